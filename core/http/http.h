@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * HTTP/1.1 on the uv loop: libmicrohttpd's epoll fd in a uv_poll.  Knows nothing
+ * of jobs.  Everything here is for the loop thread.
+ *
+ *   bytes -> [Host, origin, token checked] -> route found -> body gathered or streamed to the
+ *   route's sink -> handler(request) -> reply now, or keep the request and reply later
+ *
+ * While a request waits for its reply (a commit, a worker, the disk) its connection
+ * is suspended and costs nothing.  After http_reply*, http_problem or
+ * http_stream_begin the request belongs to the room again: do not touch it.
+ */
+#ifndef HTTP_HTTP_H
+#define HTTP_HTTP_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "observe/metrics.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct http;
+struct http_request;
+struct http_stream;
+
+typedef void http_handler(void *ctx, struct http_request *r);
+
+/* Where file parts of a multipart body, or a raw body, go while they arrive.
+ * write and finish may answer HTTP_LATER: the connection then stays suspended
+ * until http_sink_continue(r, code) is called (never from inside write/finish). */
+#define HTTP_LATER 1
+struct http_sink {
+  /* field: form name ("file"; "" for a raw body); filename: as the client sent it, or "".
+   * Returns the file, or NULL after setting err (the request is answered with 4xx/5xx by code). */
+  void *(*begin)(void *ctx, struct http_request *r, const char *field, const char *filename,
+                 struct err *err);
+  int (*write)(void *file, const void *data, size_t len, struct err *err);
+  int (*finish)(void *file, struct err *err);
+  /* The client went away or the request was refused: forget the file.  Called also for finished
+   * files when the handler will not run. */
+  void (*abort)(void *file);
+};
+void http_sink_continue(struct http_request *r, int code, const struct err *err);
+
+enum http_body {
+  HTTP_BODY_NONE,   /* a body is refused (413) when it is not empty */
+  HTTP_BODY_BUFFER, /* gathered, up to body_max; see http_body() */
+  HTTP_BODY_FORM,   /* multipart: fields gathered, files to the sink; anything else gathered */
+  HTTP_BODY_SINK,   /* multipart as above; anything else streams to the sink raw */
+};
+
+struct http_route {
+  const char *method;  /* "GET" also serves HEAD */
+  const char *pattern; /* "/api/jobs/{id}/artifacts/{name}"; a last "{name*}" takes the rest */
+  http_handler *handler;
+  enum http_body body;
+  bool open; /* needs no token (health, ready) */
+};
+
+struct http_options {
+  const char *host; /* "127.0.0.1", "::1", "0.0.0.0" */
+  int port;         /* 0: the system chooses; see http_port */
+  int64_t body_max;   /* bytes of a gathered body */
+  int64_t upload_max; /* bytes of a request whose files go to a sink */
+  int connections_max;
+  const char *const *allowed_hosts; /* NULL-terminated; loopback names and `host` are always allowed */
+  const char *const *cors_origins;  /* NULL-terminated; "*" is any */
+  /* The client's name for a bearer token, or NULL to refuse.  NULL: no tokens, all may. */
+  const char *(*authorise)(void *ctx, const char *token);
+  const struct http_route *routes; /* ends with a NULL method; must outlive the server */
+  const struct http_sink *sink;
+  void *ctx; /* of handlers, sink and authorise */
+  struct metrics *metrics;
+};
+
+int http_open(struct http **out, uv_loop_t *loop, const struct http_options *options,
+              struct err *err);
+int http_port(const struct http *h);
+/* Allowed hosts, origins and sizes may change while running; strings are copied. */
+void http_reconfigure(struct http *h, const struct http_options *options);
+/* No new connections; ends streams; waiting requests may still be answered. */
+void http_stop_accepting(struct http *h);
+void http_close(struct http *h); /* aborts what is left */
+
+/* ---- the request ---- */
+const char *http_method(const struct http_request *r);
+const char *http_path(const struct http_request *r);
+const char *http_param(const struct http_request *r, const char *name); /* {name} of the pattern, decoded */
+const char *http_query(const struct http_request *r, const char *name); /* decoded, NULL when absent */
+const char *http_header(const struct http_request *r, const char *name);
+const char *http_client(const struct http_request *r); /* name of the token, "" without one */
+const char *http_body(const struct http_request *r, size_t *len); /* gathered body, NUL-terminated */
+bool http_is_form(const struct http_request *r); /* the body was multipart */
+/* Fields and files of a form, in order; each(): file is the sink's, NULL for a field. */
+void http_form_each(struct http_request *r,
+                    void (*each)(void *arg, const char *field, const char *value, size_t len,
+                                 void *file),
+                    void *arg);
+/* Takes the raw body's or form's first file out of the request (it is then not aborted with it); NULL if none. */
+void *http_take_file(struct http_request *r);
+
+/* A place for the handler's own state of a request. */
+void http_set_user(struct http_request *r, void *user);
+void *http_user(const struct http_request *r);
+/* Called once if the client goes away before the reply; the request is gone after it. */
+void http_on_abort(struct http_request *r, void (*gone)(void *arg), void *arg);
+
+/* ---- the reply ---- */
+void http_add_header(struct http_request *r, const char *name, const char *value); /* copied */
+/* Takes the memory of body (may be NULL). */
+void http_reply(struct http_request *r, int status, const char *media_type, struct buf *body);
+
+/* An RFC 9457 problem.  slug becomes type "/problems/<slug>" with the title of the table in
+ * http/problem.h; status likewise from the table unless `status` is not 0. */
+void http_problem(struct http_request *r, int status, const char *slug, int retry_after_s,
+                  const char *detail_fmt, ...) __attribute__((format(printf, 5, 6)));
+
+struct http_file {
+  int fd; /* taken, closed by the room */
+  int64_t size;
+  const char *media_type, *etag; /* etag without quotes, may be NULL */
+  const char *download_name;     /* Content-Disposition: attachment; NULL: inline */
+  bool immutable;                /* Cache-Control: private, max-age */
+};
+/* Range, If-Range, If-None-Match and HEAD are served here; always with nosniff. */
+void http_reply_file(struct http_request *r, const struct http_file *file);
+
+/* A body without a known end.  closed() is called once when the client went away or after
+ * http_stream_end; the stream is gone after it.  drained() is called when what was buffered fell
+ * below 16 KiB after http_stream_write answered false. */
+struct http_stream_events {
+  void (*drained)(void *arg);
+  void (*closed)(void *arg);
+  void *arg;
+};
+struct http_stream *http_stream_begin(struct http_request *r, int status, const char *media_type,
+                                      const struct http_stream_events *events);
+/* Appends; false when over 64 KiB wait to be sent (it was appended all the same). */
+bool http_stream_write(struct http_stream *s, const void *data, size_t len);
+void http_stream_end(struct http_stream *s);
+
+#endif

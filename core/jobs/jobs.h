@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The state machine of a job and the queue: what runs next, where, and what becomes of it.
+ * Everything here is for the loop thread.
+ *
+ *            submit                 slot free                 result
+ *   (client) ------> queued (disk) -----------> running (disk) ------> completed | failed | cancelled
+ *                      ^   ^                       |                       |
+ *                      |   +-- retry, back-off ----+                       |
+ *                      +------------- a client's retry --------------------+
+ *
+ * Jobs that are queued or running live in memory as well as in the store; a final job lives in
+ * the store alone.  Nothing is said to a client before the store has it on disk.
+ */
+#ifndef JOBS_JOBS_H
+#define JOBS_JOBS_H
+
+#include "base/err.h"
+#include "jobs/kinds.h"
+#include "observe/metrics.h"
+#include "routing/routing.h"
+#include "storage/storage.h"
+#include "store/store.h"
+#include "workers/workers.h"
+
+struct jobs;
+
+struct jobs_backend_budget { /* of one backend; 0: no limit of that sort */
+  const char *backend;
+  int64_t memory;
+  int threads;
+  struct step_limits limits; /* 0 fields: the defaults of jobs_options.limits */
+};
+
+struct jobs_options { /* copied; jobs_reconfigure takes new ones while jobs run */
+  int queue_max, queue_max_per_client;
+  int attempts;               /* default for kinds that do not say */
+  int64_t backoff_base_ms, backoff_max_ms;
+  int64_t ageing_ms;          /* a waiting job gains one step of priority per so long */
+  int64_t idempotency_ttl_ms;
+  struct step_limits limits;
+  int64_t memory;             /* of the machine, for all local backends together */
+  int cpus;
+  const struct jobs_backend_budget *budgets;
+  size_t budget_count;
+  struct store_retention retention_age; /* fields *_before_us hold ages in microseconds here */
+  int64_t blobs_age_us;
+  int64_t retention_interval_ms;
+};
+
+int jobs_new(struct jobs **out, uv_loop_t *loop, struct store *store, struct storage *storage,
+             const struct kinds *kinds, struct routing *routing, struct metrics *metrics,
+             const struct jobs_options *options, struct err *err);
+void jobs_free(struct jobs *j);
+void jobs_set_workers(struct jobs *j, struct workers *w);
+/* The table of callbacks for workers_options.events (ctx = the jobs). */
+struct workers_events jobs_worker_events(struct jobs *j);
+/* For store_options.on_health. */
+void jobs_store_health(struct jobs *j, int code, const char *text);
+/* Loads what an earlier life left: queued jobs as they are; running local ones are queued again with their
+ * attempts kept. Blocking, before the loop runs. */
+int jobs_recover(struct jobs *j, struct err *err);
+void jobs_reconfigure(struct jobs *j, const struct jobs_options *options);
+
+/* Drain: submits are refused; after grace_ms running steps are cancelled and their jobs queued again
+ * (the attempt does not count); then drained() is called. */
+void jobs_drain(struct jobs *j, int64_t grace_ms, void (*drained)(void *arg), void *arg);
+
+/* ---- what clients ask ---- */
+struct jobs_request { /* copied */
+  const struct kind *kind;
+  const char *client;       /* "" for none */
+  const char *pin;          /* backend, or NULL */
+  int priority;             /* -100..100 */
+  int64_t timeout_ms;       /* 0: default */
+  const char *params_json;  /* checked */
+  const struct record_input *inputs; /* blobs that exist */
+  size_t input_count;
+  const char *idem_key, *fingerprint; /* or NULL */
+};
+struct jobs_answer {
+  const char *job_id;
+  enum job_state state;
+  bool replayed;
+  const char *slug; /* of a refusal: of http/problem.h */
+  const char *text; /* of a refusal: what, where, what to do */
+  int retry_after_s;
+};
+/* code 0, or negative.  Valid during the callback, which may run before the function returns only for refusals. */
+typedef void jobs_answered(void *arg, int code, const struct jobs_answer *answer);
+
+void jobs_submit(struct jobs *j, const struct jobs_request *request, jobs_answered *answered, void *arg);
+/* Queued: at once.  Running: asks the worker; answers when the cancellation is on its way. Final:
+ * ERR_CONFLICT with slug wrong-state (but 0 for one already cancelled). */
+void jobs_cancel(struct jobs *j, const char *id, jobs_answered *answered, void *arg);
+/* A failed or cancelled job is queued again; ERR_CONFLICT otherwise. */
+void jobs_retry(struct jobs *j, const char *id, jobs_answered *answered, void *arg);
+/* A final job and its files go; ERR_CONFLICT while it is queued or running. */
+void jobs_delete(struct jobs *j, const char *id, jobs_answered *answered, void *arg);
+
+/* The record of a queued or running job from memory, valid until the next call; NULL when it is not
+ * live (look in the store then). */
+const struct record_job *jobs_live(struct jobs *j, const char *id);
+
+/* Any job, live or not; calls back at once or later. job is NULL with ERR_NOT_FOUND. */
+void jobs_get(struct jobs *j, const char *id,
+              void (*done)(void *arg, int code, const struct record_job *job), void *arg);
+
+struct jobs_stats {
+  int64_t queued, running, queue_max;
+  bool draining;
+  int store_code; /* 0, or why writes fail */
+};
+void jobs_stats(const struct jobs *j, struct jobs_stats *out);
+int64_t jobs_queued_for(const struct jobs *j, const char *backend_or_kind); /* waiting jobs of a kind */
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Kinds of jobs as data: plugin-sdk/kinds/NAME.json (schema in its README) declares
+ * parameters, inputs, artifacts, resources and limits once; validation, the
+ * API's reference and the CLI's help all follow from it.
+ */
+#ifndef JOBS_KINDS_H
+#define JOBS_KINDS_H
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#include <jansson.h>
+#include <stdint.h>
+
+struct kinds;
+struct kind;
+
+/* Loads every *.json of the folders (NULL-terminated list; a missing folder is an error). */
+int kinds_load(struct kinds **out, const char *const *folders, struct err *err);
+void kinds_free(struct kinds *k);
+const struct kind *kinds_find(const struct kinds *k, const char *name);
+const char *kinds_nearest(const struct kinds *k, const char *name); /* for messages; NULL if none is near */
+const struct kind *kinds_next(const struct kinds *k, const struct kind *previous);
+
+const char *kind_name(const struct kind *k);
+const json_t *kind_json(const struct kind *k); /* the whole declaration */
+int kind_inputs_min(const struct kind *k);
+int kind_inputs_max(const struct kind *k);
+int64_t kind_input_bytes_max(const struct kind *k); /* 0: the server's limit */
+int kind_attempts(const struct kind *k);            /* 0: the server's default */
+int64_t kind_timeout_ms(const struct kind *k);      /* 0: likewise */
+/* What the queue reserves for a job with so many bytes of input. */
+int64_t kind_memory(const struct kind *k, int64_t input_bytes);
+int kind_threads(const struct kind *k, const json_t *params);
+
+/* Checks `params` (an object, or NULL) and writes the full object, defaults filled in, compact, keys
+ * in the declared order.  ERR_INVAL: *slug is "bad-parameter" or "unknown-parameter" and err names the
+ * parameter, its range and, for a misspelt one, the nearest.  With `from_text` values are strings (a
+ * form's fields) and are converted. */
+int kind_check(const struct kind *k, const json_t *params, int from_text, struct buf *out,
+               const char **slug, struct err *err);
+
+#endif

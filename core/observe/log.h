@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The daemon's own log: one line per entry on stderr, `key=value` text or JSON.
+ * Usable from any thread.  Levels below the configured one cost one comparison.
+ */
+#ifndef OBSERVE_LOG_H
+#define OBSERVE_LOG_H
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+
+struct log_options {
+  enum log_level level;
+  int json; /* 0: text, 1: one JSON object a line */
+};
+
+void log_configure(const struct log_options *options);
+
+/* `event` is a fixed dotted word ("worker.exit"); fmt gives the sentence. */
+void log_write(enum log_level level, const char *event, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#define log_debug(...) log_write(LOG_DEBUG, __VA_ARGS__)
+#define log_info(...)  log_write(LOG_INFO, __VA_ARGS__)
+#define log_warn(...)  log_write(LOG_WARN, __VA_ARGS__)
+#define log_error(...) log_write(LOG_ERROR, __VA_ARGS__)
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Which backend may take a job of a kind, in which order.  Pure policy: it looks at
+ * the backends' state and answers; it holds no job.
+ *
+ * A kind without a [route] is served by every backend that does it, in the order of
+ * the configuration.
+ */
+#ifndef ROUTING_ROUTING_H
+#define ROUTING_ROUTING_H
+
+#include "base/err.h"
+#include "workers/workers.h"
+
+struct routing;
+
+enum route_policy { ROUTE_ORDERED, ROUTE_ROUND_ROBIN, ROUTE_LEAST_LOADED };
+int route_policy_parse(const char *word); /* -1: unknown */
+
+struct route_options { /* copied */
+  const char *kind;
+  const char *const *backends; /* NULL-terminated names */
+  enum route_policy policy;
+  int attempts;       /* 0: not set here */
+  int64_t timeout_ms; /* 0: not set here */
+};
+
+struct routing *routing_new(void);
+void routing_free(struct routing *r);
+void routing_set_workers(struct routing *r, struct workers *w);
+/* Replaces all routes. */
+void routing_configure(struct routing *r, const struct route_options *routes, size_t count);
+const struct route_options *routing_route(const struct routing *r, const char *kind); /* NULL: none */
+
+struct route_question {
+  const char *kind;
+  const char *pin;           /* only this backend, or NULL */
+  const char *const *avoid;  /* backends that a failed attempt was on: taken only when no other can; may be NULL */
+  size_t avoid_count;
+  /* Is there room for the job (slots, memory, threads)?  Asked in the order of the route. */
+  bool (*fits)(void *ctx, struct backend *b);
+  void *ctx;
+};
+/* The backend that should take the job now, or NULL: wait. *hopeless is set when no configured
+ * backend will ever do the kind (none lists it and none is still starting). */
+struct backend *routing_choose(struct routing *r, const struct route_question *q, bool *hopeless);
+
+#endif

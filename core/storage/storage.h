@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Files under the data folder: blobs (inputs, by SHA-256), artifacts (outputs, by
+ * job) and the work folders of attempts.
+ *
+ *   data/blobs/ab/abcdef...      an input, once, read-only
+ *   data/uploads/                what is still arriving
+ *   data/work/<token>/           the private folder of an attempt; in/ holds its inputs
+ *   data/output/<job>/<name>     artifacts
+ *
+ * All disk work runs on uv's thread pool; the callbacks come on the loop thread,
+ * where every function here is called.  A blob is durable (file and folder entry
+ * synced) before its callback says so.
+ */
+#ifndef STORAGE_STORAGE_H
+#define STORAGE_STORAGE_H
+
+#include "base/err.h"
+#include "base/sha256.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct storage;
+struct storage_upload;
+
+struct storage_options {
+  const char *data_dir;
+  bool sync; /* artifacts are synced before storage_adopt calls back */
+};
+
+/* Makes the folders, clears uploads/ (nothing of an earlier life is of use there). */
+int storage_open(struct storage **out, uv_loop_t *loop, const struct storage_options *options,
+                 struct err *err);
+void storage_close(struct storage *s);
+
+/* ---- uploads: a file that arrives in pieces becomes a blob ---- */
+typedef void storage_wrote(void *arg, int code, const struct err *err);
+struct storage_blob {
+  char sha256[SHA256_HEX_SIZE];
+  int64_t bytes;
+  bool existed; /* the same content was stored before */
+};
+typedef void storage_stored(void *arg, int code, const struct storage_blob *blob,
+                            const struct err *err);
+
+struct storage_upload *storage_upload_begin(struct storage *s, int64_t max_bytes);
+/* Returns 0 when taken at once; 1: taken, `wrote` will be called, write no more until then;
+ * negative: over max_bytes (ERR_LIMIT) or an earlier failure. */
+int storage_upload_write(struct storage_upload *u, const void *data, size_t len,
+                         storage_wrote *wrote, void *arg, struct err *err);
+/* Always calls back (later).  The upload is gone after the callback. */
+void storage_upload_finish(struct storage_upload *u, storage_stored *stored, void *arg);
+/* Also while a write or finish is under way: its callback is then not called. */
+void storage_upload_abort(struct storage_upload *u);
+
+/* Absolute path of a blob (whether it exists or not); `out` holds at least PATH_MAX bytes. */
+void storage_blob_path(const struct storage *s, const char *sha256, char *out);
+/* Size of a blob, or ERR_NOT_FOUND.  One stat(). */
+int storage_blob_size(const struct storage *s, const char *sha256, int64_t *bytes);
+
+/* ---- artifacts ---- */
+/* The folder, absolute, under which attempts get their work folders. */
+const char *storage_work_root(const struct storage *s);
+
+struct storage_output {
+  const char *name;    /* plain file name that it gets */
+  const char *path;    /* absolute, inside the work root; a regular file */
+};
+/* Moves outputs to output/<job_id>/ (replacing what an earlier attempt left there), synced if so
+ * configured, then calls back.  Strings are copied. */
+void storage_adopt(struct storage *s, const char *job_id, const struct storage_output *outputs,
+                   size_t count, storage_wrote *done, void *arg);
+/* Opens an artifact for reading; a plain open(). Returns the fd or a negative code. */
+int storage_open_artifact(const struct storage *s, const char *job_id, const char *name,
+                          int64_t *bytes, struct err *err);
+/* Removes output/<job_id> of each; done may be NULL. */
+void storage_remove_jobs(struct storage *s, const char *const *job_ids, size_t count,
+                         storage_wrote *done, void *arg);
+/* Removes one work folder (token name); nothing to call back. */
+void storage_remove_work(struct storage *s, const char *name);
+/* Clears the work root; blocking, before the loop runs. */
+int storage_clear_work(struct storage *s, struct err *err);
+
+/* Blobs last used before `before_us` (by mtime; using a blob again touches it).  The digests are
+ * valid during the call. */
+void storage_old_blobs(struct storage *s, int64_t before_us,
+                       void (*done)(void *arg, const char *const *sha256s, size_t count), void *arg);
+void storage_remove_blobs(struct storage *s, const char *const *sha256s, size_t count,
+                          int64_t before_us, storage_wrote *done, void *arg);
+
+/* Bytes free for use on the data folder's file system. */
+int64_t storage_free_bytes(const struct storage *s);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What is kept of a job: the vocabulary that the store, the queue and the API
+ * share.  Times are microseconds since the epoch, 0 for "not yet".  Strings are
+ * UTF-8; those named *_json hold one JSON value.  A record that the store hands
+ * out is valid only during the callback; one handed in is copied before the call
+ * returns.
+ */
+#ifndef STORE_RECORD_H
+#define STORE_RECORD_H
+
+#include "base/id.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define JOB_STATE_TABLE(X)                                                                         \
+  X(JOB_QUEUED, 0, "queued")                                                                       \
+  X(JOB_RUNNING, 1, "running")                                                                     \
+  X(JOB_COMPLETED, 2, "completed")                                                                 \
+  X(JOB_FAILED, 3, "failed")                                                                       \
+  X(JOB_CANCELLED, 4, "cancelled")
+
+enum job_state {
+#define X(name, value, word) name = (value),
+  JOB_STATE_TABLE(X)
+#undef X
+};
+
+static inline bool job_state_is_final(enum job_state s) {
+  return s >= JOB_COMPLETED;
+}
+const char *job_state_word(enum job_state s);
+/* JOB_QUEUED.. or -1 for an unknown word. */
+int job_state_parse(const char *word);
+
+/* The SSE event names are the words. */
+#define EVENT_TABLE(X)                                                                             \
+  X(EVENT_QUEUED, 0, "queued")                                                                     \
+  X(EVENT_STARTED, 1, "started")                                                                   \
+  X(EVENT_PROGRESS, 2, "progress")                                                                 \
+  X(EVENT_LOG, 3, "log")                                                                           \
+  X(EVENT_COMPLETED, 4, "completed")                                                               \
+  X(EVENT_FAILED, 5, "failed")                                                                     \
+  X(EVENT_CANCELLED, 6, "cancelled")
+
+enum event_type {
+#define X(name, value, word) name = (value),
+  EVENT_TABLE(X)
+#undef X
+};
+const char *event_word(enum event_type t);
+static inline bool event_is_final(enum event_type t) {
+  return t >= EVENT_COMPLETED;
+}
+
+struct record_input {
+  const char *name; /* a plain file name */
+  const char *sha256;
+  int64_t bytes;
+};
+
+struct record_artifact {
+  const char *name; /* a plain file name */
+  const char *media_type;
+  const char *sha256;
+  int64_t bytes;
+};
+
+struct record_attempt {
+  int number; /* 1, 2, ... */
+  enum job_state state; /* JOB_RUNNING, then its end; JOB_QUEUED: given back, to be tried again */
+  const char *backend;
+  int64_t started_us, ended_us;
+  const char *ref;        /* reference of a remote attempt, or NULL */
+  const char *error_json; /* problem object, or NULL */
+};
+
+struct record_job {
+  int64_t num;           /* dense key inside this store, 1, 2, ...; follows the order of acceptance */
+  const char *id;        /* ULID */
+  const char *kind;
+  const char *client;    /* name of the token or the `client` field; "" for none */
+  const char *pin;       /* backend that the client asked for, or NULL */
+  enum job_state state;
+  int priority;          /* -100..100, higher first */
+  int64_t timeout_ms;    /* wall time of one attempt, 0: the kind's */
+  const char *params_json;   /* object: validated, defaults filled in */
+  const char *progress_json; /* last progress object, or NULL */
+  const char *result_json;   /* object, or NULL */
+  const char *error_json;    /* problem object, or NULL */
+  const char *backend;       /* of the last attempt, or NULL */
+  int64_t created_us, started_us, ended_us;
+  int64_t not_before_us; /* of a retry that waits */
+  bool cached;
+
+  const struct record_input *inputs;
+  size_t input_count;
+  const struct record_attempt *attempts;
+  size_t attempt_count;
+  const struct record_artifact *artifacts;
+  size_t artifact_count;
+};
+
+struct record_event {
+  int64_t seq; /* the durable sequence over all jobs; grows, never reused */
+  int64_t job_num;
+  const char *job_id;
+  enum event_type type;
+  int64_t at_us;
+  const char *data_json; /* object */
+  size_t data_len;
+};
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The durable state: jobs, attempts, events, inputs, artifacts, idempotency keys.
+ *
+ * One writer thread owns the writing connection.  The loop hands it operations;
+ * whatever has gathered while the last commit was under way goes into the next
+ * transaction (group commit), so one fsync serves all that wait for it.
+ *
+ *   loop:    store_submit/start/...  ->  pending  ~wake~>  writer: BEGIN op op op COMMIT (fsync)
+ *   loop:    on_event, done callbacks  <-  finished  <~uv_async~
+ *
+ * Order: operations are applied in the order of the calls.  After a commit, on
+ * the loop thread, the committed events are published through `on_event` in the
+ * order of their seq, then the `done` callbacks run in order.  An operation that
+ * failed publishes nothing and its `done` gets a negative code: ERR_IO or
+ * ERR_NO_SPACE when the disk failed (then nothing of the operation is on disk).
+ *
+ * Reads run on a reader thread with a connection of its own, and call back on
+ * the loop.  They see every operation whose `done` ran before the read was asked.
+ *
+ * Every function below is for the loop thread unless it says otherwise.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/err.h"
+#include "store/record.h"
+
+#include <uv.h>
+
+struct store;
+
+struct store_options {
+  const char *path; /* of the database file; its folder exists */
+  int64_t cache_bytes; /* page cache of the writer; the reader takes a quarter */
+  void (*on_event)(void *ctx, const struct record_event *event);
+  /* The store went bad (code < 0: writes fail) or works again (0); told on change only. */
+  void (*on_health)(void *ctx, int code, const char *text);
+  void *ctx;
+};
+
+/* Opens or makes the database, migrates the schema, takes the lock that keeps a
+ * second daemon out (ERR_CONFLICT names the other's pid), starts the threads. */
+int store_open(struct store **out, uv_loop_t *loop, const struct store_options *options,
+               struct err *err);
+
+/* Commits what is pending, stops the threads, frees.  Callbacks still due run
+ * from here (on the loop thread, inside this call). */
+void store_close(struct store *s);
+
+/* Blocking; before the loop runs.  Gives every job that is queued or running, by
+ * num, whole (inputs and attempts included).  Must be fast with millions of
+ * finished jobs in the file.  A callback that returns non-zero stops. */
+int store_recover(struct store *s, int (*each)(void *ctx, const struct record_job *job), void *ctx,
+                  struct err *err);
+
+/* ---- writes ---- */
+
+struct store_receipt {
+  int64_t job_num;
+  const char *job_id;    /* store_submit with a key already known: the job that has it */
+  bool replayed;         /* the idempotency key was known, with the same fingerprint */
+  const char *text;      /* of a failure */
+};
+typedef void store_done(void *arg, int code, const struct store_receipt *receipt);
+
+struct store_event_in { /* an event to be written with an operation */
+  enum event_type type;
+  const char *data_json;
+};
+
+struct store_idempotency {
+  const char *client, *key; /* unique together */
+  const char *fingerprint;  /* of the payload; another one under the same key gives ERR_MISMATCH */
+  int64_t expires_us;
+};
+
+/* The next free job number; handed out once, in memory. */
+int64_t store_next_num(struct store *s);
+
+/* Writes a new job with its `queued` event.  With `start` (may be NULL) also its
+ * first attempt with its `started` event, and the state is running: one commit
+ * for a job whose worker is free already.  `key` may be NULL. */
+void store_submit(struct store *s, const struct record_job *job, const struct store_event_in *queued,
+                  const struct record_attempt *start, const struct store_event_in *started,
+                  const struct store_idempotency *key, store_done *done, void *arg);
+
+/* A queued job begins an attempt. */
+void store_start(struct store *s, int64_t num, const char *id, const struct record_attempt *attempt,
+                 const struct store_event_in *started, store_done *done, void *arg);
+
+/* The attempt `attempt->number` (NULL: the job never started) ends, and the job with it, in
+ * job->state with job->result_json, error_json, progress_json, artifacts,
+ * ended_us; only those fields, num, id and backend of `job` are read. */
+void store_finish(struct store *s, const struct record_job *job, const struct record_attempt *attempt,
+                  const struct store_event_in *event, store_done *done, void *arg);
+
+/* The attempt ends (attempt->state, error_json; NULL: none) and the job is queued again, not before
+ * not_before_us.  Used for retries, for jobs given back at drain, and, with `event` queued, by
+ * a client's retry of a final job (which clears result, error, artifacts and ended_us). */
+void store_requeue(struct store *s, int64_t num, const char *id,
+                   const struct record_attempt *attempt, int64_t not_before_us,
+                   const struct store_event_in *event, store_done *done, void *arg);
+
+/* One more event (progress, log).  For progress, data_json also becomes the
+ * job's progress_json.  done may be NULL. */
+void store_event(struct store *s, int64_t num, const char *id, const struct store_event_in *event,
+                 store_done *done, void *arg);
+
+/* The durable reference of a remote attempt. */
+void store_checkpoint(struct store *s, int64_t num, int attempt, const char *ref, store_done *done,
+                      void *arg);
+
+/* Removes a final job with all that belongs to it. */
+void store_delete(struct store *s, int64_t num, store_done *done, void *arg);
+
+/* ---- retention ---- */
+
+struct store_retention { /* 0: no limit of that sort */
+  int64_t jobs_before_us;    /* final jobs that ended earlier go */
+  int64_t jobs_max;          /* and the oldest past this count */
+  int64_t bytes_max;         /* and the oldest while artifacts and inputs of final jobs exceed this */
+  int64_t events_before_us;  /* progress and log events of final jobs go earlier than the jobs */
+  int64_t keys_before_us;    /* expired idempotency keys */
+  int batch;                 /* at most so many jobs a call */
+};
+struct store_purged {
+  const char *const *job_ids; /* their artifacts may be removed now */
+  size_t job_count;
+  bool more;                  /* call again */
+};
+/* Removes in one transaction what retention says; then gives freed pages back to
+ * the file system bit by bit (auto_vacuum=INCREMENTAL). */
+void store_purge(struct store *s, const struct store_retention *r,
+                 void (*done)(void *arg, int code, const struct store_purged *p), void *arg);
+
+/* Of `sha256s` (hex digests), which does no job name any more?  `unused` is valid during the call. */
+void store_unused_blobs(struct store *s, const char *const *sha256s, size_t count,
+                        void (*done)(void *arg, int code, const char *const *unused, size_t n),
+                        void *arg);
+
+/* ---- reads ---- */
+
+/* job is NULL with code ERR_NOT_FOUND. */
+void store_get(struct store *s, const char *id,
+               void (*done)(void *arg, int code, const struct record_job *job), void *arg);
+
+struct store_filter {
+  int state;              /* enum job_state, or -1 */
+  const char *kind, *backend, *client; /* NULL: any */
+  int64_t before_num;     /* page: only jobs with a smaller num; 0: from the newest */
+  int limit;              /* 1..1000 */
+};
+/* Newest first, whole records. */
+void store_list(struct store *s, const struct store_filter *filter,
+                void (*done)(void *arg, int code, const struct record_job *jobs, size_t count,
+                             bool more),
+                void *arg);
+
+struct store_event_query {
+  int64_t job_num;   /* 0: all jobs */
+  int64_t after_seq; /* events with a greater seq */
+  int types;         /* bit mask of 1 << enum event_type, 0: all */
+  int limit;         /* 1..1000 */
+};
+struct store_events {
+  const struct record_event *events;
+  size_t count;
+  bool more;         /* the limit was met */
+  bool gap;          /* events after after_seq were removed by retention: tell the client to resync */
+};
+void store_events(struct store *s, const struct store_event_query *q,
+                  void (*done)(void *arg, int code, const struct store_events *e), void *arg);
+
+struct store_stats {
+  int64_t jobs_by_state[5];
+  int64_t file_bytes, wal_bytes;
+  int64_t commits, operations; /* since the start */
+  int64_t last_seq;            /* greatest committed seq */
+};
+/* Cheap: counters kept in memory (also across restarts: kept in the file). */
+void store_stats(const struct store *s, struct store_stats *out);
+
+#endif

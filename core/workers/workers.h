@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Worker processes: spawn, warm, feed, watch, limit and kill.  Knows nothing of
+ * the queue or the store; it is told to run steps and says what became of them.
+ * Everything here is for the loop thread.
+ *
+ * The life of a backend:
+ *
+ *   starting --hello, ready--> ready --config changed / removed--> stopping -> gone
+ *      |  ^                      |
+ *      |  +----- back-off -------+  worker died
+ *      +--> failed (refused: wrong ABI, bad configuration; not tried again before a reload,
+ *                   or "restarting" with back-off after crashes)
+ *
+ * The life of a step (one attempt of one job):
+ *
+ *   workers_run -> [sent] -> progress*, log* -> done(result)       exactly one `done` per step
+ *
+ * A backend with isolation FORK has one worker (the zygote) and a child per step; PROCESS has up to
+ * `slots` workers, each doing one step at a time (several short steps may be sent ahead in a batch);
+ * SHARED has one worker for all.
+ */
+#ifndef WORKERS_WORKERS_H
+#define WORKERS_WORKERS_H
+
+#include "base/err.h"
+#include "observe/metrics.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+struct workers;
+struct backend;
+
+/* Classes of a step's result; those of lathe/plugin.h, and what the host itself finds. */
+enum step_class {
+  STEP_OK,
+  STEP_BAD_INPUT,
+  STEP_CANCELLED,
+  STEP_RETRY,     /* also: rate limit, out of memory */
+  STEP_PERMANENT,
+  STEP_AUTH,
+  STEP_CRASHED,   /* the process ended by a signal or exit */
+  STEP_TIMEOUT,   /* wall time */
+  STEP_LIMIT,     /* CPU time, address space, output size */
+  STEP_LOST,      /* never begun: the worker died before it reached this step.  Costs no attempt */
+};
+
+struct step_limits { /* 0: none */
+  int64_t wall_ms, cpu_ms;
+  int64_t address_space, output_bytes, log_bytes; /* bytes */
+};
+
+struct step_input {
+  const char *name; /* plain file name; appears as <workdir>/in/<name> */
+  const char *path; /* absolute path of the blob */
+};
+
+struct step { /* copied by workers_run, but for `owner` */
+  void *owner;            /* given back in the events */
+  const char *job_id, *kind, *idem_key;
+  const char *spec_json;  /* {"params": {...}, "inputs": [{name, bytes, sha256}]} */
+  int attempt;
+  struct step_limits limits;
+  const struct step_input *inputs;
+  size_t input_count;
+};
+
+struct step_artifact {
+  const char *name, *media_type, *path; /* path: absolute, in the work folder */
+  char sha256[65];
+  int64_t bytes;
+};
+
+struct step_result {
+  enum step_class class;
+  int32_t code;               /* the plugin's own result */
+  const char *message;        /* for people: what, where, what to do; NULL when OK */
+  int64_t retry_after_ms;     /* 0: not given */
+  const char *result_json;    /* content of the artifact result.json (at most 256 KiB), or NULL */
+  const struct step_artifact *artifacts;
+  size_t artifact_count;
+  const char *workdir;        /* absolute; storage may move artifacts out of it.  NULL: none was made */
+};
+
+enum backend_state { BACKEND_STARTING, BACKEND_READY, BACKEND_RESTARTING, BACKEND_FAILED, BACKEND_STOPPING };
+const char *backend_state_word(enum backend_state s);
+
+struct workers_events {
+  /* The state, kinds or free slots of a backend changed: the queue may look again. */
+  void (*changed)(void *ctx, struct backend *b);
+  void (*progress)(void *ctx, void *owner, int permille, const char *what, int64_t current, int64_t total);
+  void (*log)(void *ctx, void *owner, const char *text, size_t len); /* whole lines, UTF-8 made valid */
+  /* The step is over.  The work folder may be used until workers_release_workdir(). */
+  void (*done)(void *ctx, void *owner, const struct step_result *result);
+  void *ctx;
+};
+
+struct workers_options {
+  const char *worker_program; /* absolute path of lathe-worker */
+  const char *work_root;      /* absolute; storage_work_root() */
+  struct workers_events events;
+  struct metrics *metrics;
+};
+struct workers *workers_new(uv_loop_t *loop, const struct workers_options *options);
+/* Kills what is left and frees; calls `stopped` when the last process was reaped. */
+void workers_free(struct workers *w, void (*stopped)(void *arg), void *arg);
+
+struct backend_option {
+  const char *key, *value;
+  const char *where; /* "lathe.ini:12", for messages */
+};
+struct backend_options { /* copied */
+  const char *name;
+  const char *plugin_path;  /* absolute path of the .so */
+  int slots;                /* steps at a time */
+  int nice;
+  int64_t ready_timeout_ms, heartbeat_timeout_ms;
+  int64_t restart_backoff_ms, restart_backoff_max_ms;
+  const struct backend_option *options; /* the plugin's own */
+  size_t option_count;
+};
+
+/* Starts warming at once. */
+struct backend *workers_add(struct workers *w, const struct backend_options *o);
+/* Applies new options: slots at once; anything that a running process cannot take by starting new
+ * workers and letting the old ones finish their steps. */
+void workers_change(struct backend *b, const struct backend_options *o);
+/* Finishes running steps, takes no more, then the backend is gone. */
+void workers_remove(struct backend *b);
+
+/* ---- what a backend is ---- */
+const char *backend_name(const struct backend *b);
+enum backend_state backend_state(const struct backend *b);
+const char *backend_message(const struct backend *b); /* why it is not ready; NULL when it is */
+const char *backend_plugin(const struct backend *b);  /* path */
+const char *backend_plugin_version(const struct backend *b);  /* NULL before hello */
+const char *backend_device(const struct backend *b);
+const char *backend_isolation(const struct backend *b);       /* "fork", "process", "shared" */
+const char *const *backend_kinds(const struct backend *b);    /* NULL-terminated; empty before hello */
+bool backend_does(const struct backend *b, const char *kind);
+int backend_slots(const struct backend *b);
+int backend_running(const struct backend *b);
+/* Steps that may be handed over now.  For PROCESS workers whose steps are short this is more than
+ * the idle slots, so that a batch travels in one write. */
+int backend_room(const struct backend *b);
+int backend_restarts(const struct backend *b);
+struct backend *workers_find(const struct workers *w, const char *name);
+struct backend *workers_next(const struct workers *w, const struct backend *previous); /* NULL: first */
+
+/* ---- steps ---- */
+/* Hands a step over; sent with others at the end of the loop's turn.  Never fails at once: what
+ * goes wrong comes as `done`.  The caller keeps backend_room() in mind. */
+struct workers_step *workers_run(struct backend *b, const struct step *step);
+/* Asks once; a child or single-step process is killed (SIGKILL) at once, a shared worker is told and
+ * killed only past a grace of 2 s.  `done` comes with STEP_CANCELLED, unless it had just ended. */
+void workers_cancel(struct workers_step *s);
+/* After `done`: the work folder may go (its path is removed on the thread pool, or reused). */
+void workers_release_workdir(struct workers *w, const char *workdir);
+
+#endif

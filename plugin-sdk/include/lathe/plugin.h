@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * lathe/plugin.h: the ABI between a worker host (lathe-worker) and a plugin.
+ * It compiles as C11 and C++17.
+ *
+ * A plugin links to nothing of ours: it exports one function and reaches the
+ * host through a table.  Structures grow at the end only; read a field newer
+ * than 1.0 with LATHE_HAS.  Enums cross as int32_t.  Strings are UTF-8, owned by
+ * whoever made them, and outlive the call.  Nobody allocates, or copies by its
+ * own sizeof, a structure of the other side; nobody frees the other's memory.
+ */
+#ifndef LATHE_PLUGIN_H
+#define LATHE_PLUGIN_H
+#include <stddef.h>
+#include <stdint.h>
+
+#define LATHE_MAGIC     0x4c544831u /* "LTH1" */
+#define LATHE_ABI_MAJOR 1           /* is in the entry symbol's name */
+#define LATHE_ABI_MINOR 0           /* one more for each batch of appended fields */
+#define LATHE_HAS(p, f) ((p)->struct_size >= offsetof(__typeof__(*(p)), f) + \
+                      sizeof((p)->f) && (p)->f)
+
+/* Results.  The thousand is the class, and is all a host must know; an
+ * unknown class counts as permanent, so that no paid job is sent twice. */
+#define LATHE_OK             0
+#define LATHE_PENDING        1      /* poll only: still running there */
+#define LATHE_NOT_FOUND      2      /* find only: nothing was begun under this key */
+#define LATHE_BAD_INPUT   1000      /* the job is wrong; say where */
+#define LATHE_CANCELLED   2000
+#define LATHE_RETRY       3000      /* same job, later */
+#define LATHE_RETRY_RATE  3100      /* 429; delay given by retry_after */
+#define LATHE_RETRY_MEM   3200      /* out of host or device memory: retry alone */
+#define LATHE_PERMANENT   4000
+#define LATHE_AUTH        4100      /* a person must mend a credential */
+
+/* How jobs are kept apart.  Gaps leave room. */
+#define LATHE_FORK         100      /* each job in a child forked after create(): no
+                                       threads and no device contexts before the fork */
+#define LATHE_PROCESS      200      /* a resident process, one job at a time */
+#define LATHE_SHARED       300      /* one resident process, calls on any thread */
+
+#define LATHE_INT 1
+#define LATHE_REAL 2
+#define LATHE_BOOL 3
+#define LATHE_STRING 4
+#define LATHE_ENUM 5                /* choices in "range": "fast|fine" */
+#define LATHE_BYTES 6               /* "64M" */
+#define LATHE_MILLIS 7              /* "30s" */
+#define LATHE_SECRET 8              /* the name of a secret, never its value */
+
+struct lathe_option {               /* reached by pointer, so arrays have no stride */
+  uint32_t struct_size;
+  int32_t type;
+  const char *key, *fallback;    /* fallback NULL: the key is required */
+  const char *range, *help;      /* range: "1..64", or NULL */
+};
+
+struct lathe_job;                   /* the host's; pass it back, look not inside */
+struct lathe_request {              /* read-only, valid until the call returns */
+  uint32_t struct_size;
+  uint32_t attempt;              /* 1, 2, ... */
+  const char *id, *kind;
+  const char *idem_key;          /* same on every attempt; send it to the remote */
+  const char *spec;              /* JSON, already checked against the kind */
+  const char *workdir;           /* private, absolute; inputs lie in workdir/in */
+  int64_t deadline_ms;           /* CLOCK_MONOTONIC, 0 for none */
+};
+
+struct lathe_host {                 /* [T] any thread; [C] the calling thread only */
+  uint32_t struct_size;
+  uint16_t abi_major, abi_minor;
+  const char *(*config)(const struct lathe_host *, const char *key);          /* [T] */
+  void (*log)(const struct lathe_host *, struct lathe_job *, int32_t level,
+              const char *msg);                        /* [T] job may be NULL */
+  void (*error)(struct lathe_job *, const char *msg);     /* [C] before failing */
+  void (*retry_after)(struct lathe_job *, int64_t ms);    /* [C] also after PENDING */
+  void (*progress)(struct lathe_job *, int32_t permille, const char *what);   /* [T] */
+  int32_t (*cancelled)(struct lathe_job *);               /* [T] cheap; ask often */
+  int32_t (*checkpoint)(struct lathe_job *, const void *ref, size_t len); /* [C]
+              durable in the daemon's journal when it returns LATHE_OK */
+  int32_t (*artifact)(struct lathe_job *, const char *name, const char *relpath,
+                      const char *media_type);         /* [C] host takes the file */
+  int32_t (*secret)(const struct lathe_host *, const char *name,
+                    char *buf, size_t *len);           /* [T] */
+  const void *(*extension)(const struct lathe_host *, const char *id);
+                                 /* [T] "lathe.http/1", "lathe.exec/1", ... or NULL */
+};
+
+/* One step of a remote job.  All state is in ref, so any process may go on. */
+typedef int32_t lathe_step(void *self, struct lathe_job *, const struct lathe_request *,
+                        const void *ref, size_t len);
+struct lathe_remote {
+  uint32_t struct_size;
+  lathe_step *submit;               /* ref NULL; must checkpoint before LATHE_OK */
+  lathe_step *find;                 /* ref NULL; after a crash: look up idem_key */
+  lathe_step *poll, *fetch, *cancel;/* each may be repeated without harm */
+};
+
+struct lathe_plugin {               /* static data: reading it starts nothing */
+  uint32_t magic, struct_size;
+  uint16_t abi_major, abi_minor; /* of the header it was built with */
+  uint16_t needs_minor, zero;    /* the oldest host that will do */
+  uint32_t flags;                /* bits 16-31: refuse if not understood */
+  const char *name, *version, *summary, *license;
+  const char *const *kinds;      /* NULL-terminated: "mesh.gmsh", ... */
+  const struct lathe_option *const *options;              /* NULL-terminated */
+  const char *device;            /* "cpu", "cuda", "net" */
+  int32_t isolation;
+  uint32_t max_concurrency;      /* calls in one process; 0: no limit of ours */
+  int32_t (*create)(const struct lathe_host *, void **self); /* warm-up goes here */
+  void (*destroy)(void *self);
+  int32_t (*ready)(void *self);  /* may be NULL */
+  int32_t (*run)(void *self, struct lathe_job *, const struct lathe_request *);
+  const struct lathe_remote *remote;/* exactly one of run and remote is set */
+};
+
+#define LATHE_PLUGIN_INIT LATHE_MAGIC, sizeof(struct lathe_plugin), LATHE_ABI_MAJOR, LATHE_ABI_MINOR
+#ifdef __cplusplus
+extern "C"
+#endif
+__attribute__((visibility("default")))
+const struct lathe_plugin *lathe_plugin_v1(void); /* the one exported symbol */
+#endif
