@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+# Sourced by tools/quickstart and tools/test: which Debian packages each needs, and how the missing
+# ones are installed.  Nothing is installed that is there already; what will be installed is said first.
+
+BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config libuv1-dev libmicrohttpd-dev libsqlite3-dev
+  libcurl4-openssl-dev libjansson-dev libinih-dev libssl-dev libgmsh-dev)
+RUN_PACKAGES=(python3-minimal curl)
+TEST_PACKAGES=(clang clang-format clang-tidy libcmocka-dev python3 python3-pytest
+  procps)
+
+# The names of those packages that are not installed.
+missing_packages() {
+  local name
+  for name in "$@"; do
+    dpkg-query -W -f '${db:Status-Abbrev}' "$name" 2>/dev/null | grep -q '^ii' || printf '%s\n' "$name"
+  done
+}
+
+install_packages() {
+  local missing as_root=()
+  mapfile -t missing < <(missing_packages "$@")
+  if [ ${#missing[@]} -eq 0 ]; then
+    echo "Packages: all that is needed is installed."
+    return 0
+  fi
+  if [ "$(id -u)" -ne 0 ]; then
+    if ! command -v sudo >/dev/null; then
+      echo "Packages are missing and there is no sudo. As root, run:" >&2
+      echo "  apt-get update && apt-get install --no-install-recommends ${missing[*]}" >&2
+      return 1
+    fi
+    as_root=(sudo)
+  fi
+  echo "Packages: installing with apt-get: ${missing[*]}"
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+    --no-install-recommends "${missing[@]}" >"${TMPDIR:-/tmp}/lathe-apt.$$.log" 2>&1 || {
+    tail -n 20 "${TMPDIR:-/tmp}/lathe-apt.$$.log" >&2
+    echo "apt-get failed; its output is above." >&2
+    return 1
+  }
+  rm -f "${TMPDIR:-/tmp}/lathe-apt.$$.log"
+  echo "Packages: installed."
+}
+
+# configure_and_build FOLDER [CMAKE OPTION...]; quiet unless it fails.
+configure_and_build() {
+  local folder=$1 log
+  shift
+  mkdir -p "$folder"
+  log=$folder/build.log
+  echo "Building in $folder (its output: $log)"
+  if ! { cmake -S "$top" -B "$folder" -G Ninja "$@" && cmake --build "$folder"; } >"$log" 2>&1; then
+    tail -n 40 "$log" >&2
+    echo "The build failed; the end of its output is above." >&2
+    return 1
+  fi
+  grep -E '^-- .*(skipped|left out)' "$log" || true
+}
+
+# promtool checks /metrics.  Debian has it only inside the prometheus package, which would start a
+# server: so the package is unpacked beside the build instead of being installed.
+fetch_promtool() {
+  command -v promtool >/dev/null && return 0
+  local folder=$top/build/tools
+  if [ ! -x "$folder/usr/bin/promtool" ]; then
+    mkdir -p "$folder"
+    (cd "$folder" && apt-get download -qq prometheus >/dev/null 2>&1 && dpkg -x prometheus_*.deb . &&
+      rm -f prometheus_*.deb) || echo "promtool could not be fetched; its check is skipped."
+  fi
+  PATH=$folder/usr/bin:$PATH
+}
