@@ -30,19 +30,26 @@ void routing_free(struct routing *r);
 void routing_set_workers(struct routing *r, struct workers *w);
 /* Replaces all routes. */
 void routing_configure(struct routing *r, const struct route_options *routes, size_t count);
-const struct route_options *routing_route(const struct routing *r, const char *kind); /* NULL: none */
+const struct route_options *routing_route(const struct routing *r,
+                                          const char *kind); /* NULL: none */
 
 struct route_question {
   const char *kind;
-  const char *pin;           /* only this backend, or NULL */
-  const char *const *avoid;  /* backends that a failed attempt was on: taken only when no other can; may be NULL */
+  const char *pin; /* only this backend, or NULL */
+  const char *const
+      *avoid; /* backends that a failed attempt was on: taken only when no other can; may be NULL */
   size_t avoid_count;
-  /* Is there room for the job (slots, memory, threads)?  Asked in the order of the route. */
+  const char *const
+      *never; /* backends that must not get it: as if they were not there; may be NULL */
+  size_t never_count;
+  /* Is there room for the job (slots, memory, threads)?  Asked in the order of the route; NULL: no.
+   */
   bool (*fits)(void *ctx, struct backend *b);
   void *ctx;
 };
-/* The backend that should take the job now, or NULL: wait. *hopeless is set when no configured
- * backend will ever do the kind (none lists it and none is still starting). */
+/* The backend that should take the job now, or NULL: wait.  While a backend that is not avoided is
+ * ready but has no room, the answer is to wait for it.  *hopeless (may be NULL) is set when no
+ * configured backend will ever do the kind (none lists it and none is still starting). */
 struct backend *routing_choose(struct routing *r, const struct route_question *q, bool *hopeless);
 
 #endif

@@ -59,14 +59,17 @@ void storage_upload_abort(struct storage_upload *u);
 void storage_blob_path(const struct storage *s, const char *sha256, char *out);
 /* Size of a blob, or ERR_NOT_FOUND.  One stat(). */
 int storage_blob_size(const struct storage *s, const char *sha256, int64_t *bytes);
+/* Marks a blob as used just now, or ERR_NOT_FOUND.  Once it returned 0, no removal by age that was
+ * asked for with an earlier `before_us` takes the blob. */
+int storage_touch_blob(struct storage *s, const char *sha256);
 
 /* ---- artifacts ---- */
 /* The folder, absolute, under which attempts get their work folders. */
 const char *storage_work_root(const struct storage *s);
 
 struct storage_output {
-  const char *name;    /* plain file name that it gets */
-  const char *path;    /* absolute, inside the work root; a regular file */
+  const char *name; /* plain file name that it gets */
+  const char *path; /* absolute, inside the work root; a regular file */
 };
 /* Moves outputs to output/<job_id>/ (replacing what an earlier attempt left there), synced if so
  * configured, then calls back.  Strings are copied. */
@@ -84,9 +87,12 @@ void storage_remove_work(struct storage *s, const char *name);
 int storage_clear_work(struct storage *s, struct err *err);
 
 /* Blobs last used before `before_us` (by mtime; using a blob again touches it).  The digests are
- * valid during the call. */
+ * valid during the call.  A call goes on where the last one stopped, and stops at the end or once
+ * it has STORAGE_OLD_BLOBS_BATCH or more: ask again while so many come. */
+enum { STORAGE_OLD_BLOBS_BATCH = 4096 };
 void storage_old_blobs(struct storage *s, int64_t before_us,
-                       void (*done)(void *arg, const char *const *sha256s, size_t count), void *arg);
+                       void (*done)(void *arg, const char *const *sha256s, size_t count),
+                       void *arg);
 void storage_remove_blobs(struct storage *s, const char *const *sha256s, size_t count,
                           int64_t before_us, storage_wrote *done, void *arg);
 

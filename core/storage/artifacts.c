@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Artifacts: from an attempt's work folder into output/<job>/, from there to
+ * whoever reads them, and away with the job.
+ *
+ * A plugin's word is not taken for where a file lies: links are refused, and the
+ * resolved path must be inside the work root.
+ */
+#include "base/id.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "storage/private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct output {
+  char *name, *path;
+  int fd; /* open from the check to the sync; -1 otherwise */
+};
+
+struct adopt_task {
+  struct storage_task task;
+  char job_id[ID_SIZE];
+  struct output *outputs;
+  size_t count;
+  struct err err;
+  storage_wrote *done;
+  void *arg;
+};
+
+/* Opens the file and makes sure that it is a plain one inside the work root. */
+static int check_output(struct adopt_task *a, struct output *o) {
+  const char *work = a->task.s->work;
+  size_t len = strlen(work);
+  char real[PATH_MAX];
+  struct stat st;
+  if (!path_is_plain_name(o->name))
+    return err_set(&a->err, ERR_INVAL, "the plugin gave an artifact a name that is no file name");
+  o->fd = open(o->path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (o->fd < 0)
+    return err_sys(&a->err, errno, "cannot open the artifact %s", o->name);
+  if (fstat(o->fd, &st) || !S_ISREG(st.st_mode))
+    return err_set(&a->err, ERR_INVAL, "the artifact %s is no regular file", o->name);
+  if (!realpath(o->path, real) || strncmp(real, work, len) != 0 || real[len] != '/')
+    return err_set(&a->err, ERR_DENIED, "the artifact %s lies outside the attempt's work folder",
+                   o->name);
+  return 0;
+}
+
+static int move_output(struct adopt_task *a, struct output *o, const char *dir) {
+  char to[PATH_MAX];
+  int n = snprintf(to, sizeof to, "%s/%s", dir, o->name);
+  if (n < 0 || (size_t)n >= sizeof to)
+    return err_set(&a->err, ERR_INVAL, "the path of the artifact %s is too long", o->name);
+  if (fchmod(o->fd, 0444) || rename(o->path, to))
+    return err_sys(&a->err, errno, "cannot move the artifact %s to %s", o->name, to);
+  return 0;
+}
+
+/* Writing starts for all files before the first is waited for; the names were
+ * changed before, so that one journal commit serves most of it. */
+static int sync_outputs(struct adopt_task *a, const char *dir) {
+  for (size_t i = 0; i < a->count; i++)
+    sync_file_range(a->outputs[i].fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+  for (size_t i = 0; i < a->count; i++)
+    if (fsync(a->outputs[i].fd))
+      return err_sys(&a->err, errno, "cannot sync the artifact %s", a->outputs[i].name);
+  int rc = storage_sync_dir(dir, &a->err);
+  return rc ? rc : storage_sync_dir(a->task.s->output, &a->err);
+}
+
+static void run_adopt(struct storage_task *t) {
+  struct adopt_task *a = (struct adopt_task *)t;
+  char dir[PATH_MAX];
+  for (size_t i = 0; i < a->count; i++)
+    if (check_output(a, &a->outputs[i]))
+      return;
+  snprintf(dir, sizeof dir, "%s/%s", t->s->output, a->job_id);
+  if (mkdir(dir, 0700) && errno != EEXIST) {
+    err_sys(&a->err, errno, "cannot make the folder %s", dir);
+    return;
+  }
+  for (size_t i = 0; i < a->count; i++)
+    if (move_output(a, &a->outputs[i], dir))
+      return;
+  if (t->s->sync)
+    sync_outputs(a, dir);
+}
+
+static void after_adopt(struct storage_task *t) {
+  struct adopt_task *a = (struct adopt_task *)t;
+  a->done(a->arg, a->err.code, a->err.code ? &a->err : NULL);
+  for (size_t i = 0; i < a->count; i++) {
+    free(a->outputs[i].name);
+    free(a->outputs[i].path);
+    if (a->outputs[i].fd >= 0)
+      close(a->outputs[i].fd);
+  }
+  free(a->outputs);
+  free(a);
+}
+
+void storage_adopt(struct storage *s, const char *job_id, const struct storage_output *outputs,
+                   size_t count, storage_wrote *done, void *arg) {
+  struct adopt_task *a = mem_alloc(sizeof *a);
+  a->task.run = run_adopt;
+  a->task.after = after_adopt;
+  snprintf(a->job_id, sizeof a->job_id, "%s", job_id);
+  a->outputs = mem_array(count + 1, sizeof *a->outputs);
+  a->count = count;
+  for (size_t i = 0; i < count; i++)
+    a->outputs[i] = (struct output){
+        .name = mem_dup(outputs[i].name), .path = mem_dup(outputs[i].path), .fd = -1};
+  a->done = done;
+  a->arg = arg;
+  storage_queue(s, &a->task);
+}
+
+int storage_open_artifact(const struct storage *s, const char *job_id, const char *name,
+                          int64_t *bytes, struct err *err) {
+  char path[PATH_MAX];
+  struct stat st;
+  if (!id_is_valid(job_id) || !path_is_plain_name(name))
+    return err_set(err, ERR_NOT_FOUND, "there is no such artifact");
+  int n = snprintf(path, sizeof path, "%s/%s/%s", s->output, job_id, name);
+  if (n < 0 || (size_t)n >= sizeof path)
+    return err_set(err, ERR_NOT_FOUND, "there is no such artifact");
+  int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0)
+    return err_sys(err, errno, "cannot open the artifact %s of job %s", name, job_id);
+  if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+    close(fd);
+    return err_set(err, ERR_NOT_FOUND, "the artifact %s of job %s is no file", name, job_id);
+  }
+  *bytes = (int64_t)st.st_size;
+  return fd;
+}
+
+/* ---- folders that go ---- */
+
+struct tree_task {
+  struct storage_task task;
+  char **paths;
+  size_t count;
+  struct err err;
+  storage_wrote *done;
+  void *arg;
+};
+
+static void run_trees(struct storage_task *t) {
+  struct tree_task *r = (struct tree_task *)t;
+  for (size_t i = 0; i < r->count; i++)
+    path_remove_tree(r->paths[i], &r->err);
+}
+
+static void after_trees(struct storage_task *t) {
+  struct tree_task *r = (struct tree_task *)t;
+  if (r->done)
+    r->done(r->arg, r->err.code, r->err.code ? &r->err : NULL);
+  for (size_t i = 0; i < r->count; i++)
+    free(r->paths[i]);
+  free(r->paths);
+  free(r);
+}
+
+static struct tree_task *trees_new(size_t count, storage_wrote *done, void *arg) {
+  struct tree_task *r = mem_alloc(sizeof *r);
+  r->task.run = run_trees;
+  r->task.after = after_trees;
+  r->paths = mem_array(count + 1, sizeof *r->paths);
+  r->done = done;
+  r->arg = arg;
+  return r;
+}
+
+void storage_remove_jobs(struct storage *s, const char *const *job_ids, size_t count,
+                         storage_wrote *done, void *arg) {
+  struct tree_task *r = trees_new(count, done, arg);
+  for (size_t i = 0; i < count; i++)
+    if (id_is_valid(job_ids[i]))
+      r->paths[r->count++] = path_join(s->output, job_ids[i]);
+  storage_queue(s, &r->task);
+}
+
+void storage_remove_work(struct storage *s, const char *name) {
+  if (!path_is_plain_name(name))
+    return;
+  struct tree_task *r = trees_new(1, NULL, NULL);
+  r->paths[r->count++] = path_join(s->work, name);
+  storage_queue(s, &r->task);
+}

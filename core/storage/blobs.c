@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Blobs that are there: where they lie, which are old, how they go.
+ */
+#include "base/mem.h"
+#include "storage/private.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { SHARDS = 256 };
+
+void storage_blob_path(const struct storage *s, const char *sha256, char *out) {
+  snprintf(out, PATH_MAX, "%s/%.2s/%s", s->blobs, sha256, sha256);
+}
+
+int storage_blob_size(const struct storage *s, const char *sha256, int64_t *bytes) {
+  char path[PATH_MAX];
+  struct stat st;
+  if (!sha256_is_hex(sha256))
+    return ERR_NOT_FOUND;
+  storage_blob_path(s, sha256, path);
+  if (stat(path, &st) || !S_ISREG(st.st_mode))
+    return ERR_NOT_FOUND;
+  *bytes = (int64_t)st.st_size;
+  return 0;
+}
+
+int storage_touch_blob(struct storage *s, const char *sha256) {
+  char path[PATH_MAX];
+  if (!sha256_is_hex(sha256))
+    return ERR_NOT_FOUND;
+  storage_blob_path(s, sha256, path);
+  pthread_mutex_lock(&s->blob_lock);
+  int rc = utimensat(AT_FDCWD, path, NULL, 0) == 0 ? 0 : ERR_NOT_FOUND;
+  pthread_mutex_unlock(&s->blob_lock);
+  return rc;
+}
+
+static int64_t mtime_us(const struct stat *st) {
+  return (int64_t)st->st_mtim.tv_sec * 1000000 + st->st_mtim.tv_nsec / 1000;
+}
+
+/* ---- which are old ---- */
+
+struct old_task {
+  struct storage_task task;
+  int64_t before_us;
+  int shard; /* the next to look at */
+  char (*names)[SHA256_HEX_SIZE];
+  size_t count, cap;
+  void (*done)(void *arg, const char *const *sha256s, size_t count);
+  void *arg;
+};
+
+static void old_add(struct old_task *o, const char *name) {
+  if (o->count == o->cap) {
+    o->cap = o->cap ? o->cap * 2 : 256;
+    o->names = mem_grow(o->names, o->cap * sizeof *o->names);
+  }
+  memcpy(o->names[o->count++], name, SHA256_HEX_SIZE);
+}
+
+static void scan_shard(struct old_task *o) {
+  char path[PATH_MAX];
+  snprintf(path, sizeof path, "%s/%02x", o->task.s->blobs, (unsigned)o->shard);
+  DIR *dir = opendir(path);
+  if (!dir)
+    return;
+  for (struct dirent *e; (e = readdir(dir));) {
+    struct stat st;
+    if (sha256_is_hex(e->d_name) && !fstatat(dirfd(dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) &&
+        mtime_us(&st) < o->before_us)
+      old_add(o, e->d_name);
+  }
+  closedir(dir);
+}
+
+static void run_old(struct storage_task *t) {
+  struct old_task *o = (struct old_task *)t;
+  for (; o->shard < SHARDS && o->count < STORAGE_OLD_BLOBS_BATCH; o->shard++)
+    scan_shard(o);
+}
+
+static void after_old(struct storage_task *t) {
+  struct old_task *o = (struct old_task *)t;
+  t->s->scan_shard = o->shard % SHARDS;
+  const char **list = mem_array(o->count + 1, sizeof *list);
+  for (size_t i = 0; i < o->count; i++)
+    list[i] = o->names[i];
+  o->done(o->arg, list, o->count);
+  free(list);
+  free(o->names);
+  free(o);
+}
+
+void storage_old_blobs(struct storage *s, int64_t before_us,
+                       void (*done)(void *arg, const char *const *sha256s, size_t count),
+                       void *arg) {
+  struct old_task *o = mem_alloc(sizeof *o);
+  o->task.run = run_old;
+  o->task.after = after_old;
+  o->before_us = before_us;
+  o->shard = s->scan_shard;
+  o->done = done;
+  o->arg = arg;
+  storage_queue(s, &o->task);
+}
+
+/* ---- away with them ---- */
+
+struct remove_task {
+  struct storage_task task;
+  char (*names)[SHA256_HEX_SIZE];
+  size_t count;
+  int64_t before_us;
+  struct err err;
+  storage_wrote *done;
+  void *arg;
+};
+
+static void remove_blob(struct remove_task *r, const char *sha256) {
+  char path[PATH_MAX];
+  struct stat st;
+  storage_blob_path(r->task.s, sha256, path);
+  pthread_mutex_lock(&r->task.s->blob_lock);
+  if (stat(path, &st) == 0 && mtime_us(&st) < r->before_us && unlink(path) && errno != ENOENT)
+    err_sys(&r->err, errno, "cannot remove the blob %s", path);
+  pthread_mutex_unlock(&r->task.s->blob_lock);
+}
+
+static void run_remove(struct storage_task *t) {
+  struct remove_task *r = (struct remove_task *)t;
+  for (size_t i = 0; i < r->count; i++)
+    remove_blob(r, r->names[i]);
+}
+
+static void after_remove(struct storage_task *t) {
+  struct remove_task *r = (struct remove_task *)t;
+  if (r->done)
+    r->done(r->arg, r->err.code, r->err.code ? &r->err : NULL);
+  free(r->names);
+  free(r);
+}
+
+void storage_remove_blobs(struct storage *s, const char *const *sha256s, size_t count,
+                          int64_t before_us, storage_wrote *done, void *arg) {
+  struct remove_task *r = mem_alloc(sizeof *r);
+  r->task.run = run_remove;
+  r->task.after = after_remove;
+  r->before_us = before_us;
+  r->done = done;
+  r->arg = arg;
+  r->names = mem_array(count + 1, sizeof *r->names);
+  for (size_t i = 0; i < count; i++)
+    if (sha256_is_hex(sha256s[i]))
+      memcpy(r->names[r->count++], sha256s[i], SHA256_HEX_SIZE);
+  storage_queue(s, &r->task);
+}

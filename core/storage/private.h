@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of this room share.  The rest of the house sees storage.h alone.
+ */
+#ifndef STORAGE_PRIVATE_H
+#define STORAGE_PRIVATE_H
+
+#include "storage/storage.h"
+
+#include <pthread.h>
+
+struct storage {
+  uv_loop_t *loop;
+  char *root, *blobs, *uploads, *work, *output; /* absolute, links resolved */
+  bool sync;
+  bool closing;
+  size_t busy; /* tasks on the thread pool */
+  uint64_t next_upload;
+  int scan_shard; /* where the next storage_old_blobs goes on */
+  /* Held for "it is there: touch it" and for "it is old: unlink it", so that no
+   * blob vanishes after an upload of the same content was told that it exists. */
+  pthread_mutex_t blob_lock;
+};
+
+/* One piece of disk work.  Embedded in a larger structure: `run` is called on a
+ * pool thread, then `after` on the loop thread, which frees. */
+struct storage_task {
+  uv_work_t req;
+  struct storage *s;
+  void (*run)(struct storage_task *t);
+  void (*after)(struct storage_task *t);
+};
+void storage_queue(struct storage *s, struct storage_task *t);
+
+/* fsync of a folder by path; 0 or a negative code. */
+int storage_sync_dir(const char *path, struct err *err);
+
+#endif

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * An upload: bytes arrive on the loop, gather in `filling`, and go to disk and
+ * through the hash on a pool thread while the next ones gather.
+ *
+ *   begin -> write* -> finish -> stored(blob)          a file under its SHA-256
+ *              \          \
+ *               +-> abort  +-> abort                    nothing is left
+ *
+ * A small upload never gets a temporary file when its content is known already.
+ */
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "storage/private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+  WRITE_AT = 128 << 10, /* so much is worth a turn on the pool */
+  STOP_AT = 512 << 10,  /* so much waits at most: the sender is asked to pause */
+};
+
+struct storage_upload {
+  struct storage_task task; /* at most one at a time */
+  struct storage *s;
+  struct buf filling, writing;
+  struct sha256 *hash;
+  char *path; /* of the temporary file */
+  int fd;     /* -1 before the first write */
+  int64_t bytes, max_bytes;
+  bool busy, finishing, aborted;
+  struct err err; /* the first failure; code 0: none */
+  storage_wrote *wrote;
+  storage_stored *stored;
+  void *arg;
+  struct storage_blob blob;
+};
+
+struct storage_upload *storage_upload_begin(struct storage *s, int64_t max_bytes) {
+  struct storage_upload *u = mem_alloc(sizeof *u);
+  u->s = s;
+  u->fd = -1;
+  u->max_bytes = max_bytes;
+  u->hash = sha256_begin();
+  u->path = mem_printf("%s/%llu", s->uploads, (unsigned long long)s->next_upload++);
+  return u;
+}
+
+static void upload_free(struct storage_upload *u) {
+  if (u->hash)
+    sha256_end(u->hash, NULL);
+  buf_free(&u->filling);
+  buf_free(&u->writing);
+  free(u->path);
+  free(u);
+}
+
+/* Pool thread. */
+static void drop_file(struct storage_upload *u) {
+  if (u->fd < 0)
+    return;
+  close(u->fd);
+  unlink(u->path);
+  u->fd = -1;
+}
+
+static int write_all(struct storage_upload *u, const char *data, size_t len) {
+  if (u->fd < 0) {
+    u->fd = open(u->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
+    if (u->fd < 0)
+      return err_sys(&u->err, errno, "cannot make %s for an upload", u->path);
+  }
+  while (len > 0) {
+    ssize_t n = write(u->fd, data, len);
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n < 0)
+      return err_sys(&u->err, errno, "cannot write the upload to %s", u->path);
+    data += n;
+    len -= (size_t)n;
+  }
+  return 0;
+}
+
+static void run_write(struct storage_task *t) {
+  struct storage_upload *u = (struct storage_upload *)t;
+  sha256_add(u->hash, u->writing.data, u->writing.len);
+  if (write_all(u, u->writing.data, u->writing.len))
+    drop_file(u);
+}
+
+/* True when the blob was there: it is touched, so retention leaves it. */
+static bool blob_exists(struct storage_upload *u, const char *path) {
+  struct stat st;
+  pthread_mutex_lock(&u->s->blob_lock);
+  bool there = stat(path, &st) == 0 && st.st_size == u->bytes &&
+               utimensat(AT_FDCWD, path, NULL, 0) == 0;
+  pthread_mutex_unlock(&u->s->blob_lock);
+  return there;
+}
+
+/* The file becomes the blob: content, then name, then the name's folder, each on
+ * disk before the next. */
+static int publish(struct storage_upload *u, const char *path) {
+  if (fsync(u->fd))
+    return err_sys(&u->err, errno, "cannot sync the upload %s", u->path);
+  if (rename(u->path, path))
+    return err_sys(&u->err, errno, "cannot move an upload to %s", path);
+  close(u->fd);
+  u->fd = -1;
+  return 0;
+}
+
+static void run_finish(struct storage_task *t) {
+  struct storage_upload *u = (struct storage_upload *)t;
+  char path[PATH_MAX], shard[PATH_MAX];
+  if (u->err.code)
+    goto out;
+  sha256_add(u->hash, u->filling.data, u->filling.len);
+  sha256_end(u->hash, u->blob.sha256);
+  u->hash = NULL;
+  u->blob.bytes = u->bytes;
+  storage_blob_path(u->s, u->blob.sha256, path);
+  u->blob.existed = blob_exists(u, path);
+  if (!u->blob.existed) {
+    if (write_all(u, u->filling.data, u->filling.len) || publish(u, path))
+      goto out;
+  }
+  /* Also when it existed: the one who stored it may not have come so far. */
+  snprintf(shard, sizeof shard, "%.*s", (int)(strrchr(path, '/') - path), path);
+  storage_sync_dir(shard, &u->err);
+out:
+  drop_file(u);
+}
+
+static void run_drop(struct storage_task *t) {
+  drop_file((struct storage_upload *)t);
+}
+
+static void after_drop(struct storage_task *t) {
+  upload_free((struct storage_upload *)t);
+}
+
+static void enqueue(struct storage_upload *u, void (*run)(struct storage_task *),
+                    void (*after)(struct storage_task *)) {
+  u->busy = true;
+  u->task.run = run;
+  u->task.after = after;
+  storage_queue(u->s, &u->task);
+}
+
+static void start_drop(struct storage_upload *u) {
+  if (u->fd < 0)
+    upload_free(u);
+  else
+    enqueue(u, run_drop, after_drop);
+}
+
+static void after_finish(struct storage_task *t) {
+  struct storage_upload *u = (struct storage_upload *)t;
+  if (!u->aborted)
+    u->stored(u->arg, u->err.code, u->err.code ? NULL : &u->blob, u->err.code ? &u->err : NULL);
+  upload_free(u);
+}
+
+static void after_write(struct storage_task *t) {
+  struct storage_upload *u = (struct storage_upload *)t;
+  u->busy = false;
+  buf_clear(&u->writing);
+  if (u->aborted) {
+    start_drop(u);
+    return;
+  }
+  if (u->finishing) {
+    enqueue(u, run_finish, after_finish);
+    return;
+  }
+  storage_wrote *wrote = u->wrote;
+  u->wrote = NULL;
+  if (wrote)
+    wrote(u->arg, u->err.code, u->err.code ? &u->err : NULL);
+}
+
+static void start_write(struct storage_upload *u) {
+  struct buf swap = u->writing;
+  u->writing = u->filling;
+  u->filling = swap;
+  enqueue(u, run_write, after_write);
+}
+
+int storage_upload_write(struct storage_upload *u, const void *data, size_t len,
+                         storage_wrote *wrote, void *arg, struct err *err) {
+  if (!u->busy && u->err.code)
+    return err_set(err, u->err.code, "%s", u->err.text);
+  if ((int64_t)len > u->max_bytes - u->bytes)
+    return err_set(err, ERR_LIMIT, "the upload is larger than the allowed %lld bytes",
+                   (long long)u->max_bytes);
+  u->bytes += (int64_t)len;
+  buf_put(&u->filling, data, len);
+  if (!u->busy && u->filling.len >= WRITE_AT)
+    start_write(u);
+  if (u->filling.len < STOP_AT && !(u->busy && u->writing.len >= STOP_AT))
+    return 0;
+  u->wrote = wrote;
+  u->arg = arg;
+  return 1;
+}
+
+void storage_upload_finish(struct storage_upload *u, storage_stored *stored, void *arg) {
+  u->finishing = true;
+  u->wrote = NULL;
+  u->stored = stored;
+  u->arg = arg;
+  if (!u->busy)
+    enqueue(u, run_finish, after_finish);
+}
+
+void storage_upload_abort(struct storage_upload *u) {
+  u->aborted = true;
+  if (!u->busy)
+    start_drop(u);
+}

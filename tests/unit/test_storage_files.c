@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Uploads become blobs, outputs become artifacts, old things go; and nothing is
+ * left behind by what failed.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "storage/storage.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define JOB "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+
+struct fixture {
+  uv_loop_t loop;
+  struct storage *s;
+  char dir[64];
+  int calls, code;
+  struct storage_blob blob;
+  char text[500];
+  char names[16][SHA256_HEX_SIZE];
+  size_t count;
+};
+
+static int setup(void **state) {
+  struct fixture *f = mem_alloc(sizeof *f);
+  snprintf(f->dir, sizeof f->dir, "/tmp/lathe-storage-XXXXXX");
+  assert_non_null(mkdtemp(f->dir));
+  uv_loop_init(&f->loop);
+  struct storage_options o = {.data_dir = f->dir, .sync = true};
+  assert_int_equal(storage_open(&f->s, &f->loop, &o, NULL), 0);
+  *state = f;
+  return 0;
+}
+
+static int teardown(void **state) {
+  struct fixture *f = *state;
+  storage_close(f->s);
+  uv_run(&f->loop, UV_RUN_DEFAULT);
+  assert_int_equal(uv_loop_close(&f->loop), 0);
+  path_remove_tree(f->dir, NULL);
+  free(f);
+  return 0;
+}
+
+static void on_stored(void *arg, int code, const struct storage_blob *blob, const struct err *err) {
+  struct fixture *f = arg;
+  f->calls++;
+  f->code = code;
+  if (blob)
+    f->blob = *blob;
+  snprintf(f->text, sizeof f->text, "%s", err ? err->text : "");
+}
+
+static void on_wrote(void *arg, int code, const struct err *err) {
+  struct fixture *f = arg;
+  f->calls++;
+  f->code = code;
+  snprintf(f->text, sizeof f->text, "%s", err ? err->text : "");
+}
+
+static void on_old(void *arg, const char *const *sha256s, size_t count) {
+  struct fixture *f = arg;
+  f->calls++;
+  f->count = count;
+  for (size_t i = 0; i < count && i < 16; i++)
+    snprintf(f->names[i], sizeof f->names[i], "%s", sha256s[i]);
+}
+
+static void run(struct fixture *f) {
+  f->calls = 0;
+  uv_run(&f->loop, UV_RUN_DEFAULT);
+}
+
+static int entries(const struct fixture *f, const char *sub) {
+  char path[PATH_MAX];
+  snprintf(path, sizeof path, "%s/%s", f->dir, sub);
+  DIR *d = opendir(path);
+  if (!d)
+    return -1;
+  int n = 0;
+  for (struct dirent *e; (e = readdir(d));)
+    n += e->d_name[0] != '.';
+  closedir(d);
+  return n;
+}
+
+static void put(struct fixture *f, const void *data, size_t len) {
+  struct storage_upload *u = storage_upload_begin(f->s, 1 << 30);
+  assert_int_equal(storage_upload_write(u, data, len, on_wrote, f, NULL), 0);
+  storage_upload_finish(u, on_stored, f);
+  run(f);
+  assert_int_equal(f->calls, 1);
+}
+
+static void test_small_upload(void **state) {
+  struct fixture *f = *state;
+  char hex[SHA256_HEX_SIZE], path[PATH_MAX];
+  int64_t bytes = 0;
+  sha256_of("hello", 5, hex);
+  assert_int_equal(storage_blob_size(f->s, hex, &bytes), ERR_NOT_FOUND);
+  put(f, "hello", 5);
+  assert_int_equal(f->code, 0);
+  assert_string_equal(f->blob.sha256, hex);
+  assert_int_equal(f->blob.bytes, 5);
+  assert_false(f->blob.existed);
+  assert_int_equal(storage_blob_size(f->s, hex, &bytes), 0);
+  assert_int_equal(bytes, 5);
+  storage_blob_path(f->s, hex, path);
+  char *data;
+  size_t len;
+  assert_int_equal(path_read_file(path, 100, &data, &len, NULL), 0);
+  assert_string_equal(data, "hello");
+  free(data);
+  put(f, "hello", 5);
+  assert_true(f->blob.existed);
+  assert_int_equal(entries(f, "uploads"), 0);
+}
+
+static void test_empty_upload(void **state) {
+  struct fixture *f = *state;
+  struct storage_upload *u = storage_upload_begin(f->s, 10);
+  storage_upload_finish(u, on_stored, f);
+  run(f);
+  assert_int_equal(f->code, 0);
+  assert_int_equal(f->blob.bytes, 0);
+  int64_t bytes = 1;
+  assert_int_equal(storage_blob_size(f->s, f->blob.sha256, &bytes), 0);
+  assert_int_equal(bytes, 0);
+}
+
+static void test_large_upload_pauses_the_sender(void **state) {
+  struct fixture *f = *state;
+  enum { CHUNK = 100000, CHUNKS = 60 };
+  char *data = mem_alloc(CHUNK * CHUNKS);
+  for (size_t i = 0; i < CHUNK * CHUNKS; i++)
+    data[i] = (char)(i * 2654435761u >> 13);
+  char hex[SHA256_HEX_SIZE];
+  sha256_of(data, CHUNK * CHUNKS, hex);
+  struct storage_upload *u = storage_upload_begin(f->s, CHUNK * CHUNKS);
+  int pauses = 0;
+  for (int i = 0; i < CHUNKS; i++) {
+    int rc = storage_upload_write(u, data + (size_t)i * CHUNK, CHUNK, on_wrote, f, NULL);
+    assert_true(rc == 0 || rc == 1);
+    if (rc == 1) {
+      pauses++;
+      run(f);
+      assert_int_equal(f->calls, 1);
+      assert_int_equal(f->code, 0);
+    }
+  }
+  assert_true(pauses > 0);
+  storage_upload_finish(u, on_stored, f);
+  run(f);
+  assert_int_equal(f->code, 0);
+  assert_string_equal(f->blob.sha256, hex);
+  assert_int_equal(f->blob.bytes, CHUNK * CHUNKS);
+  assert_int_equal(entries(f, "uploads"), 0);
+  free(data);
+}
+
+static void test_over_the_limit(void **state) {
+  struct fixture *f = *state;
+  struct err err;
+  struct storage_upload *u = storage_upload_begin(f->s, 4);
+  assert_int_equal(storage_upload_write(u, "hello", 5, on_wrote, f, &err), ERR_LIMIT);
+  assert_non_null(strstr(err.text, "4 bytes"));
+  storage_upload_abort(u);
+  run(f);
+  assert_int_equal(f->calls, 0);
+  assert_int_equal(entries(f, "uploads"), 0);
+}
+
+static void test_abort_at_every_stage(void **state) {
+  struct fixture *f = *state;
+  static char big[300000];
+  storage_upload_abort(storage_upload_begin(f->s, 10)); /* before a byte */
+  struct storage_upload *u = storage_upload_begin(f->s, sizeof big);
+  storage_upload_write(u, big, sizeof big, on_wrote, f, NULL);
+  storage_upload_abort(u); /* while a write is under way */
+  u = storage_upload_begin(f->s, sizeof big);
+  storage_upload_write(u, big, sizeof big, on_wrote, f, NULL);
+  uv_run(&f->loop, UV_RUN_DEFAULT);
+  storage_upload_abort(u); /* between */
+  u = storage_upload_begin(f->s, 10);
+  storage_upload_write(u, "x", 1, on_wrote, f, NULL);
+  storage_upload_finish(u, on_stored, f);
+  storage_upload_abort(u); /* while it is finished */
+  run(f);
+  assert_int_equal(f->calls, 0);
+  assert_int_equal(entries(f, "uploads"), 0);
+}
+
+static void test_a_disk_that_fails(void **state) {
+  struct fixture *f = *state;
+  char uploads[PATH_MAX];
+  snprintf(uploads, sizeof uploads, "%s/uploads", f->dir);
+  assert_int_equal(rmdir(uploads), 0);
+  put(f, "lost", 4);
+  assert_true(f->code < 0);
+  assert_non_null(strstr(f->text, "upload"));
+  static char big[300000];
+  struct storage_upload *u = storage_upload_begin(f->s, 1 << 30);
+  storage_upload_write(u, big, sizeof big, on_wrote, f, NULL);
+  uv_run(&f->loop, UV_RUN_DEFAULT);
+  assert_true(storage_upload_write(u, big, 1, on_wrote, f, NULL) < 0);
+  storage_upload_finish(u, on_stored, f);
+  run(f);
+  assert_true(f->code < 0);
+  mkdir(uploads, 0700);
+}
+
+static void age(struct fixture *f, const char *hex) {
+  char path[PATH_MAX];
+  struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+  storage_blob_path(f->s, hex, path);
+  assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+}
+
+static void test_old_blobs_go_unless_used_again(void **state) {
+  struct fixture *f = *state;
+  char a[SHA256_HEX_SIZE], b[SHA256_HEX_SIZE], c[SHA256_HEX_SIZE];
+  int64_t bytes, before = 2000000000LL;
+  put(f, "a", 1), memcpy(a, f->blob.sha256, sizeof a), age(f, a);
+  put(f, "b", 1), memcpy(b, f->blob.sha256, sizeof b), age(f, b);
+  put(f, "c", 1), memcpy(c, f->blob.sha256, sizeof c);
+  storage_old_blobs(f->s, before, on_old, f);
+  run(f);
+  assert_int_equal(f->calls, 1);
+  assert_int_equal(f->count, 2);
+  put(f, "b", 1); /* the same content comes again before the removal */
+  const char *old[] = {a, b};
+  storage_remove_blobs(f->s, old, 2, before, on_wrote, f);
+  run(f);
+  assert_int_equal(f->code, 0);
+  assert_int_equal(storage_blob_size(f->s, a, &bytes), ERR_NOT_FOUND);
+  assert_int_equal(storage_blob_size(f->s, b, &bytes), 0);
+  assert_int_equal(storage_blob_size(f->s, c, &bytes), 0);
+  assert_int_equal(storage_touch_blob(f->s, a), ERR_NOT_FOUND);
+  age(f, c);
+  assert_int_equal(storage_touch_blob(f->s, c), 0);
+  storage_old_blobs(f->s, before, on_old, f);
+  run(f);
+  assert_int_equal(f->count, 0);
+}
+
+static char *work_file(struct fixture *f, const char *name, const char *text) {
+  char *path = mem_printf("%s/%s", storage_work_root(f->s), name);
+  FILE *file = fopen(path, "w");
+  assert_non_null(file);
+  fputs(text, file);
+  fclose(file);
+  return path;
+}
+
+static void adopt(struct fixture *f, const char *name, const char *path) {
+  struct storage_output o = {.name = name, .path = path};
+  storage_adopt(f->s, JOB, &o, 1, on_wrote, f);
+  run(f);
+  assert_int_equal(f->calls, 1);
+}
+
+static void test_adopt_open_remove(void **state) {
+  struct fixture *f = *state;
+  int64_t bytes = 0;
+  char *path = work_file(f, "x", "first");
+  adopt(f, "mesh.msh", path);
+  assert_int_equal(f->code, 0);
+  assert_int_not_equal(access(path, F_OK), 0);
+  free(path);
+  path = work_file(f, "y", "second try");
+  adopt(f, "mesh.msh", path); /* replaces */
+  assert_int_equal(f->code, 0);
+  free(path);
+  int fd = storage_open_artifact(f->s, JOB, "mesh.msh", &bytes, NULL);
+  assert_true(fd >= 0);
+  assert_int_equal(bytes, 10);
+  close(fd);
+  struct err err;
+  assert_int_equal(storage_open_artifact(f->s, JOB, "nope", &bytes, &err), ERR_NOT_FOUND);
+  assert_int_equal(storage_open_artifact(f->s, JOB, "../x", &bytes, &err), ERR_NOT_FOUND);
+  assert_int_equal(storage_open_artifact(f->s, "..", "blobs", &bytes, &err), ERR_NOT_FOUND);
+  const char *ids[] = {JOB, "../blobs"};
+  storage_remove_jobs(f->s, ids, 2, on_wrote, f);
+  run(f);
+  assert_int_equal(f->code, 0);
+  assert_int_equal(entries(f, "output"), 0);
+  assert_int_equal(entries(f, "blobs"), 256);
+}
+
+static void test_adopt_refuses_what_is_no_output(void **state) {
+  struct fixture *f = *state;
+  char outside[PATH_MAX], link_path[PATH_MAX];
+  snprintf(outside, sizeof outside, "%s/secret", f->dir);
+  fclose(fopen(outside, "w"));
+  adopt(f, "x", outside);
+  assert_int_equal(f->code, ERR_DENIED);
+  snprintf(link_path, sizeof link_path, "%s/link", storage_work_root(f->s));
+  assert_int_equal(symlink(outside, link_path), 0);
+  adopt(f, "x", link_path);
+  assert_true(f->code < 0);
+  assert_int_equal(unlink(link_path), 0);
+  assert_int_equal(symlink(f->dir, link_path), 0); /* a folder on the way is a link */
+  char through[PATH_MAX];
+  snprintf(through, sizeof through, "%.3000s/secret", link_path);
+  adopt(f, "x", through);
+  assert_int_equal(f->code, ERR_DENIED);
+  assert_int_equal(mkfifo(outside, 0600), -1);
+  char *fifo = mem_printf("%s/fifo", storage_work_root(f->s));
+  assert_int_equal(mkfifo(fifo, 0600), 0);
+  adopt(f, "x", fifo);
+  assert_int_equal(f->code, ERR_INVAL);
+  free(fifo);
+  char *path = work_file(f, "y", "y");
+  adopt(f, "../../y", path);
+  assert_int_equal(f->code, ERR_INVAL);
+  assert_int_equal(access(path, F_OK), 0);
+  free(path);
+  assert_int_equal(access(outside, F_OK), 0);
+}
+
+static void test_work_folders(void **state) {
+  struct fixture *f = *state;
+  free(work_file(f, "one", "1"));
+  free(work_file(f, "two", "2"));
+  storage_remove_work(f->s, "one");
+  storage_remove_work(f->s, "../blobs");
+  run(f);
+  assert_int_equal(entries(f, "work"), 1);
+  assert_int_equal(storage_clear_work(f->s, NULL), 0);
+  assert_int_equal(entries(f, "work"), 0);
+  assert_int_equal(entries(f, "blobs"), 256);
+  assert_true(storage_free_bytes(f->s) > 0);
+}
+
+static void test_close_waits_for_what_is_under_way(void **state) {
+  struct fixture *f = *state;
+  struct storage *other;
+  struct storage_options o = {.data_dir = f->dir};
+  free(work_file(f, "left", "over"));
+  assert_int_equal(storage_open(&other, &f->loop, &o, NULL), 0);
+  storage_remove_work(other, "left");
+  storage_close(other);
+  run(f);
+  assert_int_equal(entries(f, "work"), 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+      T(test_small_upload),
+      T(test_empty_upload),
+      T(test_large_upload_pauses_the_sender),
+      T(test_over_the_limit),
+      T(test_abort_at_every_stage),
+      T(test_a_disk_that_fails),
+      T(test_old_blobs_go_unless_used_again),
+      T(test_adopt_open_remove),
+      T(test_adopt_refuses_what_is_no_output),
+      T(test_work_folders),
+      T(test_close_waits_for_what_is_under_way),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
