@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Artifacts to local files.
+ */
+#include "artifacts.h"
+
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/sha256.h"
+#include "http_client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct download {
+  int fd;
+  int errnum; /* why a write failed */
+  int64_t bytes;
+  struct sha256 *hash;
+};
+
+static int on_data(void *arg, const char *data, size_t len) {
+  struct download *d = arg;
+  sha256_add(d->hash, data, len);
+  d->bytes += (int64_t)len;
+  while (len > 0) {
+    ssize_t n = write(d->fd, data, len);
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n < 0) {
+      d->errnum = errno;
+      return -1;
+    }
+    data += n;
+    len -= (size_t)n;
+  }
+  return 0;
+}
+
+/* Reads the artifact into d->fd and checks it. */
+static int transfer(struct cli *c, const json_t *artifact, struct download *d, const char *path) {
+  struct http_call call = {
+      .path = json_text(artifact, "url"), .endless = true, .sink = on_data, .arg = d};
+  struct http_answer answer;
+  char hex[SHA256_HEX_SIZE];
+  d->hash = sha256_begin();
+  int code = http_do(c, &call, &answer);
+  sha256_end(d->hash, hex);
+  if (d->errnum) {
+    say_error("cannot write %s: %s", path, strerror(d->errnum));
+    code = CLI_USAGE;
+  } else if (code != CLI_OK) {
+    http_report(c, &answer, code);
+  } else if (strcmp(hex, json_text(artifact, "sha256")) != 0) {
+    say_error("%s came with %lld bytes and SHA-256 %.12s..., the server says %lld and %.12s...; "
+              "try again",
+              json_text(artifact, "name"), (long long)d->bytes, hex,
+              (long long)json_integer_value(json_object_get(artifact, "bytes")),
+              json_text(artifact, "sha256"));
+    code = CLI_UNREACHABLE;
+  }
+  http_answer_free(&answer);
+  return code;
+}
+
+int artifact_get(struct cli *c, const json_t *artifact, const char *path) {
+  if (json_text(artifact, "url")[0] != '/') {
+    say_error("the server names no address for %s", json_text(artifact, "name"));
+    return CLI_UNREACHABLE;
+  }
+  struct download d = {.fd = STDOUT_FILENO};
+  if (!strcmp(path, "-"))
+    return transfer(c, artifact, &d, "standard output");
+  char *temp = mem_printf("%s.XXXXXX", path);
+  d.fd = mkstemp(temp);
+  if (d.fd < 0) {
+    say_error("cannot make a file beside %s: %s", path, strerror(errno));
+    free(temp);
+    return CLI_USAGE;
+  }
+  mode_t mask = umask(0);
+  umask(mask);
+  int code = transfer(c, artifact, &d, path);
+  if (code == CLI_OK && (fchmod(d.fd, 0666 & ~mask) | close(d.fd) | rename(temp, path)) != 0) {
+    say_error("cannot write %s: %s", path, strerror(errno));
+    code = CLI_USAGE;
+  } else if (code != CLI_OK) {
+    close(d.fd);
+  }
+  if (code != CLI_OK)
+    unlink(temp);
+  free(temp);
+  return code;
+}
+
+/* mkdir -p with the usual mode. */
+static int make_dirs(const char *dir) {
+  char *path = mem_dup(dir);
+  int failed = 0;
+  for (char *p = path + 1; !failed; p++) {
+    if (*p && *p != '/')
+      continue;
+    char end = *p;
+    *p = '\0';
+    failed = mkdir(path, 0777) && errno != EEXIST;
+    *p = end;
+    if (!end)
+      break;
+  }
+  if (failed)
+    say_error("cannot make the folder %s: %s", dir, strerror(errno));
+  free(path);
+  return failed ? CLI_USAGE : CLI_OK;
+}
+
+int artifacts_get_all(struct cli *c, const json_t *job, const char *dir, bool say) {
+  int code = make_dirs(dir);
+  size_t i;
+  json_t *artifact;
+  json_array_foreach(json_object_get(job, "artifacts"), i, artifact) {
+    const char *name = json_text(artifact, "name");
+    if (code != CLI_OK)
+      break;
+    if (!path_is_plain_name(name)) { /* whatever the server says, files stay in the folder */
+      say_error("the artifact's name %s is not one for a file; left out", name);
+      continue;
+    }
+    char *path = mem_printf("%s/%s", dir, name), size[SAY_SIZE];
+    code = artifact_get(c, artifact, path);
+    if (code == CLI_OK && say)
+      printf("%s  %s\n", path,
+             say_bytes(json_integer_value(json_object_get(artifact, "bytes")), size));
+    free(path);
+  }
+  return code;
+}
+
+const json_t *artifact_find(const json_t *job, const char *name) {
+  size_t i;
+  json_t *artifact;
+  json_array_foreach(json_object_get(job, "artifacts"), i, artifact) {
+    if (!strcmp(json_text(artifact, "name"), name))
+      return artifact;
+  }
+  return NULL;
+}

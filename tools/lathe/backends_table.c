@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The table of backends.
+ */
+#include "backends_table.h"
+
+#include "cli.h"
+
+void backends_table(struct table *t, const json_t *document) {
+  size_t i, k;
+  json_t *backend, *kind;
+  table_begin(t, "BACKEND|STATE|>RUNNING|>SLOTS|ISOLATION|DEVICE|KINDS|MESSAGE");
+  json_array_foreach(json_object_get(document, "backends"), i, backend) {
+    struct buf kinds = {0};
+    json_array_foreach(json_object_get(backend, "kinds"), k, kind) {
+      buf_printf(&kinds, "%s%s", k ? "," : "", json_string_value(kind));
+    }
+    table_put(t, json_text(backend, "name"));
+    table_put(t, json_text(backend, "state"));
+    table_putf(t, "%d", (int)json_real_of(backend, "running"));
+    table_putf(t, "%d", (int)json_real_of(backend, "slots"));
+    table_put(t, json_text(backend, "isolation"));
+    table_put(t, json_text(backend, "device"));
+    table_put(t, kinds.data);
+    table_put(t, json_text(backend, "message"));
+    buf_free(&kinds);
+  }
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reads a stream of events to its end, over as many connections as that takes.
+ *
+ *   connect --200--> reading --final event--> done
+ *      ^                |
+ *      +--- wait <--- lost        (Last-Event-ID: nothing is missed, nothing comes twice)
+ */
+#ifndef FOLLOW_H
+#define FOLLOW_H
+
+#include "cli.h"
+
+/* data is borrowed.  Returns 0 to go on, non-zero to end the stream. */
+typedef int follow_event(void *arg, const char *event, const char *id, const json_t *data);
+
+/* CLI_OK after the stream's end (a final event, or `on_event` ended it), CLI_REFUSED (reported),
+ * CLI_UNREACHABLE (reported) after 30 s without a connection, CLI_INTERRUPTED.  `after`: the id of
+ * the last event known, or NULL. */
+int follow_events(struct cli *c, const char *path, const char *after, follow_event *on_event,
+                  void *arg);
+bool follow_is_final(const char *event);
+
+#endif

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+# Completion for bash: source this file, or copy it to /usr/share/bash-completion/completions/lathe.
+# The words come from lathe itself (`lathe complete`), so that they never differ from it.
+
+# _lathe_words WHAT [OF]: asks lathe for words, with the server that the line names.
+_lathe_words() {
+  command timeout 2 "${COMP_WORDS[0]}" "${_lathe_server[@]}" complete "$@" 2>/dev/null
+}
+
+_lathe() {
+  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+  local verb= operand= words= i
+  local _lathe_server=()
+  COMPREPLY=()
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    case ${COMP_WORDS[i]} in
+      --server | -s) _lathe_server=(--server "${COMP_WORDS[++i]}") ;;
+      --token-file | --param | -p | --out | -o | --output | --backend | -b | --priority | --timeout | -t | \
+        --idempotency-key | -k | --state | --kind | --limit | -n | --after) ((i++)) ;;
+      -*) ;;
+      *) if [ -z "$verb" ]; then verb=${COMP_WORDS[i]}; elif [ -z "$operand" ]; then operand=${COMP_WORDS[i]}; fi ;;
+    esac
+  done
+
+  case $before in
+    --backend | -b) words=$(_lathe_words backends) ;;
+    --kind) words=$(_lathe_words kinds) ;;
+    --state) words="queued running completed failed cancelled" ;;
+    --param | -p)
+      words=$(_lathe_words params "$operand")
+      compopt -o nospace 2>/dev/null
+      ;;
+    --out | -o | --output | --token-file)
+      compopt -o default 2>/dev/null
+      return
+      ;;
+    *)
+      if [[ $word == -* ]]; then
+        words=$(_lathe_words options "$verb")
+      elif [ -z "$verb" ] || { [ "$verb" = help ] && [ -z "$operand" ]; }; then
+        words=$(_lathe_words verbs)
+      else
+        case $verb in
+          submit)
+            if [ -z "$operand" ]; then
+              words=$(_lathe_words kinds)
+            else
+              compopt -o default 2>/dev/null
+              return
+            fi
+            ;;
+          kinds) words=$(_lathe_words kinds) ;;
+          watch | show | log | cancel | retry | delete | get) words=$(_lathe_words jobs) ;;
+        esac
+      fi
+      ;;
+  esac
+  # shellcheck disable=SC2207 # words hold no spaces
+  COMPREPLY=($(compgen -W "$words" -- "$word"))
+}
+
+complete -F _lathe lathe

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A parser of server-sent events (WHATWG HTML, 9.2.6), fed in pieces of any size.
+ */
+#ifndef SSE_H
+#define SSE_H
+
+#include "base/buf.h"
+
+struct sse { /* zeroed: ready; sse_free at the end */
+  struct buf line, data, event, id, last_id;
+  int retry_ms; /* of the last `retry:`; 0: none came */
+  bool skip_lf; /* the last line ended with CR: a LF that follows belongs to it */
+};
+
+/* `id` is the last id of the stream, also of events without one; returns 0 to go on. */
+typedef int sse_event(void *arg, const char *event, const char *id, const char *data);
+
+/* Returns the first non-zero answer of `on_event`, else 0. */
+int sse_feed(struct sse *s, const char *data, size_t len, sse_event *on_event, void *arg);
+/* Forgets a half-read event (the connection is gone), keeps the last id. */
+void sse_reconnect(struct sse *s);
+const char *sse_last_id(const struct sse *s); /* "" for none */
+void sse_free(struct sse *s);
+
+#endif

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * submit and watch: hand a job over and see it through.
+ *
+ *   submit --> 202 --> [--wait] events --> final --> [--out] artifacts --> exit code
+ */
+#include "artifacts.h"
+#include "base/mem.h"
+#include "follow.h"
+#include "http_client.h"
+#include "progress.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct session {
+  struct cli *c;
+  struct progress progress;
+  bool lines; /* print every event on stdout */
+};
+
+/* ---- the request ---- */
+
+static int add_file(curl_mime *mime, const char *path) {
+  struct stat st;
+  if (stat(path, &st) || access(path, R_OK)) {
+    say_error("cannot read %s: %s", path, strerror(errno));
+    return CLI_USAGE;
+  }
+  if (!S_ISREG(st.st_mode)) {
+    say_error("%s is not a regular file", path);
+    return CLI_USAGE;
+  }
+  curl_mimepart *part = curl_mime_addpart(mime);
+  const char *slash = strrchr(path, '/');
+  curl_mime_name(part, "file");
+  curl_mime_filedata(part, path); /* streamed while it is sent */
+  curl_mime_filename(part, slash ? slash + 1 : path);
+  curl_mime_type(part, "application/octet-stream");
+  return CLI_OK;
+}
+
+static void add_field(curl_mime *mime, const char *name, size_t name_len, const char *value) {
+  char *copy = mem_dup_n(name, name_len);
+  curl_mimepart *part = curl_mime_addpart(mime);
+  curl_mime_name(part, copy);
+  curl_mime_data(part, value, CURL_ZERO_TERMINATED);
+  free(copy);
+}
+
+/* The fields of the form; *count is how many there are. */
+static int fill_form(const struct cli *c, curl_mime *mime, int *count) {
+  static const struct {
+    const char *option, *field;
+  } reserved[] = {{"backend", "backend"}, {"priority", "priority"}, {"timeout", "timeout_s"}};
+  *count = 0;
+  size_t pos = 0;
+  for (const char *text; (text = option_each(c, "param", &pos)); ++*count) {
+    const char *equals = strchr(text, '=');
+    if (!equals || equals == text) {
+      say_error("-p takes name=value, not %s; lathe kinds %s lists the parameters", text,
+                c->operands[0]);
+      return CLI_USAGE;
+    }
+    add_field(mime, text, (size_t)(equals - text), equals + 1);
+  }
+  for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++) {
+    const char *value = option_get(c, reserved[i].option);
+    if (value) {
+      add_field(mime, reserved[i].field, strlen(reserved[i].field), value);
+      ++*count;
+    }
+  }
+  /* Files last, so that the server has seen the fields when the long part begins. */
+  for (size_t i = 1; i < c->operand_count; i++, ++*count)
+    if (add_file(mime, c->operands[i]) != CLI_OK)
+      return CLI_USAGE;
+  return CLI_OK;
+}
+
+static void on_sent(void *arg, int64_t done, int64_t total) {
+  struct session *s = arg;
+  if (total >= 1 << 20) /* smaller ones are over before one could read it */
+    progress_update(&s->progress, "upload", 100.0 * (double)done / (double)total);
+}
+
+/* Sends the job; the answer's JSON in *out. */
+static int send_job(struct cli *c, struct session *s, json_t **out) {
+  curl_mime *mime = curl_mime_init(c->curl);
+  char *path = http_path(c, "/api/jobs/%s", c->operands[0]);
+  const char *key = option_get(c, "idempotency-key");
+  char *header = key ? mem_printf("Idempotency-Key: %s", key) : NULL;
+  struct http_answer answer = {0};
+  int count, code = fill_form(c, mime, &count);
+  if (code == CLI_OK) {
+    struct http_call call = {.method = "POST",
+                             .path = path,
+                             .mime = count ? mime : NULL,
+                             .json = count ? NULL : "{}",
+                             .headers = {"Accept: application/json", header},
+                             .endless = true,
+                             .sent = on_sent,
+                             .arg = s};
+    code = http_do(c, &call, &answer);
+    progress_end(&s->progress);
+    http_report(c, &answer, code);
+  }
+  *out = json_incref(answer.json);
+  if (code == CLI_OK && !*json_text(*out, "job_id")) {
+    say_error("%s did not answer with a job; is it a lathe server?", c->server);
+    code = CLI_UNREACHABLE;
+  }
+  http_answer_free(&answer);
+  curl_mime_free(mime);
+  free(header);
+  free(path);
+  return code;
+}
+
+/* ---- following ---- */
+
+static void print_event(const char *event, const char *id, const json_t *data, bool as_json) {
+  if (as_json) {
+    json_t *line = json_pack("{s:s, s:s, s:O?}", "event", event, "id", id, "data", data);
+    say_json_line(line);
+    json_decref(line);
+    return;
+  }
+  printf("%-10s", event);
+  const char *text = json_text(data, "text");
+  if (!strcmp(event, "progress"))
+    printf("%5.1f%%  %s", json_real_of(data, "percent"), json_text(data, "stage"));
+  else if (!strcmp(event, "started"))
+    printf("on %s", json_text(data, "backend"));
+  else if (!strcmp(event, "failed"))
+    printf("%s", json_text(json_object_get(data, "error"), "detail"));
+  else if (*text)
+    printf("%.*s", (int)strcspn(text, "\n"), text);
+  putchar('\n');
+  fflush(stdout);
+}
+
+static int on_event(void *arg, const char *event, const char *id, const json_t *data) {
+  struct session *s = arg;
+  if (s->lines)
+    print_event(event, id, data, s->c->json);
+  else if (!strcmp(event, "progress"))
+    progress_update(&s->progress, json_text(data, "stage"), json_real_of(data, "percent"));
+  else if (!strcmp(event, "started"))
+    progress_update(&s->progress, "started", 0);
+  else if (!strcmp(event, "queued"))
+    progress_update(&s->progress, "queued", 0);
+  return follow_is_final(event);
+}
+
+/* How the job ended, in one line; its problem on stderr. */
+static void say_end(const json_t *job) {
+  char elapsed[SAY_SIZE];
+  const char *state = json_text(job, "status"), *backend = json_text(job, "backend");
+  fprintf(stderr, "%s %s%s%s in %s%s\n", json_text(job, "kind"), state, *backend ? " on " : "",
+          backend, say_seconds(job_elapsed(job), elapsed),
+          json_is_true(json_object_get(job, "cached")) ? " (cached)" : "");
+  const json_t *error = json_object_get(job, "error");
+  if (json_is_object(error) && strcmp(state, "cancelled") != 0)
+    say_problem(error, 0, 0);
+}
+
+static int interrupted(const struct session *s, const char *id) {
+  cli_clear_interrupt();
+  if (!s->c->json)
+    fprintf(stderr,
+            "Interrupted; job %s goes on.\n  lathe watch %s     follows it again\n"
+            "  lathe cancel %s    stops it\n",
+            id, id, id);
+  return CLI_INTERRUPTED;
+}
+
+/* Follows the job to its end and gives its record in *job. */
+static int see_through(struct cli *c, struct session *s, const char *id, const char *after,
+                       json_t **job) {
+  char *events = http_path(c, "/api/jobs/%s/events", id), *path = http_path(c, "/api/jobs/%s", id);
+  int code = follow_events(c, events, after, on_event, s);
+  progress_end(&s->progress);
+  if (code == CLI_OK)
+    code = http_fetch(c, NULL, path, job);
+  if (code == CLI_INTERRUPTED)
+    interrupted(s, id);
+  free(events);
+  free(path);
+  return code;
+}
+
+int verb_submit(struct cli *c) {
+  const char *out = option_get(c, "out");
+  struct session s = {.c = c};
+  progress_begin(&s.progress, c->operands[0], c->json);
+  json_t *answer = NULL, *job = NULL;
+  int code = send_job(c, &s, &answer);
+  if (code != CLI_OK)
+    goto done;
+  const char *id = json_text(answer, "job_id");
+  if (!option_get(c, "wait") && !out) {
+    if (c->json)
+      say_json(answer);
+    else
+      printf("%s\n", id);
+    goto done;
+  }
+  progress_note(&s.progress, "%s is job %s", c->operands[0], id);
+  code = see_through(c, &s, id, NULL, &job);
+  if (code == CLI_OK && c->json)
+    say_json(job);
+  else if (code == CLI_OK)
+    say_end(job);
+  if (code == CLI_OK)
+    code = job_exit(job);
+  if (code == CLI_OK && out)
+    code = artifacts_get_all(c, job, out, !c->json);
+done:
+  json_decref(answer);
+  json_decref(job);
+  return code;
+}
+
+int verb_watch(struct cli *c) {
+  struct session s = {.c = c, .lines = true};
+  json_t *job = NULL;
+  progress_begin(&s.progress, "", true);
+  int code = see_through(c, &s, c->operands[0], option_get(c, "after"), &job);
+  if (code == CLI_OK && !c->json)
+    say_end(job);
+  if (code == CLI_OK)
+    code = job_exit(job);
+  json_decref(job);
+  return code;
+}
