@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The writing calls of store.h: each copies what it was given into an operation
+ * and hands that on.  Loop thread.
+ */
+#include "store/private.h"
+
+#include "base/clock.h"
+
+#include <string.h>
+
+static struct op *op_new(enum op_type type, int64_t num, store_done *done, void *arg) {
+  struct arena arena = {0};
+  struct op *op = arena_alloc(&arena, sizeof *op);
+  op->arena = arena;
+  op->type = type;
+  op->num = num;
+  op->done = done;
+  op->arg = arg;
+  return op;
+}
+
+static void add_event(struct op *op, const struct store_event_in *in, int64_t at_us) {
+  if (in == NULL)
+    return;
+  const char *data = in->data_json != NULL ? in->data_json : "{}";
+  size_t len = strlen(data);
+  op->events[op->event_count++] = (struct op_event){
+      .type = in->type,
+      .at_us = at_us != 0 ? at_us : clock_wall_us(),
+      .data = arena_dup_n(&op->arena, data, len),
+      .len = len,
+  };
+}
+
+static void copy_attempt(struct op *op, const struct record_attempt *in) {
+  if (in == NULL)
+    return;
+  struct record_attempt *a = arena_alloc(&op->arena, sizeof *a);
+  *a = *in;
+  a->backend = arena_dup(&op->arena, in->backend);
+  a->ref = arena_dup(&op->arena, in->ref);
+  a->error_json = arena_dup(&op->arena, in->error_json);
+  op->attempt = a;
+}
+
+static const struct record_input *copy_inputs(struct arena *a, const struct record_job *job) {
+  struct record_input *inputs = arena_alloc(a, job->input_count * sizeof *inputs);
+  for (size_t i = 0; i < job->input_count; i++)
+    inputs[i] = (struct record_input){
+        .name = arena_dup(a, job->inputs[i].name),
+        .sha256 = arena_dup(a, job->inputs[i].sha256),
+        .bytes = job->inputs[i].bytes,
+    };
+  return inputs;
+}
+
+static const struct record_artifact *copy_artifacts(struct arena *a, const struct record_job *job) {
+  struct record_artifact *artifacts = arena_alloc(a, job->artifact_count * sizeof *artifacts);
+  for (size_t i = 0; i < job->artifact_count; i++)
+    artifacts[i] = (struct record_artifact){
+        .name = arena_dup(a, job->artifacts[i].name),
+        .media_type = arena_dup(a, job->artifacts[i].media_type),
+        .sha256 = arena_dup(a, job->artifacts[i].sha256),
+        .bytes = job->artifacts[i].bytes,
+    };
+  return artifacts;
+}
+
+static void copy_key(struct op *op, const struct store_idempotency *in) {
+  if (in == NULL)
+    return;
+  struct store_idempotency *k = arena_alloc(&op->arena, sizeof *k);
+  k->client = arena_dup(&op->arena, in->client != NULL ? in->client : "");
+  k->key = arena_dup(&op->arena, in->key);
+  k->fingerprint = arena_dup(&op->arena, in->fingerprint);
+  k->expires_us = in->expires_us;
+  op->key = k;
+}
+
+int64_t store_next_num(struct store *s) {
+  return s->next_num++;
+}
+
+void store_submit(struct store *s, const struct record_job *job,
+                  const struct store_event_in *queued, const struct record_attempt *start,
+                  const struct store_event_in *started, const struct store_idempotency *key,
+                  store_done *done, void *arg) {
+  struct op *op = op_new(OP_SUBMIT, job->num, done, arg);
+  struct arena *a = &op->arena;
+  struct record_job *copy = arena_alloc(a, sizeof *copy);
+  copy->num = job->num;
+  copy->priority = job->priority;
+  copy->timeout_ms = job->timeout_ms;
+  copy->created_us = job->created_us != 0 ? job->created_us : clock_wall_us();
+  copy->not_before_us = job->not_before_us;
+  copy->cached = job->cached;
+  op->id = copy->id = arena_dup(a, job->id);
+  copy->kind = arena_dup(a, job->kind);
+  copy->client = arena_dup(a, job->client != NULL ? job->client : "");
+  copy->pin = arena_dup(a, job->pin);
+  copy->params_json = arena_dup(a, job->params_json);
+  copy->progress_json = arena_dup(a, job->progress_json);
+  copy->input_count = job->input_count;
+  copy->inputs = job->input_count > 0 ? copy_inputs(a, job) : NULL;
+  op->job = copy;
+  copy_attempt(op, start);
+  copy_key(op, key);
+  add_event(op, queued, copy->created_us);
+  if (start != NULL)
+    add_event(op, started, start->started_us);
+  store_push(s, op);
+}
+
+void store_start(struct store *s, int64_t num, const char *id, const struct record_attempt *attempt,
+                 const struct store_event_in *started, store_done *done, void *arg) {
+  struct op *op = op_new(OP_START, num, done, arg);
+  op->id = arena_dup(&op->arena, id);
+  copy_attempt(op, attempt);
+  add_event(op, started, attempt->started_us);
+  store_push(s, op);
+}
+
+void store_finish(struct store *s, const struct record_job *job,
+                  const struct record_attempt *attempt, const struct store_event_in *event,
+                  store_done *done, void *arg) {
+  struct op *op = op_new(OP_FINISH, job->num, done, arg);
+  struct arena *a = &op->arena;
+  struct record_job *copy = arena_alloc(a, sizeof *copy);
+  copy->num = job->num;
+  copy->state = job->state;
+  copy->ended_us = job->ended_us != 0 ? job->ended_us : clock_wall_us();
+  op->id = copy->id = arena_dup(a, job->id);
+  copy->backend = arena_dup(a, job->backend);
+  copy->result_json = arena_dup(a, job->result_json);
+  copy->error_json = arena_dup(a, job->error_json);
+  copy->progress_json = arena_dup(a, job->progress_json);
+  copy->artifact_count = job->artifact_count;
+  copy->artifacts = job->artifact_count > 0 ? copy_artifacts(a, job) : NULL;
+  op->job = copy;
+  copy_attempt(op, attempt);
+  add_event(op, event, copy->ended_us);
+  store_push(s, op);
+}
+
+void store_requeue(struct store *s, int64_t num, const char *id,
+                   const struct record_attempt *attempt, int64_t not_before_us,
+                   const struct store_event_in *event, store_done *done, void *arg) {
+  struct op *op = op_new(OP_REQUEUE, num, done, arg);
+  op->id = arena_dup(&op->arena, id);
+  op->not_before_us = not_before_us;
+  copy_attempt(op, attempt);
+  add_event(op, event, 0);
+  store_push(s, op);
+}
+
+void store_event(struct store *s, int64_t num, const char *id, const struct store_event_in *event,
+                 store_done *done, void *arg) {
+  struct op *op = op_new(OP_EVENT, num, done, arg);
+  op->id = arena_dup(&op->arena, id);
+  add_event(op, event, 0);
+  store_push(s, op);
+}
+
+void store_checkpoint(struct store *s, int64_t num, int attempt, const char *ref, store_done *done,
+                      void *arg) {
+  struct op *op = op_new(OP_CHECKPOINT, num, done, arg);
+  copy_attempt(op, &(struct record_attempt){.number = attempt});
+  op->ref = arena_dup(&op->arena, ref);
+  store_push(s, op);
+}
+
+void store_delete(struct store *s, int64_t num, store_done *done, void *arg) {
+  store_push(s, op_new(OP_DELETE, num, done, arg));
+}
+
+void store_purge(struct store *s, const struct store_retention *r,
+                 void (*done)(void *arg, int code, const struct store_purged *p), void *arg) {
+  struct op *op = op_new(OP_PURGE, 0, NULL, arg);
+  struct store_retention *copy = arena_alloc(&op->arena, sizeof *copy);
+  *copy = *r;
+  if (copy->batch < 1 || copy->batch > 1000)
+    copy->batch = copy->batch < 1 ? 100 : 1000;
+  op->retention = copy;
+  op->purged = done;
+  store_push(s, op);
+}
+
+void store_unused_blobs(struct store *s, const char *const *sha256s, size_t count,
+                        void (*done)(void *arg, int code, const char *const *unused, size_t n),
+                        void *arg) {
+  struct op *op = op_new(OP_UNUSED, 0, NULL, arg);
+  op->names = arena_alloc(&op->arena, (count + 1) * sizeof *op->names);
+  for (size_t i = 0; i < count; i++)
+    op->names[i] = arena_dup(&op->arena, sha256s[i]);
+  op->name_count = count;
+  op->unused = done;
+  store_push(s, op);
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Moves the WAL into the database file without holding up the commits.
+ *
+ *   writer:  commit commit commit .. commit | settle | commit (the WAL starts over)
+ *   here:          PASSIVE + fsync of the database
+ *
+ * A passive checkpoint runs beside the commits, but never catches up with a
+ * writer that does not pause.  So the bulk is moved and synced here, and what was
+ * written meanwhile the writer moves itself between two commits (`settle`); that
+ * is short, and makes the checkpoint complete, so that the WAL starts over.
+ */
+#include "store/private.h"
+
+#include "observe/log.h"
+
+#define WAL_FRAMES_SOFT 2000  /* about 8 MiB: a checkpoint is worth it */
+#define WAL_FRAMES_HARD 20000 /* the writer does not wait for the thread any longer */
+
+static int frames_of_commit(void *store, sqlite3 *db, const char *name, int frames) {
+  struct store *s = store;
+  (void)db;
+  (void)name;
+  s->wal_frames = frames;
+  return SQLITE_OK;
+}
+
+void checkpoint_watch(struct store *s) {
+  sqlite3_wal_hook(s->conn.db, frames_of_commit, s);
+}
+
+/* The pages that the passive pass wrote, while nobody waits.  A failure is not lost on SQLite: the
+ * file was not synced by it yet, so its own sync reports it again on its own descriptor. */
+static int sync_file(sqlite3 *db) {
+  sqlite3_file *file = NULL;
+  int rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  if (rc != SQLITE_OK || file == NULL || file->pMethods == NULL)
+    return rc;
+  return file->pMethods->xSync(file, SQLITE_SYNC_NORMAL);
+}
+
+static int pass(struct store *s) {
+  struct err err;
+  int rc = SQLITE_OK;
+  pthread_mutex_lock(&s->checkpoint_conn_lock);
+  struct conn *c = &s->checkpoint_conn;
+  if (c->db == NULL && conn_open(c, s->path, 0, false, &err) < 0)
+    rc = SQLITE_CANTOPEN;
+  if (rc == SQLITE_OK)
+    rc = sqlite3_wal_checkpoint_v2(c->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+  if (rc == SQLITE_OK)
+    rc = sync_file(c->db);
+  pthread_mutex_unlock(&s->checkpoint_conn_lock);
+  return rc;
+}
+
+void *checkpoint_main(void *arg) {
+  struct store *s = arg;
+  pthread_mutex_lock(&s->lock);
+  for (;;) {
+    while (!s->checkpoint_wanted && !s->stop)
+      pthread_cond_wait(&s->checkpoint_work, &s->lock);
+    if (s->stop)
+      break;
+    pthread_mutex_unlock(&s->lock);
+    int rc = pass(s);
+    pthread_mutex_lock(&s->lock);
+    s->checkpoint_wanted = false;
+    s->checkpoint_done = true;
+    s->checkpoint_rc = rc;
+  }
+  pthread_mutex_unlock(&s->lock);
+  return NULL;
+}
+
+static void settle(struct store *s, int rc) {
+  if (rc == SQLITE_OK)
+    rc = sqlite3_wal_checkpoint_v2(s->conn.db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+  bool failing = rc != SQLITE_OK && rc != SQLITE_BUSY;
+  if (failing && !s->checkpoint_failing)
+    log_error("store.checkpoint",
+              "%s: what was committed cannot be moved from the WAL (SQLite %d: %s); it is safe "
+              "there, and this is tried again",
+              s->path, rc, sqlite3_errstr(rc));
+  s->checkpoint_failing = failing;
+  s->renew |= (rc & 0xff) == SQLITE_IOERR;
+}
+
+void checkpoint_between(struct store *s) {
+  if (s->conn.db == NULL || s->wal_frames < WAL_FRAMES_SOFT)
+    return;
+  pthread_mutex_lock(&s->lock);
+  bool done = s->checkpoint_done, under_way = s->checkpoint_wanted;
+  int rc = s->checkpoint_rc;
+  s->checkpoint_done = false;
+  if (!done && !under_way) {
+    s->checkpoint_wanted = true;
+    pthread_cond_signal(&s->checkpoint_work);
+  }
+  pthread_mutex_unlock(&s->lock);
+  if (done)
+    settle(s, rc);
+  else if (s->wal_frames > WAL_FRAMES_HARD)
+    settle(s, SQLITE_OK);
+}

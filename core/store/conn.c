@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/conn.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* The WAL is written from its start again once it is checkpointed, which spares the file system
+ * the work of growing it; past this it is cut back. */
+#define WAL_KEPT_BYTES (16 << 20)
+#define BUSY_MS        2000
+
+static const char *const texts[SQL_COUNT] = {
+#define X(name, text) [name] = (text),
+    SQL_TABLE(X)
+#undef X
+};
+
+static const struct {
+  int rc, code;
+} classes[] = {
+    {SQLITE_FULL, ERR_NO_SPACE}, {SQLITE_IOERR, ERR_IO},    {SQLITE_CORRUPT, ERR_IO},
+    {SQLITE_NOTADB, ERR_IO},     {SQLITE_CANTOPEN, ERR_IO}, {SQLITE_READONLY, ERR_IO},
+    {SQLITE_NOMEM, ERR_IO},      {SQLITE_BUSY, ERR_IO},     {SQLITE_LOCKED, ERR_IO},
+    {SQLITE_PROTOCOL, ERR_IO},   {SQLITE_PERM, ERR_IO},     {SQLITE_CONSTRAINT, ERR_CONFLICT},
+    {SQLITE_TOOBIG, ERR_LIMIT},
+};
+
+int conn_fail(struct conn *c, int rc, struct err *err) {
+  int code = ERR_SYSTEM;
+  for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+    if ((rc & 0xff) == classes[i].rc)
+      code = classes[i].code;
+  int sys = c->db != NULL && code == ERR_IO ? sqlite3_system_errno(c->db) : 0;
+  if (sys == ENOSPC || sys == EDQUOT)
+    code = ERR_NO_SPACE;
+  const char *path = c->db != NULL ? sqlite3_db_filename(c->db, "main") : NULL;
+  const char *what = c->db != NULL ? sqlite3_errmsg(c->db) : sqlite3_errstr(rc);
+  return err_set(err, code, "%s: %s%s%s (SQLite %d)", path != NULL ? path : "database", what,
+                 sys != 0 ? ": " : "", sys != 0 ? strerror(sys) : "", rc);
+}
+
+bool conn_broken(int code) {
+  return code == ERR_IO || code == ERR_NO_SPACE;
+}
+
+static int set_up(struct conn *c, int64_t cache_bytes, bool fresh, struct err *err) {
+  static const char first[] = "PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL;"
+                              "PRAGMA journal_mode=WAL";
+  char text[400];
+  int64_t kib = cache_bytes / 1024 > 64 ? cache_bytes / 1024 : 64;
+  sqlite3_snprintf(sizeof text, text,
+                   "PRAGMA synchronous=FULL; PRAGMA cache_size=-%lld; PRAGMA temp_store=MEMORY;"
+                   "PRAGMA mmap_size=0; PRAGMA wal_autocheckpoint=0; PRAGMA foreign_keys=OFF;"
+                   "PRAGMA trusted_schema=OFF; PRAGMA journal_size_limit=%d",
+                   (long long)kib, WAL_KEPT_BYTES);
+  int code = fresh ? conn_exec(c, first, err) : 0;
+  return code < 0 ? code : conn_exec(c, text, err);
+}
+
+int conn_open(struct conn *c, const char *path, int64_t cache_bytes, bool fresh, struct err *err) {
+  *c = (struct conn){0};
+  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (fresh ? SQLITE_OPEN_CREATE : 0);
+  int rc = sqlite3_open_v2(path, &c->db, flags, NULL);
+  int code;
+  if (rc != SQLITE_OK) {
+    code = conn_fail(c, rc, err);
+  } else {
+    sqlite3_extended_result_codes(c->db, 1);
+    sqlite3_busy_timeout(c->db, BUSY_MS);
+    code = set_up(c, cache_bytes, fresh, err);
+  }
+  if (code < 0)
+    conn_close(c);
+  return code;
+}
+
+void conn_close(struct conn *c) {
+  for (int i = 0; i < SQL_COUNT; i++)
+    sqlite3_finalize(c->stmts[i]);
+  sqlite3_close_v2(c->db);
+  *c = (struct conn){0};
+}
+
+sqlite3_stmt *conn_stmt(struct conn *c, enum sql which) {
+  if (c->stmts[which] == NULL)
+    sqlite3_prepare_v3(c->db, texts[which], -1, SQLITE_PREPARE_PERSISTENT, &c->stmts[which], NULL);
+  return c->stmts[which];
+}
+
+int conn_step(struct conn *c, sqlite3_stmt *st, struct err *err) {
+  int rc = st != NULL ? sqlite3_step(st) : sqlite3_extended_errcode(c->db);
+  if (rc == SQLITE_ROW)
+    return 1;
+  int code = rc == SQLITE_DONE ? 0 : conn_fail(c, rc, err);
+  sqlite3_reset(st);
+  return code;
+}
+
+int conn_run(struct conn *c, enum sql which, struct err *err) {
+  sqlite3_stmt *st = conn_stmt(c, which);
+  int code;
+  while ((code = conn_step(c, st, err)) > 0)
+    ;
+  return code;
+}
+
+int conn_exec(struct conn *c, const char *sql, struct err *err) {
+  int rc = sqlite3_exec(c->db, sql, NULL, NULL, NULL);
+  return rc == SQLITE_OK ? 0 : conn_fail(c, rc, err);
+}
+
+int conn_int(struct conn *c, sqlite3_stmt *st, int64_t fallback, int64_t *value, struct err *err) {
+  int code = conn_step(c, st, err);
+  *value = fallback;
+  if (code <= 0)
+    return code;
+  if (sqlite3_column_type(st, 0) != SQLITE_NULL)
+    *value = sqlite3_column_int64(st, 0);
+  sqlite3_reset(st);
+  return 0;
+}
+
+void bind_text(sqlite3_stmt *st, int at, const char *text) {
+  if (text != NULL)
+    sqlite3_bind_text(st, at, text, -1, SQLITE_STATIC);
+  else
+    sqlite3_bind_null(st, at);
+}

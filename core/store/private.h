@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of this room share.  Who may touch what is said at each field:
+ * (loop) the loop thread only, (writer) the writer thread only, (lock) whoever
+ * holds `lock`.
+ */
+#ifndef STORE_PRIVATE_H
+#define STORE_PRIVATE_H
+
+#include "store/arena.h"
+#include "store/conn.h"
+#include "store/store.h"
+
+#include <pthread.h>
+
+/* What the file knows in numbers; its one row in `meta` changes with every commit. */
+struct totals {
+  int64_t gen; /* of the commit: grows by one each time */
+  int64_t last_num, last_seq;
+  int64_t purged_seq; /* greatest seq that was ever removed */
+  int64_t bytes;      /* inputs and artifacts of all jobs */
+  int64_t jobs[5];    /* by state */
+};
+
+int schema_migrate(struct conn *c, struct err *err);
+int totals_load(struct conn *c, struct totals *t, struct err *err);
+int totals_save(struct conn *c, const struct totals *t, struct err *err);
+
+/* ---- one operation: made on the loop, applied by the writer, ended on the loop ---- */
+
+enum op_type {
+  OP_SUBMIT,
+  OP_START,
+  OP_FINISH,
+  OP_REQUEUE,
+  OP_EVENT,
+  OP_CHECKPOINT,
+  OP_DELETE,
+  OP_PURGE,
+  OP_UNUSED,
+  OP_TYPES,
+};
+
+struct op_event {
+  enum event_type type;
+  int64_t at_us, seq;
+  const char *data;
+  size_t len;
+};
+
+struct op {
+  struct op *next;
+  struct arena arena; /* holds the operation itself and all it points to */
+  enum op_type type;
+  int64_t num;
+  const char *id;
+  const struct record_job *job;
+  const struct record_attempt *attempt;
+  const struct store_idempotency *key;
+  const char *ref;
+  int64_t not_before_us;
+  struct op_event events[2];
+  int event_count;
+  const struct store_retention *retention;
+  const char **names; /* digests to look up; then those unused, or the ids of the jobs purged */
+  size_t name_count;
+  bool more; /* of a purge */
+
+  int code; /* the result */
+  bool replayed;
+  const char *text; /* of a failure */
+  store_done *done;
+  void (*purged)(void *arg, int code, const struct store_purged *p);
+  void (*unused)(void *arg, int code, const char *const *unused, size_t n);
+  void *arg;
+};
+
+/* What the writer gives back after one commit. */
+struct batch {
+  struct batch *next;
+  struct op *ops;
+  struct totals totals;
+  bool health_changed;
+  struct err health;
+};
+
+/* ---- one read ---- */
+
+enum read_type { READ_GET, READ_LIST, READ_EVENTS, READ_TYPES };
+
+struct read {
+  struct read *next;
+  struct arena arena; /* as above */
+  enum read_type type;
+  const char *id;
+  struct store_filter filter;
+  struct store_event_query query;
+  int64_t floor; /* of a list: nothing lies below this num; of events: nothing above this seq */
+  bool begun;
+
+  int code;
+  struct record_job *jobs;
+  struct record_event *events;
+  size_t count;
+  bool more, gap;
+  union {
+    void (*get)(void *arg, int code, const struct record_job *job);
+    void (*list)(void *arg, int code, const struct record_job *jobs, size_t count, bool more);
+    void (*events)(void *arg, int code, const struct store_events *e);
+  } done;
+  void *arg;
+};
+
+/* ---- the store ---- */
+
+struct store {
+  struct store_options options;
+  char *path;
+  int lock_fd;
+
+  uv_loop_t *loop; /* (loop) from here on */
+  uv_async_t async;
+  uv_prepare_t prepare;
+  uv_check_t check;
+  int handles; /* still open */
+  struct op *gathered, **gathered_tail;
+  size_t outstanding; /* operations and reads whose callback is due */
+  int64_t next_num;
+  struct totals totals; /* as of the last batch delivered */
+  int64_t commits, operations;
+
+  pthread_mutex_t lock;
+  pthread_cond_t work, read_work, checkpoint_work, idle;
+  struct op *queue, **queue_tail; /* (lock) from here on */
+  struct read *reads, **reads_tail;
+  struct batch *batches, **batches_tail;
+  struct read *reads_done, **reads_done_tail;
+  bool writer_sleeps, reader_sleeps, stop;
+  bool checkpoint_wanted, checkpoint_done;
+  int checkpoint_rc;
+
+  pthread_t writer, reader, checkpointer;
+  pthread_mutex_t reader_conn_lock, checkpoint_conn_lock;
+  struct conn reader_conn, checkpoint_conn; /* under their lock */
+
+  struct conn conn;  /* (writer) from here on */
+  struct totals now; /* with the operations applied so far */
+  struct totals acknowledged;
+  struct err health;  /* code 0: well */
+  int failures;       /* groups in a row that the disk refused */
+  int64_t wal_frames; /* after the last commit */
+  bool checkpoint_failing;
+  bool renew; /* close and open every connection before a group */
+};
+
+/* store.c */
+void store_notify(struct store *s); /* any thread: something is to be delivered */
+void store_expect(struct store *s); /* (loop) one more callback is due: keeps the loop alive */
+void store_push(struct store *s, struct op *op); /* (loop) */
+
+/* lock.c: ERR_CONFLICT names the process that holds it.  *fd is to be closed with lock_release. */
+int lock_take(const char *path, int *fd, struct err *err);
+void lock_release(int fd);
+
+/* ops.c, purge.c (writer): 0, or a negative code with err set.  A code that is not conn_broken
+ * is the operation's own failure; what it changed until then is rolled back by the caller. */
+int op_apply(struct store *s, struct op *op, struct err *err);
+int op_apply_delete(struct store *s, struct op *op, struct err *err);
+int op_apply_purge(struct store *s, struct op *op, struct err *err);
+int op_apply_unused(struct store *s, struct op *op, struct err *err);
+
+/* writer.c */
+void *writer_main(void *store);
+
+/* checkpoint.c */
+void *checkpoint_main(void *store);
+/* (writer) after its connection was opened. */
+void checkpoint_watch(struct store *s);
+/* (writer) between two groups. */
+void checkpoint_between(struct store *s);
+
+/* reader.c */
+void *reader_main(void *store);
+void read_deliver(struct read *r); /* (loop) calls back and frees */
+
+/* rows.c: the present row of a SELECT JOB_COLUMNS, with what belongs to it. */
+int row_job(struct conn *c, sqlite3_stmt *st, struct arena *a, struct record_job *job,
+            struct err *err);
+/* The present row of an event query. */
+void row_event(sqlite3_stmt *st, struct arena *a, struct record_event *event);
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The schema and how an older file gets there.  A migration, once released, is
+ * never changed: a new one is added at the end.
+ *
+ * What the trees are for, and why there are no more of them: each one costs a
+ * page in every commit.  All of them grow at their right edge, so that the pages
+ * a new job touches are in the cache, however many old ones there are.
+ *   jobs          by num; the id is found through the UNIQUE index
+ *   jobs_open     the unfinished ones: recovery, and lists by queued or running
+ *   jobs_bad      lists by failed or cancelled
+ *   jobs_noisy    finished ones whose progress and log events retention has not removed
+ *   events        by seq, the order of all; events_job: those of one job
+ */
+#include "store/private.h"
+
+#include <string.h>
+
+static const char schema_1[] =
+    "CREATE TABLE meta(one INTEGER PRIMARY KEY CHECK(one=1), gen, last_num, last_seq, purged_seq,"
+    " bytes, queued, running, completed, failed, cancelled);"
+    "INSERT INTO meta VALUES(1,0,0,0,0,0,0,0,0,0,0);"
+    "CREATE TABLE jobs(num INTEGER PRIMARY KEY, id TEXT UNIQUE, state INTEGER, kind TEXT,"
+    " backend TEXT, client TEXT, created INTEGER, ended INTEGER DEFAULT 0, bytes INTEGER,"
+    " started INTEGER, not_before INTEGER, priority INTEGER, timeout INTEGER, cached INTEGER,"
+    " inputs INTEGER, artifacts INTEGER DEFAULT 0, noisy INTEGER DEFAULT 0,"
+    " gap_seq INTEGER DEFAULT 0, tries INTEGER, att_state INTEGER, att_started INTEGER,"
+    " att_ended INTEGER DEFAULT 0, att_ref TEXT, att_error TEXT, pin TEXT, params TEXT,"
+    " progress TEXT, result TEXT, error TEXT);"
+    "CREATE INDEX jobs_open ON jobs(state) WHERE state<2;"
+    "CREATE INDEX jobs_bad ON jobs(state) WHERE state>2;"
+    "CREATE INDEX jobs_noisy ON jobs(noisy) WHERE noisy=1 AND state>=2;"
+    "CREATE TABLE events(seq INTEGER PRIMARY KEY, job INTEGER, type INTEGER, at INTEGER,"
+    " data TEXT);"
+    "CREATE INDEX events_job ON events(job);"
+    "CREATE TABLE attempts(job INTEGER, number INTEGER, state INTEGER, backend TEXT,"
+    " started INTEGER, ended INTEGER, ref TEXT, error TEXT, PRIMARY KEY(job,number))"
+    " WITHOUT ROWID;"
+    "CREATE TABLE inputs(job INTEGER, pos INTEGER, name TEXT, sha256 TEXT, bytes INTEGER,"
+    " PRIMARY KEY(job,pos)) WITHOUT ROWID;"
+    "CREATE INDEX inputs_sha256 ON inputs(sha256);"
+    "CREATE TABLE artifacts(job INTEGER, pos INTEGER, name TEXT, media_type TEXT, sha256 TEXT,"
+    " bytes INTEGER, PRIMARY KEY(job,pos)) WITHOUT ROWID;"
+    "CREATE TABLE keys(client TEXT, key TEXT, fingerprint TEXT, job INTEGER, id TEXT,"
+    " expires INTEGER, PRIMARY KEY(client,key)) WITHOUT ROWID;"
+    "CREATE INDEX keys_expires ON keys(expires);";
+
+static const char *const migrations[] = {schema_1}; /* [n] brings version n to n + 1 */
+#define LATEST ((int64_t)(sizeof migrations / sizeof *migrations))
+
+#define APPLICATION_ID 0x4c617468 /* "Lath": tells our files from other SQLite databases */
+
+static int pragma_int(struct conn *c, const char *sql, int64_t *value, struct err *err) {
+  sqlite3_stmt *st = NULL;
+  int rc = sqlite3_prepare_v2(c->db, sql, -1, &st, NULL);
+  int code = rc == SQLITE_OK ? conn_int(c, st, 0, value, err) : conn_fail(c, rc, err);
+  sqlite3_finalize(st);
+  return code;
+}
+
+static int migrate_one(struct conn *c, int64_t from, struct err *err) {
+  char tail[120];
+  sqlite3_snprintf(sizeof tail, tail, "PRAGMA user_version=%lld; PRAGMA application_id=%d",
+                   (long long)from + 1, APPLICATION_ID);
+  int code = conn_run(c, SQL_BEGIN, err);
+  if (code < 0)
+    return code;
+  if ((code = conn_exec(c, migrations[from], err)) < 0 || (code = conn_exec(c, tail, err)) < 0 ||
+      (code = conn_run(c, SQL_COMMIT, err)) < 0)
+    conn_run(c, SQL_ROLLBACK, NULL);
+  return code;
+}
+
+int schema_migrate(struct conn *c, struct err *err) {
+  const char *path = sqlite3_db_filename(c->db, "main");
+  int64_t version, owner, tables;
+  int code;
+  if ((code = pragma_int(c, "PRAGMA user_version", &version, err)) < 0 ||
+      (code = pragma_int(c, "PRAGMA application_id", &owner, err)) < 0 ||
+      (code = pragma_int(c, "SELECT count(*) FROM sqlite_schema", &tables, err)) < 0)
+    return code;
+  if (tables > 0 && owner != APPLICATION_ID)
+    return err_set(err, ERR_UNSUPPORTED,
+                   "%s is an SQLite database, but not one of lathe; move it away or choose another "
+                   "data folder",
+                   path);
+  if (version > LATEST)
+    return err_set(err, ERR_UNSUPPORTED,
+                   "%s was written by a newer lathed (schema %lld, this one knows up to %lld); run "
+                   "the newer version, or start with another data folder",
+                   path, (long long)version, (long long)LATEST);
+  for (; version < LATEST; version++)
+    if ((code = migrate_one(c, version, err)) < 0)
+      return code;
+  return 0;
+}
+
+int totals_load(struct conn *c, struct totals *t, struct err *err) {
+  *t = (struct totals){0};
+  sqlite3_stmt *st = conn_stmt(c, SQL_META_GET);
+  int code = conn_step(c, st, err);
+  if (code == 0)
+    code = err_set(err, ERR_IO, "%s has lost its meta row; restore it from a backup",
+                   sqlite3_db_filename(c->db, "main"));
+  if (code < 0)
+    return code;
+  int64_t *const into[] = {&t->gen,     &t->last_num, &t->last_seq, &t->purged_seq, &t->bytes,
+                           &t->jobs[0], &t->jobs[1],  &t->jobs[2],  &t->jobs[3],    &t->jobs[4]};
+  for (int i = 0; i < (int)(sizeof into / sizeof *into); i++)
+    *into[i] = sqlite3_column_int64(st, i);
+  sqlite3_reset(st);
+  /* The row is written with every change; the greatest keys are looked at to be on the safe side.
+   */
+  int64_t num, seq;
+  if ((code = conn_int(c, conn_stmt(c, SQL_MAX_NUM), 0, &num, err)) < 0 ||
+      (code = conn_int(c, conn_stmt(c, SQL_MAX_SEQ), 0, &seq, err)) < 0)
+    return code;
+  t->last_num = num > t->last_num ? num : t->last_num;
+  t->last_seq = seq > t->last_seq ? seq : t->last_seq;
+  return 0;
+}
+
+int totals_save(struct conn *c, const struct totals *t, struct err *err) {
+  sqlite3_stmt *st = conn_stmt(c, SQL_META_PUT);
+  const int64_t values[] = {t->gen,     t->last_num, t->last_seq, t->purged_seq, t->bytes,
+                            t->jobs[0], t->jobs[1],  t->jobs[2],  t->jobs[3],    t->jobs[4]};
+  for (int i = 0; i < (int)(sizeof values / sizeof *values); i++)
+    sqlite3_bind_int64(st, i + 1, values[i]);
+  return conn_step(c, st, err);
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Every statement that the store runs more than once.  Each connection prepares
+ * one at its first use and keeps it.
+ *
+ * The last attempt of a job lies in its row (att_*), so that a job that succeeds
+ * at the first try costs one row; earlier attempts move to the table `attempts`
+ * when the job is queued again.
+ */
+#ifndef STORE_SQL_H
+#define STORE_SQL_H
+
+/* In the order of enum col in rows.c. */
+#define JOB_COLUMNS                                                                                \
+  "num,id,state,kind,backend,client,created,ended,started,not_before,priority,timeout,cached,"     \
+  "inputs,artifacts,tries,att_state,att_started,att_ended,att_ref,att_error,pin,params,progress,"  \
+  "result,error"
+#define JOB_FILTER                                                                                 \
+  " AND (?4 IS NULL OR kind=?4) AND (?5 IS NULL OR backend=?5) AND (?6 IS NULL OR client=?6)"      \
+  " ORDER BY num DESC LIMIT ?1"
+
+#define SQL_TABLE(X)                                                                               \
+  X(SQL_BEGIN, "BEGIN IMMEDIATE")                                                                  \
+  X(SQL_BEGIN_READ, "BEGIN")                                                                       \
+  X(SQL_COMMIT, "COMMIT")                                                                          \
+  X(SQL_ROLLBACK, "ROLLBACK")                                                                      \
+  X(SQL_SAVEPOINT, "SAVEPOINT op")                                                                 \
+  X(SQL_ROLLBACK_TO, "ROLLBACK TO op")                                                             \
+  X(SQL_RELEASE, "RELEASE op")                                                                     \
+  X(SQL_META_GET, "SELECT gen,last_num,last_seq,purged_seq,bytes,queued,running,completed,failed," \
+                  "cancelled FROM meta WHERE one=1")                                               \
+  X(SQL_META_PUT,                                                                                  \
+    "UPDATE meta SET gen=?1,last_num=?2,last_seq=?3,purged_seq=?4,bytes=?5,queued=?6,"             \
+    "running=?7,completed=?8,failed=?9,cancelled=?10 WHERE one=1")                                 \
+  X(SQL_MAX_NUM, "SELECT max(num) FROM jobs")                                                      \
+  X(SQL_MIN_NUM, "SELECT min(num) FROM jobs")                                                      \
+  X(SQL_MAX_SEQ, "SELECT max(seq) FROM events")                                                    \
+  X(SQL_JOB_NEW,                                                                                   \
+    "INSERT INTO jobs(num,id,state,kind,backend,client,created,bytes,started,not_before,priority," \
+    "timeout,cached,inputs,tries,att_state,att_started,att_ref,pin,params,progress)"               \
+    "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21)")          \
+  X(SQL_JOB_START,                                                                                 \
+    "UPDATE jobs SET state=1,backend=?2,started=iif(started=0,?3,started),not_before=0,tries=?4,"  \
+    "att_state=1,att_started=?3,att_ended=0,att_ref=?5,att_error=NULL WHERE num=?1 AND state=0")   \
+  X(SQL_JOB_FINISH,                                                                                \
+    "UPDATE jobs SET state=?2,ended=?3,result=?4,error=?5,progress=ifnull(?6,progress),"           \
+    "backend=ifnull(?7,backend),artifacts=?8,bytes=bytes+?9,"                                      \
+    "att_state=iif(att_state IS NULL,NULL,?10),att_ended=?11,att_error=?12,"                       \
+    "att_ref=ifnull(?13,att_ref) WHERE num=?1 AND state=?14 AND tries=ifnull(?15,tries)")          \
+  X(SQL_JOB_STATE,                                                                                 \
+    "SELECT state,tries,bytes,inputs,artifacts,noisy,id FROM jobs WHERE num=?1")                   \
+  X(SQL_JOB_REQUEUE,                                                                               \
+    "UPDATE jobs SET state=0,ended=0,not_before=?2,result=NULL,error=NULL,progress=NULL,"          \
+    "artifacts=0,bytes=bytes-?3,cached=0,att_state=NULL,att_started=0,att_ended=0,att_ref=NULL,"   \
+    "att_error=NULL WHERE num=?1")                                                                 \
+  X(SQL_JOB_PROGRESS, "UPDATE jobs SET progress=?2,noisy=1 WHERE num=?1 AND state<2")              \
+  X(SQL_JOB_NOISY, "UPDATE jobs SET noisy=1 WHERE num=?1")                                         \
+  X(SQL_JOB_REF, "UPDATE jobs SET att_ref=?3 WHERE num=?1 AND tries=?2 AND state=1")               \
+  X(SQL_JOB_DELETE, "DELETE FROM jobs WHERE num=?1")                                               \
+  X(SQL_ATTEMPT_KEEP,                                                                              \
+    "INSERT INTO attempts(job,number,state,backend,started,ended,ref,error) "                      \
+    "SELECT num,tries,ifnull(?2,iif(att_state=1,0,att_state)),backend,att_started,"                \
+    "ifnull(?3,att_ended),ifnull(?5,att_ref),ifnull(?4,att_error) "                                \
+    "FROM jobs WHERE num=?1 AND att_state IS NOT NULL")                                            \
+  X(SQL_ATTEMPTS, "SELECT number,state,backend,started,ended,ref,error FROM attempts "             \
+                  "WHERE job=?1 ORDER BY number")                                                  \
+  X(SQL_ATTEMPTS_DELETE, "DELETE FROM attempts WHERE job=?1")                                      \
+  X(SQL_INPUT_NEW, "INSERT INTO inputs(job,pos,name,sha256,bytes) VALUES(?1,?2,?3,?4,?5)")         \
+  X(SQL_INPUTS, "SELECT name,sha256,bytes FROM inputs WHERE job=?1 ORDER BY pos")                  \
+  X(SQL_INPUTS_DELETE, "DELETE FROM inputs WHERE job=?1")                                          \
+  X(SQL_INPUT_USED, "SELECT 1 FROM inputs WHERE sha256=?1 LIMIT 1")                                \
+  X(SQL_ARTIFACT_NEW,                                                                              \
+    "INSERT INTO artifacts(job,pos,name,media_type,sha256,bytes) VALUES(?1,?2,?3,?4,?5,?6)")       \
+  X(SQL_ARTIFACTS,                                                                                 \
+    "SELECT name,media_type,sha256,bytes FROM artifacts WHERE job=?1 ORDER BY pos")                \
+  X(SQL_ARTIFACTS_BYTES, "SELECT sum(bytes) FROM artifacts WHERE job=?1")                          \
+  X(SQL_ARTIFACTS_DELETE, "DELETE FROM artifacts WHERE job=?1")                                    \
+  X(SQL_EVENT_NEW, "INSERT INTO events(seq,job,type,at,data) VALUES(?1,?2,?3,?4,?5)")              \
+  X(SQL_EVENTS_MAX, "SELECT max(seq) FROM events WHERE job=?1")                                    \
+  X(SQL_EVENTS_DELETE, "DELETE FROM events WHERE job=?1")                                          \
+  X(SQL_EVENTS_OF_JOB,                                                                             \
+    "SELECT e.seq,e.job,j.id,e.type,e.at,e.data FROM events e JOIN jobs j ON j.num=e.job "         \
+    "WHERE e.job=?4 AND e.seq>?1 AND e.seq<=?2 AND (1<<e.type)&?3 ORDER BY e.seq LIMIT ?5")        \
+  X(SQL_EVENTS_OF_ALL,                                                                             \
+    "SELECT e.seq,e.job,j.id,e.type,e.at,e.data FROM events e CROSS JOIN jobs j ON j.num=e.job "   \
+    "WHERE e.seq>?1 AND e.seq<=?2 AND (1<<e.type)&?3 ORDER BY e.seq LIMIT ?5")                     \
+  X(SQL_EVENTS_GAP, "SELECT gap_seq FROM jobs WHERE num=?1")                                       \
+  X(SQL_KEY_GET, "SELECT k.fingerprint,k.job,k.id,k.expires,j.num FROM keys k "                    \
+                 "LEFT JOIN jobs j ON j.num=k.job WHERE k.client=?1 AND k.key=?2")                 \
+  X(SQL_KEY_PUT, "REPLACE INTO keys(client,key,fingerprint,job,id,expires) "                       \
+                 "VALUES(?1,?2,?3,?4,?5,?6)")                                                      \
+  X(SQL_KEYS_PURGE, "DELETE FROM keys WHERE (client,key) IN "                                      \
+                    "(SELECT client,key FROM keys WHERE expires<?1 ORDER BY expires LIMIT ?2)")    \
+  X(SQL_JOBS_OPEN, "SELECT num FROM jobs WHERE state<2")                                           \
+  X(SQL_BYTES_OPEN, "SELECT sum(bytes) FROM jobs WHERE state<2")                                   \
+  X(SQL_JOBS_OLDEST, "SELECT num,state,ended,created,bytes,inputs,artifacts,"                      \
+                     "tries-(att_state IS NOT NULL),noisy,id FROM jobs "                           \
+                     "WHERE num>?1 ORDER BY num")                                                  \
+  X(SQL_JOBS_NOISY, "SELECT num,ended,created FROM jobs WHERE noisy=1 AND state>=2 AND num>?1 "    \
+                    "ORDER BY num")                                                                \
+  X(SQL_NOISE_TOP, "SELECT count(*),max(seq) FROM (SELECT seq FROM events "                        \
+                   "WHERE job=?1 AND type IN (2,3) ORDER BY seq LIMIT ?2)")                        \
+  X(SQL_NOISE_DELETE, "DELETE FROM events WHERE job=?1 AND seq<=?2 AND type IN (2,3)")             \
+  X(SQL_NOISE_DONE, "UPDATE jobs SET noisy=?3,gap_seq=?2 WHERE num=?1")                            \
+  X(SQL_FREE_PAGES, "PRAGMA freelist_count")                                                       \
+  X(SQL_JOB_BY_NUM, "SELECT " JOB_COLUMNS " FROM jobs WHERE num=?1")                               \
+  X(SQL_JOB_BY_ID, "SELECT " JOB_COLUMNS " FROM jobs WHERE id=?1")                                 \
+  X(SQL_LIST_ANY,                                                                                  \
+    "SELECT " JOB_COLUMNS " FROM jobs WHERE num<?2 AND num>=?3" JOB_FILTER)                        \
+  X(SQL_LIST_OPEN, "SELECT " JOB_COLUMNS " FROM jobs INDEXED BY jobs_open "                        \
+                   "WHERE state=?7 AND state<2 AND num<?2 AND num>=?3" JOB_FILTER)                 \
+  X(SQL_LIST_BAD, "SELECT " JOB_COLUMNS " FROM jobs INDEXED BY jobs_bad "                          \
+                  "WHERE state=?7 AND state>2 AND num<?2 AND num>=?3" JOB_FILTER)                  \
+  X(SQL_LIST_STATE, "SELECT " JOB_COLUMNS " FROM jobs NOT INDEXED "                                \
+                    "WHERE state=?7 AND num<?2 AND num>=?3" JOB_FILTER)
+
+enum sql {
+#define X(name, text) name,
+  SQL_TABLE(X)
+#undef X
+      SQL_COUNT,
+};
+
+#endif

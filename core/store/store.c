@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The store's life, and the traffic between the loop and the threads.
+ *
+ *   store_open: lock file -> database, schema -> threads -> handles
+ *
+ *      calls -> gathered -(once per turn of the loop)-> queue -> [writer] -> batches
+ *        callbacks <- deliver <- uv_async <-------------------------------------'
+ *
+ *   store_close: flush, deliver until nothing is due -> threads end -> handles close -> free
+ *
+ * What one turn of the loop asks for is handed over in one go, just before the
+ * loop sleeps (prepare) and just after it read its sockets (check).  So the
+ * requests that arrive together share a commit, instead of the first one going
+ * alone and the others waiting for it.
+ */
+#include "store/private.h"
+
+#include "base/mem.h"
+#include "observe/log.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+/* ---- from the loop to the threads ---- */
+
+void store_expect(struct store *s) {
+  if (s->outstanding++ == 0)
+    uv_ref((uv_handle_t *)&s->async);
+}
+
+static void settled(struct store *s) {
+  if (--s->outstanding == 0)
+    uv_unref((uv_handle_t *)&s->async);
+}
+
+void store_push(struct store *s, struct op *op) {
+  store_expect(s);
+  *s->gathered_tail = op;
+  s->gathered_tail = &op->next;
+}
+
+static void flush(struct store *s) {
+  if (s->gathered == NULL)
+    return;
+  pthread_mutex_lock(&s->lock);
+  *s->queue_tail = s->gathered;
+  s->queue_tail = s->gathered_tail;
+  if (s->writer_sleeps)
+    pthread_cond_signal(&s->work);
+  pthread_mutex_unlock(&s->lock);
+  s->gathered = NULL;
+  s->gathered_tail = &s->gathered;
+}
+
+static void on_prepare(uv_prepare_t *handle) {
+  flush(handle->data);
+}
+
+static void on_check(uv_check_t *handle) {
+  flush(handle->data);
+}
+
+/* ---- from the threads to the loop ---- */
+
+void store_notify(struct store *s) {
+  uv_async_send(&s->async);
+}
+
+static void publish(struct store *s, const struct op *op) {
+  if (op->code != 0 || op->replayed)
+    return;
+  for (int i = 0; i < op->event_count; i++) {
+    const struct op_event *e = &op->events[i];
+    s->options.on_event(s->options.ctx, &(struct record_event){.seq = e->seq,
+                                                               .job_num = op->num,
+                                                               .job_id = op->id,
+                                                               .type = e->type,
+                                                               .at_us = e->at_us,
+                                                               .data_json = e->data,
+                                                               .data_len = e->len});
+  }
+}
+
+static void end_op(struct op *op) {
+  bool ok = op->code == 0;
+  if (op->purged != NULL) {
+    struct store_purged p = {.job_ids = ok ? op->names : NULL,
+                             .job_count = ok ? op->name_count : 0,
+                             .more = ok && op->more};
+    op->purged(op->arg, op->code, &p);
+  } else if (op->unused != NULL) {
+    op->unused(op->arg, op->code, ok ? op->names : NULL, ok ? op->name_count : 0);
+  } else if (op->done != NULL) {
+    struct store_receipt r = {
+        .job_num = op->num, .job_id = op->id, .replayed = op->replayed, .text = op->text};
+    op->done(op->arg, op->code, &r);
+  }
+}
+
+static void deliver_batch(struct store *s, struct batch *b) {
+  struct op *next;
+  s->totals = b->totals;
+  s->commits++;
+  if (b->health_changed && s->options.on_health != NULL)
+    s->options.on_health(s->options.ctx, b->health.code, b->health.text);
+  if (s->options.on_event != NULL)
+    for (struct op *op = b->ops; op != NULL; op = op->next)
+      publish(s, op);
+  for (struct op *op = b->ops; op != NULL; op = next) {
+    next = op->next;
+    s->operations++;
+    settled(s);
+    end_op(op);
+    arena_free(&op->arena);
+  }
+  free(b);
+}
+
+static void deliver(struct store *s) {
+  pthread_mutex_lock(&s->lock);
+  struct batch *b = s->batches, *next_batch;
+  struct read *r = s->reads_done, *next_read;
+  s->batches = NULL;
+  s->batches_tail = &s->batches;
+  s->reads_done = NULL;
+  s->reads_done_tail = &s->reads_done;
+  pthread_mutex_unlock(&s->lock);
+  for (; b != NULL; b = next_batch) {
+    next_batch = b->next;
+    deliver_batch(s, b);
+  }
+  for (; r != NULL; r = next_read) {
+    next_read = r->next;
+    settled(s);
+    read_deliver(r);
+  }
+}
+
+static void on_async(uv_async_t *handle) {
+  deliver(handle->data);
+}
+
+/* ---- life ---- */
+
+static int open_database(struct store *s, struct err *err) {
+  int code = conn_open(&s->conn, s->path, s->options.cache_bytes, true, err);
+  if (code < 0 || (code = schema_migrate(&s->conn, err)) < 0 ||
+      (code = totals_load(&s->conn, &s->now, err)) < 0 ||
+      (code = conn_open(&s->checkpoint_conn, s->path, 0, false, err)) < 0)
+    return code;
+  checkpoint_watch(s);
+  s->totals = s->acknowledged = s->now;
+  s->next_num = s->now.last_num + 1;
+  return 0;
+}
+
+static void set_up(struct store *s, const struct store_options *options) {
+  s->options = *options;
+  s->options.cache_bytes = options->cache_bytes > 0 ? options->cache_bytes : 4 << 20;
+  s->path = mem_dup(options->path);
+  s->options.path = s->path;
+  s->lock_fd = -1;
+  s->gathered_tail = &s->gathered;
+  s->queue_tail = &s->queue;
+  s->reads_tail = &s->reads;
+  s->batches_tail = &s->batches;
+  s->reads_done_tail = &s->reads_done;
+  pthread_mutex_init(&s->lock, NULL);
+  pthread_mutex_init(&s->reader_conn_lock, NULL);
+  pthread_mutex_init(&s->checkpoint_conn_lock, NULL);
+  pthread_cond_init(&s->work, NULL);
+  pthread_cond_init(&s->read_work, NULL);
+  pthread_cond_init(&s->checkpoint_work, NULL);
+  pthread_cond_init(&s->idle, NULL);
+}
+
+static void tear_down(struct store *s) {
+  conn_close(&s->reader_conn);
+  conn_close(&s->checkpoint_conn);
+  conn_close(&s->conn);
+  lock_release(s->lock_fd);
+  pthread_cond_destroy(&s->idle);
+  pthread_cond_destroy(&s->checkpoint_work);
+  pthread_cond_destroy(&s->read_work);
+  pthread_cond_destroy(&s->work);
+  pthread_mutex_destroy(&s->checkpoint_conn_lock);
+  pthread_mutex_destroy(&s->reader_conn_lock);
+  pthread_mutex_destroy(&s->lock);
+  free(s->path);
+}
+
+static void on_closed(uv_handle_t *handle) {
+  struct store *s = handle->data;
+  if (--s->handles == 0)
+    free(s);
+}
+
+static void close_handles(struct store *s) {
+  uv_close((uv_handle_t *)&s->async, on_closed);
+  uv_close((uv_handle_t *)&s->prepare, on_closed);
+  uv_close((uv_handle_t *)&s->check, on_closed);
+}
+
+/* None of them keeps the loop alive by itself; the async does while a callback is due. */
+static int open_handles(struct store *s, uv_loop_t *loop, struct err *err) {
+  int rc = uv_async_init(loop, &s->async, on_async);
+  if (rc < 0)
+    return err_set(err, ERR_SYSTEM, "cannot make the store's loop handle: %s", uv_strerror(rc));
+  uv_prepare_init(loop, &s->prepare);
+  uv_check_init(loop, &s->check);
+  uv_prepare_start(&s->prepare, on_prepare);
+  uv_check_start(&s->check, on_check);
+  s->async.data = s->prepare.data = s->check.data = s;
+  uv_unref((uv_handle_t *)&s->async);
+  uv_unref((uv_handle_t *)&s->prepare);
+  uv_unref((uv_handle_t *)&s->check);
+  s->handles = 3;
+  return 0;
+}
+
+static void stop_threads(struct store *s, int started) {
+  pthread_t *const threads[] = {&s->writer, &s->reader, &s->checkpointer};
+  pthread_mutex_lock(&s->lock);
+  s->stop = true;
+  pthread_cond_broadcast(&s->work);
+  pthread_cond_broadcast(&s->read_work);
+  pthread_cond_broadcast(&s->checkpoint_work);
+  pthread_mutex_unlock(&s->lock);
+  for (int i = 0; i < started; i++)
+    pthread_join(*threads[i], NULL);
+}
+
+/* Signals are the loop's. */
+static int start_threads(struct store *s, struct err *err) {
+  static const struct {
+    void *(*run)(void *);
+    const char *name;
+  } kinds[] = {
+      {writer_main, "store-write"}, {reader_main, "store-read"}, {checkpoint_main, "store-move"}};
+  pthread_t *const threads[] = {&s->writer, &s->reader, &s->checkpointer};
+  sigset_t all, before;
+  int rc = 0, started = 0;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  for (; started < 3 && rc == 0; started += rc == 0) {
+    rc = pthread_create(threads[started], NULL, kinds[started].run, s);
+    if (rc == 0)
+      pthread_setname_np(*threads[started], kinds[started].name);
+  }
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (rc == 0)
+    return 0;
+  stop_threads(s, started);
+  return err_sys(err, rc, "cannot start the store's threads");
+}
+
+/* SQLite's memory statistics take a lock at every allocation, and nobody reads them. */
+static void configure_sqlite(void) {
+  sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
+int store_open(struct store **out, uv_loop_t *loop, const struct store_options *options,
+               struct err *err) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  struct store *s = mem_alloc(sizeof *s);
+  pthread_once(&once, configure_sqlite);
+  set_up(s, options);
+  int code;
+  if ((code = lock_take(s->path, &s->lock_fd, err)) < 0 || (code = open_database(s, err)) < 0 ||
+      (code = open_handles(s, loop, err)) < 0)
+    goto fail;
+  if ((code = start_threads(s, err)) < 0) {
+    tear_down(s);
+    close_handles(s);
+    return code;
+  }
+  *out = s;
+  return 0;
+fail:
+  tear_down(s);
+  free(s);
+  return code;
+}
+
+/* Callbacks may ask for more; that is served too. */
+static void drain(struct store *s) {
+  while (s->outstanding > 0) {
+    flush(s);
+    pthread_mutex_lock(&s->lock);
+    while (s->batches == NULL && s->reads_done == NULL)
+      pthread_cond_wait(&s->idle, &s->lock);
+    pthread_mutex_unlock(&s->lock);
+    deliver(s);
+  }
+}
+
+void store_close(struct store *s) {
+  drain(s);
+  stop_threads(s, 3);
+  struct conn *const writers[] = {&s->conn, &s->checkpoint_conn};
+  for (int i = 0; i < 2; i++)
+    if (s->renew &&
+        writers[i]->db != NULL) /* a checkpoint failed: leave the WAL to the next start */
+      sqlite3_db_config(writers[i]->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+  tear_down(s);
+  close_handles(s);
+}
+
+/* ---- figures ---- */
+
+static int64_t bytes_of(const char *path, const char *suffix) {
+  struct stat st;
+  char *name = mem_printf("%s%s", path, suffix);
+  int64_t size = stat(name, &st) == 0 ? (int64_t)st.st_size : 0;
+  free(name);
+  return size;
+}
+
+void store_stats(const struct store *s, struct store_stats *out) {
+  *out = (struct store_stats){.commits = s->commits,
+                              .operations = s->operations,
+                              .last_seq = s->totals.last_seq,
+                              .file_bytes = bytes_of(s->path, ""),
+                              .wal_bytes = bytes_of(s->path, "-wal")};
+  for (int i = 0; i < 5; i++)
+    out->jobs_by_state[i] = s->totals.jobs[i];
+}
