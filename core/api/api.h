@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The REST resources: parse, call the rooms above, render.  One file a resource; routes.c has the
+ * table of all of them.  Everything here is for the loop thread.
+ *
+ *   http --request--> api --> jobs, store, storage, workers
+ *   store --on_event--> api_on_event --> event streams, and requests that wait for a job's end
+ *
+ * Wiring (daemon.c): api_new first, because the store and the server want it as their context;
+ * then api_start with the rooms that exist by then.
+ */
+#ifndef API_API_H
+#define API_API_H
+
+#include "base/err.h"
+#include "http/http.h"
+#include "jobs/jobs.h"
+#include "jobs/kinds.h"
+#include "observe/metrics.h"
+#include "storage/storage.h"
+#include "store/store.h"
+#include "workers/workers.h"
+
+#include <stdint.h>
+#include <uv.h>
+
+struct api;
+
+struct api_rooms { /* borrowed; must outlive the api */
+  uv_loop_t *loop;
+  struct store *store;
+  struct storage *storage;
+  struct jobs *jobs;
+  const struct kinds *kinds;
+  struct workers *workers;
+  struct metrics *metrics;
+};
+
+struct api_token {    /* a client that may use the server */
+  const char *client; /* its name */
+  const char *sha256; /* of the token, 64 lower-case hex digits: the token itself is not kept */
+};
+
+struct api_options {  /* copied; api_reconfigure takes new ones */
+  int64_t upload_max; /* bytes of one input */
+  int wait_max_s;     /* most that `Prefer: wait=N` may ask for */
+  const struct api_token *tokens;
+  size_t token_count;
+};
+
+struct api *api_new(const struct api_options *options);
+void api_start(struct api *a, const struct api_rooms *rooms);
+void api_reconfigure(struct api *a, const struct api_options *options);
+/* Answers what waits for the end of a job, ends every stream.  Called when draining begins. */
+void api_drain(struct api *a);
+/* Once the server is closed and the store is: no callback may be due any more. */
+void api_free(struct api *a);
+
+/* ---- what the server is opened with; the context of all of them is the api ---- */
+const struct http_route *api_routes(void);
+const struct http_sink *api_sink(void);
+const char *api_authorise(void *api, const char *token);
+
+/* For store_options.on_event; ctx is the api. */
+void api_on_event(void *api, const struct record_event *event);
+
+#endif

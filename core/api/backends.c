@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * GET /api/backends
+ */
+#include "api/internal.h"
+
+#include <string.h>
+
+static void put_member(struct buf *b, const char *name, const char *text) {
+  buf_puts(b, ",\"");
+  buf_puts(b, name);
+  buf_puts(b, "\":");
+  buf_put_json_str(b, text);
+}
+
+/* "local-gmsh" of ".../plugins/local-gmsh.so": paths of the server are no client's business. */
+static void put_plugin(struct buf *b, const char *path) {
+  const char *slash = path ? strrchr(path, '/') : NULL;
+  const char *name = slash ? slash + 1 : path ? path : "";
+  size_t len = strlen(name);
+  if (len > 3 && strcmp(name + len - 3, ".so") == 0)
+    len -= 3;
+  buf_puts(b, ",\"plugin\":");
+  buf_put_json_strn(b, name, len);
+}
+
+static void put_backend(struct buf *b, struct api *a, const struct backend *x) {
+  const char *const *kinds = backend_kinds(x);
+  int64_t queued = jobs_queued_for(a->at.jobs, backend_name(x));
+  buf_puts(b, "{\"name\":");
+  buf_put_json_str(b, backend_name(x));
+  put_member(b, "state", backend_state_word(backend_state(x)));
+  put_member(b, "message", backend_message(x));
+  put_plugin(b, backend_plugin(x));
+  put_member(b, "version", backend_plugin_version(x));
+  put_member(b, "device", backend_device(x));
+  put_member(b, "isolation", backend_isolation(x));
+  buf_puts(b, ",\"kinds\":[");
+  for (size_t i = 0; kinds && kinds[i]; i++) {
+    if (i)
+      buf_putc(b, ',');
+    buf_put_json_str(b, kinds[i]);
+  }
+  buf_printf(b, "],\"slots\":%d,\"running\":%d,\"queued\":%lld,\"restarts\":%d}", backend_slots(x),
+             backend_running(x), (long long)queued, backend_restarts(x));
+}
+
+void backends_list(void *ctx, struct http_request *r) {
+  struct api *a = ctx;
+  struct buf b = {0};
+  buf_puts(&b, "{\"backends\":[");
+  const struct backend *first = workers_next(a->at.workers, NULL);
+  for (const struct backend *x = first; x; x = workers_next(a->at.workers, x)) {
+    if (x != first)
+      buf_putc(&b, ',');
+    put_backend(&b, a, x);
+  }
+  buf_puts(&b, "]}");
+  http_add_header(r, "Cache-Control", "no-store");
+  api_reply_json(r, 200, &b);
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * GET /api/health: the process answers.  GET /api/ready: jobs sent now will run.  GET /metrics.
+ */
+#include "api/internal.h"
+#include "base/clock.h"
+
+#include <stdio.h>
+
+static bool any_backend(const struct api *a, enum backend_state state) {
+  for (const struct backend *x = workers_next(a->at.workers, NULL); x;
+       x = workers_next(a->at.workers, x))
+    if (backend_state(x) == state)
+      return true;
+  return false;
+}
+
+void health_get(void *ctx, struct http_request *r) {
+  struct api *a = ctx;
+  struct jobs_stats stats;
+  struct buf b = {0};
+  jobs_stats(a->at.jobs, &stats);
+  const char *status = stats.draining ? "draining" : stats.store_code < 0 ? "degraded" : "ok";
+  buf_printf(&b,
+             "{\"status\":\"%s\",\"model_loaded\":%s,\"version\":\"%s\",\"uptime_s\":%.3f,"
+             "\"queued\":%lld,\"running\":%lld}",
+             status, any_backend(a, BACKEND_READY) ? "true" : "false", LATHE_VERSION,
+             (double)(clock_mono_us() - a->started_us) / 1e6, (long long)stats.queued,
+             (long long)stats.running);
+  http_add_header(r, "Cache-Control", "no-store");
+  api_reply_json(r, 200, &b);
+}
+
+/* What stands in the way, as one sentence each; empty when ready. */
+static void reasons(struct api *a, const struct jobs_stats *stats, struct buf *out) {
+  if (stats->draining)
+    buf_puts(out, "The server is shutting down. ");
+  if (stats->store_code < 0)
+    buf_puts(out, "The disk does not accept writes. ");
+  if (!workers_next(a->at.workers, NULL))
+    buf_puts(out, "No backend is configured. ");
+  else if (!any_backend(a, BACKEND_READY))
+    buf_puts(out, "No backend is ready. ");
+  for (const struct backend *x = workers_next(a->at.workers, NULL); x;
+       x = workers_next(a->at.workers, x)) {
+    bool starting = backend_state(x) == BACKEND_STARTING;
+    if (starting || (out->len && backend_state(x) != BACKEND_READY))
+      buf_printf(out, "Backend '%s' is %s%s%s. ", backend_name(x),
+                 backend_state_word(backend_state(x)), backend_message(x) ? ": " : "",
+                 backend_message(x) ? backend_message(x) : "");
+  }
+}
+
+void health_ready(void *ctx, struct http_request *r) {
+  struct api *a = ctx;
+  struct jobs_stats stats;
+  struct buf why = {0}, b = {0};
+  jobs_stats(a->at.jobs, &stats);
+  reasons(a, &stats, &why);
+  if (why.len) {
+    http_problem(r, 0, "not-ready", 1, "%.*s", (int)why.len - 1, why.data);
+  } else {
+    buf_puts(&b, "{\"status\":\"ready\"}");
+    http_add_header(r, "Cache-Control", "no-store");
+    api_reply_json(r, 200, &b);
+  }
+  buf_free(&why);
+}
+
+/* ---- metrics: what others keep is read when asked for ---- */
+
+static void set(struct api *a, const char *name, const char *help, const char *labels, double v) {
+  metric_set(metrics_gauge(a->at.metrics, name, help, labels), v);
+}
+
+static void set_backends(struct api *a) {
+  char labels[160];
+  for (const struct backend *x = workers_next(a->at.workers, NULL); x;
+       x = workers_next(a->at.workers, x)) {
+    snprintf(labels, sizeof labels, "backend=\"%s\"", backend_name(x));
+    set(a, "lathe_backend_up", "1 while the backend is ready", labels,
+        backend_state(x) == BACKEND_READY);
+    set(a, "lathe_backend_slots", "Jobs that the backend does at a time", labels, backend_slots(x));
+    set(a, "lathe_backend_busy", "Jobs that the backend does now", labels, backend_running(x));
+  }
+}
+
+void health_metrics(void *ctx, struct http_request *r) {
+  struct api *a = ctx;
+  struct jobs_stats jobs;
+  struct store_stats store;
+  struct buf b = {0};
+  jobs_stats(a->at.jobs, &jobs);
+  store_stats(a->at.store, &store);
+  set(a, "lathe_queue_limit", "Jobs that may wait", NULL, (double)jobs.queue_max);
+  for (int s = JOB_QUEUED; s <= JOB_CANCELLED; s++) {
+    char labels[40];
+    snprintf(labels, sizeof labels, "state=\"%s\"", job_state_word((enum job_state)s));
+    set(a, "lathe_jobs", "Jobs in the store by state", labels, (double)store.jobs_by_state[s]);
+  }
+  set(a, "lathe_store_healthy", "1 while the disk accepts writes", NULL, jobs.store_code >= 0);
+  set(a, "lathe_store_file_bytes", "Size of the database file", NULL, (double)store.file_bytes);
+  set(a, "lathe_store_wal_bytes", "Size of the write-ahead log", NULL, (double)store.wal_bytes);
+  set(a, "lathe_store_last_seq", "Greatest committed event", NULL, (double)store.last_seq);
+  set(a, "lathe_disk_free_bytes", "Free bytes on the data folder's file system", NULL,
+      (double)storage_free_bytes(a->at.storage));
+  set(a, "lathe_uptime_seconds", "Seconds since the start", NULL,
+      (double)(clock_mono_us() - a->started_us) / 1e6);
+  set_backends(a);
+  metrics_render(a->at.metrics, &b);
+  http_reply(r, 200, "text/plain; version=0.0.4; charset=utf-8", &b);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of this room share.
+ */
+#ifndef API_INTERNAL_H
+#define API_INTERNAL_H
+
+#include "api/api.h"
+#include "api/frames.h"
+#include "base/id.h"
+#include "base/list.h"
+#include "base/map.h"
+
+struct api {
+  struct api_rooms at;
+  int64_t upload_max;
+  int wait_max_s;
+  struct map tokens;      /* sha256 -> struct token */
+  struct list all_tokens; /* struct token.link */
+  int64_t started_us;
+  bool draining;
+  struct map watches;     /* job id -> struct watch */
+  struct list streams;    /* every open stream */
+  struct list waiters;    /* every request that waits for the end of a job */
+  struct list everything; /* streams over all jobs */
+  struct frames frames;
+  uv_timer_t beat; /* the comment that keeps streams alive; runs only while there is one */
+  bool beat_open;
+  struct map holds;   /* sha256 -> struct hold: blobs of requests under way */
+  struct buf openapi; /* made when first asked for */
+};
+
+/* ---- calls that answer later ---- */
+struct call {
+  struct api *api;
+  struct http_request *r; /* NULL once the client went away */
+};
+void call_init(struct call *c, struct api *api, struct http_request *r);
+struct call *call_new(struct api *api, struct http_request *r); /* the caller frees */
+
+/* ---- answers ---- */
+/* The problem for a refusal by jobs (answer may be NULL) or for a failed read of the store. */
+void api_refuse(struct http_request *r, int code, const struct jobs_answer *answer);
+/* 200 with the whole job, or the problem. */
+void api_reply_job(struct http_request *r, int status, const struct record_job *job);
+void api_unknown_job(struct http_request *r, const char *id);
+void api_reply_json(struct http_request *r, int status, struct buf *body);
+/* The job's id of the path, or NULL after the 404 was sent. */
+const char *api_job_id(struct http_request *r);
+/* True for HEAD, after an empty 200 was sent: for bodies without an end. */
+bool api_head_of_stream(struct http_request *r, const char *media_type);
+/* Fits a text into the 64-bit range: digits only. */
+bool api_parse_number(const char *text, int64_t max, int64_t *out);
+
+/* ---- the listeners of a job ---- */
+struct watch {
+  char id[ID_SIZE];
+  struct list streams; /* struct stream.link */
+  struct list waiters; /* struct waiter.link */
+  bool busy;           /* it is being walked: not freed meanwhile */
+};
+struct watch *watch_get(struct api *a, const char *id); /* found or made */
+void watch_drop(struct api *a, struct watch *w);        /* freed when nobody is left */
+
+/* ---- requests that wait for the end of a job (wait.c) ---- */
+/* Takes the request: answers it with the whole job, 200 when the job ended within wait_s, else
+ * `late_status`. */
+void wait_for_job(struct api *a, struct http_request *r, const char *id, int wait_s,
+                  int late_status);
+void wait_on_final(struct api *a, struct watch *w); /* the job has ended */
+void wait_end_all(struct api *a);
+/* Seconds asked for by a Prefer header, at most max; 0: none. */
+int prefer_wait(const char *header, int max);
+
+/* ---- streams (stream.c) ---- */
+void stream_on_event(struct api *a, struct watch *w, const struct frame *f);
+void stream_end_all(struct api *a);
+
+/* ---- blobs of requests under way (hold.c) ---- */
+/* A blob that a request may still refuse: it is removed again if this request made it and no other
+ * request or job names it. */
+void hold_blob(struct api *a, const char *sha256);
+void hold_release(struct api *a, const char *sha256, bool made_here, bool refused);
+
+/* ---- handlers, one group a file; the table is in routes.c ---- */
+http_handler jobs_submit_post;
+http_handler jobs_read_list, jobs_read_get;
+http_handler jobs_act_cancel, jobs_act_retry, jobs_act_delete;
+http_handler events_of_job, events_of_all;
+http_handler log_get;
+http_handler artifacts_get;
+http_handler blobs_post;
+http_handler kinds_list, kinds_get;
+http_handler backends_list;
+http_handler health_get, health_ready, health_metrics;
+http_handler openapi_get;
+http_handler problems_get, problems_list;
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * POST /api/jobs/{id}/cancel, POST /api/jobs/{id}/retry, DELETE /api/jobs/{id}.
+ */
+#include "api/internal.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct act {
+  struct call call;
+  int status; /* of success */
+  char id[ID_SIZE];
+};
+
+static void on_job(void *arg, int code, const struct record_job *job) {
+  struct act *x = arg;
+  if (x->call.r && code < 0)
+    api_refuse(x->call.r, code, NULL);
+  else if (x->call.r)
+    api_reply_job(x->call.r, x->status, job);
+  free(x);
+}
+
+/* Success is told with the job as it is now. */
+static void on_acted(void *arg, int code, const struct jobs_answer *answer) {
+  struct act *x = arg;
+  if (code == 0 && x->call.r && x->status != 204) {
+    if (x->status == 202) {
+      char location[64];
+      snprintf(location, sizeof location, "/api/jobs/%s", x->id);
+      http_add_header(x->call.r, "Location", location);
+    }
+    jobs_get(x->call.api->at.jobs, x->id, on_job, x);
+    return;
+  }
+  if (x->call.r && code == 0)
+    http_reply(x->call.r, 204, NULL, NULL);
+  else if (x->call.r && code == ERR_NOT_FOUND)
+    api_unknown_job(x->call.r, x->id);
+  else if (x->call.r)
+    api_refuse(x->call.r, code, answer);
+  free(x);
+}
+
+static void act(void *ctx, struct http_request *r, int status,
+                void (*verb)(struct jobs *j, const char *id, jobs_answered *answered, void *arg)) {
+  const char *id = api_job_id(r);
+  if (!id)
+    return;
+  struct act *x = mem_alloc(sizeof *x);
+  call_init(&x->call, ctx, r);
+  x->status = status;
+  memcpy(x->id, id, sizeof x->id);
+  verb(x->call.api->at.jobs, x->id, on_acted, x);
+}
+
+void jobs_act_cancel(void *ctx, struct http_request *r) {
+  act(ctx, r, 200, jobs_cancel);
+}
+
+void jobs_act_retry(void *ctx, struct http_request *r) {
+  act(ctx, r, 202, jobs_retry);
+}
+
+void jobs_act_delete(void *ctx, struct http_request *r) {
+  act(ctx, r, 204, jobs_delete);
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * POST /api/jobs/{kind}
+ *
+ *   parsed, checked --> inline inputs stored, one after the other --> jobs_submit --> on disk: 202
+ *        |                        |                                       |
+ *        +-- 4xx                  +-- 4xx, 503                            +-- 409, 422, 503
+ *
+ * A client that goes away before jobs_submit leaves nothing; after it the job runs.
+ */
+#include "api/render.h"
+#include "api/submission.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void reply_problem(struct submission *s, const struct refusal *no) {
+  if (s->call.r)
+    http_problem(s->call.r, 0, no->slug ? no->slug : "bad-request", 0, "%s", no->err.text);
+}
+
+static void reply_accepted(struct submission *s, const struct jobs_answer *answer) {
+  struct http_request *r = s->call.r;
+  struct buf b = {0};
+  char text[80];
+  snprintf(text, sizeof text, "/api/jobs/%s", answer->job_id);
+  http_add_header(r, "Location", text);
+  if (answer->replayed)
+    http_add_header(r, "Idempotency-Replayed", "true");
+  if (s->wait_s > 0) {
+    snprintf(text, sizeof text, "wait=%d", s->wait_s);
+    http_add_header(r, "Preference-Applied", text);
+    wait_for_job(s->call.api, r, answer->job_id, s->wait_s, 202);
+    return;
+  }
+  buf_reserve(&b, 224);
+  buf_puts(&b, "{\"job_id\":\"");
+  buf_puts(&b, answer->job_id);
+  buf_puts(&b, "\",\"status\":\"");
+  buf_puts(&b, job_state_word(answer->state));
+  buf_puts(&b, "\",\"url\":\"/api/jobs/");
+  buf_puts(&b, answer->job_id);
+  buf_puts(&b, "\",\"events\":\"/api/jobs/");
+  buf_puts(&b, answer->job_id);
+  buf_puts(&b, "/events\"}");
+  api_reply_json(r, 202, &b);
+}
+
+static void on_answered(void *arg, int code, const struct jobs_answer *answer) {
+  struct submission *s = arg;
+  if (s->call.r && code < 0)
+    api_refuse(s->call.r, code, answer);
+  else if (s->call.r)
+    reply_accepted(s, answer);
+  submission_free(s, code < 0);
+}
+
+static void submit(struct submission *s) {
+  struct record_input inputs[INPUTS_MAX];
+  for (size_t i = 0; i < s->inputs.count; i++) {
+    struct input *x = &s->inputs.list[i];
+    inputs[i] = (struct record_input){.name = x->name, .sha256 = x->sha256, .bytes = x->bytes};
+  }
+  if (s->idem_key)
+    submission_fingerprint(s);
+  jobs_submit(s->call.api->at.jobs,
+              &(struct jobs_request){
+                  .kind = s->kind,
+                  .client = s->client ? s->client : "",
+                  .pin = s->backend,
+                  .priority = s->priority,
+                  .timeout_ms = s->timeout_ms,
+                  .params_json = s->params.data,
+                  .inputs = inputs,
+                  .input_count = s->inputs.count,
+                  .idem_key = s->idem_key,
+                  .fingerprint = s->idem_key ? s->fingerprint : NULL,
+              },
+              on_answered, s);
+}
+
+/* ---- inputs that came inside the JSON ---- */
+
+static void store_next(struct submission *s);
+
+static void refuse_storing(struct submission *s, int code, const struct err *err) {
+  if (s->call.r)
+    api_refuse(s->call.r, code, &(struct jobs_answer){.text = err ? err->text : NULL});
+  submission_free(s, true);
+}
+
+static void on_stored(void *arg, int code, const struct storage_blob *blob, const struct err *err) {
+  struct submission *s = arg;
+  s->upload = NULL;
+  if (code < 0) {
+    refuse_storing(s, code, err);
+    return;
+  }
+  struct input *x = &s->inputs.list[s->storing];
+  memcpy(x->sha256, blob->sha256, sizeof x->sha256);
+  x->bytes = blob->bytes;
+  x->made_here = !blob->existed;
+  x->held = true;
+  hold_blob(s->call.api, x->sha256);
+  buf_free(&x->data);
+  s->storing++;
+  store_next(s);
+}
+
+static void on_wrote(void *arg, int code, const struct err *err) {
+  struct submission *s = arg;
+  if (code < 0 || !s->call.r) {
+    refuse_storing(s, code, err);
+    return;
+  }
+  storage_upload_finish(s->upload, on_stored, s);
+}
+
+static void store_next(struct submission *s) {
+  while (s->storing < s->inputs.count && s->inputs.list[s->storing].sha256[0])
+    s->storing++;
+  if (!s->call.r) {
+    submission_free(s, true);
+    return;
+  }
+  if (s->storing == s->inputs.count) {
+    submit(s);
+    return;
+  }
+  struct input *x = &s->inputs.list[s->storing];
+  struct err err = {0};
+  s->upload = storage_upload_begin(s->call.api->at.storage, s->call.api->upload_max);
+  int rc = storage_upload_write(s->upload, x->data.data, x->data.len, on_wrote, s, &err);
+  if (rc < 0)
+    refuse_storing(s, rc, &err);
+  else if (rc == 0)
+    storage_upload_finish(s->upload, on_stored, s);
+}
+
+/* ---- the handler ---- */
+
+static void unknown_kind(struct api *a, struct http_request *r, const char *word) {
+  const char *near = kinds_nearest(a->at.kinds, word);
+  http_problem(r, 0, "unknown-kind", 0, "There is no kind '%.60s'%s%s%s GET /api/kinds lists all.",
+               word, near ? "; did you mean '" : ".", near ? near : "", near ? "'?" : "");
+}
+
+void jobs_submit_post(void *ctx, struct http_request *r) {
+  struct api *a = ctx;
+  const char *word = http_param(r, "kind");
+  const struct kind *kind = kinds_find(a->at.kinds, word);
+  if (!kind) {
+    unknown_kind(a, r, word);
+    return;
+  }
+  if (a->draining) {
+    http_problem(r, 0, "draining", 10,
+                 "The server is shutting down; send the request again later.");
+    return;
+  }
+  struct submission *s = mem_alloc(sizeof *s);
+  struct refusal no = {0};
+  s->kind = kind;
+  call_init(&s->call, a, r);
+  if (submission_parse(s, &no) < 0) {
+    reply_problem(s, &no);
+    submission_free(s, true);
+    return;
+  }
+  store_next(s);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * GET /api/kinds and GET /api/kinds/{name}: the declarations, and which backends do each.
+ */
+#include "api/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void put_kind(struct buf *b, struct api *a, const struct kind *k) {
+  char *text = json_dumps(kind_json(k), JSON_COMPACT);
+  size_t len = strlen(text);
+  buf_put(b, text, len - 1); /* its closing brace comes after ours */
+  free(text);
+  buf_puts(b, ",\"backends\":[");
+  int n = 0;
+  for (const struct backend *x = workers_next(a->at.workers, NULL); x;
+       x = workers_next(a->at.workers, x)) {
+    if (!backend_does(x, kind_name(k)))
+      continue;
+    if (n++)
+      buf_putc(b, ',');
+    buf_put_json_str(b, backend_name(x));
+  }
+  buf_puts(b, "]}");
+}
+
+void kinds_list(void *ctx, struct http_request *r) {
+  struct api *a = ctx;
+  struct buf b = {0};
+  buf_puts(&b, "{\"kinds\":[");
+  const struct kind *first = kinds_next(a->at.kinds, NULL);
+  for (const struct kind *k = first; k; k = kinds_next(a->at.kinds, k)) {
+    if (k != first)
+      buf_putc(&b, ',');
+    put_kind(&b, a, k);
+  }
+  buf_puts(&b, "]}");
+  api_reply_json(r, 200, &b);
+}
+
+void kinds_get(void *ctx, struct http_request *r) {
+  struct api *a = ctx;
+  const char *name = http_param(r, "name");
+  const struct kind *k = kinds_find(a->at.kinds, name);
+  struct buf b = {0};
+  if (!k) {
+    http_problem(r, 0, "unknown-kind", 0, "There is no kind '%.60s'; GET /api/kinds lists all.",
+                 name);
+    return;
+  }
+  put_kind(&b, a, k);
+  api_reply_json(r, 200, &b);
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A job's record as JSON.  Written by hand: lists of a thousand jobs and every answer of a submit
+ * pass here.  What is already JSON in the record (params, progress, result, error) goes in as it
+ * is.
+ */
+#include "api/render.h"
+
+#include <string.h>
+
+static void put(struct buf *b, const char *text) {
+  buf_puts(b, text);
+}
+
+static void put_json_or(struct buf *b, const char *json, const char *fallback) {
+  put(b, json && *json ? json : fallback);
+}
+
+/* A given-back attempt is no end of the job, but it is one of the attempt. */
+static const char *attempt_word(const struct record_attempt *a) {
+  if (a->state != JOB_QUEUED)
+    return job_state_word(a->state);
+  return a->error_json ? "failed" : "interrupted";
+}
+
+static void render_attempts(struct buf *b, const struct record_job *job) {
+  put(b, "[");
+  for (size_t i = 0; i < job->attempt_count; i++) {
+    const struct record_attempt *a = &job->attempts[i];
+    put(b, i ? ",{\"backend\":" : "{\"backend\":");
+    buf_put_json_str(b, a->backend);
+    put(b, ",\"status\":\"");
+    put(b, attempt_word(a));
+    put(b, "\",\"started_at\":");
+    buf_put_json_time(b, a->started_us);
+    put(b, ",\"ended_at\":");
+    buf_put_json_time(b, a->ended_us);
+    put(b, ",\"ref\":");
+    buf_put_json_str(b, a->ref);
+    put(b, ",\"error\":");
+    put_json_or(b, a->error_json, "null");
+    put(b, "}");
+  }
+  put(b, "]");
+}
+
+static void render_inputs(struct buf *b, const struct record_job *job) {
+  put(b, "[");
+  for (size_t i = 0; i < job->input_count; i++) {
+    const struct record_input *in = &job->inputs[i];
+    put(b, i ? ",{\"name\":" : "{\"name\":");
+    buf_put_json_str(b, in->name);
+    put(b, ",\"sha256\":");
+    buf_put_json_str(b, in->sha256);
+    put(b, ",\"bytes\":");
+    buf_put_i64(b, in->bytes);
+    put(b, "}");
+  }
+  put(b, "]");
+}
+
+void render_segment(struct buf *b, const char *text) {
+  static const char hex[] = "0123456789ABCDEF";
+  for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+    bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
+                 strchr("-._~", *p);
+    if (plain) {
+      buf_putc(b, (char)*p);
+    } else {
+      char escaped[3] = {'%', hex[*p >> 4], hex[*p & 15]};
+      buf_put(b, escaped, sizeof escaped);
+    }
+  }
+}
+
+static void render_artifacts(struct buf *b, const struct record_job *job) {
+  put(b, "[");
+  for (size_t i = 0; i < job->artifact_count; i++) {
+    const struct record_artifact *a = &job->artifacts[i];
+    put(b, i ? ",{\"name\":" : "{\"name\":");
+    buf_put_json_str(b, a->name);
+    put(b, ",\"bytes\":");
+    buf_put_i64(b, a->bytes);
+    put(b, ",\"sha256\":");
+    buf_put_json_str(b, a->sha256);
+    put(b, ",\"media_type\":");
+    buf_put_json_str(b, a->media_type);
+    put(b, ",\"url\":\"/api/jobs/");
+    put(b, job->id);
+    put(b, "/artifacts/");
+    render_segment(b, a->name);
+    put(b, "\"}");
+  }
+  put(b, "]");
+}
+
+static void render_request(struct buf *b, const struct record_job *job) {
+  put(b, ",\"params\":");
+  put_json_or(b, job->params_json, "{}");
+  put(b, ",\"inputs\":");
+  render_inputs(b, job);
+  put(b, ",\"priority\":");
+  buf_put_i64(b, job->priority);
+  put(b, ",\"timeout_s\":");
+  buf_put_i64(b, job->timeout_ms / 1000);
+  if (job->timeout_ms % 1000)
+    buf_printf(b, ".%03d", (int)(job->timeout_ms % 1000));
+  put(b, ",\"client\":");
+  buf_put_json_str(b, job->client ? job->client : "");
+}
+
+void render_job(struct buf *b, const struct record_job *job) {
+  buf_reserve(b, 1024);
+  put(b, "{\"job_id\":\"");
+  put(b, job->id);
+  put(b, "\",\"kind\":");
+  buf_put_json_str(b, job->kind);
+  put(b, ",\"status\":\"");
+  put(b, job_state_word(job->state));
+  put(b, "\",\"backend\":");
+  buf_put_json_str(b, job->backend ? job->backend : job->pin);
+  put(b, ",\"attempts\":");
+  render_attempts(b, job);
+  put(b, ",\"progress\":");
+  put_json_or(b, job->progress_json,
+              job->state == JOB_COMPLETED
+                  ? "{\"percent\":100.0,\"stage\":null,\"current\":0,\"total\":0}"
+                  : "{\"percent\":0.0,\"stage\":null,\"current\":0,\"total\":0}");
+  render_request(b, job);
+  put(b, ",\"artifacts\":");
+  render_artifacts(b, job);
+  put(b, ",\"result\":");
+  put_json_or(b, job->result_json, "null");
+  put(b, ",\"error\":");
+  put_json_or(b, job->error_json, "null");
+  put(b, job->cached ? ",\"cached\":true,\"cost\":null" : ",\"cached\":false,\"cost\":null");
+  put(b, ",\"created_at\":");
+  buf_put_json_time(b, job->created_us);
+  put(b, ",\"started_at\":");
+  buf_put_json_time(b, job->started_us);
+  put(b, ",\"ended_at\":");
+  buf_put_json_time(b, job->ended_us);
+  put(b, ",\"retry_at\":");
+  buf_put_json_time(b, job->state == JOB_QUEUED ? job->not_before_us : 0);
+  put(b, "}");
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef API_RENDER_H
+#define API_RENDER_H
+
+#include "base/buf.h"
+#include "store/record.h"
+
+/* The job as clients see it (docs/api.md, "A job"). */
+void render_job(struct buf *b, const struct record_job *job);
+/* Appends text with everything but unreserved characters percent-encoded: one path segment. */
+void render_segment(struct buf *b, const char *text);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Prefer: wait=N (RFC 7240): the answer to a submit is held back until the job has ended.
+ *
+ *   submit answered --> waiting --final event--> job read from the store --> 200
+ *                          |
+ *                          +---- time is up, draining ---> job read -------> 202
+ *                          +---- client gone ------------> forgotten
+ */
+#include "api/internal.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct waiter {
+  struct list all_link; /* api->waiters */
+  struct list link;     /* watch->waiters */
+  struct api *api;
+  struct watch *watch;
+  struct http_request *r;
+  uv_timer_t timer;
+  int late_status;
+  bool reading; /* the answer is on its way: the client's going away only clears r */
+};
+
+static void on_timer_closed(uv_handle_t *handle) {
+  free(container_of((uv_timer_t *)handle, struct waiter, timer));
+}
+
+static void release(struct waiter *w) {
+  uv_close((uv_handle_t *)&w->timer, on_timer_closed);
+}
+
+static void leave(struct waiter *w) {
+  list_remove(&w->all_link);
+  list_remove(&w->link);
+  watch_drop(w->api, w->watch);
+  w->watch = NULL;
+}
+
+static void on_job(void *arg, int code, const struct record_job *job) {
+  struct waiter *w = arg;
+  if (w->r && code < 0)
+    api_refuse(w->r, code, NULL);
+  else if (w->r)
+    api_reply_job(w->r, job_state_is_final(job->state) ? 200 : w->late_status, job);
+  w->r = NULL;
+  release(w);
+}
+
+/* The store, not the queue's memory: the event of the end is published before the queue hears of
+ * it. */
+static void answer(struct waiter *w) {
+  char id[ID_SIZE];
+  memcpy(id, w->watch->id, sizeof id);
+  leave(w);
+  w->reading = true;
+  uv_timer_stop(&w->timer);
+  store_get(w->api->at.store, id, on_job, w);
+}
+
+static void on_time(uv_timer_t *timer) {
+  answer(container_of(timer, struct waiter, timer));
+}
+
+static void on_gone(void *arg) {
+  struct waiter *w = arg;
+  w->r = NULL;
+  if (w->reading)
+    return;
+  leave(w);
+  release(w);
+}
+
+void wait_for_job(struct api *a, struct http_request *r, const char *id, int wait_s,
+                  int late_status) {
+  struct waiter *w = mem_alloc(sizeof *w);
+  *w = (struct waiter){.api = a, .watch = watch_get(a, id), .r = r, .late_status = late_status};
+  list_push_back(&a->waiters, &w->all_link);
+  list_push_back(&w->watch->waiters, &w->link);
+  uv_timer_init(a->at.loop, &w->timer);
+  http_on_abort(r, on_gone, w);
+  const struct record_job *live = jobs_live(a->at.jobs, id);
+  if (!live || job_state_is_final(live->state) || a->draining)
+    answer(w);
+  else
+    uv_timer_start(&w->timer, on_time, (uint64_t)wait_s * 1000, 0);
+}
+
+void wait_on_final(struct api *a, struct watch *watch) {
+  (void)a;
+  list_for_each_safe(it, &watch->waiters) answer(container_of(it, struct waiter, link));
+}
+
+void wait_end_all(struct api *a) {
+  list_for_each_safe(it, &a->waiters) answer(container_of(it, struct waiter, all_link));
+}
+
+int prefer_wait(const char *header, int max) {
+  while (header && *header) {
+    header += strspn(header, " \t,;");
+    size_t len = strcspn(header, ",;");
+    if (len > 5 && strncasecmp(header, "wait=", 5) == 0) {
+      long v = 0;
+      const char *p = header + 5;
+      for (; *p >= '0' && *p <= '9' && v < 100000; p++)
+        v = v * 10 + (*p - '0');
+      size_t rest = strspn(p, " \t");
+      if (p > header + 5 && (!p[rest] || strchr(",;", p[rest])))
+        return v < max ? (int)v : max;
+    }
+    header += len;
+  }
+  return 0;
+}
