@@ -166,6 +166,9 @@ static int put_job(struct store *s, const struct op *op, int64_t bytes, struct e
 static int apply_submit(struct store *s, struct op *op, struct err *err) {
   const struct record_job *job = op->job;
   int64_t bytes = 0;
+  op->num = job->num; /* a group may run twice */
+  op->id = job->id;
+  op->replayed = false;
   int code = op->key != NULL ? look_at_key(s, op, err) : 0;
   if (code != 0)
     return code < 0 ? code : 0;
