@@ -4,9 +4,8 @@
  * Everything here is for the loop thread.
  *
  *            submit                 slot free                 result
- *   (client) ------> queued (disk) -----------> running (disk) ------> completed | failed | cancelled
- *                      ^   ^                       |                       |
- *                      |   +-- retry, back-off ----+                       |
+ *   (client) ------> queued (disk) -----------> running (disk) ------> completed | failed |
+ * cancelled ^   ^                       |                       | |   +-- retry, back-off ----+ |
  *                      +------------- a client's retry --------------------+
  *
  * Jobs that are queued or running live in memory as well as in the store; a final job lives in
@@ -34,12 +33,12 @@ struct jobs_backend_budget { /* of one backend; 0: no limit of that sort */
 
 struct jobs_options { /* copied; jobs_reconfigure takes new ones while jobs run */
   int queue_max, queue_max_per_client;
-  int attempts;               /* default for kinds that do not say */
+  int attempts; /* default for kinds that do not say */
   int64_t backoff_base_ms, backoff_max_ms;
-  int64_t ageing_ms;          /* a waiting job gains one step of priority per so long */
+  int64_t ageing_ms; /* a waiting job gains one step of priority per so long */
   int64_t idempotency_ttl_ms;
   struct step_limits limits;
-  int64_t memory;             /* of the machine, for all local backends together */
+  int64_t memory; /* of the machine, for all local backends together */
   int cpus;
   const struct jobs_backend_budget *budgets;
   size_t budget_count;
@@ -57,23 +56,23 @@ void jobs_set_workers(struct jobs *j, struct workers *w);
 struct workers_events jobs_worker_events(struct jobs *j);
 /* For store_options.on_health. */
 void jobs_store_health(struct jobs *j, int code, const char *text);
-/* Loads what an earlier life left: queued jobs as they are; running local ones are queued again with their
- * attempts kept. Blocking, before the loop runs. */
+/* Loads what an earlier life left: queued jobs as they are; running local ones are queued again
+ * with their attempts kept. Blocking, before the loop runs. */
 int jobs_recover(struct jobs *j, struct err *err);
 void jobs_reconfigure(struct jobs *j, const struct jobs_options *options);
 
-/* Drain: submits are refused; after grace_ms running steps are cancelled and their jobs queued again
- * (the attempt does not count); then drained() is called. */
+/* Drain: submits are refused; after grace_ms running steps are cancelled and their jobs queued
+ * again (the attempt does not count); then drained() is called. */
 void jobs_drain(struct jobs *j, int64_t grace_ms, void (*drained)(void *arg), void *arg);
 
 /* ---- what clients ask ---- */
 struct jobs_request { /* copied */
   const struct kind *kind;
-  const char *client;       /* "" for none */
-  const char *pin;          /* backend, or NULL */
-  int priority;             /* -100..100 */
-  int64_t timeout_ms;       /* 0: default */
-  const char *params_json;  /* checked */
+  const char *client;                /* "" for none */
+  const char *pin;                   /* backend, or NULL */
+  int priority;                      /* -100..100 */
+  int64_t timeout_ms;                /* 0: default */
+  const char *params_json;           /* checked */
   const struct record_input *inputs; /* blobs that exist */
   size_t input_count;
   const char *idem_key, *fingerprint; /* or NULL */
@@ -86,10 +85,12 @@ struct jobs_answer {
   const char *text; /* of a refusal: what, where, what to do */
   int retry_after_s;
 };
-/* code 0, or negative.  Valid during the callback, which may run before the function returns only for refusals. */
+/* code 0, or negative.  Valid during the callback, which may run before the function returns only
+ * for refusals. */
 typedef void jobs_answered(void *arg, int code, const struct jobs_answer *answer);
 
-void jobs_submit(struct jobs *j, const struct jobs_request *request, jobs_answered *answered, void *arg);
+void jobs_submit(struct jobs *j, const struct jobs_request *request, jobs_answered *answered,
+                 void *arg);
 /* Queued: at once.  Running: asks the worker; answers when the cancellation is on its way. Final:
  * ERR_CONFLICT with slug wrong-state (but 0 for one already cancelled). */
 void jobs_cancel(struct jobs *j, const char *id, jobs_answered *answered, void *arg);
@@ -112,6 +113,7 @@ struct jobs_stats {
   int store_code; /* 0, or why writes fail */
 };
 void jobs_stats(const struct jobs *j, struct jobs_stats *out);
-int64_t jobs_queued_for(const struct jobs *j, const char *backend_or_kind); /* waiting jobs of a kind */
+int64_t jobs_queued_for(const struct jobs *j,
+                        const char *backend_or_kind); /* waiting jobs of a kind */
 
 #endif

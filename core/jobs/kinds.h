@@ -20,7 +20,8 @@ struct kind;
 int kinds_load(struct kinds **out, const char *const *folders, struct err *err);
 void kinds_free(struct kinds *k);
 const struct kind *kinds_find(const struct kinds *k, const char *name);
-const char *kinds_nearest(const struct kinds *k, const char *name); /* for messages; NULL if none is near */
+const char *kinds_nearest(const struct kinds *k,
+                          const char *name); /* for messages; NULL if none is near */
 const struct kind *kinds_next(const struct kinds *k, const struct kind *previous);
 
 const char *kind_name(const struct kind *k);
@@ -34,10 +35,10 @@ int64_t kind_timeout_ms(const struct kind *k);      /* 0: likewise */
 int64_t kind_memory(const struct kind *k, int64_t input_bytes);
 int kind_threads(const struct kind *k, const json_t *params);
 
-/* Checks `params` (an object, or NULL) and writes the full object, defaults filled in, compact, keys
- * in the declared order.  ERR_INVAL: *slug is "bad-parameter" or "unknown-parameter" and err names the
- * parameter, its range and, for a misspelt one, the nearest.  With `from_text` values are strings (a
- * form's fields) and are converted. */
+/* Checks `params` (an object, or NULL) and writes the full object, defaults filled in, compact,
+ * keys in the declared order.  ERR_INVAL: *slug is "bad-parameter" or "unknown-parameter" and err
+ * names the parameter, its range and, for a misspelt one, the nearest.  With `from_text` values are
+ * strings (a form's fields) and are converted. */
 int kind_check(const struct kind *k, const json_t *params, int from_text, struct buf *out,
                const char **slug, struct err *err);
 

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a job needs before it may start: a slot of a backend, and memory and threads
+ * of that backend's and of the machine's budget.
+ *
+ *   choose -> reserve (slot, memory, threads) -> started (slot is the workers') -> release
+ *
+ * Backends whose device is "net" compute elsewhere: they take nothing of the machine.
+ * A job larger than a whole budget may run when nobody else uses that budget.
+ */
+#include "base/mem.h"
+#include "jobs/private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct jobs_backend_budget *find_budget(const struct jobs *j, const char *name) {
+  for (size_t i = 0; i < j->o.budget_count; i++)
+    if (strcmp(j->o.budgets[i].backend, name) == 0)
+      return &j->o.budgets[i];
+  return NULL;
+}
+
+struct place *place_find(struct jobs *j, const char *name) {
+  for (struct place *p = j->places; p; p = p->next)
+    if (strcmp(p->name, name) == 0)
+      return p;
+  struct place *p = mem_alloc(sizeof *p);
+  p->name = mem_dup(name);
+  p->budget = find_budget(j, name);
+  p->next = j->places;
+  j->places = p;
+  return p;
+}
+
+void budget_configure(struct jobs *j) {
+  for (struct place *p = j->places; p; p = p->next)
+    p->budget = find_budget(j, p->name);
+}
+
+static bool is_local(const struct backend *b) {
+  const char *device = backend_device(b);
+  return !device || strcmp(device, "net") != 0;
+}
+
+/* Does `need` fit into what is left?  total 0: no limit. */
+static bool fits_into(int64_t total, int64_t used, int64_t need) {
+  return total <= 0 || need <= 0 || used == 0 || used + need <= total;
+}
+
+static bool threads_fit(int64_t total, int64_t used, int64_t need) {
+  return fits_into(total, used, total > 0 && need > total ? total : need);
+}
+
+struct asking { /* one job's look at its backends */
+  struct job *job;
+  bool slot;            /* some backend had a slot */
+  bool memory, threads; /* what was short */
+};
+
+static bool fits(void *ctx, struct backend *b) {
+  struct asking *a = ctx;
+  const struct job *job = a->job;
+  struct jobs *j = job->j;
+  struct place *p = place_find(j, backend_name(b));
+  if (backend_room(b) - p->starting <= 0)
+    return false;
+  a->slot = true;
+  bool local = is_local(b), other = j->hold && j->hold != job;
+  bool memory = (!local || fits_into(j->o.memory, j->memory, job->memory)) &&
+                (!p->budget || fits_into(p->budget->memory, p->memory, job->memory)) &&
+                !(other && j->hold_memory && job->memory > 0);
+  bool threads = (!local || threads_fit(j->o.cpus, j->threads, job->threads)) &&
+                 (!p->budget || threads_fit(p->budget->threads, p->threads, job->threads)) &&
+                 !(other && j->hold_threads && job->threads > 0);
+  a->memory |= !memory;
+  a->threads |= !threads;
+  return memory && threads;
+}
+
+/* Names of backends where attempts failed; *never: those that failed for good.  The lists lie in
+ * one array that the caller frees. */
+static const char **failed_on(const struct job *job, size_t *soft, size_t *never) {
+  const char **names = mem_array(2 * (size_t)job->attempt_count + 1, sizeof *names);
+  *soft = *never = 0;
+  for (int i = job->attempt_base; i < job->attempt_count; i++) {
+    const struct attempt *a = &job->attempts[i];
+    if (a->state != JOB_FAILED)
+      continue;
+    names[(*soft)++] = a->place->name;
+    if (a->never)
+      names[job->attempt_count + (int32_t)(*never)++] = a->place->name;
+  }
+  return names;
+}
+
+static struct backend *choose(struct job *job, struct asking *a, bool all_never, bool *hopeless) {
+  struct route_question q = {.kind = job->lane->kind_name, .pin = job->lane->pin};
+  if (a) {
+    q.fits = fits;
+    q.ctx = a;
+  }
+  if (job->attempt_count == job->attempt_base)
+    return routing_choose(job->j->routing, &q, hopeless);
+  const char **names = failed_on(job, &q.avoid_count, &q.never_count);
+  q.avoid = names;
+  q.never = names + job->attempt_count;
+  if (all_never) {
+    q.never = names;
+    q.never_count = q.avoid_count;
+  }
+  struct backend *b = routing_choose(job->j->routing, &q, hopeless);
+  free(names);
+  return b;
+}
+
+bool budget_other(struct job *job, bool also_soft) {
+  bool hopeless = false;
+  choose(job, NULL, !also_soft, &hopeless);
+  return !hopeless;
+}
+
+/* One that has waited a whole step of ageing for memory or threads makes the others wait. */
+static void consider_hold(struct job *job, const struct asking *a, int64_t now_us) {
+  struct jobs *j = job->j;
+  if (j->hold || !job->stuck_us || now_us - job->stuck_us < j->o.ageing_ms * 1000)
+    return;
+  j->hold = job;
+  j->hold_memory = a->memory;
+  j->hold_threads = a->threads;
+}
+
+enum fit budget_choose(struct job *job, int64_t now_us, struct backend **b) {
+  struct asking a = {.job = job};
+  bool hopeless = false;
+  *b = choose(job, &a, false, &hopeless);
+  if (*b)
+    return FIT_YES;
+  if (hopeless && job->attempt_count > job->attempt_base)
+    return FIT_NEVER;
+  if (!a.memory && !a.threads)
+    return FIT_NO_SLOT;
+  consider_hold(job, &a, now_us);
+  return FIT_NO_BUDGET;
+}
+
+void budget_reserve(struct job *job, struct backend *b) {
+  struct jobs *j = job->j;
+  struct place *p = place_find(j, backend_name(b));
+  if (j->hold == job)
+    j->hold = NULL;
+  job->place = p;
+  job->local = is_local(b);
+  p->starting++;
+  p->memory += job->memory;
+  p->threads += job->threads;
+  if (job->local) {
+    j->memory += job->memory;
+    j->threads += job->threads;
+  }
+}
+
+void budget_started(struct job *job) {
+  job->place->starting--;
+}
+
+void budget_release(struct job *job) {
+  struct jobs *j = job->j;
+  struct place *p = job->place;
+  job->place = NULL;
+  p->memory -= job->memory;
+  p->threads -= job->threads;
+  if (job->local) {
+    j->memory -= job->memory;
+    j->threads -= job->threads;
+  }
+}

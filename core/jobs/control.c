@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What clients ask about a job that is there: cancel, retry, delete, get.
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "jobs/private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct request { /* waits for the store */
+  struct jobs *j;
+  jobs_answered *answered;
+  void *arg;
+  char id[ID_SIZE];
+};
+
+static struct request *request_new(struct jobs *j, const char *id, jobs_answered *answered,
+                                   void *arg) {
+  struct request *r = mem_alloc(sizeof *r);
+  *r = (struct request){.j = j, .answered = answered, .arg = arg};
+  strncpy(r->id, id, ID_LEN);
+  j->requests++;
+  return r;
+}
+
+static void request_free(struct request *r) {
+  struct jobs *j = r->j;
+  free(r);
+  j->requests--;
+  if (j->closing)
+    jobs_release(j);
+}
+
+static void refuse(struct request *r, int code, const char *slug, const char *text) {
+  answer_refusal(r->answered, r->arg, code, slug, 0, text);
+  request_free(r);
+}
+
+static void refuse_state(struct request *r, enum job_state state, const char *wants) {
+  char text[160];
+  snprintf(text, sizeof text, "the job is %s; only a job that is %s allows this",
+           job_state_word(state), wants);
+  refuse(r, ERR_CONFLICT, "wrong-state", text);
+}
+
+static void refuse_code(struct request *r, int code, const char *text) {
+  if (code == ERR_NOT_FOUND)
+    refuse(r, code, "unknown-job", "there is no job of this id; retention may have removed it");
+  else if (code == ERR_CONFLICT)
+    refuse(r, code, "wrong-state", text);
+  else
+    answer_refusal(r->answered, r->arg, code,
+                   jobs_is_disk_failure(code) ? "storage-failed" : "internal", 5, text),
+        request_free(r);
+}
+
+/* A live job that may be spoken of; one whose first commit is under way is not there yet. */
+static struct job *find_live(struct jobs *j, const char *id) {
+  struct job *job = map_get(&j->live, id);
+  return job && job->phase != PHASE_SUBMIT ? job : NULL;
+}
+
+/* ---- cancel ---- */
+
+static void add_waiter(struct job *job, jobs_answered *answered, void *arg) {
+  struct waiter *w = mem_alloc(sizeof *w);
+  *w = (struct waiter){.next = job->waiters, .answered = answered, .arg = arg};
+  job->waiters = w;
+}
+
+void answer_waiters(struct job *job, int code, enum job_state state) {
+  struct waiter *w = job->waiters;
+  char id[ID_SIZE];
+  memcpy(id, job->id, sizeof id);
+  job->waiters = NULL;
+  for (struct waiter *next; w; w = next) {
+    next = w->next;
+    if (code < 0)
+      answer_refusal(w->answered, w->arg, code,
+                     jobs_is_disk_failure(code) ? "storage-failed" : "unknown-job", 5,
+                     "the cancellation could not be written to disk yet");
+    else if (state == JOB_CANCELLED)
+      answer_state(w->answered, w->arg, id, state);
+    else
+      answer_refusal(w->answered, w->arg, ERR_CONFLICT, "wrong-state", 0,
+                     "the job ended before it could be cancelled");
+    free(w);
+  }
+}
+
+static void on_cancel_read(void *arg, int code, const struct record_job *job) {
+  struct request *r = arg;
+  if (code < 0) {
+    refuse_code(r, code, "the job cannot be read");
+  } else if (job->state == JOB_CANCELLED) {
+    answer_state(r->answered, r->arg, job->id, job->state);
+    request_free(r);
+  } else {
+    refuse_state(r, job->state, "queued or running");
+  }
+}
+
+static void cancel_running(struct job *job, jobs_answered *answered, void *arg) {
+  char id[ID_SIZE];
+  memcpy(id, job->id, sizeof id);
+  if (!job->cancel) {
+    job->cancel = true;
+    run_stop(job);
+  }
+  answer_state(answered, arg, id, JOB_RUNNING);
+}
+
+void jobs_cancel(struct jobs *j, const char *id, jobs_answered *answered, void *arg) {
+  struct job *job = find_live(j, id);
+  if (!job) {
+    store_get(j->store, id, on_cancel_read, request_new(j, id, answered, arg));
+    return;
+  }
+  switch ((enum phase)job->phase) {
+  case PHASE_RUN:
+    cancel_running(job, answered, arg);
+    break;
+  case PHASE_WAIT:
+  case PHASE_DELAY:
+    job->cancel = true;
+    add_waiter(job, answered, arg);
+    queue_remove(job);
+    end_cancelled(job);
+    run_dispatch(j); /* it may have been held for */
+    break;
+  case PHASE_SUBMIT:
+  case PHASE_START:
+  case PHASE_BACK:
+  case PHASE_CLEAN:
+    job->cancel = true; /* seen when what is under way is done */
+    add_waiter(job, answered, arg);
+    break;
+  case PHASE_ADOPT:
+  case PHASE_END:
+    add_waiter(job, answered, arg); /* too late, unless it ends as cancelled */
+    break;
+  }
+}
+
+/* ---- retry ---- */
+
+static void on_cleaned(void *arg, int code, const struct err *err) {
+  struct job *job = arg;
+  struct jobs *j = job->j;
+  (void)code, (void)err; /* what is left is replaced by the next attempt, or goes with the job */
+  if (job_orphaned(job))
+    return;
+  end_rest(job);
+  run_dispatch(j);
+}
+
+static void on_retried(void *arg, int code, const struct store_receipt *receipt) {
+  struct job *job = arg;
+  struct jobs *j = job->j;
+  if (job_orphaned(job))
+    return;
+  struct request *r = request_new(j, job->id, job->answered, job->arg);
+  if (code < 0) {
+    answer_waiters(job, code, JOB_QUEUED);
+    job_free(job);
+    jobs_check_drained(j);
+    refuse_code(r, code, receipt && receipt->text ? receipt->text : err_slug(code));
+    return;
+  }
+  const char *ids[] = {job->id};
+  job_set_phase(job, PHASE_CLEAN);
+  storage_remove_jobs(j->storage, ids, 1, on_cleaned, job);
+  answer_state(r->answered, r->arg, r->id, JOB_QUEUED);
+  request_free(r);
+}
+
+static void on_retry_read(void *arg, int code, const struct record_job *record) {
+  struct request *r = arg;
+  struct jobs *j = r->j;
+  const char *slug, *text;
+  int retry_after_s;
+  if (code < 0) {
+    refuse_code(r, code, "the job cannot be read");
+    return;
+  }
+  bool again = record->state == JOB_FAILED || record->state == JOB_CANCELLED;
+  if (!again || map_get(&j->live, record->id)) {
+    refuse_state(r, again ? JOB_QUEUED : record->state, "failed or cancelled");
+    return;
+  }
+  code = submit_refusal(j, map_get(&j->clients, record->client), &slug, &text, &retry_after_s);
+  if (code) {
+    answer_refusal(r->answered, r->arg, code, slug, retry_after_s, text);
+    request_free(r);
+    return;
+  }
+  struct job *job = job_new(j, record, kinds_find(j->kinds, record->kind));
+  job->answered = r->answered;
+  job->arg = r->arg;
+  job->queued_us = clock_wall_us();
+  job->attempt_base = job->attempt_count;
+  job_set_phase(job, PHASE_BACK);
+  struct store_event_in event = {EVENT_QUEUED, event_queued(job, &j->scratch)};
+  store_requeue(j->store, job->num, job->id, NULL, 0, &event, on_retried, job);
+  request_free(r);
+}
+
+void jobs_retry(struct jobs *j, const char *id, jobs_answered *answered, void *arg) {
+  struct job *job = find_live(j, id);
+  struct request *r = request_new(j, id, answered, arg);
+  if (job)
+    refuse_state(r, (enum job_state)job->state, "failed or cancelled");
+  else
+    store_get(j->store, id, on_retry_read, r);
+}
+
+/* ---- delete ---- */
+
+static void on_deleted(void *arg, int code, const struct store_receipt *receipt) {
+  struct request *r = arg;
+  if (code < 0) {
+    refuse_code(r, code, receipt && receipt->text ? receipt->text : err_slug(code));
+    return;
+  }
+  const char *ids[] = {r->id};
+  if (!r->j->closing)
+    storage_remove_jobs(r->j->storage, ids, 1, NULL, NULL);
+  answer_state(r->answered, r->arg, r->id, JOB_CANCELLED);
+  request_free(r);
+}
+
+static void on_delete_read(void *arg, int code, const struct record_job *job) {
+  struct request *r = arg;
+  if (code < 0)
+    refuse_code(r, code, "the job cannot be read");
+  else if (!job_state_is_final(job->state) || map_get(&r->j->live, job->id))
+    refuse_state(r, job->state, "completed, failed or cancelled");
+  else
+    store_delete(r->j->store, job->num, on_deleted, r);
+}
+
+void jobs_delete(struct jobs *j, const char *id, jobs_answered *answered, void *arg) {
+  struct job *job = find_live(j, id);
+  struct request *r = request_new(j, id, answered, arg);
+  if (job)
+    refuse_state(r, (enum job_state)job->state, "completed, failed or cancelled");
+  else
+    store_get(j->store, id, on_delete_read, r);
+}
+
+/* ---- look ---- */
+
+const struct record_job *jobs_live(struct jobs *j, const char *id) {
+  struct job *job = find_live(j, id);
+  return job ? job_view(job) : NULL;
+}
+
+void jobs_get(struct jobs *j, const char *id,
+              void (*done)(void *arg, int code, const struct record_job *job), void *arg) {
+  const struct record_job *live = jobs_live(j, id);
+  if (live)
+    done(arg, 0, live);
+  else
+    store_get(j->store, id, done, arg);
+}

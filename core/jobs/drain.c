@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Going down without losing a job.
+ *
+ *   serving --drain--> no submits, no starts --all at rest--------------------------> drained
+ *                                \--grace over--> steps stopped, jobs queued again --> drained
+ *                                                      \--LAST_MS, disk failing -----> drained
+ *
+ * At rest means: queued, and on disk as such.
+ */
+#include "jobs/private.h"
+#include "observe/log.h"
+
+enum { LAST_MS = 5000 };
+
+static void tell(struct jobs *j) {
+  void (*drained)(void *) = j->drained;
+  j->drained = NULL;
+  uv_timer_stop(&j->drain_timer);
+  if (drained)
+    drained(j->drained_arg);
+}
+
+void jobs_check_drained(struct jobs *j) {
+  if (j->draining && j->drained && j->busy == 0)
+    tell(j);
+}
+
+static void on_last(uv_timer_t *t) {
+  struct jobs *j = t->data;
+  log_error("jobs.drain", "%lld jobs could not be put to rest; they run again at the next start",
+            (long long)j->busy);
+  tell(j);
+}
+
+void drain_on_timer(uv_timer_t *t) {
+  struct jobs *j = t->data;
+  size_t pos = 0;
+  if (j->busy == 0) {
+    tell(j);
+    return;
+  }
+  log_info("jobs.drain", "stopping %lld running jobs; they are queued again",
+           (long long)j->running);
+  uv_timer_start(&j->drain_timer, on_last, LAST_MS, 0);
+  for (struct job *job; (job = map_next(&j->live, &pos));) {
+    if (job->phase == PHASE_START || job->phase == PHASE_SUBMIT)
+      job->give_back = job->state == JOB_RUNNING;
+    if (job->phase == PHASE_RUN) {
+      job->give_back = true;
+      run_stop(job);
+    }
+  }
+}
+
+void jobs_drain(struct jobs *j, int64_t grace_ms, void (*drained)(void *arg), void *arg) {
+  j->draining = true;
+  j->drained = drained;
+  j->drained_arg = arg;
+  uint64_t wait = j->busy > 0 && grace_ms > 0 ? (uint64_t)grace_ms : 0;
+  uv_timer_start(&j->drain_timer, drain_on_timer, wait, 0);
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A client's parameters against their declaration: each value is checked,
+ * converted where it came as text, and written in the declared order.
+ */
+#include "base/units.h"
+#include "jobs/kinds_private.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Longest text that a client may send for a string or an object. */
+enum { TEXT_MAX = 64 << 10 };
+
+struct check {
+  const struct param *param;
+  struct buf *out;
+  struct err *err;
+};
+
+static int refuse(const struct check *c, const char *wants) {
+  return err_set(c->err, ERR_INVAL, "the parameter %s must be %s", c->param->name, wants);
+}
+
+static int refuse_range(const struct check *c) {
+  const struct param *p = c->param;
+  const char *what = p->type == PARAM_STRING ? " bytes long" : p->unit ? p->unit : "";
+  const char *space = p->type != PARAM_STRING && p->unit ? " " : "";
+  if (p->has_min && p->has_max)
+    return err_set(c->err, ERR_INVAL, "the parameter %s must be from %.15g to %.15g%s%s", p->name,
+                   p->min, p->max, space, what);
+  return err_set(c->err, ERR_INVAL, "the parameter %s must be at %s %.15g%s%s", p->name,
+                 p->has_min ? "least" : "most", p->has_min ? p->min : p->max, space, what);
+}
+
+static int check_range(const struct check *c, double value) {
+  const struct param *p = c->param;
+  return (p->has_min && value < p->min) || (p->has_max && value > p->max) ? refuse_range(c) : 0;
+}
+
+static int write_json(const struct check *c, const json_t *v) {
+  char *text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
+  if (!text)
+    return refuse(c, "valid UTF-8");
+  buf_puts(c->out, text);
+  free(text);
+  return 0;
+}
+
+/* Reads the whole text as a number. */
+static int text_number(const char *text, double *value) {
+  char *end;
+  if (!text[0] || strspn(text, "+-.0123456789eE") != strlen(text))
+    return ERR_INVAL;
+  *value = strtod(text, &end);
+  return *end ? ERR_INVAL : 0;
+}
+
+static int check_number(const struct check *c, const json_t *v, const char *text) {
+  const bool whole = c->param->type == PARAM_INT;
+  const char *wants = whole ? "an integer" : "a number";
+  double value = json_number_value(v);
+  if (text ? text_number(text, &value) : !json_is_number(v))
+    return refuse(c, wants);
+  if (!isfinite(value) || (whole && (value != floor(value) || fabs(value) > 9007199254740992.0)))
+    return refuse(c, wants);
+  int rc = check_range(c, value);
+  if (rc)
+    return rc;
+  if (whole) {
+    buf_put_i64(c->out, (int64_t)value);
+    return 0;
+  }
+  json_t *real = value == floor(value) && fabs(value) < 1e15 ? json_integer((json_int_t)value)
+                                                             : json_real(value);
+  rc = write_json(c, real);
+  json_decref(real);
+  return rc;
+}
+
+static int check_bool(const struct check *c, const json_t *v, const char *text) {
+  int value = json_is_true(v);
+  if (text ? units_bool(text, &value, NULL) : !json_is_boolean(v))
+    return refuse(c, "true or false");
+  buf_puts(c->out, value ? "true" : "false");
+  return 0;
+}
+
+static int check_string(const struct check *c, const json_t *v, const char *text) {
+  text = text ? text : json_string_value(v);
+  if (!text)
+    return refuse(c, "a string");
+  if (strlen(text) > TEXT_MAX || (json_is_string(v) && strlen(text) != json_string_length(v)))
+    return refuse(c, "a text of at most 65536 bytes without NUL");
+  int rc = check_range(c, (double)strlen(text));
+  if (!rc)
+    buf_put_json_str(c->out, text);
+  return rc;
+}
+
+static int check_enum(const struct check *c, const json_t *v, const char *text) {
+  const json_t *choices = c->param->choices;
+  char list[300] = "";
+  text = text ? text : json_string_value(v);
+  for (size_t i = 0; i < json_array_size(choices); i++) {
+    const char *choice = json_string_value(json_array_get(choices, i));
+    if (text && strcmp(choice, text) == 0) {
+      buf_put_json_str(c->out, choice);
+      return 0;
+    }
+    size_t len = strlen(list);
+    snprintf(list + len, sizeof list - len, "%s%s", i ? ", " : "one of ", choice);
+  }
+  return refuse(c, list);
+}
+
+static int check_object(const struct check *c, const json_t *v, const char *text) {
+  if (!text)
+    return json_is_object(v) ? write_json(c, v) : refuse(c, "a JSON object");
+  json_t *object = strlen(text) <= TEXT_MAX ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+  int rc = json_is_object(object) ? write_json(c, object) : refuse(c, "a JSON object");
+  json_decref(object);
+  return rc;
+}
+
+static int (*const checks[])(const struct check *, const json_t *, const char *) = {
+    [PARAM_INT] = check_number,    [PARAM_REAL] = check_number, [PARAM_BOOL] = check_bool,
+    [PARAM_STRING] = check_string, [PARAM_ENUM] = check_enum,   [PARAM_OBJECT] = check_object,
+};
+
+static const char *nth_param(void *ctx, size_t i) {
+  const struct kind *k = ctx;
+  return i < k->param_count ? k->params[i].name : NULL;
+}
+
+static int refuse_unknown(const struct kind *k, const char *key, const char **slug,
+                          struct err *err) {
+  const char *near = kinds_nearest_word(key, nth_param, (void *)k);
+  *slug = "unknown-parameter";
+  if (near)
+    return err_set(err, ERR_INVAL, "the kind %s has no parameter %.60s; did you mean %s?", k->name,
+                   key, near);
+  return err_set(err, ERR_INVAL, "the kind %s has no parameter %.60s; GET /api/kinds lists them",
+                 k->name, key);
+}
+
+static bool declared(const struct kind *k, const char *key) {
+  for (size_t i = 0; i < k->param_count; i++)
+    if (strcmp(k->params[i].name, key) == 0)
+      return true;
+  return false;
+}
+
+/* Writes one parameter, if it has a value. */
+static int put_param(const struct check *c, const json_t *params, int from_text, bool *comma) {
+  const struct param *p = c->param;
+  const json_t *v = json_object_get(params, p->name);
+  if (!v && !p->fallback)
+    return err_set(c->err, ERR_INVAL, "the parameter %s is missing", p->name);
+  bool given = v && !json_is_null(v);
+  if (!given && (!p->fallback || json_is_null(p->fallback)))
+    return p->fallback ? 0 : err_set(c->err, ERR_INVAL, "the parameter %s is missing", p->name);
+  if (*comma)
+    buf_putc(c->out, ',');
+  *comma = true;
+  buf_put_json_str(c->out, p->name);
+  buf_putc(c->out, ':');
+  if (!given)
+    return write_json(c, p->fallback);
+  const char *text = from_text ? json_string_value(v) : NULL;
+  return checks[p->type](c, v, text);
+}
+
+int kind_check(const struct kind *k, const json_t *params, int from_text, struct buf *out,
+               const char **slug, struct err *err) {
+  const char *key;
+  json_t *value;
+  *slug = "bad-parameter";
+  if (params && !json_is_object(params))
+    return err_set(err, ERR_INVAL, "params must be an object");
+  json_object_foreach((json_t *)params, key, value) {
+    if (!declared(k, key))
+      return refuse_unknown(k, key, slug, err);
+  }
+  size_t start = out->len;
+  bool comma = false;
+  int rc = 0;
+  buf_putc(out, '{');
+  for (size_t i = 0; !rc && i < k->param_count; i++) {
+    struct check c = {.param = &k->params[i], .out = out, .err = err};
+    rc = put_param(&c, params, from_text, &comma);
+  }
+  buf_putc(out, '}');
+  if (rc)
+    out->data[out->len = start] = '\0';
+  return rc;
+}

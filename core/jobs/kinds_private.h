@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A kind in memory; what kinds.c loads and kinds_check.c reads.
+ */
+#ifndef JOBS_KINDS_PRIVATE_H
+#define JOBS_KINDS_PRIVATE_H
+
+#include "jobs/kinds.h"
+
+#include <stdbool.h>
+
+enum param_type { PARAM_INT, PARAM_REAL, PARAM_BOOL, PARAM_STRING, PARAM_ENUM, PARAM_OBJECT };
+
+struct param {
+  const char *name, *unit; /* of the declaration's JSON, like all strings here; unit may be NULL */
+  enum param_type type;
+  const json_t *fallback; /* NULL: required; JSON null: may be left out */
+  const json_t *choices;  /* of an enum */
+  bool has_min, has_max;
+  double min, max;
+};
+
+struct kind {
+  json_t *json; /* owned */
+  const char *name;
+  struct param *params;
+  size_t param_count;
+  int inputs_min, inputs_max;
+  int64_t input_bytes_max;
+  int64_t memory;
+  double memory_per_input_byte;
+  int threads;
+  int attempts;
+  int64_t timeout_ms;
+};
+
+/* Fills `k` from its declaration (borrowed); err names what is wrong. */
+int kind_parse(struct kind *k, json_t *json, const char *file, struct err *err);
+
+/* The candidate nearest to a word, or NULL when none is near: `next` gives them one after another,
+ * then NULL. */
+const char *kinds_nearest_word(const char *word, const char *(*next)(void *ctx, size_t i),
+                               void *ctx);
+
+#endif

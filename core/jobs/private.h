@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of this room share: a live job, the queue's structures, and the
+ * calls between the files.  The rest of the house sees jobs.h and kinds.h alone.
+ */
+#ifndef JOBS_PRIVATE_H
+#define JOBS_PRIVATE_H
+
+#include "base/buf.h"
+#include "base/id.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "jobs/heap.h"
+#include "jobs/jobs.h"
+
+/* Where a live job is; the table of phases and events is on top of jobs.c. */
+enum phase {
+  PHASE_SUBMIT, /* its first commit is under way; nobody knows it yet */
+  PHASE_WAIT,   /* queued, in the queue */
+  PHASE_DELAY,  /* queued, not before a time */
+  PHASE_START,  /* the commit of its attempt is under way; its slot is reserved */
+  PHASE_RUN,    /* a worker has it */
+  PHASE_ADOPT,  /* its outputs move into storage */
+  PHASE_END,    /* the commit of its end is under way */
+  PHASE_BACK,   /* the commit that queues it again is under way */
+  PHASE_CLEAN,  /* outputs of an earlier attempt are being removed */
+};
+
+struct place { /* a backend's name, for ever, and what is reserved on it */
+  char *name;
+  int starting;                             /* attempts whose start is being committed */
+  int64_t memory, threads;                  /* reserved */
+  const struct jobs_backend_budget *budget; /* NULL: none */
+  struct meter *meters;
+  struct place *next;
+};
+
+struct meter {      /* metrics of one kind on one backend (place NULL: on none) */
+  const char *kind; /* the lane's */
+  struct metric *finished[5];
+  struct metric *run_seconds;
+  struct meter *next;
+};
+
+struct client {
+  char *name;
+  uint64_t served;      /* turn of the last start; 0: never */
+  int64_t queued, live; /* jobs; forgotten with the last */
+  struct list flows;
+};
+
+struct flow {            /* the waiting jobs of one client in one lane */
+  struct heap_node node; /* in lane->flows */
+  struct list of_client;
+  struct client *client;
+  struct lane *lane;
+  struct heap jobs;
+};
+
+struct lane {              /* jobs that the same backends may take: (kind, pin) */
+  char *kind_name, *pin;   /* pin may be NULL */
+  const struct kind *kind; /* NULL: no longer declared */
+  struct heap flows;
+  struct list stuck; /* heads that did not fit when there was room for others */
+  int stuck_count;
+  int64_t queued;
+  bool blocked; /* for the present round */
+  struct metric *queue_seconds;
+  struct lane *next;
+};
+
+struct attempt {
+  const struct place *place;
+  int64_t started_us, ended_us;
+  char *ref, *error_json; /* owned, or NULL */
+  int number;
+  enum job_state state;
+  bool never; /* failed for good there: not on this backend again */
+};
+
+struct outcome {                /* how an attempt or a job ended, kept until it is on disk */
+  enum job_state state;         /* of the job; JOB_QUEUED: it goes back */
+  enum job_state attempt_state; /* JOB_QUEUED: the attempt does not count */
+  bool with_attempt;
+  bool never;
+  int64_t ended_us, not_before_us;
+  char *result_json, *error_json, *workdir;
+  struct record_artifact *artifacts; /* strings owned */
+  size_t artifact_count;
+};
+
+struct output { /* progress and log of a running job that wait for their turn */
+  int permille;
+  char stage[64];
+  int64_t current, total;
+  uint64_t sent_ms;
+  bool dirty; /* progress not sent yet */
+  struct buf log;
+};
+
+struct waiter { /* somebody who wants to know how a cancellation went */
+  struct waiter *next;
+  jobs_answered *answered;
+  void *arg;
+};
+
+struct job {
+  struct jobs *j;
+  struct heap_node node; /* in flow->jobs or j->delayed */
+  struct list link;      /* in lane->stuck, j->dirty, j->unsaved or j->cleaning */
+  struct lane *lane;
+  struct client *client;
+  struct flow *flow; /* while it is in flow->jobs */
+  char id[ID_SIZE];
+  uint8_t phase; /* enum phase */
+  uint8_t state; /* enum job_state: as on disk (but in PHASE_SUBMIT) */
+  int8_t priority;
+  bool cancel;    /* a client asked for it */
+  bool give_back; /* drain: queue it again */
+  bool local;     /* `place` computes on this machine */
+  bool recovered; /* from an earlier life; its exclusions may be too strict */
+  uint8_t lost;   /* steps in a row that never began */
+  int64_t num, rank;
+  int64_t created_us, queued_us, started_us, not_before_us, timeout_ms;
+  int64_t stuck_us; /* since when it did not fit; 0: it did */
+  int64_t memory;   /* needs; reserved while `place` is set */
+  int32_t threads;
+  int32_t attempt_count, attempt_base; /* attempts before the base do not count */
+  struct attempt *attempts;
+  struct place *place; /* where memory and threads are reserved */
+  struct workers_step *step;
+  struct outcome *out;
+  struct output *output;
+  jobs_answered *answered; /* of the submit or retry; NULL once answered */
+  void *arg;
+  struct waiter *waiters;
+  const char *params_json; /* in the same allocation, as are the inputs */
+  struct record_input *inputs;
+  int32_t input_count;
+};
+
+struct jobs {
+  uv_loop_t *loop;
+  struct store *store;
+  struct storage *storage;
+  const struct kinds *kinds;
+  struct routing *routing;
+  struct workers *workers;
+  struct metrics *metrics;
+  struct jobs_options o; /* budgets owned */
+  struct id_maker ids;
+  uint64_t random;
+
+  struct map live;    /* id -> struct job */
+  struct map clients; /* name -> struct client */
+  struct lane *lanes;
+  struct place *places;
+  struct meter *unplaced; /* metrics of jobs that never had a backend */
+  struct heap delayed;
+  struct list dirty, unsaved, cleaning;
+  int64_t queued, running; /* by state */
+  int64_t busy;            /* jobs in a phase other than WAIT and DELAY */
+  uint64_t turn;
+
+  int64_t memory, threads; /* reserved on local backends */
+  struct job *hold;        /* has waited so long that others make room */
+  bool hold_memory, hold_threads;
+
+  bool dispatching, again;
+  bool paused; /* a start could not be written: until the retry timer */
+  int store_code;
+  int64_t retry_ms;
+
+  bool draining, closing, recovering;
+  void (*drained)(void *arg);
+  void *drained_arg;
+
+  int64_t starts; /* in this window, for Retry-After */
+  uint64_t window_ms;
+  double rate; /* starts a second in the last windows */
+
+  bool purging, sweeping; /* retention: of jobs, of blobs; a callback is due */
+  int64_t sweep_before_us;
+  bool sweep_more;
+
+  uv_timer_t delay_timer, flush_timer, retry_timer, retention_timer, drain_timer;
+  int open_handles;
+  int64_t requests; /* of control.c, that wait for the store */
+  struct metric *queued_gauge, *running_gauge;
+
+  struct buf scratch, scratch2;
+  struct record_job view;
+  struct record_attempt *view_attempts;
+  size_t view_cap;
+  struct buf view_progress;
+};
+
+/* ---- record.c: a job in memory, its record and its events ---- */
+struct job *job_new(struct jobs *j, const struct record_job *r, const struct kind *kind);
+void job_free(struct job *job);
+const struct record_job *job_view(struct job *job);
+struct attempt *job_last(const struct job *job); /* NULL: none */
+struct attempt *job_add_attempt(struct job *job, struct place *place, int64_t now_us);
+struct record_attempt job_attempt_record(const struct attempt *a);
+void outcome_free(struct outcome *out);
+const char *event_queued(struct job *job, struct buf *out);
+const char *event_started(struct job *job, const struct attempt *a, struct buf *out);
+const char *event_ended(struct job *job, const struct outcome *out, struct buf *b);
+const char *event_requeued(struct job *job, const struct outcome *out, struct buf *b);
+const char *progress_done(const struct job *job, struct buf *b); /* that of a completed job */
+void progress_put(const struct output *o, struct buf *b);        /* the fields, without braces */
+
+/* ---- queue.c: who is next ---- */
+struct lane *queue_lane(struct jobs *j, const char *kind_name, const char *pin,
+                        const struct kind *kind);
+struct client *queue_client(struct jobs *j, const char *name);
+void queue_client_put(struct jobs *j, struct client *c); /* one live job less */
+void queue_push(struct job *job);                        /* -> PHASE_WAIT or PHASE_DELAY */
+void queue_remove(struct job *job); /* out of either, or out of the stuck ones */
+struct job *queue_head(const struct lane *lane);
+/* The lane, among those not blocked, whose head goes first; NULL: none. */
+struct lane *queue_best(struct jobs *j);
+void queue_served(struct jobs *j, struct client *c);
+void queue_stick(struct job *job); /* the head of its lane steps aside */
+void queue_rerank(struct jobs *j); /* ageing changed */
+void queue_init(struct jobs *j);
+void queue_free(struct jobs *j);
+void queue_on_delay(uv_timer_t *t);
+
+/* ---- budget.c: slots, memory, threads ---- */
+struct place *place_find(struct jobs *j, const char *name); /* made if new */
+void budget_configure(struct jobs *j);
+enum fit { FIT_NO_SLOT, FIT_NO_BUDGET, FIT_NEVER, FIT_YES };
+/* Where could the job start right now?  FIT_YES: *b. */
+enum fit budget_choose(struct job *job, int64_t now_us, struct backend **b);
+/* May any configured backend do it, now or later, but for those of failed attempts? */
+bool budget_other(struct job *job, bool also_soft);
+void budget_reserve(struct job *job, struct backend *b); /* with a slot */
+void budget_started(struct job *job);                    /* the slot is the workers' matter now */
+void budget_release(struct job *job);
+
+/* ---- run.c: from the queue to a worker ---- */
+void run_dispatch(struct jobs *j);
+void run_launch(struct job *job); /* the attempt is on disk */
+void run_stop(struct job *job);   /* asks the worker to stop it, once */
+void run_pause(struct jobs *j);   /* the disk failed: no start before the retry timer */
+
+/* ---- end.c: results ---- */
+void end_result(struct job *job, const struct step_result *r);
+void end_cancelled(struct job *job);                     /* of one that no worker has */
+void end_give_back(struct job *job, const char *detail); /* the attempt does not count */
+void end_no_backend(struct job *job);                    /* every backend refused it for good */
+void end_save(struct job *job);                          /* again, after the disk failed */
+void end_gone(struct job *job, enum job_state state);    /* answers, forgets and frees */
+void end_rest(struct job *job); /* queued on disk: into the queue, unless it was cancelled */
+
+/* ---- output.c: progress and log ---- */
+void output_progress(struct job *job, int permille, const char *what, int64_t current,
+                     int64_t total);
+void output_log(struct job *job, const char *text, size_t len);
+void output_flush(struct job *job);
+void output_drop(struct job *job);
+void output_on_timer(uv_timer_t *t);
+
+/* ---- jobs.c ---- */
+void job_set_phase(struct job *job, enum phase phase);
+void job_set_state(struct job *job, enum job_state state);
+void job_count(struct job *job, int by); /* in the numbers of its state */
+/* jobs_free was called: frees the job, and true.  For callbacks that come late. */
+bool job_orphaned(struct job *job);
+void jobs_release(struct jobs *j); /* frees once jobs_free was called and nothing is due */
+void jobs_retry_now(struct jobs *j);
+struct meter *jobs_meter(struct jobs *j, struct place *place, const struct lane *lane);
+void jobs_count_start(struct jobs *j); /* for jobs_retry_after */
+int jobs_retry_after(struct jobs *j);  /* seconds, 1..60 */
+void jobs_later(struct jobs *j);       /* arms the retry timer */
+void jobs_check_drained(struct jobs *j);
+int64_t jobs_random(struct jobs *j, int64_t below);
+bool jobs_is_disk_failure(int code);
+
+/* ---- drain.c, retention.c ---- */
+void drain_on_timer(uv_timer_t *t);
+void retention_on_timer(uv_timer_t *t);
+void retention_arm(struct jobs *j);
+/* Called with each input of a submit: keeps a sweep from taking it. False: it is gone. */
+bool retention_keep(struct jobs *j, const char *sha256);
+
+/* ---- submit.c, control.c ---- */
+/* Why no more jobs are taken; 0: they are. */
+int submit_refusal(struct jobs *j, const struct client *c, const char **slug, const char **text,
+                   int *retry_after_s);
+void answer_refusal(jobs_answered *answered, void *arg, int code, const char *slug,
+                    int retry_after_s, const char *text);
+void answer_state(jobs_answered *answered, void *arg, const char *id, enum job_state state);
+void answer_waiters(struct job *job, int code, enum job_state state);
+
+#endif

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A live job: its memory (one block with its strings), the record that others see,
+ * and the JSON of its events.
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "jobs/private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- memory ---- */
+
+static size_t strings_size(const struct record_job *r) {
+  size_t n = strlen(r->params_json) + 1 + r->input_count * sizeof(struct record_input);
+  for (size_t i = 0; i < r->input_count; i++)
+    n += strlen(r->inputs[i].name) + 1 + strlen(r->inputs[i].sha256) + 1;
+  return n;
+}
+
+static const char *put(char **at, const char *text) {
+  size_t len = strlen(text) + 1;
+  char *copy = memcpy(*at, text, len);
+  *at += len;
+  return copy;
+}
+
+/* The job's threads, when its parameters may say them. */
+static int threads_of(const struct kind *kind, const char *params_json) {
+  if (!strstr(params_json, "\"threads\""))
+    return kind_threads(kind, NULL);
+  json_t *params = json_loads(params_json, 0, NULL);
+  int threads = kind_threads(kind, params);
+  json_decref(params);
+  return threads;
+}
+
+static void copy_attempts(struct job *job, const struct record_job *r) {
+  for (size_t i = 0; i < r->attempt_count; i++) {
+    const struct record_attempt *from = &r->attempts[i];
+    struct attempt *a = job_add_attempt(job, place_find(job->j, from->backend ? from->backend : ""),
+                                        0);
+    a->number = from->number;
+    a->state = from->state;
+    a->started_us = from->started_us;
+    a->ended_us = from->ended_us;
+    a->ref = mem_dup(from->ref);
+    a->error_json = mem_dup(from->error_json);
+    /* Ours, so compact; inside a string the quotes would be escaped. */
+    a->never = from->state == JOB_FAILED && from->error_json &&
+               strstr(from->error_json, "\"retryable\":false");
+  }
+}
+
+/* The job's first phase is PHASE_SUBMIT and its state JOB_QUEUED; it is in no queue. */
+struct job *job_new(struct jobs *j, const struct record_job *r, const struct kind *kind) {
+  struct job *job = mem_alloc(sizeof *job + strings_size(r));
+  job->inputs = (struct record_input *)(job + 1);
+  job->input_count = (int32_t)r->input_count;
+  char *at = (char *)(job->inputs + r->input_count);
+  int64_t bytes = 0;
+  for (size_t i = 0; i < r->input_count; i++) {
+    job->inputs[i].name = put(&at, r->inputs[i].name);
+    job->inputs[i].sha256 = put(&at, r->inputs[i].sha256);
+    job->inputs[i].bytes = r->inputs[i].bytes;
+    bytes += r->inputs[i].bytes;
+  }
+  job->params_json = put(&at, r->params_json);
+  memcpy(job->id, r->id, sizeof job->id);
+  job->j = j;
+  list_init(&job->link);
+  job->num = r->num;
+  job->priority = (int8_t)r->priority;
+  job->timeout_ms = r->timeout_ms;
+  job->created_us = job->queued_us = r->created_us;
+  job->started_us = r->started_us;
+  job->not_before_us = r->not_before_us;
+  job->memory = kind ? kind_memory(kind, bytes) : 0;
+  job->threads = kind ? threads_of(kind, r->params_json) : 0;
+  copy_attempts(job, r);
+  job->lane = queue_lane(j, r->kind, r->pin, kind);
+  job->client = queue_client(j, r->client ? r->client : "");
+  job->client->live++;
+  job_count(job, 1);
+  j->busy++;
+  map_put(&j->live, job->id, job);
+  return job;
+}
+
+void outcome_free(struct outcome *out) {
+  if (!out)
+    return;
+  for (size_t i = 0; i < out->artifact_count; i++) {
+    free((char *)out->artifacts[i].name);
+    free((char *)out->artifacts[i].media_type);
+    free((char *)out->artifacts[i].sha256);
+  }
+  free(out->artifacts);
+  free(out->result_json);
+  free(out->error_json);
+  free(out->workdir);
+  free(out);
+}
+
+/* The job is in no queue and nobody else will call about it. */
+void job_free(struct job *job) {
+  struct jobs *j = job->j;
+  if (job->phase != PHASE_WAIT && job->phase != PHASE_DELAY)
+    j->busy--;
+  job_count(job, -1);
+  list_remove(&job->link);
+  map_remove(&j->live, job->id);
+  if (j->hold == job)
+    j->hold = NULL;
+  queue_client_put(j, job->client);
+  output_drop(job);
+  outcome_free(job->out);
+  for (int i = 0; i < job->attempt_count; i++) {
+    free(job->attempts[i].ref);
+    free(job->attempts[i].error_json);
+  }
+  free(job->attempts);
+  free(job);
+}
+
+struct attempt *job_last(const struct job *job) {
+  return job->attempt_count > 0 ? &job->attempts[job->attempt_count - 1] : NULL;
+}
+
+struct attempt *job_add_attempt(struct job *job, struct place *place, int64_t now_us) {
+  struct attempt *last = job_last(job);
+  int number = last ? last->number + 1 : 1;
+  size_t count = (size_t)job->attempt_count + 1;
+  job->attempts = mem_grow(job->attempts, count * sizeof *job->attempts);
+  struct attempt *a = &job->attempts[job->attempt_count++];
+  *a = (struct attempt){
+      .place = place, .number = number, .state = JOB_RUNNING, .started_us = now_us};
+  return a;
+}
+
+/* ---- the record ---- */
+
+struct record_attempt job_attempt_record(const struct attempt *a) {
+  return (struct record_attempt){
+      .number = a->number,
+      .state = a->state,
+      .backend = a->place->name,
+      .started_us = a->started_us,
+      .ended_us = a->ended_us,
+      .ref = a->ref,
+      .error_json = a->error_json,
+  };
+}
+
+const struct record_job *job_view(struct job *job) {
+  struct jobs *j = job->j;
+  struct attempt *last = job_last(job);
+  size_t count = (size_t)job->attempt_count;
+  if (count > j->view_cap) {
+    j->view_cap = count * 2;
+    j->view_attempts = mem_grow(j->view_attempts, j->view_cap * sizeof *j->view_attempts);
+  }
+  for (size_t i = 0; i < count; i++)
+    j->view_attempts[i] = job_attempt_record(&job->attempts[i]);
+  buf_clear(&j->view_progress);
+  if (job->output) {
+    buf_putc(&j->view_progress, '{');
+    progress_put(job->output, &j->view_progress);
+    buf_putc(&j->view_progress, '}');
+  }
+  j->view = (struct record_job){
+      .num = job->num,
+      .id = job->id,
+      .kind = job->lane->kind_name,
+      .client = job->client->name,
+      .pin = job->lane->pin,
+      .state = (enum job_state)job->state,
+      .priority = job->priority,
+      .timeout_ms = job->timeout_ms,
+      .params_json = job->params_json,
+      .progress_json = job->output ? j->view_progress.data : NULL,
+      .backend = last ? last->place->name : NULL,
+      .created_us = job->created_us,
+      .started_us = job->started_us,
+      .not_before_us = job->not_before_us,
+      .inputs = job->inputs,
+      .input_count = (size_t)job->input_count,
+      .attempts = j->view_attempts,
+      .attempt_count = count,
+  };
+  return &j->view;
+}
+
+/* ---- events; each returns b->data ---- */
+
+static void begin(const struct job *job, const char *status, struct buf *b) {
+  buf_clear(b);
+  buf_puts(b, "{\"job_id\":\"");
+  buf_put(b, job->id, ID_LEN);
+  buf_puts(b, "\",\"status\":\"");
+  buf_puts(b, status);
+  buf_putc(b, '"');
+}
+
+static void put_str(struct buf *b, const char *key, const char *value) {
+  buf_puts(b, key);
+  buf_put_json_str(b, value);
+}
+
+static void put_time(struct buf *b, const char *key, int64_t us) {
+  buf_puts(b, key);
+  buf_put_json_time(b, us);
+}
+
+static const char *end(struct buf *b) {
+  buf_putc(b, '}');
+  return b->data;
+}
+
+const char *event_queued(struct job *job, struct buf *b) {
+  begin(job, "queued", b);
+  put_str(b, ",\"kind\":", job->lane->kind_name);
+  put_time(b, ",\"created_at\":", job->created_us);
+  return end(b);
+}
+
+const char *event_started(struct job *job, const struct attempt *a, struct buf *b) {
+  begin(job, "running", b);
+  put_str(b, ",\"backend\":", a->place->name);
+  buf_puts(b, ",\"attempt\":");
+  buf_put_i64(b, a->number);
+  put_time(b, ",\"started_at\":", a->started_us);
+  return end(b);
+}
+
+/* The attempt that ended, in a final event or in `queued`. */
+static void put_attempt(const struct job *job, const struct outcome *out, struct buf *b) {
+  struct attempt *last = job_last(job);
+  if (!out->with_attempt)
+    return;
+  put_str(b, ",\"backend\":", last->place->name);
+  buf_puts(b, ",\"attempt\":");
+  buf_put_i64(b, last->number);
+  int64_t us = out->ended_us > last->started_us ? out->ended_us - last->started_us : 0;
+  buf_printf(b, ",\"seconds\":%lld.%06lld", (long long)(us / 1000000), (long long)(us % 1000000));
+}
+
+const char *event_ended(struct job *job, const struct outcome *out, struct buf *b) {
+  begin(job, job_state_word(out->state), b);
+  put_attempt(job, out, b);
+  put_time(b, ",\"ended_at\":", out->ended_us);
+  if (out->state == JOB_COMPLETED) {
+    buf_puts(b, ",\"artifacts\":[");
+    for (size_t i = 0; i < out->artifact_count; i++)
+      put_str(b, i ? "," : "", out->artifacts[i].name);
+    buf_putc(b, ']');
+  } else {
+    buf_puts(b, ",\"error\":");
+    buf_puts(b, out->error_json);
+  }
+  return end(b);
+}
+
+const char *event_requeued(struct job *job, const struct outcome *out, struct buf *b) {
+  begin(job, "queued", b);
+  put_str(b, ",\"kind\":", job->lane->kind_name);
+  put_attempt(job, out, b);
+  put_time(b, ",\"not_before\":", out->not_before_us);
+  if (out->error_json) {
+    buf_puts(b, ",\"error\":");
+    buf_puts(b, out->error_json);
+  }
+  return end(b);
+}
+
+/* ---- progress ---- */
+
+static void put_progress(struct buf *b, int permille, const char *stage, int64_t current,
+                         int64_t total) {
+  buf_printf(b, "\"percent\":%d.%d,\"stage\":", permille / 10, permille % 10);
+  buf_put_json_str(b, stage);
+  buf_puts(b, ",\"current\":");
+  buf_put_i64(b, current);
+  buf_puts(b, ",\"total\":");
+  buf_put_i64(b, total);
+}
+
+void progress_put(const struct output *o, struct buf *b) {
+  put_progress(b, o->permille, o->stage, o->current, o->total);
+}
+
+const char *progress_done(const struct job *job, struct buf *b) {
+  static const char plain[] = "{\"percent\":100.0,\"stage\":\"\",\"current\":0,\"total\":0}";
+  const struct output *o = job->output;
+  if (!o)
+    return plain;
+  buf_clear(b);
+  buf_putc(b, '{');
+  put_progress(b, 1000, o->stage, o->total, o->total);
+  return end(b);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What an earlier life of the daemon left.
+ *
+ *   queued, never started -----------------------------------------> queue
+ *   queued, started before --outputs removed-----------------------> queue
+ *   running ------------------outputs removed, attempt ends (on disk)--> queue
+ *
+ * Outputs without a commit can only be those of an attempt that was not recorded
+ * as completed, so they go before the job may run again.
+ * The interrupted attempt does not count towards the limit: the job did nothing wrong.
+ */
+#include "base/mem.h"
+#include "jobs/private.h"
+#include "observe/log.h"
+
+#include <stdlib.h>
+
+struct tally {
+  struct jobs *j;
+  int64_t queued, running;
+};
+
+static int take(void *ctx, const struct record_job *r) {
+  struct tally *t = ctx;
+  struct jobs *j = t->j;
+  struct job *job = job_new(j, r, kinds_find(j->kinds, r->kind));
+  job->recovered = true;
+  if (r->state == JOB_RUNNING) {
+    job_set_state(job, JOB_RUNNING);
+    t->running++;
+  } else {
+    t->queued++;
+  }
+  if (job->attempt_count == 0) {
+    queue_push(job);
+  } else {
+    job_set_phase(job, PHASE_CLEAN);
+    list_push_back(&j->cleaning, &job->link);
+  }
+  return 0;
+}
+
+static void on_clean(void *arg, int code, const struct err *err) {
+  struct jobs *j = arg;
+  if (code < 0)
+    log_warn("jobs.recover", "outputs of interrupted attempts are left over: %s", err->text);
+  for (struct list *it; (it = list_pop_front(&j->cleaning));) {
+    struct job *job = container_of(it, struct job, link);
+    if (job_orphaned(job))
+      continue;
+    if (job->state == JOB_RUNNING)
+      end_give_back(job, "the server stopped while the attempt was running");
+    else
+      end_rest(job);
+  }
+  j->recovering = false;
+  if (j->closing)
+    jobs_release(j);
+  else
+    run_dispatch(j);
+}
+
+int jobs_recover(struct jobs *j, struct err *err) {
+  struct tally t = {.j = j};
+  int rc = store_recover(j->store, take, &t, err);
+  if (rc < 0)
+    return rc;
+  size_t n = 0;
+  list_for_each(it, &j->cleaning) n++;
+  if (n > 0) {
+    const char **ids = mem_array(n, sizeof *ids);
+    n = 0;
+    list_for_each(it, &j->cleaning) ids[n++] = container_of(it, struct job, link)->id;
+    j->recovering = true;
+    storage_remove_jobs(j->storage, ids, n, on_clean, j);
+    free(ids);
+  }
+  if (t.queued + t.running > 0)
+    log_info("jobs.recover", "found %lld queued and %lld interrupted jobs", (long long)t.queued,
+             (long long)t.running);
+  return 0;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What is old goes: jobs with their events and artifacts, then blobs that no job
+ * names.  One timer that does not keep the loop alive.
+ *
+ *   timer -> purge jobs (batch after batch) -> old blobs -> those unused -> remove -> ... -> rest
+ *
+ * A blob is in no danger from the moment a submit names it: while a sweep is under
+ * way each submit touches its inputs, and removal looks at the time once more.
+ */
+#include "base/clock.h"
+#include "jobs/private.h"
+#include "observe/log.h"
+
+#include <stdlib.h>
+
+enum { PURGE_BATCH = 500 };
+
+static int64_t before(int64_t now_us, int64_t age_us) {
+  return age_us > 0 ? now_us - age_us : 0;
+}
+
+/* ---- blobs ---- */
+
+static void sweep_on(struct jobs *j);
+
+static void sweep_end(struct jobs *j) {
+  j->sweeping = false;
+  if (j->closing)
+    jobs_release(j);
+}
+
+static void on_swept(void *arg, int code, const struct err *err) {
+  struct jobs *j = arg;
+  if (code < 0)
+    log_warn("retention.blobs", "%s", err->text);
+  if (j->sweep_more && code == 0 && !j->closing)
+    sweep_on(j);
+  else
+    sweep_end(j);
+}
+
+static void on_unused(void *arg, int code, const char *const *unused, size_t n) {
+  struct jobs *j = arg;
+  if (code < 0 || j->closing) {
+    sweep_end(j);
+    return;
+  }
+  if (n > 0)
+    log_info("retention.blobs", "removing %zu inputs that no job names", n);
+  storage_remove_blobs(j->storage, unused, n, j->sweep_before_us, on_swept, j);
+}
+
+static void on_old(void *arg, const char *const *sha256s, size_t count) {
+  struct jobs *j = arg;
+  j->sweep_more = count >= STORAGE_OLD_BLOBS_BATCH;
+  if (count == 0 || j->closing)
+    sweep_end(j);
+  else
+    store_unused_blobs(j->store, sha256s, count, on_unused, j);
+}
+
+static void sweep_on(struct jobs *j) {
+  storage_old_blobs(j->storage, j->sweep_before_us, on_old, j);
+}
+
+static void sweep_blobs(struct jobs *j) {
+  if (j->o.blobs_age_us <= 0 || j->sweeping || j->closing)
+    return;
+  j->sweeping = true;
+  j->sweep_before_us = before(clock_wall_us(), j->o.blobs_age_us);
+  sweep_on(j);
+}
+
+bool retention_keep(struct jobs *j, const char *sha256) {
+  return !j->sweeping || storage_touch_blob(j->storage, sha256) == 0;
+}
+
+/* ---- jobs ---- */
+
+static void purge(struct jobs *j);
+
+static void on_purged(void *arg, int code, const struct store_purged *p) {
+  struct jobs *j = arg;
+  j->purging = false;
+  if (j->closing) {
+    jobs_release(j);
+    return;
+  }
+  if (code < 0) {
+    log_warn("retention.jobs", "old jobs could not be removed: %s", err_slug(code));
+    return;
+  }
+  if (p->job_count > 0) {
+    log_info("retention.jobs", "removed %zu old jobs", p->job_count);
+    storage_remove_jobs(j->storage, p->job_ids, p->job_count, NULL, NULL);
+  }
+  if (p->more)
+    purge(j);
+  else
+    sweep_blobs(j);
+}
+
+static void purge(struct jobs *j) {
+  const struct store_retention *age = &j->o.retention_age;
+  int64_t now = clock_wall_us();
+  struct store_retention r = {
+      .jobs_before_us = before(now, age->jobs_before_us),
+      .jobs_max = age->jobs_max,
+      .bytes_max = age->bytes_max,
+      .events_before_us = before(now, age->events_before_us),
+      .keys_before_us = now,
+      .batch = age->batch > 0 ? age->batch : PURGE_BATCH,
+  };
+  j->purging = true;
+  store_purge(j->store, &r, on_purged, j);
+}
+
+void retention_on_timer(uv_timer_t *t) {
+  struct jobs *j = t->data;
+  if (!j->purging && !j->sweeping && !j->draining)
+    purge(j);
+}
+
+void retention_arm(struct jobs *j) {
+  uint64_t every = j->o.retention_interval_ms > 0 ? (uint64_t)j->o.retention_interval_ms : 0;
+  uv_timer_stop(&j->retention_timer);
+  if (every == 0)
+    return;
+  uv_timer_start(&j->retention_timer, retention_on_timer, every, every);
+  uv_unref((uv_handle_t *)&j->retention_timer);
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From the queue to a worker: choose, write the attempt, hand over the step.
+ *
+ *   queue head --budget_choose--> reserved --store_start--> on disk --workers_run--> with a worker
+ *
+ * The attempt is on disk before the step leaves, so a daemon that dies in between
+ * runs it again, and never has run one that it does not know of.
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "jobs/private.h"
+#include "observe/log.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* So many heads of a lane may step aside; past that the lane waits for them. */
+enum { STUCK_MAX = 64 };
+
+/* ---- start ---- */
+
+/* The start is not on disk: as if it had not been tried. */
+static void undo_start(struct job *job) {
+  job->attempt_count--;
+  budget_started(job);
+  budget_release(job);
+  job_set_state(job, JOB_QUEUED);
+}
+
+static void on_started(void *arg, int code, const struct store_receipt *receipt) {
+  struct job *job = arg;
+  struct jobs *j = job->j;
+  if (job_orphaned(job))
+    return;
+  if (code == 0) {
+    run_launch(job);
+    return;
+  }
+  log_warn("job.start", "job %s waits: its start could not be written: %s", job->id,
+           receipt && receipt->text ? receipt->text : err_slug(code));
+  undo_start(job);
+  run_pause(j);
+  end_rest(job);
+}
+
+static void start(struct job *job, struct backend *b, int64_t now_us) {
+  struct jobs *j = job->j;
+  queue_remove(job);
+  budget_reserve(job, b);
+  queue_served(j, job->client);
+  struct attempt *a = job_add_attempt(job, job->place, now_us);
+  struct record_attempt record = job_attempt_record(a);
+  struct store_event_in event = {EVENT_STARTED, event_started(job, a, &j->scratch)};
+  job_set_phase(job, PHASE_START);
+  job_set_state(job, JOB_RUNNING);
+  metric_observe(job->lane->queue_seconds, now_us - job->queued_us);
+  jobs_count_start(j);
+  store_start(j->store, job->num, job->id, &record, &event, on_started, job);
+}
+
+void run_pause(struct jobs *j) {
+  j->paused = true;
+  jobs_later(j);
+}
+
+/* ---- rounds ---- */
+
+/* Tries to start one; false when it has to stay where it is. */
+static bool try_start(struct job *job, int64_t now_us, enum fit *fit) {
+  struct backend *b;
+  *fit = budget_choose(job, now_us, &b);
+  if (*fit == FIT_YES) {
+    start(job, b, now_us);
+  } else if (*fit == FIT_NEVER) {
+    queue_remove(job);
+    end_no_backend(job);
+  }
+  return *fit == FIT_YES || *fit == FIT_NEVER;
+}
+
+static void try_stuck(struct lane *lane, int64_t now_us) {
+  enum fit fit;
+  list_for_each_safe(it, &lane->stuck) {
+    try_start(container_of(it, struct job, link), now_us, &fit);
+  }
+}
+
+/* May those behind this head go before it? */
+static bool may_step_aside(const struct job *job, enum fit fit) {
+  const struct jobs *j = job->j;
+  if (job->lane->stuck_count >= STUCK_MAX)
+    return false;
+  if (fit == FIT_NO_BUDGET)
+    return !j->hold || j->hold == job;
+  return job->attempt_count > job->attempt_base; /* others may use what it avoids */
+}
+
+static void one_round(struct jobs *j) {
+  int64_t now_us = clock_wall_us();
+  enum fit fit;
+  for (struct lane *lane = j->lanes; lane; lane = lane->next) {
+    lane->blocked = false;
+    if (lane->stuck_count > 0)
+      try_stuck(lane, now_us);
+  }
+  for (struct lane *lane; (lane = queue_best(j));) {
+    struct job *job = queue_head(lane);
+    if (try_start(job, now_us, &fit))
+      continue;
+    if (may_step_aside(job, fit))
+      queue_stick(job);
+    else
+      lane->blocked = true;
+  }
+}
+
+void run_dispatch(struct jobs *j) {
+  if (!j->workers || j->draining || j->paused || j->queued == 0)
+    return;
+  if (j->dispatching) {
+    j->again = true;
+    return;
+  }
+  j->dispatching = true;
+  do {
+    j->again = false;
+    one_round(j);
+  } while (j->again);
+  j->dispatching = false;
+}
+
+/* ---- the step ---- */
+
+static int64_t first_set(int64_t a, int64_t b) {
+  return a > 0 ? a : b;
+}
+
+static struct step_limits limits_of(const struct job *job) {
+  const struct jobs *j = job->j;
+  const struct route_options *route = routing_route(j->routing, job->lane->kind_name);
+  const struct step_limits *all = &j->o.limits;
+  static const struct step_limits none;
+  const struct step_limits *own = job->place->budget ? &job->place->budget->limits : &none;
+  int64_t wall = first_set(route ? route->timeout_ms : 0,
+                           job->lane->kind ? kind_timeout_ms(job->lane->kind) : 0);
+  wall = first_set(wall, first_set(own->wall_ms, all->wall_ms));
+  if (job->timeout_ms > 0 && (wall == 0 || job->timeout_ms < wall))
+    wall = job->timeout_ms;
+  return (struct step_limits){
+      .wall_ms = wall,
+      .cpu_ms = first_set(own->cpu_ms, all->cpu_ms),
+      .address_space = first_set(own->address_space, all->address_space),
+      .output_bytes = first_set(own->output_bytes, all->output_bytes),
+      .log_bytes = first_set(own->log_bytes, all->log_bytes),
+  };
+}
+
+static const char *write_spec(const struct job *job, struct buf *b) {
+  buf_clear(b);
+  buf_puts(b, "{\"params\":");
+  buf_puts(b, job->params_json);
+  buf_puts(b, ",\"inputs\":[");
+  for (int i = 0; i < job->input_count; i++) {
+    const struct record_input *in = &job->inputs[i];
+    buf_puts(b, i ? ",{\"name\":" : "{\"name\":");
+    buf_put_json_str(b, in->name);
+    buf_puts(b, ",\"bytes\":");
+    buf_put_i64(b, in->bytes);
+    buf_puts(b, ",\"sha256\":\"");
+    buf_puts(b, in->sha256);
+    buf_puts(b, "\"}");
+  }
+  buf_puts(b, "]}");
+  return b->data;
+}
+
+static void hand_over(struct job *job, struct backend *b) {
+  struct jobs *j = job->j;
+  size_t count = (size_t)job->input_count;
+  struct step_input *inputs = mem_array(count + 1, sizeof *inputs);
+  char *paths = count ? mem_array(count, PATH_MAX) : NULL;
+  for (size_t i = 0; i < count; i++) {
+    storage_blob_path(j->storage, job->inputs[i].sha256, paths + i * PATH_MAX);
+    inputs[i] = (struct step_input){.name = job->inputs[i].name, .path = paths + i * PATH_MAX};
+  }
+  struct step step = {
+      .owner = job,
+      .job_id = job->id,
+      .kind = job->lane->kind_name,
+      .idem_key = job->id,
+      .spec_json = write_spec(job, &j->scratch),
+      .attempt = job_last(job)->number,
+      .limits = limits_of(job),
+      .inputs = inputs,
+      .input_count = count,
+  };
+  job_set_phase(job, PHASE_RUN);
+  job->step = workers_run(b, &step);
+  free(paths);
+  free(inputs);
+}
+
+void run_launch(struct job *job) {
+  struct jobs *j = job->j;
+  struct backend *b = j->workers ? workers_find(j->workers, job->place->name) : NULL;
+  if (job->started_us == 0)
+    job->started_us = job_last(job)->started_us;
+  budget_started(job);
+  if (!job->cancel && !job->give_back && b && backend_state(b) == BACKEND_READY) {
+    hand_over(job, b);
+    return;
+  }
+  budget_release(job);
+  if (job->cancel)
+    end_cancelled(job);
+  else
+    end_give_back(job, job->give_back ? "the server shut down before the attempt began"
+                                      : "the backend went away before the attempt began");
+}
+
+void run_stop(struct job *job) {
+  if (job->step)
+    workers_cancel(job->step);
+}
+
+/* ---- what workers tell ---- */
+
+static void on_changed(void *ctx, struct backend *b) {
+  (void)b;
+  run_dispatch(ctx);
+}
+
+static void on_progress(void *ctx, void *owner, int permille, const char *what, int64_t current,
+                        int64_t total) {
+  (void)ctx;
+  output_progress(owner, permille, what, current, total);
+}
+
+static void on_log(void *ctx, void *owner, const char *text, size_t len) {
+  (void)ctx;
+  output_log(owner, text, len);
+}
+
+static void on_done(void *ctx, void *owner, const struct step_result *result) {
+  end_result(owner, result);
+  run_dispatch(ctx);
+}
+
+struct workers_events jobs_worker_events(struct jobs *j) {
+  return (struct workers_events){
+      .changed = on_changed, .progress = on_progress, .log = on_log, .done = on_done, .ctx = j};
+}

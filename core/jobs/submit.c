@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A client's new job.
+ *
+ *   request --checks--> refused
+ *              \--> job --one commit--> 202, then the queue           nothing free
+ *                    \--one commit with its start--> 202, then a worker   a slot is free
+ *
+ * A job that finds a slot is written together with its first attempt, so that it
+ * costs one commit before it runs instead of two.
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "jobs/private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- answers ---- */
+
+void answer_refusal(jobs_answered *answered, void *arg, int code, const char *slug,
+                    int retry_after_s, const char *text) {
+  struct jobs_answer a = {.slug = slug, .text = text, .retry_after_s = retry_after_s};
+  answered(arg, code, &a);
+}
+
+void answer_state(jobs_answered *answered, void *arg, const char *id, enum job_state state) {
+  struct jobs_answer a = {.job_id = id, .state = state};
+  answered(arg, 0, &a);
+}
+
+/* Of a commit that failed. */
+static void answer_failure(jobs_answered *answered, void *arg, int code, const char *text) {
+  if (code == ERR_MISMATCH)
+    answer_refusal(answered, arg, code, "idempotency-mismatch", 0, text);
+  else if (jobs_is_disk_failure(code))
+    answer_refusal(answered, arg, code, "storage-failed", 5, text);
+  else
+    answer_refusal(answered, arg, code, "internal", 0, text);
+}
+
+/* ---- refusals ---- */
+
+int submit_refusal(struct jobs *j, const struct client *c, const char **slug, const char **text,
+                   int *retry_after_s) {
+  *retry_after_s = 5;
+  if (j->draining) {
+    *slug = "draining";
+    *text = "the server is shutting down; send the job again to the one that follows";
+    return ERR_BUSY;
+  }
+  *retry_after_s = jobs_retry_after(j);
+  if (j->o.queue_max > 0 && j->queued >= j->o.queue_max) {
+    *slug = "queue-full";
+    *text = "as many jobs wait as [limits] queue_max allows; try again later";
+    return ERR_BUSY;
+  }
+  if (c && j->o.queue_max_per_client > 0 && c->queued >= j->o.queue_max_per_client) {
+    *slug = "too-many-requests";
+    *text = "as many of your jobs wait as [limits] queue_max_per_client allows; try again later";
+    return ERR_BUSY;
+  }
+  return 0;
+}
+
+/* Is there no backend that will ever do it? */
+static int refuse_hopeless(struct jobs *j, const struct jobs_request *r, const char **slug,
+                           struct err *err) {
+  struct route_question q = {.kind = kind_name(r->kind), .pin = r->pin};
+  bool hopeless = false;
+  routing_choose(j->routing, &q, &hopeless);
+  if (!hopeless)
+    return 0;
+  *slug = r->pin ? "unknown-backend" : "no-backend";
+  if (r->pin)
+    return err_set(err, ERR_INVAL,
+                   "no backend %.100s can do the kind %s; GET /api/backends lists "
+                   "those that can",
+                   r->pin, q.kind);
+  return err_set(err, ERR_UNSUPPORTED,
+                 "no backend can do the kind %s; the admin can add one in a "
+                 "[backend NAME] section, GET /api/backends says why one failed",
+                 q.kind);
+}
+
+static int refuse_inputs(struct jobs *j, const struct jobs_request *r, const char **slug,
+                         struct err *err) {
+  for (size_t i = 0; i < r->input_count; i++) {
+    if (retention_keep(j, r->inputs[i].sha256))
+      continue;
+    *slug = "unknown-blob";
+    return err_set(err, ERR_NOT_FOUND, "the blob %s is no longer there; upload it again",
+                   r->inputs[i].sha256);
+  }
+  return 0;
+}
+
+/* ---- the commit ---- */
+
+struct replay { /* waits for the state of the job that a key stands for */
+  jobs_answered *answered;
+  void *arg;
+};
+
+static void on_replay_read(void *arg, int code, const struct record_job *job) {
+  struct replay *r = arg;
+  struct jobs_answer a = {.replayed = true};
+  if (code == 0) {
+    a.job_id = job->id;
+    a.state = job->state;
+    r->answered(r->arg, 0, &a);
+  } else {
+    answer_failure(r->answered, r->arg, code, "the job of this Idempotency-Key cannot be read");
+  }
+  free(r);
+}
+
+static void answer_replay(struct jobs *j, jobs_answered *answered, void *arg, const char *id) {
+  struct job *live = map_get(&j->live, id);
+  if (live) {
+    struct jobs_answer a = {
+        .job_id = live->id, .state = (enum job_state)live->state, .replayed = true};
+    answered(arg, 0, &a);
+    return;
+  }
+  struct replay *r = mem_alloc(sizeof *r);
+  *r = (struct replay){.answered = answered, .arg = arg};
+  store_get(j->store, id, on_replay_read, r);
+}
+
+/* It never was: gives back what was reserved for it. */
+static void forget(struct job *job, int code) {
+  struct jobs *j = job->j;
+  if (job->place) {
+    budget_started(job);
+    budget_release(job);
+  }
+  answer_waiters(job, code < 0 ? code : ERR_NOT_FOUND, JOB_QUEUED);
+  job_free(job);
+  jobs_check_drained(j);
+  run_dispatch(j);
+}
+
+static void on_submitted(void *arg, int code, const struct store_receipt *receipt) {
+  struct job *job = arg;
+  struct jobs *j = job->j;
+  jobs_answered *answered = job->answered;
+  if (job_orphaned(job))
+    return;
+  if (code < 0) {
+    answer_failure(answered, job->arg, code,
+                   receipt && receipt->text ? receipt->text : err_slug(code));
+    forget(job, code);
+    return;
+  }
+  if (receipt->replayed) {
+    answer_replay(j, answered, job->arg, receipt->job_id);
+    forget(job, 0);
+    return;
+  }
+  answer_state(answered, job->arg, job->id, (enum job_state)job->state);
+  if (job->state == JOB_RUNNING) {
+    run_launch(job);
+    return;
+  }
+  end_rest(job);
+  run_dispatch(j);
+}
+
+/* A backend that has room for it now, when nothing waits ahead of it. */
+static struct backend *find_room(struct job *job, int64_t now_us) {
+  struct jobs *j = job->j;
+  struct backend *b = NULL;
+  if (!j->workers || j->paused || job->lane->flows.count > 0 || job->lane->stuck_count > 0)
+    return NULL;
+  return budget_choose(job, now_us, &b) == FIT_YES ? b : NULL;
+}
+
+static void write_job(struct job *job, const struct jobs_request *r) {
+  struct jobs *j = job->j;
+  struct record_job record = *job_view(job);
+  record.attempt_count = 0;
+  struct store_event_in queued = {EVENT_QUEUED, event_queued(job, &j->scratch)};
+  struct store_idempotency key = {
+      .client = job->client->name,
+      .key = r->idem_key,
+      .fingerprint = r->fingerprint ? r->fingerprint : "",
+      .expires_us = job->created_us + j->o.idempotency_ttl_ms * 1000,
+  };
+  struct store_idempotency *with_key = r->idem_key ? &key : NULL;
+  struct backend *b = find_room(job, job->created_us);
+  if (!b) {
+    store_submit(j->store, &record, &queued, NULL, NULL, with_key, on_submitted, job);
+    return;
+  }
+  budget_reserve(job, b);
+  queue_served(j, job->client);
+  struct attempt *a = job_add_attempt(job, job->place, job->created_us);
+  struct record_attempt start = job_attempt_record(a);
+  struct store_event_in started = {EVENT_STARTED, event_started(job, a, &j->scratch2)};
+  job_set_state(job, JOB_RUNNING);
+  metric_observe(job->lane->queue_seconds, 0);
+  jobs_count_start(j);
+  store_submit(j->store, &record, &queued, &start, &started, with_key, on_submitted, job);
+}
+
+void jobs_submit(struct jobs *j, const struct jobs_request *request, jobs_answered *answered,
+                 void *arg) {
+  const char *slug, *text;
+  struct err err = {.text = ""};
+  int retry_after_s;
+  const char *name = request->client ? request->client : "";
+  int rc = submit_refusal(j, map_get(&j->clients, name), &slug, &text, &retry_after_s);
+  if (rc) {
+    answer_refusal(answered, arg, rc, slug, retry_after_s, text);
+    return;
+  }
+  rc = refuse_hopeless(j, request, &slug, &err);
+  if (!rc)
+    rc = refuse_inputs(j, request, &slug, &err);
+  if (rc) {
+    answer_refusal(answered, arg, rc, slug, 0, err.text);
+    return;
+  }
+  char id[ID_SIZE];
+  id_make(&j->ids, id);
+  struct record_job record = {
+      .num = store_next_num(j->store),
+      .id = id,
+      .kind = kind_name(request->kind),
+      .client = name,
+      .pin = request->pin,
+      .priority = request->priority,
+      .timeout_ms = request->timeout_ms,
+      .params_json = request->params_json ? request->params_json : "{}",
+      .created_us = clock_wall_us(),
+      .inputs = request->inputs,
+      .input_count = request->input_count,
+  };
+  struct job *job = job_new(j, &record, request->kind);
+  job->answered = answered;
+  job->arg = arg;
+  write_job(job, request);
+}
