@@ -1,48 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * The life of the room, and the tokens.
+ * The life of the room.
  */
 #include "api/api.h"
 
 #include "api/internal.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/sha256.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Kept until the end, also when a reload took it away: requests under way hold its name. */
-struct token {
-  struct list link; /* api->all_tokens */
-  char sha256[SHA256_HEX_SIZE];
-  char client[];
-};
-
-static void add_token(struct api *a, const struct api_token *from) {
-  struct token *t = NULL;
-  list_for_each(it, &a->all_tokens) {
-    struct token *old = container_of(it, struct token, link);
-    if (strcmp(old->sha256, from->sha256) == 0 && strcmp(old->client, from->client) == 0)
-      t = old;
-  }
-  if (!t) {
-    size_t len = strlen(from->client) + 1;
-    t = mem_alloc(sizeof *t + len);
-    memcpy(t->sha256, from->sha256, SHA256_HEX_SIZE);
-    memcpy(t->client, from->client, len);
-    list_push_back(&a->all_tokens, &t->link);
-  }
-  map_put(&a->tokens, t->sha256, t);
-}
-
 void api_reconfigure(struct api *a, const struct api_options *options) {
-  map_free(&a->tokens);
-  a->tokens = (struct map){0};
-  for (size_t i = 0; i < options->token_count; i++)
-    add_token(a, &options->tokens[i]);
-  a->upload_max = options->upload_max;
-  a->wait_max_s = options->wait_max_s;
+  a->options = *options;
 }
 
 struct api *api_new(const struct api_options *options) {
@@ -50,7 +20,6 @@ struct api *api_new(const struct api_options *options) {
   list_init(&a->streams);
   list_init(&a->waiters);
   list_init(&a->everything);
-  list_init(&a->all_tokens);
   a->started_us = clock_mono_us();
   api_reconfigure(a, options);
   return a;
@@ -66,13 +35,9 @@ void api_start(struct api *a, const struct api_rooms *rooms) {
   a->beat_open = true;
 }
 
-/* Found by digest, so that how long the search takes says nothing about the token. */
 const char *api_authorise(void *api, const char *token) {
   struct api *a = api;
-  char digest[SHA256_HEX_SIZE];
-  sha256_of(token, strlen(token), digest);
-  const struct token *t = map_get(&a->tokens, digest);
-  return t ? t->client : NULL;
+  return a->options.authorise(a->options.authorise_ctx, token);
 }
 
 void api_drain(struct api *a) {
@@ -87,9 +52,6 @@ void api_drain(struct api *a) {
 void api_free(struct api *a) {
   if (!a)
     return;
-  for (struct list *it; (it = list_pop_front(&a->all_tokens));)
-    free(container_of(it, struct token, link));
-  map_free(&a->tokens);
   frames_close(&a->frames);
   map_free(&a->watches);
   map_free(&a->holds);

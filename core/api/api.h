@@ -12,7 +12,6 @@
 #ifndef API_API_H
 #define API_API_H
 
-#include "base/err.h"
 #include "http/http.h"
 #include "jobs/jobs.h"
 #include "jobs/kinds.h"
@@ -36,16 +35,12 @@ struct api_rooms { /* borrowed; must outlive the api */
   struct metrics *metrics;
 };
 
-struct api_token {    /* a client that may use the server */
-  const char *client; /* its name */
-  const char *sha256; /* of the token, 64 lower-case hex digits: the token itself is not kept */
-};
-
 struct api_options {  /* copied; api_reconfigure takes new ones */
-  int64_t upload_max; /* bytes of one input */
+  int64_t upload_max; /* bytes of one input; 0: no limit but the kind's */
   int wait_max_s;     /* most that `Prefer: wait=N` may ask for */
-  const struct api_token *tokens;
-  size_t token_count;
+  /* The client's name for a token, or NULL.  The name must stay valid while the server is open. */
+  const char *(*authorise)(void *ctx, const char *token);
+  void *authorise_ctx;
 };
 
 struct api *api_new(const struct api_options *options);
@@ -59,6 +54,7 @@ void api_free(struct api *a);
 /* ---- what the server is opened with; the context of all of them is the api ---- */
 const struct http_route *api_routes(void);
 const struct http_sink *api_sink(void);
+/* For http_options.authorise, where the server has tokens. */
 const char *api_authorise(void *api, const char *token);
 
 /* For store_options.on_event; ctx is the api. */

@@ -207,8 +207,8 @@ static int check_ending(const struct input *x, const struct kind *kind, struct r
 
 static int check_one(struct api *a, struct input *x, const struct kind *kind, struct refusal *no) {
   int64_t max = kind_input_bytes_max(kind);
-  if (max <= 0 || (a->upload_max > 0 && a->upload_max < max))
-    max = a->upload_max;
+  if (max <= 0 || (a->options.upload_max > 0 && a->options.upload_max < max))
+    max = a->options.upload_max;
   if (x->sha256[0] && !x->held &&
       (storage_touch_blob(a->at.storage, x->sha256) < 0 ||
        storage_blob_size(a->at.storage, x->sha256, &x->bytes) < 0))

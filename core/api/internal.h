@@ -13,10 +13,7 @@
 
 struct api {
   struct api_rooms at;
-  int64_t upload_max;
-  int wait_max_s;
-  struct map tokens;      /* sha256 -> struct token */
-  struct list all_tokens; /* struct token.link */
+  struct api_options options;
   int64_t started_us;
   bool draining;
   struct map watches;     /* job id -> struct watch */
@@ -81,6 +78,9 @@ void stream_end_all(struct api *a);
  * request or job names it. */
 void hold_blob(struct api *a, const char *sha256);
 void hold_release(struct api *a, const char *sha256, bool made_here, bool refused);
+
+/* The whole OpenAPI document as text. */
+void openapi_make(const struct kinds *kinds, struct buf *out);
 
 /* ---- handlers, one group a file; the table is in routes.c ---- */
 http_handler jobs_submit_post;

@@ -131,7 +131,7 @@ static void store_next(struct submission *s) {
   }
   struct input *x = &s->inputs.list[s->storing];
   struct err err = {0};
-  s->upload = storage_upload_begin(s->call.api->at.storage, s->call.api->upload_max);
+  s->upload = storage_upload_begin(s->call.api->at.storage, s->call.api->options.upload_max);
   int rc = storage_upload_write(s->upload, x->data.data, x->data.len, on_wrote, s, &err);
   if (rc < 0)
     refuse_storing(s, rc, &err);

@@ -171,7 +171,7 @@ static void add_kinds(const struct kinds *kinds, json_t *paths, json_t *schemas)
 
 /* ---- the document ---- */
 
-static void make(const struct kinds *kinds, struct buf *out) {
+void openapi_make(const struct kinds *kinds, struct buf *out) {
   json_error_t e;
   json_t *document = json_loads((const char *)api_openapi_template, JSON_REJECT_DUPLICATES, &e);
   if (!document) { /* the unit test reads the template too, so this cannot pass it */
@@ -194,7 +194,7 @@ void openapi_get(void *ctx, struct http_request *r) {
   struct api *a = ctx;
   struct buf b = {0};
   if (!a->openapi.len)
-    make(a->at.kinds, &a->openapi);
+    openapi_make(a->at.kinds, &a->openapi);
   if (!a->openapi.len) {
     http_problem(r, 0, "internal", 0, "The document cannot be made; the server's log says why.");
     return;

@@ -274,7 +274,7 @@ static int check_backend(struct submission *s, struct refusal *no) {
 
 static int read_headers(struct submission *s, struct refusal *no) {
   struct http_request *r = s->call.r;
-  s->wait_s = prefer_wait(http_header(r, "Prefer"), s->call.api->wait_max_s);
+  s->wait_s = prefer_wait(http_header(r, "Prefer"), s->call.api->options.wait_max_s);
   const char *key = http_header(r, "Idempotency-Key");
   if (!key)
     return 0;

@@ -14,7 +14,9 @@
 
 static int64_t limit_of(struct api *a, const struct kind *kind) {
   int64_t max = kind ? kind_input_bytes_max(kind) : 0;
-  return max > 0 && (a->upload_max <= 0 || max < a->upload_max) ? max : a->upload_max;
+  return max > 0 && (a->options.upload_max <= 0 || max < a->options.upload_max)
+             ? max
+             : a->options.upload_max;
 }
 
 static void *sink_begin(void *ctx, struct http_request *r, const char *field, const char *filename,

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The document, the table of routes, the table of problems and the kinds say the same.
+ */
+#include "api/internal.h"
+#include "api/problems.h"
+
+#include <ctype.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <cmocka.h>
+
+static json_t *document;
+static struct kinds *kinds;
+
+static int setup(void **state) {
+  (void)state;
+  const char *folders[] = {TEST_SOURCE_DIR "/plugin-sdk/kinds", NULL};
+  struct err err = {0};
+  struct buf b = {0};
+  if (kinds_load(&kinds, folders, &err) < 0)
+    return -1;
+  openapi_make(kinds, &b);
+  document = json_loadb(b.data, b.len, JSON_REJECT_DUPLICATES, NULL);
+  buf_free(&b);
+  return document ? 0 : -1;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  json_decref(document);
+  kinds_free(kinds);
+  return 0;
+}
+
+static const json_t *operation(const char *method, const char *path) {
+  char lower[10] = "";
+  for (size_t i = 0; method[i] && i < sizeof lower - 1; i++)
+    lower[i] = (char)tolower((unsigned char)method[i]);
+  return json_object_get(json_object_get(json_object_get(document, "paths"), path), lower);
+}
+
+static void every_route_is_described(void **state) {
+  (void)state;
+  for (const struct http_route *r = api_routes(); r->method; r++)
+    if (!operation(r->method, r->pattern))
+      fail_msg("%s %s is not in the document", r->method, r->pattern);
+}
+
+static void every_described_path_is_served(void **state) {
+  (void)state;
+  const char *path, *method;
+  json_t *item, *op;
+  json_object_foreach(json_object_get(document, "paths"), path, item) {
+    json_object_foreach(item, method, op) {
+      bool found = strncmp(path, "/api/jobs/", 10) == 0 && kinds_find(kinds, path + 10);
+      for (const struct http_route *r = api_routes(); r->method; r++)
+        found |= strcmp(r->pattern, path) == 0 && strcasecmp(r->method, method) == 0;
+      if (!found)
+        fail_msg("%s %s is described but not served", method, path);
+      assert_non_null(json_object_get(op, "operationId"));
+    }
+  }
+}
+
+static void every_problem_is_described_and_explained(void **state) {
+  (void)state;
+  const json_t *schemas = json_object_get(json_object_get(document, "components"), "schemas");
+  const json_t *types = json_object_get(json_object_get(schemas, "ProblemType"), "enum");
+  size_t count = 0;
+  for (; problem_page(count); count++) {
+    char type[80];
+    bool found = false;
+    snprintf(type, sizeof type, "/problems/%s", problem_page(count)->slug);
+    for (size_t i = 0; i < json_array_size(types); i++)
+      found |= strcmp(json_string_value(json_array_get(types, i)), type) == 0;
+    assert_true(found);
+    if (!problem_page(count)->advice)
+      fail_msg("%s is not explained", type);
+  }
+  assert_int_equal(json_array_size(types), count);
+}
+
+/* Each problem that a request can get is a response of some operation. */
+static void every_problem_of_requests_is_a_response(void **state) {
+  (void)state;
+  static const char *const anywhere[] = {"method-not-allowed"}; /* of what is no operation */
+  char *text = json_dumps(json_object_get(document, "paths"), JSON_COMPACT);
+  for (size_t i = 0; problem_page(i); i++) {
+    const char *slug = problem_page(i)->slug;
+    char quoted[80];
+    snprintf(quoted, sizeof quoted, "\"/problems/%s\"", slug);
+    bool of_jobs = strncmp(slug, "job-", 4) == 0 || strcmp(slug, "no-backend") == 0;
+    if (!of_jobs && strcmp(slug, anywhere[0]) != 0 && !strstr(text, quoted))
+      fail_msg("no operation answers %s", quoted);
+  }
+  free(text);
+}
+
+static void references_lead_somewhere(const json_t *j) {
+  const char *key;
+  json_t *v;
+  size_t i;
+  if (json_is_array(j))
+    json_array_foreach((json_t *)j, i, v) references_lead_somewhere(v);
+  json_object_foreach((json_t *)j, key, v) {
+    references_lead_somewhere(v);
+    if (strcmp(key, "$ref") != 0)
+      continue;
+    const char *name = strrchr(json_string_value(v), '/') + 1;
+    if (!json_object_get(json_object_get(json_object_get(document, "components"), "schemas"), name))
+      fail_msg("%s leads nowhere", json_string_value(v));
+  }
+}
+
+static void references_are_whole(void **state) {
+  (void)state;
+  references_lead_somewhere(document);
+}
+
+static void kinds_bring_their_parameters(void **state) {
+  (void)state;
+  for (const struct kind *k = kinds_next(kinds, NULL); k; k = kinds_next(kinds, k)) {
+    char path[100];
+    snprintf(path, sizeof path, "/api/jobs/%s", kind_name(k));
+    const json_t *body = json_object_get(operation("post", path), "requestBody");
+    const json_t *form = json_object_get(
+        json_object_get(json_object_get(body, "content"), "multipart/form-data"), "schema");
+    size_t i;
+    const json_t *p;
+    json_array_foreach(json_object_get(kind_json(k), "params"), i, p) {
+      const char *name = json_string_value(json_object_get(p, "name"));
+      assert_non_null(json_object_get(json_object_get(form, "properties"), name));
+    }
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(every_route_is_described),
+      cmocka_unit_test(every_described_path_is_served),
+      cmocka_unit_test(every_problem_is_described_and_explained),
+      cmocka_unit_test(every_problem_of_requests_is_a_response),
+      cmocka_unit_test(references_are_whole),
+      cmocka_unit_test(kinds_bring_their_parameters),
+  };
+  return cmocka_run_group_tests(tests, setup, teardown);
+}
