@@ -20,7 +20,7 @@ enum { REDRAW_MS = 80, BAR_MAX = 30 };
 void progress_begin(struct progress *p, const char *title, bool quiet) {
   const char *term = getenv("TERM");
   *p = (struct progress){.quiet = quiet,
-                         .terminal = isatty(STDERR_FILENO) && term && strcmp(term, "dumb"),
+                         .terminal = isatty(STDERR_FILENO) && term && strcmp(term, "dumb") != 0,
                          .begin_ms = clock_mono_ms(),
                          .said_percent = -100};
   snprintf(p->title, sizeof p->title, "%s", title);

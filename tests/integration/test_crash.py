@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: MIT
+"""The daemon is killed at random moments under load; a ledger kept by the clients says what must be true after.
+
+Every submit has an Idempotency-Key.  A client that got no answer asks again with the same key after the
+restart, as a real one would.  At the end each key has exactly one job, each job one final event, each
+artifact the right content, and what was seen completed before a kill is unchanged.
+"""
+import http.client
+import os
+import random
+import threading
+import time
+
+from client import FINAL
+from daemon import children_of, is_alive, wait_until
+
+SEED = int(os.environ.get("LATHE_SEED") or random.SystemRandom().randrange(1 << 32))
+ROUNDS = 6
+CLIENTS = 4
+
+
+class Ledger:
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.jobs = {}       # key -> job id, once acknowledged
+        self.wanted = {}     # key -> content
+        self.completed = {}  # job id -> its record as first seen completed
+        self.unanswered = []
+
+    def next(self, client):
+        with self.lock:
+            if self.unanswered:
+                return self.unanswered.pop()
+            key = f"key-{client}-{len(self.wanted)}"
+            self.wanted[key] = f"content-of-{key}"
+            return key
+
+    def failed(self, key):
+        with self.lock:
+            self.unanswered.append(key)
+
+    def acknowledged(self, key, job_id):
+        with self.lock:
+            known = self.jobs.setdefault(key, job_id)
+        assert known == job_id, f"{key} was acknowledged as {known} and as {job_id}"
+
+
+GONE = (OSError, http.client.HTTPException, ValueError)  # what a client sees of a dying daemon
+
+
+def submit_one(ledger, client, number):
+    """False when the daemon is gone."""
+    key = ledger.next(number)
+    # The same key must come with the same payload, so that is made from the key alone.
+    body = {"input": {"data": f"data:,{ledger.wanted[key]}", "name": "content.txt"},
+            "params": {"sleep_ms": len(key) % 3 * 5, "steps": len(key) % 2 * 3}}
+    try:
+        r = client.post("/api/jobs/echo", body, {"Idempotency-Key": key})
+        answer = r.json
+    except GONE:
+        ledger.failed(key)
+        return False
+    if r.status in (503, 409, 429):
+        ledger.failed(key)
+        time.sleep(0.01)
+        return True
+    assert r.status in (200, 202), r
+    ledger.acknowledged(key, answer["job_id"])
+    return True
+
+
+def look_at_one(ledger, client, rng):
+    with ledger.lock:
+        known = list(ledger.jobs.values())
+    if not known:
+        return
+    try:
+        r = client.get(f"/api/jobs/{rng.choice(known)}")
+        job = r.json
+    except GONE:  # nothing was learned
+        return
+    assert r.status == 200, f"an acknowledged job is gone: {r}"
+    if job["status"] == "completed":
+        with ledger.lock:
+            ledger.completed.setdefault(job["job_id"], job)
+
+
+def load(ledger, client, number, seed, stop, errors):
+    rng = random.Random(seed)
+    try:
+        while not stop.is_set():
+            if not submit_one(ledger, client, number):
+                return
+            if rng.random() < 0.3:
+                look_at_one(ledger, client, rng)
+    except AssertionError as e:
+        errors.append(e)
+
+
+def one_round(daemon, ledger, rng):
+    stop, errors = threading.Event(), []
+    threads = [threading.Thread(target=load, args=(ledger, daemon.client(), n, rng.random(), stop, errors))
+               for n in range(CLIENTS)]
+    for t in threads:
+        t.start()
+    time.sleep(rng.uniform(0.05, 1.2))
+    workers = children_of(daemon.pid)
+    daemon.kill()
+    stop.set()
+    for t in threads:
+        t.join()
+    assert not errors, errors
+    return workers
+
+
+def check(ledger, client):
+    while ledger.unanswered:
+        assert submit_one(ledger, client, 0)
+    assert set(ledger.jobs) == set(ledger.wanted)
+    assert len(set(ledger.jobs.values())) == len(ledger.jobs), "two keys share a job"
+    for key, job_id in ledger.jobs.items():
+        job = client.wait(job_id)
+        assert job["status"] == "completed", job
+        artifact, = job["artifacts"]
+        assert client.get(artifact["url"]).expect(200).text == ledger.wanted[key]
+        names = [e.name for e in client.events(job_id)]
+        assert [n for n in names if n in FINAL] == ["completed"], (job_id, names)
+        assert names.count("queued") == 1, (job_id, names)
+        if job_id in ledger.completed:
+            assert ledger.completed[job_id] == job, "a completed job changed"
+
+
+def test_nothing_acknowledged_is_lost_and_nothing_completes_twice(make_daemon):
+    print(f"LATHE_SEED={SEED}")
+    rng = random.Random(SEED)
+    daemon = make_daemon({"route echo": {"backends": "echo", "attempts": 50}})
+    ledger = Ledger()
+    for _ in range(ROUNDS):
+        workers = one_round(daemon, ledger, rng)
+        daemon.start(ready=False)
+        wait_until(lambda: not any(is_alive(pid) for pid in workers), "workers of the dead daemon end")
+    daemon.wait_ready()
+    assert len(ledger.jobs) > 50, "hardly any load"
+    check(ledger, daemon.client())
+    # A job without a key in the ledger would be one that ran unasked or twice.
+    assert sorted(j["job_id"] for j in daemon.client().all_jobs()) == sorted(ledger.jobs.values())
+    assert daemon.files("uploads", "work") == []
+
+
+def test_a_running_job_survives_the_kill(make_daemon):
+    daemon = make_daemon()
+    job_id = daemon.client().echo(sleep_ms=1500, steps=5)
+    daemon.client().wait(job_id, ("running",))
+    before = daemon.client().job(job_id)
+    daemon.kill()
+    daemon.start()
+    job = daemon.client().wait(job_id)
+    assert job["status"] == "completed"
+    assert len(job["attempts"]) == 2
+    assert job["attempts"][0]["started_at"] == before["attempts"][0]["started_at"]
+    names = [e.name for e in daemon.client().events(job_id)]
+    assert names.count("started") == 2 and names.count("completed") == 1
+
+
+def test_a_job_that_kills_the_daemon_each_time_is_given_up(make_daemon):
+    """The count of attempts survives the kills, so a poisonous job cannot keep the daemon down for ever."""
+    daemon = make_daemon()
+    job_id = daemon.client().echo(fail="hang")
+    for _ in range(3):
+        daemon.client().wait(job_id, ("running",))
+        daemon.kill()
+        daemon.start()
+    job = daemon.client().wait(job_id, ("failed", "running"))
+    assert len(job["attempts"]) >= 3
+    if job["status"] == "running":
+        daemon.client().cancel(job_id)

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""SIGTERM: no new jobs, running ones get their time, the rest is queued again; exit code 0."""
+import signal
+import threading
+import time
+
+from daemon import PATIENCE, children_of, is_alive, wait_until
+
+
+def drain(daemon):
+    daemon.process.send_signal(signal.SIGTERM)
+
+
+def ended(daemon):
+    code = daemon.process.wait(PATIENCE)
+    daemon.process.stdout.close()
+    daemon.process = None
+    return code
+
+
+def test_running_jobs_end_within_the_grace(make_daemon):
+    daemon = make_daemon({"server": {"shutdown_grace": "20s"}})
+    c = daemon.client()
+    job_id = c.echo(sleep_ms=700)
+    c.wait(job_id, ("running",))
+    drain(daemon)
+    assert ended(daemon) == 0
+    daemon.start()
+    job = daemon.client().job(job_id)
+    assert job["status"] == "completed" and len(job["attempts"]) == 1
+
+
+def test_past_the_grace_jobs_are_queued_again(make_daemon):
+    daemon = make_daemon({"server": {"shutdown_grace": "200ms"}, "backend echo": {"workers": 1}})
+    c = daemon.client()
+    long = c.echo(sleep_ms=1500)
+    c.wait(long, ("running",))
+    waiting = c.echo()
+    workers = children_of(daemon.pid)
+    begin = time.monotonic()
+    drain(daemon)
+    assert ended(daemon) == 0
+    assert time.monotonic() - begin < 15
+    wait_until(lambda: not any(is_alive(p) for p in workers), "the workers end")
+    daemon.start()
+    c = daemon.client()
+    for job_id in (long, waiting):
+        assert c.wait(job_id)["status"] == "completed"
+    names = [e.name for e in c.events(long)]
+    assert names.count("completed") == 1 and "failed" not in names
+
+
+def test_giving_back_costs_no_attempt(make_daemon):
+    """A job that was given back more often than it may fail still completes."""
+    daemon = make_daemon({"server": {"shutdown_grace": "50ms"}, "route echo": {"backends": "echo", "attempts": 2}})
+    job_id = daemon.client().echo(sleep_ms=2500)
+    for _ in range(4):
+        daemon.client().wait(job_id, ("running",))
+        daemon.stop()
+        daemon.start()
+    assert daemon.client().wait(job_id)["status"] == "completed"
+
+
+def test_while_draining_submits_are_refused(make_daemon):
+    daemon = make_daemon({"server": {"shutdown_grace": "20s"}})
+    c = daemon.client()
+    job_id = c.echo(sleep_ms=1500)
+    c.wait(job_id, ("running",))
+    connection, r = c.open("GET", "/api/health")  # a connection from before
+    r.read()
+    drain(daemon)
+    time.sleep(0.3)
+    try:
+        connection.request("POST", "/api/jobs/echo", b"{}", {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        assert answer.status == 503
+        assert b"/problems/draining" in answer.read()
+        assert answer.getheader("retry-after")
+    except ConnectionError:
+        pass  # a closed door is an answer, too
+    finally:
+        connection.close()
+    assert ended(daemon) == 0
+
+
+def test_streams_end_when_the_daemon_stops(make_daemon):
+    daemon = make_daemon({"server": {"shutdown_grace": "100ms"}})
+    c = daemon.client()
+    job_id = c.echo(sleep_ms=600000)
+    c.wait(job_id, ("running",))
+    got = []
+
+    def read(path):
+        try:
+            got.append([v for _, v in c.stream(path)])
+        except ConnectionError:
+            got.append([])
+
+    threads = [threading.Thread(target=read, args=(p,)) for p in ("/api/events", f"/api/jobs/{job_id}/events")]
+    for t in threads:
+        t.start()
+    time.sleep(0.3)
+    drain(daemon)
+    assert ended(daemon) == 0
+    for t in threads:
+        t.join(10)
+        assert not t.is_alive(), "a stream outlived the daemon"
+
+
+def test_a_second_signal_ends_at_once(make_daemon):
+    daemon = make_daemon({"server": {"shutdown_grace": "600s"}})
+    c = daemon.client()
+    job_id = c.echo(sleep_ms=600000)
+    c.wait(job_id, ("running",))
+    drain(daemon)
+    time.sleep(0.2)
+    drain(daemon)
+    ended(daemon)
+    daemon.start()
+    assert daemon.client().wait(job_id, ("queued", "running"))
+    daemon.client().cancel(job_id)
+
+
+def test_sigint_drains_too(make_daemon):
+    daemon = make_daemon()
+    daemon.process.send_signal(signal.SIGINT)
+    assert ended(daemon) == 0

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: MIT
+"""Real CAD files end to end, and files that are none: a clear end each time, nothing left, the next job fine."""
+import glob
+import json
+import os
+import struct
+
+import pytest
+from daemon import PLUGINS, REPO, Daemon, children_of, wait_until
+
+HERE = os.path.join(REPO, "tests", "fixtures", "cad")
+SHARED = os.path.join(REPO, "..", "shared", "data", "cad")
+
+pytestmark = pytest.mark.skipif(not os.path.exists(os.path.join(PLUGINS, "local-gmsh.so")),
+                                reason="local-gmsh is not built")
+
+PARTS = sorted(p for end in ("step", "stp", "stl", "brep", "iges") for p in glob.glob(os.path.join(HERE, "*." + end)))
+SOLID = [os.path.join(SHARED, name) for name in ("cube_8k.stp", "t20_component8_67k.step", "hinge_318k.stl")]
+SMALL = SOLID + [os.path.join(SHARED, name) for name in ("bottle_401k.brep", "hammer_1039k.iges")]
+BAD = sorted(glob.glob(os.path.join(SHARED, "bad", "*")))
+# Content that is a sound part under the wrong name: served by its content.
+MISNAMED = ("step_named.stl", "stl_named.step")
+# Odd, but triangles: the surface may be shown; a volume must not be claimed.
+SURFACE_ONLY = ("nonmanifold.stl", "binary_truncated.stl")
+
+
+def present(paths):
+    return [p for p in paths if os.path.exists(p)]
+
+
+def ids_of(path):
+    return os.path.basename(path)
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory):
+    base = {"backend local": {"plugin": "local-gmsh", "workers": 2}}
+    d = Daemon(tmp_path_factory.mktemp("mesh"), base, base={})
+    try:
+        yield d.start()
+        d.stop()
+    finally:
+        d.kill()
+
+
+def send(client, kind, path, **fields):
+    with open(path, "rb") as file:
+        data = file.read()
+    return client.form(f"/api/jobs/{kind}", [("file", os.path.basename(path), data)], fields)
+
+
+def run(client, kind, path, **fields):
+    return client.wait(send(client, kind, path, **fields).expect(202).json["job_id"], seconds=180)
+
+
+def read_json(client, job, name):
+    return json.loads(client.artifact(job["job_id"], name).expect(200).body)
+
+
+def check_glb(data):
+    magic, version, length = struct.unpack_from("<4sII", data)
+    assert (magic, version, length) == (b"glTF", 2, len(data))
+    size, kind = struct.unpack_from("<I4s", data, 12)
+    assert kind == b"JSON"
+    doc = json.loads(data[20:20 + size])
+    assert doc["asset"]["version"] == "2.0" and doc["meshes"][0]["primitives"]
+    return doc
+
+
+@pytest.mark.parametrize("path", present(PARTS + SMALL), ids=ids_of)
+def test_preview(client, path):
+    job = run(client, "preview", path)
+    assert job["status"] == "completed", job["error"]
+    assert {a["name"] for a in job["artifacts"]} >= {"preview.glb", "preview.json", "result.json"}
+    flat = read_json(client, job, "preview.json")
+    assert flat["numTriangles"] > 0 and flat["isPreview"] is True
+    assert len(flat["vertices"]) == 9 * flat["numTriangles"] == 3 * flat["numVertices"]
+    assert len(flat["colors"]) == len(flat["vertices"])
+    doc = check_glb(client.artifact(job["job_id"], "preview.glb").body)
+    assert client.artifact(job["job_id"], "preview.glb").header("content-type") == "model/gltf-binary"
+    drawn = sum(doc["accessors"][p["indices"]]["count"] for p in doc["meshes"][0]["primitives"]) // 3
+    assert drawn == flat["numTriangles"]
+    assert read_json(client, job, "result.json") == job["result"]
+    stages = [e.data["stage"] for e in client.events(job["job_id"]) if e.name == "progress"]
+    order = ["import", "edges", "faces", "write"]
+    assert [s for i, s in enumerate(stages) if s not in stages[:i]] == [s for s in order if s in stages]
+
+
+@pytest.mark.parametrize("path", present(PARTS + SOLID), ids=ids_of)
+def test_mesh(client, path):
+    job = run(client, "mesh", path)
+    assert job["status"] == "completed", job["error"]
+    assert {a["name"] for a in job["artifacts"]} >= {"mesh.msh", "mesh.vtu", "result.json", "quality.json"}
+    counts = job["result"]["counts"]
+    assert counts["tetrahedra"] > 0 and counts["nodes"] > 0
+    assert client.artifact(job["job_id"], "mesh.msh", {"Range": "bytes=0-20"}).body.startswith(b"$MeshFormat\n4.1 1")
+    quality = json.dumps(read_json(client, job, "quality.json"))
+    for word in ("min", "mean", "histogram", "sicn", "gamma"):
+        assert word in quality
+    log = client.get(f"/api/jobs/{job['job_id']}/log").expect(200).text
+    assert "Info" in log or "Meshing" in log, log[:300]
+
+
+def test_parameters_take_effect(client):
+    path = present(PARTS + SOLID)[0]
+    coarse = run(client, "mesh", path)["result"]["counts"]["tetrahedra"]
+    flat = read_json(client, run(client, "preview", path), "preview.json")
+    size = flat["geometry"]["bbox_diagonal"] / 60
+    fine = run(client, "preview", path, max_size_mm=size)
+    assert read_json(client, fine, "preview.json")["numTriangles"] > 2 * flat["numTriangles"]
+    second = run(client, "mesh", path, element_order=2, binary="no")
+    assert second["status"] == "completed", second["error"]
+    head = client.artifact(second["job_id"], "mesh.msh", {"Range": "bytes=0-30"}).body
+    assert head.startswith(b"$MeshFormat\n4.1 0")
+    assert second["result"]["counts"]["nodes"] > 2 * coarse / 10
+
+
+@pytest.mark.parametrize("kind", ["preview", "mesh"])
+@pytest.mark.parametrize("path", BAD, ids=ids_of)
+def test_bad_files_end_clearly(client, daemon, path, kind):
+    name = os.path.basename(path)
+    r = send(client, kind, path)
+    if r.status != 202:
+        assert r.status in (400, 413, 415, 422), r
+        assert r.json["detail"]
+        return
+    job = client.wait(r.json["job_id"], seconds=150)
+    if job["status"] == "completed":
+        assert name in MISNAMED or kind == "preview" and name in SURFACE_ONLY, job["result"]
+        return
+    error = job["error"]
+    assert job["status"] == "failed" and job["artifacts"] == []
+    assert len(error["detail"]) > 20 and error["title"], error
+    if error["type"] == "/problems/job-bad-input":
+        assert len(job["attempts"]) == 1, "bad input is never tried again"
+    assert daemon.folder not in json.dumps(error), "paths of the server are no client's business"
+
+
+def test_scripts_are_refused(client):
+    """A Gmsh script can run commands: neither its ending nor its content gets anywhere near the parser."""
+    script = b'SystemCall "touch /tmp/lathe-was-here";\nPoint(1) = {0,0,0};\n'
+    for ending in ("geo", "msh", "pos", "geo_unrolled", "step.geo", "py", "gz"):
+        name = f"attack.{ending}"
+        client.form("/api/jobs/mesh", [("file", name, script)]).problem(415, "unsupported-media-type")
+    for name in ("attack.step", "attack.stl", "attack.brep", "attack.igs", "attack", "attack.STEP"):
+        r = client.form("/api/jobs/preview", [("file", name, script)])
+        if r.status == 202:
+            job = client.wait(r.json["job_id"])
+            assert job["status"] == "failed" and job["error"]["type"] == "/problems/job-bad-input", job
+    assert not os.path.exists("/tmp/lathe-was-here")
+
+
+def test_nothing_is_left_behind(client, daemon):
+    for path in BAD[:4] + present(PARTS)[:1]:
+        r = send(client, "preview", path)
+        if r.status == 202:
+            client.wait(r.json["job_id"])
+    wait_until(lambda: daemon.files("work", "uploads") == [], "work folders are empty")
+    with_files = {f.split("/")[1] for f in daemon.files("output")}
+    completed = {j["job_id"] for j in client.all_jobs(state="completed")}
+    assert with_files <= completed, "failed jobs left files"
+
+
+def test_cancel_of_a_running_mesh(client, daemon):
+    path = present(PARTS + SOLID)[0]
+    flat = read_json(client, run(client, "preview", path), "preview.json")
+    r = send(client, "mesh", path, max_size_mm=flat["geometry"]["bbox_diagonal"] / 400)
+    job_id = r.expect(202).json["job_id"]
+    wait_until(lambda: client.job(job_id)["progress"]["percent"] > 0, "it has begun")
+    zygotes = {pid: children_of(pid) for pid in children_of(daemon.pid)}
+    assert any(zygotes.values()), "a child works on it"
+    client.cancel(job_id).expect(200)
+    job = client.wait(job_id)
+    assert job["status"] == "cancelled" and job["artifacts"] == []
+    wait_until(lambda: not any(children_of(pid) for pid in zygotes), "the child is gone")
+    assert run(client, "preview", path)["status"] == "completed"
+    wait_until(lambda: daemon.files("work") == [], "its work folder is removed")
+
+
+def test_timeout_of_a_mesh(client):
+    path = present(PARTS + SOLID)[0]
+    flat = read_json(client, run(client, "preview", path), "preview.json")
+    job = run(client, "mesh", path, max_size_mm=flat["geometry"]["bbox_diagonal"] / 500, timeout_s=1)
+    assert job["status"] == "failed"
+    assert job["error"]["type"] == "/problems/job-timeout", job["error"]
+    assert run(client, "preview", path)["status"] == "completed"
+
+
+def test_four_meshes_on_two_slots(client):
+    path = present(SOLID + PARTS)[0]
+    ids = [send(client, "mesh", path).expect(202).json["job_id"] for _ in range(4)]
+    jobs = [client.wait(i, seconds=120) for i in ids]
+    assert [j["status"] for j in jobs] == ["completed"] * 4
+    counts = {j["result"]["counts"]["tetrahedra"] for j in jobs}
+    assert len(counts) == 1, "one thread repeats its result exactly"
