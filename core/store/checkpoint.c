@@ -68,13 +68,15 @@ void *checkpoint_main(void *arg) {
     s->checkpoint_wanted = false;
     s->checkpoint_done = true;
     s->checkpoint_rc = rc;
+    if (checkpoint_failed(s))
+      pthread_cond_signal(&s->work); /* the connections are renewed at once */
   }
   pthread_mutex_unlock(&s->lock);
   return NULL;
 }
 
 static void settle(struct store *s, int rc) {
-  if (rc == SQLITE_OK)
+  if (rc == SQLITE_OK && s->conn.db != NULL)
     rc = sqlite3_wal_checkpoint_v2(s->conn.db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
   bool failing = rc != SQLITE_OK && rc != SQLITE_BUSY;
   if (failing && !s->checkpoint_failing)
@@ -86,14 +88,16 @@ static void settle(struct store *s, int rc) {
   s->renew |= (rc & 0xff) == SQLITE_IOERR;
 }
 
+bool checkpoint_failed(const struct store *s) {
+  return s->checkpoint_done && (s->checkpoint_rc & 0xff) == SQLITE_IOERR;
+}
+
 void checkpoint_between(struct store *s) {
-  if (s->conn.db == NULL || s->wal_frames < WAL_FRAMES_SOFT)
-    return;
   pthread_mutex_lock(&s->lock);
   bool done = s->checkpoint_done, under_way = s->checkpoint_wanted;
   int rc = s->checkpoint_rc;
   s->checkpoint_done = false;
-  if (!done && !under_way) {
+  if (!done && !under_way && s->wal_frames >= WAL_FRAMES_SOFT) {
     s->checkpoint_wanted = true;
     pthread_cond_signal(&s->checkpoint_work);
   }

@@ -176,6 +176,8 @@ void *writer_main(void *store);
 void *checkpoint_main(void *store);
 /* (writer) after its connection was opened. */
 void checkpoint_watch(struct store *s);
+/* (lock) the thread could not write or sync the database file, and the writer must know. */
+bool checkpoint_failed(const struct store *s);
 /* (writer) between two groups. */
 void checkpoint_between(struct store *s);
 

@@ -299,6 +299,7 @@ static void drain(struct store *s) {
 void store_close(struct store *s) {
   drain(s);
   stop_threads(s, 3);
+  s->renew |= checkpoint_failed(s);
   struct conn *const writers[] = {&s->conn, &s->checkpoint_conn};
   for (int i = 0; i < 2; i++)
     if (s->renew &&

@@ -204,10 +204,10 @@ static void note_health(struct store *s, struct batch *b, int code, const struct
   b->health = s->health;
 }
 
-/* Takes the oldest pending operations; NULL: the store closes. */
-static struct op *take_group(struct store *s) {
+/* Takes the oldest pending operations.  False: the store closes.  NULL: a checkpoint failed. */
+static bool take_group(struct store *s, struct op **ops) {
   pthread_mutex_lock(&s->lock);
-  while (s->queue == NULL && !s->stop) {
+  while (s->queue == NULL && !s->stop && !checkpoint_failed(s)) {
     s->writer_sleeps = true;
     pthread_cond_wait(&s->work, &s->lock);
     s->writer_sleeps = false;
@@ -221,8 +221,10 @@ static struct op *take_group(struct store *s) {
     if (s->queue == NULL)
       s->queue_tail = &s->queue;
   }
+  bool goes_on = head != NULL || !s->stop;
   pthread_mutex_unlock(&s->lock);
-  return head;
+  *ops = head;
+  return goes_on;
 }
 
 static void give_batch(struct store *s, struct batch *b) {
@@ -234,18 +236,26 @@ static void give_batch(struct store *s, struct batch *b) {
   store_notify(s);
 }
 
+static void serve(struct store *s, struct op *ops) {
+  struct batch *b = mem_alloc(sizeof *b);
+  struct err err = {0};
+  int code = run_group(s, ops, &err);
+  note_health(s, b, code, &err);
+  b->ops = ops;
+  b->totals = s->acknowledged;
+  give_batch(s, b);
+}
+
 void *writer_main(void *arg) {
   struct store *s = arg;
   struct op *ops;
-  while ((ops = take_group(s)) != NULL) {
-    struct batch *b = mem_alloc(sizeof *b);
-    struct err err = {0};
-    int code = run_group(s, ops, &err);
-    note_health(s, b, code, &err);
-    b->ops = ops;
-    b->totals = s->acknowledged;
-    give_batch(s, b);
+  struct err err;
+  while (take_group(s, &ops)) {
+    if (ops != NULL)
+      serve(s, ops);
     checkpoint_between(s);
+    if (s->renew)
+      ready_conn(s, &err); /* else with the next group */
   }
   return NULL;
 }

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Opening: new, again, of an older version, of a newer one, of a stranger's, locked.
+ *
+ * tests/fixtures/store/schema-N.db holds what the code of schema N wrote; with
+ * `--make FILE` this program writes such a file from the present code.
+ */
+#include "store_help.h"
+
+#include <sqlite3.h>
+
+static void sql(const char *path, const char *text) {
+  sqlite3 *db;
+  assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+  assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+  sqlite3_close(db);
+}
+
+static void test_state_survives(void **state) {
+  struct world *w = *state;
+  int64_t queued = put(w, "echo", false), done = put_ended(w, "echo", JOB_COMPLETED);
+  struct record_job pending = new_job(w, "echo");
+  struct answer a = {0};
+  send_submit(w, &pending, true, NULL, &a);
+  world_close(w); /* commits what is pending and calls back */
+  assert_int_equal(a.calls, 1);
+  assert_int_equal(a.code, 0);
+  world_must_open(w);
+  assert_string_equal(counts(w), "1 1 1 0 0");
+  assert_int_equal(look(w, w->id[queued], NULL), JOB_QUEUED);
+  assert_int_equal(look(w, w->id[done], NULL), JOB_COMPLETED);
+  assert_int_equal(store_next_num(w->store), 4);
+  struct store_stats stats;
+  store_stats(w->store, &stats);
+  assert_int_equal(stats.last_seq, 6);
+}
+
+struct recovered {
+  struct buf text;
+  int stop_after;
+};
+
+static int on_recovered(void *ctx, const struct record_job *job) {
+  struct recovered *r = ctx;
+  buf_printf(&r->text, "%lld:%s:%zu:%zu:%s ", (long long)job->num, job_state_word(job->state),
+             job->input_count, job->attempt_count,
+             job->attempt_count > 0 && job->attempts[0].ref != NULL ? job->attempts[0].ref : "-");
+  return --r->stop_after == 0;
+}
+
+static void test_recover(void **state) {
+  struct world *w = *state;
+  struct record_input in = {"a.step", "aa", 1};
+  struct record_job with_input = new_job(w, "mesh");
+  struct answer a = {0};
+  struct err err;
+  with_input.inputs = &in;
+  with_input.input_count = 1;
+  send_submit(w, &with_input, true, NULL, &a);
+  put_ended(w, "echo", JOB_FAILED);
+  put(w, "echo", false);
+  store_checkpoint(w->store, with_input.num, 1, "modal:7", help_done, &a);
+  world_close(w);
+  world_must_open(w);
+  struct recovered r = {0};
+  assert_int_equal(store_recover(w->store, on_recovered, &r, &err), 0);
+  assert_string_equal(r.text.data, "1:running:1:1:modal:7 3:queued:0:0:- ");
+  buf_clear(&r.text);
+  r.stop_after = 1;
+  assert_int_equal(store_recover(w->store, on_recovered, &r, &err), 0);
+  assert_string_equal(r.text.data, "1:running:1:1:modal:7 ");
+  buf_free(&r.text);
+}
+
+static void test_second_is_refused(void **state) {
+  struct world *w = *state;
+  struct world other = {0};
+  struct err err = {0};
+  char pid[40];
+  uv_loop_init(&other.loop);
+  strcpy(other.path, w->path);
+  assert_int_equal(world_open(&other, &err), ERR_CONFLICT);
+  snprintf(pid, sizeof pid, "pid %d", (int)getpid());
+  assert_non_null(strstr(err.text, pid));
+  assert_non_null(strstr(err.text, w->path));
+  world_close(w);
+  assert_int_equal(world_open(&other, &err), 0); /* once the first is gone */
+  world_close(&other);
+  uv_loop_close(&other.loop);
+  world_must_open(w);
+}
+
+static void test_newer_is_refused(void **state) {
+  struct world *w = *state;
+  struct err err = {0};
+  world_close(w);
+  sql(w->path, "PRAGMA user_version=99");
+  assert_int_equal(world_open(w, &err), ERR_UNSUPPORTED);
+  assert_non_null(strstr(err.text, "newer"));
+  assert_non_null(strstr(err.text, "99"));
+  w->store = NULL;
+}
+
+static void test_stranger_is_refused(void **state) {
+  struct world *w = *state;
+  struct err err = {0};
+  world_close(w);
+  unlink(w->path);
+  sql(w->path, "CREATE TABLE songs(name)");
+  assert_int_equal(world_open(w, &err), ERR_UNSUPPORTED);
+  assert_non_null(strstr(err.text, "not one of lathe"));
+  FILE *f = fopen(w->path, "w");
+  fputs("this is no database at all, but a text of more than a hundred bytes, so that it cannot be "
+        "taken for an empty file",
+        f);
+  fclose(f);
+  assert_int_equal(world_open(w, &err), ERR_IO);
+  assert_non_null(strstr(err.text, w->path));
+  w->store = NULL;
+}
+
+static void test_no_folder(void **state) {
+  struct world *w = *state;
+  struct world other = {0};
+  struct err err = {0};
+  uv_loop_init(&other.loop);
+  snprintf(other.path, sizeof other.path, "%s/absent/lathe.db", w->dir);
+  assert_true(world_open(&other, &err) < 0);
+  assert_non_null(strstr(err.text, "absent"));
+  uv_loop_close(&other.loop);
+}
+
+/* ---- files of older versions ---- */
+
+static void write_fixture(struct world *w) {
+  struct record_input in = {"part.step", "5ha-of-input", 1234};
+  struct record_artifact out[] = {{"mesh.msh", "model/mesh", "5ha-of-mesh", 999},
+                                  {"result.json", "application/json", "5ha-of-result", 11}};
+  struct store_idempotency key = {"ann", "key-1", "print-1", INT64_MAX / 2};
+  struct record_job job = new_job(w, "mesh");
+  struct record_attempt at = attempt_of(1, JOB_COMPLETED);
+  struct store_event_in event = {EVENT_COMPLETED, "{\"status\":\"completed\"}"};
+  struct answer a = {0};
+  job.inputs = &in;
+  job.input_count = 1;
+  job.client = "ann";
+  send_submit(w, &job, true, &key, &a);
+  job.state = JOB_COMPLETED;
+  job.artifacts = out;
+  job.artifact_count = 2;
+  job.result_json = "{\"nodes\":8}";
+  store_finish(w->store, &job, &at, &event, help_done, &a);
+  put(w, "echo", false);
+  int64_t running = put(w, "echo", true);
+  store_checkpoint(w->store, running, 1, "slurm:42", help_done, &a);
+  add_event(w, running, EVENT_PROGRESS, "{\"percent\":5}", NULL);
+  int64_t failed = put(w, "preview", true);
+  struct record_attempt back = attempt_of(1, JOB_FAILED), second = attempt_of(2, JOB_RUNNING);
+  back.error_json = "{\"title\":\"crashed\"}";
+  struct store_event_in queued = {EVENT_QUEUED, "{}"}, started = {EVENT_STARTED, "{}"};
+  store_requeue(w->store, failed, w->id[failed], &back, 5, &queued, help_done, &a);
+  store_start(w->store, failed, w->id[failed], &second, &started, help_done, &a);
+  end(w, failed, JOB_FAILED, 2);
+  put_ended(w, "echo", JOB_CANCELLED);
+}
+
+static void see_mesh(const struct record_job *job) {
+  assert_int_equal(job->num, 1);
+  assert_int_equal(job->state, JOB_COMPLETED);
+  assert_string_equal(job->client, "ann");
+  assert_string_equal(job->inputs[0].sha256, "5ha-of-input");
+  assert_string_equal(job->artifacts[1].name, "result.json");
+  assert_string_equal(job->result_json, "{\"nodes\":8}");
+}
+
+static void see_old(void *arg, int code, const struct record_job *jobs, size_t count, bool more) {
+  *(int *)arg = 1;
+  assert_int_equal(code, 0);
+  assert_int_equal(count, 5);
+  assert_false(more);
+  see_mesh(&jobs[4]);
+  assert_string_equal(jobs[2].attempts[0].ref, "slurm:42");
+  assert_string_equal(jobs[2].progress_json, "{\"percent\":5}");
+  assert_int_equal(jobs[1].attempt_count, 2);
+  assert_string_equal(jobs[1].attempts[0].error_json, "{\"title\":\"crashed\"}");
+  assert_int_equal(jobs[1].attempts[1].state, JOB_FAILED);
+}
+
+static void copy_file(const char *from, const char *to) {
+  char *data;
+  size_t len;
+  struct err err;
+  assert_int_equal(path_read_file(from, 1 << 20, &data, &len, &err), 0);
+  FILE *f = fopen(to, "w");
+  assert_int_equal(fwrite(data, 1, len, f), len);
+  fclose(f);
+  free(data);
+}
+
+static void test_schema_1(void **state) {
+  struct world *w = *state;
+  int seen = 0;
+  world_close(w);
+  copy_file(TEST_SOURCE_DIR "/tests/fixtures/store/schema-1.db", w->path);
+  world_must_open(w);
+  struct store_filter all = {.state = -1, .limit = 10};
+  store_list(w->store, &all, see_old, &seen);
+  settle(w);
+  assert_int_equal(seen, 1);
+  assert_string_equal(counts(w), "1 1 1 1 1");
+  assert_non_null(strstr(events(w, (struct store_event_query){.limit = 100}),
+                         "3:1:completed 4:2:queued 5:3:queued 6:3:started 7:3:progress "));
+  struct store_idempotency key = {"ann", "key-1", "print-1", INT64_MAX / 2};
+  struct record_job job = new_job(w, "mesh");
+  struct answer a = {0};
+  assert_int_equal(job.num, 6);
+  send_submit(w, &job, false, &key, &a);
+  settle(w);
+  assert_true(a.replayed);
+  assert_int_equal(a.num, 1);
+  put_ended(w, "echo", JOB_COMPLETED); /* and it is written on */
+  assert_string_equal(counts(w), "1 1 2 1 1");
+}
+
+static int make_fixture(const char *path) {
+  struct world *w = world_dir();
+  world_must_open(w);
+  write_fixture(w);
+  world_close(w);
+  copy_file(w->path, path);
+  void *state = w;
+  return world_tear_down(&state);
+}
+
+int main(int argc, char **argv) {
+#define T(f) cmocka_unit_test_setup_teardown(f, world_set_up, world_tear_down)
+  const struct CMUnitTest tests[] = {
+      T(test_state_survives),
+      T(test_recover),
+      T(test_second_is_refused),
+      T(test_newer_is_refused),
+      T(test_stranger_is_refused),
+      T(test_no_folder),
+      T(test_schema_1),
+  };
+  if (argc == 3 && strcmp(argv[1], "--make") == 0)
+    return make_fixture(argv[2]);
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
