@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From texts to typed values, and what must hold between them.
+ */
+#include "base/mem.h"
+#include "base/path.h"
+#include "config/private.h"
+#include "config/tokens.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The value of a key, for saying where it stands. */
+static const struct config_value *check_value(const struct config_section *s, const char *key) {
+  const struct config_key *k = config_key_find(s->spec->name, key);
+  return &s->values[k - config_keys_of(s->spec->name).first];
+}
+
+__attribute__((format(printf, 4, 5))) static void check_fail(struct config_load *l,
+                                                             const struct config_section *s,
+                                                             const char *key, const char *fmt,
+                                                             ...) {
+  const struct config_value *v = check_value(s, key);
+  char *text = NULL;
+  va_list args;
+  va_start(args, fmt);
+  if (vasprintf(&text, fmt, args) < 0)
+    text = mem_dup(fmt);
+  va_end(args);
+  const char *where = v->where ? v->where : s->where ? s->where : l->path;
+  config_error(l, where, v->where ? v->line : s->line, "[%s] %s: %s", s->title, key, text);
+  free(text);
+}
+
+void *config_section_base(const struct config *c, const struct config_section *s) {
+  bool backend = strcmp(s->spec->name, "backend") == 0, route = strcmp(s->spec->name, "route") == 0;
+  for (size_t i = 0; backend && i < c->backend_count; i++)
+    if (strcmp(c->backends[i].name, s->name) == 0)
+      return &c->backends[i];
+  for (size_t i = 0; route && i < c->route_count; i++)
+    if (strcmp(c->routes[i].kind, s->name) == 0)
+      return &c->routes[i];
+  return backend || route ? NULL : (void *)c;
+}
+
+static void check_parse(struct config_load *l, const struct config_section *s, void *base) {
+  struct config_keys_range keys = config_keys_of(s->spec->name);
+  struct err err;
+  for (size_t i = 0; i < keys.count; i++) {
+    const struct config_key *k = &keys.first[i];
+    const struct config_value *v = &s->values[i];
+    config_value_parse(k, base, k->fallback, NULL);
+    if (k->required && (!v->text || !*v->text))
+      check_fail(l, s, k->key, "this key is required");
+    else if (v->text && config_value_parse(k, base, v->text, &err) != 0)
+      check_fail(l, s, k->key, "%s%s", err.text,
+                 strstr(v->text, " #") ? " (a comment after a value begins with ';')" : "");
+  }
+}
+
+/* ---- [server] ---- */
+static void check_origins(struct config_load *l, const struct config_section *s) {
+  for (const char **o = l->config->server.cors_origins.items; *o; o++) {
+    const char *host = strstr(*o, "://");
+    bool scheme = strncmp(*o, "http://", 7) == 0 || strncmp(*o, "https://", 8) == 0;
+    if (strcmp(*o, "*") != 0 && (!scheme || host[3] == '\0' || strpbrk(host + 3, "/?#@")))
+      check_fail(l, s, "cors_origins",
+                 "\"%.80s\" is no origin; write it as https://app.example.org, without a path", *o);
+  }
+  for (const char **h = l->config->server.allowed_hosts.items; *h; h++)
+    if (strpbrk(*h, "/@?#"))
+      check_fail(l, s, "allowed_hosts", "\"%.80s\" is no host name; write it as lathe.example.org",
+                 *h);
+}
+
+static void check_tokens(struct config_load *l, const struct config_section *s) {
+  struct config_server *server = &l->config->server;
+  struct tokens *tokens;
+  struct err err;
+  if (!*server->token_file)
+    return;
+  if (server->token_file[0] != '/') {
+    char *real = l->config->path ? realpath(l->config->path, NULL) : NULL;
+    char *slash = real ? strrchr(real, '/') : NULL;
+    if (slash)
+      slash[slash == real] = '\0';
+    char *folder = real ? real : getcwd(NULL, 0);
+    char *path = path_join(folder ? folder : "/", server->token_file);
+    free(folder);
+    free(server->token_file);
+    server->token_file = path;
+  }
+  if (tokens_load(server->token_file, &tokens, &err) != 0)
+    check_fail(l, s, "token_file", "%s", err.text);
+  else
+    tokens_free(tokens);
+}
+
+static void check_server(struct config_load *l) {
+  struct config_server *server = &l->config->server;
+  const struct config_section *s = config_section_find(l->config, "server", NULL);
+  struct err err;
+  if (config_parse_listen(server->listen, &server->host, &server->port, &err) != 0)
+    check_fail(l, s, "listen", "%s", err.text);
+  else if (!config_is_loopback(server->host) && !*server->token_file)
+    check_fail(l, s, "listen",
+               "%s can be reached from other machines, so token_file must be set (a line "
+               "`name:token` for each client); or listen on 127.0.0.1",
+               server->host);
+  check_origins(l, s);
+  check_tokens(l, s);
+  if (!*server->data_dir) {
+    check_fail(l, s, "data_dir", "it must not be empty");
+  } else if (server->data_dir[0] != '/') {
+    char *cwd = getcwd(NULL, 0);
+    const char *relative = server->data_dir;
+    while (strncmp(relative, "./", 2) == 0)
+      relative += 2;
+    char *path = path_join(cwd ? cwd : "/", relative);
+    free(cwd);
+    free(server->data_dir);
+    server->data_dir = path;
+  }
+}
+
+static void check_limits(struct config_load *l) {
+  struct config_limits *limits = &l->config->limits;
+  const struct config_section *s = config_section_find(l->config, "limits", NULL);
+  if (limits->backoff_max_ms < limits->backoff_base_ms)
+    check_fail(l, s, "backoff_max", "it is shorter than backoff_base");
+  if (limits->memory == 0)
+    limits->memory = machine_memory() / 4 * 3;
+  if (limits->cpus == 0)
+    limits->cpus = machine_cpus();
+}
+
+/* ---- [backend NAME] ---- */
+static const char *backend_key(const void *ctx, size_t i) {
+  return ((const struct config_key *)ctx)[i].key;
+}
+
+static void check_options(struct config_load *l, const struct config_section *s,
+                          struct config_backend *b) {
+  struct config_keys_range keys = config_keys_of("backend");
+  b->options = mem_array(s->option_count, sizeof(*b->options));
+  b->option_count = s->option_count;
+  for (size_t i = 0; i < s->option_count; i++) {
+    const struct config_raw_option *raw = &s->options[i];
+    const char *near = words_nearest(raw->key, backend_key, keys.first, keys.count);
+    if (near && words_distance(raw->key, near) > 1)
+      near = NULL;
+    b->options[i] = (struct config_option){.key = mem_dup(raw->key),
+                                           .value = mem_dup(raw->value.text),
+                                           .where = mem_dup(raw->value.where),
+                                           .near = near};
+    if (near)
+      config_warning(l, raw->value.where, raw->value.line,
+                     "[%s] \"%s\" goes to the plugin, because lathed does not know it; did you "
+                     "mean %s?",
+                     s->title, raw->key, near);
+  }
+}
+
+static void check_backend(struct config_load *l, const struct config_section *s,
+                          struct config_backend *b) {
+  struct err err;
+  check_parse(l, s, b);
+  check_options(l, s, b);
+  if (b->workers == 0)
+    b->workers = l->config->limits.cpus;
+  if (b->restart_backoff_max_ms < b->restart_backoff_ms)
+    check_fail(l, s, "restart_backoff_max", "it is shorter than restart_backoff");
+  if (*b->plugin && config_find_plugin(b->plugin, &b->plugin_path, &err) != 0 && b->enabled)
+    check_fail(l, s, "plugin", "%s", err.text);
+}
+
+/* ---- [route KIND] ---- */
+static const char *backend_name_at(const void *ctx, size_t i) {
+  return ((const struct config *)ctx)->backends[i].name;
+}
+
+static void check_route(struct config_load *l, const struct config_section *s,
+                        struct config_route *r) {
+  const struct config *c = l->config;
+  check_parse(l, s, r);
+  for (size_t i = 0; i < r->backends.count; i++) {
+    const char *name = r->backends.items[i];
+    const struct config_backend *b = NULL;
+    for (size_t k = 0; k < c->backend_count && !b; k++)
+      if (strcmp(c->backends[k].name, name) == 0)
+        b = &c->backends[k];
+    const char *near = b ? NULL : words_nearest(name, backend_name_at, c, c->backend_count);
+    if (!b)
+      check_fail(l, s, "backends", "there is no [backend %.60s]%s%s%s", name,
+                 near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    for (size_t k = 0; k < i; k++)
+      if (strcmp(r->backends.items[k], name) == 0)
+        check_fail(l, s, "backends", "%s is named twice", name);
+    if (b && !b->enabled) {
+      const struct config_value *v = check_value(s, "backends");
+      config_warning(l, v->where, v->line, "[%s] backend %s is not enabled", s->title, name);
+    }
+  }
+}
+
+void config_check(struct config_load *l) {
+  struct config *c = l->config;
+  for (size_t i = 0; i < c->section_count; i++) {
+    const struct config_section *s = &c->sections[i];
+    if (!s->spec->argument)
+      check_parse(l, s, c);
+    c->backend_count += strcmp(s->spec->name, "backend") == 0;
+    c->route_count += strcmp(s->spec->name, "route") == 0;
+  }
+  check_server(l);
+  check_limits(l);
+  c->backends = mem_array(c->backend_count, sizeof(*c->backends));
+  c->routes = mem_array(c->route_count, sizeof(*c->routes));
+  struct config_backend *b = c->backends;
+  struct config_route *r = c->routes;
+  for (size_t i = 0; i < c->section_count; i++) {
+    if (strcmp(c->sections[i].spec->name, "backend") == 0)
+      (b++)->name = mem_dup(c->sections[i].name);
+    else if (strcmp(c->sections[i].spec->name, "route") == 0)
+      (r++)->kind = mem_dup(c->sections[i].name);
+  }
+  for (size_t i = 0; i < c->section_count; i++) /* limits are resolved by now */
+    if (strcmp(c->sections[i].spec->name, "backend") == 0)
+      check_backend(l, &c->sections[i], config_section_base(c, &c->sections[i]));
+  for (size_t i = 0; i < c->section_count; i++) /* backends are known by now */
+    if (strcmp(c->sections[i].spec->name, "route") == 0)
+      check_route(l, &c->sections[i], config_section_base(c, &c->sections[i]));
+  if (c->backend_count == 0)
+    config_warning(l, l->path, 0, "there is no [backend NAME], so every job would be refused");
+}

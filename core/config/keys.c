@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Every section and every key.
+ */
+#include "config/private.h"
+
+#include <string.h>
+
+#define KB     (INT64_C(1) << 10)
+#define MB     (INT64_C(1) << 20)
+#define GB     (INT64_C(1) << 30)
+#define TB     (INT64_C(1) << 40)
+#define SECOND INT64_C(1000)
+#define MINUTE (60 * SECOND)
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
+
+const struct config_section_spec config_section_specs[] = {
+    {.name = "server", .help = "Where the daemon listens, keeps its data, and whom it answers."},
+    {.name = "limits", .help = "Bounds for everything that a client or a job can make grow."},
+    {.name = "retention", .help = "When finished jobs and unused inputs are removed."},
+    {.name = "log", .help = "The daemon's own log, on stderr."},
+    {.name = "storage", .help = "How inputs and results are written."},
+    {.name = "backend",
+     .argument = "NAME",
+     .help = "A plugin and how it is run. Keys that are not named here are options of the plugin; "
+             "`GET /api/backends` lists those it knows."},
+    {.name = "route",
+     .argument = "KIND",
+     .help =
+         "Which backends take jobs of a kind. A kind without a route is served by every backend "
+         "that does it, in the order of the file."},
+    {.name = "guard", .argument = "NAME", .future = true},
+    {.name = "model", .argument = "NAME", .future = true},
+    {.name = "cost", .future = true},
+};
+const size_t config_section_spec_count = sizeof(config_section_specs) /
+                                         sizeof(config_section_specs[0]);
+
+#define PLACE(name)    .offset = offsetof(struct config, name)
+#define B(name)        .offset = offsetof(struct config_backend, name)
+#define R(name)        .offset = offsetof(struct config_route, name)
+#define INT(a, b)      .type = CONFIG_INT, .min = (a), .max = (b)
+#define SIZE(a, b)     .type = CONFIG_SIZE, .min = (a), .max = (b)
+#define DURATION(a, b) .type = CONFIG_DURATION, .min = (a), .max = (b)
+#define WORD(list)     .type = CONFIG_WORD, .words = list
+#define BOOL           .type = CONFIG_BOOL
+#define TEXT           .type = CONFIG_TEXT
+#define LIST           .type = CONFIG_LIST
+
+/* clang-format off */
+const struct config_key config_keys[] = {
+    {"server", "listen", TEXT, PLACE(server.listen), .fallback = "127.0.0.1:8080", .restart = true,
+     .help = "Address and port; port 0 takes a free one. Anything but loopback needs `token_file`."},
+    {"server", "data_dir", TEXT, PLACE(server.data_dir), .fallback = "./data", .restart = true,
+     .help = "Folder of the database, inputs and results; made when absent. Relative to the working directory."},
+    {"server", "cors_origins", LIST, PLACE(server.cors_origins), .fallback = "",
+     .help = "Origins whose pages may call the API, as `https://app.example.org`; `*` for any."},
+    {"server", "max_upload", SIZE(KB, 16 * TB), PLACE(server.max_upload), .fallback = "500M",
+     .help = "Largest request that carries files."},
+    {"server", "token_file", TEXT, PLACE(server.token_file), .fallback = "",
+     .help = "File of bearer tokens, a line `name:token` each, mode 0600. Relative to this file. Empty: no tokens are asked for."},
+    {"server", "allowed_hosts", LIST, PLACE(server.allowed_hosts), .fallback = "",
+     .help = "`Host` names that are ours, besides loopback names and the address of `listen`."},
+    {"server", "shutdown_grace", DURATION(0, DAY), PLACE(server.shutdown_grace_ms), .fallback = "10s",
+     .help = "How long running jobs may go on after SIGTERM before they are queued again."},
+
+    {"limits", "queue_max", INT(1, 100000000), PLACE(limits.queue_max), .fallback = "100000",
+     .help = "Waiting jobs; past that, submits get 503 with Retry-After."},
+    {"limits", "queue_max_per_client", INT(0, 100000000), PLACE(limits.queue_max_per_client), .fallback = "0", .zero = "no limit",
+     .help = "Waiting jobs of one client."},
+    {"limits", "connections", INT(4, 1000000), PLACE(limits.connections), .fallback = "12000", .restart = true,
+     .help = "Connections at a time."},
+    {"limits", "body_max", SIZE(KB, GB), PLACE(limits.body_max), .fallback = "16M",
+     .help = "Largest JSON body or form field."},
+    {"limits", "wait_max", DURATION(0, HOUR), PLACE(limits.wait_max_ms), .fallback = "60s",
+     .help = "Longest `Prefer: wait=N` that is honoured."},
+    {"limits", "attempts", INT(1, 100), PLACE(limits.attempts), .fallback = "3",
+     .help = "Attempts of a job, where neither its kind nor its route says otherwise."},
+    {"limits", "backoff_base", DURATION(1, DAY), PLACE(limits.backoff_base_ms), .fallback = "1s",
+     .help = "Pause before the second attempt; it doubles with each further one, with jitter."},
+    {"limits", "backoff_max", DURATION(1, 7 * DAY), PLACE(limits.backoff_max_ms), .fallback = "5m",
+     .help = "Longest pause between attempts."},
+    {"limits", "job_timeout", DURATION(1, 365 * DAY), PLACE(limits.job_timeout_ms), .fallback = "15m",
+     .help = "Wall time of an attempt."},
+    {"limits", "job_cpu", DURATION(0, 3650 * DAY), PLACE(limits.job_cpu_ms), .fallback = "0", .zero = "the wall time times the job's threads",
+     .help = "CPU time of an attempt."},
+    {"limits", "job_memory", SIZE(0, 1024 * TB), PLACE(limits.job_memory), .fallback = "8G", .zero = "no limit",
+     .help = "Address space of an attempt's process."},
+    {"limits", "job_output", SIZE(0, 1024 * TB), PLACE(limits.job_output), .fallback = "4G", .zero = "no limit",
+     .help = "Bytes that an attempt may write."},
+    {"limits", "log_bytes", SIZE(0, GB), PLACE(limits.log_bytes), .fallback = "4M",
+     .help = "Kept log of a job; what comes after it is dropped."},
+    {"limits", "idempotency_ttl", DURATION(MINUTE, 365 * DAY), PLACE(limits.idempotency_ttl_ms), .fallback = "24h",
+     .help = "How long an `Idempotency-Key` is remembered."},
+    {"limits", "ageing", DURATION(SECOND, 365 * DAY), PLACE(limits.ageing_ms), .fallback = "60s",
+     .help = "A waiting job gains one step of priority each time so long passes."},
+    {"limits", "memory", SIZE(0, 1024 * TB), PLACE(limits.memory), .fallback = "0", .zero = "three quarters of what the machine or the container has",
+     .help = "Memory that all local jobs together may be planned with."},
+    {"limits", "cpus", INT(0, 65536), PLACE(limits.cpus), .fallback = "0", .zero = "all that the machine or the container has",
+     .help = "Processor cores that all local jobs together may be planned with."},
+
+    {"retention", "jobs_age", DURATION(0, 36500 * DAY), PLACE(retention.jobs_age_ms), .fallback = "30d", .zero = "for ever",
+     .help = "Finished jobs older than this go, with their results."},
+    {"retention", "jobs_max", INT(0, 2000000000), PLACE(retention.jobs_max), .fallback = "1000000", .zero = "no limit",
+     .help = "Finished jobs that are kept; the oldest go first."},
+    {"retention", "bytes_max", SIZE(0, 1024 * TB), PLACE(retention.bytes_max), .fallback = "50G", .zero = "no limit",
+     .help = "Bytes of results that are kept; the oldest jobs go first."},
+    {"retention", "events_age", DURATION(0, 36500 * DAY), PLACE(retention.events_age_ms), .fallback = "7d", .zero = "as long as the job",
+     .help = "Progress and log of finished jobs older than this go; the job stays."},
+    {"retention", "blobs_age", DURATION(0, 36500 * DAY), PLACE(retention.blobs_age_ms), .fallback = "1d", .zero = "for ever",
+     .help = "Inputs that no job refers to go when unused for so long."},
+    {"retention", "interval", DURATION(SECOND, DAY), PLACE(retention.interval_ms), .fallback = "10m",
+     .help = "How often retention looks."},
+
+    {"log", "level", WORD("debug|info|warn|error"), PLACE(log.level), .fallback = "info",
+     .help = "The least that is written."},
+    {"log", "format", WORD("text|json"), PLACE(log.format), .fallback = "text",
+     .help = "One line an entry, as `key=value` text or as a JSON object."},
+
+    {"storage", "sync", BOOL, PLACE(storage.sync), .fallback = "yes", .restart = true,
+     .help = "Results are on disk before a job says `completed`. `no` may lose files of the last seconds in a power cut."},
+
+    {"backend", "plugin", TEXT, B(plugin), .fallback = "", .required = true,
+     .help = "`local-gmsh`, `local-gmsh.so` or an absolute path. Looked for in `$LATHE_PLUGIN_PATH`, then beside the programs."},
+    {"backend", "enabled", BOOL, B(enabled), .fallback = "yes",
+     .help = "`no` leaves the backend out."},
+    {"backend", "workers", INT(0, 4096), B(workers), .fallback = "0", .zero = "one for each core",
+     .help = "Jobs at a time."},
+    {"backend", "memory", SIZE(0, 1024 * TB), B(memory), .fallback = "0", .zero = "only that of the machine",
+     .help = "Memory budget of all jobs of this backend."},
+    {"backend", "threads", INT(0, 65536), B(threads), .fallback = "0", .zero = "only that of the machine",
+     .help = "Thread budget of all jobs of this backend."},
+    {"backend", "job_memory", SIZE(0, 1024 * TB), B(job_memory), .fallback = "0", .zero = "as in [limits]",
+     .help = "Address space of an attempt's process."},
+    {"backend", "job_cpu", DURATION(0, 3650 * DAY), B(job_cpu_ms), .fallback = "0", .zero = "as in [limits]",
+     .help = "CPU time of an attempt."},
+    {"backend", "job_timeout", DURATION(0, 365 * DAY), B(job_timeout_ms), .fallback = "0", .zero = "as in [limits]",
+     .help = "Wall time of an attempt."},
+    {"backend", "job_output", SIZE(0, 1024 * TB), B(job_output), .fallback = "0", .zero = "as in [limits]",
+     .help = "Bytes that an attempt may write."},
+    {"backend", "nice", INT(0, 19), B(nice), .fallback = "5",
+     .help = "Scheduling niceness of the workers; above 0 the daemon answers before they compute."},
+    {"backend", "ready_timeout", DURATION(100, DAY), B(ready_timeout_ms), .fallback = "30s",
+     .help = "A worker that is not ready by then is replaced."},
+    {"backend", "heartbeat_timeout", DURATION(SECOND, DAY), B(heartbeat_timeout_ms), .fallback = "30s",
+     .help = "A worker that is silent for so long is replaced."},
+    {"backend", "restart_backoff", DURATION(10, HOUR), B(restart_backoff_ms), .fallback = "500ms",
+     .help = "Pause before a worker that died is started again; it doubles each time it dies."},
+    {"backend", "restart_backoff_max", DURATION(10, DAY), B(restart_backoff_max_ms), .fallback = "1m",
+     .help = "Longest such pause."},
+
+    {"route", "backends", LIST, R(backends), .fallback = "", .required = true,
+     .help = "Names of backends, in the order of preference."},
+    {"route", "policy", WORD("ordered|round_robin|least_loaded"), R(policy), .fallback = "ordered",
+     .help = "`ordered`: the first that has room. `round_robin`: in turn. `least_loaded`: the one with most room."},
+    {"route", "attempts", INT(0, 100), R(attempts), .fallback = "0", .zero = "as the kind or [limits] says",
+     .help = "Attempts of a job, over all backends."},
+    {"route", "timeout", DURATION(0, 365 * DAY), R(timeout_ms), .fallback = "0", .zero = "as the backend or [limits] says",
+     .help = "Wall time of an attempt."},
+};
+/* clang-format on */
+const size_t config_key_count = sizeof(config_keys) / sizeof(config_keys[0]);
+
+struct config_keys_range config_keys_of(const char *section) {
+  struct config_keys_range range = {0};
+  for (size_t i = 0; i < config_key_count; i++) {
+    if (strcmp(config_keys[i].section, section) != 0)
+      continue;
+    if (range.count++ == 0)
+      range.first = &config_keys[i];
+  }
+  return range;
+}
+
+const struct config_key *config_key_find(const char *section, const char *key) {
+  for (size_t i = 0; i < config_key_count; i++)
+    if (strcmp(config_keys[i].section, section) == 0 && strcmp(config_keys[i].key, key) == 0)
+      return &config_keys[i];
+  return NULL;
+}
+
+const struct config_section_spec *config_section_spec_find(const char *name) {
+  for (size_t i = 0; i < config_section_spec_count; i++)
+    if (strcmp(config_section_specs[i].name, name) == 0)
+      return &config_section_specs[i];
+  return NULL;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Bearer tokens, from a file with a line `name:token` (or just `token`) each.  Kept as digests.
+ */
+#ifndef CONFIG_TOKENS_H
+#define CONFIG_TOKENS_H
+
+#include "base/err.h"
+
+struct tokens;
+
+/* Refuses a file that others may read, short tokens, and a file without tokens. */
+int tokens_load(const char *path, struct tokens **out, struct err *err);
+void tokens_free(struct tokens *t); /* NULL is fine */
+
+/* The client's name of a token, valid while `t` is; NULL when the token is none of ours. */
+const char *tokens_client(const struct tokens *t, const char *token);
+
+#endif
