@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The daemon: opens the rooms from the ground up, wires them, lets the loop run, and closes them
+ * from the top down.
+ *
+ *   opening --> serving --SIGTERM--> draining --all jobs at rest--> lingering --> closing --> exit
+ * 0 | ^                     \--second signal--> exit 1 at once | |
+ *                +-+ SIGHUP: the new configuration's differences are applied, or, if it has
+ *                    errors, they are logged and the old one stays
+ *
+ * While it drains it goes on answering: submits get 503, streams tell how the running jobs end. The
+ * linger lets last answers leave.
+ */
+#include "daemon.h"
+
+#include "api/api.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "config/tokens.h"
+#include "observe/log.h"
+#include "storage/storage.h"
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { LINGER_MS = 50, LAST_MS = 3000, STORE_CACHE = 8 << 20 };
+
+struct token_set { /* one token file as it was read; requests hold names of older ones */
+  struct tokens *tokens;
+  struct token_set *older;
+};
+
+struct daemon {
+  struct config *config;
+  struct token_set *tokens;
+  uv_loop_t loop;
+  uv_signal_t term, interrupt, hangup;
+  uv_timer_t linger;
+  bool draining;
+  int exit_code;
+  struct metrics *metrics;
+  struct storage *storage;
+  struct store *store;
+  struct kinds *kinds;
+  struct routing *routing;
+  struct jobs *jobs;
+  struct workers *workers;
+  struct api *api;
+  struct http *http;
+};
+
+/* ---- the process ---- */
+
+static void prepare_process(void) {
+  struct rlimit files;
+  umask(077);
+  signal(SIGPIPE, SIG_IGN);
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+  /* A few threads that allocate little: one heap for all, and freed pages go back. */
+  mallopt(M_ARENA_MAX, 1);
+  mallopt(M_TRIM_THRESHOLD, 1 << 20);
+  mallopt(M_MMAP_THRESHOLD, 1 << 20);
+}
+
+static void configure_log(const struct config *c) {
+  log_configure(
+      &(struct log_options){.level = (enum log_level)c->log.level, .json = c->log.format == 1});
+}
+
+/* ---- tokens ---- */
+
+static int read_tokens(struct daemon *d, const struct config *c, struct err *err) {
+  struct tokens *t = NULL;
+  if (c->server.token_file[0]) {
+    int rc = tokens_load(c->server.token_file, &t, err);
+    if (rc < 0)
+      return rc;
+  }
+  struct token_set *set = mem_alloc(sizeof *set);
+  *set = (struct token_set){.tokens = t, .older = d->tokens};
+  d->tokens = set;
+  return 0;
+}
+
+static const char *authorise(void *ctx, const char *token) {
+  const struct daemon *d = ctx;
+  return d->tokens->tokens ? tokens_client(d->tokens->tokens, token) : NULL;
+}
+
+static void free_tokens(struct daemon *d) {
+  for (struct token_set *older; d->tokens; d->tokens = older) {
+    older = d->tokens->older;
+    tokens_free(d->tokens->tokens);
+    free(d->tokens);
+  }
+}
+
+/* ---- opening ---- */
+
+static void on_store_health(void *ctx, int code, const char *text) {
+  struct daemon *d = ctx;
+  if (d->jobs)
+    jobs_store_health(d->jobs, code, text);
+}
+
+static void on_event(void *ctx, const struct record_event *event) {
+  const struct daemon *d = ctx;
+  api_on_event(d->api, event);
+}
+
+static struct api_options api_options(struct daemon *d) {
+  return (struct api_options){
+      .upload_max = d->config->server.max_upload,
+      .wait_max_s = (int)(d->config->limits.wait_max_ms / 1000),
+      .authorise = authorise,
+      .authorise_ctx = d,
+  };
+}
+
+static int open_state(struct daemon *d, struct err *err) {
+  const char *dir = d->config->server.data_dir;
+  char **folders = daemon_kind_folders(d->config);
+  char *path = path_join(dir, "lathe.db");
+  int rc = path_make_dirs(dir, err);
+  if (rc == 0) /* first of all: its lock keeps a second daemon from the files of the first */
+    rc = store_open(&d->store, &d->loop,
+                    &(struct store_options){.path = path,
+                                            .cache_bytes = STORE_CACHE,
+                                            .on_event = on_event,
+                                            .on_health = on_store_health,
+                                            .ctx = d},
+                    err);
+  if (rc == 0)
+    rc = storage_open(
+        &d->storage, &d->loop,
+        &(struct storage_options){.data_dir = dir, .sync = d->config->storage.sync != 0}, err);
+  if (rc == 0)
+    rc = storage_clear_work(d->storage, err);
+  if (rc == 0)
+    rc = kinds_load(&d->kinds, (const char *const *)folders, err);
+  free(path);
+  daemon_folders_free(folders);
+  return rc;
+}
+
+static int open_jobs(struct daemon *d, struct err *err) {
+  struct jobs_backend_budget *budgets;
+  struct jobs_options options = daemon_jobs_options(d->config, &budgets);
+  d->routing = routing_new();
+  daemon_configure_routes(d->config, d->routing);
+  int rc = jobs_new(&d->jobs, &d->loop, d->store, d->storage, d->kinds, d->routing, d->metrics,
+                    &options, err);
+  free(budgets);
+  if (rc < 0)
+    return rc;
+  char *program = daemon_worker_program();
+  d->workers = workers_new(&d->loop,
+                           &(struct workers_options){.worker_program = program,
+                                                     .work_root = storage_work_root(d->storage),
+                                                     .events = jobs_worker_events(d->jobs),
+                                                     .metrics = d->metrics});
+  free(program);
+  jobs_set_workers(d->jobs, d->workers);
+  return jobs_recover(d->jobs, err);
+}
+
+static int open_http(struct daemon *d, struct err *err) {
+  struct http_options options = daemon_http_options(d->config);
+  api_start(d->api, &(struct api_rooms){.loop = &d->loop,
+                                        .store = d->store,
+                                        .storage = d->storage,
+                                        .jobs = d->jobs,
+                                        .kinds = d->kinds,
+                                        .workers = d->workers,
+                                        .metrics = d->metrics});
+  options.authorise = d->tokens->tokens ? api_authorise : NULL;
+  options.routes = api_routes();
+  options.sink = api_sink();
+  options.ctx = d->api;
+  options.metrics = d->metrics;
+  return http_open(&d->http, &d->loop, &options, err);
+}
+
+static void start_backend(struct daemon *d, const struct config_backend *b) {
+  struct backend_option *own;
+  struct backend_options options = daemon_backend_options(b, &own);
+  struct backend *running = workers_find(d->workers, b->name);
+  if (running)
+    workers_change(running, &options);
+  else
+    workers_add(d->workers, &options);
+  free(own);
+}
+
+/* ---- telling where it listens ---- */
+
+static void write_small_file(const char *dir, const char *name, long value) {
+  char *path = path_join(dir, name), *fresh = mem_printf("%s.new", path);
+  int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0 || dprintf(fd, "%ld\n", value) < 0 || rename(fresh, path) < 0)
+    log_warn("daemon.announce", "%s cannot be written: %s", path, strerror(errno));
+  if (fd >= 0)
+    close(fd);
+  free(fresh);
+  free(path);
+}
+
+static void announce(struct daemon *d) {
+  const struct config_server *s = &d->config->server;
+  bool v6 = strchr(s->host, ':') != NULL;
+  write_small_file(s->data_dir, "lathed.pid", getpid());
+  write_small_file(s->data_dir, "lathed.port", http_port(d->http));
+  printf("lathed: listening on http://%s%s%s:%d (data in %s)\n", v6 ? "[" : "", s->host,
+         v6 ? "]" : "", http_port(d->http), s->data_dir);
+  fflush(stdout);
+}
+
+static void unannounce(struct daemon *d) {
+  static const char *const names[] = {"lathed.port", "lathed.pid"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    char *path = path_join(d->config->server.data_dir, names[i]);
+    unlink(path);
+    free(path);
+  }
+}
+
+/* ---- reload ---- */
+
+static bool section_changed(const struct config_changes *changes, const char *name) {
+  char *title = mem_printf("backend %s", name);
+  bool found = false;
+  for (size_t i = 0; i < changes->count; i++)
+    found |= strcmp(changes->items[i].section, title) == 0;
+  free(title);
+  return found;
+}
+
+static const struct config_backend *enabled_backend(const struct config *c, const char *name) {
+  for (size_t i = 0; i < c->backend_count; i++)
+    if (c->backends[i].enabled && strcmp(c->backends[i].name, name) == 0)
+      return &c->backends[i];
+  return NULL;
+}
+
+static void apply_backends(struct daemon *d, const struct config *old,
+                           const struct config_changes *changes) {
+  for (size_t i = 0; i < old->backend_count; i++) {
+    const char *name = old->backends[i].name;
+    struct backend *b = workers_find(d->workers, name);
+    if (b && old->backends[i].enabled && !enabled_backend(d->config, name))
+      workers_remove(b);
+  }
+  for (size_t i = 0; i < d->config->backend_count; i++) {
+    const struct config_backend *b = &d->config->backends[i];
+    if (b->enabled && (section_changed(changes, b->name) || !enabled_backend(old, b->name)))
+      start_backend(d, b);
+  }
+}
+
+static void log_changes(const struct config_changes *changes) {
+  static const char *const words[] = {"changed", "added", "removed"};
+  for (size_t i = 0; i < changes->count; i++) {
+    const struct config_change *c = &changes->items[i];
+    log_write(c->needs_restart ? LOG_WARN : LOG_INFO, "config.change", "[%s]%s%s %s%s", c->section,
+              c->key ? " " : "", c->key ? c->key : "", words[c->what],
+              c->needs_restart ? "; it takes effect at the next start" : "");
+  }
+}
+
+static void apply(struct daemon *d, struct config *new) {
+  struct config *old = d->config;
+  struct config_changes changes;
+  struct jobs_backend_budget *budgets;
+  config_diff(old, new, &changes);
+  log_changes(&changes);
+  d->config = new;
+  configure_log(new);
+  struct http_options http = daemon_http_options(new);
+  http.authorise = d->tokens->tokens ? api_authorise : NULL;
+  http_reconfigure(d->http, &http);
+  struct api_options api = api_options(d);
+  api_reconfigure(d->api, &api);
+  daemon_configure_routes(new, d->routing);
+  apply_backends(d, old, &changes);
+  struct jobs_options jobs = daemon_jobs_options(new, &budgets);
+  jobs_reconfigure(d->jobs, &jobs);
+  log_info("config.reload", "the configuration was reloaded: %zu changes", changes.count);
+  free(budgets);
+  config_changes_free(&changes);
+  config_free(old);
+}
+
+static void on_hangup(uv_signal_t *handle, int number) {
+  (void)number;
+  struct daemon *d = handle->data;
+  struct config *new = NULL;
+  struct config_problems problems = {0};
+  struct err err = {0};
+  if (d->draining)
+    return;
+  int rc = config_load(d->config->path, &new, &problems);
+  for (size_t i = 0; i < problems.count; i++)
+    log_write(problems.items[i].warning ? LOG_WARN : LOG_ERROR, "config.problem", "%s: %s",
+              problems.items[i].where, problems.items[i].text);
+  config_problems_free(&problems);
+  if (rc == 0 && (rc = read_tokens(d, new, &err)) < 0) {
+    log_error("config.tokens", "%s", err.text);
+    config_free(new);
+  }
+  if (rc < 0)
+    log_error("config.reload", "the configuration has errors; the old one stays in effect");
+  else
+    apply(d, new);
+}
+
+/* ---- the end ---- */
+
+static void on_stopped(void *arg) {
+  struct daemon *d = arg;
+  d->workers = NULL;
+  uv_stop(&d->loop);
+}
+
+static void on_lingered(uv_timer_t *timer) {
+  struct daemon *d = timer->data;
+  http_close(d->http);
+  d->http = NULL;
+  workers_free(d->workers, on_stopped, d);
+}
+
+static void on_drained(void *arg) {
+  struct daemon *d = arg;
+  log_info("daemon.drained", "all jobs are at rest");
+  api_drain(d->api);
+  http_stop_accepting(d->http);
+  uv_timer_start(&d->linger, on_lingered, LINGER_MS, 0);
+}
+
+static void on_end(uv_signal_t *handle, int number) {
+  struct daemon *d = handle->data;
+  if (d->draining) {
+    log_warn("daemon.killed", "second signal: leaving at once; running jobs start again next time");
+    _exit(1);
+  }
+  d->draining = true;
+  log_info("daemon.drain", "%s: draining, at most %lld s", strsignal(number),
+           (long long)d->config->server.shutdown_grace_ms / 1000);
+  jobs_drain(d->jobs, d->config->server.shutdown_grace_ms, on_drained, d);
+}
+
+static void on_last(uv_timer_t *timer) {
+  log_warn("daemon.close", "something keeps the loop alive; leaving all the same");
+  uv_stop(timer->loop);
+}
+
+static void close_handle(uv_handle_t *handle) {
+  if (handle->loop && !uv_is_closing(handle))
+    uv_close(handle, NULL);
+}
+
+/* Callbacks that are under way (files, timers) come to their end; not for ever. */
+static void finish_loop(struct daemon *d) {
+  uv_timer_start(&d->linger, on_last, LAST_MS, 0);
+  uv_unref((uv_handle_t *)&d->linger);
+  uv_run(&d->loop, UV_RUN_DEFAULT);
+  close_handle((uv_handle_t *)&d->linger);
+  uv_run(&d->loop, UV_RUN_NOWAIT);
+  uv_loop_close(&d->loop);
+}
+
+static void close_rooms(struct daemon *d) {
+  if (d->http)
+    http_close(d->http);
+  if (d->workers) { /* it did not start: nothing runs yet */
+    workers_free(d->workers, on_stopped, d);
+    uv_run(&d->loop, UV_RUN_DEFAULT);
+  }
+  if (d->jobs)
+    jobs_free(d->jobs);
+  if (d->store)
+    store_close(d->store);
+  storage_close(d->storage);
+  close_handle((uv_handle_t *)&d->term);
+  close_handle((uv_handle_t *)&d->interrupt);
+  close_handle((uv_handle_t *)&d->hangup);
+  api_drain(d->api);
+  finish_loop(d);
+  api_free(d->api);
+  if (d->routing)
+    routing_free(d->routing);
+  if (d->kinds)
+    kinds_free(d->kinds);
+  metrics_free(d->metrics);
+  free_tokens(d);
+  config_free(d->config);
+}
+
+/* ---- the whole ---- */
+
+static void watch_signal(struct daemon *d, uv_signal_t *handle, uv_signal_cb cb, int number) {
+  uv_signal_init(&d->loop, handle);
+  handle->data = d;
+  uv_signal_start(handle, cb, number);
+}
+
+static int open_rooms(struct daemon *d, struct err *err) {
+  d->metrics = metrics_new();
+  int rc = read_tokens(d, d->config, err);
+  struct api_options options = api_options(d);
+  d->api = api_new(&options);
+  if (rc == 0)
+    rc = open_state(d, err);
+  if (rc == 0)
+    rc = open_jobs(d, err);
+  if (rc == 0)
+    rc = open_http(d, err);
+  return rc;
+}
+
+int daemon_run(struct config *config) {
+  struct daemon d = {.config = config};
+  struct err err = {0};
+  prepare_process();
+  configure_log(config);
+  uv_loop_init(&d.loop);
+  uv_timer_init(&d.loop, &d.linger);
+  d.linger.data = &d;
+  if (open_rooms(&d, &err) < 0) {
+    log_error("daemon.start", "%s", err.text);
+    fprintf(stderr, "lathed: %s\n", err.text);
+    close_rooms(&d);
+    return EXIT_FAILURE;
+  }
+  watch_signal(&d, &d.term, on_end, SIGTERM);
+  watch_signal(&d, &d.interrupt, on_end, SIGINT);
+  watch_signal(&d, &d.hangup, on_hangup, SIGHUP);
+  for (size_t i = 0; i < config->backend_count; i++)
+    if (config->backends[i].enabled)
+      start_backend(&d, &config->backends[i]);
+  announce(&d);
+  uv_run(&d.loop, UV_RUN_DEFAULT);
+  unannounce(&d);
+  close_rooms(&d);
+  return d.exit_code;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Configuration in, options of the rooms out.  No decisions.
+ */
+#include "base/mem.h"
+#include "base/path.h"
+#include "daemon.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct jobs_options daemon_jobs_options(const struct config *c,
+                                        struct jobs_backend_budget **budgets) {
+  const struct config_limits *l = &c->limits;
+  const struct config_retention *r = &c->retention;
+  *budgets = mem_array(c->backend_count + 1, sizeof **budgets);
+  for (size_t i = 0; i < c->backend_count; i++) {
+    const struct config_backend *b = &c->backends[i];
+    (*budgets)[i] = (struct jobs_backend_budget){
+        .backend = b->name,
+        .memory = b->memory,
+        .threads = b->threads,
+        .limits = {.wall_ms = b->job_timeout_ms,
+                   .cpu_ms = b->job_cpu_ms,
+                   .address_space = b->job_memory,
+                   .output_bytes = b->job_output},
+    };
+  }
+  return (struct jobs_options){
+      .queue_max = l->queue_max,
+      .queue_max_per_client = l->queue_max_per_client,
+      .attempts = l->attempts,
+      .backoff_base_ms = l->backoff_base_ms,
+      .backoff_max_ms = l->backoff_max_ms,
+      .ageing_ms = l->ageing_ms,
+      .idempotency_ttl_ms = l->idempotency_ttl_ms,
+      .limits = {.wall_ms = l->job_timeout_ms,
+                 .cpu_ms = l->job_cpu_ms,
+                 .address_space = l->job_memory,
+                 .output_bytes = l->job_output,
+                 .log_bytes = l->log_bytes},
+      .memory = l->memory,
+      .cpus = l->cpus,
+      .budgets = *budgets,
+      .budget_count = c->backend_count,
+      .retention_age = {.jobs_before_us = r->jobs_age_ms * 1000,
+                        .jobs_max = r->jobs_max,
+                        .bytes_max = r->bytes_max,
+                        .events_before_us = r->events_age_ms * 1000},
+      .blobs_age_us = r->blobs_age_ms * 1000,
+      .retention_interval_ms = r->interval_ms,
+  };
+}
+
+struct backend_options daemon_backend_options(const struct config_backend *b,
+                                              struct backend_option **options) {
+  *options = mem_array(b->option_count + 1, sizeof **options);
+  for (size_t i = 0; i < b->option_count; i++)
+    (*options)[i] = (struct backend_option){
+        .key = b->options[i].key, .value = b->options[i].value, .where = b->options[i].where};
+  return (struct backend_options){
+      .name = b->name,
+      .plugin_path = b->plugin_path,
+      .slots = b->workers,
+      .nice = b->nice,
+      .ready_timeout_ms = b->ready_timeout_ms,
+      .heartbeat_timeout_ms = b->heartbeat_timeout_ms,
+      .restart_backoff_ms = b->restart_backoff_ms,
+      .restart_backoff_max_ms = b->restart_backoff_max_ms,
+      .options = *options,
+      .option_count = b->option_count,
+  };
+}
+
+void daemon_configure_routes(const struct config *c, struct routing *routing) {
+  struct route_options *routes = mem_array(c->route_count + 1, sizeof *routes);
+  for (size_t i = 0; i < c->route_count; i++) {
+    const struct config_route *r = &c->routes[i];
+    routes[i] = (struct route_options){.kind = r->kind,
+                                       .backends = r->backends.items,
+                                       .policy = (enum route_policy)r->policy,
+                                       .attempts = r->attempts,
+                                       .timeout_ms = r->timeout_ms};
+  }
+  routing_configure(routing, routes, c->route_count);
+  free(routes);
+}
+
+struct http_options daemon_http_options(const struct config *c) {
+  return (struct http_options){
+      .host = c->server.host,
+      .port = c->server.port,
+      .body_max = c->limits.body_max,
+      .upload_max = c->server.max_upload,
+      .connections_max = c->limits.connections,
+      .allowed_hosts = c->server.allowed_hosts.items,
+      .cors_origins = c->server.cors_origins.items,
+  };
+}
+
+char *daemon_worker_program(void) {
+  char *dir = path_program_dir();
+  char *beside = path_join(dir, "lathe-worker");
+  if (access(beside, X_OK) != 0) {
+    char *installed = path_join(dir, "../libexec/lathe/lathe-worker");
+    if (access(installed, X_OK) == 0) {
+      free(beside);
+      beside = installed;
+    } else {
+      free(installed);
+    }
+  }
+  free(dir);
+  return beside;
+}
+
+/* ---- where kinds are declared ---- */
+
+static void add_folder(char ***list, size_t *count, char *folder) {
+  char *real = access(folder, X_OK) == 0 ? realpath(folder, NULL) : NULL;
+  free(folder);
+  for (size_t i = 0; real && i < *count; i++) {
+    if (strcmp((*list)[i], real) == 0) {
+      free(real);
+      real = NULL;
+    }
+  }
+  if (!real)
+    return;
+  *list = mem_grow(*list, (*count + 2) * sizeof **list);
+  (*list)[(*count)++] = real;
+  (*list)[*count] = NULL;
+}
+
+/* Ours, those of $LATHE_KINDS_PATH, and a folder kinds/ beside a third party's plugin. */
+char **daemon_kind_folders(const struct config *c) {
+  char **list = mem_array(1, sizeof *list), *dir = path_program_dir();
+  size_t count = 0;
+  add_folder(&list, &count, path_join(dir, "../share/lathe/kinds"));
+  free(dir);
+  char *more = mem_dup(getenv("LATHE_KINDS_PATH")), *rest = more;
+  for (char *one; more && (one = strsep(&rest, ":"));)
+    if (*one)
+      add_folder(&list, &count, mem_dup(one));
+  free(more);
+  for (size_t i = 0; i < c->backend_count; i++) {
+    const char *plugin = c->backends[i].plugin_path;
+    const char *slash = plugin ? strrchr(plugin, '/') : NULL;
+    if (slash && c->backends[i].enabled)
+      add_folder(&list, &count, mem_printf("%.*s/kinds", (int)(slash - plugin), plugin));
+  }
+  return list;
+}
+
+void daemon_folders_free(char **folders) {
+  for (size_t i = 0; folders && folders[i]; i++)
+    free(folders[i]);
+  free(folders);
+}

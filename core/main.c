@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The program lathed: reads its arguments and runs the daemon, or prints and leaves.
+ *
+ * Exit codes: 0 fine, 1 the daemon could not start or failed, 2 wrong arguments or configuration.
+ */
+#include "config/config.h"
+#include "daemon.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { EXIT_USAGE = 2 };
+
+struct args {
+  const char *config;
+  int (*verb)(const struct args *a);
+};
+
+static int load(const struct args *a, struct config **out) {
+  char *found = a->config ? NULL : config_find_file();
+  struct config_problems problems = {0};
+  int rc = config_load(a->config ? a->config : found, out, &problems);
+  config_problems_print(&problems, stderr);
+  config_problems_free(&problems);
+  free(found);
+  return rc;
+}
+
+static int run(const struct args *a) {
+  struct config *c;
+  return load(a, &c) < 0 ? EXIT_USAGE : daemon_run(c);
+}
+
+static int check(const struct args *a) {
+  struct config *c;
+  if (load(a, &c) < 0)
+    return EXIT_USAGE;
+  int bad = daemon_check_plugins(c, stderr);
+  if (!bad)
+    printf("%s is fine: %zu backends, %zu routes\n", c->path ? c->path : "The built-in default",
+           c->backend_count, c->route_count);
+  config_free(c);
+  return bad ? EXIT_USAGE : 0;
+}
+
+static int print(const struct args *a) {
+  struct config *c;
+  if (load(a, &c) < 0)
+    return EXIT_USAGE;
+  config_print(c, stdout);
+  config_free(c);
+  return 0;
+}
+
+static int print_reference(const struct args *a) {
+  (void)a;
+  config_print_reference(stdout);
+  return 0;
+}
+
+static int version(const struct args *a) {
+  (void)a;
+  puts("lathed " LATHE_VERSION);
+  return 0;
+}
+
+static int help(const struct args *a);
+
+static const struct {
+  const char *name, *help;
+  int (*verb)(const struct args *a);
+} verbs[] = {
+    {"--check-config", "check the configuration and the plugins' options, then leave", check},
+    {"--print-config", "print the effective configuration with where each value came from", print},
+    {"--print-reference", "print the reference of all keys (docs/configuration.md)",
+     print_reference},
+    {"--version", "print the version", version},
+    {"--help", "print this", help},
+};
+enum { VERBS = sizeof verbs / sizeof *verbs };
+
+static void usage(FILE *out) {
+  fputs("usage: lathed [--config FILE] [VERB]\n\n"
+        "Without a verb it runs the daemon in the foreground.  SIGTERM drains and ends it, SIGHUP\n"
+        "reloads the configuration.\n\n"
+        "  --config FILE      default: $LATHE_CONFIG, /etc/lathe/lathe.ini, or conf/lathe.ini "
+        "beside\n"
+        "                     the program\n",
+        out);
+  for (size_t i = 0; i < VERBS; i++)
+    fprintf(out, "  %-18s %s\n", verbs[i].name, verbs[i].help);
+}
+
+static int help(const struct args *a) {
+  (void)a;
+  usage(stdout);
+  return 0;
+}
+
+static int wrong(const char *what, const char *word) {
+  fprintf(stderr, "lathed: %s '%s'\n\n", what, word);
+  usage(stderr);
+  return EXIT_USAGE;
+}
+
+int main(int argc, char **argv) {
+  struct args a = {.verb = run};
+  for (int i = 1; i < argc; i++) {
+    size_t v = 0;
+    if (strncmp(argv[i], "--config=", 9) == 0) {
+      a.config = argv[i] + 9;
+      continue;
+    }
+    if (strcmp(argv[i], "--config") == 0) {
+      if (++i == argc)
+        return wrong("a file must follow", "--config");
+      a.config = argv[i];
+      continue;
+    }
+    while (v < VERBS && strcmp(argv[i], verbs[v].name) != 0)
+      v++;
+    if (v == VERBS)
+      return wrong("unknown argument", argv[i]);
+    a.verb = verbs[v].verb;
+  }
+  return a.verb(&a);
+}
