@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Printing, comparing, tokens, and docs/configuration.md, which this program renews when it is run
+ * with UPDATE_DOCS=1 in its environment.
+ */
+#include "base/mem.h"
+#include "base/path.h"
+#include "config/config.h"
+#include "config/private.h"
+#include "config/tokens.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char *top;
+
+static char *write_at(const char *name, const char *text, int mode) {
+  char *path = path_join(top, name);
+  FILE *f = fopen(path, "w");
+  assert_non_null(f);
+  assert_true(fputs(text, f) >= 0);
+  assert_int_equal(fclose(f), 0);
+  assert_int_equal(chmod(path, (mode_t)mode), 0);
+  return path;
+}
+
+static struct config *load(const char *ini) {
+  char *path = write_at("lathe.ini", ini, 0600);
+  struct config *c;
+  struct config_problems p = {0};
+  config_load(path, &c, &p);
+  config_problems_print(&p, stderr);
+  assert_non_null(c);
+  config_problems_free(&p);
+  free(path);
+  return c;
+}
+
+static char *printed(const struct config *c) {
+  char *text;
+  size_t len;
+  FILE *f = open_memstream(&text, &len);
+  config_print(c, f);
+  fclose(f);
+  return text;
+}
+
+static const char base_ini[] = "[server]\n"
+                               "cors_origins = https://a.example, https://b.example\n"
+                               "[limits]\n"
+                               "queue_max = 10\n"
+                               "[backend local]\n"
+                               "plugin = echo\n"
+                               "colour = red\n"
+                               "api_token = hunter2hunter2\n"
+                               "[backend b]\n"
+                               "plugin = echo\n"
+                               "[route mesh]\n"
+                               "backends = local, b\n";
+
+static void printed_configuration_loads_again(void **state) {
+  (void)state;
+  setenv("LATHE_LOG__LEVEL", "debug", 1);
+  struct config *c = load(base_ini);
+  unsetenv("LATHE_LOG__LEVEL");
+  char *text = printed(c);
+  assert_null(strstr(text, "hunter2"));
+  assert_non_null(strstr(text, "; api_token is not shown ; "));
+  assert_non_null(strstr(text, "; environment LATHE_LOG__LEVEL\n"));
+  assert_non_null(strstr(text, "/lathe.ini:4\n"));
+  assert_non_null(strstr(text, "listen = 127.0.0.1:8080"));
+  assert_non_null(strstr(text, "; default\n"));
+
+  struct config *again = load(text);
+  struct config_changes changes;
+  config_diff(c, again, &changes);
+  assert_int_equal(changes.count, 1); /* the secret */
+  assert_string_equal(changes.items[0].key, "api_token");
+  config_changes_free(&changes);
+  config_free(again);
+  config_free(c);
+  free(text);
+}
+
+static void differences(void **state) {
+  (void)state;
+  struct config_changes changes;
+  struct config *a = load(base_ini), *b = load(base_ini);
+  config_diff(a, b, &changes);
+  assert_int_equal(changes.count, 0);
+  config_free(b);
+
+  b = load("[server]\n"
+           "cors_origins = https://a.example\n"
+           "listen = 127.0.0.1:9\n"
+           "[limits]\n"
+           "queue_max = 11\n"
+           "wait_max = 1m\n" /* the default, written differently */
+           "[backend local]\n"
+           "plugin = echo\n"
+           "colour = blue\n"
+           "size = 3\n"
+           "[backend new]\n"
+           "plugin = echo\n"
+           "[route mesh]\n"
+           "backends = new, local\n");
+  static const struct {
+    const char *section, *key;
+    int what;
+    bool restart;
+  } expected[] = {
+      {"server", "listen", CONFIG_CHANGED, true},
+      {"server", "cors_origins", CONFIG_CHANGED, false},
+      {"limits", "queue_max", CONFIG_CHANGED, false},
+      {"backend local", "colour", CONFIG_CHANGED, false},
+      {"backend local", "api_token", CONFIG_CHANGED, false},
+      {"backend local", "size", CONFIG_CHANGED, false},
+      {"backend b", NULL, CONFIG_REMOVED, false},
+      {"route mesh", "backends", CONFIG_CHANGED, false},
+      {"backend new", NULL, CONFIG_ADDED, false},
+  };
+  config_diff(a, b, &changes);
+  assert_int_equal(changes.count, sizeof(expected) / sizeof(expected[0]));
+  assert_true(changes.needs_restart);
+  for (size_t i = 0; i < changes.count; i++) {
+    assert_string_equal(changes.items[i].section, expected[i].section);
+    if (expected[i].key)
+      assert_string_equal(changes.items[i].key, expected[i].key);
+    else
+      assert_null(changes.items[i].key);
+    assert_int_equal(changes.items[i].what, expected[i].what);
+    assert_int_equal(changes.items[i].needs_restart, expected[i].restart);
+  }
+  config_changes_free(&changes);
+  config_free(a);
+  config_free(b);
+}
+
+static void tokens(void **state) {
+  (void)state;
+  struct tokens *t;
+  struct err err;
+  char *path = write_at("tokens",
+                        "# who may\n\n"
+                        "alice:0123456789abcdef-alice\r\n"
+                        "  alice:second-token-of-alice  \n"
+                        "0123456789abcdef0123",
+                        0600);
+  assert_int_equal(tokens_load(path, &t, &err), 0);
+  assert_string_equal(tokens_client(t, "0123456789abcdef-alice"), "alice");
+  assert_string_equal(tokens_client(t, "second-token-of-alice"), "alice");
+  assert_string_equal(tokens_client(t, "0123456789abcdef0123"), "token-5");
+  assert_null(tokens_client(t, ""));
+  assert_null(tokens_client(t, "alice"));
+  assert_null(tokens_client(t, "0123456789abcdef012"));
+  tokens_free(t);
+  assert_int_equal(chmod(path, 0640), 0);
+  assert_int_equal(tokens_load(path, &t, &err), ERR_DENIED);
+  assert_non_null(strstr(err.text, "chmod 600"));
+  free(path);
+
+  static const struct {
+    const char *text, *said;
+  } bad[] = {
+      {"", "holds no token"},
+      {"# only this\n", "holds no token"},
+      {"alice:short\n", "tokens:1: a token has 16 to"},
+      {"\nal ice:0123456789abcdef\n", "tokens:2: the client's name"},
+      {":0123456789abcdef\n", "tokens:1: the client's name"},
+      {"a:0123456789 abcdef\n", "a token has"},
+      {"a:0123456789abcdef\nb:0123456789abcdef\n", "tokens:2: this token was given before"},
+  };
+  for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+    path = write_at("tokens", bad[i].text, 0600);
+    assert_true(tokens_load(path, &t, &err) < 0);
+    assert_null(t);
+    assert_non_null(strstr(err.text, bad[i].said));
+    free(path);
+  }
+  assert_true(tokens_load(top, &t, &err) < 0);
+}
+
+static void token_file_lies_beside_the_configuration(void **state) {
+  (void)state;
+  char *path = write_at("tokens", "alice:0123456789abcdef\n", 0600);
+  struct config *c = load("[server]\nlisten = 0.0.0.0:80\ntoken_file = tokens\n"
+                          "[backend e]\nplugin = echo\n");
+  assert_string_equal(c->server.token_file, path);
+  assert_string_equal(c->server.host, "0.0.0.0");
+  config_free(c);
+  free(path);
+}
+
+static void plugins_are_found(void **state) {
+  (void)state;
+  struct err err;
+  char *path, *expected = path_join(top, "plugins/echo.so");
+  assert_int_equal(config_find_plugin("echo", &path, &err), 0);
+  assert_string_equal(path, expected);
+  free(path);
+  assert_int_equal(config_find_plugin("echo.so", &path, &err), 0);
+  assert_string_equal(path, expected);
+  free(path);
+  assert_int_equal(config_find_plugin(expected, &path, &err), 0);
+  assert_string_equal(path, expected);
+  free(path);
+  assert_int_equal(config_find_plugin("nix", &path, &err), ERR_NOT_FOUND);
+  assert_null(path);
+  assert_non_null(strstr(err.text, top));
+  assert_non_null(strstr(err.text, "/../lib/lathe/plugins"));
+  free(expected);
+}
+
+static void reference_is_up_to_date(void **state) {
+  (void)state;
+  static const char path[] = TEST_SOURCE_DIR "/docs/configuration.md";
+  char *text, *stored;
+  size_t len, stored_len;
+  FILE *f = open_memstream(&text, &len);
+  config_print_reference(f);
+  fclose(f);
+  if (getenv("UPDATE_DOCS")) {
+    f = fopen(path, "w");
+    assert_non_null(f);
+    assert_int_equal(fwrite(text, 1, len, f), len);
+    assert_int_equal(fclose(f), 0);
+  }
+  for (size_t i = 0; i < config_key_count; i++)
+    assert_non_null(strstr(text, config_keys[i].key));
+  assert_int_equal(path_read_file(path, 1 << 20, &stored, &stored_len, NULL), 0);
+  if (strcmp(stored, text) != 0)
+    fail_msg("docs/configuration.md is not that of the table; run: UPDATE_DOCS=1 %s",
+             "build/tests/test_config_show");
+  free(stored);
+  free(text);
+}
+
+static int make_top(void **state) {
+  (void)state;
+  const char *tmp = getenv("TMPDIR");
+  top = path_join(tmp ? tmp : "/tmp", "lathe-config-XXXXXX");
+  if (!mkdtemp(top))
+    return -1;
+  char *real = realpath(top, NULL), *plugins = path_join(real, "plugins");
+  free(top);
+  top = real;
+  if (mkdir(plugins, 0700) != 0)
+    return -1;
+  setenv("LATHE_PLUGIN_PATH", plugins, 1);
+  free(plugins);
+  free(write_at("plugins/echo.so", "x", 0600));
+  return 0;
+}
+
+static int remove_top(void **state) {
+  (void)state;
+  int code = path_remove_tree(top, NULL);
+  free(top);
+  return code;
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(printed_configuration_loads_again),
+      cmocka_unit_test(differences),
+      cmocka_unit_test(tokens),
+      cmocka_unit_test(token_file_lies_beside_the_configuration),
+      cmocka_unit_test(plugins_are_found),
+      cmocka_unit_test(reference_is_up_to_date),
+  };
+  return cmocka_run_group_tests_name("config_show", tests, make_top, remove_top);
+}
