@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reads a stream of events to its end, over as many connections as that takes.
+ * Reads the events of a job to its end, over as many connections as that takes.
  */
 #include "follow.h"
 
@@ -13,14 +13,18 @@
 #include <string.h>
 #include <time.h>
 
-enum { PATIENCE_MS = 30000, PAUSE_MAX_MS = 4000 };
+enum { PATIENCE_MS = 30000, PAUSE_MIN_MS = 250, PAUSE_MAX_MS = 4000 };
 
 struct follow {
   struct sse sse;
   follow_event *on_event;
   void *arg;
-  bool alive; /* something came on this connection */
+  bool alive;     /* something came on this connection */
+  int events;     /* and so many events */
+  bool connected; /* at least once */
   bool done;
+  int64_t heard_ms;
+  int pause_ms; /* before the next connection */
 };
 
 bool follow_is_final(const char *event) {
@@ -29,6 +33,7 @@ bool follow_is_final(const char *event) {
 
 static int on_sse(void *arg, const char *event, const char *id, const char *data) {
   struct follow *f = arg;
+  f->events++;
   json_t *value = json_loads(data, JSON_DECODE_ANY, NULL);
   int answer = f->on_event(f->arg, event, id, value);
   json_decref(value);
@@ -60,42 +65,65 @@ static int connect_once(struct cli *c, const char *path, struct follow *f,
                            .sink = on_bytes,
                            .arg = f};
   f->alive = false;
+  f->events = 0;
   int code = http_do(c, &call, answer);
   free(header);
   sse_reconnect(&f->sse);
   return code;
 }
 
-int follow_events(struct cli *c, const char *path, const char *after, follow_event *on_event,
-                  void *arg) {
-  struct follow f = {.on_event = on_event, .arg = arg};
+/* The stream ended without an event: is the job over? */
+static bool is_over(struct cli *c, const char *id) {
+  char *path = http_path(c, "/api/jobs/%s", id);
+  struct http_call call = {.path = path};
+  struct http_answer answer;
+  bool over = http_do(c, &call, &answer) == CLI_OK &&
+              follow_is_final(json_text(answer.json, "status"));
+  http_answer_free(&answer);
+  free(path);
+  return over;
+}
+
+/* Is there no point in another connection?  *code becomes what to return. */
+static bool is_end(struct cli *c, const char *id, struct follow *f, int *code) {
+  if (f->done || (*code == CLI_OK && f->events == 0 && is_over(c, id))) {
+    *code = CLI_OK;
+    return true;
+  }
+  if (f->alive) {
+    f->connected = true;
+    f->heard_ms = clock_mono_ms();
+    f->pause_ms = PAUSE_MIN_MS;
+  }
+  if (*code == CLI_INTERRUPTED || *code == CLI_REFUSED || (*code != CLI_OK && !f->connected))
+    return true;
+  bool lost = clock_mono_ms() - f->heard_ms > PATIENCE_MS;
+  if (lost && *code == CLI_OK)
+    *code = CLI_UNREACHABLE;
+  return lost;
+}
+
+int follow_job(struct cli *c, const char *id, const char *after, follow_event *on_event,
+               void *arg) {
+  struct follow f = {
+      .on_event = on_event, .arg = arg, .heard_ms = clock_mono_ms(), .pause_ms = PAUSE_MIN_MS};
+  char *path = http_path(c, "/api/jobs/%s/events", id);
+  int code;
   if (after)
     buf_puts(&f.sse.last_id, after);
-  int64_t heard = clock_mono_ms();
-  bool connected = false;
-  int pause = 250, code;
   for (;;) {
     struct http_answer answer;
     code = connect_once(c, path, &f, &answer);
-    /* A stream that ended by itself without a final event (a server that stops) is taken up again.
-     */
-    if (f.done)
-      code = CLI_OK;
-    connected = connected || f.alive;
-    if (f.alive) {
-      heard = clock_mono_ms();
-      pause = 250;
-    }
-    bool final = f.done || code == CLI_INTERRUPTED || code == CLI_REFUSED ||
-                 (!connected && code == CLI_UNREACHABLE) || clock_mono_ms() - heard > PATIENCE_MS;
-    if (final && !f.done)
-      code = http_report(c, &answer, code == CLI_OK ? CLI_UNREACHABLE : code);
+    bool end = is_end(c, id, &f, &code);
+    if (end)
+      http_report(c, &answer, code);
     http_answer_free(&answer);
-    if (final)
+    if (end)
       break;
-    pause_ms(f.sse.retry_ms > 0 && f.sse.retry_ms < pause ? f.sse.retry_ms : pause);
-    pause = pause * 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS : pause * 2;
+    pause_ms(f.sse.retry_ms > 0 && f.sse.retry_ms < f.pause_ms ? f.sse.retry_ms : f.pause_ms);
+    f.pause_ms = f.pause_ms * 2 > PAUSE_MAX_MS ? PAUSE_MAX_MS : f.pause_ms * 2;
   }
   sse_free(&f.sse);
+  free(path);
   return code;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reads a stream of events to its end, over as many connections as that takes.
+ * Reads the events of a job to its end, over as many connections as that takes.
  *
  *   connect --200--> reading --final event--> done
  *      ^                |
@@ -14,11 +14,10 @@
 /* data is borrowed.  Returns 0 to go on, non-zero to end the stream. */
 typedef int follow_event(void *arg, const char *event, const char *id, const json_t *data);
 
-/* CLI_OK after the stream's end (a final event, or `on_event` ended it), CLI_REFUSED (reported),
+/* CLI_OK when `on_event` ended it or the job is over and no event is left, CLI_REFUSED (reported),
  * CLI_UNREACHABLE (reported) after 30 s without a connection, CLI_INTERRUPTED.  `after`: the id of
  * the last event known, or NULL. */
-int follow_events(struct cli *c, const char *path, const char *after, follow_event *on_event,
-                  void *arg);
+int follow_job(struct cli *c, const char *id, const char *after, follow_event *on_event, void *arg);
 bool follow_is_final(const char *event);
 
 #endif

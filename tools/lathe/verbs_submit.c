@@ -182,14 +182,13 @@ static int interrupted(const struct session *s, const char *id) {
 /* Follows the job to its end and gives its record in *job. */
 static int see_through(struct cli *c, struct session *s, const char *id, const char *after,
                        json_t **job) {
-  char *events = http_path(c, "/api/jobs/%s/events", id), *path = http_path(c, "/api/jobs/%s", id);
-  int code = follow_events(c, events, after, on_event, s);
+  char *path = http_path(c, "/api/jobs/%s", id);
+  int code = follow_job(c, id, after, on_event, s);
   progress_end(&s->progress);
   if (code == CLI_OK)
     code = http_fetch(c, NULL, path, job);
   if (code == CLI_INTERRUPTED)
     interrupted(s, id);
-  free(events);
   free(path);
   return code;
 }
