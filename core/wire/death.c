@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/death.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+static const struct {
+  int signal;
+  const char *word;
+} signals[] = {
+    {SIGSEGV, "SIGSEGV (invalid memory access)"},
+    {SIGBUS, "SIGBUS (bad memory access)"},
+    {SIGFPE, "SIGFPE (arithmetic error)"},
+    {SIGILL, "SIGILL (illegal instruction)"},
+    {SIGABRT, "SIGABRT (abort or failed assertion)"},
+    {SIGTRAP, "SIGTRAP (trap)"},
+    {SIGKILL, "SIGKILL (killed)"},
+    {SIGTERM, "SIGTERM (asked to end)"},
+    {SIGPIPE, "SIGPIPE (wrote to a closed pipe)"},
+    {SIGSYS, "SIGSYS (forbidden system call)"},
+    {SIGXCPU, "SIGXCPU (CPU time)"},
+    {SIGXFSZ, "SIGXFSZ (file size)"},
+};
+
+const char *wire_signal_word(int signal) {
+  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+    if (signals[i].signal == signal)
+      return signals[i].word;
+  return "a signal";
+}
+
+/* A process that could not get memory mostly dies by abort() or by using NULL.  It had a limit, and
+ * it said so or was close to it: then the limit is the reason. */
+static bool ran_out_of_memory(const struct wire_death *d, const struct wire_limits *l) {
+  if (l->address_space <= 0)
+    return false;
+  return d->said_no_memory || d->max_rss > l->address_space / 10 * 7;
+}
+
+enum wire_class wire_judge(const struct wire_death *d, const struct wire_limits *limits, char *text,
+                           size_t size) {
+  if (d->signal == SIGXCPU && limits->cpu_ms > 0) {
+    snprintf(
+        text, size,
+        "the job used more than %.3g s of CPU time; use a simpler input or coarser parameters, "
+        "or raise job_cpu of the backend",
+        (double)limits->cpu_ms / 1000);
+    return WIRE_LIMIT;
+  }
+  if (d->signal == SIGXFSZ && limits->output_bytes > 0) {
+    snprintf(text, size,
+             "the job wrote a file of more than %.0f MiB; use coarser parameters, or raise "
+             "job_output of the backend",
+             (double)limits->output_bytes / (1 << 20));
+    return WIRE_LIMIT;
+  }
+  if (d->signal != SIGKILL && ran_out_of_memory(d, limits)) {
+    snprintf(text, size,
+             "the job ran out of its %.0f MiB of memory (%s); use a simpler input or coarser "
+             "parameters, or raise job_memory of the backend",
+             (double)limits->address_space / (1 << 20),
+             d->signal ? wire_signal_word(d->signal) : "it exited");
+    return WIRE_LIMIT;
+  }
+  if (d->signal == SIGKILL)
+    snprintf(text, size,
+             "the plugin's process was killed by the system or by a person (SIGKILL); if the "
+             "machine ran "
+             "out of memory, the kernel's log says so");
+  else if (d->signal)
+    snprintf(
+        text, size,
+        "the plugin's process died by %s, signal %d; the job's log holds its last words, and its "
+        "author wants to hear of it",
+        wire_signal_word(d->signal), d->signal);
+  else
+    snprintf(
+        text, size,
+        "the plugin's process ended with exit code %d and gave no result; a plugin must return, "
+        "never exit",
+        d->exit_code);
+  return WIRE_CRASHED;
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/messages.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+const char *wire_type_word(unsigned type) {
+  switch (type) {
+#define X(name, value, word)                                                                       \
+  case value:                                                                                      \
+    return word;
+    WIRE_TYPE_TABLE(X)
+#undef X
+  default:
+    return "unknown";
+  }
+}
+
+/* For messages whose size their maker bounds far below a frame's limit. */
+static void end_small(struct buf *out, size_t start) {
+  wire_end(out, start, NULL);
+}
+
+void wire_put_hello(struct buf *out, const struct wire_hello *m) {
+  size_t start = wire_begin(out, WIRE_HELLO, 0);
+  wire_put_u32(out, m->wire_version);
+  wire_put_i64(out, m->pid);
+  wire_put_str(out, m->plugin);
+  wire_put_str(out, m->version);
+  wire_put_str(out, m->device);
+  wire_put_u32(out, (uint32_t)m->isolation);
+  wire_put_u32(out, m->max_concurrency);
+  wire_put_u32(out, (uint32_t)m->kind_count);
+  for (size_t i = 0; i < m->kind_count; i++)
+    wire_put_str(out, m->kinds[i]);
+  end_small(out, start);
+}
+
+int wire_get_hello(const struct wire_frame *f, struct wire_hello *m, struct err *err) {
+  struct wire_reader r = wire_reader(f);
+  *m = (struct wire_hello){.wire_version = wire_get_u32(&r)};
+  if (!r.bad && m->wire_version != WIRE_VERSION)
+    return err_set(
+        err, ERR_PROTOCOL,
+        "lathe-worker speaks version %u and lathed version %d; install both from one build",
+        m->wire_version, WIRE_VERSION);
+  m->pid = wire_get_i64(&r);
+  m->plugin = wire_get_text(&r);
+  m->version = wire_get_text(&r);
+  m->device = wire_get_text(&r);
+  m->isolation = (int32_t)wire_get_u32(&r);
+  m->max_concurrency = wire_get_u32(&r);
+  m->kind_count = wire_get_count(&r, 5);
+  m->kinds = mem_array(m->kind_count + 1, sizeof *m->kinds);
+  for (size_t i = 0; i < m->kind_count; i++)
+    m->kinds[i] = wire_get_text(&r);
+  int rc = wire_reader_end(&r, "HELLO", err);
+  if (rc == 0 && m->isolation != WIRE_FORK && m->isolation != WIRE_PROCESS &&
+      m->isolation != WIRE_SHARED)
+    rc = err_set(err, ERR_PROTOCOL, "a HELLO with isolation %d", m->isolation);
+  if (rc < 0) {
+    free(m->kinds);
+    m->kinds = NULL;
+  }
+  return rc;
+}
+
+int wire_put_config(struct buf *out, const struct wire_config *m, struct err *err) {
+  size_t start = wire_begin(out, WIRE_CONFIG, 0);
+  wire_put_str(out, m->backend);
+  wire_put_str(out, m->work_root);
+  wire_put_u32(out, m->slots);
+  wire_put_u32(out, m->heartbeat_ms);
+  wire_put_u32(out, (uint32_t)m->nice);
+  wire_put_u32(out, (uint32_t)m->setting_count);
+  for (size_t i = 0; i < m->setting_count; i++) {
+    wire_put_str(out, m->settings[i].key);
+    wire_put_str(out, m->settings[i].value);
+    wire_put_str(out, m->settings[i].where);
+  }
+  return wire_end(out, start, err);
+}
+
+int wire_get_config(const struct wire_frame *f, struct wire_config *m, struct err *err) {
+  struct wire_reader r = wire_reader(f);
+  *m = (struct wire_config){.backend = wire_get_text(&r)};
+  m->work_root = wire_get_text(&r);
+  m->slots = wire_get_u32(&r);
+  m->heartbeat_ms = wire_get_u32(&r);
+  m->nice = (int32_t)wire_get_u32(&r);
+  m->setting_count = wire_get_count(&r, 12);
+  m->settings = mem_array(m->setting_count + 1, sizeof *m->settings);
+  for (size_t i = 0; i < m->setting_count; i++) {
+    m->settings[i].key = wire_get_text(&r);
+    m->settings[i].value = wire_get_text(&r);
+    m->settings[i].where = wire_get_text(&r);
+  }
+  int rc = wire_reader_end(&r, "CONFIG", err);
+  if (rc < 0) {
+    free(m->settings);
+    m->settings = NULL;
+  }
+  return rc;
+}
+
+int wire_put_step(struct buf *out, uint64_t token, const struct wire_step *m, struct err *err) {
+  size_t start = wire_begin(out, WIRE_STEP, token);
+  wire_put_str(out, m->job_id);
+  wire_put_str(out, m->kind);
+  wire_put_str(out, m->idem_key);
+  wire_put_str(out, m->spec_json);
+  wire_put_u32(out, (uint32_t)m->attempt);
+  wire_put_i64(out, m->limits.wall_ms);
+  wire_put_i64(out, m->limits.cpu_ms);
+  wire_put_i64(out, m->limits.address_space);
+  wire_put_i64(out, m->limits.output_bytes);
+  wire_put_i64(out, m->limits.log_bytes);
+  wire_put_u32(out, (uint32_t)m->input_count);
+  for (size_t i = 0; i < m->input_count; i++) {
+    wire_put_str(out, m->inputs[i].name);
+    wire_put_str(out, m->inputs[i].path);
+  }
+  return wire_end(out, start, err);
+}
+
+int wire_get_step(const struct wire_frame *f, struct wire_step *m, struct err *err) {
+  struct wire_reader r = wire_reader(f);
+  *m = (struct wire_step){.job_id = wire_get_text(&r)};
+  m->kind = wire_get_text(&r);
+  m->idem_key = wire_get_str(&r);
+  m->spec_json = wire_get_text(&r);
+  m->attempt = (int32_t)wire_get_u32(&r);
+  m->limits.wall_ms = wire_get_i64(&r);
+  m->limits.cpu_ms = wire_get_i64(&r);
+  m->limits.address_space = wire_get_i64(&r);
+  m->limits.output_bytes = wire_get_i64(&r);
+  m->limits.log_bytes = wire_get_i64(&r);
+  m->input_count = wire_get_count(&r, 10);
+  if (m->input_count)
+    m->inputs = mem_array(m->input_count, sizeof *m->inputs);
+  for (size_t i = 0; i < m->input_count; i++) {
+    m->inputs[i].name = wire_get_text(&r);
+    m->inputs[i].path = wire_get_text(&r);
+  }
+  int rc = wire_reader_end(&r, "STEP", err);
+  if (rc < 0) {
+    free(m->inputs);
+    m->inputs = NULL;
+  }
+  return rc;
+}
+
+void wire_put_progress(struct buf *out, uint64_t token, const struct wire_progress *m) {
+  size_t start = wire_begin(out, WIRE_PROGRESS, token);
+  wire_put_u32(out, (uint32_t)m->permille);
+  wire_put_str(out, m->what);
+  wire_put_i64(out, m->current);
+  wire_put_i64(out, m->total);
+  end_small(out, start);
+}
+
+int wire_get_progress(const struct wire_frame *f, struct wire_progress *m, struct err *err) {
+  struct wire_reader r = wire_reader(f);
+  *m = (struct wire_progress){.permille = (int32_t)wire_get_u32(&r)};
+  m->what = wire_get_text(&r);
+  m->current = wire_get_i64(&r);
+  m->total = wire_get_i64(&r);
+  return wire_reader_end(&r, "PROGRESS", err);
+}
+
+int wire_put_done(struct buf *out, uint64_t token, const struct wire_done *m, struct err *err) {
+  size_t start = wire_begin(out, WIRE_DONE, token);
+  wire_put_u32(out, (uint32_t)m->class);
+  wire_put_u32(out, (uint32_t)m->code);
+  wire_put_i64(out, m->retry_after_ms);
+  wire_put_i64(out, m->run_us);
+  wire_put_str(out, m->message);
+  wire_put_str(out, m->result_json);
+  wire_put_str(out, m->workdir);
+  wire_put_u32(out, (uint32_t)m->artifact_count);
+  for (size_t i = 0; i < m->artifact_count; i++) {
+    const struct wire_artifact *a = &m->artifacts[i];
+    wire_put_str(out, a->name);
+    wire_put_str(out, a->media_type);
+    wire_put_str(out, a->path);
+    wire_put_str(out, a->sha256);
+    wire_put_i64(out, a->bytes);
+  }
+  return wire_end(out, start, err);
+}
+
+int wire_get_done(const struct wire_frame *f, struct wire_done *m, struct err *err) {
+  struct wire_reader r = wire_reader(f);
+  *m = (struct wire_done){.class = (int32_t)wire_get_u32(&r)};
+  m->code = (int32_t)wire_get_u32(&r);
+  m->retry_after_ms = wire_get_i64(&r);
+  m->run_us = wire_get_i64(&r);
+  m->message = wire_get_str(&r);
+  m->result_json = wire_get_str(&r);
+  m->workdir = wire_get_str(&r);
+  m->artifact_count = wire_get_count(&r, 28);
+  if (m->artifact_count)
+    m->artifacts = mem_array(m->artifact_count, sizeof *m->artifacts);
+  for (size_t i = 0; i < m->artifact_count; i++) {
+    struct wire_artifact *a = &m->artifacts[i];
+    a->name = wire_get_text(&r);
+    a->media_type = wire_get_text(&r);
+    a->path = wire_get_text(&r);
+    a->sha256 = wire_get_text(&r);
+    a->bytes = wire_get_i64(&r);
+  }
+  int rc = wire_reader_end(&r, "DONE", err);
+  if (rc == 0 && (m->class < 0 || m->class >= WIRE_CLASSES))
+    rc = err_set(err, ERR_PROTOCOL, "a DONE message of class %d", m->class);
+  if (rc < 0) {
+    free(m->artifacts);
+    m->artifacts = NULL;
+  }
+  return rc;
+}
+
+void wire_put_bare(struct buf *out, uint16_t type, uint64_t token) {
+  end_small(out, wire_begin(out, type, token));
+}
+
+void wire_put_value(struct buf *out, uint16_t type, uint64_t token, int64_t value) {
+  size_t start = wire_begin(out, type, token);
+  wire_put_i64(out, value);
+  end_small(out, start);
+}
+
+int wire_get_value(const struct wire_frame *f, int64_t *value, struct err *err) {
+  struct wire_reader r = wire_reader(f);
+  *value = wire_get_i64(&r);
+  return wire_reader_end(&r, wire_type_word(f->type), err);
+}
+
+void wire_put_refused(struct buf *out, bool again, const char *text) {
+  size_t start = wire_begin(out, WIRE_REFUSED, 0);
+  wire_put_u32(out, again);
+  wire_put_str(out, text);
+  end_small(out, start);
+}
+
+int wire_get_refused(const struct wire_frame *f, bool *again, const char **text, struct err *err) {
+  struct wire_reader r = wire_reader(f);
+  *again = wire_get_u32(&r) != 0;
+  *text = wire_get_text(&r);
+  return wire_reader_end(&r, "REFUSED", err);
+}
+
+void wire_put_log(struct buf *out, uint64_t token, int32_t level, const char *text, size_t len) {
+  size_t start = wire_begin(out, WIRE_LOG, token);
+  wire_put_u32(out, (uint32_t)level);
+  wire_put_bytes(out, text, len);
+  end_small(out, start);
+}
+
+int wire_get_log(const struct wire_frame *f, int32_t *level, const char **text, size_t *len,
+                 struct err *err) {
+  struct wire_reader r = wire_reader(f);
+  *level = (int32_t)wire_get_u32(&r);
+  *text = wire_get_bytes(&r, len);
+  return wire_reader_end(&r, "LOG", err);
+}
+
+void wire_put_recalled(struct buf *out, const uint64_t *tokens, size_t count) {
+  size_t start = wire_begin(out, WIRE_RECALLED, 0);
+  wire_put_u32(out, (uint32_t)count);
+  for (size_t i = 0; i < count; i++)
+    wire_put_u64(out, tokens[i]);
+  end_small(out, start);
+}
+
+int wire_get_recalled(const struct wire_frame *f, uint64_t **tokens, size_t *count,
+                      struct err *err) {
+  struct wire_reader r = wire_reader(f);
+  *count = wire_get_count(&r, 8);
+  *tokens = mem_array(*count + 1, sizeof **tokens);
+  for (size_t i = 0; i < *count; i++)
+    (*tokens)[i] = wire_get_u64(&r);
+  int rc = wire_reader_end(&r, "RECALLED", err);
+  if (rc < 0) {
+    free(*tokens);
+    *tokens = NULL;
+  }
+  return rc;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The messages between daemon and worker.
+ *
+ *   worker                         daemon
+ *     HELLO  ----------------------->     what the plugin is; or REFUSED, and the worker ends
+ *            <-----------------------  CONFIG
+ *     READY  ----------------------->     create() is done; or REFUSED
+ *            <-----------------------  STEP*, CANCEL, RECALL
+ *     BEGAN? PROGRESS* LOG* DONE --->     exactly one DONE per STEP that was not recalled
+ *     RECALLED --------------------->     the tokens given back; they get no DONE
+ *     HEARTBEAT -------------------->     only while a step is under way
+ *            <-----------------------  STOP
+ *
+ * Decoded strings point into the frame: they live as long as it does.
+ */
+#ifndef WIRE_MESSAGES_H
+#define WIRE_MESSAGES_H
+
+#include "wire/frame.h"
+
+#define WIRE_VERSION 1
+
+#define WIRE_TYPE_TABLE(X)                                                                         \
+  X(WIRE_HELLO, 1, "HELLO")                                                                        \
+  X(WIRE_CONFIG, 2, "CONFIG")                                                                      \
+  X(WIRE_READY, 3, "READY")                                                                        \
+  X(WIRE_REFUSED, 4, "REFUSED") /* text; class: may be tried again? */                             \
+  X(WIRE_STEP, 5, "STEP")                                                                          \
+  X(WIRE_CANCEL, 6, "CANCEL")     /* token; the class that DONE shall have */                      \
+  X(WIRE_RECALL, 7, "RECALL")     /* all steps not begun */                                        \
+  X(WIRE_RECALLED, 8, "RECALLED") /* their tokens */                                               \
+  X(WIRE_BEGAN, 9, "BEGAN")       /* token; pid of the child */                                    \
+  X(WIRE_PROGRESS, 10, "PROGRESS")                                                                 \
+  X(WIRE_LOG, 11, "LOG") /* token 0: of the backend, not of a step */                              \
+  X(WIRE_DONE, 12, "DONE")                                                                         \
+  X(WIRE_HEARTBEAT, 13, "HEARTBEAT")                                                               \
+  X(WIRE_STOP, 14, "STOP")
+
+enum wire_type {
+#define X(name, value, word) name = (value),
+  WIRE_TYPE_TABLE(X)
+#undef X
+};
+const char *wire_type_word(unsigned type);
+
+/* The classes of a step's result; the same values as enum step_class of workers/workers.h. */
+enum wire_class {
+  WIRE_OK,
+  WIRE_BAD_INPUT,
+  WIRE_CANCELLED,
+  WIRE_RETRY,
+  WIRE_PERMANENT,
+  WIRE_AUTH,
+  WIRE_CRASHED,
+  WIRE_TIMEOUT,
+  WIRE_LIMIT,
+  WIRE_LOST,
+  WIRE_CLASSES
+};
+
+/* lathe/plugin.h's isolation, as it travels. */
+enum { WIRE_FORK = 100, WIRE_PROCESS = 200, WIRE_SHARED = 300 };
+
+/* A page that daemon and worker share, so that the daemon knows what a dead worker was at, though
+ * its last messages died with it.  The worker writes, the daemon reads. */
+struct wire_board {
+  _Atomic uint64_t running; /* token of the step that is inside the plugin; 0: none */
+  _Atomic uint64_t folder;  /* a resident worker's own work folder is <backend>-<folder>; 0: none */
+};
+
+struct wire_hello {
+  uint32_t wire_version;
+  int64_t pid;
+  const char *plugin, *version, *device;
+  int32_t isolation;
+  uint32_t max_concurrency;
+  const char **kinds; /* array is the caller's to free; decoding only */
+  size_t kind_count;
+};
+void wire_put_hello(struct buf *out, const struct wire_hello *m);
+int wire_get_hello(const struct wire_frame *f, struct wire_hello *m, struct err *err);
+
+struct wire_setting {
+  const char *key, *value, *where;
+};
+struct wire_config {
+  const char *backend, *work_root;
+  uint32_t slots, heartbeat_ms;
+  int32_t nice;
+  struct wire_setting *settings; /* as hello.kinds */
+  size_t setting_count;
+};
+int wire_put_config(struct buf *out, const struct wire_config *m, struct err *err);
+int wire_get_config(const struct wire_frame *f, struct wire_config *m, struct err *err);
+
+struct wire_limits { /* 0: none */
+  int64_t wall_ms, cpu_ms, address_space, output_bytes, log_bytes;
+};
+struct wire_input_file {
+  const char *name, *path;
+};
+struct wire_step {
+  const char *job_id, *kind, *idem_key, *spec_json; /* idem_key may be NULL */
+  int32_t attempt;
+  struct wire_limits limits;
+  struct wire_input_file *inputs; /* as hello.kinds; NULL when there is none */
+  size_t input_count;
+};
+/* ERR_LIMIT when it does not fit into a frame. */
+int wire_put_step(struct buf *out, uint64_t token, const struct wire_step *m, struct err *err);
+int wire_get_step(const struct wire_frame *f, struct wire_step *m, struct err *err);
+
+struct wire_progress {
+  int32_t permille;
+  const char *what;
+  int64_t current, total;
+};
+void wire_put_progress(struct buf *out, uint64_t token, const struct wire_progress *m);
+int wire_get_progress(const struct wire_frame *f, struct wire_progress *m, struct err *err);
+
+struct wire_artifact {
+  const char *name, *media_type, *path, *sha256;
+  int64_t bytes;
+};
+struct wire_done {
+  int32_t class; /* enum wire_class */
+  int32_t code;  /* the plugin's own */
+  int64_t retry_after_ms, run_us;
+  const char *message, *result_json, *workdir; /* NULL: none */
+  struct wire_artifact *artifacts;             /* as hello.kinds */
+  size_t artifact_count;
+};
+int wire_put_done(struct buf *out, uint64_t token, const struct wire_done *m, struct err *err);
+int wire_get_done(const struct wire_frame *f, struct wire_done *m, struct err *err);
+
+/* Messages of one value or text. */
+void wire_put_bare(struct buf *out, uint16_t type, uint64_t token);
+void wire_put_value(struct buf *out, uint16_t type, uint64_t token, int64_t value);
+int wire_get_value(const struct wire_frame *f, int64_t *value, struct err *err);
+void wire_put_refused(struct buf *out, bool again, const char *text);
+int wire_get_refused(const struct wire_frame *f, bool *again, const char **text, struct err *err);
+void wire_put_log(struct buf *out, uint64_t token, int32_t level, const char *text, size_t len);
+int wire_get_log(const struct wire_frame *f, int32_t *level, const char **text, size_t *len,
+                 struct err *err);
+void wire_put_recalled(struct buf *out, const uint64_t *tokens, size_t count);
+/* *tokens is the caller's to free. */
+int wire_get_recalled(const struct wire_frame *f, uint64_t **tokens, size_t *count,
+                      struct err *err);
+
+#endif

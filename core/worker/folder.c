@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/folder.h"
+
+#include "base/path.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fts.h>
+#include <inttypes.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+void folder_path(char *out, size_t size, const char *work_root, const char *backend,
+                 uint64_t token) {
+  snprintf(out, size, "%s/%s-%" PRIu64, work_root, backend, token);
+}
+
+static int copy_file(const char *from, const char *to, struct err *err) {
+  int rc = 0;
+  int in = open(from, O_RDONLY | O_CLOEXEC), out = -1;
+  if (in < 0)
+    return err_sys(err, errno, "the input %s cannot be read", from);
+  out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
+  if (out < 0) {
+    rc = err_sys(err, errno, "the input cannot be copied to %s", to);
+    goto done;
+  }
+  ssize_t n;
+  while ((n = sendfile(out, in, NULL, 64 << 20)) > 0)
+    ;
+  if (n < 0)
+    rc = err_sys(err, errno, "the input cannot be copied to %s", to);
+done:
+  if (out >= 0)
+    close(out);
+  close(in);
+  return rc;
+}
+
+static int put_input(const char *dir, const struct wire_input_file *input, struct err *err) {
+  char to[PATH_MAX];
+  if (!path_is_plain_name(input->name))
+    return err_set(err, ERR_INVAL, "the name of an input is no plain file name");
+  if (snprintf(to, sizeof to, "%s/%s", dir, input->name) >= (int)sizeof to)
+    return err_set(err, ERR_INVAL, "the work folder's path is too long: %s", dir);
+  if (link(input->path, to) == 0)
+    return 0;
+  if (errno == ENOENT)
+    return err_sys(err, errno, "the input %s is gone", input->path);
+  return copy_file(input->path, to, err);
+}
+
+int folder_make(struct folder *f, const char *work_root, const char *backend, uint64_t token,
+                const struct wire_input_file *inputs, size_t count, struct err *err) {
+  f->fd = -1;
+  folder_path(f->path, sizeof f->path, work_root, backend, token);
+  if (mkdir(f->path, 0700) < 0) {
+    int rc = errno == EEXIST ? path_remove_tree(f->path, err) : 0;
+    if (rc < 0)
+      return rc;
+    if (mkdir(f->path, 0700) < 0)
+      return err_sys(err, errno, "the work folder %s cannot be made", f->path);
+  }
+  f->fd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (f->fd < 0)
+    return err_sys(err, errno, "the work folder %s cannot be opened", f->path);
+  if (count == 0)
+    return 0;
+  char dir[PATH_MAX + 3];
+  snprintf(dir, sizeof dir, "%s/in", f->path);
+  if (mkdir(dir, 0700) < 0)
+    return err_sys(err, errno, "the folder %s cannot be made", dir);
+  for (size_t i = 0; i < count; i++) {
+    int rc = put_input(dir, &inputs[i], err);
+    if (rc < 0)
+      return rc;
+  }
+  return 0;
+}
+
+bool folder_is_empty(struct folder *f) {
+  char entries[512] __attribute__((aligned(8)));
+  if (lseek(f->fd, 0, SEEK_SET) < 0)
+    return false;
+  long n = syscall(SYS_getdents64, f->fd, entries, sizeof entries);
+  if (n < 0)
+    return false;
+  for (long at = 0; at < n;) {
+    const struct dirent64 *d = (const struct dirent64 *)(entries + at);
+    if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+      return false;
+    at += d->d_reclen;
+  }
+  return true;
+}
+
+int64_t folder_bytes(const struct folder *f) {
+  char path[PATH_MAX];
+  snprintf(path, sizeof path, "%s", f->path);
+  char *const roots[] = {path, NULL};
+  FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+  if (!tree)
+    return 0;
+  int64_t total = 0;
+  for (FTSENT *e; (e = fts_read(tree)) != NULL;) {
+    if (e->fts_info == FTS_D && e->fts_level == 1 && strcmp(e->fts_name, "in") == 0)
+      fts_set(tree, e, FTS_SKIP);
+    else if (e->fts_info == FTS_F)
+      total += e->fts_statp->st_size;
+  }
+  fts_close(tree);
+  return total;
+}
+
+void folder_close(struct folder *f, bool remove) {
+  if (f->fd < 0)
+    return;
+  close(f->fd);
+  f->fd = -1;
+  if (remove)
+    path_remove_tree(f->path, NULL);
+}
+
+int folder_open(const struct folder *f, const char *relpath, struct err *err) {
+  struct open_how how = {
+      .flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, /* a FIFO shall not stop us */
+      .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+  };
+  int fd = (int)syscall(SYS_openat2, f->fd, relpath, &how, sizeof how);
+  if (fd < 0 && (errno == ELOOP || errno == EXDEV))
+    err_set(err, ERR_DENIED, "%s leads out of the work folder or is a symbolic link", relpath);
+  else if (fd < 0)
+    err_sys(err, errno, "the file %s cannot be opened", relpath);
+  return fd;
+}

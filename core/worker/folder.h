@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The private work folder of a step: <work root>/<backend>-<token>, the inputs in in/ below it.
+ */
+#ifndef WORKER_FOLDER_H
+#define WORKER_FOLDER_H
+
+#include "wire/messages.h"
+
+#include <limits.h>
+
+struct folder {
+  char path[PATH_MAX];
+  int fd; /* of the folder; -1: there is none */
+};
+
+/* Makes the folder (replacing what lies there) and puts the inputs into it, as hard links where the
+ * file system allows it, else as copies. */
+int folder_make(struct folder *f, const char *work_root, const char *backend, uint64_t token,
+                const struct wire_input_file *inputs, size_t count, struct err *err);
+void folder_path(char *out, size_t size, const char *work_root, const char *backend,
+                 uint64_t token);
+/* Is nothing in it?  Two system calls. */
+bool folder_is_empty(struct folder *f);
+/* Bytes of the files below it, but for in/. */
+int64_t folder_bytes(const struct folder *f);
+/* Forgets the folder; `remove` also takes it from the disk. */
+void folder_close(struct folder *f, bool remove);
+/* Opens a file below the folder, by no symbolic link anywhere; -1 with the reason. */
+int folder_open(const struct folder *f, const char *relpath, struct err *err);
+
+#endif

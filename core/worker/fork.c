@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Isolation FORK: this process is the zygote.  It has one thread, the plugin is warm in it, and
+ * each step runs in a child forked from it.
+ *
+ *   STEP -> fork -> [child: limits, run(), DONE into its socket, _exit]
+ *              |        | stdout, stderr: a pipe          frames: a socket
+ *              |        v                                   v
+ *              |     zygote: LOG ---------------------- PROGRESS, DONE held back ----> daemon
+ *   CANCEL -> SIGKILL to the child's group
+ *              |
+ *              +-> pidfd says it ended: kill what is left of its group, reap it, drain both, send
+ * DONE
+ *
+ * The child is not trusted: only PROGRESS, LOG and a well-formed DONE of its own token pass.  When
+ * the zygote dies its children die with it.
+ */
+#include "worker/serve.h"
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "wire/death.h"
+#include "worker/limits.h"
+#include "worker/step.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct child {
+  struct list ring;
+  uint64_t token;
+  pid_t pid;
+  int pidfd, log_fd;
+  struct link socket;
+  struct logger log;
+  struct wire_limits limits;
+  struct buf done;  /* the payload of its DONE; empty: none came */
+  int cancel_class; /* why it was killed; 0: it was not */
+  bool broken;      /* it broke the protocol */
+  bool log_open, socket_open;
+  int64_t began_us;
+};
+
+struct zygote {
+  struct host *host;
+  struct list children;
+  size_t count;
+  bool stopping;
+};
+
+/* ---- in the child ---- */
+
+static void child_close_others(struct zygote *z) {
+  close(z->host->link->fd);
+  list_for_each(it, &z->children) {
+    struct child *c = container_of(it, struct child, ring);
+    close(c->pidfd);
+    close(c->log_fd);
+    close(c->socket.fd);
+  }
+}
+
+/* Never returns. */
+static void child_main(struct zygote *z, uint64_t token, const struct wire_step *step, int socket,
+                       int log_fd, pid_t zygote_pid) {
+  struct host *h = z->host;
+  struct link link;
+  struct folder folder;
+  struct lathe_job job;
+  struct step_outcome outcome;
+  struct err err = {0};
+
+  setpgid(0, 0);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != zygote_pid)
+    _exit(0);
+  child_close_others(z);
+  dup2(log_fd, STDOUT_FILENO);
+  dup2(log_fd, STDERR_FILENO);
+  close(log_fd);
+  link_init(&link, socket);
+  job_begin(&job, h, token, step);
+  job.link = &link;
+  job.folder = &folder;
+  if (folder_make(&folder, h->work_root, h->backend, token, step->inputs, step->input_count, &err) <
+      0) {
+    step_fail(&outcome, WIRE_RETRY, err.text);
+  } else {
+    limits_of_child(&step->limits);
+    step_run(&job, &outcome);
+  }
+  outcome.done.workdir = folder.path;
+  fflush(NULL);
+  step_send(&link, token, &outcome, true);
+  _exit(0);
+}
+
+/* ---- in the zygote ---- */
+
+static void send_done(struct zygote *z, uint64_t token, enum wire_class class, const char *message,
+                      bool folder) {
+  char path[PATH_MAX];
+  struct step_outcome outcome;
+  step_fail(&outcome, class, message);
+  folder_path(path, sizeof path, z->host->work_root, z->host->backend, token);
+  outcome.done.workdir = folder ? path : NULL;
+  step_send(z->host->link, token, &outcome, false);
+}
+
+static void child_start(struct zygote *z, uint64_t token, const struct wire_step *step) {
+  int pair[2], pipe_fds[2];
+  pid_t self = getpid();
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+    send_done(z, token, WIRE_RETRY, "the worker is out of file descriptors", false);
+    return;
+  }
+  if (pipe2(pipe_fds, O_CLOEXEC) < 0) {
+    close(pair[0]);
+    close(pair[1]);
+    send_done(z, token, WIRE_RETRY, "the worker is out of file descriptors", false);
+    return;
+  }
+  fflush(NULL); /* or the child would print it again */
+  pid_t pid = fork();
+  if (pid == 0)
+    child_main(z, token, step, pair[1], pipe_fds[1], self);
+  close(pair[1]);
+  close(pipe_fds[1]);
+  int pidfd = pid < 0 ? -1 : pidfd_open(pid, 0);
+  if (pidfd < 0) {
+    if (pid > 0) {
+      kill(pid, SIGKILL);
+      waitpid(pid, NULL, 0);
+    }
+    close(pair[0]);
+    close(pipe_fds[0]);
+    send_done(z, token, WIRE_RETRY,
+              "no process could be started for the job: the system is out of "
+              "processes or memory",
+              false);
+    return;
+  }
+  setpgid(pid, pid); /* whoever comes first */
+  fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK);
+  fcntl(pidfd, F_SETFD, FD_CLOEXEC);
+  struct child *c = mem_alloc(sizeof *c);
+  c->token = token;
+  c->pid = pid;
+  c->pidfd = pidfd;
+  c->log_fd = pipe_fds[0];
+  c->log_open = c->socket_open = true;
+  c->limits = step->limits;
+  c->began_us = clock_mono_us();
+  link_init(&c->socket, pair[0]);
+  logger_init(&c->log, z->host->link, token, step->limits.log_bytes);
+  list_push_back(&z->children, &c->ring);
+  z->count++;
+  wire_put_value(link_begin(z->host->link), WIRE_BEGAN, token, pid);
+  link_end(z->host->link, false);
+}
+
+static void child_kill(struct child *c) {
+  if (kill(-c->pid, SIGKILL) < 0)
+    kill(c->pid, SIGKILL);
+}
+
+static void child_cancel(struct zygote *z, uint64_t token, int class) {
+  list_for_each(it, &z->children) {
+    struct child *c = container_of(it, struct child, ring);
+    if (c->token != token)
+      continue;
+    c->cancel_class = class > WIRE_OK && class < WIRE_CLASSES ? class : WIRE_CANCELLED;
+    child_kill(c);
+    return;
+  }
+}
+
+/* A frame of the child.  False: it broke the protocol. */
+static bool child_frame(struct zygote *z, struct child *c, const struct wire_frame *f) {
+  struct wire_progress progress;
+  struct wire_done done;
+  int32_t level;
+  const char *text;
+  size_t len;
+  if (f->token != c->token || c->done.len)
+    return false;
+  switch (f->type) {
+  case WIRE_PROGRESS:
+    if (wire_get_progress(f, &progress, NULL) < 0)
+      return false;
+    logger_flush(&c->log); /* lines that came before stay before */
+    wire_put_progress(link_begin(z->host->link), c->token, &progress);
+    link_end(z->host->link, false);
+    return true;
+  case WIRE_LOG:
+    if (wire_get_log(f, &level, &text, &len, NULL) < 0)
+      return false;
+    logger_line(&c->log, level, text);
+    return true;
+  case WIRE_DONE:
+    if (wire_get_done(f, &done, NULL) < 0)
+      return false;
+    free(done.artifacts);
+    buf_put(&c->done, f->payload, f->len);
+    return true;
+  default:
+    return false;
+  }
+}
+
+static void child_read(struct zygote *z, struct child *c) {
+  struct wire_frame f;
+  int got = 0;
+  while (!c->broken && (got = link_read(&c->socket, false)) > 0) {
+    int rc;
+    while ((rc = wire_input_next(&c->socket.in, &f, NULL)) > 0 && child_frame(z, c, &f))
+      ;
+    if (rc != 0) {
+      c->broken = true;
+      child_kill(c);
+    }
+  }
+  if (got < 0)
+    c->socket_open = false;
+}
+
+/* The sentence for a child that ended without a result. */
+static void judge(struct zygote *z, struct child *c, int status, const struct rusage *used) {
+  char text[800];
+  enum wire_class class;
+  if (c->cancel_class) {
+    class = (enum wire_class)c->cancel_class;
+    snprintf(text, sizeof text, "%s",
+             class == WIRE_TIMEOUT ? "the job ran out of its time" : "cancelled");
+  } else if (c->broken) {
+    class = WIRE_CRASHED;
+    snprintf(text, sizeof text, "the plugin's process wrote nonsense to its worker and was killed");
+  } else {
+    struct wire_death death = {
+        .exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0,
+        .signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+        .max_rss = used->ru_maxrss * 1024,
+        .said_no_memory = c->log.said_no_memory,
+    };
+    class = wire_judge(&death, &c->limits, text, sizeof text);
+  }
+  send_done(z, c->token, class, text, true);
+}
+
+static void child_ended(struct zygote *z, struct child *c) {
+  int status = 0;
+  struct rusage used = {0};
+  kill(-c->pid, SIGKILL); /* what it left running; not yet reaped, so the group is still its own */
+  while (wait4(c->pid, &status, 0, &used) < 0 && errno == EINTR)
+    ;
+  child_read(z, c);
+  logger_drain(&c->log, c->log_fd);
+  logger_end(&c->log);
+  if (c->done.len && !c->broken) {
+    struct buf *out = link_begin(z->host->link);
+    size_t start = wire_begin(out, WIRE_DONE, c->token);
+    buf_put(out, c->done.data, c->done.len);
+    wire_end(out, start, NULL);
+    link_end(z->host->link, false);
+  } else {
+    judge(z, c, status, &used);
+  }
+  list_remove(&c->ring);
+  z->count--;
+  close(c->pidfd);
+  close(c->log_fd);
+  close(c->socket.fd);
+  wire_input_free(&c->socket.in);
+  buf_free(&c->socket.out);
+  pthread_mutex_destroy(&c->socket.lock);
+  logger_free(&c->log);
+  buf_free(&c->done);
+  free(c);
+}
+
+/* A frame of the daemon. */
+static void zygote_frame(struct zygote *z, const struct wire_frame *f) {
+  struct wire_step step;
+  struct err err = {0};
+  int64_t class;
+  switch (f->type) {
+  case WIRE_STEP:
+    if (wire_get_step(f, &step, &err) < 0) {
+      send_done(z, f->token, WIRE_RETRY, err.text, false);
+    } else {
+      child_start(z, f->token, &step);
+      free(step.inputs);
+    }
+    break;
+  case WIRE_CANCEL:
+    if (wire_get_value(f, &class, &err) == 0)
+      child_cancel(z, f->token, (int)class);
+    break;
+  case WIRE_RECALL: /* nothing waits here */
+    wire_put_recalled(link_begin(z->host->link), NULL, 0);
+    link_end(z->host->link, false);
+    break;
+  case WIRE_STOP:
+    z->stopping = true;
+    break;
+  default:
+    serve_complain(z->host, &(struct err){.text = "a message that no daemon sends"});
+  }
+}
+
+/* False: the daemon is gone. */
+static bool zygote_read(struct zygote *z) {
+  struct wire_frame f;
+  struct err err = {0};
+  if (link_read(z->host->link, false) < 0)
+    return false;
+  int rc;
+  while ((rc = wire_input_next(&z->host->link->in, &f, &err)) > 0)
+    zygote_frame(z, &f);
+  return rc == 0;
+}
+
+static int next_timeout(struct zygote *z, int64_t heartbeat_at) {
+  if (z->count == 0)
+    return -1;
+  int64_t left = heartbeat_at - clock_mono_ms();
+  int timeout = left < 0 ? 0 : (int)left;
+  list_for_each(it, &z->children) {
+    int due = logger_due_ms(&container_of(it, struct child, ring)->log);
+    if (due >= 0 && due < timeout)
+      timeout = due;
+  }
+  return timeout;
+}
+
+/* Serves the children whose fds poll() marked; fds[0] is the daemon's. */
+static void serve_children(struct zygote *z, const struct pollfd *fds) {
+  size_t i = 1;
+  list_for_each_safe(it, &z->children) {
+    struct child *c = container_of(it, struct child, ring);
+    if (fds[i].revents & POLLIN) {
+      child_ended(z, c);
+    } else {
+      if (fds[i + 1].revents)
+        child_read(z, c);
+      if (fds[i + 2].revents)
+        c->log_open = logger_drain(&c->log, c->log_fd);
+      if (logger_due_ms(&c->log) == 0)
+        logger_flush(&c->log);
+    }
+    i += 3;
+  }
+}
+
+/* Writes what poll() shall watch; returns how many. */
+static size_t watch_list(struct zygote *z, struct pollfd **fds, size_t *cap) {
+  size_t need = 1 + 3 * z->count, n = 0;
+  if (need > *cap) {
+    *cap = need + 24;
+    *fds = mem_grow(*fds, *cap * sizeof **fds);
+  }
+  (*fds)[n++] = (struct pollfd){.fd = z->host->link->fd, .events = POLLIN};
+  list_for_each(it, &z->children) {
+    struct child *c = container_of(it, struct child, ring);
+    (*fds)[n++] = (struct pollfd){.fd = c->pidfd, .events = POLLIN};
+    (*fds)[n++] = (struct pollfd){.fd = c->socket_open ? c->socket.fd : -1, .events = POLLIN};
+    (*fds)[n++] = (struct pollfd){.fd = c->log_open ? c->log_fd : -1, .events = POLLIN};
+  }
+  return n;
+}
+
+int serve_fork(struct host *h) {
+  struct zygote z = {.host = h};
+  struct pollfd *fds = NULL;
+  size_t cap = 0;
+  int64_t heartbeat_at = 0;
+  list_init(&z.children);
+  while (!z.stopping || z.count) {
+    size_t n = watch_list(&z, &fds, &cap);
+    size_t before = z.count;
+    if (poll(fds, n, next_timeout(&z, heartbeat_at)) < 0 && errno != EINTR)
+      break;
+    int64_t now = clock_mono_ms();
+    serve_children(&z, fds);
+    if (fds[0].revents && !zygote_read(&z))
+      break;
+    if (before == 0 || now >= heartbeat_at) {
+      if (before && z.count) {
+        wire_put_bare(link_begin(h->link), WIRE_HEARTBEAT, 0);
+        link_end(h->link, false);
+      }
+      heartbeat_at = now + h->heartbeat_ms;
+    }
+    link_flush(h->link);
+  }
+  list_for_each(it, &z.children) child_kill(container_of(it, struct child, ring));
+  free(fds);
+  return 0;
+}

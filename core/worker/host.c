@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/host.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/path.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PROGRESS_BURST 256
+#define PROGRESS_US    20000 /* past the burst, one in so long */
+#define ARTIFACTS_MAX  1000
+#define SECRET_MAX     65536
+
+/* The table's error() has no host to come by: it is called with no job only inside create(). */
+static struct host *the_host;
+
+static const char *host_config(const struct lathe_host *table, const char *key) {
+  const struct host *h = (const struct host *)table;
+  for (size_t i = 0; key && i < h->value_count; i++)
+    if (strcmp(h->values[i].key, key) == 0)
+      return h->values[i].value;
+  return NULL;
+}
+
+static void host_log(const struct lathe_host *table, struct lathe_job *job, int32_t level,
+                     const char *text) {
+  struct host *h = (struct host *)table;
+  if (!text)
+    return;
+  if (job && !job->log) {
+    wire_put_log(link_begin(job->link), job->token, level, text, strnlen(text, 1 << 20));
+    link_end(job->link, true);
+  } else if (job) {
+    logger_line(job->log, level, text);
+  } else {
+    logger_line(&h->log, level, text);
+    logger_flush(&h->log);
+    link_flush(h->link);
+  }
+}
+
+static void host_error(struct lathe_job *job, const char *text) {
+  char *to = job ? job->message : the_host->message;
+  snprintf(to, sizeof job->message, "%s", text ? text : "");
+}
+
+static void host_retry_after(struct lathe_job *job, int64_t ms) {
+  if (job && ms >= 0)
+    job->retry_after_ms = ms;
+}
+
+/* "faces 12/300" -> "faces", 12, 300. */
+static void split_counts(char *what, int64_t *current, int64_t *total) {
+  *current = *total = 0;
+  char *space = strrchr(what, ' ');
+  long long a = 0, b = 0;
+  int used = 0;
+  if (space && sscanf(space, " %18lld/%18lld%n", &a, &b, &used) == 2 && !space[used] && b > 0) {
+    *current = a;
+    *total = b;
+    *space = '\0';
+  }
+}
+
+/* Under the job's lock. */
+static void send_progress(struct lathe_job *job) {
+  struct wire_progress m = {.permille = job->progress_permille};
+  char what[sizeof job->progress_what];
+  memcpy(what, job->progress_what, sizeof what);
+  split_counts(what, &m.current, &m.total);
+  m.what = what;
+  job->progress_waits = false;
+  wire_put_progress(link_begin(job->link), job->token, &m);
+  link_end(job->link, true);
+}
+
+static void host_progress(struct lathe_job *job, int32_t permille, const char *what) {
+  if (!job)
+    return;
+  int64_t now = clock_mono_us();
+  pthread_mutex_lock(&job->lock);
+  job->progress_permille = permille < 0 ? 0 : permille > 1000 ? 1000 : permille;
+  snprintf(job->progress_what, sizeof job->progress_what, "%s", what ? what : "");
+  job->progress_waits = true;
+  if (job->progress_burst > 0 || now - job->progress_us >= PROGRESS_US) {
+    job->progress_burst -= job->progress_burst > 0;
+    job->progress_us = now;
+    send_progress(job);
+  }
+  pthread_mutex_unlock(&job->lock);
+}
+
+void job_flush_progress(struct lathe_job *job) {
+  pthread_mutex_lock(&job->lock);
+  if (job->progress_waits)
+    send_progress(job);
+  pthread_mutex_unlock(&job->lock);
+}
+
+static int32_t host_cancelled(struct lathe_job *job) {
+  return job && atomic_load_explicit(&job->cancelled, memory_order_relaxed) != 0;
+}
+
+static int32_t host_checkpoint(struct lathe_job *job, const void *ref, size_t len) {
+  (void)ref, (void)len;
+  host_error(job, "checkpoint() is for remote steps; a plugin with run() keeps no reference");
+  return LATHE_PERMANENT;
+}
+
+static int refuse(struct lathe_job *job, const char *name, const char *why) {
+  snprintf(job->message, sizeof job->message, "the artifact \"%.200s\" was refused: %s",
+           name ? name : "(null)", why);
+  return LATHE_PERMANENT;
+}
+
+static int32_t host_artifact(struct lathe_job *job, const char *name, const char *relpath,
+                             const char *media_type) {
+  struct err err = {0};
+  struct stat st;
+  if (!job)
+    return LATHE_PERMANENT;
+  if (!name || !path_is_plain_name(name))
+    return refuse(job, name, "its name must be a plain file name");
+  if (job->artifact_count >= ARTIFACTS_MAX)
+    return refuse(job, name, "a job may have 1000 artifacts");
+  if (!relpath || !*relpath || strlen(relpath) > 1000)
+    return refuse(job, name, "its path must be below the work folder");
+  int fd = folder_open(job->folder, relpath, &err);
+  if (fd < 0)
+    return refuse(job, name, err.text);
+  bool regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+  close(fd);
+  if (!regular)
+    return refuse(job, name, "it is no regular file");
+  for (size_t i = 0; i < job->artifact_count; i++)
+    if (strcmp(job->artifacts[i].name, name) == 0)
+      return refuse(job, name, "there is one of that name already");
+  job->artifacts = mem_grow(job->artifacts, (job->artifact_count + 1) * sizeof *job->artifacts);
+  job->artifacts[job->artifact_count++] = (struct job_artifact){
+      .name = mem_dup(name),
+      .relpath = mem_dup(relpath),
+      .media_type = mem_dup(media_type && *media_type ? media_type : "application/octet-stream"),
+      .path = mem_printf("%s/%s", job->folder->path, relpath),
+  };
+  return LATHE_OK;
+}
+
+/* From the environment (LATHE_SECRET_<name>), else from systemd's credentials. */
+static int32_t host_secret(const struct lathe_host *table, const char *name, char *out,
+                           size_t *len) {
+  (void)table;
+  if (!name || !out || !len || !path_is_plain_name(name))
+    return LATHE_PERMANENT;
+  char key[256];
+  char *text = NULL;
+  size_t size = 0;
+  const char *dir = getenv("CREDENTIALS_DIRECTORY");
+  snprintf(key, sizeof key, "LATHE_SECRET_%s", name);
+  const char *value = getenv(key);
+  if (value) {
+    text = mem_dup(value);
+    size = strlen(value);
+  } else if (dir) {
+    char *path = path_join(dir, name);
+    if (path_read_file(path, SECRET_MAX, &text, &size, NULL) < 0)
+      text = NULL;
+    free(path);
+  }
+  if (!text)
+    return LATHE_NOT_FOUND;
+  while (size && (text[size - 1] == '\n' || text[size - 1] == '\r'))
+    size--;
+  bool fits = size < *len;
+  if (fits) {
+    memcpy(out, text, size);
+    out[size] = '\0';
+  }
+  *len = size;
+  explicit_bzero(text, size);
+  free(text);
+  return fits ? LATHE_OK : LATHE_PERMANENT;
+}
+
+static const void *host_extension(const struct lathe_host *table, const char *id) {
+  (void)table, (void)id;
+  return NULL;
+}
+
+void host_init(struct host *h) {
+  h->table = (struct lathe_host){
+      .struct_size = sizeof h->table,
+      .abi_major = LATHE_ABI_MAJOR,
+      .abi_minor = HOST_MINOR,
+      .config = host_config,
+      .log = host_log,
+      .error = host_error,
+      .retry_after = host_retry_after,
+      .progress = host_progress,
+      .cancelled = host_cancelled,
+      .checkpoint = host_checkpoint,
+      .artifact = host_artifact,
+      .secret = host_secret,
+      .extension = host_extension,
+  };
+  the_host = h;
+}
+
+void job_begin(struct lathe_job *job, struct host *h, uint64_t token,
+               const struct wire_step *step) {
+  *job = (struct lathe_job){
+      .host = h,
+      .link = h->link,
+      .token = token,
+      .step = step,
+      .progress_burst = PROGRESS_BURST,
+  };
+  pthread_mutex_init(&job->lock, NULL);
+}
+
+void job_free(struct lathe_job *job) {
+  for (size_t i = 0; i < job->artifact_count; i++) {
+    free(job->artifacts[i].name);
+    free(job->artifacts[i].relpath);
+    free(job->artifacts[i].media_type);
+    free(job->artifacts[i].path);
+  }
+  free(job->artifacts);
+  pthread_mutex_destroy(&job->lock);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a plugin sees of us: the table of functions, and the job that it passes back.
+ */
+#ifndef WORKER_HOST_H
+#define WORKER_HOST_H
+
+#include "worker/folder.h"
+#include "worker/logger.h"
+#include "worker/plugin.h"
+
+#include <stdatomic.h>
+
+/* One struct per program: all that lathe-worker is. */
+struct host {
+  struct lathe_host table; /* first: the plugin's pointer is ours */
+  struct plugin plugin;
+  void *self; /* the plugin's instance */
+  struct link *link;
+  struct logger log; /* of the backend: what belongs to no step */
+  struct wire_board *board;
+  char *backend, *work_root;
+  uint32_t slots, heartbeat_ms;
+  int nice;
+  struct plugin_value *values;
+  size_t value_count;
+  char message[1000]; /* of create() */
+  char *config_frame; /* what the settings point into */
+};
+
+struct job_artifact {
+  char *name, *relpath, *media_type, *path;
+  char sha256[65];
+  int64_t bytes;
+};
+
+/* A step while it is inside the plugin. */
+struct lathe_job {
+  struct host *host;
+  struct link *link;  /* where its frames go */
+  struct logger *log; /* NULL: lines travel one by one (a forked child) */
+  uint64_t token;
+  const struct wire_step *step;
+  struct folder *folder;
+  atomic_int cancelled; /* the enum wire_class to end with, 0: no */
+  char message[1000];
+  int64_t retry_after_ms;
+  struct job_artifact *artifacts;
+  size_t artifact_count;
+
+  /* Progress: a burst goes through, a flood is thinned.  For any thread. */
+  pthread_mutex_t lock;
+  int progress_burst;
+  int64_t progress_us;
+  bool progress_waits;
+  int32_t progress_permille;
+  char progress_what[200];
+};
+
+/* Fills in the table. */
+void host_init(struct host *h);
+
+void job_begin(struct lathe_job *job, struct host *h, uint64_t token, const struct wire_step *step);
+void job_free(struct lathe_job *job);
+/* Sends a progress that was held back. */
+void job_flush_progress(struct lathe_job *job);
+
+#endif

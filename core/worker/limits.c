@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/limits.h"
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* AddressSanitizer and ThreadSanitizer map terabytes: a limit on the address space would end them.
+ */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HAS_SHADOW 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define HAS_SHADOW 1
+#endif
+#endif
+#ifndef HAS_SHADOW
+#define HAS_SHADOW 0
+#endif
+
+static void set(int resource, int64_t value, bool for_good) {
+  struct rlimit now;
+  if (getrlimit(resource, &now) < 0)
+    return;
+  rlim_t want = value > 0 ? (rlim_t)value : now.rlim_max;
+  if (now.rlim_max != RLIM_INFINITY && want > now.rlim_max)
+    want = now.rlim_max;
+  now.rlim_cur = want;
+  if (for_good && value > 0)
+    now.rlim_max = want;
+  setrlimit(resource, &now);
+}
+
+void limits_of_child(const struct wire_limits *l) {
+  if (l->address_space > 0 && !HAS_SHADOW)
+    set(RLIMIT_AS, l->address_space, true);
+  if (l->output_bytes > 0)
+    set(RLIMIT_FSIZE, l->output_bytes, true);
+  if (l->cpu_ms > 0) {
+    /* SIGXCPU at the soft limit says why; the hard one, a second later, kills who ignores it. */
+    struct rlimit cpu = {.rlim_cur = (rlim_t)((l->cpu_ms + 999) / 1000)};
+    cpu.rlim_max = cpu.rlim_cur + 1;
+    setrlimit(RLIMIT_CPU, &cpu);
+  }
+}
+
+void limits_of_resident(const struct wire_limits *l) {
+  static int64_t address_space, output_bytes; /* what is set now */
+  if (l->address_space != address_space && !HAS_SHADOW)
+    set(RLIMIT_AS, l->address_space, false);
+  if (l->output_bytes != output_bytes)
+    set(RLIMIT_FSIZE, l->output_bytes, false);
+  address_space = l->address_space;
+  output_bytes = l->output_bytes;
+}
+
+void limits_of_worker(int nice_value) {
+  setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  if (nice_value && nice(nice_value) == -1) {
+    /* A priority is a wish: without the right to it the work is done all the same. */
+  }
+}

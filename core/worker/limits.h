@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Limits of the kernel on a step.
+ */
+#ifndef WORKER_LIMITS_H
+#define WORKER_LIMITS_H
+
+#include "wire/messages.h"
+
+/* For a forked child: for good. */
+void limits_of_child(const struct wire_limits *l);
+/* For a resident process, before each step: the soft limits of address space and file size, which
+ * can be raised again.  CPU time is watched instead, for it adds up over the steps. */
+void limits_of_resident(const struct wire_limits *l);
+/* For every worker, once: no core files, no new privileges, priority. */
+void limits_of_worker(int nice_value);
+
+#endif

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * lathe-worker: loads one plugin for one backend and serves steps over a socket that lathed made.
+ *
+ *   dlopen, check -> HELLO -> CONFIG -> create(), ready() -> READY -> steps -> STOP -> destroy()
+ *        |                        |            |
+ *        +------------------------+------------+--> REFUSED(why), exit
+ *
+ *   lathe-worker FD PLUGIN.so [BOARD-FD]                         as lathed starts it
+ *   lathe-worker --describe PLUGIN.so                            the descriptor and options as JSON
+ *   lathe-worker --check-options PLUGIN.so [KEY VALUE WHERE]...  one line for each error
+ */
+#include "base/mem.h"
+#include "base/sha256.h"
+#include "worker/limits.h"
+#include "worker/serve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { EXIT_REFUSED = 3, READY_POLL_MS = 50 };
+
+int serve_redirect_output(void) {
+  int fds[2];
+  if (pipe2(fds, O_CLOEXEC) < 0)
+    return -1;
+  fcntl(fds[0], F_SETFL, O_NONBLOCK);
+  fflush(NULL);
+  dup2(fds[1], STDOUT_FILENO);
+  dup2(fds[1], STDERR_FILENO);
+  close(fds[1]);
+  setvbuf(stdout, NULL, _IOLBF, 0);
+  return fds[0];
+}
+
+void serve_complain(struct host *h, const struct err *err) {
+  logger_line(&h->log, 3, err->text);
+  logger_flush(&h->log);
+}
+
+static int refuse(struct host *h, bool again, const char *text) {
+  wire_put_refused(link_begin(h->link), again, text);
+  link_end(h->link, true);
+  return EXIT_REFUSED;
+}
+
+static void say_hello(struct host *h) {
+  const struct lathe_plugin *d = &h->plugin.d;
+  struct wire_hello m = {
+      .wire_version = WIRE_VERSION,
+      .pid = getpid(),
+      .plugin = d->name,
+      .version = d->version,
+      .device = d->device ? d->device : "cpu",
+      .isolation = d->isolation,
+      .max_concurrency = d->max_concurrency,
+      .kinds = (const char **)(uintptr_t)d->kinds,
+  };
+  while (d->kinds[m.kind_count])
+    m.kind_count++;
+  wire_put_hello(link_begin(h->link), &m);
+  link_end(h->link, true);
+}
+
+/* Waits for CONFIG and takes it in.  0, or the exit code. */
+static int take_config(struct host *h) {
+  struct wire_frame f;
+  struct wire_config m;
+  struct err err = {0};
+  struct buf errors = {0};
+  int rc;
+  while ((rc = wire_input_next(&h->link->in, &f, &err)) == 0)
+    if (link_read(h->link, true) < 0)
+      return EXIT_FAILURE;
+  if (rc > 0 && f.type == WIRE_STOP)
+    _exit(0);
+  if (rc < 0 || f.type != WIRE_CONFIG || wire_get_config(&f, &m, &err) < 0)
+    return refuse(h, true, err.text[0] ? err.text : "lathed did not begin with CONFIG");
+  h->backend = mem_dup(m.backend);
+  h->work_root = mem_dup(m.work_root);
+  h->slots = m.slots ? m.slots : 1;
+  h->heartbeat_ms = m.heartbeat_ms ? m.heartbeat_ms : 1000;
+  h->nice = m.nice;
+  rc = plugin_check_options(&h->plugin, m.settings, m.setting_count, &h->values, &h->value_count,
+                            &errors);
+  free(m.settings);
+  if (rc < 0) {
+    while (errors.len && errors.data[errors.len - 1] == '\n')
+      errors.data[--errors.len] = '\0';
+    rc = refuse(h, false, errors.data);
+  }
+  buf_free(&errors);
+  return rc;
+}
+
+/* What create() or ready() returned, as a refusal.  Only what may pass by itself is tried again. */
+static int refuse_start(struct host *h, const char *what, int32_t code) {
+  char text[1400];
+  snprintf(text, sizeof text, "the plugin %s %s could not start: %s (%s gave %d)", h->plugin.d.name,
+           h->plugin.d.version, h->message[0] ? h->message : "it gave no message", what, code);
+  return refuse(h, code / 1000 == LATHE_RETRY / 1000, text);
+}
+
+static int start_plugin(struct host *h) {
+  int32_t code = h->plugin.d.create(&h->table, &h->self);
+  if (code != LATHE_OK)
+    return refuse_start(h, "create()", code);
+  while (h->plugin.d.ready && (code = h->plugin.d.ready(h->self)) != LATHE_OK) {
+    if (code != LATHE_PENDING && code / 1000 != LATHE_RETRY / 1000)
+      return refuse_start(h, "ready()", code);
+    nanosleep(&(struct timespec){.tv_nsec = READY_POLL_MS * 1000000L},
+              NULL); /* lathed has the deadline */
+  }
+  return 0;
+}
+
+static int serve(struct host *h) {
+  char hex[SHA256_HEX_SIZE];
+  sha256_of("", 0, hex); /* the library's first use is slow, and children inherit it done */
+  wire_put_bare(link_begin(h->link), WIRE_READY, 0);
+  link_end(h->link, true);
+  switch (h->plugin.d.isolation) {
+  case LATHE_FORK:
+    return serve_fork(h);
+  case LATHE_PROCESS:
+    return serve_process(h);
+  default:
+    return serve_shared(h);
+  }
+}
+
+static struct wire_board *map_board(const char *fd_text) {
+  static struct wire_board none; /* for who starts us by hand */
+  if (!fd_text)
+    return &none;
+  int fd = atoi(fd_text);
+  void *page = mmap(NULL, sizeof(struct wire_board), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  close(fd);
+  return page == MAP_FAILED ? &none : page;
+}
+
+static int work(const char *fd_text, const char *path, const char *board_fd) {
+  struct host h = {0};
+  struct link link;
+  struct err err = {0};
+  int fd = atoi(fd_text);
+  if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+    fprintf(stderr, "lathe-worker is started by lathed; try lathe-worker --help\n");
+    return EXIT_FAILURE;
+  }
+  prctl(PR_SET_PDEATHSIG, SIGKILL); /* a daemon that died before shows as a closed socket */
+  prctl(PR_SET_NAME, "lathe-worker");
+  link_init(&link, fd);
+  h.link = &link;
+  h.board = map_board(board_fd);
+  logger_init(&h.log, &link, 0, 0);
+  host_init(&h);
+  if (plugin_load(&h.plugin, path, &err) < 0)
+    return refuse(&h, false, err.text);
+  say_hello(&h);
+  int rc = take_config(&h);
+  if (rc != 0)
+    return rc;
+  limits_of_worker(h.nice);
+  rc = start_plugin(&h);
+  if (rc != 0)
+    return rc;
+  rc = serve(&h);
+  h.plugin.d.destroy(h.self);
+  /* Exit handlers of foreign libraries have hung before; nothing of ours needs them. */
+  fflush(NULL);
+  _exit(rc);
+}
+
+static int describe(const char *path) {
+  struct plugin p;
+  struct err err = {0};
+  struct buf out = {0};
+  if (plugin_load(&p, path, &err) < 0) {
+    fprintf(stderr, "%s\n", err.text);
+    return EXIT_REFUSED;
+  }
+  plugin_describe(&p, &out);
+  fputs(out.data, stdout);
+  buf_free(&out);
+  return 0;
+}
+
+static int check_options(const char *path, char **triples, int count) {
+  struct plugin p;
+  struct err err = {0};
+  struct buf errors = {0};
+  struct plugin_value *values;
+  size_t value_count, n = (size_t)count / 3;
+  if (plugin_load(&p, path, &err) < 0) {
+    printf("%s\n", err.text);
+    return EXIT_REFUSED;
+  }
+  struct wire_setting *settings = mem_array(n + 1, sizeof *settings);
+  for (size_t i = 0; i < n; i++)
+    settings[i] = (struct wire_setting){triples[3 * i], triples[3 * i + 1], triples[3 * i + 2]};
+  int rc = plugin_check_options(&p, settings, n, &values, &value_count, &errors);
+  if (rc < 0)
+    fputs(errors.data, stdout);
+  else
+    plugin_values_free(values, value_count);
+  buf_free(&errors);
+  free(settings);
+  return rc < 0 ? EXIT_REFUSED : 0;
+}
+
+int main(int argc, char **argv) {
+  if (argc == 3 && strcmp(argv[1], "--describe") == 0)
+    return describe(argv[2]);
+  if (argc >= 3 && strcmp(argv[1], "--check-options") == 0)
+    return check_options(argv[2], argv + 3, argc - 3);
+  if (argc == 2 && strcmp(argv[1], "--version") == 0)
+    return printf("lathe-worker %s (plugin ABI %d.%d)\n", LATHE_VERSION, LATHE_ABI_MAJOR,
+                  HOST_MINOR) < 0;
+  if ((argc == 3 || argc == 4) && argv[1][0] != '-')
+    return work(argv[1], argv[2], argc == 4 ? argv[3] : NULL);
+  fputs(
+      "usage: lathe-worker --describe PLUGIN.so                            its descriptor as JSON\n"
+      "       lathe-worker --check-options PLUGIN.so [KEY VALUE WHERE]...  one line for each "
+      "error\n"
+      "       lathe-worker --version\n"
+      "lathed starts its workers itself: lathe-worker FD PLUGIN.so [BOARD-FD]\n",
+      argc == 2 && strcmp(argv[1], "--help") == 0 ? stdout : stderr);
+  return argc == 2 && strcmp(argv[1], "--help") == 0 ? 0 : EXIT_FAILURE;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The three hosts.  Each serves steps until STOP, or until the daemon is gone, and returns the exit
+ * code of the process.
+ */
+#ifndef WORKER_SERVE_H
+#define WORKER_SERVE_H
+
+#include "worker/host.h"
+
+int serve_fork(struct host *h);
+int serve_process(struct host *h);
+int serve_shared(struct host *h);
+
+/* stdout and stderr of the process go into a pipe from now on; returns its reading end, which does
+ * not block. */
+int serve_redirect_output(void);
+/* Writes PREFIX: TEXT to the daemon's log by way of the backend's log. */
+void serve_complain(struct host *h, const struct err *err);
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Isolation SHARED: one process, many steps at once, each on a thread of its own.
+ *
+ *   main thread: socket, stdout (it belongs to no one step, so it goes to the backend's log),
+ * heartbeats |  STEP -> queue
+ *      v
+ *   threads (slots, at most max_concurrency): take a step, run(), send DONE
+ *
+ * Threads are started when they are first needed, and stay.
+ */
+#include "worker/serve.h"
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "worker/step.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct task { /* a step, waiting or running */
+  struct list ring;
+  struct lathe_job job;
+  struct logger log;
+  struct wire_step step;
+  struct folder folder;
+  char *payload; /* that `step` points into */
+};
+
+struct crew {
+  struct host *host;
+  int log_fd;
+  size_t most;
+
+  pthread_mutex_t lock; /* of what follows */
+  pthread_cond_t work, ended;
+  struct list queue, running;
+  size_t queued, active, threads, idle;
+  bool stopping;
+};
+
+static void task_free(struct task *t) {
+  job_free(&t->job);
+  logger_free(&t->log);
+  free(t->step.inputs);
+  free(t->payload);
+  free(t);
+}
+
+static void task_run(struct crew *c, struct task *t) {
+  struct host *h = c->host;
+  struct step_outcome outcome;
+  struct err err = {0};
+  if (folder_make(&t->folder, h->work_root, h->backend, t->job.token, t->step.inputs,
+                  t->step.input_count, &err) < 0)
+    step_fail(&outcome, WIRE_RETRY, err.text);
+  else
+    step_run(&t->job, &outcome);
+  folder_close(&t->folder, false);
+  outcome.done.workdir = t->folder.path;
+  logger_end(&t->log);
+  pthread_mutex_lock(&c->lock);
+  list_remove(&t->ring); /* nobody cancels it from here on */
+  pthread_mutex_unlock(&c->lock);
+  step_send(h->link, t->job.token, &outcome, true);
+  task_free(t);
+}
+
+static void *crew_thread(void *arg) {
+  struct crew *c = arg;
+  pthread_mutex_lock(&c->lock);
+  for (;;) {
+    struct list *it = list_pop_front(&c->queue);
+    if (!it) {
+      c->idle++;
+      pthread_cond_wait(&c->work, &c->lock);
+      c->idle--;
+      continue;
+    }
+    struct task *t = container_of(it, struct task, ring);
+    c->queued--;
+    c->active++;
+    list_push_back(&c->running, &t->ring);
+    pthread_mutex_unlock(&c->lock);
+    task_run(c, t);
+    pthread_mutex_lock(&c->lock);
+    c->active--;
+    pthread_cond_signal(&c->ended);
+  }
+  return NULL;
+}
+
+static void refuse_step(struct crew *c, uint64_t token, enum wire_class class, const char *why) {
+  struct step_outcome outcome;
+  step_fail(&outcome, class, why);
+  step_send(c->host->link, token, &outcome, true);
+}
+
+/* Under the lock. */
+static void add_task(struct crew *c, const struct wire_frame *f) {
+  struct task *t = mem_alloc(sizeof *t);
+  struct wire_frame own = *f;
+  struct err err = {0};
+  pthread_t thread;
+  t->payload = mem_alloc(f->len + 1);
+  memcpy(t->payload, f->payload, f->len);
+  own.payload = t->payload;
+  job_begin(&t->job, c->host, f->token, &t->step);
+  if (wire_get_step(&own, &t->step, &err) < 0) {
+    refuse_step(c, f->token, WIRE_RETRY, err.text);
+    task_free(t);
+    return;
+  }
+  logger_init(&t->log, c->host->link, f->token, t->step.limits.log_bytes);
+  t->job.log = &t->log;
+  t->job.folder = &t->folder;
+  t->folder.fd = -1;
+  list_push_back(&c->queue, &t->ring);
+  c->queued++;
+  if (c->idle < c->queued && c->threads < c->most &&
+      pthread_create(&thread, NULL, crew_thread, c) == 0) {
+    pthread_detach(thread);
+    c->threads++;
+  }
+  pthread_cond_signal(&c->work);
+}
+
+/* Under the lock. */
+static void cancel(struct crew *c, uint64_t token, int class) {
+  if (class <= WIRE_OK || class >= WIRE_CLASSES)
+    class = WIRE_CANCELLED;
+  list_for_each(it, &c->running) {
+    struct task *t = container_of(it, struct task, ring);
+    if (t->job.token == token)
+      atomic_store(&t->job.cancelled, class);
+  }
+  list_for_each_safe(it, &c->queue) {
+    struct task *t = container_of(it, struct task, ring);
+    if (t->job.token != token)
+      continue;
+    list_remove(&t->ring);
+    c->queued--;
+    refuse_step(c, token, (enum wire_class) class, "cancelled before it began");
+    task_free(t);
+  }
+}
+
+/* Under the lock. */
+static void take_frame(struct crew *c, const struct wire_frame *f) {
+  int64_t class;
+  switch (f->type) {
+  case WIRE_STEP:
+    add_task(c, f);
+    break;
+  case WIRE_CANCEL:
+    if (wire_get_value(f, &class, NULL) == 0)
+      cancel(c, f->token, (int)class);
+    break;
+  case WIRE_RECALL: /* steps are sent one for each slot, so nothing waits here for long */
+    wire_put_recalled(link_begin(c->host->link), NULL, 0);
+    link_end(c->host->link, true);
+    break;
+  case WIRE_STOP:
+    c->stopping = true;
+    break;
+  default:
+    serve_complain(c->host, &(struct err){.text = "a message that no daemon sends"});
+  }
+}
+
+/* Under the lock: sends what waited long enough in the logs. */
+static void flush_logs(struct crew *c) {
+  list_for_each(it, &c->running) {
+    struct logger *log = &container_of(it, struct task, ring)->log;
+    if (logger_due_ms(log) == 0) {
+      logger_flush(log);
+      link_flush(c->host->link);
+    }
+  }
+}
+
+#define LOG_LOOK_MS 20 /* how often the logs of running steps are looked at */
+
+/* Waits for the daemon or for stdout and serves them.  False: the daemon is gone. */
+static bool serve_once(struct crew *c, int64_t *heartbeat_at) {
+  struct host *h = c->host;
+  struct wire_frame f;
+  struct pollfd fds[] = {
+      {.fd = h->link->fd, .events = POLLIN},
+      {.fd = c->log_fd, .events = POLLIN},
+  };
+  pthread_mutex_lock(&c->lock);
+  bool active = c->active || c->queued;
+  flush_logs(c);
+  pthread_mutex_unlock(&c->lock);
+  poll(fds, 2, active ? LOG_LOOK_MS : -1);
+  if (fds[0].revents && link_read(h->link, false) < 0)
+    return false;
+  int rc;
+  pthread_mutex_lock(&c->lock);
+  while ((rc = wire_input_next(&h->link->in, &f, NULL)) > 0)
+    take_frame(c, &f);
+  pthread_mutex_unlock(&c->lock);
+  if (fds[1].revents) {
+    logger_drain(&h->log, c->log_fd);
+    logger_flush(&h->log);
+    link_flush(h->link);
+  }
+  int64_t now = clock_mono_ms();
+  if (active && now >= *heartbeat_at) {
+    wire_put_bare(link_begin(h->link), WIRE_HEARTBEAT, 0);
+    link_end(h->link, true);
+  }
+  if (!active || now >= *heartbeat_at)
+    *heartbeat_at = now + h->heartbeat_ms;
+  return rc == 0;
+}
+
+int serve_shared(struct host *h) {
+  struct crew *c = mem_alloc(sizeof *c); /* its threads may outlive this function */
+  uint32_t most = h->plugin.d.max_concurrency;
+  int64_t heartbeat_at = 0;
+  *c = (struct crew){
+      .host = h,
+      .log_fd = serve_redirect_output(),
+      .most = most && most < h->slots ? most : h->slots,
+  };
+  pthread_mutex_init(&c->lock, NULL);
+  pthread_cond_init(&c->work, NULL);
+  pthread_cond_init(&c->ended, NULL);
+  list_init(&c->queue);
+  list_init(&c->running);
+  while (!c->stopping)
+    if (!serve_once(c, &heartbeat_at))
+      _exit(0);
+  /* STOP comes when lathed waits for no step any more, but for ones it gave up. */
+  pthread_mutex_lock(&c->lock);
+  while (c->queued || c->active)
+    pthread_cond_wait(&c->ended, &c->lock);
+  pthread_mutex_unlock(&c->lock);
+  return 0;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One step: into the plugin and out again.  The same for all three hosts.
+ */
+#ifndef WORKER_STEP_H
+#define WORKER_STEP_H
+
+#include "worker/host.h"
+
+/* Calls the plugin's run() and judges what came of it: fills in *done, whose texts belong to the
+ * job or to `result_json`, which the caller frees after sending. */
+struct step_outcome {
+  struct wire_done done;
+  struct wire_artifact *artifacts;
+  char *result_json;
+};
+void step_run(struct lathe_job *job, struct step_outcome *out);
+/* A failure of ours before the plugin was asked. */
+void step_fail(struct step_outcome *out, enum wire_class class, const char *message);
+/* Sends DONE (a result that does not fit becomes a failure that says so) and frees. */
+void step_send(struct link *link, uint64_t token, struct step_outcome *out, bool flush);
+
+#endif

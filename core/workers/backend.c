@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A backend: its options, its state, and how many workers it has.  The life is drawn in workers.h.
+ */
+#include "workers/internal.h"
+
+#include "base/mem.h"
+#include "observe/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define BATCH_TARGET_US 2000 /* so much work is sent ahead to a PROCESS worker */
+#define BATCH_MAX       64
+#define STOP_GRACE_MS   5000
+
+int backend_depth(const struct backend *b) {
+  if (b->isolation != WIRE_PROCESS)
+    return b->o.slots;
+  int64_t depth = BATCH_TARGET_US / (b->ewma_us > 0 ? b->ewma_us : 1);
+  return depth < 1 ? 1 : depth > BATCH_MAX ? BATCH_MAX : (int)depth;
+}
+
+bool backend_is_ready(const struct worker *k) {
+  return k->state == WORKER_READY && !k->retiring && !k->killed &&
+         k->generation == k->b->generation;
+}
+
+static int ready_workers(const struct backend *b) {
+  int n = 0;
+  list_for_each(it, &b->workers) {
+    n += backend_is_ready(container_of(it, struct worker, ring));
+  }
+  return n;
+}
+
+/* Those that count towards how many are wanted. */
+static int live_workers(const struct backend *b) {
+  int n = 0;
+  list_for_each(it, &b->workers) {
+    const struct worker *k = container_of(it, struct worker, ring);
+    n += !k->retiring && !k->killed && k->generation == b->generation;
+  }
+  return n;
+}
+
+/* Before HELLO nobody knows the isolation: one worker is started, the others follow it. */
+static int wanted_workers(const struct backend *b) {
+  return b->isolation == WIRE_PROCESS ? b->o.slots : 1;
+}
+
+void backend_update(struct backend *b) {
+  enum backend_state before = b->state;
+  bool ready = ready_workers(b) > 0;
+  if (b->removed)
+    b->state = BACKEND_STOPPING;
+  else if (ready)
+    b->state = BACKEND_READY;
+  else if (b->refused)
+    b->state = BACKEND_FAILED;
+  else if (b->failures > 0 || b->restarts > 0)
+    b->state = BACKEND_RESTARTING;
+  else
+    b->state = BACKEND_STARTING;
+  b->notify = true;
+  if (b->m_ready) {
+    metric_set(b->m_ready, ready);
+    metric_set(b->m_running, (double)b->running);
+    metric_set(b->m_slots, b->o.slots);
+  }
+  if (b->state == before)
+    return;
+  if (b->state == BACKEND_READY)
+    log_info("backend.ready", "backend %s is ready (%s, %s)", b->o.name, backend_isolation(b),
+             b->device);
+  else if (b->state == BACKEND_FAILED)
+    log_error("backend.failed", "backend %s is out of use until the configuration changes: %s",
+              b->o.name, b->message);
+  else if (b->state == BACKEND_RESTARTING)
+    log_warn("backend.restarting", "backend %s has no worker now and starts one: %s", b->o.name,
+             b->has_message ? b->message : "its worker ended");
+}
+
+void backend_want_tick(struct backend *b, uint64_t at) {
+  if (b->closing || (b->tick_at && b->tick_at <= at))
+    return;
+  uint64_t now = uv_now(b->w->loop);
+  b->tick_at = at;
+  uv_timer_start(&b->tick, b->tick.timer_cb, at > now ? at - now : 0, 0);
+}
+
+static void on_tick(uv_timer_t *timer) {
+  struct backend *b = timer->data;
+  steps_tick(b);
+}
+
+/* ---- starting workers ---- */
+
+static void on_restart(uv_timer_t *timer) {
+  backend_fill(timer->data);
+}
+
+/* Milliseconds before the next start: none after one death in good times, then doubling, +-25%. */
+static int64_t backoff_ms(const struct backend *b) {
+  bool was_at_work = b->failures <= 1 && b->ewma_us > 0 && b->restarts > 0;
+  if (b->failures == 0 || was_at_work)
+    return 0;
+  int64_t delay = b->o.restart_backoff_ms > 0 ? b->o.restart_backoff_ms : 1;
+  for (int i = 1; i < b->failures && delay < b->o.restart_backoff_max_ms; i++)
+    delay *= 2;
+  if (delay > b->o.restart_backoff_max_ms)
+    delay = b->o.restart_backoff_max_ms;
+  uint32_t noise = 0;
+  if (getrandom(&noise, sizeof noise, GRND_NONBLOCK) < 0)
+    noise = 0x80000000u;
+  return delay * 3 / 4 + delay / 2 * (noise >> 16) / 65536;
+}
+
+static void start_later(struct backend *b, int64_t delay_ms) {
+  if (!uv_is_active((uv_handle_t *)&b->restart))
+    uv_timer_start(&b->restart, on_restart, (uint64_t)delay_ms, 0);
+}
+
+void backend_fill(struct backend *b) {
+  if (b->removed || b->refused || b->w->freeing)
+    return;
+  while (live_workers(b) < wanted_workers(b)) {
+    struct err err = {0};
+    if (worker_start(b, &err) == 0)
+      continue;
+    snprintf(b->message, sizeof b->message, "%s", err.text);
+    b->has_message = true;
+    b->failures++;
+    start_later(b, backoff_ms(b));
+    break;
+  }
+  backend_update(b);
+}
+
+void backend_hello(struct backend *b, const struct wire_hello *m) {
+  for (size_t i = 0; b->kinds && b->kinds[i]; i++)
+    free(b->kinds[i]);
+  free(b->kinds);
+  free(b->version);
+  free(b->device);
+  b->kinds = mem_array(m->kind_count + 1, sizeof *b->kinds);
+  for (size_t i = 0; i < m->kind_count; i++)
+    b->kinds[i] = mem_dup(m->kinds[i]);
+  b->version = mem_dup(m->version);
+  b->device = mem_dup(m->device);
+  b->isolation = m->isolation;
+  b->max_concurrency = m->max_concurrency;
+  backend_fill(b);
+}
+
+void backend_worker_ready(struct worker *k) {
+  struct backend *b = k->b;
+  log_debug("worker.ready", "backend %s: worker %d is ready", b->o.name, (int)k->pid);
+  if (k->generation == b->generation) {
+    b->has_message = false;
+    if (b->failures > 0 && b->ewma_us == 0)
+      b->failures = 0; /* it failed to start and now it does; deaths at work are forgiven by work */
+  }
+  backend_update(b);
+}
+
+void backend_refused(struct backend *b, bool again, const char *text) {
+  snprintf(b->message, sizeof b->message, "%s", text);
+  b->has_message = true;
+  b->refused = !again;
+  if (b->refused)
+    uv_timer_stop(&b->restart);
+}
+
+void backend_worker_gone(struct worker *k) {
+  struct backend *b = k->b;
+  if (!b->refused) {
+    b->restarts++;
+    if (b->m_restarts)
+      metric_add(b->m_restarts, 1);
+    int64_t delay = backoff_ms(b);
+    if (delay == 0)
+      backend_fill(b);
+    else
+      start_later(b, delay);
+  }
+  backend_update(b);
+  if (ready_workers(b) == 0)
+    steps_lose_pending(b);
+}
+
+/* ---- options ---- */
+
+static void copy_options(struct backend *b, const struct backend_options *o) {
+  struct backend_option *options = mem_array(o->option_count + 1, sizeof *options);
+  for (size_t i = 0; i < o->option_count; i++)
+    options[i] = (struct backend_option){mem_dup(o->options[i].key), mem_dup(o->options[i].value),
+                                         mem_dup(o->options[i].where)};
+  b->o = *o;
+  b->o.name = mem_dup(o->name);
+  b->o.plugin_path = mem_dup(o->plugin_path);
+  b->o.options = options;
+  if (b->o.slots < 1)
+    b->o.slots = 1;
+  if (b->o.ready_timeout_ms <= 0)
+    b->o.ready_timeout_ms = 60000;
+  if (b->o.heartbeat_timeout_ms <= 0)
+    b->o.heartbeat_timeout_ms = 30000;
+  if (b->o.restart_backoff_max_ms < b->o.restart_backoff_ms)
+    b->o.restart_backoff_max_ms = b->o.restart_backoff_ms;
+}
+
+static void free_options(struct backend_options *o) {
+  for (size_t i = 0; i < o->option_count; i++) {
+    free((char *)(uintptr_t)o->options[i].key);
+    free((char *)(uintptr_t)o->options[i].value);
+    free((char *)(uintptr_t)o->options[i].where);
+  }
+  free((void *)(uintptr_t)o->options);
+  free((char *)(uintptr_t)o->name);
+  free((char *)(uintptr_t)o->plugin_path);
+}
+
+static void make_metrics(struct backend *b) {
+  struct metrics *m = b->w->metrics;
+  if (!m)
+    return;
+  struct buf labels = {0};
+  buf_puts(&labels, "backend=");
+  buf_put_json_str(&labels, b->o.name);
+  b->m_ready = metrics_gauge(m, "lathe_backend_ready", "1 when the backend takes jobs.",
+                             labels.data);
+  b->m_running = metrics_gauge(m, "lathe_backend_running", "Steps handed to the backend's workers.",
+                               labels.data);
+  b->m_slots = metrics_gauge(m, "lathe_backend_slots", "Steps that the backend runs at a time.",
+                             labels.data);
+  b->m_restarts = metrics_counter(m, "lathe_worker_restarts_total",
+                                  "Workers that ended unasked and were replaced.", labels.data);
+  buf_free(&labels);
+}
+
+struct backend *workers_add(struct workers *w, const struct backend_options *o) {
+  struct backend *b = mem_alloc(sizeof *b);
+  b->w = w;
+  copy_options(b, o);
+  list_init(&b->workers);
+  list_init(&b->pending);
+  list_init(&b->doomed);
+  list_push_back(&w->backends, &b->ring);
+  w->backend_count++;
+  uv_timer_init(w->loop, &b->restart);
+  uv_timer_init(w->loop, &b->tick);
+  b->tick.timer_cb = on_tick;
+  b->restart.data = b->tick.data = b;
+  b->open_handles = 2;
+  make_metrics(b);
+  backend_fill(b);
+  return b;
+}
+
+/* No more steps for this worker; it ends when those that it has are done. */
+void backend_retire(struct worker *k) {
+  k->retiring = true;
+  if (k->count || k->stop_sent || k->killed)
+    return;
+  if (k->state == WORKER_LOADING || k->state == WORKER_CREATING) {
+    worker_kill(k, 0, "it is no longer wanted");
+    return;
+  }
+  k->stop_sent = true;
+  k->stop_at = uv_now(k->b->w->loop) + STOP_GRACE_MS;
+  wire_put_bare(worker_out(k), WIRE_STOP, 0);
+  backend_want_tick(k->b, k->stop_at);
+}
+
+static bool same_text(const char *a, const char *b) {
+  return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+/* May running workers stay? */
+static bool same_process(const struct backend *b, const struct backend_options *o) {
+  bool same = strcmp(b->o.plugin_path, o->plugin_path) == 0 && b->o.nice == o->nice &&
+              b->o.option_count == o->option_count &&
+              (b->isolation != WIRE_SHARED || b->o.slots == o->slots) && !b->refused;
+  for (size_t i = 0; same && i < o->option_count; i++)
+    same = same_text(b->o.options[i].key, o->options[i].key) &&
+           same_text(b->o.options[i].value, o->options[i].value);
+  return same;
+}
+
+static void retire_surplus(struct backend *b) {
+  int surplus = live_workers(b) - wanted_workers(b);
+  for (size_t most = 0; surplus > 0 && most <= BATCH_MAX; most = most ? most * 2 : 1) {
+    list_for_each_safe(it, &b->workers) {
+      struct worker *k = container_of(it, struct worker, ring);
+      if (surplus > 0 && !k->retiring && !k->killed && k->generation == b->generation &&
+          k->count <= most) { /* the idle ones first */
+        backend_retire(k);
+        surplus--;
+      }
+    }
+  }
+}
+
+void workers_change(struct backend *b, const struct backend_options *o) {
+  bool same = same_process(b, o);
+  struct backend_options old = b->o;
+  copy_options(b, o);
+  free_options(&old);
+  if (!same) {
+    log_info("backend.change", "backend %s gets new workers for its new options", b->o.name);
+    b->generation++;
+    b->failures = b->restarts = 0;
+    b->refused = b->has_message = false;
+    b->isolation = 0; /* the new plugin says */
+    b->ewma_us = 0;
+    uv_timer_stop(&b->restart);
+    list_for_each_safe(it, &b->workers) {
+      backend_retire(container_of(it, struct worker, ring));
+    }
+  }
+  backend_fill(b);
+  if (same)
+    retire_surplus(b);
+  backend_update(b);
+}
+
+void workers_remove(struct backend *b) {
+  if (b->removed)
+    return;
+  b->removed = true;
+  uv_timer_stop(&b->restart);
+  backend_update(b);
+  if (!b->w->freeing)
+    steps_lose_pending(b);
+  list_for_each_safe(it, &b->workers) {
+    struct worker *k = container_of(it, struct worker, ring);
+    if (b->w->freeing)
+      worker_kill(k, 0, "the daemon ends");
+    else
+      backend_retire(k);
+  }
+  if (b->worker_count == 0 && list_empty(&b->doomed))
+    backend_close(b);
+}
+
+/* ---- what a backend is ---- */
+
+const char *backend_name(const struct backend *b) {
+  return b->o.name;
+}
+
+enum backend_state backend_state(const struct backend *b) {
+  return b->state;
+}
+
+const char *backend_message(const struct backend *b) {
+  if (b->state == BACKEND_READY)
+    return NULL;
+  if (b->has_message)
+    return b->message;
+  return b->state == BACKEND_STOPPING ? "it was removed from the configuration"
+                                      : "its worker is starting";
+}
+
+const char *backend_plugin(const struct backend *b) {
+  return b->o.plugin_path;
+}
+
+const char *backend_plugin_version(const struct backend *b) {
+  return b->version;
+}
+
+const char *backend_device(const struct backend *b) {
+  return b->device;
+}
+
+const char *backend_isolation(const struct backend *b) {
+  return b->isolation == WIRE_FORK      ? "fork"
+         : b->isolation == WIRE_PROCESS ? "process"
+         : b->isolation == WIRE_SHARED  ? "shared"
+                                        : NULL;
+}
+
+const char *const *backend_kinds(const struct backend *b) {
+  static const char *const none[] = {NULL};
+  return b->kinds ? (const char *const *)b->kinds : none;
+}
+
+bool backend_does(const struct backend *b, const char *kind) {
+  for (size_t i = 0; b->kinds && b->kinds[i]; i++)
+    if (strcmp(b->kinds[i], kind) == 0)
+      return true;
+  return false;
+}
+
+int backend_slots(const struct backend *b) {
+  return b->o.slots;
+}
+
+int backend_running(const struct backend *b) {
+  return (int)b->running;
+}
+
+int backend_room(const struct backend *b) {
+  if (b->state != BACKEND_READY)
+    return 0;
+  int ready = b->isolation == WIRE_PROCESS ? ready_workers(b) : 1;
+  int room = ready * backend_depth(b) - (int)b->running;
+  return room < 0 ? 0 : room;
+}
+
+int backend_restarts(const struct backend *b) {
+  return b->restarts;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of this room share.  Loop thread only.
+ */
+#ifndef WORKERS_INTERNAL_H
+#define WORKERS_INTERNAL_H
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "wire/messages.h"
+#include "workers/workers.h"
+#include <stdatomic.h>
+
+#include <sys/types.h>
+
+struct workers {
+  uv_loop_t *loop;
+  char *program, *work_root;
+  struct workers_events events;
+  struct metrics *metrics;
+  struct list backends;
+  struct list dirty; /* workers whose `out` is to be written at the end of the turn */
+  uint64_t next_token;
+  uv_prepare_t prepare;
+  size_t backend_count; /* not yet freed */
+  size_t removals;      /* of work folders, under way on the thread pool */
+  bool freeing;
+  void (*stopped)(void *arg);
+  void *stopped_arg;
+};
+
+struct backend {
+  struct list ring;
+  struct workers *w;
+  struct backend_options o; /* our own copies */
+  enum backend_state state;
+  char message[1400];
+  bool has_message, refused, removed, notify, closing;
+  int generation; /* workers of an older one finish and go */
+  int failures;   /* deaths since a step ended well */
+  int restarts;
+  int64_t ewma_us;                      /* how long a step takes */
+  struct list workers, pending, doomed; /* pending: not sent; doomed: over, but not told yet */
+  size_t worker_count, pending_count, running;
+  uv_timer_t restart, tick;
+  uint64_t tick_at; /* loop time; 0: the timer is off */
+  int open_handles;
+
+  /* from HELLO */
+  char *version, *device;
+  char **kinds;
+  int isolation; /* 0: not known yet */
+  uint32_t max_concurrency;
+
+  struct metric *m_ready, *m_running, *m_slots, *m_restarts;
+};
+
+enum worker_state { WORKER_LOADING, WORKER_CREATING, WORKER_READY, WORKER_STOPPED };
+
+struct worker {
+  struct list ring, dirty;
+  struct backend *b;
+  enum worker_state state;
+  int generation;
+  bool retiring, stop_sent;
+  bool recalled; /* RECALL was sent and not answered */
+  bool killed;   /* by us: `why` says for what, kill_token for which step (0: for none) */
+  uint64_t kill_token;
+  char why[300];
+  pid_t pid;
+  int fd, pidfd;
+  uv_poll_t socket, exit;
+  int open_handles;
+  bool writable_wanted;
+  struct wire_board *board;
+  struct wire_input in;
+  struct buf out;
+  struct list steps; /* in the order in which they were sent */
+  size_t count;
+  uint64_t heard_at, started_at, stop_at; /* loop time, ms */
+};
+
+struct workers_step {
+  struct list ring;
+  struct backend *b;
+  struct worker *worker; /* NULL: pending or doomed */
+  void *owner;
+  uint64_t token;
+  struct wire_limits limits;
+  struct buf frame;     /* the STEP, as it is sent */
+  int cancel_class;     /* 0, or the class it shall end with */
+  uint64_t began_at;    /* loop time; 0: not begun (PROCESS: not the first) */
+  uint64_t kill_at;     /* loop time; 0: never */
+  pid_t child;          /* FORK */
+  enum step_class doom; /* of a doomed one */
+  char *doom_text;
+};
+
+/* ---- backend.c ---- */
+void backend_fill(struct backend *b); /* starts the workers that are missing */
+void backend_worker_ready(struct worker *k);
+void backend_worker_gone(struct worker *k); /* it is out of the list; starts another, or not */
+void backend_refused(struct backend *b, bool again, const char *text);
+void backend_hello(struct backend *b, const struct wire_hello *m);
+void backend_update(struct backend *b); /* state, metrics, `changed` */
+void backend_want_tick(struct backend *b, uint64_t at);
+void backend_close(struct backend *b); /* its last worker is gone and it was removed */
+void backend_retire(struct worker *k);
+int backend_depth(const struct backend *b);
+bool backend_is_ready(const struct worker *k); /* takes steps */
+
+/* ---- worker.c: one process and its socket ---- */
+int worker_start(struct backend *b, struct err *err);
+/* Marks its buffer as to be written. */
+struct buf *worker_out(struct worker *k);
+void worker_write(struct worker *k);
+void worker_kill(struct worker *k, uint64_t token, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* ---- steps.c ---- */
+void steps_dispatch(struct backend *b);
+void steps_tell_doomed(struct backend *b);
+void steps_tick(struct backend *b);
+void steps_done(struct worker *k, const struct wire_frame *f);
+void steps_event(struct worker *k, const struct wire_frame *f); /* BEGAN, PROGRESS, LOG */
+void steps_recalled(struct worker *k, const struct wire_frame *f);
+/* The worker is dead: what becomes of its steps.  signal, exit_code: how it ended. */
+void steps_settle(struct worker *k, int signal, int exit_code);
+void steps_lose_pending(struct backend *b);
+void steps_drop_all(struct backend *b); /* workers_free: nobody is told */
+/* PROCESS: the first of its steps is running now. */
+void steps_head(struct worker *k);
+
+#endif

@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Steps on their way: pending -> sent -> over; `done` is told exactly once for each.
+ *
+ *   workers_run -> pending --dispatch--> sent (to one worker) --DONE----------------> done
+ *                    ^  |                  |   |
+ *                    |  |                  |   +-- the worker died: crashed or lost -> done
+ *                    |  +-- no worker: lost, or cancelled -> doomed --end of turn---> done
+ *                    +------ RECALLED -----+
+ *
+ * A PROCESS worker is sent several short steps ahead.  When its first one takes longer than thought
+ * while others wait behind it, they are recalled and go where a slot is free.
+ */
+#include "workers/internal.h"
+
+#include "base/mem.h"
+#include "observe/log.h"
+#include "wire/death.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RECALL_MS        5
+#define PROCESS_GRACE_MS 4    /* for cancelled() to be seen; then the process is killed */
+#define FORK_GRACE_MS    1000 /* for the zygote to kill the child */
+#define SHARED_GRACE_MS  2000
+#define LATE_MS          1000 /* a tick as late as this: we were asleep, not the workers */
+
+static uint64_t now_of(const struct backend *b) {
+  return uv_now(b->w->loop);
+}
+
+static void step_free(struct workers_step *s) {
+  buf_free(&s->frame);
+  free(s->doom_text);
+  free(s);
+}
+
+/* Takes it out of its worker or of `pending`. */
+static void unlink_step(struct workers_step *s) {
+  struct backend *b = s->b;
+  list_remove(&s->ring);
+  if (s->worker)
+    s->worker->count--;
+  else
+    b->pending_count--;
+  s->worker = NULL;
+}
+
+/* The one place that says `done` for a step that is in no list any more. */
+static void tell(struct workers_step *s, const struct step_result *r) {
+  struct backend *b = s->b;
+  b->running--;
+  b->notify = true;
+  if (b->m_running)
+    metric_set(b->m_running, (double)b->running);
+  void *owner = s->owner;
+  step_free(s);
+  b->w->events.done(b->w->events.ctx, owner, r);
+}
+
+/* It is over, and is told so at the end of the turn: callers are not called back at once. */
+static void doom(struct workers_step *s, enum step_class class, const char *text) {
+  unlink_step(s);
+  s->doom = class;
+  s->doom_text = mem_dup(text);
+  list_push_back(&s->b->doomed, &s->ring);
+}
+
+void steps_tell_doomed(struct backend *b) {
+  for (struct list *it; (it = list_pop_front(&b->doomed)) != NULL;) {
+    struct workers_step *s = container_of(it, struct workers_step, ring);
+    char text[1000];
+    snprintf(text, sizeof text, "%s", s->doom_text);
+    tell(s, &(struct step_result){.class = s->doom, .message = text});
+  }
+  if (b->removed && b->worker_count == 0)
+    backend_close(b);
+}
+
+void steps_lose_pending(struct backend *b) {
+  list_for_each_safe(it, &b->pending) {
+    struct workers_step *s = container_of(it, struct workers_step, ring);
+    char text[300];
+    snprintf(text, sizeof text, "backend %s has no worker for the job now", b->o.name);
+    if (s->cancel_class)
+      doom(s, (enum step_class)s->cancel_class, "cancelled before it began");
+    else
+      doom(s, STEP_LOST, text);
+  }
+}
+
+void steps_drop_all(struct backend *b) {
+  list_for_each_safe(it, &b->workers) {
+    struct worker *k = container_of(it, struct worker, ring);
+    for (struct list *s; (s = list_pop_front(&k->steps)) != NULL;)
+      step_free(container_of(s, struct workers_step, ring));
+    k->count = 0;
+  }
+  for (struct list *s; (s = list_pop_front(&b->pending)) != NULL;)
+    step_free(container_of(s, struct workers_step, ring));
+  for (struct list *s; (s = list_pop_front(&b->doomed)) != NULL;)
+    step_free(container_of(s, struct workers_step, ring));
+  b->running = b->pending_count = 0;
+}
+
+/* ---- handing over ---- */
+
+struct workers_step *workers_run(struct backend *b, const struct step *step) {
+  struct workers_step *s = mem_alloc(sizeof *s);
+  struct err err = {0};
+  struct wire_input_file *inputs = NULL;
+  if (step->input_count)
+    inputs = mem_array(step->input_count, sizeof *inputs);
+  for (size_t i = 0; i < step->input_count; i++)
+    inputs[i] = (struct wire_input_file){step->inputs[i].name, step->inputs[i].path};
+  struct wire_step m = {
+      .job_id = step->job_id,
+      .kind = step->kind,
+      .idem_key = step->idem_key,
+      .spec_json = step->spec_json,
+      .attempt = step->attempt,
+      .limits = {step->limits.wall_ms, step->limits.cpu_ms, step->limits.address_space,
+                 step->limits.output_bytes, step->limits.log_bytes},
+      .inputs = inputs,
+      .input_count = step->input_count,
+  };
+  s->b = b;
+  s->owner = step->owner;
+  s->token = b->w->next_token++;
+  s->limits = m.limits;
+  list_push_back(&b->pending, &s->ring);
+  b->pending_count++;
+  b->running++;
+  if (wire_put_step(&s->frame, s->token, &m, &err) < 0)
+    doom(s, STEP_BAD_INPUT, err.text);
+  free(inputs);
+  return s;
+}
+
+/* The step is inside the plugin from now on, or as good as. */
+static void begin(struct workers_step *s) {
+  struct backend *b = s->b;
+  s->began_at = now_of(b);
+  if (s->limits.wall_ms > 0)
+    backend_want_tick(b, s->began_at + (uint64_t)s->limits.wall_ms);
+  if (s->cancel_class) {
+    s->kill_at = s->began_at + PROCESS_GRACE_MS;
+    backend_want_tick(b, s->kill_at);
+  }
+}
+
+void steps_head(struct worker *k) {
+  if (list_empty(&k->steps))
+    return;
+  struct workers_step *s = container_of(k->steps.next, struct workers_step, ring);
+  if (!s->began_at)
+    begin(s);
+  if (k->count > 1 && !k->recalled)
+    backend_want_tick(k->b, s->began_at + RECALL_MS);
+}
+
+static void send_step(struct worker *k, struct workers_step *s) {
+  struct backend *b = k->b;
+  list_remove(&s->ring);
+  b->pending_count--;
+  if (k->count == 0) {
+    k->heard_at = now_of(b);
+    backend_want_tick(b, k->heard_at + (uint64_t)b->o.heartbeat_timeout_ms);
+  }
+  s->worker = k;
+  list_push_back(&k->steps, &s->ring);
+  k->count++;
+  buf_put(worker_out(k), s->frame.data, s->frame.len);
+  if (b->isolation == WIRE_PROCESS)
+    steps_head(k);
+  else
+    begin(s);
+}
+
+/* The ready worker with the fewest steps, if it takes one more. */
+static struct worker *choose(struct backend *b) {
+  struct worker *best = NULL;
+  size_t depth = (size_t)backend_depth(b);
+  list_for_each(it, &b->workers) {
+    struct worker *k = container_of(it, struct worker, ring);
+    if (!backend_is_ready(k) || k->recalled)
+      continue;
+    if (b->isolation == WIRE_PROCESS && k->count >= depth)
+      continue;
+    if (!best || k->count < best->count)
+      best = k;
+  }
+  return best;
+}
+
+void steps_dispatch(struct backend *b) {
+  while (!list_empty(&b->pending)) {
+    struct worker *k = choose(b);
+    if (!k)
+      break;
+    send_step(k, container_of(b->pending.next, struct workers_step, ring));
+  }
+  if (list_empty(&b->pending))
+    return;
+  bool any = false;
+  list_for_each(it, &b->workers) {
+    any |= backend_is_ready(container_of(it, struct worker, ring));
+  }
+  if (!any) {
+    steps_lose_pending(b);
+    steps_tell_doomed(b);
+  }
+}
+
+/* ---- cancelling ---- */
+
+static void end_with(struct workers_step *s, enum step_class class) {
+  static const struct {
+    int isolation;
+    uint64_t grace_ms;
+  } graces[] = {
+      {WIRE_FORK, FORK_GRACE_MS}, {WIRE_PROCESS, PROCESS_GRACE_MS}, {WIRE_SHARED, SHARED_GRACE_MS}};
+  struct backend *b = s->b;
+  if (s->cancel_class)
+    return;
+  s->cancel_class = (int)class;
+  wire_put_value(worker_out(s->worker), WIRE_CANCEL, s->token, (int64_t) class);
+  if (!s->began_at)
+    return; /* it waits inside the worker, and is taken out there */
+  for (size_t i = 0; i < sizeof graces / sizeof *graces; i++)
+    if (graces[i].isolation == b->isolation)
+      s->kill_at = now_of(b) + graces[i].grace_ms;
+  if (!s->kill_at) /* the backend changed its plugin meanwhile */
+    s->kill_at = now_of(b) + SHARED_GRACE_MS;
+  backend_want_tick(b, s->kill_at);
+}
+
+void workers_cancel(struct workers_step *s) {
+  if (s->doom_text)
+    return; /* it is over already */
+  if (s->worker)
+    end_with(s, STEP_CANCELLED);
+  else
+    doom(s, STEP_CANCELLED, "cancelled before it began");
+}
+
+/* ---- what workers say ---- */
+
+static struct workers_step *find(struct worker *k, uint64_t token) {
+  list_for_each(it, &k->steps) {
+    struct workers_step *s = container_of(it, struct workers_step, ring);
+    if (s->token == token)
+      return s;
+  }
+  return NULL;
+}
+
+/* A worker may name only folders of ours, and files below the one of its step. */
+static bool paths_are_ours(const struct backend *b, const struct wire_done *m) {
+  size_t root = strlen(b->w->work_root), name = strlen(b->o.name);
+  if (!m->workdir)
+    return m->artifact_count == 0;
+  const char *tail = m->workdir + root;
+  if (strncmp(m->workdir, b->w->work_root, root) != 0 || *tail != '/' ||
+      strncmp(tail + 1, b->o.name, name) != 0 || tail[1 + name] != '-' ||
+      strspn(tail + name + 2, "0123456789") != strlen(tail + name + 2))
+    return false;
+  size_t dir = strlen(m->workdir);
+  for (size_t i = 0; i < m->artifact_count; i++) {
+    const char *path = m->artifacts[i].path;
+    if (strncmp(path, m->workdir, dir) != 0 || path[dir] != '/' || strstr(path + dir, "/../") ||
+        strlen(m->artifacts[i].sha256) != 64)
+      return false;
+  }
+  return true;
+}
+
+static void learn(struct backend *b, int64_t run_us) {
+  if (run_us < 1)
+    run_us = 1;
+  if (b->ewma_us == 0 || run_us > 4 * b->ewma_us)
+    b->ewma_us = run_us; /* to be wrong upwards costs little */
+  else
+    b->ewma_us += (run_us - b->ewma_us) / 8;
+  if (b->ewma_us < 1)
+    b->ewma_us = 1;
+}
+
+static struct step_artifact *artifacts_of(const struct wire_done *m) {
+  if (m->artifact_count == 0)
+    return NULL;
+  struct step_artifact *all = mem_array(m->artifact_count, sizeof *all);
+  for (size_t i = 0; i < m->artifact_count; i++) {
+    const struct wire_artifact *a = &m->artifacts[i];
+    all[i] = (struct step_artifact){
+        .name = a->name, .media_type = a->media_type, .path = a->path, .bytes = a->bytes};
+    memcpy(all[i].sha256, a->sha256, 64);
+  }
+  return all;
+}
+
+void steps_done(struct worker *k, const struct wire_frame *f) {
+  struct backend *b = k->b;
+  struct wire_done m;
+  struct err err = {0};
+  struct workers_step *s = find(k, f->token);
+  if (!s)
+    return; /* it was given up and told already */
+  if (wire_get_done(f, &m, &err) < 0) {
+    worker_kill(k, 0, "%.200s", err.text);
+    return;
+  }
+  if (!paths_are_ours(b, &m)) {
+    free(m.artifacts);
+    worker_kill(k, 0, "it named files outside of its work folder");
+    return;
+  }
+  if (m.class == WIRE_OK) {
+    learn(b, m.run_us);
+    b->failures = 0;
+  }
+  struct step_artifact *artifacts = artifacts_of(&m);
+  struct step_result r = {
+      .class = (enum step_class)m.class,
+      .code = m.code,
+      .message = m.message,
+      .retry_after_ms = m.retry_after_ms,
+      .result_json = m.result_json,
+      .artifacts = artifacts,
+      .artifact_count = m.artifact_count,
+      .workdir = m.workdir,
+  };
+  unlink_step(s);
+  if (b->isolation == WIRE_PROCESS)
+    steps_head(k);
+  tell(s, &r);
+  free(artifacts);
+  free(m.artifacts);
+  if (k->retiring)
+    backend_retire(k);
+}
+
+static void log_of_backend(struct backend *b, const char *text, size_t len) {
+  while (len) {
+    const char *end = memchr(text, '\n', len);
+    size_t n = end ? (size_t)(end - text) : len;
+    log_info("backend.log", "backend %s: %.*s", b->o.name, (int)n, text);
+    n += end != NULL;
+    text += n;
+    len -= n;
+  }
+}
+
+void steps_event(struct worker *k, const struct wire_frame *f) {
+  struct workers_events *e = &k->b->w->events;
+  struct workers_step *s = f->token ? find(k, f->token) : NULL;
+  struct wire_progress progress;
+  int64_t pid;
+  int32_t level;
+  const char *text;
+  size_t len;
+  struct err err = {0};
+  int rc = 0;
+  if (f->type == WIRE_LOG) {
+    rc = wire_get_log(f, &level, &text, &len, &err);
+    if (rc == 0 && f->token == 0)
+      log_of_backend(k->b, text, len);
+    else if (rc == 0 && s)
+      e->log(e->ctx, s->owner, text, len);
+  } else if (f->type == WIRE_PROGRESS) {
+    rc = wire_get_progress(f, &progress, &err);
+    if (rc == 0 && s)
+      e->progress(e->ctx, s->owner, progress.permille, progress.what, progress.current,
+                  progress.total);
+  } else {
+    rc = wire_get_value(f, &pid, &err);
+    if (rc == 0 && s && pid > 1)
+      s->child = (pid_t)pid;
+  }
+  if (rc < 0)
+    worker_kill(k, 0, "%.200s", err.text);
+}
+
+void steps_recalled(struct worker *k, const struct wire_frame *f) {
+  uint64_t *tokens;
+  size_t count;
+  struct err err = {0};
+  if (wire_get_recalled(f, &tokens, &count, &err) < 0) {
+    worker_kill(k, 0, "%.200s", err.text);
+    return;
+  }
+  k->recalled = false;
+  for (size_t i = count; i-- > 0;) { /* the oldest gets to the front at last */
+    struct workers_step *s = find(k, tokens[i]);
+    if (!s)
+      continue;
+    list_remove(&s->ring);
+    k->count--;
+    s->worker = NULL;
+    s->began_at = s->kill_at = 0;
+    list_push_front(&k->b->pending, &s->ring);
+    k->b->pending_count++;
+    if (s->cancel_class)
+      doom(s, (enum step_class)s->cancel_class, "cancelled before it began");
+  }
+  free(tokens);
+  if (k->retiring)
+    backend_retire(k);
+}
+
+/* ---- deadlines ---- */
+
+/* Is there a worker that could take what waits behind a long step? */
+static bool someone_is_free(const struct backend *b) {
+  list_for_each(it, &b->workers) {
+    const struct worker *k = container_of(it, struct worker, ring);
+    if (backend_is_ready(k) && k->count == 0)
+      return true;
+  }
+  return false;
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b) {
+  return a && a < b ? a : b;
+}
+
+static uint64_t tick_step(struct worker *k, struct workers_step *s, uint64_t now) {
+  uint64_t next = 0;
+  if (!s->began_at)
+    return 0;
+  if (s->limits.wall_ms > 0 && !s->cancel_class) {
+    uint64_t end = s->began_at + (uint64_t)s->limits.wall_ms;
+    if (now >= end)
+      end_with(s, STEP_TIMEOUT);
+    else
+      next = end;
+  }
+  if (s->kill_at && now >= s->kill_at)
+    worker_kill(k, s->token, "a step was %s and did not end",
+                s->cancel_class == STEP_TIMEOUT ? "over its time" : "cancelled");
+  else if (s->kill_at)
+    next = sooner(next, s->kill_at);
+  return next;
+}
+
+/* Asks for what waits behind a step that runs longer than thought.  Returns when to look again, or
+ * 0. */
+static uint64_t tick_recall(struct worker *k, uint64_t now) {
+  if (k->b->isolation != WIRE_PROCESS || k->count < 2 || k->recalled)
+    return 0;
+  struct workers_step *head = container_of(k->steps.next, struct workers_step, ring);
+  uint64_t due = head->began_at + RECALL_MS;
+  if (now < due)
+    return due;
+  if (!someone_is_free(k->b))
+    return now + RECALL_MS;
+  k->recalled = true;
+  wire_put_bare(worker_out(k), WIRE_RECALL, 0);
+  return 0;
+}
+
+static uint64_t tick_worker(struct worker *k, uint64_t now) {
+  struct backend *b = k->b;
+  uint64_t next = 0;
+  if (k->killed)
+    return 0;
+  if (k->state == WORKER_LOADING || k->state == WORKER_CREATING) {
+    next = k->started_at + (uint64_t)b->o.ready_timeout_ms;
+    if (now < next)
+      return next;
+    worker_kill(k, 0,
+                "it was not ready within %" PRId64 " ms (ready_timeout); its plugin hangs in %s",
+                b->o.ready_timeout_ms, k->state == WORKER_LOADING ? "loading" : "create()");
+    return 0;
+  }
+  if (k->stop_sent) {
+    if (now < k->stop_at)
+      return k->stop_at;
+    worker_kill(k, 0, "it did not stop when asked");
+    return 0;
+  }
+  if (k->count == 0)
+    return 0;
+  uint64_t silent = k->heard_at + (uint64_t)b->o.heartbeat_timeout_ms;
+  if (now >= silent) {
+    worker_kill(k, 0, "it gave no sign of life for %" PRId64 " ms (heartbeat_timeout)",
+                b->o.heartbeat_timeout_ms);
+    return 0;
+  }
+  next = sooner(tick_recall(k, now), silent);
+  list_for_each(it, &k->steps) {
+    uint64_t at = tick_step(k, container_of(it, struct workers_step, ring), now);
+    next = sooner(at, next);
+  }
+  return next;
+}
+
+void steps_tick(struct backend *b) {
+  uint64_t now = now_of(b), next = 0;
+  bool late = b->tick_at && now > b->tick_at + LATE_MS;
+  b->tick_at = 0;
+  list_for_each_safe(it, &b->workers) {
+    struct worker *k = container_of(it, struct worker, ring);
+    if (late)
+      k->heard_at = now;
+    uint64_t at = tick_worker(k, now);
+    if (at)
+      next = sooner(next, at);
+  }
+  if (next)
+    backend_want_tick(b, next);
+}
+
+/* ---- the worker is dead ---- */
+
+/* What its death means for a step that was inside the plugin. */
+static enum step_class judge(const struct worker *k, const struct workers_step *s, int signal,
+                             int exit_code, char *text, size_t size) {
+  if (s->cancel_class) {
+    snprintf(text, size, "%s",
+             s->cancel_class == STEP_TIMEOUT ? "the job ran out of its time" : "cancelled");
+    return (enum step_class)s->cancel_class;
+  }
+  if (k->killed && k->kill_token) {
+    snprintf(text, size, "the worker was killed because of another job");
+    return STEP_LOST;
+  }
+  if (k->killed) {
+    snprintf(text, size, "the worker was killed: %s", k->why);
+    return STEP_CRASHED;
+  }
+  struct wire_death death = {.signal = signal, .exit_code = exit_code};
+  return (enum step_class)wire_judge(&death, &s->limits, text, size);
+}
+
+/* Had the step begun? */
+static bool was_inside(const struct worker *k, const struct workers_step *s) {
+  if (k->b->isolation == WIRE_FORK)
+    return s->child != 0;
+  if (k->b->isolation == WIRE_PROCESS)
+    return atomic_load(&k->board->running) == s->token;
+  return true;
+}
+
+static void release(struct worker *k, uint64_t token) {
+  char path[4200];
+  snprintf(path, sizeof path, "%s/%s-%" PRIu64, k->b->w->work_root, k->b->o.name, token);
+  workers_release_workdir(k->b->w, path);
+}
+
+void steps_settle(struct worker *k, int signal, int exit_code) {
+  uint64_t folder = atomic_load(&k->board->folder);
+  if (folder)
+    release(k, folder);
+  list_for_each_safe(it, &k->steps) {
+    struct workers_step *s = container_of(it, struct workers_step, ring);
+    char text[900];
+    enum step_class class = STEP_LOST;
+    snprintf(text, sizeof text, "the worker ended before it came to the job");
+    if (s->child)
+      kill(-s->child, SIGKILL); /* it dies with the zygote; what it started might not */
+    if (was_inside(k, s))
+      class = judge(k, s, signal, exit_code, text, sizeof text);
+    else if (s->cancel_class)
+      class = (enum step_class)s->cancel_class;
+    release(k, s->token);
+    doom(s, class, text);
+  }
+}

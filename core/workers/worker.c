@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One worker process: spawned, spoken to over its socket, reaped by its pidfd.
+ *
+ *   loading --HELLO, we send CONFIG--> creating --READY--> ready --STOP or death--> stopped ->
+ * freed
+ *
+ * Nothing is inherited but the socket, the board and stderr; the process is the leader of a group
+ * of its own, so that all it started can be killed with it.
+ */
+#include "workers/internal.h"
+
+#include "base/mem.h"
+#include "observe/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define READ_SIZE (64u << 10)
+#define SOCKET_FD 3 /* in the worker */
+#define BOARD_FD  4
+
+extern char **environ;
+
+static void on_socket(uv_poll_t *handle, int status, int events);
+
+struct buf *worker_out(struct worker *k) {
+  if (list_empty(&k->dirty))
+    list_push_back(&k->b->w->dirty, &k->dirty);
+  return &k->out;
+}
+
+static void poll_for(struct worker *k, bool writable) {
+  k->writable_wanted = writable;
+  uv_poll_start(&k->socket, UV_READABLE | (writable ? UV_WRITABLE : 0), on_socket);
+}
+
+void worker_write(struct worker *k) {
+  if (k->state == WORKER_STOPPED)
+    return;
+  size_t at = 0;
+  while (at < k->out.len) {
+    ssize_t n = send(k->fd, k->out.data + at, k->out.len - at, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n > 0) {
+      at += (size_t)n;
+    } else if (errno != EINTR) {
+      /* EAGAIN: the rest later.  Any other error: the process is ending, its pidfd will say so. */
+      if (errno != EAGAIN)
+        at = k->out.len;
+      break;
+    }
+  }
+  buf_consume(&k->out, at);
+  bool more = k->out.len > 0;
+  if (more != k->writable_wanted)
+    poll_for(k, more);
+}
+
+void worker_kill(struct worker *k, uint64_t token, const char *fmt, ...) {
+  if (k->killed || k->state == WORKER_STOPPED)
+    return;
+  va_list args;
+  va_start(args, fmt);
+  vsnprintf(k->why, sizeof k->why, fmt, args);
+  va_end(args);
+  k->killed = true;
+  k->kill_token = token;
+  if (kill(-k->pid, SIGKILL) < 0)
+    kill(k->pid, SIGKILL);
+}
+
+/* ---- frames ---- */
+
+static void send_config(struct worker *k) {
+  const struct backend *b = k->b;
+  struct wire_setting *settings = mem_array(b->o.option_count + 1, sizeof *settings);
+  struct wire_config m = {
+      .backend = b->o.name,
+      .work_root = b->w->work_root,
+      .slots = (uint32_t)b->o.slots,
+      .heartbeat_ms = (uint32_t)(b->o.heartbeat_timeout_ms / 4),
+      .nice = b->o.nice,
+      .settings = settings,
+      .setting_count = b->o.option_count,
+  };
+  for (size_t i = 0; i < b->o.option_count; i++)
+    settings[i] = (struct wire_setting){b->o.options[i].key, b->o.options[i].value,
+                                        b->o.options[i].where ? b->o.options[i].where : "-"};
+  struct err err = {0};
+  if (wire_put_config(worker_out(k), &m, &err) < 0)
+    backend_refused(k->b, false, err.text);
+  free(settings);
+}
+
+static bool take_hello(struct worker *k, const struct wire_frame *f, struct err *err) {
+  struct wire_hello m;
+  if (k->state != WORKER_LOADING) {
+    err_set(err, ERR_PROTOCOL, "a second HELLO");
+    return false;
+  }
+  if (wire_get_hello(f, &m, err) < 0)
+    return false;
+  k->state = WORKER_CREATING;
+  backend_hello(k->b, &m);
+  free(m.kinds);
+  send_config(k);
+  return true;
+}
+
+static bool take_refused(struct worker *k, const struct wire_frame *f, struct err *err) {
+  bool again;
+  const char *text;
+  if (k->state == WORKER_READY) {
+    err_set(err, ERR_PROTOCOL, "a REFUSED after READY");
+    return false;
+  }
+  if (wire_get_refused(f, &again, &text, err) < 0)
+    return false;
+  if (k->generation == k->b->generation)
+    backend_refused(k->b, again, text);
+  worker_kill(k, 0, "it refused to start");
+  return true;
+}
+
+/* False: the worker broke the protocol. */
+static bool take_frame(struct worker *k, const struct wire_frame *f, struct err *err) {
+  switch (f->type) {
+  case WIRE_HELLO:
+    return take_hello(k, f, err);
+  case WIRE_REFUSED:
+    return take_refused(k, f, err);
+  case WIRE_READY:
+    if (k->state == WORKER_CREATING) {
+      k->state = WORKER_READY;
+      backend_worker_ready(k);
+    }
+    return true;
+  case WIRE_DONE:
+    steps_done(k, f);
+    return true;
+  case WIRE_BEGAN:
+  case WIRE_PROGRESS:
+  case WIRE_LOG:
+    steps_event(k, f);
+    return true;
+  case WIRE_RECALLED:
+    steps_recalled(k, f);
+    return true;
+  case WIRE_HEARTBEAT:
+    return true;
+  default:
+    err_set(err, ERR_PROTOCOL, "a message of type %u (%s)", f->type, wire_type_word(f->type));
+    return false;
+  }
+}
+
+/* Reads until nothing is there.  False: the other end is closed. */
+static bool read_frames(struct worker *k) {
+  for (;;) {
+    struct wire_frame f;
+    struct err err = {0};
+    char *room = wire_input_room(&k->in, READ_SIZE);
+    ssize_t n = recv(k->fd, room, READ_SIZE, MSG_DONTWAIT);
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n <= 0)
+      return n < 0 && errno == EAGAIN;
+    wire_input_added(&k->in, (size_t)n);
+    k->heard_at = uv_now(k->b->w->loop);
+    int rc;
+    while ((rc = wire_input_next(&k->in, &f, &err)) > 0)
+      if (!take_frame(k, &f, &err))
+        break;
+    if (rc != 0) {
+      worker_kill(k, 0, "it broke the protocol: %.200s", err.text);
+      return false;
+    }
+    if ((size_t)n < READ_SIZE)
+      return true;
+  }
+}
+
+static void on_socket(uv_poll_t *handle, int status, int events) {
+  struct worker *k = handle->data;
+  if (status < 0 || (events & UV_READABLE && !read_frames(k))) {
+    /* Closed, or garbage: only the end of the process is of interest now.  Mostly it is ending, and
+     * then a signal changes nothing about what its exit status says. */
+    uv_poll_stop(&k->socket);
+    kill(-k->pid, SIGKILL);
+    return;
+  }
+  if (events & UV_WRITABLE)
+    worker_write(k);
+}
+
+/* ---- the end ---- */
+
+static void handle_closed(uv_handle_t *handle) {
+  struct worker *k = handle->data;
+  if (--k->open_handles)
+    return;
+  struct backend *b = k->b;
+  close(k->fd);
+  close(k->pidfd);
+  munmap(k->board, sizeof *k->board);
+  wire_input_free(&k->in);
+  buf_free(&k->out);
+  free(k);
+  b->worker_count--;
+  if (b->removed && b->worker_count == 0 && list_empty(&b->doomed))
+    backend_close(b);
+}
+
+/* The sentence about a death; NULL when it was no accident. */
+static void tell(struct worker *k, int signal, int exit_code) {
+  const char *name = k->b->o.name;
+  if (k->retiring || k->b->removed || k->b->w->freeing)
+    log_debug("worker.exit", "backend %s: worker %d has ended", name, (int)k->pid);
+  else if (k->killed)
+    log_info("worker.killed", "backend %s: worker %d was killed: %s", name, (int)k->pid, k->why);
+  else if (signal)
+    log_warn("worker.exit", "backend %s: worker %d died by signal %d (%s) %s", name, (int)k->pid,
+             signal, strsignal(signal), k->state == WORKER_READY ? "at work" : "while it started");
+  else
+    log_warn("worker.exit", "backend %s: worker %d ended with exit code %d %s", name, (int)k->pid,
+             exit_code, k->state == WORKER_READY ? "at work" : "while it started");
+}
+
+/* For backend_message(). */
+static void note_death(struct worker *k, int signal, int exit_code) {
+  struct backend *b = k->b;
+  if (b->refused || k->retiring || k->generation != b->generation)
+    return;
+  const char *when = k->state == WORKER_READY      ? "at work"
+                     : k->state == WORKER_CREATING ? "while its plugin started (create)"
+                                                   : "while it loaded its plugin";
+  if (k->killed)
+    snprintf(b->message, sizeof b->message, "worker %d was killed %s: %s", (int)k->pid, when,
+             k->why);
+  else if (signal)
+    snprintf(
+        b->message, sizeof b->message,
+        "worker %d died %s by signal %d (%s); the daemon's standard error holds its last words",
+        (int)k->pid, when, signal, strsignal(signal));
+  else
+    snprintf(
+        b->message, sizeof b->message,
+        "worker %d ended %s with exit code %d; the daemon's standard error holds its last words",
+        (int)k->pid, when, exit_code);
+  b->has_message = true;
+}
+
+static void on_exit_of(uv_poll_t *handle, int status, int events) {
+  struct worker *k = handle->data;
+  int result = 0;
+  (void)status, (void)events;
+  kill(-k->pid, SIGKILL); /* what it started; the group is its own until it is reaped */
+  if (waitpid(k->pid, &result, WNOHANG) != k->pid)
+    return;
+  int signal = WIFSIGNALED(result) ? WTERMSIG(result) : 0;
+  int exit_code = WIFEXITED(result) ? WEXITSTATUS(result) : 0;
+  if (!uv_is_closing((uv_handle_t *)&k->socket) && !k->b->w->freeing)
+    read_frames(k); /* its last words */
+  tell(k, signal, exit_code);
+  if (!k->b->has_message || k->state != WORKER_READY)
+    note_death(k, signal, exit_code);
+  if (!k->b->w->freeing)
+    steps_settle(k, signal, exit_code);
+  enum worker_state last = k->state;
+  k->state = WORKER_STOPPED;
+  list_remove(&k->dirty);
+  list_remove(&k->ring);
+  uv_close((uv_handle_t *)&k->socket, handle_closed);
+  uv_close((uv_handle_t *)&k->exit, handle_closed);
+  if (!k->b->removed && !k->retiring && k->generation == k->b->generation) {
+    /* A step that was cancelled or ran over its time is no fault of the worker's. */
+    bool blameless = k->killed && k->kill_token && last == WORKER_READY;
+    k->b->failures += !blameless;
+    backend_worker_gone(k);
+  }
+}
+
+/* ---- the beginning ---- */
+
+/* A copy above the numbers that the worker gets, so that one dup2 cannot overwrite the other. */
+static int lift(int fd) {
+  int high = fcntl(fd, F_DUPFD_CLOEXEC, 16);
+  close(fd);
+  return high;
+}
+
+static int spawn(struct backend *b, int socket_fd, int board_fd, pid_t *pid) {
+  char socket_text[12], board_text[12];
+  posix_spawn_file_actions_t files;
+  posix_spawnattr_t attr;
+  sigset_t none, all;
+  snprintf(socket_text, sizeof socket_text, "%d", SOCKET_FD);
+  snprintf(board_text, sizeof board_text, "%d", BOARD_FD);
+  char *argv[] = {b->w->program, socket_text, (char *)(uintptr_t)b->o.plugin_path, board_text,
+                  NULL};
+  posix_spawn_file_actions_init(&files);
+  posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&files, socket_fd, SOCKET_FD);
+  posix_spawn_file_actions_adddup2(&files, board_fd, BOARD_FD);
+  posix_spawnattr_init(&attr);
+  sigemptyset(&none);
+  sigfillset(&all);
+  posix_spawnattr_setsigmask(&attr, &none);
+  posix_spawnattr_setsigdefault(&attr, &all);
+  posix_spawnattr_setpgroup(&attr, 0);
+  posix_spawnattr_setflags(&attr,
+                           POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+  int rc = posix_spawn(pid, b->w->program, &files, &attr, argv, environ);
+  posix_spawnattr_destroy(&attr);
+  posix_spawn_file_actions_destroy(&files);
+  return rc;
+}
+
+static void watch(struct worker *k) {
+  uv_loop_t *loop = k->b->w->loop;
+  uv_poll_init(loop, &k->socket, k->fd);
+  uv_poll_init(loop, &k->exit, k->pidfd);
+  k->socket.data = k->exit.data = k;
+  k->open_handles = 2;
+  poll_for(k, false);
+  uv_poll_start(&k->exit, UV_READABLE, on_exit_of);
+}
+
+int worker_start(struct backend *b, struct err *err) {
+  int pair[2] = {-1, -1}, board = -1, pidfd = -1, rc = 0;
+  struct wire_board *page = MAP_FAILED;
+  pid_t pid = 0;
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 ||
+      (pair[1] = lift(pair[1])) < 0 || (board = memfd_create("lathe-board", MFD_CLOEXEC)) < 0 ||
+      (board = lift(board)) < 0 || ftruncate(board, sizeof *page) < 0 ||
+      (page = mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED, board, 0)) == MAP_FAILED)
+    rc = err_sys(err, errno, "a worker cannot be started for backend %s", b->o.name);
+  else if ((errno = spawn(b, pair[1], board, &pid)) != 0)
+    rc = err_sys(err, errno, "%s cannot be started for backend %s", b->w->program, b->o.name);
+  else if ((pidfd = pidfd_open(pid, 0)) < 0)
+    rc = err_sys(err, errno, "the worker of backend %s cannot be watched", b->o.name);
+  if (pair[1] >= 0)
+    close(pair[1]);
+  if (board >= 0)
+    close(board);
+  if (rc < 0) {
+    if (pid > 0) {
+      kill(pid, SIGKILL);
+      waitpid(pid, NULL, 0);
+    }
+    if (pair[0] >= 0)
+      close(pair[0]);
+    if (page != MAP_FAILED)
+      munmap(page, sizeof *page);
+    return rc;
+  }
+  fcntl(pidfd, F_SETFD, FD_CLOEXEC);
+  struct worker *k = mem_alloc(sizeof *k);
+  k->b = b;
+  k->generation = b->generation;
+  k->pid = pid;
+  k->fd = pair[0];
+  k->pidfd = pidfd;
+  k->board = page;
+  k->started_at = k->heard_at = uv_now(b->w->loop);
+  list_init(&k->steps);
+  list_init(&k->dirty);
+  list_push_back(&b->workers, &k->ring);
+  b->worker_count++;
+  watch(k);
+  backend_want_tick(b, k->started_at + (uint64_t)b->o.ready_timeout_ms);
+  log_debug("worker.start", "backend %s: worker %d started", b->o.name, (int)pid);
+  return 0;
+}
