@@ -56,7 +56,7 @@ static int set_priority(struct fields *f, const json_t *v) {
   double n;
   if (json_is_null(v))
     return 0;
-  if (!number_of(f, v, &n) || n != floor(n) || n < -100 || n > 100)
+  if (!number_of(f, v, &n) || n < -100 || n > 100 || n != (int)n)
     return refuse(f->no, "bad-parameter", "priority must be a whole number from -100 to 100.");
   f->s->priority = (int)n;
   return 0;
@@ -70,7 +70,7 @@ static int set_timeout(struct fields *f, const json_t *v) {
     return refuse(f->no, "bad-parameter",
                   "timeout_s must be a number of seconds from 0 (the kind's own) to %.0f.",
                   TIMEOUT_MAX_S);
-  f->s->timeout_ms = (int64_t)ceil(n * 1000);
+  f->s->timeout_ms = (int64_t)(n * 1000 + 0.999);
   return 0;
 }
 
