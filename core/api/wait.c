@@ -105,8 +105,8 @@ int prefer_wait(const char *header, int max) {
     if (len > 5 && strncasecmp(header, "wait=", 5) == 0) {
       long v = 0;
       const char *p = header + 5;
-      for (; *p >= '0' && *p <= '9' && v < 100000; p++)
-        v = v * 10 + (*p - '0');
+      for (; *p >= '0' && *p <= '9'; p++)
+        v = v < 100000 ? v * 10 + (*p - '0') : v;
       size_t rest = strspn(p, " \t");
       if (p > header + 5 && (!p[rest] || strchr(",;", p[rest])))
         return v < max ? (int)v : max;

@@ -116,7 +116,7 @@ static void bad_inputs_are_refused_with_a_reason(void **state) {
                                       "\"data:text/plain\"",
                                       "\"data:,%2\"",
                                       "\"data:,%zz\"",
-                                      "\"no base64\""};
+                                      "\"no base64!\""};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     struct inputs in = {0};
     struct refusal no = {0};
