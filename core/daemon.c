@@ -438,7 +438,6 @@ int daemon_run(struct config *config) {
   d.linger.data = &d;
   if (open_rooms(&d, &err) < 0) {
     log_error("daemon.start", "%s", err.text);
-    fprintf(stderr, "lathed: %s\n", err.text);
     close_rooms(&d);
     return EXIT_FAILURE;
   }
