@@ -101,13 +101,12 @@ static const unsigned char json_class[256] = {
 
 static void buf_put_json_escape(struct buf *b, unsigned char c, unsigned char class) {
   static const char hex[] = "0123456789abcdef";
-  char text[6] = {'\\', (char)class};
-  if (class == 1) {
-    memcpy(text, "\\u00", 4);
-    text[4] = hex[c >> 4];
-    text[5] = hex[c & 15];
-  }
-  buf_put(b, text, class == 1 ? 6 : 2);
+  const char letter[2] = {'\\', (char)class};
+  const char number[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+  if (class == 1)
+    buf_put(b, number, sizeof(number));
+  else
+    buf_put(b, letter, sizeof(letter));
 }
 
 void buf_put_json_strn(struct buf *b, const char *text, size_t len) {

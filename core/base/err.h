@@ -11,21 +11,21 @@
 #include <stdarg.h>
 
 #define ERR_TABLE(X)                                                                               \
-  X(ERR_INVAL, -1, "invalid")          /* the caller's data is wrong */                            \
+  X(ERR_INVAL, -1, "invalid") /* the caller's data is wrong */                                     \
   X(ERR_NOT_FOUND, -2, "not-found")                                                                \
-  X(ERR_CONFLICT, -3, "conflict")      /* not in the present state */                              \
-  X(ERR_LIMIT, -4, "limit")            /* larger than a configured limit */                        \
-  X(ERR_BUSY, -5, "busy")              /* full or draining: the same again later */                \
+  X(ERR_CONFLICT, -3, "conflict") /* not in the present state */                                   \
+  X(ERR_LIMIT, -4, "limit")       /* larger than a configured limit */                             \
+  X(ERR_BUSY, -5, "busy")         /* full or draining: the same again later */                     \
   X(ERR_DENIED, -6, "denied")                                                                      \
-  X(ERR_IO, -7, "io")                  /* a disk or a file failed */                               \
-  X(ERR_NO_SPACE, -8, "no-space")      /* the disk is full */                                      \
-  X(ERR_PROTOCOL, -9, "protocol")      /* the other side broke the protocol */                     \
+  X(ERR_IO, -7, "io")             /* a disk or a file failed */                                    \
+  X(ERR_NO_SPACE, -8, "no-space") /* the disk is full */                                           \
+  X(ERR_PROTOCOL, -9, "protocol") /* the other side broke the protocol */                          \
   X(ERR_TIMEOUT, -10, "timeout")                                                                   \
   X(ERR_CANCELLED, -11, "cancelled")                                                               \
   X(ERR_UNSUPPORTED, -12, "unsupported")                                                           \
-  X(ERR_CRASHED, -13, "crashed")       /* a process ended that should not have */                  \
-  X(ERR_SYSTEM, -14, "system")         /* another failure of the operating system */               \
-  X(ERR_MISMATCH, -15, "mismatch")     /* same key, other content */
+  X(ERR_CRASHED, -13, "crashed")   /* a process ended that should not have */                      \
+  X(ERR_SYSTEM, -14, "system")     /* another failure of the operating system */                   \
+  X(ERR_MISMATCH, -15, "mismatch") /* same key, other content */
 
 enum err_code {
 #define X(name, value, slug) name = (value),

@@ -12,8 +12,8 @@ struct list {
   struct list *next, *prev;
 };
 
-#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
-#define list_for_each(it, head) for (struct list *it = (head)->next; it != (head); it = it->next)
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+#define list_for_each(it, head)         for (struct list *it = (head)->next; it != (head); it = it->next)
 /* The body may remove `it`. */
 #define list_for_each_safe(it, head)                                                               \
   for (struct list *it = (head)->next, *it##_next = it->next; it != (head);                        \

@@ -9,10 +9,10 @@
 
 #include <stddef.h>
 
-void *mem_alloc(size_t size); /* zeroed */
-void *mem_array(size_t count, size_t size); /* zeroed, checked for overflow */
-void *mem_grow(void *old, size_t size); /* realloc */
-char *mem_dup(const char *text); /* NULL gives NULL */
+void *mem_alloc(size_t size);                  /* zeroed */
+void *mem_array(size_t count, size_t size);    /* zeroed, checked for overflow */
+void *mem_grow(void *old, size_t size);        /* realloc */
+char *mem_dup(const char *text);               /* NULL gives NULL */
 char *mem_dup_n(const char *text, size_t len); /* adds a NUL */
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

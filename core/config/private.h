@@ -21,15 +21,15 @@ enum config_type {
 
 struct config_key {
   const char *section, *key;
-  enum config_type type;
   size_t offset; /* in struct config; in struct config_backend, config_route for named sections */
   const char *fallback;
   int64_t min, max;  /* of numbers, sizes and times */
   const char *words; /* "text|json" */
-  bool restart;      /* a change takes effect at the next start */
-  bool required;
-  const char *zero; /* what 0 means, or NULL */
+  const char *zero;  /* what 0 means, or NULL */
   const char *help;
+  enum config_type type;
+  bool restart; /* a change takes effect at the next start */
+  bool required;
 };
 extern const struct config_key config_keys[];
 extern const size_t config_key_count;

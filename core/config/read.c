@@ -196,10 +196,10 @@ static struct config_section *environment_section(struct config_load *l,
                                                   const char *name, const char *where) {
   struct config *c = l->config;
   struct config_section *s = config_section_find(c, spec->name, name);
-  for (size_t i = 0; !s && i < c->section_count; i++)
+  for (size_t i = 0; name && !s && i < c->section_count; i++)
     if (c->sections[i].spec == spec && name_fits(c->sections[i].name, name))
       s = &c->sections[i];
-  if (s)
+  if (s || !name) /* one without a name is always there */
     return s;
   const char *near = words_nearest(name, named_section, &(struct named){c, spec}, c->section_count);
   config_error(l, where, LINE_OF_ENVIRONMENT, "the file has no [%s %s]%s%s%s", spec->name, name,

@@ -55,7 +55,7 @@ static int tokens_add(struct tokens *t, const char *path, int line, char *text, 
                      "and '-' (at most %d)",
                      path, line, NAME_MAX_LEN);
     }
-    strcpy(x->name, text);
+    memcpy(x->name, text, strlen(text) + 1);
   } else {
     token = text;
     snprintf(x->name, sizeof(x->name), "token-%d", line);

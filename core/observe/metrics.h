@@ -26,9 +26,9 @@ struct metric *metrics_gauge(struct metrics *m, const char *name, const char *he
 struct metric *metrics_histogram(struct metrics *m, const char *name, const char *help,
                                  const char *labels);
 
-void metric_add(struct metric *x, int64_t n);         /* counter and gauge */
-void metric_set(struct metric *x, double value);      /* gauge */
-void metric_observe(struct metric *x, int64_t us);    /* histogram, microseconds */
+void metric_add(struct metric *x, int64_t n);      /* counter and gauge */
+void metric_set(struct metric *x, double value);   /* gauge */
+void metric_observe(struct metric *x, int64_t us); /* histogram, microseconds */
 
 void metrics_render(const struct metrics *m, struct buf *out);
 

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""tools/check-arrows: this tree is clean, and each sort of violation is found in a small tree of its own."""
+import os
+import shutil
+import subprocess
+
+import pytest
+from daemon import REPO
+
+SCRIPT = os.path.join(REPO, "tools", "check-arrows")
+SPDX = "/* SPDX-License-Identifier: MIT */\n"
+FILES = {
+    "core/CMakeLists.txt": "# SPDX-License-Identifier: MIT\nlathe_room(base LINK PkgConfig::X)\n"
+                           "lathe_room(http USES base LINK PkgConfig::Y)\nlathe_room(api USES base http)\n"
+                           "target_link_libraries(lathe-worker PRIVATE lathe_base Threads::Threads)\n",
+    "core/base/buf.h": SPDX,
+    "core/http/http.h": SPDX + '#include "base/buf.h"\n#include <base/buf.h>\n#include <stdio.h>\n',
+    "core/http/private.h": SPDX,
+    "core/api/api.c": SPDX + '#include "http/http.h"\n',
+    "core/worker/host.c": SPDX + '#include "base/buf.h"\n#include <lathe/plugin.h>\n',
+    "core/main.c": SPDX + '#include "api/api.c"\n',
+    "plugin-sdk/include/lathe/plugin.h": SPDX,
+    "plugins/echo/echo.c": SPDX + "#include <lathe/plugin.h>\n#include <stdlib.h>\n",
+}
+
+
+def check(folder, files):
+    for path, text in {**FILES, "tools/check-arrows": None, **files}.items():
+        path = folder / path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if text is None:
+            shutil.copy(SCRIPT, path)
+        else:
+            path.write_text(text)
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    return subprocess.run(["/usr/bin/python3", str(folder / "tools/check-arrows")], capture_output=True, text=True)
+
+
+def test_this_tree():
+    done = subprocess.run(["/usr/bin/python3", SCRIPT], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_clean_tree(tmp_path):
+    done = check(tmp_path, {})
+    assert done.returncode == 0 and not done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("path, text, said", [
+    ("core/base/x.c", SPDX + '\n#include "http/http.h"\n', "core/base/x.c:3: room base may not include room http"),
+    ("core/http/x.c", SPDX + "#include <api/api.c>\n", "core/http/x.c:2: room http may not include room api"),
+    ("core/api/x.c", SPDX + '#include "http/private.h"\n', "private to room http"),
+    ("core/worker/x.c", SPDX + '#include "http/http.h"\n', "room worker may not include room http"),
+    ("core/http/x.c", SPDX + '#include "../../plugins/echo/echo.c"\n', "core/ may not include plugins/echo/echo.c"),
+    ("core/http/x.c", SPDX + '#include "lathe/plugin.h"\n', "may not include the plugins' ABI"),
+    ("core/http/x.c", SPDX + '#include "nowhere.h"\n', "is no file of the project"),
+    ("core/cellar/x.c", SPDX + '#include "base/buf.h"\n', "room cellar is not named"),
+    ("plugins/echo/x.c", SPDX + '#include "base/buf.h"\n', "a plugin includes lathe/plugin.h and its own files only"),
+    ("plugins/other/x.c", SPDX + '#include "../echo/echo.c"\n', "a plugin includes lathe/plugin.h"),
+    ("tools/x.sh", "#!/bin/sh\n\n\n# SPDX-License-Identifier: MIT\n", "tools/x.sh:1: no SPDX-License-Identifier"),
+])
+def test_violations(tmp_path, path, text, said):
+    done = check(tmp_path, {path: text})
+    assert done.returncode == 1
+    assert said in done.stdout, done.stdout
+    assert done.stdout.count("\n") == 1, done.stdout
