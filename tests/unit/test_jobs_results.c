@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Every class of result and what follows; and a disk that fails at each point.
+ */
+#include "jobs_help.h"
+
+static void second_backend(void) {
+  fake.count = 2;
+  fake.backends[1] = (struct backend){
+      .name = "b", .device = "cpu", .state = BACKEND_READY, .kinds = {"echo"}, .slots = 1};
+}
+
+struct expect {
+  enum step_class class;
+  int attempts;  /* until the end, with one backend */
+  int elsewhere; /* with two */
+  enum event_type last;
+  const char *type, *retryable;
+};
+
+static const struct expect table[] = {
+    {STEP_OK, 1, 1, EVENT_COMPLETED, NULL, NULL},
+    {STEP_BAD_INPUT, 1, 1, EVENT_FAILED, "/problems/job-bad-input\"", "\"retryable\":false"},
+    {STEP_CANCELLED, 1, 1, EVENT_CANCELLED, "/problems/job-cancelled\"", "\"retryable\":true"},
+    {STEP_RETRY, 3, 3, EVENT_FAILED, "/problems/job-failed\"", "\"retryable\":true"},
+    {STEP_CRASHED, 3, 3, EVENT_FAILED, "/problems/job-crashed\"", "\"retryable\":true"},
+    {STEP_PERMANENT, 1, 2, EVENT_FAILED, "/problems/job-failed\"", "\"retryable\":false"},
+    {STEP_AUTH, 1, 2, EVENT_FAILED, "/problems/job-auth\"", "\"retryable\":false"},
+    {STEP_TIMEOUT, 1, 2, EVENT_FAILED, "/problems/job-timeout\"", "\"retryable\":false"},
+    {STEP_LIMIT, 1, 2, EVENT_FAILED, "/problems/job-limit\"", "\"retryable\":false"},
+};
+
+static void check_class(struct world *w, const struct expect *e, int attempts) {
+  const char *id = ask(w, (struct ask){0});
+  for (int i = 1; i <= attempts; i++) {
+    struct workers_step *s = wait_step(w);
+    assert_int_equal(s->attempt, i);
+    fake_end(s, e->class);
+  }
+  struct seen *seen = wait_final(w, id);
+  settle(w);
+  assert_int_equal(fake.steps_count, 0);
+  assert_int_equal(seen->last, e->last);
+  assert_int_equal(seen->started, attempts);
+  assert_int_equal(seen->queued, attempts);
+  struct stored got = look(w, id);
+  assert_int_equal(got.attempts, attempts);
+  if (!e->type) {
+    assert_string_equal(got.error, "");
+    return;
+  }
+  assert_non_null(strstr(got.error, e->type));
+  assert_non_null(strstr(got.error, e->retryable));
+  assert_non_null(strstr(got.error, "\"backend\":"));
+  assert_non_null(strstr(got.error, "\"title\":"));
+  if (e->class != STEP_CANCELLED)
+    assert_non_null(strstr(got.error, "as the test says"));
+}
+
+static void test_each_class_with_one_backend(void **state) {
+  for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+    check_class(*state, &table[i], table[i].attempts);
+}
+
+static void test_each_class_with_two_backends(void **state) {
+  second_backend();
+  for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+    check_class(*state, &table[i], table[i].elsewhere);
+}
+
+static void test_a_retry_goes_elsewhere_first(void **state) {
+  struct world *w = *state;
+  second_backend();
+  ask(w, (struct ask){0});
+  struct workers_step *s = wait_step(w);
+  assert_string_equal(s->b->name, "a");
+  fake_end(s, STEP_RETRY);
+  s = wait_step(w);
+  assert_string_equal(s->b->name, "b");
+  fake_end(s, STEP_OK);
+}
+
+static void test_permanent_failure_never_goes_back(void **state) {
+  struct world *w = *state;
+  second_backend();
+  fake.backends[1].state = BACKEND_RESTARTING;
+  const char *id = ask(w, (struct ask){0});
+  fake_end(wait_step(w), STEP_PERMANENT);
+  settle(w);
+  assert_int_equal(fake.steps_count, 0); /* a is free, but not for this job */
+  const char *other = ask(w, (struct ask){0});
+  wait_step(w); /* others are not kept from it */
+  fake_end(fake_step_of(other), STEP_OK);
+  fake.backends[1].state = BACKEND_FAILED; /* nobody is left who might */
+  fake.events.changed(fake.events.ctx, &fake.backends[1]);
+  struct seen *seen = wait_final(w, id);
+  assert_int_equal(seen->last, EVENT_FAILED);
+  assert_non_null(strstr(look(w, id).error, "as the test says"));
+}
+
+static void test_retry_after_is_honoured(void **state) {
+  struct world *w = *state;
+  const char *id = ask(w, (struct ask){0});
+  struct step_result r = {.class = STEP_RETRY, .code = 3100, .retry_after_ms = 3600000};
+  int64_t before = clock_wall_us();
+  fake_end_with(wait_step(w), &r);
+  settle(w);
+  const struct record_job *job = jobs_live(w->jobs, id);
+  assert_int_equal(job->state, JOB_QUEUED);
+  assert_true(job->not_before_us >= before + 3600000000LL);
+  assert_non_null(strstr(job->attempts[0].error_json, "job-rate-limited"));
+  assert_int_equal(fake.steps_count, 0);
+  world_restart(w); /* also after a restart */
+  settle(w);
+  assert_true(jobs_live(w->jobs, id)->not_before_us >= before + 3600000000LL);
+  w->answers = 0;
+  jobs_cancel(w->jobs, id, world_answered, w);
+  assert_int_equal(wait_final(w, id)->last, EVENT_CANCELLED);
+}
+
+static void test_lost_steps_cost_nothing(void **state) {
+  struct world *w = *state;
+  const char *id = ask(w, (struct ask){0});
+  for (int i = 0; i < 8; i++)
+    fake_end(wait_step(w), STEP_LOST);
+  fake_end(wait_step(w), STEP_OK);
+  assert_int_equal(wait_final(w, id)->last, EVENT_COMPLETED);
+}
+
+static void test_limit_of_attempts(void **state) {
+  struct world *w = *state;
+  static const char *const order[] = {"a", NULL};
+  struct route_options route = {.kind = "echo", .backends = order, .attempts = 5};
+  routing_configure(w->routing, &route, 1);
+  const char *id = ask(w, (struct ask){0});
+  for (int i = 0; i < 5; i++)
+    fake_end(wait_step(w), STEP_CRASHED);
+  assert_int_equal(wait_final(w, id)->last, EVENT_FAILED);
+}
+
+static void test_backend_gone_before_the_step(void **state) {
+  struct world *w = *state;
+  w->answers = 0;
+  ask_no_wait(w, (struct ask){0});
+  fake.backends[0].state = BACKEND_RESTARTING; /* while the start is written */
+  wait_answers(w, 1);
+  settle(w);
+  assert_int_equal(fake.steps_count, 0);
+  char id[27];
+  snprintf(id, sizeof id, "%s", w->id);
+  assert_int_equal(jobs_live(w->jobs, id)->state, JOB_QUEUED);
+  fake.backends[0].state = BACKEND_READY;
+  fake.events.changed(fake.events.ctx, &fake.backends[0]);
+  fake_end(wait_step(w), STEP_OK);
+  assert_int_equal(wait_final(w, id)->last, EVENT_COMPLETED);
+}
+
+/* ---- a disk that fails ---- */
+
+static void test_no_acknowledgement_without_a_disk(void **state) {
+  struct world *w = *state;
+  disk_fails = true;
+  assert_null(ask(w, (struct ask){0}));
+  assert_string_equal(w->slug, "storage-failed");
+  assert_true(w->retry_after_s > 0);
+  assert_int_equal(fake.steps_count, 0);
+  struct jobs_stats stats;
+  jobs_stats(w->jobs, &stats);
+  assert_int_equal(stats.queued + stats.running, 0);
+  assert_true(stats.store_code < 0);
+  disk_fails = false;
+  assert_non_null(ask(w, (struct ask){0})); /* the next one finds it well, and its slot free */
+  wait_step(w);
+  jobs_stats(w->jobs, &stats);
+  assert_int_equal(stats.store_code, 0);
+}
+
+static void test_a_result_survives_a_failing_disk(void **state) {
+  struct world *w = *state;
+  const char *id = ask(w, (struct ask){0});
+  struct workers_step *s = wait_step(w);
+  disk_fails = true;
+  struct step_result r = {.class = STEP_OK, .result_json = "{\"n\":1}"};
+  fake_end_with(s, &r);
+  for (int i = 0; i < 10; i++)
+    settle(w);
+  struct seen *seen = world_seen(w, id);
+  assert_int_equal(seen->finals, 0); /* nobody was told */
+  assert_int_equal(jobs_live(w->jobs, id)->state, JOB_RUNNING);
+  w->answers = 0;
+  jobs_cancel(w->jobs, id, world_answered, w);
+  disk_fails = false;
+  wait_final(w, id);
+  assert_int_equal(seen->last, EVENT_COMPLETED);
+  assert_int_equal(seen->finals, 1);
+  assert_int_equal(w->answers, 1);
+  assert_true(w->code < 0);
+  assert_int_equal(fake.steps_count, 0);
+}
+
+static void test_a_start_that_cannot_be_written_waits(void **state) {
+  struct world *w = *state;
+  const char *first = ask(w, (struct ask){0}), *second = ask(w, (struct ask){0});
+  struct workers_step *s = wait_step(w);
+  disk_fails = true;
+  fake_end(s, STEP_OK); /* its end and the other's start both fail */
+  for (int i = 0; i < 10; i++)
+    settle(w);
+  assert_int_equal(fake.steps_count, 0);
+  assert_int_equal(jobs_live(w->jobs, second)->state, JOB_QUEUED);
+  disk_fails = false;
+  s = wait_step(w);
+  assert_string_equal(s->job_id, second);
+  assert_int_equal(s->attempt, 1);
+  fake_end(s, STEP_OK);
+  assert_int_equal(wait_final(w, second)->finals, 1);
+  assert_int_equal(wait_final(w, first)->finals, 1);
+}
+
+static void test_a_cancel_that_cannot_be_written(void **state) {
+  struct world *w = *state;
+  ask(w, (struct ask){0});
+  const char *id = ask(w, (struct ask){0});
+  wait_step(w);
+  disk_fails = true;
+  w->answers = 0;
+  jobs_cancel(w->jobs, id, world_answered, w);
+  wait_answers(w, 1);
+  assert_string_equal(w->slug, "storage-failed");
+  disk_fails = false;
+  assert_int_equal(wait_final(w, id)->last, EVENT_CANCELLED); /* it goes on by itself */
+  assert_int_equal(world_seen(w, id)->finals, 1);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      WORLD_TEST(test_each_class_with_one_backend),
+      WORLD_TEST(test_each_class_with_two_backends),
+      WORLD_TEST(test_a_retry_goes_elsewhere_first),
+      WORLD_TEST(test_permanent_failure_never_goes_back),
+      WORLD_TEST(test_retry_after_is_honoured),
+      WORLD_TEST(test_lost_steps_cost_nothing),
+      WORLD_TEST(test_limit_of_attempts),
+      WORLD_TEST(test_backend_gone_before_the_step),
+      WORLD_TEST(test_no_acknowledgement_without_a_disk),
+      WORLD_TEST(test_a_result_survives_a_failing_disk),
+      WORLD_TEST(test_a_start_that_cannot_be_written_waits),
+      WORLD_TEST(test_a_cancel_that_cannot_be_written),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
