@@ -96,7 +96,8 @@ void health_metrics(void *ctx, struct http_request *r) {
   for (int s = JOB_QUEUED; s <= JOB_CANCELLED; s++) {
     char labels[40];
     snprintf(labels, sizeof labels, "state=\"%s\"", job_state_word((enum job_state)s));
-    set(a, "lathe_store_jobs", "Jobs in the store by state", labels, (double)store.jobs_by_state[s]);
+    set(a, "lathe_store_jobs", "Jobs in the store by state", labels,
+        (double)store.jobs_by_state[s]);
   }
   set(a, "lathe_store_healthy", "1 while the disk accepts writes", NULL, jobs.store_code >= 0);
   set(a, "lathe_store_file_bytes", "Size of the database file", NULL, (double)store.file_bytes);

@@ -82,19 +82,18 @@ static bool read_filter(struct http_request *r, struct store_filter *f) {
       .limit = PAGE_DEFAULT,
   };
   if (state && (f->state = job_state_parse(state)) < 0) {
-    http_problem(r, 400, "bad-parameter", 0,
+    http_problem(r, 0, "bad-request", 0,
                  "state '%.40s' is none of queued, running, completed, failed, cancelled.", state);
     return false;
   }
   if (limit && !api_parse_number(limit, INT64_MAX, &n)) {
-    http_problem(r, 400, "bad-parameter", 0, "limit must be a whole number from 1 to %d.",
-                 PAGE_MAX);
+    http_problem(r, 0, "bad-request", 0, "limit must be a whole number from 1 to %d.", PAGE_MAX);
     return false;
   }
   if (limit && n > 0)
     f->limit = n > PAGE_MAX ? PAGE_MAX : (int)n;
   if (token && !page_token_parse(token, &f->before_num)) {
-    http_problem(r, 400, "bad-parameter", 0,
+    http_problem(r, 0, "bad-request", 0,
                  "page_token is none that this server gave; start again without one.");
     return false;
   }
