@@ -5,8 +5,8 @@
  *
  *   file -> sections of texts -> environment over it -> typed values, checked -> struct config
  *
- * A struct config never changes once it is loaded.  To reload: load again, config_diff, take the
- * new one, free the old one.  Loop thread only (inih keeps its settings in globals).
+ * A struct config never changes once it is loaded.  To reload: config_reload, take the new one,
+ * free the old one.  Loop thread only (inih keeps its settings in globals).
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -157,5 +157,12 @@ struct config_changes {
 void config_diff(const struct config *before, const struct config *after,
                  struct config_changes *out);
 void config_changes_free(struct config_changes *c);
+
+/* Loads the running configuration's file again.  Returns 0, *out and what changed; keys that need a
+ * restart keep their running values in *out, so that it always says what is in effect.  Otherwise
+ * negative with errors (also: tokens may not go while the running address can be reached from other
+ * machines), *out NULL, and no changes to free. */
+int config_reload(const struct config *running, struct config **out, struct config_changes *changes,
+                  struct config_problems *problems);
 
 #endif

@@ -29,6 +29,33 @@ int config_load(const char *path, struct config **out, struct config_problems *p
   return 0;
 }
 
+int config_reload(const struct config *running, struct config **out, struct config_changes *changes,
+                  struct config_problems *problems) {
+  *changes = (struct config_changes){0};
+  int code = config_load(running->path, out, problems);
+  if (code)
+    return code;
+  struct config *c = *out;
+  const struct config_section *server = config_section_find(c, "server", NULL);
+  struct config_load l = {c, problems, c->path ? c->path : "defaults"};
+  if (!config_is_loopback(running->server.host) && !*c->server.token_file) {
+    config_error(&l, server->where ? server->where : l.path, server->line,
+                 "[server] token_file: tokens cannot go while the daemon listens on %s; restart it",
+                 running->server.host);
+    config_free(c);
+    *out = NULL;
+    return ERR_INVAL;
+  }
+  config_diff(running, c, changes);
+  for (size_t i = 0; i < config_key_count; i++)
+    if (config_keys[i].restart && !config_section_spec_find(config_keys[i].section)->argument)
+      config_value_copy(&config_keys[i], c, running);
+  free(c->server.host);
+  c->server.host = mem_dup(running->server.host);
+  c->server.port = running->server.port;
+  return 0;
+}
+
 static void config_free_section(struct config *c, struct config_section *s) {
   struct config_keys_range keys = config_keys_of(s->spec->name);
   void *base = config_section_base(c, s);

@@ -106,6 +106,8 @@ int config_value_parse(const struct config_key *key, void *base, const char *tex
 /* "1 to 100", "1K to 16T" */
 void config_value_range(const struct config_key *key, char *out, size_t size);
 bool config_value_equal(const struct config_key *key, const void *a, const void *b);
+/* Replaces the field of `base` by a copy of that of `from`. */
+void config_value_copy(const struct config_key *key, void *base, const void *from);
 void config_value_free(const struct config_key *key, void *base);
 /* The structure that a section's typed values lie in, NULL when it has none yet. */
 void *config_section_base(const struct config *c, const struct config_section *s);

@@ -151,6 +151,35 @@ bool config_value_equal(const struct config_key *key, const void *a, const void 
   return true;
 }
 
+void config_value_copy(const struct config_key *key, void *base, const void *from) {
+  void *field = value_field(key, base);
+  const void *other = (const char *)from + key->offset;
+  switch (key->type) {
+  case CONFIG_INT:
+  case CONFIG_BOOL:
+  case CONFIG_WORD:
+    *(int *)field = *(const int *)other;
+    break;
+  case CONFIG_SIZE:
+  case CONFIG_DURATION:
+    *(int64_t *)field = *(const int64_t *)other;
+    break;
+  case CONFIG_TEXT:
+    free(*(char **)field);
+    *(char **)field = mem_dup(*(char *const *)other);
+    break;
+  case CONFIG_LIST: {
+    struct config_list *list = field;
+    const struct config_list *source = other;
+    value_list_free(list);
+    list->items = mem_array(source->count + 1, sizeof(char *));
+    for (; list->count < source->count; list->count++)
+      list->items[list->count] = mem_dup(source->items[list->count]);
+    break;
+  }
+  }
+}
+
 void config_value_free(const struct config_key *key, void *base) {
   void *field = value_field(key, base);
   if (key->type == CONFIG_TEXT)

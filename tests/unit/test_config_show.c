@@ -144,6 +144,47 @@ static void differences(void **state) {
   config_free(b);
 }
 
+static void reload_keeps_what_needs_a_restart(void **state) {
+  (void)state;
+  struct config_changes changes;
+  struct config_problems p = {0};
+  char *token_path = write_at("tokens", "alice:0123456789abcdef\n", 0600);
+  struct config *open_one = load("[server]\nlisten = 0.0.0.0:80\ntoken_file = tokens\n"
+                                 "[backend e]\nplugin = echo\n");
+  struct config *next;
+
+  char *path = write_at("lathe.ini",
+                        "[server]\nlisten = 127.0.0.1:81\ntoken_file = tokens\ndata_dir = /else\n"
+                        "[storage]\nsync = no\n[limits]\nqueue_max = 5\nconnections = 99\n"
+                        "[backend e]\nplugin = echo\n",
+                        0600);
+  assert_int_equal(config_reload(open_one, &next, &changes, &p), 0);
+  assert_int_equal(changes.count, 5);
+  assert_true(changes.needs_restart);
+  assert_string_equal(next->server.host, "0.0.0.0");
+  assert_int_equal(next->server.port, 80);
+  assert_string_equal(next->server.listen, "0.0.0.0:80");
+  assert_string_equal(next->server.data_dir, open_one->server.data_dir);
+  assert_int_equal(next->storage.sync, 1);
+  assert_int_equal(next->limits.connections, 12000);
+  assert_int_equal(next->limits.queue_max, 5);
+  config_changes_free(&changes);
+  config_free(next);
+  free(path);
+
+  /* The running daemon still listens to everybody, so its tokens must not go. */
+  path = write_at("lathe.ini", "[server]\nlisten = 127.0.0.1:81\n[backend e]\nplugin = echo\n",
+                  0600);
+  assert_int_equal(config_reload(open_one, &next, &changes, &p), ERR_INVAL);
+  assert_null(next);
+  assert_int_equal(p.errors, 1);
+  assert_non_null(strstr(p.items[0].text, "tokens cannot go"));
+  config_problems_free(&p);
+  config_free(open_one);
+  free(path);
+  free(token_path);
+}
+
 static void tokens(void **state) {
   (void)state;
   struct tokens *t;
@@ -271,6 +312,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(printed_configuration_loads_again),
       cmocka_unit_test(differences),
+      cmocka_unit_test(reload_keeps_what_needs_a_restart),
       cmocka_unit_test(tokens),
       cmocka_unit_test(token_file_lies_beside_the_configuration),
       cmocka_unit_test(plugins_are_found),
