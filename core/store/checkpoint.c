@@ -9,12 +9,20 @@
  * writer that does not pause.  So the bulk is moved and synced here, and what was
  * written meanwhile the writer moves itself between two commits (`settle`); that
  * is short, and makes the checkpoint complete, so that the WAL starts over.
+ *
+ * Measured with store_bench, 64 callers, 98k operations/s each way, microseconds
+ * that a group of 64 takes (p50, p99, longest):
+ *   SQLite's own checkpoint in the commit, every 1000 frames   480   4600   6300
+ *   here, without the fsync, every 2000 frames                 480   2230   8200
+ *   here, every 8000 frames                                    550    940   7800
+ *   here, every 2000 frames                                    545   1540   8300
+ *   here, every 500 frames                                     510   1010   1900
  */
 #include "store/private.h"
 
 #include "observe/log.h"
 
-#define WAL_FRAMES_SOFT 2000  /* about 8 MiB: a checkpoint is worth it */
+#define WAL_FRAMES_SOFT 500   /* about 2 MiB: a checkpoint is worth it */
 #define WAL_FRAMES_HARD 20000 /* the writer does not wait for the thread any longer */
 
 static int frames_of_commit(void *store, sqlite3 *db, const char *name, int frames) {

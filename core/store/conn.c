@@ -43,9 +43,21 @@ bool conn_broken(int code) {
   return code == ERR_IO || code == ERR_NO_SPACE;
 }
 
+/* SQLite stays in the old mode without an error where a file system has no shared memory. */
+static int set_wal(struct conn *c, struct err *err) {
+  sqlite3_stmt *st = NULL;
+  int rc = sqlite3_prepare_v2(c->db, "PRAGMA journal_mode=WAL", -1, &st, NULL);
+  int code = rc == SQLITE_OK ? conn_step(c, st, err) : conn_fail(c, rc, err);
+  if (code > 0 && sqlite3_stricmp((const char *)sqlite3_column_text(st, 0), "wal") != 0)
+    code = err_set(err, ERR_UNSUPPORTED,
+                   "%s cannot use a write-ahead log here; put the data folder on a local disk",
+                   sqlite3_db_filename(c->db, "main"));
+  sqlite3_finalize(st);
+  return code < 0 ? code : 0;
+}
+
 static int set_up(struct conn *c, int64_t cache_bytes, bool fresh, struct err *err) {
-  static const char first[] = "PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL;"
-                              "PRAGMA journal_mode=WAL";
+  static const char first[] = "PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL";
   char text[400];
   int64_t kib = cache_bytes / 1024 > 64 ? cache_bytes / 1024 : 64;
   sqlite3_snprintf(sizeof text, text,
@@ -53,7 +65,9 @@ static int set_up(struct conn *c, int64_t cache_bytes, bool fresh, struct err *e
                    "PRAGMA mmap_size=0; PRAGMA wal_autocheckpoint=0; PRAGMA foreign_keys=OFF;"
                    "PRAGMA trusted_schema=OFF; PRAGMA journal_size_limit=%d",
                    (long long)kib, WAL_KEPT_BYTES);
-  int code = fresh ? conn_exec(c, first, err) : 0;
+  int code = 0;
+  if (fresh && (code = conn_exec(c, first, err)) == 0)
+    code = set_wal(c, err);
   return code < 0 ? code : conn_exec(c, text, err);
 }
 

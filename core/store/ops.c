@@ -197,7 +197,7 @@ static int apply_start(struct store *s, struct op *op, struct err *err) {
   if (code < 0)
     return code;
   if (sqlite3_changes(s->conn.db) == 0) {
-    struct job_row row;
+    struct job_row row = {0};
     code = look_at_job(s, op, &row, err);
     return code < 0 ? code : refuse_state(op, &row, "start", err);
   }
@@ -261,7 +261,7 @@ static int apply_finish(struct store *s, struct op *op, struct err *err) {
   enum job_state from = op->attempt != NULL ? JOB_RUNNING : JOB_QUEUED;
   int code = finish_from(s, op, from, err);
   if (code == 0) {
-    struct job_row row;
+    struct job_row row = {0};
     if ((code = look_at_job(s, op, &row, err)) < 0)
       return code;
     if (job_state_is_final(row.state) || row.state == from ||
@@ -307,7 +307,7 @@ static int drop_artifacts(struct store *s, int64_t num, int64_t *bytes, struct e
 }
 
 static int apply_requeue(struct store *s, struct op *op, struct err *err) {
-  struct job_row row;
+  struct job_row row = {0};
   int64_t bytes = 0;
   int code = look_at_job(s, op, &row, err);
   if (code < 0)
@@ -329,7 +329,7 @@ static int apply_requeue(struct store *s, struct op *op, struct err *err) {
 }
 
 static int apply_event(struct store *s, struct op *op, struct err *err) {
-  struct job_row row;
+  struct job_row row = {0};
   int code = look_at_job(s, op, &row, err);
   if (code < 0)
     return code;
@@ -355,7 +355,7 @@ static int apply_checkpoint(struct store *s, struct op *op, struct err *err) {
   int code = conn_step(&s->conn, st, err);
   if (code < 0 || sqlite3_changes(s->conn.db) > 0)
     return code;
-  struct job_row row;
+  struct job_row row = {0};
   code = look_at_job(s, op, &row, err);
   return code < 0 ? code : refuse_state(op, &row, "keep a reference of another attempt", err);
 }

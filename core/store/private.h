@@ -159,7 +159,7 @@ void store_expect(struct store *s); /* (loop) one more callback is due: keeps th
 void store_push(struct store *s, struct op *op); /* (loop) */
 
 /* lock.c: ERR_CONFLICT names the process that holds it.  *fd is to be closed with lock_release. */
-int lock_take(const char *path, int *fd, struct err *err);
+int lock_take(const char *database, int *fd, struct err *err);
 void lock_release(int fd);
 
 /* ops.c, purge.c (writer): 0, or a negative code with err set.  A code that is not conn_broken
@@ -170,10 +170,10 @@ int op_apply_purge(struct store *s, struct op *op, struct err *err);
 int op_apply_unused(struct store *s, struct op *op, struct err *err);
 
 /* writer.c */
-void *writer_main(void *store);
+void *writer_main(void *arg); /* the store */
 
 /* checkpoint.c */
-void *checkpoint_main(void *store);
+void *checkpoint_main(void *arg); /* the store */
 /* (writer) after its connection was opened. */
 void checkpoint_watch(struct store *s);
 /* (lock) the thread could not write or sync the database file, and the writer must know. */
@@ -182,7 +182,7 @@ bool checkpoint_failed(const struct store *s);
 void checkpoint_between(struct store *s);
 
 /* reader.c */
-void *reader_main(void *store);
+void *reader_main(void *arg);      /* the store */
 void read_deliver(struct read *r); /* (loop) calls back and frees */
 
 /* rows.c: the present row of a SELECT JOB_COLUMNS, with what belongs to it. */

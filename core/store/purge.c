@@ -11,9 +11,9 @@
 
 #include <string.h>
 
-#define EVENTS_A_CALL 20000 /* removed progress and log events */
+#define EVENTS_A_CALL 5000 /* removed progress and log events */
 #define KEYS_A_CALL   2000
-#define VACUUM_PAGES  512 /* given back to the file system in one call (2 MiB) */
+#define VACUUM_PAGES  128 /* given back to the file system in one call (512 KiB) */
 #define SPARE_PAGES   256 /* kept for the jobs to come */
 
 struct doomed { /* a job that is removed */
@@ -245,8 +245,10 @@ int op_apply_purge(struct store *s, struct op *op, struct err *err) {
                     .jobs = op->retention->batch,
                     .finals = s->now.jobs[JOB_COMPLETED] + s->now.jobs[JOB_FAILED] +
                               s->now.jobs[JOB_CANCELLED]};
-  int64_t open_bytes;
-  int code = conn_int(&s->conn, conn_stmt(&s->conn, SQL_BYTES_OPEN), 0, &open_bytes, err);
+  int64_t open_bytes = 0;
+  int code = 0;
+  if (p.r->bytes_max > 0)
+    code = conn_int(&s->conn, conn_stmt(&s->conn, SQL_BYTES_OPEN), 0, &open_bytes, err);
   if (code < 0)
     return code;
   p.bytes = s->now.bytes - open_bytes;

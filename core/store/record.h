@@ -69,7 +69,7 @@ struct record_artifact {
 };
 
 struct record_attempt {
-  int number; /* 1, 2, ... */
+  int number;           /* 1, 2, ... */
   enum job_state state; /* JOB_RUNNING, then its end; JOB_QUEUED: given back, to be tried again */
   const char *backend;
   int64_t started_us, ended_us;
@@ -78,14 +78,14 @@ struct record_attempt {
 };
 
 struct record_job {
-  int64_t num;           /* dense key inside this store, 1, 2, ...; follows the order of acceptance */
-  const char *id;        /* ULID */
+  int64_t num;    /* dense key inside this store, 1, 2, ...; follows the order of acceptance */
+  const char *id; /* ULID */
   const char *kind;
-  const char *client;    /* name of the token or the `client` field; "" for none */
-  const char *pin;       /* backend that the client asked for, or NULL */
+  const char *client; /* name of the token or the `client` field; "" for none */
+  const char *pin;    /* backend that the client asked for, or NULL */
   enum job_state state;
-  int priority;          /* -100..100, higher first */
-  int64_t timeout_ms;    /* wall time of one attempt, 0: the kind's */
+  int priority;              /* -100..100, higher first */
+  int64_t timeout_ms;        /* wall time of one attempt, 0: the kind's */
   const char *params_json;   /* object: validated, defaults filled in */
   const char *progress_json; /* last progress object, or NULL */
   const char *result_json;   /* object, or NULL */

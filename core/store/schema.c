@@ -73,7 +73,7 @@ static int migrate_one(struct conn *c, int64_t from, struct err *err) {
 
 int schema_migrate(struct conn *c, struct err *err) {
   const char *path = sqlite3_db_filename(c->db, "main");
-  int64_t version, owner, tables;
+  int64_t version = 0, owner = 0, tables = 0;
   int code;
   if ((code = pragma_int(c, "PRAGMA user_version", &version, err)) < 0 ||
       (code = pragma_int(c, "PRAGMA application_id", &owner, err)) < 0 ||

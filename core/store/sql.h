@@ -47,8 +47,7 @@
     "backend=ifnull(?7,backend),artifacts=?8,bytes=bytes+?9,"                                      \
     "att_state=iif(att_state IS NULL,NULL,?10),att_ended=?11,att_error=?12,"                       \
     "att_ref=ifnull(?13,att_ref) WHERE num=?1 AND state=?14 AND tries=ifnull(?15,tries)")          \
-  X(SQL_JOB_STATE,                                                                                 \
-    "SELECT state,tries,bytes,inputs,artifacts,noisy,id FROM jobs WHERE num=?1")                   \
+  X(SQL_JOB_STATE, "SELECT state,tries,bytes,inputs,artifacts,noisy,id FROM jobs WHERE num=?1")    \
   X(SQL_JOB_REQUEUE,                                                                               \
     "UPDATE jobs SET state=0,ended=0,not_before=?2,result=NULL,error=NULL,progress=NULL,"          \
     "artifacts=0,bytes=bytes-?3,cached=0,att_state=NULL,att_started=0,att_ended=0,att_ref=NULL,"   \
@@ -71,8 +70,7 @@
   X(SQL_INPUT_USED, "SELECT 1 FROM inputs WHERE sha256=?1 LIMIT 1")                                \
   X(SQL_ARTIFACT_NEW,                                                                              \
     "INSERT INTO artifacts(job,pos,name,media_type,sha256,bytes) VALUES(?1,?2,?3,?4,?5,?6)")       \
-  X(SQL_ARTIFACTS,                                                                                 \
-    "SELECT name,media_type,sha256,bytes FROM artifacts WHERE job=?1 ORDER BY pos")                \
+  X(SQL_ARTIFACTS, "SELECT name,media_type,sha256,bytes FROM artifacts WHERE job=?1 ORDER BY pos") \
   X(SQL_ARTIFACTS_BYTES, "SELECT sum(bytes) FROM artifacts WHERE job=?1")                          \
   X(SQL_ARTIFACTS_DELETE, "DELETE FROM artifacts WHERE job=?1")                                    \
   X(SQL_EVENT_NEW, "INSERT INTO events(seq,job,type,at,data) VALUES(?1,?2,?3,?4,?5)")              \
@@ -105,8 +103,7 @@
   X(SQL_FREE_PAGES, "PRAGMA freelist_count")                                                       \
   X(SQL_JOB_BY_NUM, "SELECT " JOB_COLUMNS " FROM jobs WHERE num=?1")                               \
   X(SQL_JOB_BY_ID, "SELECT " JOB_COLUMNS " FROM jobs WHERE id=?1")                                 \
-  X(SQL_LIST_ANY,                                                                                  \
-    "SELECT " JOB_COLUMNS " FROM jobs WHERE num<?2 AND num>=?3" JOB_FILTER)                        \
+  X(SQL_LIST_ANY, "SELECT " JOB_COLUMNS " FROM jobs WHERE num<?2 AND num>=?3" JOB_FILTER)          \
   X(SQL_LIST_OPEN, "SELECT " JOB_COLUMNS " FROM jobs INDEXED BY jobs_open "                        \
                    "WHERE state=?7 AND state<2 AND num<?2 AND num>=?3" JOB_FILTER)                 \
   X(SQL_LIST_BAD, "SELECT " JOB_COLUMNS " FROM jobs INDEXED BY jobs_bad "                          \

@@ -31,7 +31,7 @@
 struct store;
 
 struct store_options {
-  const char *path; /* of the database file; its folder exists */
+  const char *path;    /* of the database file; its folder exists */
   int64_t cache_bytes; /* page cache of the writer; the reader takes a quarter */
   void (*on_event)(void *ctx, const struct record_event *event);
   /* The store went bad (code < 0: writes fail) or works again (0); told on change only. */
@@ -45,7 +45,8 @@ int store_open(struct store **out, uv_loop_t *loop, const struct store_options *
                struct err *err);
 
 /* Commits what is pending, stops the threads, frees.  Callbacks still due run
- * from here (on the loop thread, inside this call). */
+ * from here (on the loop thread, inside this call), and what they ask for is served
+ * too.  The loop must run once more before uv_loop_close, for the handles to end. */
 void store_close(struct store *s);
 
 /* Blocking; before the loop runs.  Gives every job that is queued or running, by
@@ -58,9 +59,9 @@ int store_recover(struct store *s, int (*each)(void *ctx, const struct record_jo
 
 struct store_receipt {
   int64_t job_num;
-  const char *job_id;    /* store_submit with a key already known: the job that has it */
-  bool replayed;         /* the idempotency key was known, with the same fingerprint */
-  const char *text;      /* of a failure */
+  const char *job_id; /* store_submit with a key already known: the job that has it */
+  bool replayed;      /* the idempotency key was known, with the same fingerprint */
+  const char *text;   /* of a failure */
 };
 typedef void store_done(void *arg, int code, const struct store_receipt *receipt);
 
@@ -81,29 +82,35 @@ int64_t store_next_num(struct store *s);
 /* Writes a new job with its `queued` event.  With `start` (may be NULL) also its
  * first attempt with its `started` event, and the state is running: one commit
  * for a job whose worker is free already.  `key` may be NULL. */
-void store_submit(struct store *s, const struct record_job *job, const struct store_event_in *queued,
-                  const struct record_attempt *start, const struct store_event_in *started,
-                  const struct store_idempotency *key, store_done *done, void *arg);
+void store_submit(struct store *s, const struct record_job *job,
+                  const struct store_event_in *queued, const struct record_attempt *start,
+                  const struct store_event_in *started, const struct store_idempotency *key,
+                  store_done *done, void *arg);
 
-/* A queued job begins an attempt. */
+/* A queued job begins an attempt; its first one gives the job its started_us.  ERR_CONFLICT where
+ * the job is not queued. */
 void store_start(struct store *s, int64_t num, const char *id, const struct record_attempt *attempt,
                  const struct store_event_in *started, store_done *done, void *arg);
 
 /* The attempt `attempt->number` (NULL: the job never started) ends, and the job with it, in
  * job->state with job->result_json, error_json, progress_json, artifacts,
- * ended_us; only those fields, num, id and backend of `job` are read. */
-void store_finish(struct store *s, const struct record_job *job, const struct record_attempt *attempt,
-                  const struct store_event_in *event, store_done *done, void *arg);
+ * ended_us; only those fields, num, id and backend of `job` are read.  ERR_CONFLICT where the job
+ * is final already, or in another attempt. */
+void store_finish(struct store *s, const struct record_job *job,
+                  const struct record_attempt *attempt, const struct store_event_in *event,
+                  store_done *done, void *arg);
 
 /* The attempt ends (attempt->state, error_json; NULL: none) and the job is queued again, not before
  * not_before_us.  Used for retries, for jobs given back at drain, and, with `event` queued, by
- * a client's retry of a final job (which clears result, error, artifacts and ended_us). */
+ * a client's retry of a final job (which clears result, error, artifacts and ended_us).  Clears the
+ * progress. */
 void store_requeue(struct store *s, int64_t num, const char *id,
                    const struct record_attempt *attempt, int64_t not_before_us,
                    const struct store_event_in *event, store_done *done, void *arg);
 
 /* One more event (progress, log).  For progress, data_json also becomes the
- * job's progress_json.  done may be NULL. */
+ * job's progress_json.  done may be NULL.  ERR_CONFLICT once the job is final: nothing follows the
+ * last event. */
 void store_event(struct store *s, int64_t num, const char *id, const struct store_event_in *event,
                  store_done *done, void *arg);
 
@@ -116,25 +123,26 @@ void store_delete(struct store *s, int64_t num, store_done *done, void *arg);
 
 /* ---- retention ---- */
 
-struct store_retention { /* 0: no limit of that sort */
-  int64_t jobs_before_us;    /* final jobs that ended earlier go */
-  int64_t jobs_max;          /* and the oldest past this count */
-  int64_t bytes_max;         /* and the oldest while artifacts and inputs of final jobs exceed this */
-  int64_t events_before_us;  /* progress and log events of final jobs go earlier than the jobs */
-  int64_t keys_before_us;    /* expired idempotency keys */
-  int batch;                 /* at most so many jobs a call */
+struct store_retention {  /* 0: no limit of that sort */
+  int64_t jobs_before_us; /* final jobs that ended earlier go */
+  int64_t jobs_max;       /* and the oldest past this count */
+  int64_t bytes_max;      /* and the oldest while artifacts and inputs of final jobs exceed this */
+  int64_t events_before_us; /* progress and log events of final jobs go earlier than the jobs */
+  int64_t keys_before_us;   /* expired idempotency keys */
+  int batch;                /* at most so many jobs a call: 1..1000, 0: 100 */
 };
 struct store_purged {
   const char *const *job_ids; /* their artifacts may be removed now */
   size_t job_count;
-  bool more;                  /* call again */
+  bool more; /* call again */
 };
 /* Removes in one transaction what retention says; then gives freed pages back to
  * the file system bit by bit (auto_vacuum=INCREMENTAL). */
 void store_purge(struct store *s, const struct store_retention *r,
                  void (*done)(void *arg, int code, const struct store_purged *p), void *arg);
 
-/* Of `sha256s` (hex digests), which does no job name any more?  `unused` is valid during the call. */
+/* Of `sha256s` (hex digests), which does no job name as an input any more?  `unused` is valid
+ * during the call.  Takes its turn among the writes: a submit called before this counts. */
 void store_unused_blobs(struct store *s, const char *const *sha256s, size_t count,
                         void (*done)(void *arg, int code, const char *const *unused, size_t n),
                         void *arg);
@@ -146,10 +154,10 @@ void store_get(struct store *s, const char *id,
                void (*done)(void *arg, int code, const struct record_job *job), void *arg);
 
 struct store_filter {
-  int state;              /* enum job_state, or -1 */
+  int state;                           /* enum job_state, or -1 */
   const char *kind, *backend, *client; /* NULL: any */
-  int64_t before_num;     /* page: only jobs with a smaller num; 0: from the newest */
-  int limit;              /* 1..1000 */
+  int64_t before_num;                  /* page: only jobs with a smaller num; 0: from the newest */
+  int limit;                           /* 1..1000 */
 };
 /* Newest first, whole records. */
 void store_list(struct store *s, const struct store_filter *filter,
@@ -166,8 +174,8 @@ struct store_event_query {
 struct store_events {
   const struct record_event *events;
   size_t count;
-  bool more;         /* the limit was met */
-  bool gap;          /* events after after_seq were removed by retention: tell the client to resync */
+  bool more; /* the limit was met */
+  bool gap;  /* events after after_seq were removed by retention: tell the client to resync */
 };
 void store_events(struct store *s, const struct store_event_query *q,
                   void (*done)(void *arg, int code, const struct store_events *e), void *arg);

@@ -265,6 +265,7 @@ static void run(struct bench *b, const char *dir, double seconds, int64_t preloa
   open_store(b, path, false);
   if (preload > 0) {
     measure(b, NULL, STEP_CYCLE, 512, 0, preload * 2);
+    sync(); /* else the kernel still writes that back while the rates are taken */
     close_store(b);
     open_store(b, path, true);
   }
