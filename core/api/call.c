@@ -26,21 +26,20 @@ struct call *call_new(struct api *api, struct http_request *r) {
 
 /* What a code means when nobody gave a slug. */
 static const struct {
-  int code;
+  int code, retry_after_s;
   const char *slug, *text;
-  int retry_after_s;
 } refusals[] = {
-    {ERR_NOT_FOUND, "unknown-job", "There is no such job; it may have been deleted by retention.",
-     0},
-    {ERR_CONFLICT, "wrong-state", "The job's state does not allow this.", 0},
-    {ERR_BUSY, "queue-full", "The queue is full; send the request again later.", 5},
-    {ERR_IO, "storage-failed", "The disk of the server does not accept writes or cannot be read.",
-     5},
-    {ERR_NO_SPACE, "storage-failed", "The disk of the server is full.", 30},
-    {ERR_LIMIT, "too-large", "The body is larger than the server allows.", 0},
-    {ERR_INVAL, "bad-request", "The request is malformed.", 0},
-    {ERR_MISMATCH, "idempotency-mismatch",
-     "This Idempotency-Key was used for a request with another content; use a new key.", 0},
+    {ERR_NOT_FOUND, 0, "unknown-job",
+     "There is no such job; it may have been deleted by retention."},
+    {ERR_CONFLICT, 0, "wrong-state", "The job's state does not allow this."},
+    {ERR_BUSY, 5, "queue-full", "The queue is full; send the request again later."},
+    {ERR_IO, 5, "storage-failed",
+     "The disk of the server does not accept writes or cannot be read."},
+    {ERR_NO_SPACE, 30, "storage-failed", "The disk of the server is full."},
+    {ERR_LIMIT, 0, "too-large", "The body is larger than the server allows."},
+    {ERR_INVAL, 0, "bad-request", "The request is malformed."},
+    {ERR_MISMATCH, 0, "idempotency-mismatch",
+     "This Idempotency-Key was used for a request with another content; use a new key."},
 };
 
 void api_refuse(struct http_request *r, int code, const struct jobs_answer *answer) {
