@@ -245,17 +245,37 @@ static void open_store(struct bench *b, const char *path, bool print) {
   getrusage(RUSAGE_SELF, &usage);
   struct store_stats stats;
   store_stats(b->store, &stats);
+  int64_t jobs = stats.jobs_by_state[0] + stats.jobs_by_state[1] + stats.jobs_by_state[2];
   if (print)
     printf("opened %lld jobs (%.1f MB) in %.2f ms, recovered %lld unfinished in %.2f ms, peak "
            "resident %.1f MB\n",
-           (long long)(stats.jobs_by_state[0] + stats.jobs_by_state[1] + stats.jobs_by_state[2]),
-           (double)stats.file_bytes / 1e6, (double)(opened - begun) / 1e3, (long long)open_jobs,
-           (double)(recovered - opened) / 1e3, (double)usage.ru_maxrss / 1e3);
+           (long long)jobs, (double)stats.file_bytes / 1e6, (double)(opened - begun) / 1e3,
+           (long long)open_jobs, (double)(recovered - opened) / 1e3, (double)usage.ru_maxrss / 1e3);
 }
 
 static void close_store(struct bench *b) {
   store_close(b->store);
   uv_run(&b->loop, UV_RUN_DEFAULT);
+}
+
+static void on_listed(void *arg, int code, const struct record_job *jobs, size_t count, bool more) {
+  (void)jobs;
+  (void)count;
+  (void)more;
+  *(int *)arg = code;
+}
+
+/* The time of one list, the second time it is asked. */
+static void time_list(struct bench *b, const char *what, const struct store_filter *filter) {
+  int code = 0;
+  int64_t begun = 0;
+  for (int i = 0; i < 2; i++) {
+    begun = now_us(CLOCK_MONOTONIC);
+    store_list(b->store, filter, on_listed, &code);
+    uv_run(&b->loop, UV_RUN_DEFAULT);
+  }
+  printf("%-24s %.2f ms%s\n", what, (double)(now_us(CLOCK_MONOTONIC) - begun) / 1e3,
+         code == 0 ? "" : " (failed)");
 }
 
 static void run(struct bench *b, const char *dir, double seconds, int64_t preload) {
@@ -268,6 +288,10 @@ static void run(struct bench *b, const char *dir, double seconds, int64_t preloa
     sync(); /* else the kernel still writes that back while the rates are taken */
     close_store(b);
     open_store(b, path, true);
+    time_list(b, "list: newest 50", &(struct store_filter){.state = -1, .limit = 50});
+    time_list(b, "list: 50 failed", &(struct store_filter){.state = JOB_FAILED, .limit = 50});
+    time_list(b, "list: of no job's kind",
+              &(struct store_filter){.state = -1, .kind = "none", .limit = 50});
   }
   printf("%-24s %5s %10s %9s %8s %8s %8s\n", "", "n", "ops/s", "us CPU", "p50 us", "p99 us",
          "group");
