@@ -159,8 +159,6 @@ static void on_cleaned(void *arg, int code, const struct err *err) {
 static void on_retried(void *arg, int code, const struct store_receipt *receipt) {
   struct job *job = arg;
   struct jobs *j = job->j;
-  if (job_orphaned(job))
-    return;
   struct request *r = request_new(j, job->id, job->answered, job->arg);
   if (code < 0) {
     answer_waiters(job, code, JOB_QUEUED);
@@ -169,10 +167,12 @@ static void on_retried(void *arg, int code, const struct store_receipt *receipt)
     refuse_code(r, code, receipt && receipt->text ? receipt->text : err_slug(code));
     return;
   }
-  const char *ids[] = {job->id};
-  job_set_phase(job, PHASE_CLEAN);
-  storage_remove_jobs(j->storage, ids, 1, on_cleaned, job);
   answer_state(r->answered, r->arg, r->id, JOB_QUEUED);
+  if (!job_orphaned(job)) {
+    const char *ids[] = {job->id};
+    job_set_phase(job, PHASE_CLEAN);
+    storage_remove_jobs(j->storage, ids, 1, on_cleaned, job);
+  }
   request_free(r);
 }
 

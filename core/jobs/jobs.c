@@ -269,6 +269,7 @@ bool job_orphaned(struct job *job) {
   struct jobs *j = job->j;
   if (!j->closing)
     return false;
+  answer_waiters(job, ERR_BUSY, JOB_QUEUED);
   job_free(job);
   if (!j->recovering)
     jobs_release(j);

@@ -50,6 +50,9 @@ struct jobs_options { /* copied; jobs_reconfigure takes new ones while jobs run 
 int jobs_new(struct jobs **out, uv_loop_t *loop, struct store *store, struct storage *storage,
              const struct kinds *kinds, struct routing *routing, struct metrics *metrics,
              const struct jobs_options *options, struct err *err);
+/* After the workers have stopped, before store_close and storage_close: the callbacks that those
+ * still run find what they need, and whoever waits for an answer gets it there at the latest.  The
+ * memory is given back once the loop has turned. */
 void jobs_free(struct jobs *j);
 void jobs_set_workers(struct jobs *j, struct workers *w);
 /* The table of callbacks for workers_options.events (ctx = the jobs). */

@@ -117,9 +117,9 @@ static void on_replay_read(void *arg, int code, const struct record_job *job) {
 
 static void answer_replay(struct jobs *j, jobs_answered *answered, void *arg, const char *id) {
   struct job *live = map_get(&j->live, id);
-  if (live) {
+  if (live || j->closing) {
     struct jobs_answer a = {
-        .job_id = live->id, .state = (enum job_state)live->state, .replayed = true};
+        .job_id = id, .state = live ? (enum job_state)live->state : JOB_QUEUED, .replayed = true};
     answered(arg, 0, &a);
     return;
   }
@@ -144,27 +144,23 @@ static void forget(struct job *job, int code) {
 static void on_submitted(void *arg, int code, const struct store_receipt *receipt) {
   struct job *job = arg;
   struct jobs *j = job->j;
-  jobs_answered *answered = job->answered;
+  if (code < 0)
+    answer_failure(job->answered, job->arg, code,
+                   receipt && receipt->text ? receipt->text : err_slug(code));
+  else if (receipt->replayed)
+    answer_replay(j, job->answered, job->arg, receipt->job_id);
+  else
+    answer_state(job->answered, job->arg, job->id, (enum job_state)job->state);
   if (job_orphaned(job))
     return;
-  if (code < 0) {
-    answer_failure(answered, job->arg, code,
-                   receipt && receipt->text ? receipt->text : err_slug(code));
+  if (code < 0 || receipt->replayed) {
     forget(job, code);
-    return;
-  }
-  if (receipt->replayed) {
-    answer_replay(j, answered, job->arg, receipt->job_id);
-    forget(job, 0);
-    return;
-  }
-  answer_state(answered, job->arg, job->id, (enum job_state)job->state);
-  if (job->state == JOB_RUNNING) {
+  } else if (job->state == JOB_RUNNING) {
     run_launch(job);
-    return;
+  } else {
+    end_rest(job);
+    run_dispatch(j);
   }
-  end_rest(job);
-  run_dispatch(j);
 }
 
 /* A backend that has room for it now, when nothing waits ahead of it. */

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Kinds as data: what a declaration may be, and what it makes of parameters.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "base/path.h"
+#include "jobs/kinds.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct fixture {
+  struct kinds *kinds;
+  char dir[64];
+};
+
+#define PARAMS                                                                                     \
+  "{\"name\":\"n\",\"type\":\"int\",\"min\":1,\"max\":10,\"unit\":\"mm\",\"default\":3,"           \
+  "\"help\":\"h\"},"                                                                               \
+  "{\"name\":\"size\",\"type\":\"real\",\"min\":0,\"default\":0.5,\"help\":\"h\"},"                \
+  "{\"name\":\"fast\",\"type\":\"bool\",\"default\":true,\"help\":\"h\"},"                         \
+  "{\"name\":\"mode\",\"type\":\"enum\",\"choices\":[\"one\",\"two\"],\"default\":\"one\","        \
+  "\"help\":\"h\"},"                                                                               \
+  "{\"name\":\"word\",\"type\":\"string\",\"max\":5,\"default\":null,\"help\":\"h\"},"             \
+  "{\"name\":\"more\",\"type\":\"object\",\"default\":null,\"help\":\"h\"},"                       \
+  "{\"name\":\"threads\",\"type\":\"int\",\"default\":0,\"help\":\"h\"},"                          \
+  "{\"name\":\"must\",\"type\":\"int\",\"help\":\"h\"}"
+
+static char *declaration(const char *kind, const char *params) {
+  return mem_printf("{\"kind\":\"%s\",\"title\":\"t\",\"summary\":\"s\","
+                    "\"inputs\":{\"min\":0,\"max\":2,\"max_bytes\":\"1M\"},\"params\":[%s],"
+                    "\"artifacts\":[{\"name\":\"x\",\"media_type\":\"a/b\"}],\"stages\":[],"
+                    "\"resources\":{\"memory\":\"2M\",\"memory_per_input_byte\":1.5,\"threads\":2},"
+                    "\"limits\":{\"attempts\":4,\"timeout\":\"10m\"}}",
+                    kind, params);
+}
+
+static void write_file(struct fixture *f, const char *name, const char *text) {
+  char path[300];
+  snprintf(path, sizeof path, "%s/%s", f->dir, name);
+  FILE *file = fopen(path, "w");
+  fputs(text, file);
+  fclose(file);
+}
+
+static int load(struct fixture *f, struct kinds **out, struct err *err) {
+  const char *const folders[] = {f->dir, NULL};
+  return kinds_load(out, folders, err);
+}
+
+static int setup(void **state) {
+  struct fixture *f = mem_alloc(sizeof *f);
+  snprintf(f->dir, sizeof f->dir, "/tmp/lathe-kinds-XXXXXX");
+  assert_non_null(mkdtemp(f->dir));
+  char *text = declaration("demo", PARAMS);
+  write_file(f, "demo.json", text);
+  free(text);
+  assert_int_equal(load(f, &f->kinds, NULL), 0);
+  *state = f;
+  return 0;
+}
+
+static int teardown(void **state) {
+  struct fixture *f = *state;
+  kinds_free(f->kinds);
+  path_remove_tree(f->dir, NULL);
+  free(f);
+  return 0;
+}
+
+static void test_the_shipped_ones_load(void **state) {
+  (void)state;
+  struct kinds *k;
+  struct err err = {.text = ""};
+  const char *const folders[] = {TEST_SOURCE_DIR "/plugin-sdk/kinds", NULL};
+  int rc = kinds_load(&k, folders, &err);
+  assert_string_equal(err.text, "");
+  assert_int_equal(rc, 0);
+  assert_non_null(kinds_find(k, "mesh"));
+  assert_null(kinds_find(k, "nothing"));
+  assert_string_equal(kinds_nearest(k, "mehs"), "mesh");
+  assert_null(kinds_nearest(k, "something-else"));
+  int n = 0;
+  const char *last = "";
+  for (const struct kind *it = NULL; (it = kinds_next(k, it)); n++) {
+    assert_true(strcmp(last, kind_name(it)) < 0);
+    last = kind_name(it);
+    struct buf out = {0};
+    const char *slug;
+    assert_int_equal(kind_check(it, NULL, 0, &out, &slug, &err), 0);
+    json_t *json = json_loads(out.data, 0, NULL);
+    assert_non_null(json);
+    json_decref(json);
+    buf_free(&out);
+  }
+  assert_true(n >= 3);
+  kinds_free(k);
+}
+
+static void test_figures(void **state) {
+  struct fixture *f = *state;
+  const struct kind *k = kinds_find(f->kinds, "demo");
+  assert_int_equal(kind_inputs_min(k), 0);
+  assert_int_equal(kind_inputs_max(k), 2);
+  assert_int_equal(kind_input_bytes_max(k), 1 << 20);
+  assert_int_equal(kind_memory(k, 1000), (2 << 20) + 1500);
+  assert_int_equal(kind_attempts(k), 4);
+  assert_int_equal(kind_timeout_ms(k), 600000);
+  json_t *params = json_pack("{s:i}", "threads", 7);
+  assert_int_equal(kind_threads(k, params), 7);
+  assert_int_equal(kind_threads(k, NULL), 2);
+  json_decref(params);
+}
+
+struct example {
+  const char *params;
+  int from_text;
+  const char *out;  /* NULL: refused */
+  const char *says; /* part of the refusal */
+  const char *slug;
+};
+
+static const struct example examples[] = {
+    {"{\"must\":1}", 0,
+     "{\"n\":3,\"size\":0.5,\"fast\":true,\"mode\":\"one\",\"threads\":0,\"must\":1}", NULL, NULL},
+    {"{\"must\":1,\"n\":10.0,\"size\":2,\"word\":\"a\\\"b\",\"more\":{\"x\":[1]}}", 0,
+     "{\"n\":10,\"size\":2,\"fast\":true,\"mode\":\"one\",\"word\":\"a\\\"b\",\"more\":{\"x\":[1]},"
+     "\"threads\":0,\"must\":1}",
+     NULL, NULL},
+    {"{\"must\":\"1\",\"n\":\"4\",\"size\":\"1e-3\",\"fast\":\"off\",\"mode\":\"two\","
+     "\"more\":\"{}\"}",
+     1,
+     "{\"n\":4,\"size\":0.001,\"fast\":false,\"mode\":\"two\",\"more\":{},\"threads\":0,\"must\":"
+     "1}",
+     NULL, NULL},
+    {"{\"must\":1,\"n\":null}", 0,
+     "{\"n\":3,\"size\":0.5,\"fast\":true,\"mode\":\"one\",\"threads\":0,\"must\":1}", NULL, NULL},
+    {"{}", 0, NULL, "must is missing", "bad-parameter"},
+    {"{\"must\":null}", 0, NULL, "must is missing", "bad-parameter"},
+    {"[1]", 0, NULL, "object", "bad-parameter"},
+    {"{\"must\":1,\"n\":11}", 0, NULL, "n must be from 1 to 10 mm", "bad-parameter"},
+    {"{\"must\":1,\"n\":2.5}", 0, NULL, "an integer", "bad-parameter"},
+    {"{\"must\":1,\"n\":\"2\"}", 0, NULL, "an integer", "bad-parameter"},
+    {"{\"must\":1,\"n\":\"2x\"}", 1, NULL, "an integer", "bad-parameter"},
+    {"{\"must\":1,\"n\":\"\"}", 1, NULL, "an integer", "bad-parameter"},
+    {"{\"must\":1,\"size\":-1}", 0, NULL, "size must be at least 0", "bad-parameter"},
+    {"{\"must\":1,\"size\":\"nan\"}", 1, NULL, "a number", "bad-parameter"},
+    {"{\"must\":1,\"size\":\"1e999\"}", 1, NULL, "a number", "bad-parameter"},
+    {"{\"must\":1,\"size\":\"0x10\"}", 1, NULL, "a number", "bad-parameter"},
+    {"{\"must\":1,\"fast\":1}", 0, NULL, "true or false", "bad-parameter"},
+    {"{\"must\":1,\"fast\":\"maybe\"}", 1, NULL, "true or false", "bad-parameter"},
+    {"{\"must\":1,\"mode\":\"three\"}", 0, NULL, "one of one, two", "bad-parameter"},
+    {"{\"must\":1,\"word\":\"abcdef\"}", 0, NULL, "at most 5 bytes", "bad-parameter"},
+    {"{\"must\":1,\"word\":5}", 0, NULL, "a string", "bad-parameter"},
+    {"{\"must\":1,\"more\":[1]}", 0, NULL, "a JSON object", "bad-parameter"},
+    {"{\"must\":1,\"more\":\"[\"}", 1, NULL, "a JSON object", "bad-parameter"},
+    {"{\"must\":1,\"sise\":1}", 0, NULL, "did you mean size?", "unknown-parameter"},
+    {"{\"must\":1,\"zzzzzzzz\":1}", 0, NULL, "no parameter zzzzzzzz", "unknown-parameter"},
+};
+
+static void test_check(void **state) {
+  struct fixture *f = *state;
+  const struct kind *k = kinds_find(f->kinds, "demo");
+  for (size_t i = 0; i < sizeof examples / sizeof *examples; i++) {
+    const struct example *e = &examples[i];
+    struct buf out = {0};
+    struct err err = {.text = ""};
+    const char *slug = NULL;
+    json_t *params = json_loads(e->params, 0, NULL);
+    assert_non_null(params);
+    int rc = kind_check(k, params, e->from_text, &out, &slug, &err);
+    if (e->out) {
+      assert_string_equal(err.text, "");
+      assert_int_equal(rc, 0);
+      assert_string_equal(out.data, e->out);
+    } else {
+      assert_int_equal(rc, ERR_INVAL);
+      assert_int_equal(out.len, 0);
+      if (!strstr(err.text, e->says))
+        fail_msg("%s: \"%s\" does not say \"%s\"", e->params, err.text, e->says);
+      assert_string_equal(slug, e->slug);
+    }
+    json_decref(params);
+    buf_free(&out);
+  }
+}
+
+static const struct {
+  const char *params, *says;
+} slips[] = {
+    {"{\"name\":\"a\",\"type\":\"int\"}", "lacks \"help\""},
+    {"{\"name\":\"a\",\"type\":\"float\",\"help\":\"h\"}", "unknown type"},
+    {"{\"name\":\"A\",\"type\":\"int\",\"help\":\"h\"}", "no name"},
+    {"{\"name\":\"priority\",\"type\":\"int\",\"help\":\"h\"}", "reserved"},
+    {"{\"name\":\"a\",\"type\":\"int\",\"help\":\"h\",\"defualt\":1}", "unknown key"},
+    {"{\"name\":\"a\",\"type\":\"int\",\"help\":\"h\",\"max\":1,\"default\":2}", "default"},
+    {"{\"name\":\"a\",\"type\":\"enum\",\"help\":\"h\"}", "choices"},
+    {"{\"name\":\"a\",\"type\":\"enum\",\"choices\":[\"x\"],\"default\":\"y\",\"help\":\"h\"}",
+     "default"},
+    {"{\"name\":\"a\",\"type\":\"int\",\"help\":\"h\"},{\"name\":\"a\",\"type\":\"int\","
+     "\"help\":\"h\"}",
+     "twice"},
+    {"{\"name\":\"a\",\"type\":\"int\",\"help\":5}", "wrong type"},
+    {"5", "must be an object"},
+};
+
+static void test_slips_in_a_declaration_are_found(void **state) {
+  struct fixture *f = *state;
+  for (size_t i = 0; i < sizeof slips / sizeof *slips; i++) {
+    struct kinds *k = NULL;
+    struct err err = {.text = ""};
+    char *text = declaration("other", slips[i].params);
+    write_file(f, "other.json", text);
+    free(text);
+    assert_int_equal(load(f, &k, &err), ERR_INVAL);
+    if (!strstr(err.text, slips[i].says))
+      fail_msg("\"%s\" does not say \"%s\"", err.text, slips[i].says);
+    assert_non_null(strstr(err.text, "other.json"));
+  }
+}
+
+static void test_files(void **state) {
+  struct fixture *f = *state;
+  struct kinds *k;
+  struct err err;
+  write_file(f, "broken.json", "{\n\"kind\": }");
+  assert_int_equal(load(f, &k, &err), ERR_INVAL);
+  assert_non_null(strstr(err.text, "broken.json:2"));
+  char *text = declaration("demo", "");
+  write_file(f, "broken.json", text);
+  assert_int_equal(load(f, &k, &err), ERR_INVAL);
+  assert_non_null(strstr(err.text, "demo.json"));
+  free(text);
+  const char *const nowhere[] = {"/nonexistent/kinds", NULL};
+  assert_true(kinds_load(&k, nowhere, &err) < 0);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+      T(test_the_shipped_ones_load),
+      T(test_figures),
+      T(test_check),
+      T(test_slips_in_a_declaration_are_found),
+      T(test_files),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

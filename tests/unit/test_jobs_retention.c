@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What is old goes, with its files; what a job names stays.
+ */
+#include "jobs_help.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+
+static int outputs(struct world *w) {
+  char path[100];
+  int n = 0;
+  snprintf(path, sizeof path, "%s/output", w->dir);
+  DIR *d = opendir(path);
+  for (struct dirent *e; (e = readdir(d));)
+    n += e->d_name[0] != '.';
+  closedir(d);
+  return n;
+}
+
+static const char *complete(struct world *w) {
+  const char *id = ask(w, (struct ask){0});
+  struct workers_step *s = wait_step(w);
+  char *path = mem_printf("%s/out", storage_work_root(w->storage));
+  fclose(fopen(path, "w"));
+  struct step_artifact a = {.name = "x", .media_type = "a/b", .path = path, .sha256 = "00"};
+  struct step_result r = {.class = STEP_OK, .artifacts = &a, .artifact_count = 1};
+  fake_end_with(s, &r);
+  free(path);
+  wait_final(w, id);
+  return id;
+}
+
+static bool has_outputs(struct world *w, void *arg) {
+  return outputs(w) == *(int *)arg;
+}
+
+static void test_jobs_past_the_count_go(void **state) {
+  struct world *w = *state;
+  const char *old = complete(w);
+  complete(w);
+  const char *new = complete(w);
+  int left = 1;
+  assert_int_equal(outputs(w), 3);
+  w->options.retention_age.jobs_max = 1;
+  w->options.retention_age.batch = 1; /* several turns */
+  w->options.retention_interval_ms = 10;
+  jobs_reconfigure(w->jobs, &w->options);
+  world_until(w, has_outputs, &left);
+  assert_int_equal(look(w, old).code, ERR_NOT_FOUND);
+  assert_int_equal(look(w, new).code, 0);
+}
+
+static void on_stored_blob(void *arg, int code, const struct storage_blob *blob,
+                           const struct err *err) {
+  (void)err;
+  assert_int_equal(code, 0);
+  snprintf(arg, SHA256_HEX_SIZE, "%s", blob->sha256);
+}
+
+static void put_old_blob(struct world *w, const char *text, char hex[SHA256_HEX_SIZE]) {
+  char path[PATH_MAX];
+  struct timespec old[2] = {{.tv_sec = 1000}, {.tv_sec = 1000}};
+  struct storage_upload *u = storage_upload_begin(w->storage, 100);
+  storage_upload_write(u, text, strlen(text), NULL, NULL, NULL);
+  hex[0] = '\0';
+  storage_upload_finish(u, on_stored_blob, hex);
+  while (!hex[0])
+    uv_run(&w->loop, UV_RUN_ONCE);
+  storage_blob_path(w->storage, hex, path);
+  assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+}
+
+static bool is_gone(struct world *w, void *hex) {
+  int64_t bytes;
+  return storage_blob_size(w->storage, hex, &bytes) == ERR_NOT_FOUND;
+}
+
+static void submit_with(struct world *w, const char *hex) {
+  struct record_input in = {.name = "in", .sha256 = hex, .bytes = 1};
+  struct jobs_request r = {.kind = kinds_find(w->kinds, "echo"), .inputs = &in, .input_count = 1};
+  w->answers = 0;
+  jobs_submit(w->jobs, &r, world_answered, w);
+  wait_answers(w, 1);
+  assert_int_equal(w->code, 0);
+}
+
+static void test_blobs_that_no_job_names_go(void **state) {
+  struct world *w = *state;
+  char unused[SHA256_HEX_SIZE], queued[SHA256_HEX_SIZE], done[SHA256_HEX_SIZE];
+  int64_t bytes;
+  put_old_blob(w, "unused", unused);
+  put_old_blob(w, "queued", queued);
+  put_old_blob(w, "done", done);
+  submit_with(w, done);
+  char id[27];
+  snprintf(id, sizeof id, "%s", w->id);
+  fake_end(wait_step(w), STEP_OK);
+  wait_final(w, id);
+  fake.backends[0].state = BACKEND_RESTARTING;
+  submit_with(w, queued);
+  w->options.blobs_age_us = 1000000;
+  w->options.retention_interval_ms = 10;
+  jobs_reconfigure(w->jobs, &w->options);
+  world_until(w, is_gone, unused);
+  settle(w);
+  assert_int_equal(storage_blob_size(w->storage, queued, &bytes), 0);
+  assert_int_equal(storage_blob_size(w->storage, done, &bytes), 0);
+  w->answers = 0;
+  jobs_delete(w->jobs, id, world_answered, w);
+  world_until(w, is_gone, done); /* with the last job that names it */
+  assert_int_equal(storage_blob_size(w->storage, queued, &bytes), 0);
+}
+
+/* Submits race with sweeps: one that was accepted has its input. */
+static void test_a_submit_during_a_sweep(void **state) {
+  struct world *w = *state;
+  char hex[SHA256_HEX_SIZE], path[PATH_MAX];
+  int64_t bytes;
+  w->options.blobs_age_us = 1000000;
+  w->options.retention_interval_ms = 1;
+  jobs_reconfigure(w->jobs, &w->options);
+  fake.backends[0].state = BACKEND_RESTARTING;
+  for (int i = 0; i < 40; i++) {
+    char text[20];
+    snprintf(text, sizeof text, "blob %d", i);
+    put_old_blob(w, text, hex);
+    storage_blob_path(w->storage, hex, path);
+    for (int turns = i % 10; turns > 0; turns--)
+      uv_run(&w->loop, UV_RUN_NOWAIT);
+    struct record_input in = {.name = "in", .sha256 = hex, .bytes = 1};
+    struct jobs_request r = {.kind = kinds_find(w->kinds, "echo"), .inputs = &in, .input_count = 1};
+    if (storage_blob_size(w->storage, hex, &bytes) != 0)
+      continue;
+    w->answers = 0;
+    jobs_submit(w->jobs, &r, world_answered, w);
+    wait_answers(w, 1);
+    if (w->code < 0) {
+      assert_string_equal(w->slug, "unknown-blob");
+      continue;
+    }
+    settle(w);
+    assert_int_equal(access(path, F_OK), 0);
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      WORLD_TEST(test_jobs_past_the_count_go),
+      WORLD_TEST(test_blobs_that_no_job_names_go),
+      WORLD_TEST(test_a_submit_during_a_sweep),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
