@@ -92,7 +92,7 @@ static void child_main(struct zygote *z, uint64_t token, const struct wire_step 
   close(log_fd);
   link_init(&link, socket);
   job_begin(&job, h, token, step);
-  job.link = &link;
+  job.link = h->link = h->log.link = &link; /* the daemon's socket is not ours */
   job.folder = &folder;
   if (folder_make(&folder, h->work_root, h->backend, token, step->inputs, step->input_count, &err) <
       0) {
@@ -194,7 +194,8 @@ static bool child_frame(struct zygote *z, struct child *c, const struct wire_fra
   int32_t level;
   const char *text;
   size_t len;
-  if (f->token != c->token || c->done.len)
+  bool of_backend = f->token == 0 && f->type == WIRE_LOG; /* log() without a job */
+  if ((f->token != c->token && !of_backend) || c->done.len)
     return false;
   switch (f->type) {
   case WIRE_PROGRESS:
@@ -207,7 +208,9 @@ static bool child_frame(struct zygote *z, struct child *c, const struct wire_fra
   case WIRE_LOG:
     if (wire_get_log(f, &level, &text, &len, NULL) < 0)
       return false;
-    logger_line(&c->log, level, text);
+    logger_line(of_backend ? &z->host->log : &c->log, level, text);
+    if (of_backend)
+      logger_flush(&z->host->log);
     return true;
   case WIRE_DONE:
     if (wire_get_done(f, &done, NULL) < 0)

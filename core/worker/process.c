@@ -22,6 +22,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,6 @@
 #define WATCH_AFTER_NS  1000000L
 #define DONES_PER_WRITE 16 /* the daemon refills while the rest of a batch runs */
 #define CPU_CHECK_MS    50
-#define EXIT_LIMIT      4
 
 struct waiting { /* a STEP that has not begun */
   struct list ring;
@@ -45,6 +45,7 @@ struct waiting { /* a STEP that has not begun */
 struct resident {
   struct host *host;
   int log_fd, timer_fd, wake_fd;
+  struct logger log;    /* of the running step; between steps, of the backend */
   struct folder folder; /* kept from step to step while nothing is left in it */
   unsigned unsent;      /* DONEs in the link's buffer; run thread */
 
@@ -147,28 +148,21 @@ static int64_t cpu_us(void) {
 }
 
 /* Under the lock.  A step over its CPU time ends here, and the process with it: nothing else stops
- * a plugin that computes. */
+ * a plugin that computes.  The daemon knows what SIGXCPU means. */
 static void check_cpu(struct resident *r) {
   if (!r->current || !r->cpu_end_us || cpu_us() < r->cpu_end_us)
     return;
-  char text[200];
-  struct step_outcome outcome;
-  snprintf(
-      text, sizeof text,
-      "the job used more than %.3g s of CPU time; use a simpler input or coarser parameters, or "
-      "raise job_cpu of the backend",
-      (double)r->current->step->limits.cpu_ms / 1000);
-  logger_drain(&r->host->log, r->log_fd);
-  logger_end(&r->host->log);
-  step_fail(&outcome, WIRE_LIMIT, text);
-  step_send(r->host->link, r->current->token, &outcome, true);
-  _exit(EXIT_LIMIT);
+  logger_drain(&r->log, r->log_fd);
+  logger_end(&r->log);
+  link_flush(r->host->link);
+  signal(SIGXCPU, SIG_DFL);
+  raise(SIGXCPU);
 }
 
 static int watch_timeout(struct resident *r, int64_t heartbeat_at) {
   int64_t left = heartbeat_at - clock_mono_ms();
   int timeout = left < 0 ? 0 : (int)left;
-  int due = logger_due_ms(&r->host->log);
+  int due = logger_due_ms(&r->log);
   if (due >= 0 && due < timeout)
     timeout = due;
   if (r->cpu_end_us && timeout > CPU_CHECK_MS)
@@ -199,10 +193,10 @@ static void watch(struct resident *r) {
     if (fds[0].revents)
       take_frames(r);
     if (fds[1].revents)
-      logger_drain(&h->log, r->log_fd);
+      logger_drain(&r->log, r->log_fd);
     check_cpu(r);
-    if (logger_due_ms(&h->log) == 0) {
-      logger_flush(&h->log);
+    if (logger_due_ms(&r->log) == 0) {
+      logger_flush(&r->log);
       link_flush(h->link);
     }
     if (clock_mono_ms() >= heartbeat_at) {
@@ -268,8 +262,8 @@ static void run_step(struct resident *r, uint64_t token, const struct wire_step 
   char workdir[PATH_MAX];
   job_begin(&job, h, token, step);
   job.folder = &r->folder;
-  job.log = &h->log;
-  logger_turn_to(&h->log, token, step->limits.log_bytes);
+  job.log = &r->log;
+  logger_turn_to(&r->log, token, step->limits.log_bytes);
   if (get_folder(r, token, step, &err) < 0) {
     step_fail(&outcome, WIRE_RETRY, err.text);
   } else {
@@ -281,9 +275,9 @@ static void run_step(struct resident *r, uint64_t token, const struct wire_step 
     set_current(r, NULL, 0);
   }
   fflush(stdout);
-  logger_drain(&h->log, r->log_fd);
-  logger_end(&h->log);
-  logger_turn_to(&h->log, 0, 0);
+  logger_drain(&r->log, r->log_fd);
+  logger_end(&r->log);
+  logger_turn_to(&r->log, 0, 0);
   put_folder(r, &outcome, workdir, sizeof workdir);
   bool cancelled = atomic_load(&job.cancelled) != 0; /* lathed is about to kill us: be quick */
   bool flush = cancelled || atomic_load(&r->watching) || ++r->unsent >= DONES_PER_WRITE;
@@ -342,8 +336,8 @@ static bool idle(struct resident *r) {
     if (fds[0].revents)
       take_frames(r);
     if (fds[1].revents) {
-      logger_drain(&h->log, r->log_fd);
-      logger_flush(&h->log);
+      logger_drain(&r->log, r->log_fd);
+      logger_flush(&r->log);
       link_flush(h->link);
     }
   }
@@ -366,6 +360,7 @@ int serve_process(struct host *h) {
       .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
   };
   pthread_t thread;
+  logger_init(&r.log, h->link, 0, 0);
   list_init(&r.queue);
   pthread_mutex_init(&r.lock, NULL);
   pthread_cond_init(&r.unwatched, NULL);

@@ -33,6 +33,10 @@ static enum wire_class class_of(struct lathe_job *job, int32_t code) {
 }
 
 static void default_message(struct lathe_job *job, int32_t code) {
+  int cancelled = atomic_load(&job->cancelled);
+  if (cancelled)
+    snprintf(job->message, sizeof job->message, "%s",
+             cancelled == WIRE_TIMEOUT ? "the job ran out of its time" : "cancelled");
   if (job->message[0])
     return;
   if (code == LATHE_CANCELLED)

@@ -19,7 +19,9 @@
 int backend_depth(const struct backend *b) {
   if (b->isolation != WIRE_PROCESS)
     return b->o.slots;
-  int64_t depth = BATCH_TARGET_US / (b->ewma_us > 0 ? b->ewma_us : 1);
+  if (b->ewma_us == 0)
+    return 1; /* nothing is known yet */
+  int64_t depth = BATCH_TARGET_US / b->ewma_us;
   return depth < 1 ? 1 : depth > BATCH_MAX ? BATCH_MAX : (int)depth;
 }
 
