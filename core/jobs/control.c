@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "jobs/private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +21,7 @@ static struct request *request_new(struct jobs *j, const char *id, jobs_answered
                                    void *arg) {
   struct request *r = mem_alloc(sizeof *r);
   *r = (struct request){.j = j, .answered = answered, .arg = arg};
-  strncpy(r->id, id, ID_LEN);
+  snprintf(r->id, sizeof r->id, "%s", id);
   j->requests++;
   return r;
 }

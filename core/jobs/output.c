@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "jobs/private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,10 +67,8 @@ void output_progress(struct job *job, int permille, const char *what, int64_t cu
   if (!what)
     what = o->stage;
   bool news = strncmp(o->stage, what, sizeof o->stage - 1) != 0;
-  if (news) {
-    strncpy(o->stage, what, sizeof o->stage - 1);
-    o->stage[sizeof o->stage - 1] = '\0';
-  }
+  if (news)
+    snprintf(o->stage, sizeof o->stage, "%s", what);
   o->permille = permille < 0 ? 0 : permille > 1000 ? 1000 : permille;
   o->current = current;
   o->total = total;
