@@ -48,6 +48,11 @@
 #define LATHE_MILLIS 7              /* "30s" */
 #define LATHE_SECRET 8              /* the name of a secret, never its value */
 
+/* An option is one key of the backend's [backend NAME] section.  The host checks what the admin wrote
+ * against type and range before create(), and refuses unknown and missing keys.  config() then gives
+ * the plain form: LATHE_BYTES in bytes and LATHE_MILLIS in milliseconds as decimal numbers, LATHE_BOOL
+ * as "1" or "0", the rest as written.  A range is "1..64" (either end may be left out), and is in
+ * plain units too.  An empty fallback means "not set" and is not checked. */
 struct lathe_option {               /* reached by pointer, so arrays have no stride */
   uint32_t struct_size;
   int32_t type;
@@ -56,6 +61,9 @@ struct lathe_option {               /* reached by pointer, so arrays have no str
 };
 
 struct lathe_job;                   /* the host's; pass it back, look not inside */
+/* spec: {"params": {...}, "inputs": [{"name": ..., "bytes": ..., "sha256": ...}]}, every declared parameter
+ * filled in.  Inputs are at workdir/in/<name>: read them, never write them (they are hard links to the
+ * daemon's own copies).  What is left in workdir when run() returns is removed, but for artifacts. */
 struct lathe_request {              /* read-only, valid until the call returns */
   uint32_t struct_size;
   uint32_t attempt;              /* 1, 2, ... */
@@ -66,6 +74,32 @@ struct lathe_request {              /* read-only, valid until the call returns *
   int64_t deadline_ms;           /* CLOCK_MONOTONIC, 0 for none */
 };
 
+/* What the host does for a plugin.  The table and its strings live as long as the process; a job
+ * lives until the call that it was given to returns.
+ *
+ * config       the value of an option of the plugin's table, in its plain form; NULL for any other key.
+ * log          a line (or lines) for people.  With a job: the job's log.  job NULL: the backend's log.
+ *              level: 0 debug, 1 information, 2 warning, 3 error.  stdout and stderr are logged too,
+ *              for the running job (FORK, PROCESS) or the backend (SHARED); bytes that are no UTF-8
+ *              are replaced, and a job's log is cut at the admin's limit.
+ * error        why the call is about to fail: what, where, what to do.  Copied (up to 999 bytes), the last
+ *              one counts.  In create() and ready(): job NULL.
+ * retry_after  with a LATHE_RETRY* result: not before so many milliseconds.
+ * progress     0 to 1000, and the stage that runs now; "faces 12/300" gives the stage "faces" and its
+ *              counts.  A flood is thinned to one in 20 ms after the first 256; the last is never lost.
+ * cancelled    not 0: return LATHE_CANCELLED soon.  With FORK it is never seen: the child is killed
+ *              at once.  With PROCESS the process is killed 4 ms later, with SHARED 2 s later.  A job
+ *              that runs out of its time is treated the same.
+ * checkpoint   for remote steps only; with run() it returns LATHE_PERMANENT.
+ * artifact     gives the finished file workdir/relpath to the host, as `name` (a plain file name, once
+ *              each).  No symbolic link, no way out of workdir.  Returns LATHE_OK, or LATHE_PERMANENT
+ *              with error() set.  The file is read when the call has returned LATHE_OK, so leave it
+ *              be; in/<name> may be given back.  One named "result.json" must hold one JSON object of at
+ *              most 256 KiB and becomes the job's result.
+ * secret       writes the value and a NUL into buf; *len: in the room, out the length.  LATHE_OK,
+ *              LATHE_NOT_FOUND, or LATHE_PERMANENT when it does not fit.  The admin gives secrets as
+ *              LATHE_SECRET_<name> in the environment or as systemd credentials.
+ * extension    a table that grew outside of this header, or NULL: there is none of that name. */
 struct lathe_host {                 /* [T] any thread; [C] the calling thread only */
   uint32_t struct_size;
   uint16_t abi_major, abi_minor;
@@ -96,6 +130,14 @@ struct lathe_remote {
   lathe_step *poll, *fetch, *cancel;/* each may be repeated without harm */
 };
 
+/* create    once per process, on its main thread, before anything else: load, warm up, check.  What it
+ *           returns decides: LATHE_OK; LATHE_RETRY*: started again later; any other: the backend is out of
+ *           use until its configuration changes.  With FORK: start no thread here that run() needs.
+ * ready     after create, repeatedly until it returns LATHE_OK (LATHE_PENDING or LATHE_RETRY*: not yet).
+ * run       one job.  FORK: in a child, on its only thread; it may exit as it likes, leak and crash.
+ *           PROCESS: on the thread of create.  SHARED: on any thread, up to max_concurrency at a time.
+ *           Results: LATHE_OK, LATHE_BAD_INPUT.., LATHE_CANCELLED, LATHE_RETRY.., LATHE_PERMANENT...
+ * destroy   when the backend is stopped in order; never after a crash, and not in a FORK child. */
 struct lathe_plugin {               /* static data: reading it starts nothing */
   uint32_t magic, struct_size;
   uint16_t abi_major, abi_minor; /* of the header it was built with */
