@@ -169,6 +169,8 @@ class Client:
             headers["Last-Event-ID"] = str(last)
         connection, r = self.open("GET", path, headers=headers)
         try:
+            if r.status == 204:  # the job has ended and `last` is its last event
+                return
             assert r.status == 200, r.read()
             assert r.getheader("content-type", "").startswith("text/event-stream")
             fields = {}

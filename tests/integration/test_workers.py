@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: MIT
+"""Plugins that crash, hang, lie, overflow or never start: each costs an attempt, never the daemon."""
+import glob
+import json
+import os
+import re
+import signal
+import time
+
+import pytest
+from daemon import ECHO, SANITIZED, TEST_PLUGINS, children_of, is_alive, merged, wait_until
+
+ISOLATIONS = ("fork", "process", "shared")
+QUICK = {"limits": {"backoff_base": "10ms", "backoff_max": "50ms"}}
+
+KIND = {
+    "kind": "scripted", "title": "Scripted", "summary": "Does what a test asks.",
+    "inputs": {"min": 0, "max": 1, "formats": []},
+    "params": [{"name": "act", "type": "string", "default": "ok", "help": "What to do."}],
+    "artifacts": [{"name": "*", "media_type": "application/octet-stream", "optional": True}],
+    "stages": [], "resources": {"memory": "1M", "memory_per_input_byte": 0, "threads": 0},
+    "limits": {"attempts": 2, "timeout": "60s"},
+}
+
+pytestmark = pytest.mark.skipif(not os.path.exists(os.path.join(TEST_PLUGINS, "scripted_fork.so")),
+                                reason="the test plugins are not built")
+
+
+def scripted(isolation, **options):
+    plugin = os.path.join(TEST_PLUGINS, f"scripted_{isolation}.so")
+    return {"backend scripted": {"plugin": plugin, "workers": 2, "restart_backoff": "10ms",
+                                 "restart_backoff_max": "200ms", **options}}
+
+
+@pytest.fixture
+def make(make_daemon, tmp_path):
+    kinds = tmp_path / "kinds"
+    kinds.mkdir()
+    (kinds / "scripted.json").write_text(json.dumps(KIND))
+
+    def start(*configs, **more):
+        return make_daemon(merged(QUICK, *configs), env={"LATHE_KINDS_PATH": str(kinds)}, **more)
+
+    return start
+
+
+@pytest.fixture(params=ISOLATIONS)
+def isolation(request):
+    return request.param
+
+
+def act(client, word, **more):
+    return client.wait(client.submit("scripted", params={"act": word}, **more))
+
+
+def backend(client, name="scripted"):
+    return [b for b in client.get("/api/backends").json["backends"] if b["name"] == name][0]
+
+
+def fails(client, word, slug, attempts=None, **more):
+    job = act(client, word, **more)
+    assert job["status"] == "failed", job
+    assert job["error"]["type"] == f"/problems/{slug}", job["error"]
+    assert len(job["error"]["detail"]) > 10
+    if attempts:
+        assert len(job["attempts"]) == attempts, job["attempts"]
+    return job
+
+
+def is_well(daemon, client, pid):
+    """The daemon is the same process, and the next job is fine."""
+    assert daemon.pid == pid and daemon.process.poll() is None
+    assert act(client, "ok")["status"] == "completed"
+
+
+def test_results_and_logs(make, isolation):
+    c = make(scripted(isolation)).client()
+    assert backend(c)["isolation"] == isolation
+    job = act(c, "result")
+    assert job["status"] == "completed" and job["result"] == {"answer": 42}
+    assert {a["name"] for a in job["artifacts"]} == {"result.json", "a.txt"}
+    assert c.artifact(job["job_id"], "a.txt").body == b"abc"
+    text = c.get(f"/api/jobs/{act(c, 'talk')['job_id']}/log").text
+    for line in ("to stdout", "from log()", "no end of line"):
+        assert line in text, text
+    assert "bad \ufffd byte" in text, "bytes that are no UTF-8 are made valid"
+    assert act(c, "litter")["status"] == act(c, "clean")["status"] == "completed"
+
+
+@pytest.mark.parametrize("word", ["crash", "abort", "exit"])
+def test_a_crash_costs_an_attempt(make, isolation, word):
+    daemon = make(scripted(isolation))
+    c, pid = daemon.client(), daemon.pid
+    job = fails(c, word, "job-crashed", attempts=2)
+    assert job["error"]["retryable"] is True
+    if word == "abort":
+        assert "last words" in c.get(f"/api/jobs/{job['job_id']}/log").text
+    is_well(daemon, c, pid)
+
+
+@pytest.mark.parametrize("word", ["hang", "freeze", "obey"])
+def test_a_hang_ends_by_the_wall_clock(make, isolation, word):
+    daemon = make(scripted(isolation))
+    c, pid = daemon.client(), daemon.pid
+    fails(c, word, "job-timeout", timeout_s=0.4)
+    is_well(daemon, c, pid)
+
+
+@pytest.mark.parametrize("word", ["hang", "obey", "freeze"])
+def test_cancel_of_what_does_not_listen(make, isolation, word):
+    daemon = make(scripted(isolation))
+    c, pid = daemon.client(), daemon.pid
+    job_id = c.submit("scripted", params={"act": word})
+    c.wait(job_id, ("running",))
+    time.sleep(0.1)
+    c.cancel(job_id).expect(200)
+    assert c.wait(job_id)["status"] == "cancelled"
+    is_well(daemon, c, pid)
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizers need an address space of their own size")
+@pytest.mark.parametrize("mode", ["fork", "process"])
+def test_memory_limit(make, mode):
+    daemon = make(scripted(mode, job_memory="512M"))
+    c, pid = daemon.client(), daemon.pid
+    job = act(c, "memory")
+    assert job["status"] == "failed"
+    assert job["error"]["type"] in ("/problems/job-limit", "/problems/job-crashed"), job["error"]
+    is_well(daemon, c, pid)
+
+
+@pytest.mark.parametrize("mode", ["fork", "process"])
+def test_cpu_limit(make, mode):
+    daemon = make(scripted(mode, job_cpu="1s"))
+    c, pid = daemon.client(), daemon.pid
+    job = fails(c, "cpu", "job-limit")
+    assert "CPU" in job["error"]["detail"], job["error"]
+    is_well(daemon, c, pid)
+
+
+@pytest.mark.parametrize("word", ["fill", "spread"])
+@pytest.mark.parametrize("mode", ["fork", "process"])
+def test_output_limit(make, mode, word):
+    daemon = make(scripted(mode, job_output="4M"))
+    c, pid = daemon.client(), daemon.pid
+    fails(c, word, "job-limit")
+    is_well(daemon, c, pid)
+    wait_until(lambda: daemon.files("work") == [], "what it wrote is removed")
+
+
+def test_artifact_tricks_are_refused(make, isolation):
+    job = act(make(scripted(isolation)).client(), "tricks")
+    assert job["status"] == "failed" and "all were refused" in job["error"]["detail"], job["error"]
+    assert job["artifacts"] == []
+
+
+def test_floods_are_thinned(make, isolation):
+    c = make(scripted(isolation)).client()
+    job = act(c, "flood")
+    assert job["status"] == "completed"
+    events = c.events(job["job_id"])
+    assert len(events) < 20000 and events[-1].name == "completed"
+
+
+def test_a_shouting_job_keeps_the_end_of_the_bargain(make, isolation):
+    c = make(scripted(isolation), {"limits": {"log_bytes": "64K"}}).client()
+    job = act(c, "shout")
+    assert job["status"] == "completed"
+    assert len(c.get(f"/api/jobs/{job['job_id']}/log").body) < 80000
+
+
+def grandchild(client, job_id):
+    found = wait_until(lambda: re.search(r"grandchild (\d+)", client.get(f"/api/jobs/{job_id}/log").text), "it forks")
+    return int(found.group(1))
+
+
+@pytest.mark.parametrize("mode", ["fork", "process"])
+def test_processes_of_a_job_end_with_it(make, mode):
+    c = make(scripted(mode)).client()
+    job_id = c.submit("scripted", params={"act": "family"})
+    pid = grandchild(c, job_id)
+    assert is_alive(pid)
+    c.cancel(job_id)
+    c.wait(job_id)
+    wait_until(lambda: not is_alive(pid), "the grandchild is killed with its job")
+
+
+# ---- the start of a worker ----
+
+@pytest.mark.parametrize("start, states", [("hang", ("starting", "restarting")), ("crash", ("starting", "restarting")),
+                                           ("later", ("starting", "restarting")), ("refuse", ("failed",))])
+def test_a_worker_that_never_is_ready(make, isolation, start, states):
+    """The daemon says what is wrong with the backend, and the other one works."""
+    daemon = make(scripted(isolation, start=start, ready_timeout="300ms"), ready=False)
+    c = daemon.client()
+    wait_until(lambda: backend(c, "echo")["state"] == "ready", "the other backend is ready")
+    found = wait_until(lambda: (lambda b: b if b["message"] and b["state"] in states else None)(backend(c)),
+                       f"{start} is noticed")
+    if start in ("refuse", "later"):
+        assert re.search("model file|other side", found["message"]), found
+    assert c.run("echo")["status"] == "completed"
+    waiting = c.post("/api/jobs/scripted", {})
+    if waiting.status == 202:  # it waits, and can be cancelled
+        assert c.cancel(waiting.json["job_id"]).status in (200, 409)
+    assert daemon.process.poll() is None
+
+
+def test_a_refused_backend_is_tried_again_on_reload(make):
+    daemon = make(scripted("fork", start="refuse"), ready=False)
+    c = daemon.client()
+    wait_until(lambda: backend(c)["state"] == "failed", "it is refused")
+    daemon.write_config(merged(QUICK, ECHO, scripted("fork", start="ok")))
+    daemon.reload()
+    wait_until(lambda: backend(c)["state"] == "ready", "it is ready after the reload")
+    assert act(c, "ok")["status"] == "completed"
+
+
+FAULTY = sorted(os.path.basename(p)[7:-3] for p in glob.glob(os.path.join(TEST_PLUGINS, "faulty_*.so")))
+
+
+@pytest.mark.parametrize("fault", FAULTY)
+def test_a_plugin_that_breaks_the_abi(make, fault):
+    plugin = os.path.join(TEST_PLUGINS, f"faulty_{fault}.so")
+    daemon = make({"backend faulty": {"plugin": plugin, "workers": 1}}, ready=False)
+    c = daemon.client()
+    wait_until(lambda: backend(c, "echo")["state"] == "ready", "the other backend is ready")
+    found = wait_until(lambda: (lambda b: b if b["state"] in ("failed", "restarting") else None)(backend(c, "faulty")),
+                       "the fault is noticed")
+    assert found["message"], found
+    assert c.run("echo")["status"] == "completed"
+
+
+# ---- workers that are killed from outside ----
+
+def test_a_killed_worker_is_replaced(make, isolation):
+    daemon = make(scripted(isolation), base={})
+    c, pid = daemon.client(), daemon.pid
+    for _ in range(3):
+        for worker in children_of(daemon.pid):
+            os.kill(worker, signal.SIGKILL)
+        wait_until(lambda: backend(c)["state"] == "ready" and children_of(daemon.pid), "a new worker is ready")
+        is_well(daemon, c, pid)
+    assert backend(c)["restarts"] >= 1
+
+
+def test_a_job_whose_worker_is_killed_runs_again(make, isolation):
+    daemon = make(scripted(isolation), base={})
+    c = daemon.client()
+    job_id = c.submit("scripted", params={"act": "obey"})
+    c.wait(job_id, ("running",))
+    for worker in children_of(daemon.pid):
+        for child in children_of(worker):
+            os.kill(child, signal.SIGKILL)
+        os.kill(worker, signal.SIGKILL)
+    job = wait_until(lambda: (lambda j: j if len(j["attempts"]) > 1 else None)(c.job(job_id)), "it is tried again")
+    assert job["attempts"][0]["status"] in ("failed", "interrupted")
+    c.cancel(job_id)
+    c.wait(job_id)
+
+
+def test_next_backend_after_a_permanent_failure(make):
+    """A route's second backend gets what the first cannot do."""
+    first = os.path.join(TEST_PLUGINS, "scripted_fork.so")
+    c = make({"backend one": {"plugin": first, "workers": 1}, "backend two": {"plugin": first, "workers": 1},
+              "route scripted": {"backends": "one, two", "attempts": 4}}).client()
+    job = act(c, "auth")
+    assert job["status"] == "failed" and job["error"]["type"] == "/problems/job-auth"
+    assert [a["backend"] for a in job["attempts"]] == ["one", "two"]
+    job = act(c, "crash")
+    assert {a["backend"] for a in job["attempts"]} == {"one", "two"}
+
+
+def test_rate_limits_are_respected(make):
+    c = make(scripted("shared")).client()
+    job_id = c.submit("scripted", params={"act": "wait"})
+    job = wait_until(lambda: (lambda j: j if j["status"] == "queued" and j["attempts"] else None)(c.job(job_id)),
+                     "it waits for the next attempt")
+    assert job["retry_at"] - job["attempts"][0]["ended_at"] > 5
+    c.cancel(job_id).expect(200)
+    assert c.wait(job_id)["status"] == "cancelled"
