@@ -94,12 +94,15 @@ static const char **failed_on(const struct job *job, size_t *soft, size_t *never
   return names;
 }
 
+static bool anything(void *ctx, struct backend *b) {
+  (void)ctx, (void)b;
+  return true;
+}
+
+/* `a` NULL: whether or not there is room.  all_never: no backend where an attempt failed. */
 static struct backend *choose(struct job *job, struct asking *a, bool all_never, bool *hopeless) {
-  struct route_question q = {.kind = job->lane->kind_name, .pin = job->lane->pin};
-  if (a) {
-    q.fits = fits;
-    q.ctx = a;
-  }
+  struct route_question q = {
+      .kind = job->lane->kind_name, .pin = job->lane->pin, .fits = a ? fits : anything, .ctx = a};
   if (job->attempt_count == job->attempt_base)
     return routing_choose(job->j->routing, &q, hopeless);
   const char **names = failed_on(job, &q.avoid_count, &q.never_count);
@@ -114,10 +117,14 @@ static struct backend *choose(struct job *job, struct asking *a, bool all_never,
   return b;
 }
 
-bool budget_other(struct job *job, bool also_soft) {
+bool budget_hope(struct job *job) {
   bool hopeless = false;
-  choose(job, NULL, !also_soft, &hopeless);
+  choose(job, NULL, false, &hopeless);
   return !hopeless;
+}
+
+bool budget_elsewhere(struct job *job) {
+  return choose(job, NULL, true, NULL) != NULL;
 }
 
 /* One that has waited a whole step of ageing for memory or threads makes the others wait. */

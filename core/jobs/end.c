@@ -140,11 +140,11 @@ static void retry_or_fail(struct job *job, const struct verdict *v, const char *
   last->state = JOB_FAILED;
   last->never = !retryable;
   int tries = failures(job);
-  if (tries >= attempts_allowed(job) || !budget_other(job, true)) {
+  if (tries >= attempts_allowed(job) || !budget_hope(job)) {
     fail(job, JOB_FAILED, v, detail, retryable);
     return;
   }
-  int64_t delay = budget_other(job, false) ? 0 : back_off(job, tries, retry_after_ms);
+  int64_t delay = budget_elsewhere(job) ? 0 : back_off(job, tries, retry_after_ms);
   again(job, v, detail, retryable, true, delay);
 }
 

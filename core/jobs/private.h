@@ -65,7 +65,7 @@ struct lane {              /* jobs that the same backends may take: (kind, pin) 
   int stuck_count;
   int64_t queued;
   bool blocked; /* for the present round */
-  struct metric *queue_seconds;
+  struct metric *queue_seconds, *accepted;
   struct lane *next;
 };
 
@@ -233,8 +233,10 @@ void budget_configure(struct jobs *j);
 enum fit { FIT_NO_SLOT, FIT_NO_BUDGET, FIT_NEVER, FIT_YES };
 /* Where could the job start right now?  FIT_YES: *b. */
 enum fit budget_choose(struct job *job, int64_t now_us, struct backend **b);
-/* May any configured backend do it, now or later, but for those of failed attempts? */
-bool budget_other(struct job *job, bool also_soft);
+/* May any configured backend do it, now or later, but for those where it failed for good? */
+bool budget_hope(struct job *job);
+/* Is a backend ready (busy or not) where it has not failed? */
+bool budget_elsewhere(struct job *job);
 void budget_reserve(struct job *job, struct backend *b); /* with a slot */
 void budget_started(struct job *job);                    /* the slot is the workers' matter now */
 void budget_release(struct job *job);

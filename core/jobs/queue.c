@@ -63,6 +63,8 @@ static struct lane *lane_new(struct jobs *j, const char *kind_name, const char *
   snprintf(labels, sizeof labels, "kind=\"%.64s\"", kind_name);
   lane->queue_seconds = metrics_histogram(j->metrics, "lathe_job_queue_seconds",
                                           "Time from acceptance to the start of a job", labels);
+  lane->accepted = metrics_counter(j->metrics, "lathe_jobs_accepted_total",
+                                   "Jobs that were written to disk and acknowledged", labels);
   lane->next = j->lanes;
   j->lanes = lane;
   return lane;

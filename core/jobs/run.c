@@ -38,9 +38,16 @@ static void on_started(void *arg, int code, const struct store_receipt *receipt)
     run_launch(job);
     return;
   }
-  log_warn("job.start", "job %s waits: its start could not be written: %s", job->id,
-           receipt && receipt->text ? receipt->text : err_slug(code));
+  const char *text = receipt && receipt->text ? receipt->text : err_slug(code);
   undo_start(job);
+  if (!jobs_is_disk_failure(code)) { /* the store knows better */
+    log_error("job.start", "the start of job %s was refused: %s", job->id, text);
+    answer_waiters(job, code, JOB_QUEUED);
+    job_free(job);
+    jobs_check_drained(j);
+    return;
+  }
+  log_warn("job.start", "job %s waits: its start could not be written: %s", job->id, text);
   run_pause(j);
   end_rest(job);
 }

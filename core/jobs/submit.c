@@ -141,6 +141,11 @@ static void forget(struct job *job, int code) {
   run_dispatch(j);
 }
 
+static void acknowledge(struct job *job) {
+  metric_add(job->lane->accepted, 1);
+  answer_state(job->answered, job->arg, job->id, (enum job_state)job->state);
+}
+
 static void on_submitted(void *arg, int code, const struct store_receipt *receipt) {
   struct job *job = arg;
   struct jobs *j = job->j;
@@ -150,7 +155,7 @@ static void on_submitted(void *arg, int code, const struct store_receipt *receip
   else if (receipt->replayed)
     answer_replay(j, job->answered, job->arg, receipt->job_id);
   else
-    answer_state(job->answered, job->arg, job->id, (enum job_state)job->state);
+    acknowledge(job);
   if (job_orphaned(job))
     return;
   if (code < 0 || receipt->replayed) {

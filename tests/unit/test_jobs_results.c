@@ -118,6 +118,25 @@ static void test_retry_after_is_honoured(void **state) {
   assert_int_equal(wait_final(w, id)->last, EVENT_CANCELLED);
 }
 
+/* A backend that is not ready is no reason to hurry back to the one that failed. */
+static void test_a_pause_unless_another_is_ready(void **state) {
+  struct world *w = *state;
+  second_backend();
+  fake.backends[1].state = BACKEND_RESTARTING;
+  const char *id = ask(w, (struct ask){0});
+  struct step_result r = {.class = STEP_RETRY, .retry_after_ms = 3600000};
+  fake_end_with(wait_step(w), &r);
+  settle(w);
+  assert_true(jobs_live(w->jobs, id)->not_before_us > clock_wall_us());
+  fake.backends[1].state = BACKEND_READY;
+  id = ask(w, (struct ask){.pin = "b"});
+  fake_end(wait_step(w), STEP_OK);
+  wait_final(w, id);
+  id = ask(w, (struct ask){0}); /* now it may go to the other at once */
+  fake_end_with(wait_step(w), &r);
+  assert_string_equal(wait_step(w)->b->name, "b");
+}
+
 static void test_lost_steps_cost_nothing(void **state) {
   struct world *w = *state;
   const char *id = ask(w, (struct ask){0});
@@ -239,6 +258,7 @@ int main(void) {
       WORLD_TEST(test_a_retry_goes_elsewhere_first),
       WORLD_TEST(test_permanent_failure_never_goes_back),
       WORLD_TEST(test_retry_after_is_honoured),
+      WORLD_TEST(test_a_pause_unless_another_is_ready),
       WORLD_TEST(test_lost_steps_cost_nothing),
       WORLD_TEST(test_limit_of_attempts),
       WORLD_TEST(test_backend_gone_before_the_step),
