@@ -217,6 +217,7 @@ static void a_silent_worker_is_replaced(void **state) {
   rig_run(&r, &s, "freeze", NULL);
   assert_int_equal(s.class, STEP_CRASHED);
   assert_non_null(strstr(s.message, "heartbeat_timeout"));
+  buf_free(&s.log);
   rig_ready(&r);
   rig_run(&r, &s, "ok", NULL);
   assert_int_equal(s.class, STEP_OK);
