@@ -278,12 +278,10 @@ static void log_changes(const struct config_changes *changes) {
   }
 }
 
-static void apply(struct daemon *d, struct config *new) {
+static void apply(struct daemon *d, struct config *new, const struct config_changes *changes) {
   struct config *old = d->config;
-  struct config_changes changes;
   struct jobs_backend_budget *budgets;
-  config_diff(old, new, &changes);
-  log_changes(&changes);
+  log_changes(changes);
   d->config = new;
   configure_log(new);
   struct http_options http = daemon_http_options(new);
@@ -292,12 +290,11 @@ static void apply(struct daemon *d, struct config *new) {
   struct api_options api = api_options(d);
   api_reconfigure(d->api, &api);
   daemon_configure_routes(new, d->routing);
-  apply_backends(d, old, &changes);
+  apply_backends(d, old, changes);
   struct jobs_options jobs = daemon_jobs_options(new, &budgets);
   jobs_reconfigure(d->jobs, &jobs);
-  log_info("config.reload", "the configuration was reloaded: %zu changes", changes.count);
+  log_info("config.reload", "the configuration was reloaded: %zu changes", changes->count);
   free(budgets);
-  config_changes_free(&changes);
   config_free(old);
 }
 
@@ -305,11 +302,12 @@ static void on_hangup(uv_signal_t *handle, int number) {
   (void)number;
   struct daemon *d = handle->data;
   struct config *new = NULL;
+  struct config_changes changes = {0};
   struct config_problems problems = {0};
   struct err err = {0};
   if (d->draining)
     return;
-  int rc = config_load(d->config->path, &new, &problems);
+  int rc = config_reload(d->config, &new, &changes, &problems);
   for (size_t i = 0; i < problems.count; i++)
     log_write(problems.items[i].warning ? LOG_WARN : LOG_ERROR, "config.problem", "%s: %s",
               problems.items[i].where, problems.items[i].text);
@@ -317,11 +315,14 @@ static void on_hangup(uv_signal_t *handle, int number) {
   if (rc == 0 && (rc = read_tokens(d, new, &err)) < 0) {
     log_error("config.tokens", "%s", err.text);
     config_free(new);
+    config_changes_free(&changes);
   }
   if (rc < 0)
     log_error("config.reload", "the configuration has errors; the old one stays in effect");
-  else
-    apply(d, new);
+  if (rc < 0)
+    return;
+  apply(d, new, &changes);
+  config_changes_free(&changes);
 }
 
 /* ---- the end ---- */

@@ -61,8 +61,8 @@ void watch_drop(struct api *a, struct watch *w);        /* freed when nobody is 
 
 /* ---- requests that wait for the end of a job (wait.c) ---- */
 /* Takes the request: answers it with the whole job, 200 when the job ended within wait_s, else
- * `late_status`. */
-void wait_for_job(struct api *a, struct http_request *r, const char *id, int wait_s,
+ * `late_status`.  fresh: the job was made by this request, just now. */
+void wait_for_job(struct api *a, struct http_request *r, const char *id, bool fresh, int wait_s,
                   int late_status);
 void wait_on_final(struct api *a, struct watch *w); /* the job has ended */
 void wait_end_all(struct api *a);

@@ -32,7 +32,7 @@ static void reply_accepted(struct submission *s, const struct jobs_answer *answe
   if (s->wait_s > 0) {
     snprintf(text, sizeof text, "wait=%d", s->wait_s);
     http_add_header(r, "Preference-Applied", text);
-    wait_for_job(s->call.api, r, answer->job_id, s->wait_s, 202);
+    wait_for_job(s->call.api, r, answer->job_id, !answer->replayed, s->wait_s, 202);
     return;
   }
   buf_reserve(&b, 224);

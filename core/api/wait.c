@@ -74,7 +74,7 @@ static void on_gone(void *arg) {
   release(w);
 }
 
-void wait_for_job(struct api *a, struct http_request *r, const char *id, int wait_s,
+void wait_for_job(struct api *a, struct http_request *r, const char *id, bool fresh, int wait_s,
                   int late_status) {
   struct waiter *w = mem_alloc(sizeof *w);
   *w = (struct waiter){.api = a, .watch = watch_get(a, id), .r = r, .late_status = late_status};
@@ -82,8 +82,8 @@ void wait_for_job(struct api *a, struct http_request *r, const char *id, int wai
   list_push_back(&w->watch->waiters, &w->link);
   uv_timer_init(a->at.loop, &w->timer);
   http_on_abort(r, on_gone, w);
-  const struct record_job *live = jobs_live(a->at.jobs, id);
-  if (!live || job_state_is_final(live->state) || a->draining)
+  /* A fresh job cannot have ended: its end is committed, and so published, after this. */
+  if (a->draining || (!fresh && !jobs_live(a->at.jobs, id)))
     answer(w);
   else
     uv_timer_start(&w->timer, on_time, (uint64_t)wait_s * 1000, 0);
