@@ -14,6 +14,7 @@
 #include "daemon.h"
 
 #include "api/api.h"
+#include "base/list.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "config/tokens.h"
@@ -45,6 +46,7 @@ struct daemon {
   uv_signal_t term, interrupt, hangup;
   uv_timer_t linger;
   bool draining;
+  bool reloading, reload_again; /* again: SIGHUP came meanwhile */
   int exit_code;
   struct metrics *metrics;
   struct storage *storage;
@@ -298,31 +300,78 @@ static void apply(struct daemon *d, struct config *new, const struct config_chan
   config_free(old);
 }
 
+/* ---- a reload under way: the plugins are asked on the thread pool before anything changes ---- */
+
+struct reload {
+  uv_work_t work;
+  struct daemon *daemon;
+  struct config *config;
+  struct config_changes changes;
+  struct buf complaints;
+  int bad;
+};
+
+static void ask_plugins(uv_work_t *work) {
+  struct reload *r = container_of(work, struct reload, work);
+  r->bad = daemon_check_plugins(r->config, &r->complaints);
+}
+
+static void log_complaints(struct buf *complaints) {
+  char *rest = buf_take(complaints), *all = rest;
+  for (char *line; (line = strsep(&rest, "\n"));)
+    if (*line)
+      log_error("config.problem", "%s", line);
+  free(all);
+}
+
+static void on_hangup(uv_signal_t *handle, int number);
+
+static void on_plugins_asked(uv_work_t *work, int status) {
+  struct reload *r = container_of(work, struct reload, work);
+  struct daemon *d = r->daemon;
+  struct err err = {0};
+  bool fine = status == 0 && r->bad == 0 && !d->draining;
+  log_complaints(&r->complaints);
+  if (fine && read_tokens(d, r->config, &err) < 0) {
+    log_error("config.tokens", "%s", err.text);
+    fine = false;
+  }
+  if (fine) {
+    apply(d, r->config, &r->changes);
+  } else {
+    log_error("config.reload", "the new configuration is not taken; the old one stays in effect");
+    config_free(r->config);
+  }
+  config_changes_free(&r->changes);
+  d->reloading = false;
+  free(r);
+  if (d->reload_again) {
+    d->reload_again = false;
+    on_hangup(&d->hangup, SIGHUP);
+  }
+}
+
 static void on_hangup(uv_signal_t *handle, int number) {
   (void)number;
   struct daemon *d = handle->data;
-  struct config *new = NULL;
-  struct config_changes changes = {0};
   struct config_problems problems = {0};
-  struct err err = {0};
-  if (d->draining)
+  d->reload_again = d->reloading;
+  if (d->draining || d->reloading)
     return;
-  int rc = config_reload(d->config, &new, &changes, &problems);
+  struct reload *r = mem_alloc(sizeof *r);
+  r->daemon = d;
+  int rc = config_reload(d->config, &r->config, &r->changes, &problems);
   for (size_t i = 0; i < problems.count; i++)
     log_write(problems.items[i].warning ? LOG_WARN : LOG_ERROR, "config.problem", "%s: %s",
               problems.items[i].where, problems.items[i].text);
   config_problems_free(&problems);
-  if (rc == 0 && (rc = read_tokens(d, new, &err)) < 0) {
-    log_error("config.tokens", "%s", err.text);
-    config_free(new);
-    config_changes_free(&changes);
-  }
-  if (rc < 0)
+  if (rc < 0) {
     log_error("config.reload", "the configuration has errors; the old one stays in effect");
-  if (rc < 0)
+    free(r);
     return;
-  apply(d, new, &changes);
-  config_changes_free(&changes);
+  }
+  d->reloading = true;
+  uv_queue_work(&d->loop, &r->work, ask_plugins, on_plugins_asked);
 }
 
 /* ---- the end ---- */

@@ -5,6 +5,7 @@
 #ifndef DAEMON_H
 #define DAEMON_H
 
+#include "base/buf.h"
 #include "config/config.h"
 #include "http/http.h"
 #include "jobs/jobs.h"
@@ -14,9 +15,9 @@
 /* Runs until a signal ends it.  Takes the configuration.  Returns the exit code. */
 int daemon_run(struct config *config);
 
-/* Asks each backend's plugin about its options, prints what is wrong to `out`; returns how many
- * backends are. */
-int daemon_check_plugins(const struct config *config, FILE *out);
+/* Asks each backend's plugin about its options; adds a line for each that is wrong.  Returns how many
+ * backends are.  Blocks; any thread. */
+int daemon_check_plugins(const struct config *config, struct buf *complaints);
 
 /* ---- what each room wants to know of the configuration (daemon_options.c) ---- */
 /* Points into the configuration, but for budgets, which is the caller's to free. */

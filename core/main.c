@@ -37,7 +37,10 @@ static int check(const struct args *a) {
   struct config *c;
   if (load(a, &c) < 0)
     return EXIT_USAGE;
-  int bad = daemon_check_plugins(c, stderr);
+  struct buf complaints = {0};
+  int bad = daemon_check_plugins(c, &complaints);
+  fputs(complaints.data ? complaints.data : "", stderr);
+  buf_free(&complaints);
   if (!bad)
     printf("%s is fine: %zu backends, %zu routes\n", c->path ? c->path : "The built-in default",
            c->backend_count, c->route_count);
