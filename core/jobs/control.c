@@ -21,7 +21,7 @@ static struct request *request_new(struct jobs *j, const char *id, jobs_answered
                                    void *arg) {
   struct request *r = mem_alloc(sizeof *r);
   *r = (struct request){.j = j, .answered = answered, .arg = arg};
-  snprintf(r->id, sizeof r->id, "%s", id);
+  snprintf(r->id, sizeof r->id, "%.26s", id);
   j->requests++;
   return r;
 }

@@ -103,7 +103,7 @@ struct workers_step *workers_run(struct backend *b, const struct step *step) {
   s->owner = step->owner;
   s->attempt = step->attempt;
   s->limits = step->limits;
-  snprintf(s->job_id, sizeof s->job_id, "%s", step->job_id);
+  snprintf(s->job_id, sizeof s->job_id, "%.26s", step->job_id);
   snprintf(s->kind, sizeof s->kind, "%s", step->kind);
   snprintf(s->spec, sizeof s->spec, "%s", step->spec_json);
   b->running++;
@@ -231,7 +231,7 @@ static inline struct seen *world_seen(struct world *w, const char *id) {
   struct seen *s = map_get(&w->seen, id);
   if (!s) {
     s = mem_alloc(sizeof *s);
-    snprintf(s->id, sizeof s->id, "%s", id);
+    snprintf(s->id, sizeof s->id, "%.26s", id);
     map_put(&w->seen, s->id, s);
   }
   return s;
@@ -349,7 +349,7 @@ static inline void world_answered(void *arg, int code, const struct jobs_answer 
   w->state = a->state;
   w->replayed = a->replayed;
   w->retry_after_s = a->retry_after_s;
-  snprintf(w->id, sizeof w->id, "%s", a->job_id ? a->job_id : "");
+  snprintf(w->id, sizeof w->id, "%.26s", a->job_id ? a->job_id : "");
   snprintf(w->slug, sizeof w->slug, "%s", a->slug ? a->slug : "");
   snprintf(w->text, sizeof w->text, "%s", a->text ? a->text : "");
 }

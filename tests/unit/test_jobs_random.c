@@ -51,7 +51,7 @@ static void on_submit(void *arg, int code, const struct jobs_answer *a) {
   if (k)
     return;
   assert_true(known_count < JOBS_MAX);
-  snprintf(known[known_count].id, sizeof known->id, "%s", a->job_id);
+  snprintf(known[known_count].id, sizeof known->id, "%.26s", a->job_id);
   known[known_count++].lives = 1;
 }
 
