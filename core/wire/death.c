@@ -39,7 +39,9 @@ static bool ran_out_of_memory(const struct wire_death *d, const struct wire_limi
 
 enum wire_class wire_judge(const struct wire_death *d, const struct wire_limits *limits, char *text,
                            size_t size) {
-  if (d->signal == SIGXCPU && limits->cpu_ms > 0) {
+  /* Who ignores SIGXCPU is killed at the hard limit, a second later. */
+  bool late = d->signal == SIGKILL && d->cpu_ms > limits->cpu_ms;
+  if ((d->signal == SIGXCPU || late) && limits->cpu_ms > 0) {
     snprintf(
         text, size,
         "the job used more than %.3g s of CPU time; use a simpler input or coarser parameters, "

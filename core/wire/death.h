@@ -11,6 +11,7 @@
 struct wire_death {
   int exit_code;       /* when signal is 0 */
   int signal;          /* 0: it exited */
+  int64_t cpu_ms;      /* it used; 0: not known */
   int64_t max_rss;     /* bytes at its highest; 0: not known */
   bool said_no_memory; /* its last words were about memory */
 };

@@ -239,6 +239,11 @@ static void child_read(struct zygote *z, struct child *c) {
     c->socket_open = false;
 }
 
+static int64_t cpu_ms(const struct rusage *used) {
+  return (used->ru_utime.tv_sec + used->ru_stime.tv_sec) * 1000LL +
+         (used->ru_utime.tv_usec + used->ru_stime.tv_usec) / 1000;
+}
+
 /* The sentence for a child that ended without a result. */
 static void judge(struct zygote *z, struct child *c, int status, const struct rusage *used) {
   char text[800];
@@ -254,6 +259,7 @@ static void judge(struct zygote *z, struct child *c, int status, const struct ru
     struct wire_death death = {
         .exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0,
         .signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
+        .cpu_ms = cpu_ms(used),
         .max_rss = used->ru_maxrss * 1024,
         .said_no_memory = c->log.said_no_memory,
     };

@@ -23,6 +23,8 @@ void link_init(struct link *l, int fd);
 struct buf *link_begin(struct link *l);
 void link_end(struct link *l, bool flush);
 void link_flush(struct link *l);
+/* Ends the process and all that it started: the peer is gone. */
+void link_orphaned(void) __attribute__((noreturn));
 /* Reads what is there, waiting for the first byte if `wait`.  1: something came, 0: nothing there,
  * -1: the peer is gone. */
 int link_read(struct link *l, bool wait);

@@ -125,6 +125,9 @@ static int start_plugin(struct host *h) {
 static int serve(struct host *h) {
   char hex[SHA256_HEX_SIZE];
   sha256_of("", 0, hex); /* the library's first use is slow, and children inherit it done */
+  /* From now on the closed socket tells of the daemon's death, and there is time to kill what the
+   * plugin started. */
+  prctl(PR_SET_PDEATHSIG, 0);
   wire_put_bare(link_begin(h->link), WIRE_READY, 0);
   link_end(h->link, true);
   switch (h->plugin.d.isolation) {
@@ -156,7 +159,7 @@ static int work(const char *fd_text, const char *path, const char *board_fd) {
     fprintf(stderr, "lathe-worker is started by lathed; try lathe-worker --help\n");
     return EXIT_FAILURE;
   }
-  prctl(PR_SET_PDEATHSIG, SIGKILL); /* a daemon that died before shows as a closed socket */
+  prctl(PR_SET_PDEATHSIG, SIGKILL); /* while the plugin starts, nobody looks at the socket */
   prctl(PR_SET_NAME, "lathe-worker");
   link_init(&link, fd);
   h.link = &link;

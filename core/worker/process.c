@@ -132,11 +132,11 @@ static void take_frames(struct resident *r) {
   struct wire_frame f;
   int rc;
   if (link_read(r->host->link, false) < 0)
-    _exit(0);
+    link_orphaned();
   while ((rc = wire_input_next(&r->host->link->in, &f, NULL)) > 0)
     take_frame(r, &f);
   if (rc < 0)
-    _exit(0);
+    link_orphaned();
 }
 
 /* ---- the watch thread ---- */

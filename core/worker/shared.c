@@ -236,7 +236,7 @@ int serve_shared(struct host *h) {
   list_init(&c->running);
   while (!c->stopping)
     if (!serve_once(c, &heartbeat_at))
-      _exit(0);
+      link_orphaned();
   /* STOP comes when lathed waits for no step any more, but for ones it gave up. */
   pthread_mutex_lock(&c->lock);
   while (c->queued || c->active)

@@ -15,6 +15,7 @@
 #define BATCH_TARGET_US 2000 /* so much work is sent ahead to a PROCESS worker */
 #define BATCH_MAX       64
 #define STOP_GRACE_MS   5000
+#define FREE_RESTARTS   3 /* deaths at work in a row that cost no waiting */
 
 int backend_depth(const struct backend *b) {
   if (b->isolation != WIRE_PROCESS)
@@ -67,6 +68,7 @@ void backend_update(struct backend *b) {
   else
     b->state = BACKEND_STARTING;
   b->notify = true;
+  workers_touch(b->w);
   if (b->m_ready) {
     metric_set(b->m_ready, ready);
     metric_set(b->m_running, (double)b->running);
@@ -81,8 +83,9 @@ void backend_update(struct backend *b) {
     log_error("backend.failed", "backend %s is out of use until the configuration changes: %s",
               b->o.name, b->message);
   else if (b->state == BACKEND_RESTARTING)
-    log_warn("backend.restarting", "backend %s has no worker now and starts one: %s", b->o.name,
-             b->has_message ? b->message : "its worker ended");
+    log_write(b->failures ? LOG_WARN : LOG_DEBUG, "backend.restarting",
+              "backend %s has no worker now and starts one: %s", b->o.name,
+              b->has_message ? b->message : "its worker ended");
 }
 
 void backend_want_tick(struct backend *b, uint64_t at) {
@@ -104,13 +107,14 @@ static void on_restart(uv_timer_t *timer) {
   backend_fill(timer->data);
 }
 
-/* Milliseconds before the next start: none after one death in good times, then doubling, +-25%. */
+/* Milliseconds before the next start: none after a few deaths at work, then doubling, +-25%. */
 static int64_t backoff_ms(const struct backend *b) {
-  bool was_at_work = b->failures <= 1 && b->ewma_us > 0 && b->restarts > 0;
-  if (b->failures == 0 || was_at_work)
+  /* A job that crashes says little about the next one; a start that fails will fail again. */
+  int bad = b->failures - (b->died_at_work ? FREE_RESTARTS : 0);
+  if (bad <= 0)
     return 0;
   int64_t delay = b->o.restart_backoff_ms > 0 ? b->o.restart_backoff_ms : 1;
-  for (int i = 1; i < b->failures && delay < b->o.restart_backoff_max_ms; i++)
+  for (int i = 1; i < bad && delay < b->o.restart_backoff_max_ms; i++)
     delay *= 2;
   if (delay > b->o.restart_backoff_max_ms)
     delay = b->o.restart_backoff_max_ms;
@@ -135,6 +139,7 @@ void backend_fill(struct backend *b) {
     snprintf(b->message, sizeof b->message, "%s", err.text);
     b->has_message = true;
     b->failures++;
+    b->died_at_work = false;
     start_later(b, backoff_ms(b));
     break;
   }
@@ -162,7 +167,7 @@ void backend_worker_ready(struct worker *k) {
   log_debug("worker.ready", "backend %s: worker %d is ready", b->o.name, (int)k->pid);
   if (k->generation == b->generation) {
     b->has_message = false;
-    if (b->failures > 0 && b->ewma_us == 0)
+    if (!b->died_at_work)
       b->failures = 0; /* it failed to start and now it does; deaths at work are forgiven by work */
   }
   backend_update(b);
@@ -176,8 +181,9 @@ void backend_refused(struct backend *b, bool again, const char *text) {
     uv_timer_stop(&b->restart);
 }
 
-void backend_worker_gone(struct worker *k) {
+void backend_worker_gone(struct worker *k, bool was_ready) {
   struct backend *b = k->b;
+  b->died_at_work = was_ready;
   if (!b->refused) {
     b->restarts++;
     if (b->m_restarts)

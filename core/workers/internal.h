@@ -22,9 +22,11 @@ struct workers {
   struct list dirty; /* workers whose `out` is to be written at the end of the turn */
   uint64_t next_token;
   uv_prepare_t prepare;
+  uv_idle_t idle;       /* active: the loop shall not sleep before `prepare` ran */
   size_t backend_count; /* not yet freed */
   size_t removals;      /* of work folders, under way on the thread pool */
   bool freeing;
+  int handles_closed;
   void (*stopped)(void *arg);
   void *stopped_arg;
 };
@@ -36,8 +38,9 @@ struct backend {
   enum backend_state state;
   char message[1400];
   bool has_message, refused, removed, notify, closing;
-  int generation; /* workers of an older one finish and go */
-  int failures;   /* deaths since a step ended well */
+  int generation;    /* workers of an older one finish and go */
+  int failures;      /* deaths since a step ended well */
+  bool died_at_work; /* the last one; else it died while it started */
   int restarts;
   int64_t ewma_us;                      /* how long a step takes */
   struct list workers, pending, doomed; /* pending: not sent; doomed: over, but not told yet */
@@ -96,10 +99,14 @@ struct workers_step {
   char *doom_text;
 };
 
+/* ---- workers.c ---- */
+void workers_touch(struct workers *w); /* something is to be done at the end of the turn */
+
 /* ---- backend.c ---- */
 void backend_fill(struct backend *b); /* starts the workers that are missing */
 void backend_worker_ready(struct worker *k);
-void backend_worker_gone(struct worker *k); /* it is out of the list; starts another, or not */
+void backend_worker_gone(struct worker *k,
+                         bool was_ready); /* it is out of the list; starts another, or not */
 void backend_refused(struct backend *b, bool again, const char *text);
 void backend_hello(struct backend *b, const struct wire_hello *m);
 void backend_update(struct backend *b); /* state, metrics, `changed` */
@@ -118,7 +125,8 @@ void worker_kill(struct worker *k, uint64_t token, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* ---- steps.c ---- */
-void steps_dispatch(struct backend *b);
+/* True when somebody was told something, so that there may be more to do. */
+bool steps_dispatch(struct backend *b);
 void steps_tell_doomed(struct backend *b);
 void steps_tick(struct backend *b);
 void steps_done(struct worker *k, const struct wire_frame *f);

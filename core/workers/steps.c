@@ -24,7 +24,7 @@
 #include <string.h>
 
 #define RECALL_MS        5
-#define PROCESS_GRACE_MS 4    /* for cancelled() to be seen; then the process is killed */
+#define PROCESS_GRACE_MS 3    /* for cancelled() to be seen; then the process is killed */
 #define FORK_GRACE_MS    1000 /* for the zygote to kill the child */
 #define SHARED_GRACE_MS  2000
 #define LATE_MS          1000 /* a tick as late as this: we were asleep, not the workers */
@@ -55,6 +55,7 @@ static void tell(struct workers_step *s, const struct step_result *r) {
   struct backend *b = s->b;
   b->running--;
   b->notify = true;
+  workers_touch(b->w);
   if (b->m_running)
     metric_set(b->m_running, (double)b->running);
   void *owner = s->owner;
@@ -68,6 +69,7 @@ static void doom(struct workers_step *s, enum step_class class, const char *text
   s->doom = class;
   s->doom_text = mem_dup(text);
   list_push_back(&s->b->doomed, &s->ring);
+  workers_touch(s->b->w);
 }
 
 void steps_tell_doomed(struct backend *b) {
@@ -135,6 +137,7 @@ struct workers_step *workers_run(struct backend *b, const struct step *step) {
   list_push_back(&b->pending, &s->ring);
   b->pending_count++;
   b->running++;
+  workers_touch(b->w);
   if (wire_put_step(&s->frame, s->token, &m, &err) < 0)
     doom(s, STEP_BAD_INPUT, err.text);
   free(inputs);
@@ -197,7 +200,7 @@ static struct worker *choose(struct backend *b) {
   return best;
 }
 
-void steps_dispatch(struct backend *b) {
+bool steps_dispatch(struct backend *b) {
   while (!list_empty(&b->pending)) {
     struct worker *k = choose(b);
     if (!k)
@@ -205,7 +208,7 @@ void steps_dispatch(struct backend *b) {
     send_step(k, container_of(b->pending.next, struct workers_step, ring));
   }
   if (list_empty(&b->pending))
-    return;
+    return false;
   bool any = false;
   list_for_each(it, &b->workers) {
     any |= backend_is_ready(container_of(it, struct worker, ring));
@@ -214,6 +217,7 @@ void steps_dispatch(struct backend *b) {
     steps_lose_pending(b);
     steps_tell_doomed(b);
   }
+  return !any;
 }
 
 /* ---- cancelling ---- */
@@ -404,6 +408,7 @@ void steps_recalled(struct worker *k, const struct wire_frame *f) {
     s->began_at = s->kill_at = 0;
     list_push_front(&k->b->pending, &s->ring);
     k->b->pending_count++;
+    workers_touch(k->b->w);
     if (s->cancel_class)
       doom(s, (enum step_class)s->cancel_class, "cancelled before it began");
   }

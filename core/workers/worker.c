@@ -36,8 +36,10 @@ extern char **environ;
 static void on_socket(uv_poll_t *handle, int status, int events);
 
 struct buf *worker_out(struct worker *k) {
-  if (list_empty(&k->dirty))
+  if (list_empty(&k->dirty)) {
     list_push_back(&k->b->w->dirty, &k->dirty);
+    workers_touch(k->b->w);
+  }
   return &k->out;
 }
 
@@ -287,7 +289,7 @@ static void on_exit_of(uv_poll_t *handle, int status, int events) {
     /* A step that was cancelled or ran over its time is no fault of the worker's. */
     bool blameless = k->killed && k->kill_token && last == WORKER_READY;
     k->b->failures += !blameless;
-    backend_worker_gone(k);
+    backend_worker_gone(k, last == WORKER_READY);
   }
 }
 

@@ -24,6 +24,15 @@ const char *backend_state_word(enum backend_state s) {
   return words[s];
 }
 
+static void stay_awake(uv_idle_t *handle) {
+  (void)handle;
+}
+
+void workers_touch(struct workers *w) {
+  if (!w->freeing && !uv_is_active((uv_handle_t *)&w->idle))
+    uv_idle_start(&w->idle, stay_awake);
+}
+
 /* The end of a loop's turn: what was asked in it leaves now, each worker's share in one write. */
 static void turn_ends(uv_prepare_t *handle) {
   struct workers *w = handle->data;
@@ -43,10 +52,11 @@ static void turn_ends(uv_prepare_t *handle) {
         w->events.changed(w->events.ctx, b);
       }
     }
-    list_for_each(it, &w->backends) {
-      steps_dispatch(container_of(it, struct backend, ring));
+    list_for_each_safe(it, &w->backends) {
+      again |= steps_dispatch(container_of(it, struct backend, ring));
     }
   }
+  uv_idle_stop(&w->idle);
   list_for_each_safe(it, &w->dirty) {
     struct worker *k = container_of(it, struct worker, dirty);
     list_remove(&k->dirty);
@@ -66,14 +76,17 @@ struct workers *workers_new(uv_loop_t *loop, const struct workers_options *optio
   list_init(&w->backends);
   list_init(&w->dirty);
   uv_prepare_init(loop, &w->prepare);
-  w->prepare.data = w;
+  uv_idle_init(loop, &w->idle);
+  w->prepare.data = w->idle.data = w;
   uv_prepare_start(&w->prepare, turn_ends);
   uv_unref((uv_handle_t *)&w->prepare);
   return w;
 }
 
-static void prepare_closed(uv_handle_t *handle) {
+static void handle_closed(uv_handle_t *handle) {
   struct workers *w = handle->data;
+  if (++w->handles_closed < 2)
+    return;
   void (*stopped)(void *) = w->stopped;
   void *arg = w->stopped_arg;
   free(w->program);
@@ -86,8 +99,10 @@ static void prepare_closed(uv_handle_t *handle) {
 /* Called whenever something that is waited for is gone. */
 static void maybe_stopped(struct workers *w) {
   if (w->freeing && w->backend_count == 0 && w->removals == 0 &&
-      !uv_is_closing((uv_handle_t *)&w->prepare))
-    uv_close((uv_handle_t *)&w->prepare, prepare_closed);
+      !uv_is_closing((uv_handle_t *)&w->prepare)) {
+    uv_close((uv_handle_t *)&w->prepare, handle_closed);
+    uv_close((uv_handle_t *)&w->idle, handle_closed);
+  }
 }
 
 void workers_free(struct workers *w, void (*stopped)(void *arg), void *arg) {

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "observe/log.h"
 #include "workers/workers.h"
 
 #include <stdio.h>
@@ -175,6 +176,7 @@ int main(int argc, char **argv) {
     return 2;
   }
   const char *build = argv[1];
+  log_configure(&(struct log_options){.level = LOG_ERROR});
   throughput(build, "plugins/echo.so", "no-op, echo, 2 resident workers", 2, 200000);
   throughput(build, "tests/plugins/scripted_process.so", "no-op, bare plugin, 2 resident workers",
              2, 200000);

@@ -88,7 +88,7 @@ struct lathe_request {              /* read-only, valid until the call returns *
  * progress     0 to 1000, and the stage that runs now; "faces 12/300" gives the stage "faces" and its
  *              counts.  A flood is thinned to one in 20 ms after the first 256; the last is never lost.
  * cancelled    not 0: return LATHE_CANCELLED soon.  With FORK it is never seen: the child is killed
- *              at once.  With PROCESS the process is killed 4 ms later, with SHARED 2 s later.  A job
+ *              at once.  With PROCESS the process is killed 3 ms later, with SHARED 2 s later.  A job
  *              that runs out of its time is treated the same.
  * checkpoint   for remote steps only; with run() it returns LATHE_PERMANENT.
  * artifact     gives the finished file workdir/relpath to the host, as `name` (a plain file name, once
