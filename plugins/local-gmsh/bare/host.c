@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "host.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <lathe/plugin.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+struct shared { /* between the job's process and us */
+  char error[2048], stages[512];
+  char artifacts[16][64];
+  int artifact_count, code;
+};
+static struct shared *shared; /* the callbacks get no context of ours but the job */
+
+static double now_ms(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static const char *host_config(const struct lathe_host *h, const char *key) {
+  (void)h;
+  return strcmp(key, "threads") == 0 ? "1" : NULL;
+}
+
+static void host_log(const struct lathe_host *h, struct lathe_job *job, int32_t level,
+                     const char *msg) {
+  (void)h;
+  (void)job;
+  fprintf(stderr, "log %d: %s\n", level, msg);
+}
+
+static void host_error(struct lathe_job *job, const char *msg) {
+  (void)job;
+  snprintf(shared->error, sizeof shared->error, "%s", msg);
+}
+
+static void host_retry_after(struct lathe_job *job, int64_t ms) {
+  (void)job;
+  (void)ms;
+}
+
+static void host_progress(struct lathe_job *job, int32_t permille, const char *what) {
+  size_t len = strlen(shared->stages);
+  (void)job;
+  snprintf(shared->stages + len, sizeof shared->stages - len, "%s%s:%d", len ? " " : "", what,
+           permille);
+}
+
+static int32_t host_cancelled(struct lathe_job *job) {
+  (void)job;
+  return 0;
+}
+
+static int32_t host_checkpoint(struct lathe_job *job, const void *ref, size_t len) {
+  (void)job;
+  (void)ref;
+  (void)len;
+  return LATHE_PERMANENT;
+}
+
+static int32_t host_artifact(struct lathe_job *job, const char *name, const char *relpath,
+                             const char *media_type) {
+  (void)job;
+  (void)media_type;
+  if (shared->artifact_count == 16 || access(relpath, R_OK) < 0)
+    return LATHE_PERMANENT;
+  snprintf(shared->artifacts[shared->artifact_count++], 64, "%s", name);
+  return LATHE_OK;
+}
+
+static int32_t host_secret(const struct lathe_host *h, const char *name, char *buf, size_t *len) {
+  (void)h;
+  (void)name;
+  (void)buf;
+  (void)len;
+  return LATHE_PERMANENT;
+}
+
+static const void *host_extension(const struct lathe_host *h, const char *id) {
+  (void)h;
+  (void)id;
+  return NULL;
+}
+
+static const struct lathe_host HOST = {
+    .struct_size = sizeof HOST,
+    .abi_major = LATHE_ABI_MAJOR,
+    .abi_minor = LATHE_ABI_MINOR,
+    .config = host_config,
+    .log = host_log,
+    .error = host_error,
+    .retry_after = host_retry_after,
+    .progress = host_progress,
+    .cancelled = host_cancelled,
+    .checkpoint = host_checkpoint,
+    .artifact = host_artifact,
+    .secret = host_secret,
+    .extension = host_extension,
+};
+
+static json_t *value_of(const char *text) {
+  char *end = NULL;
+  if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)
+    return json_boolean(text[0] == 't');
+  double number = strtod(text, &end);
+  return end != text && *end == '\0' ? json_real(number) : json_string(text);
+}
+
+/* request->spec; free it. */
+static char *make_spec(const struct bare_job *job, const char *name) {
+  json_t *params = json_object();
+  for (size_t i = 0; i < job->param_count; i++) {
+    char key[64];
+    const char *equals = strchr(job->params[i], '=');
+    if (!equals)
+      continue;
+    snprintf(key, sizeof key, "%.*s", (int)(equals - job->params[i]), job->params[i]);
+    json_object_set_new(params, key, value_of(equals + 1));
+  }
+  json_t *spec = json_pack("{s:o, s:[{s:s}]}", "params", params, "inputs", "name", name);
+  char *text = json_dumps(spec, JSON_COMPACT);
+  json_decref(spec);
+  return text;
+}
+
+static bool make_folder(char *dir, const struct bare_job *job, const char *name) {
+  char path[PATH_MAX], input[PATH_MAX];
+  if (!job->out)
+    snprintf(dir, PATH_MAX, "%s/gmsh-bare-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+  else
+    snprintf(dir, PATH_MAX, "%s", job->out);
+  if (!(job->out ? mkdir(dir, 0755) == 0 || errno == EEXIST : mkdtemp(dir) != NULL) ||
+      !realpath(job->input, input))
+    return false;
+  char *real = realpath(dir, NULL);
+  snprintf(dir, PATH_MAX, "%s", real ? real : dir);
+  free(real);
+  if (snprintf(path, sizeof path, "%s/in", dir) >= (int)sizeof path)
+    return false;
+  mkdir(path, 0755);
+  if (snprintf(path, sizeof path, "%s/in/%s", dir, name) >= (int)sizeof path)
+    return false;
+  unlink(path);
+  return symlink(input, path) == 0;
+}
+
+static void remove_folder(const char *dir) {
+  static const char *const NAMES[] = {"preview.glb", "preview.json", "mesh.msh",   "mesh.vtu",
+                                      "result.json", "quality.json", "model.step", "model.iges",
+                                      "model.brep",  "model.stl"};
+  int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  for (size_t i = 0; fd >= 0 && i < sizeof NAMES / sizeof *NAMES; i++)
+    unlinkat(fd, NAMES[i], 0);
+  if (fd >= 0)
+    close(fd);
+}
+
+static void report(const struct bare_job *job, int status, double ms, double forked) {
+  json_t *artifacts = json_array();
+  for (int i = 0; i < shared->artifact_count; i++)
+    json_array_append_new(artifacts, json_string(shared->artifacts[i]));
+  int code = WIFSIGNALED(status) ? -WTERMSIG(status) : shared->code;
+  json_t *o = json_pack("{s:s, s:i, s:s, s:s, s:o, s:f, s:f}", "kind", job->kind, "code", code,
+                        "error", shared->error, "stages", shared->stages, "artifacts", artifacts,
+                        "milliseconds", ms, "fork_milliseconds", forked);
+  char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+  printf("%s\n", text ? text : "{}");
+  fflush(stdout);
+  free(text);
+  json_decref(o);
+}
+
+static int one_job(const struct bare_job *job, const struct lathe_plugin *plugin, void *self) {
+  char dir[PATH_MAX];
+  const char *slash = strrchr(job->input, '/'), *name = slash ? slash + 1 : job->input;
+  if (!make_folder(dir, job, name)) {
+    fprintf(stderr, "no folder for the job: %s\n", strerror(errno));
+    return -1;
+  }
+  char *spec = make_spec(job, name);
+  struct lathe_request request = {.struct_size = sizeof request,
+                                  .attempt = (uint32_t)job->attempt,
+                                  .id = "bare",
+                                  .kind = job->kind,
+                                  .idem_key = "bare",
+                                  .spec = spec,
+                                  .workdir = dir};
+  memset(shared, 0, sizeof *shared);
+  double began = now_ms();
+  pid_t pid = fork();
+  if (pid == 0) {
+    int null = open("/dev/null", O_WRONLY);
+    if (job->quiet)
+      dup2(null, STDERR_FILENO);
+    dup2(job->quiet ? null : STDERR_FILENO, STDOUT_FILENO);
+    if (chdir(dir) < 0)
+      _exit(1);
+    shared->code = plugin->run(self, NULL, &request);
+    fflush(NULL);
+    _exit(0);
+  }
+  double forked = now_ms() - began;
+  int status = 0;
+  while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+    ;
+  report(job, status, now_ms() - began, forked);
+  free(spec);
+  if (!job->out) {
+    char path[PATH_MAX + 300];
+    remove_folder(dir);
+    snprintf(path, sizeof path, "%s/in/%s", dir, name);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/in", dir);
+    rmdir(path);
+    rmdir(dir);
+  }
+  return WIFSIGNALED(status) ? -WTERMSIG(status) : shared->code;
+}
+
+int host_run(const struct bare_job *job) {
+  void *so = dlopen(job->plugin, RTLD_NOW | RTLD_LOCAL);
+  const struct lathe_plugin *(*entry)(void) = NULL;
+  void *self = NULL;
+  int code = -1;
+  if (so)
+    *(void **)&entry = dlsym(so, "lathe_plugin_v1");
+  if (!entry) {
+    fprintf(stderr, "%s: %s\n", job->plugin, dlerror());
+    return -1;
+  }
+  shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  double began = now_ms();
+  if (shared == MAP_FAILED || entry()->create(&HOST, &self) != LATHE_OK) {
+    fprintf(stderr, "%s: create() failed\n", job->plugin);
+    return -1;
+  }
+  fprintf(stderr, "created in %.1f ms\n", now_ms() - began);
+  for (int i = 0; i < job->repeat; i++)
+    code = one_job(job, entry(), self);
+  return code;
+}

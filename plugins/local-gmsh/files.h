@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The contents of the artifacts, each built in memory.
+ */
+#ifndef FILES_H
+#define FILES_H
+
+#include "out.h"
+#include "quality.h"
+#include "soup.h"
+#include "task.h"
+
+/* Indexed GLB: one primitive per CAD face with extras.face.  creases: split normals where facets
+ * meet at over 40 degrees (for STL, whose solids are one face). */
+void glb_build(struct out *o, const struct soup *s, bool creases);
+/* The original's preview: nine coordinates a triangle. */
+void preview_json_build(struct out *o, const struct soup *s, const struct geometry *g,
+                        double volume);
+void geometry_json(struct out *o, const struct geometry *g, double volume);
+/* VTK unstructured grid, appended raw, with the solid and the quality of each tetrahedron. */
+void vtu_build(struct out *o, const struct soup *s, const struct quality *q);
+
+/* Writes WORKDIR/name and frees the content; false after outcome_fail. */
+bool files_put(struct task *t, struct outcome *o, struct out *content, const char *name);
+
+#endif

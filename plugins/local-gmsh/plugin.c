@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * local-gmsh: surface previews and tetrahedral meshes of CAD files with Gmsh, on this machine.
+ *
+ *   create(): Gmsh started, options set, a small part meshed so that code and tables are in memory.
+ *             One thread, no parallel region: the host forks from here.
+ *   run():    in a child that the host forked for one job; the child ends after it.
+ */
+#include "task.h"
+
+#include <gmshc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define THREADS_MAX 64
+
+struct plugin {
+  const struct lathe_host *host;
+  int threads;
+};
+
+static const char *const KINDS[] = {"preview", "mesh", NULL};
+
+static const struct lathe_option THREADS = {
+    .struct_size = sizeof THREADS,
+    .type = LATHE_INT,
+    .key = "threads",
+    .fallback = "1",
+    .range = "1..64",
+    .help =
+        "Threads of one job; a job's own parameter `threads` takes its place. Above 1 the elements "
+        "differ a little from run to run",
+};
+static const struct lathe_option *const OPTIONS[] = {&THREADS, NULL};
+
+static void set_options(void) {
+  static const struct {
+    const char *name;
+    double value;
+  } NUMBERS[] = {
+      {"General.NumThreads", 1},   {"General.AbortOnError", 0},   {"General.Terminal", 1},
+      {"General.Verbosity", 4},    {"General.ExpertMode", 1},     {"General.SaveOptions", 0},
+      {"General.SaveSession", 0},  {"General.NoPopup", 1},        {"General.DetachedMenu", 0},
+      {"Geometry.OCCParallel", 0}, {"Geometry.AutoCoherence", 1}, {"Mesh.Optimize", 0},
+      {"Mesh.OptimizeNetgen", 0},
+  };
+  int e = 0;
+  for (size_t i = 0; i < sizeof NUMBERS / sizeof *NUMBERS; i++)
+    gmshOptionSetNumber(NUMBERS[i].name, NUMBERS[i].value, &e);
+}
+
+static int32_t plugin_create(const struct lathe_host *host, void **self) {
+  int e = 0;
+  struct plugin *p = calloc(1, sizeof *p);
+  if (!p)
+    return LATHE_RETRY_MEM;
+  p->host = host;
+  const char *threads = host->config(host, "threads");
+  p->threads = threads ? atoi(threads) : 1;
+  if (p->threads < 1 || p->threads > THREADS_MAX)
+    p->threads = 1;
+#ifdef GMSH_INITIALIZE_HAS_RUN
+  gmshInitialize(0, NULL, 0, 0, &e);
+#else
+  gmshInitialize(0, NULL, 0, &e);
+#endif
+  if (e) {
+    host->log(host, NULL, 3, "Gmsh could not be started");
+    free(p);
+    return LATHE_PERMANENT;
+  }
+  set_options();
+  warm_up();
+  set_options(); /* warming up silenced it */
+  *self = p;
+  return LATHE_OK;
+}
+
+static void plugin_destroy(void *self) {
+  int e = 0;
+  gmshFinalize(&e);
+  free(self);
+}
+
+static int32_t work(struct task *t, const struct plugin *p) {
+  struct outcome o = {0};
+  struct rung chosen;
+  int32_t rc;
+  if (!params_read(t, p->threads))
+    return t->code;
+  task_stage(t, STAGE_IMPORT);
+  if ((rc = sniff_input(t)) != LATHE_OK || (rc = import_model(t)) != LATHE_OK ||
+      (rc = rung_climb(t, &o, &chosen)) != LATHE_OK)
+    return rc;
+  return result_deliver(t, &o, &chosen);
+}
+
+static int32_t plugin_run(void *self, struct lathe_job *job, const struct lathe_request *request) {
+  const struct plugin *p = self;
+  struct task *t = calloc(1, sizeof *t);
+  if (!t)
+    return LATHE_RETRY_MEM;
+  *t = (struct task){
+      .host = p->host,
+      .job = job,
+      .request = request,
+      .solid = strcmp(request->kind, "mesh") == 0,
+      .relay = -1,
+      .began = task_now(),
+  };
+  int32_t rc = work(t, p);
+  fflush(stdout);
+  if (rc != LATHE_OK)
+    p->host->error(job, t->error);
+  free(t);
+  return rc;
+}
+
+static const struct lathe_plugin PLUGIN = {
+    LATHE_PLUGIN_INIT,
+    .name = "local-gmsh",
+    .version = LATHE_VERSION,
+    .summary = "Surface previews and tetrahedral meshes of CAD files, with Gmsh on this machine",
+    .license = "GPL-2.0-or-later",
+    .kinds = KINDS,
+    .options = OPTIONS,
+    .device = "cpu",
+    .isolation = LATHE_FORK,
+    .create = plugin_create,
+    .destroy = plugin_destroy,
+    .run = plugin_run,
+};
+
+const struct lathe_plugin *lathe_plugin_v1(void) {
+  return &PLUGIN;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Measures of an element's shape, computed here because Gmsh's C API has them only from 4.13 on.
+ *
+ *   sicn          signed inverse condition number of the map from the ideal element: 1 ideal, <= 0
+ * inverted gamma         inscribed to circumscribed radius, scaled: 1 ideal, 0 flat angle smallest
+ * dihedral angle (tetrahedra) or corner angle (triangles), degrees: 70.53 or 60 ideal skewness what
+ * is missing to the ideal element: 0 ideal, 1 flat.  Tetrahedra: by the volume of the regular one
+ * in the same sphere.  Triangles: by the angles aspect_ratio  longest edge to inscribed radius,
+ * scaled: 1 ideal, larger is worse
+ */
+#ifndef QUALITY_H
+#define QUALITY_H
+
+#include "out.h"
+#include "soup.h"
+#include "task.h"
+
+struct quality { /* values[measure][element] */
+  size_t count;
+  double *values[MEASURES];
+  bool tets;
+};
+
+void quality_tet(const double *const p[4], double q[MEASURES]);
+void quality_triangle(const double *const p[3], double q[MEASURES]);
+
+/* Of all tetrahedra (by their corner nodes), or of all triangles where tets is false. */
+void quality_of(struct quality *q, const struct soup *s, bool tets);
+void quality_free(struct quality *q);
+
+const char *quality_name(enum measure m, bool tets);
+/* Into o->quality and o->poor (SICN under 0.1). */
+void quality_summary(const struct quality *q, struct outcome *o);
+/* quality.json: the summary, a histogram of each measure, the worst elements and where they are. */
+void quality_json(const struct quality *q, const struct soup *s, const struct outcome *o,
+                  struct out *out);
+
+#endif

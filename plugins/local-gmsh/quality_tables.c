@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Percentiles, histograms and the worst elements, out of the values of quality.c.
+ */
+#include "quality.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BINS  20
+#define WORST 10
+#define POOR  0.1
+
+static const struct {
+  const char *tet, *triangle;
+  double low, high_tet,
+      high_triangle; /* of the histogram; what is outside counts in its end bins */
+  bool small_is_good;
+} MEASURE[MEASURES] = {
+    [MEASURE_SICN] = {"sicn", "sicn", 0, 1, 1, false},
+    [MEASURE_GAMMA] = {"gamma", "gamma", 0, 1, 1, false},
+    [MEASURE_ANGLE] = {"min_dihedral_angle", "min_angle", 0, 72, 60, false},
+    [MEASURE_SKEWNESS] = {"skewness", "skewness", 0, 1, 1, true},
+    [MEASURE_ASPECT] = {"aspect_ratio", "aspect_ratio", 1, 11, 11, true},
+};
+
+const char *quality_name(enum measure m, bool tets) {
+  return tets ? MEASURE[m].tet : MEASURE[m].triangle;
+}
+
+/* Doubles as integers that sort alike. */
+static uint64_t key_of(double value) {
+  uint64_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits >> 63 ? ~bits : bits | 1ull << 63;
+}
+
+static double value_of(uint64_t key) {
+  uint64_t bits = key >> 63 ? key & ~(1ull << 63) : ~key;
+  double value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+/* Radix sort, 11 bits a pass: several times faster than qsort on 100,000 values. */
+static void sort_keys(uint64_t *keys, uint64_t *other, size_t n) {
+  for (int shift = 0; shift < 64; shift += 11) {
+    size_t count[2048] = {0}, sum = 0;
+    for (size_t i = 0; i < n; i++)
+      count[keys[i] >> shift & 2047]++;
+    for (size_t b = 0; b < 2048; b++) {
+      size_t c = count[b];
+      count[b] = sum;
+      sum += c;
+    }
+    for (size_t i = 0; i < n; i++)
+      other[count[keys[i] >> shift & 2047]++] = keys[i];
+    memcpy(keys, other, n * sizeof *keys);
+  }
+}
+
+/* Between the two nearest ranks, linearly. */
+static double percentile(const uint64_t *sorted, size_t n, double share) {
+  double at = share * (double)(n - 1);
+  size_t low = (size_t)at;
+  double a = value_of(sorted[low]), b = value_of(sorted[low + 1 < n ? low + 1 : low]);
+  return a + (b - a) * (at - (double)low);
+}
+
+void quality_summary(const struct quality *q, struct outcome *o) {
+  if (q->count == 0)
+    return;
+  uint64_t *keys = out_alloc(q->count, sizeof *keys), *other = out_alloc(q->count, sizeof *other);
+  for (int m = 0; m < MEASURES; m++) {
+    double sum = 0;
+    for (size_t i = 0; i < q->count; i++) {
+      sum += q->values[m][i];
+      keys[i] = key_of(q->values[m][i]);
+    }
+    sort_keys(keys, other, q->count);
+    o->quality[m] = (struct stats){
+        .min = value_of(keys[0]),
+        .mean = sum / (double)q->count,
+        .p1 = percentile(keys, q->count, 0.01),
+        .p5 = percentile(keys, q->count, 0.05),
+        .p10 = percentile(keys, q->count, 0.10),
+        .p50 = percentile(keys, q->count, 0.50),
+        .p95 = percentile(keys, q->count, 0.95),
+        .max = value_of(keys[q->count - 1]),
+    };
+  }
+  o->poor = 0;
+  for (size_t i = 0; i < q->count; i++)
+    o->poor += q->values[MEASURE_SICN][i] < POOR;
+  free(keys);
+  free(other);
+}
+
+static void stats_json(struct out *out, const struct stats *s) {
+  const struct {
+    const char *name;
+    double value;
+  } fields[] = {{"min", s->min}, {"mean", s->mean}, {"p1", s->p1},   {"p5", s->p5},
+                {"p10", s->p10}, {"p50", s->p50},   {"p95", s->p95}, {"max", s->max}};
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+    out_printf(out, "\"%s\":", fields[i].name);
+    out_number(out, fields[i].value, 17);
+    out_text(out, ",");
+  }
+}
+
+static void histogram_json(const struct quality *q, int m, struct out *out) {
+  double low = MEASURE[m].low, high = q->tets ? MEASURE[m].high_tet : MEASURE[m].high_triangle;
+  double width = (high - low) / BINS;
+  size_t bins[BINS] = {0};
+  for (size_t i = 0; i < q->count; i++) {
+    double at = (q->values[m][i] - low) / width;
+    bins[at >= BINS ? BINS - 1 : at > 0 ? (size_t)at : 0]++;
+  }
+  out_text(out, "\"histogram\":[");
+  for (int b = 0; b < BINS; b++)
+    out_printf(out, "%s{\"from\":%.6g,\"to\":%.6g,\"count\":%zu}", b ? "," : "", low + b * width,
+               low + (b + 1) * width, bins[b]);
+  out_text(out, "]");
+}
+
+/* The elements of lowest SICN, worst first, with their middle. */
+static void worst_json(const struct quality *q, const struct soup *s, struct out *out) {
+  size_t worst[WORST], n = 0;
+  const double *sicn = q->values[MEASURE_SICN];
+  for (size_t i = 0; i < q->count; i++) {
+    if (n == WORST && sicn[i] >= sicn[worst[n - 1]])
+      continue;
+    size_t at = n < WORST ? n++ : n - 1;
+    for (; at > 0 && sicn[worst[at - 1]] > sicn[i]; at--)
+      worst[at] = worst[at - 1];
+    worst[at] = i;
+  }
+  size_t corners = q->tets ? 4 : 3, stride = q->tets ? (size_t)s->tet_nodes : 3;
+  const uint32_t *elements = q->tets ? s->tets : s->triangles;
+  out_text(out, "\"worst\":[");
+  for (size_t w = 0; w < n; w++) {
+    double middle[3] = {0};
+    for (size_t k = 0; k < corners; k++)
+      for (size_t i = 0; i < 3; i++)
+        middle[i] += s->xyz[3 * (size_t)elements[worst[w] * stride + k] + i] / (double)corners;
+    out_printf(out, "%s{\"element\":%zu,\"sicn\":%.9g,\"at\":[%.9g,%.9g,%.9g]}", w ? "," : "",
+               worst[w], sicn[worst[w]], middle[0], middle[1], middle[2]);
+  }
+  out_text(out, "]");
+}
+
+void quality_json(const struct quality *q, const struct soup *s, const struct outcome *o,
+                  struct out *out) {
+  out_printf(out,
+             "{\"elements\":\"%s\",\"count\":%zu,\"poor_elements\":%zu,\"poor_below_sicn\":%g,",
+             q->tets ? "tetrahedra" : "triangles", q->count, (size_t)o->poor, POOR);
+  if (q->tets && s->tet_nodes == 10)
+    out_text(out, "\"note\":\"measured on the corner nodes; no ten-node element is inverted\",");
+  out_text(out, "\"measures\":{");
+  for (int m = 0; m < MEASURES; m++) {
+    out_printf(out, "%s\"%s\":{\"better\":\"%s\",", m ? "," : "",
+               quality_name((enum measure)m, q->tets), MEASURE[m].small_is_good ? "low" : "high");
+    stats_json(out, &o->quality[m]);
+    histogram_json(q, m, out);
+    out_text(out, "}");
+  }
+  out_text(out, "},");
+  worst_json(q, s, out);
+  out_text(out, "}\n");
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * result.json: what came out, how, and with what.  It is also the job's `result`, so it stays
+ * small.
+ */
+#include "files.h"
+#include "task.h"
+
+#include <gmshc.h>
+#include <stdio.h>
+#include <string.h>
+
+bool files_put(struct task *t, struct outcome *o, struct out *content, const char *name) {
+  char path[PATH_MAX];
+  task_path(t, path, name);
+  int why = out_file(content, path);
+  out_free(content);
+  if (why == 0)
+    return true;
+  return outcome_fail(o, REASON_WRITE, "%s cannot be written: %s", name, strerror(why));
+}
+
+static void put_counts(struct out *o, const struct task *t, const struct outcome *r) {
+  out_printf(o, "\"counts\":{\"nodes\":%zu,\"triangles\":%zu", (size_t)r->nodes,
+             (size_t)r->triangles);
+  if (t->solid)
+    out_printf(o, ",\"tetrahedra\":%zu", (size_t)r->tetrahedra);
+  out_printf(o, "},\"total_nodes\":%zu,\"total_elements\":%zu,", (size_t)r->nodes,
+             (size_t)(t->solid ? r->tetrahedra : r->triangles));
+}
+
+/* The original's names. */
+static void put_quality(struct out *o, const struct task *t, const struct outcome *r) {
+  out_text(o, "\"quality_metrics\":{");
+  for (int m = 0; m < MEASURES; m++) {
+    const char *name = quality_name((enum measure)m, t->solid);
+    out_printf(o, "\"%s_min\":%.9g,\"%s_avg\":%.9g,\"%s_max\":%.9g,", name, r->quality[m].min, name,
+               r->quality[m].mean, name, r->quality[m].max);
+  }
+  out_printf(o, "\"sicn_10_percentile\":%.9g,\"poor_elements\":%zu},", r->quality[MEASURE_SICN].p10,
+             (size_t)r->poor);
+}
+
+static void put_attempts(struct out *o, const struct task *t) {
+  out_text(o, "\"attempts\":[");
+  for (size_t i = 0; i < t->attempt_count; i++) {
+    const struct attempt *a = &t->attempts[i];
+    out_printf(o, "%s{\"strategy\":\"%s\",\"seconds\":%.4f,\"accepted\":%s", i ? "," : "",
+               a->strategy, a->seconds, a->reason == REASON_NONE ? "true" : "false");
+    if (a->reason != REASON_NONE) {
+      out_printf(o, ",\"reason\":\"%s\",\"detail\":", REASON_NAMES[a->reason]);
+      out_json_string(o, a->text);
+    }
+    out_text(o, "}");
+  }
+  out_text(o, "],");
+}
+
+static void put_seconds(struct out *o, const struct task *t, const struct outcome *r) {
+  out_printf(o, "\"seconds\":{\"import\":%.4f", t->import_seconds);
+  for (int s = STAGE_EDGES; s < STAGES; s++)
+    if (r->seconds[s] > 0)
+      out_printf(o, ",\"%s\":%.4f", STAGE_NAMES[s], r->seconds[s]);
+  out_printf(o, ",\"total\":%.4f},", task_now() - t->began);
+}
+
+static void put_options(struct out *o, const struct task *t, const struct rung *r) {
+  out_printf(
+      o,
+      "\"options\":{\"max_size\":%.9g,\"min_size\":%.9g,\"curvature\":%d,\"circle_points\":%d,"
+      "\"algorithm_2d\":%d,",
+      t->size, t->params.min_size, r->curvature, r->circle_points, r->algorithm_2d);
+  if (t->solid)
+    out_printf(o, "\"algorithm_3d\":%d,\"optimise\":%s,\"element_order\":%d,", r->algorithm_3d,
+               t->params.optimise ? "true" : "false", t->params.order);
+  out_printf(o, "\"heal\":%s},\"threads\":%d,", r->heal || t->params.heal ? "true" : "false",
+             t->params.threads);
+}
+
+static void put_versions(struct out *o) {
+  static const char *const WANTED[][2] = {{"gmsh", "General.Version"},
+                                          {"build", "General.BuildInfo"}};
+  char *text = NULL;
+  int e = 0;
+  out_text(o, "\"versions\":{");
+  gmshOptionGetString(WANTED[0][1], &text, &e);
+  out_text(o, "\"gmsh\":");
+  out_json_string(o, e == 0 && text ? text : GMSH_API_VERSION);
+  gmshFree(text);
+  text = NULL;
+  gmshOptionGetString(WANTED[1][1], &text, &e);
+  const char *occ = e == 0 && text ? strstr(text, "OCC version: ") : NULL;
+  char version[32] = "unknown";
+  if (occ)
+    snprintf(version, sizeof version, "%.*s", (int)strcspn(occ + 13, ";\n "), occ + 13);
+  out_text(o, ",\"occ\":");
+  out_json_string(o, version);
+  gmshFree(text);
+  out_text(o, ",\"plugin\":\"" LATHE_VERSION "\"},");
+}
+
+static void put_warnings(struct out *o, const struct task *t, const struct outcome *r) {
+  out_text(o, "\"warnings\":[");
+  if (t->warnings[0])
+    out_json_string(o, t->warnings);
+  if (t->warnings[0] && r->warnings[0])
+    out_text(o, ",");
+  if (r->warnings[0])
+    out_json_string(o, r->warnings);
+  out_text(o, "]}\n");
+}
+
+static bool write_result(struct task *t, const struct outcome *r, const struct rung *chosen) {
+  struct out o = {0};
+  struct outcome why = {0};
+  double volume = t->geometry.volume > 0 ? t->geometry.volume : r->volume;
+  out_printf(
+      &o,
+      "{\"success\":true,\"kind\":\"%s\",\"format\":\"%s\",\"units\":\"%s\",\"strategy\":\"%s\",",
+      t->solid ? "mesh" : "preview", FORMAT_NAMES[t->format], t->unit, chosen->name);
+  out_text(&o, "\"geometry\":");
+  geometry_json(&o, &t->geometry, volume);
+  out_printf(&o, ",\"mesh_volume\":%.9g,", r->volume);
+  put_counts(&o, t, r);
+  put_quality(&o, t, r);
+  put_attempts(&o, t);
+  put_seconds(&o, t, r);
+  put_options(&o, t, chosen);
+  put_versions(&o);
+  put_warnings(&o, t, r);
+  return files_put(t, &why, &o, "result.json");
+}
+
+static const struct {
+  const char *name, *media_type;
+  bool surface, solid;
+} ARTIFACTS[] = {
+    {"preview.glb", "model/gltf-binary", true, false},
+    {"preview.json", "application/json", true, false},
+    {"mesh.msh", "model/mesh", false, true},
+    {"mesh.vtu", "application/vnd.vtk.vtu+xml", false, true},
+    {"quality.json", "application/json", false, true},
+    {"result.json", "application/json", true, true},
+};
+
+int32_t result_deliver(struct task *t, const struct outcome *o, const struct rung *chosen) {
+  if (!write_result(t, o, chosen))
+    return task_fail(t, LATHE_RETRY, "result.json cannot be written: is the disk full?");
+  for (size_t i = 0; i < sizeof ARTIFACTS / sizeof *ARTIFACTS; i++) {
+    if (!(t->solid ? ARTIFACTS[i].solid : ARTIFACTS[i].surface))
+      continue;
+    int32_t rc = t->host->artifact(t->job, ARTIFACTS[i].name, ARTIFACTS[i].name,
+                                   ARTIFACTS[i].media_type);
+    if (rc != LATHE_OK)
+      return task_fail(t, rc, "%s was not taken by the host", ARTIFACTS[i].name);
+  }
+  return LATHE_OK;
+}

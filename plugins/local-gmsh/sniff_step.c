@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * STEP (ISO 10303-21): whole, with a data section, and with numbers that are numbers.
+ */
+#include "sniff.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int32_t check_frame(struct task *t, struct view v) {
+  const char *end = v.data + v.size;
+  const char *tail = v.size > 4096 ? end - 4096 : v.data;
+  if (!view_find(v.data, end, "DATA;") && !view_find(v.data, end, "DATA(") &&
+      !view_find(v.data, end, "DATA "))
+    return task_fail(
+        t, LATHE_BAD_INPUT,
+        "%s is a STEP file without a DATA section: the header is there, the part is not; "
+        "export it again and send the whole file",
+        t->name);
+  if (!view_find(tail, end, "END-ISO-10303-21"))
+    return task_fail(
+        t, LATHE_BAD_INPUT,
+        "%s is cut off: a STEP file ends with END-ISO-10303-21, this one stops at line "
+        "%zu; send the whole file",
+        t->name, view_line(v, end));
+  return LATHE_OK;
+}
+
+/* Reads one number of a point; *p is behind it.  NAN: it is none. */
+static double number(const char **p, const char *end) {
+  char text[64];
+  size_t n = 0;
+  while (*p < end && (isspace((unsigned char)**p) || **p == '('))
+    ++*p;
+  while (*p < end && n + 1 < sizeof text && !strchr(",) \t\r\n", **p))
+    text[n++] = *(*p)++;
+  text[n] = '\0';
+  while (*p < end && (isspace((unsigned char)**p) || **p == ','))
+    ++*p;
+  bool looks = n > 0 && strspn(text, "+-.0123456789eE") == n;
+  return looks ? strtod(text, NULL) : NAN;
+}
+
+/* Past "CARTESIAN_POINT": ('label',(x,y,z)) */
+static bool point_ok(const char *p, const char *end, double *worst) {
+  while (p < end && isspace((unsigned char)*p))
+    p++;
+  if (p == end || *p++ != '(')
+    return true; /* a name in a text, not an entity */
+  while (p < end && isspace((unsigned char)*p))
+    p++;
+  if (p < end && *p == '\'') {
+    const char *quote = memchr(p + 1, '\'', (size_t)(end - p - 1));
+    while (quote && quote + 1 < end && quote[1] == '\'')
+      quote = memchr(quote + 2, '\'', (size_t)(end - quote - 2));
+    p = quote ? quote + 1 : end;
+  }
+  while (p < end && (isspace((unsigned char)*p) || *p == ',' || *p == '$'))
+    p++;
+  if (p == end || *p != '(')
+    return true;
+  p++;
+  for (int i = 0; i < 3 && p < end && *p != ')'; i++) {
+    double x = number(&p, end);
+    if (!(fabs(x) <= COORDINATE_MAX)) {
+      *worst = x;
+      return false;
+    }
+  }
+  return true;
+}
+
+static int32_t check_points(struct task *t, struct view v) {
+  static const char WORD[] = "CARTESIAN_POINT";
+  const char *end = v.data + v.size;
+  for (const char *p = v.data; (p = view_find(p, end, WORD)) != NULL;) {
+    const char *at = p;
+    double worst = 0;
+    p += sizeof WORD - 1;
+    if (point_ok(p, end, &worst))
+      continue;
+    if (isnan(worst))
+      return task_fail(
+          t, LATHE_BAD_INPUT,
+          "%s has a point with a coordinate that is no number, in line %zu; export the "
+          "part again",
+          t->name, view_line(v, at));
+    return task_fail(
+        t, LATHE_BAD_INPUT,
+        "%s has a point at %g in line %zu; coordinates up to %g can be meshed: check the "
+        "unit of the export",
+        t->name, worst, view_line(v, at), COORDINATE_MAX);
+  }
+  return LATHE_OK;
+}
+
+int32_t sniff_step(struct task *t, struct view v) {
+  int32_t rc = check_frame(t, v);
+  return rc == LATHE_OK ? check_points(t, v) : rc;
+}

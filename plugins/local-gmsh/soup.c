@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "soup.h"
+
+#include "out.h"
+
+#include <gmshc.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TRIANGLE 2 /* Gmsh's element types */
+#define TET4     4
+#define TET10    11
+
+/* Fills xyz; returns the table from Gmsh's tags to ours (free it), NULL when there are no nodes. */
+static uint32_t *take_nodes(struct soup *s, size_t *max_tag) {
+  size_t *tags = NULL, n = 0, coords = 0, params = 0;
+  double *xyz = NULL, *uv = NULL;
+  uint32_t *index = NULL;
+  int e = 0;
+  gmshModelMeshGetNodes(&tags, &n, &xyz, &coords, &uv, &params, -1, -1, 0, 0, &e);
+  if (e == 0 && n > 0 && n < UINT32_MAX) {
+    for (size_t i = 0; i < n; i++)
+      if (tags[i] > *max_tag)
+        *max_tag = tags[i];
+    index = out_alloc(*max_tag + 1, sizeof *index);
+    for (size_t i = 0; i < n; i++)
+      index[tags[i]] = (uint32_t)i;
+    s->xyz = out_alloc(3 * n, sizeof *s->xyz);
+    memcpy(s->xyz, xyz, 3 * n * sizeof *xyz);
+    s->node_count = n;
+  }
+  gmshFree(tags);
+  gmshFree(xyz);
+  gmshFree(uv);
+  return index;
+}
+
+/* Elements of one type, entity by entity. */
+static void take_elements(int dim, int type, int nodes, const uint32_t *index, uint32_t **elements,
+                          size_t *count, struct range **ranges, size_t *range_count) {
+  int *entities = NULL, e = 0;
+  size_t n = 0, cap = 0;
+  gmshModelGetEntities(&entities, &n, dim, &e);
+  *range_count = n / 2;
+  *ranges = out_alloc(*range_count, sizeof **ranges);
+  for (size_t i = 0; i < *range_count; i++) {
+    size_t *tags = NULL, *of = NULL, tag_count = 0, of_count = 0;
+    struct range *r = &(*ranges)[i];
+    r->tag = entities[2 * i + 1];
+    r->first = *count;
+    gmshModelMeshGetElementsByType(type, &tags, &tag_count, &of, &of_count, r->tag, 0, 1, &e);
+    if (e == 0 && tag_count) {
+      struct out grow = {(char *)*elements, *count * (size_t)nodes * sizeof(uint32_t), cap};
+      uint32_t *to = (uint32_t *)(void *)out_room(&grow, of_count * sizeof(uint32_t));
+      for (size_t k = 0; k < of_count; k++)
+        to[k] = index[of[k]];
+      *elements = (uint32_t *)(void *)grow.data;
+      cap = grow.cap;
+      r->count = tag_count;
+      *count += tag_count;
+    }
+    gmshFree(tags);
+    gmshFree(of);
+  }
+  gmshFree(entities);
+}
+
+bool soup_take(struct soup *s, int tet_nodes) {
+  size_t max_tag = 0;
+  *s = (struct soup){.tet_nodes = tet_nodes};
+  uint32_t *index = take_nodes(s, &max_tag);
+  if (!index)
+    return false;
+  if (tet_nodes)
+    take_elements(3, tet_nodes == 10 ? TET10 : TET4, tet_nodes, index, &s->tets, &s->tet_count,
+                  &s->solids, &s->solid_count);
+  if (tet_nodes != 10)
+    take_elements(2, TRIANGLE, 3, index, &s->triangles, &s->triangle_count, &s->faces,
+                  &s->face_count);
+  free(index);
+  return true;
+}
+
+void soup_free(struct soup *s) {
+  free(s->xyz);
+  free(s->triangles);
+  free(s->faces);
+  free(s->tets);
+  free(s->solids);
+  *s = (struct soup){0};
+}
+
+double soup_enclosed(const struct soup *s) {
+  double sum = 0;
+  for (size_t i = 0; i < s->triangle_count; i++) {
+    const double *a = s->xyz + 3 * (size_t)s->triangles[3 * i];
+    const double *b = s->xyz + 3 * (size_t)s->triangles[3 * i + 1];
+    const double *c = s->xyz + 3 * (size_t)s->triangles[3 * i + 2];
+    const double *o = s->xyz; /* any point will do; a near one loses fewer digits */
+    double ax = a[0] - o[0], ay = a[1] - o[1], az = a[2] - o[2];
+    double bx = b[0] - o[0], by = b[1] - o[1], bz = b[2] - o[2];
+    double cx = c[0] - o[0], cy = c[1] - o[1], cz = c[2] - o[2];
+    sum += ax * (by * cz - bz * cy) - ay * (bx * cz - bz * cx) + az * (bx * cy - by * cx);
+  }
+  return fabs(sum) / 6;
+}
+
+double soup_tet_volume(const struct soup *s, size_t tet) {
+  const uint32_t *n = s->tets + tet * (size_t)s->tet_nodes;
+  const double *o = s->xyz + 3 * (size_t)n[0], *a = s->xyz + 3 * (size_t)n[1],
+               *b = s->xyz + 3 * (size_t)n[2], *c = s->xyz + 3 * (size_t)n[3];
+  double ax = a[0] - o[0], ay = a[1] - o[1], az = a[2] - o[2];
+  double bx = b[0] - o[0], by = b[1] - o[1], bz = b[2] - o[2];
+  double cx = c[0] - o[0], cy = c[1] - o[1], cz = c[2] - o[2];
+  return (ax * (by * cz - bz * cy) - ay * (bx * cz - bz * cx) + az * (bx * cy - by * cx)) / 6;
+}
+
+/* ---- edges, counted in an open hash table ---- */
+
+struct edge {
+  uint32_t a, b, used; /* used 0: an empty slot */
+};
+
+static void count_edge(struct edge *table, size_t mask, uint32_t a, uint32_t b) {
+  if (a > b) {
+    uint32_t swap = a;
+    a = b;
+    b = swap;
+  }
+  size_t at = (((uint64_t)a << 32 | b) * 0x9e3779b97f4a7c15u) >> 20 & mask;
+  while (table[at].used && (table[at].a != a || table[at].b != b))
+    at = (at + 1) & mask;
+  table[at].a = a;
+  table[at].b = b;
+  table[at].used++;
+}
+
+void soup_edges(const struct soup *s, struct edge_census *c) {
+  size_t size = 64;
+  while (size < 4 * s->triangle_count)
+    size *= 2;
+  struct edge *table = out_alloc(size, sizeof *table);
+  *c = (struct edge_census){0};
+  for (size_t i = 0; i < s->triangle_count; i++) {
+    const uint32_t *n = s->triangles + 3 * i;
+    if (n[0] == n[1] || n[1] == n[2] || n[2] == n[0])
+      continue; /* no area: its neighbours meet across it */
+    for (int k = 0; k < 3; k++)
+      count_edge(table, size - 1, n[k], n[(k + 1) % 3]);
+  }
+  for (size_t i = 0; i < size; i++) {
+    if (!table[i].used)
+      continue;
+    c->all++;
+    c->open += table[i].used == 1;
+    c->crowded += table[i].used > 2;
+    if (table[i].used != 2 && c->open + c->crowded == 1)
+      for (int k = 0; k < 3; k++)
+        c->at[k] = (s->xyz[3 * (size_t)table[i].a + (size_t)k] +
+                    s->xyz[3 * (size_t)table[i].b + (size_t)k]) /
+                   2;
+  }
+  free(table);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The mesh as plain arrays: nodes numbered from 0 without gaps, triangles by CAD face, tetrahedra
+ * by solid.
+ */
+#ifndef SOUP_H
+#define SOUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct range { /* of triangles or tetrahedra */
+  int tag;     /* of the CAD face or solid */
+  size_t first, count;
+};
+
+struct soup {
+  size_t node_count;
+  double *xyz; /* 3 a node */
+  size_t triangle_count;
+  uint32_t *triangles; /* 3 a triangle */
+  struct range *faces;
+  size_t face_count;
+  size_t tet_count;
+  int tet_nodes;  /* 4 or 10 */
+  uint32_t *tets; /* tet_nodes a tetrahedron, Gmsh's order */
+  struct range *solids;
+  size_t solid_count;
+};
+
+/* Takes Gmsh's current mesh; with tet_nodes 0 the surface alone.  False: Gmsh gave none. */
+bool soup_take(struct soup *s, int tet_nodes);
+void soup_free(struct soup *s);
+
+/* Volume inside the triangles, by their orientation. */
+double soup_enclosed(const struct soup *s);
+double soup_tet_volume(const struct soup *s, size_t tet);
+
+struct edge_census {
+  size_t all, open, crowded; /* crowded: shared by more than two triangles */
+  double at[3];              /* the middle of one bad edge */
+};
+void soup_edges(const struct soup *s, struct edge_census *c);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "task.h"
+
+#include "rung.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+const char *const FORMAT_NAMES[] = {"step", "iges", "brep", "stl"};
+const char *const STAGE_NAMES[] = {"import", "edges", "faces", "volume", "optimise", "write"};
+const char *const REASON_NAMES[] = {"none",    "errors", "empty",       "inverted",   "volume_off",
+                                    "crashed", "slow",   "solids_lost", "not_written"};
+
+/* Where each stage begins, in permille of a job of usual shape. */
+static const int PREVIEW_AT[STAGES] = {0, 300, 450, 0, 0, 900};
+static const int MESH_AT[STAGES] = {0, 100, 200, 350, 700, 900};
+
+double task_now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+void task_stage(struct task *t, enum stage stage) {
+  int permille = (t->solid ? MESH_AT : PREVIEW_AT)[stage];
+  if (permille > t->permille)
+    t->permille = permille;
+  if (t->relay >= 0)
+    rung_relay_progress(t->relay, t->permille, stage);
+  else
+    t->host->progress(t->job, t->permille, STAGE_NAMES[stage]);
+}
+
+int32_t task_fail(struct task *t, int32_t code, const char *fmt, ...) {
+  if (t->code != LATHE_OK)
+    return t->code;
+  va_list args;
+  va_start(args, fmt);
+  vsnprintf(t->error, sizeof t->error, fmt, args);
+  va_end(args);
+  t->code = code;
+  return code;
+}
+
+static void append(char *list, size_t size, const char *fmt, va_list args) {
+  size_t len = strlen(list);
+  if (len && len + 3 < size) {
+    memcpy(list + len, "; ", 3);
+    len += 2;
+  }
+  vsnprintf(list + len, size - len, fmt, args);
+}
+
+void task_warn(struct task *t, const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  append(t->warnings, sizeof t->warnings, fmt, args);
+  va_end(args);
+}
+
+bool outcome_fail(struct outcome *o, enum reason reason, const char *fmt, ...) {
+  if (o->code != LATHE_OK)
+    return false;
+  va_list args;
+  va_start(args, fmt);
+  vsnprintf(o->text, sizeof o->text, fmt, args);
+  va_end(args);
+  o->code = reason == REASON_WRITE ? LATHE_RETRY : LATHE_BAD_INPUT;
+  o->reason = reason;
+  return false;
+}
+
+void task_path(const struct task *t, char *path, const char *name) {
+  if (snprintf(path, PATH_MAX, "%s/%s", t->request->workdir, name) >= PATH_MAX)
+    path[0] = '\0';
+}

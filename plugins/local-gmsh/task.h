@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * One job of local-gmsh, and what its parts share.  A task lives in a forked child that ends after
+ * it, so nothing of Gmsh needs to be cleaned up.
+ *
+ *   sniff -> import -> [ rung -> check ]+ -> artifacts
+ *                        |  a rung is one strategy of meshing; the first that passes its check is
+ * taken.
+ *                        +- the first runs right here where that is cheapest, the others each in a
+ *                           process of its own, because a failed generate spoils Gmsh's global
+ * state.
+ */
+#ifndef TASK_H
+#define TASK_H
+
+#include <lathe/plugin.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum format { FORMAT_STEP, FORMAT_IGES, FORMAT_BREP, FORMAT_STL };
+extern const char *const FORMAT_NAMES[]; /* "step", ... also the ending of the file's name */
+
+enum stage {
+  STAGE_IMPORT,
+  STAGE_EDGES,
+  STAGE_FACES,
+  STAGE_VOLUME,
+  STAGE_OPTIMISE,
+  STAGE_WRITE,
+  STAGES
+};
+extern const char *const STAGE_NAMES[];
+
+/* Why a strategy was turned down; decides which are worth trying next. */
+enum reason {
+  REASON_NONE,
+  REASON_LOG,      /* Gmsh reported errors */
+  REASON_EMPTY,    /* a face or solid has no elements */
+  REASON_INVERTED, /* SICN <= 0 */
+  REASON_VOLUME,   /* off the CAD's volume: chords that cut corners */
+  REASON_CRASH,
+  REASON_TIME,
+  REASON_LOST,  /* healing lost solids */
+  REASON_WRITE, /* not the mesh's fault: the disk */
+};
+extern const char *const REASON_NAMES[];
+
+struct params { /* of the job, checked by the kind */
+  double max_size, min_size;
+  int curvature, order, threads;
+  int algorithm_2d, algorithm_3d; /* Gmsh's numbers */
+  bool optimise, heal, binary;
+};
+
+#define MEASURES 5
+enum measure { MEASURE_SICN, MEASURE_GAMMA, MEASURE_ANGLE, MEASURE_SKEWNESS, MEASURE_ASPECT };
+struct stats {
+  double min, mean, p1, p5, p10, p50, p95, max;
+};
+
+/* What a rung found.  Plain data: it crosses a pipe. */
+struct outcome {
+  int32_t code; /* LATHE_OK, or the class of the failure */
+  int32_t reason;
+  char text[700]; /* of a failure: what, where */
+  uint64_t nodes, triangles, tetrahedra, poor;
+  uint64_t missing_faces;
+  double volume; /* of the mesh, model units cubed */
+  struct stats quality[MEASURES];
+  double seconds[STAGES];
+  char warnings[400]; /* "; " between them */
+};
+
+struct rung {
+  const char *name;
+  int algorithm_2d, algorithm_3d;
+  int curvature, circle_points;
+  bool heal;        /* import again with OCC's repairs */
+  bool facets;      /* STL: keep its triangles as they are */
+  bool only_volume; /* tried only after REASON_VOLUME */
+};
+#define RUNGS_MAX 8
+
+struct geometry {
+  size_t volumes, surfaces, curves, points;
+  double low[3], high[3], diagonal;
+  double volume; /* of all solids by the CAD kernel; 0: not known */
+};
+
+struct attempt {
+  const char *strategy;
+  double seconds;
+  int32_t reason;
+  char text[300];
+};
+
+struct task {
+  const struct lathe_host *host;
+  struct lathe_job *job;
+  const struct lathe_request *request;
+  bool solid;   /* kind mesh: fill the volume.  Else preview: the surface alone */
+  int relay;    /* in a rung's own process: its pipe to the parent; else -1 */
+  int permille; /* progress never goes back */
+  struct params params;
+  enum format format;
+  const char *unit; /* "mm", or "file" where the file names none */
+  char name[256];   /* of the input, as the client called it: for messages alone */
+  char model[PATH_MAX];
+  struct geometry geometry;
+  double size; /* longest edge, model units */
+  double began, import_seconds;
+  struct attempt attempts[RUNGS_MAX];
+  size_t attempt_count;
+  int32_t code; /* of task_fail */
+  char error[1200];
+  char warnings[600];
+};
+
+double task_now(void); /* seconds, monotonic */
+/* Reports a stage; cheap. */
+void task_stage(struct task *t, enum stage stage);
+/* Keeps the first message and its class; returns the class, so that `return task_fail(...)` reads.
+ */
+int32_t task_fail(struct task *t, int32_t code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Something the user should know though the job went well. */
+void task_warn(struct task *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Fails the rung; returns false. */
+bool outcome_fail(struct outcome *o, enum reason reason, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* WORKDIR/name into `path` (PATH_MAX). */
+void task_path(const struct task *t, char *path, const char *name);
+
+/* ---- params.c: false after task_fail ---- */
+bool params_read(struct task *t, int default_threads);
+
+/* ---- sniff.c: what the file is, by its content; refuses what is none of ours.  LATHE_OK or a
+ * class ---- */
+int32_t sniff_input(struct task *t);
+
+/* ---- import.c ---- */
+int32_t import_model(struct task *t);
+/* Once more, in a clean model, with OCC's repairs or without.  Geometry in *g. */
+bool import_again(struct task *t, bool heal, struct geometry *g, struct outcome *o);
+
+/* ---- strategy.c: the ladder of strategies for this task ---- */
+size_t strategy_list(const struct task *t, struct rung rungs[RUNGS_MAX]);
+/* Sets Gmsh's options for a rung. */
+void strategy_apply(const struct task *t, const struct rung *r);
+
+/* ---- rung.c: climbs the ladder ---- */
+int32_t rung_climb(struct task *t, struct outcome *o, struct rung *chosen);
+
+/* ---- surface.c, volume.c: one strategy, from edges to written files.  False after outcome_fail
+ * ---- */
+bool surface_mesh(struct task *t, const struct rung *r, struct outcome *o);
+bool volume_mesh(struct task *t, const struct rung *r, struct outcome *o);
+/* The 1D and 2D steps with their checks, which both kinds share. */
+bool surface_generate(struct task *t, struct outcome *o);
+
+/* ---- result.c: result.json, and hands the artifacts to the host ---- */
+int32_t result_deliver(struct task *t, const struct outcome *o, const struct rung *chosen);
+
+/* ---- log.c: errors in Gmsh's log ---- */
+void log_begin(void);
+/* False when the log since log_begin() holds an error: the first one, explained, is in *o. */
+bool log_check(struct outcome *o);
+void log_first_error(char *text, size_t size); /* empty when there was none */
+
+/* ---- warm.c: touch all code and tables once in the zygote ---- */
+void warm_up(void);
+
+#endif

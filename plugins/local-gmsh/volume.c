@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Tetrahedra: fill, optimise, check, write.  A mesh passes only when every solid is filled, nothing
+ * is inverted and the volume is the CAD's.
+ */
+#include "files.h"
+#include "task.h"
+
+#include <gmshc.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VOLUME_OFF 0.01
+#define CREASE     (40 * M_PI / 180)
+#define HXT        10
+#define TET10      11
+
+/* A solid bounded by all faces there are. */
+static bool add_solid(struct outcome *o) {
+  int *entities = NULL, e = 0;
+  size_t n = 0;
+  gmshModelGetEntities(&entities, &n, 2, &e);
+  int *faces = out_alloc(n / 2, sizeof *faces);
+  for (size_t i = 0; i < n / 2; i++)
+    faces[i] = entities[2 * i + 1];
+  int loop = gmshModelGeoAddSurfaceLoop(faces, n / 2, -1, &e);
+  if (e == 0)
+    gmshModelGeoAddVolume(&loop, 1, -1, &e);
+  if (e == 0)
+    gmshModelGeoSynchronize(&e);
+  free(faces);
+  gmshFree(entities);
+  return e == 0 ? true : outcome_fail(o, REASON_LOG, "no solid could be made of the facets");
+}
+
+/* STL: the facets must close; then they become faces, and those a solid. */
+static bool solid_of_facets(struct task *t, const struct rung *r, struct outcome *o) {
+  struct soup s;
+  struct edge_census c = {0};
+  int e = 0;
+  if (!soup_take(&s, 0))
+    return outcome_fail(o, REASON_EMPTY, "it holds no facets");
+  soup_edges(&s, &c);
+  t->geometry.volume = soup_enclosed(&s);
+  soup_free(&s);
+  if (c.open || c.crowded)
+    return outcome_fail(
+        o, REASON_EMPTY,
+        "its facets do not close to a solid: of %zu edges %zu are open and %zu belong to "
+        "more than two facets, one near (%.6g, %.6g, %.6g). Repair the STL, or ask for a "
+        "preview",
+        c.all, c.open, c.crowded, c.at[0], c.at[1], c.at[2]);
+  if (r->facets) {
+    gmshModelMeshCreateTopology(1, 1, &e);
+  } else {
+    gmshModelMeshClassifySurfaces(CREASE, 1, 1, M_PI, 1, &e);
+    if (e == 0)
+      gmshModelMeshCreateGeometry(NULL, 0, &e);
+  }
+  if (e)
+    return log_check(o) ? outcome_fail(o, REASON_LOG, "its facets could not be sorted into faces")
+                        : false;
+  return add_solid(o);
+}
+
+static bool timed(struct task *t, struct outcome *o, enum stage stage,
+                  int (*work)(const struct task *)) {
+  double began = task_now();
+  task_stage(t, stage);
+  int e = work(t);
+  o->seconds[stage] = task_now() - began;
+  if (!log_check(o))
+    return false;
+  return e == 0 ? true : outcome_fail(o, REASON_LOG, "the mesher stopped with error %d", e);
+}
+
+static int fill(const struct task *t) {
+  int e = 0;
+  (void)t;
+  gmshModelMeshGenerate(3, &e);
+  return e;
+}
+
+static int optimise(const struct task *t) {
+  int e = 0;
+  if (t->params.optimise && t->params.algorithm_3d != HXT)
+    gmshModelMeshOptimize("", 0, 1, NULL, 0, &e);
+  if (e == 0 && t->params.order == 2)
+    gmshModelMeshSetOrder(2, &e);
+  return e;
+}
+
+/* Smallest Jacobian determinant of the ten-node tetrahedra at their Gauss points, and their volume
+ * with the curved sides. */
+static double least_determinant(double *volume) {
+  double *points = NULL, *weights = NULL, *jacobians = NULL, *dets = NULL, *xyz = NULL,
+         least = INFINITY;
+  size_t np = 0, nw = 0, nj = 0, nd = 0, nx = 0;
+  double sum = 0;
+  int e = 0;
+  gmshModelMeshGetIntegrationPoints(TET10, "Gauss4", &points, &np, &weights, &nw, &e);
+  if (e == 0)
+    gmshModelMeshGetJacobians(TET10, points, np, &jacobians, &nj, &dets, &nd, &xyz, &nx, -1, 0, 1,
+                              &e);
+  for (size_t i = 0; e == 0 && i < nd; i++) {
+    least = fmin(least, dets[i]);
+    sum += dets[i] * weights[i % nw];
+  }
+  *volume = sum;
+  gmshFree(points);
+  gmshFree(weights);
+  gmshFree(jacobians);
+  gmshFree(dets);
+  gmshFree(xyz);
+  return e || nd == 0 ? -1 : least;
+}
+
+static bool check_order2(struct outcome *o) {
+  int e = 0;
+  if (least_determinant(&o->volume) > 0)
+    return true;
+  gmshModelMeshOptimize("HighOrder", 0, 1, NULL, 0, &e);
+  if (e == 0 && least_determinant(&o->volume) > 0)
+    return true;
+  return outcome_fail(
+      o, REASON_INVERTED,
+      "ten-node tetrahedra bend through themselves at curved faces; smaller elements "
+      "or element_order=1 avoid it");
+}
+
+static bool check_solids(const struct soup *s, struct outcome *o) {
+  if (s->tet_count == 0)
+    return outcome_fail(o, REASON_EMPTY,
+                        "the solids stayed empty: the mesher made no tetrahedra and gave no "
+                        "reason");
+  for (size_t i = 0; i < s->solid_count; i++)
+    if (s->solids[i].count == 0)
+      return outcome_fail(o, REASON_EMPTY, "solid %d stayed empty", s->solids[i].tag);
+  return true;
+}
+
+static bool check_shapes(const struct soup *s, const struct quality *q, struct outcome *o) {
+  size_t bad = 0, worst = 0;
+  for (size_t i = 0; i < q->count; i++) {
+    bad += !(q->values[MEASURE_SICN][i] > 0);
+    if (q->values[MEASURE_SICN][i] < q->values[MEASURE_SICN][worst])
+      worst = i;
+  }
+  if (bad == 0)
+    return true;
+  const double *p = s->xyz + 3 * (size_t)s->tets[worst * (size_t)s->tet_nodes];
+  return outcome_fail(
+      o, REASON_INVERTED,
+      "%zu of %zu tetrahedra are inverted or flat, the worst near (%.6g, %.6g, %.6g)", bad,
+      q->count, p[0], p[1], p[2]);
+}
+
+static bool check_volume(const struct task *t, const struct soup *s, struct outcome *o) {
+  double sum = 0, cad = t->geometry.volume;
+  for (size_t i = 0; i < s->tet_count && s->tet_nodes == 4; i++)
+    sum += fabs(soup_tet_volume(s, i));
+  if (s->tet_nodes == 4)
+    o->volume = sum;
+  if (!(cad > 0)) {
+    snprintf(o->warnings, sizeof o->warnings,
+             "the CAD kernel gives no volume to compare the mesh with");
+    return true;
+  }
+  double off = (o->volume - cad) / cad;
+  if (fabs(off) > VOLUME_OFF)
+    return outcome_fail(
+        o, REASON_VOLUME,
+        "the mesh's volume is %.2f%% %s the CAD's: the elements are too large for its "
+        "curved faces (or a solid is lost); ask for a smaller max_size_mm or for curvature",
+        100 * fabs(off), off < 0 ? "below" : "above");
+  return true;
+}
+
+static bool write_mesh(struct task *t, const struct soup *s, const struct quality *q,
+                       struct outcome *o) {
+  struct out vtu = {0}, json = {0};
+  char path[PATH_MAX];
+  int e = 0;
+  task_path(t, path, "mesh.msh");
+  gmshWrite(path, &e);
+  if (e)
+    return outcome_fail(o, REASON_WRITE, "mesh.msh cannot be written: is the disk full?");
+  vtu_build(&vtu, s, q);
+  quality_json(q, s, o, &json);
+  bool ok = files_put(t, o, &vtu, "mesh.vtu");
+  return files_put(t, o, &json, "quality.json") && ok;
+}
+
+static bool check_and_write(struct task *t, struct soup *s, struct outcome *o) {
+  struct quality q;
+  quality_of(&q, s, true);
+  bool ok = check_shapes(s, &q, o) && check_volume(t, s, o);
+  if (ok) {
+    task_stage(t, STAGE_WRITE);
+    o->nodes = s->node_count;
+    o->tetrahedra = s->tet_count;
+    quality_summary(&q, o);
+    ok = write_mesh(t, s, &q, o);
+  }
+  quality_free(&q);
+  return ok;
+}
+
+static uint64_t count_triangles(int order) {
+  size_t *tags = NULL, *nodes = NULL, n = 0, m = 0;
+  int e = 0;
+  gmshModelMeshGetElementsByType(order == 2 ? 9 : 2, &tags, &n, &nodes, &m, -1, 0, 1, &e);
+  gmshFree(tags);
+  gmshFree(nodes);
+  return e ? 0 : n;
+}
+
+bool volume_mesh(struct task *t, const struct rung *r, struct outcome *o) {
+  struct soup s;
+  if (t->format == FORMAT_STL && !solid_of_facets(t, r, o))
+    return false;
+  if (!surface_generate(t, o) || !timed(t, o, STAGE_VOLUME, fill) ||
+      !timed(t, o, STAGE_OPTIMISE, optimise))
+    return false;
+  if (t->params.order == 2 && !check_order2(o))
+    return false;
+  double began = task_now();
+  if (!soup_take(&s, t->params.order == 2 ? 10 : 4))
+    return outcome_fail(o, REASON_EMPTY, "the mesh came out empty");
+  bool ok = check_solids(&s, o) && check_and_write(t, &s, o);
+  o->triangles = count_triangles(t->params.order);
+  o->seconds[STAGE_WRITE] = task_now() - began;
+  soup_free(&s);
+  return ok;
+}

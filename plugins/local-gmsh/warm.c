@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The first job after start shall be as fast as the second: a small part goes through the whole
+ * path once in the zygote, so that code is paged in, relocated and initialised, and forked children
+ * inherit it. OpenCASCADE's STEP reader alone builds tables for some milliseconds at its first use.
+ */
+#include "files.h"
+#include "task.h"
+#include "warm_part.h"
+
+#include <gmshc.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static void import_step(void) {
+  char path[64];
+  int *tags = NULL, e = 0;
+  size_t n = 0;
+  int fd = memfd_create("lathe-warm-part", MFD_CLOEXEC);
+  if (fd < 0)
+    return;
+  if (write(fd, WARM_PART, sizeof WARM_PART - 1) == (ssize_t)sizeof WARM_PART - 1) {
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    gmshModelOccImportShapes(path, &tags, &n, 1, "step", &e);
+    gmshFree(tags);
+    gmshModelOccSynchronize(&e);
+  }
+  close(fd);
+}
+
+static void serialise(void) {
+  struct soup s;
+  struct quality q;
+  struct outcome o = {0};
+  struct geometry g = {0};
+  struct out files[4] = {{0}};
+  if (!soup_take(&s, 4))
+    return;
+  glb_build(&files[0], &s, false);
+  preview_json_build(&files[1], &s, &g, 0);
+  quality_of(&q, &s, true);
+  quality_summary(&q, &o);
+  vtu_build(&files[2], &s, &q);
+  quality_json(&q, &s, &o, &files[3]);
+  quality_free(&q);
+  for (size_t i = 0; i < 4; i++)
+    out_free(&files[i]);
+  soup_free(&s);
+}
+
+void warm_up(void) {
+  int e = 0;
+  double box[6], mass;
+  struct rung r = {.algorithm_2d = 6, .algorithm_3d = 1, .circle_points = 12};
+  struct task t = {.params = {.threads = 1, .optimise = true, .binary = true}, .size = 3};
+  gmshOptionSetNumber("General.Terminal", 0, &e);
+  log_begin();
+  import_step();
+  gmshModelGetBoundingBox(-1, -1, &box[0], &box[1], &box[2], &box[3], &box[4], &box[5], &e);
+  gmshModelOccGetMass(3, 1, &mass, &e);
+  strategy_apply(&t, &r);
+  for (int dim = 1; dim <= 3; dim++)
+    gmshModelMeshGenerate(dim, &e);
+  gmshModelMeshOptimize("", 0, 1, NULL, 0, &e);
+  serialise();
+  gmshClear(&e);
+}
