@@ -105,7 +105,8 @@ struct workers_options {
   struct metrics *metrics;
 };
 struct workers *workers_new(uv_loop_t *loop, const struct workers_options *options);
-/* Kills what is left and frees; calls `stopped` when the last process was reaped. */
+/* Kills what is left and frees; calls `stopped` when the last process was reaped.  No event comes from
+ * here on, also not for steps that were under way. */
 void workers_free(struct workers *w, void (*stopped)(void *arg), void *arg);
 
 struct backend_option {
@@ -128,7 +129,8 @@ struct backend *workers_add(struct workers *w, const struct backend_options *o);
 /* Applies new options: slots at once; anything that a running process cannot take by starting new
  * workers and letting the old ones finish their steps. */
 void workers_change(struct backend *b, const struct backend_options *o);
-/* Finishes running steps, takes no more, then the backend is gone. */
+/* Finishes running steps, takes no more, then the backend is gone: workers_find and workers_next skip it
+ * from now on, and the pointer is good until its last `done`. */
 void workers_remove(struct backend *b);
 
 /* ---- what a backend is ---- */
@@ -154,8 +156,9 @@ struct backend *workers_next(const struct workers *w, const struct backend *prev
 /* Hands a step over; sent with others at the end of the loop's turn.  Never fails at once: what
  * goes wrong comes as `done`.  The caller keeps backend_room() in mind. */
 struct workers_step *workers_run(struct backend *b, const struct step *step);
-/* Asks once; a child or single-step process is killed (SIGKILL) at once, a shared worker is told and
- * killed only past a grace of 2 s.  `done` comes with STEP_CANCELLED, unless it had just ended. */
+/* Asks once.  A forked child is killed (SIGKILL) at once, with all that it started; a resident process is
+ * told, and killed 3 ms later if the step still runs; a shared worker is told and killed past a grace of
+ * 2 s.  `done` comes with STEP_CANCELLED, unless it had just ended; never from inside this call. */
 void workers_cancel(struct workers_step *s);
 /* After `done`: the work folder may go (its path is removed on the thread pool, or reused). */
 void workers_release_workdir(struct workers *w, const char *workdir);

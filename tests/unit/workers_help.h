@@ -25,7 +25,7 @@
 #include <unistd.h>
 
 #define PLUGINS     TEST_BINARY_DIR "/tests/plugins/"
-#define ECHO_PLUGIN        TEST_BINARY_DIR "/plugins/echo.so"
+#define ECHO_PLUGIN TEST_BINARY_DIR "/plugins/echo.so"
 #define PATIENCE_MS 20000
 
 /* What became of one step. */
