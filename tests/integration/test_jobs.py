@@ -248,8 +248,11 @@ def test_priority(make_daemon):
     normal = c.submit()
     high = c.submit(priority=7)
     c.cancel(blocker)
-    ends = {name: c.wait(i)["started_at"] for name, i in (("low", low), ("normal", normal), ("high", high))}
-    assert sorted(ends, key=ends.get) == ["high", "normal", "low"]
+    starts = {}  # by their events: jobs of one batch start at the same time
+    for name, i in (("low", low), ("normal", normal), ("high", high)):
+        c.wait(i)
+        starts[name] = [int(e.id) for e in c.events(i) if e.name == "started"][0]
+    assert sorted(starts, key=starts.get) == ["high", "normal", "low"]
     c.post("/api/jobs/echo", {"priority": 101}).problem(422, "bad-parameter")
 
 
