@@ -61,13 +61,15 @@ struct http_route {
 };
 
 struct http_options {
-  const char *host; /* "127.0.0.1", "::1", "0.0.0.0" */
-  int port;         /* 0: the system chooses; see http_port */
+  const char *host;   /* "127.0.0.1", "::1", "0.0.0.0" */
+  int port;           /* 0: the system chooses; see http_port */
   int64_t body_max;   /* bytes of a gathered body */
   int64_t upload_max; /* bytes of a request whose files go to a sink */
   int connections_max;
-  const char *const *allowed_hosts; /* NULL-terminated; loopback names and `host` are always allowed */
-  const char *const *cors_origins;  /* NULL-terminated; "*" is any */
+  int idle_timeout_s; /* a connection that moves no byte for so long is closed; 0: 60 */
+  const char *const
+      *allowed_hosts; /* NULL-terminated; loopback names and `host` are always allowed */
+  const char *const *cors_origins; /* NULL-terminated; "*" is any */
   /* The client's name for a bearer token, or NULL to refuse.  NULL: no tokens, all may. */
   const char *(*authorise)(void *ctx, const char *token);
   const struct http_route *routes; /* ends with a NULL method; must outlive the server */
@@ -88,18 +90,22 @@ void http_close(struct http *h); /* aborts what is left */
 /* ---- the request ---- */
 const char *http_method(const struct http_request *r);
 const char *http_path(const struct http_request *r);
-const char *http_param(const struct http_request *r, const char *name); /* {name} of the pattern, decoded */
-const char *http_query(const struct http_request *r, const char *name); /* decoded, NULL when absent */
+const char *http_param(const struct http_request *r,
+                       const char *name); /* {name} of the pattern, decoded */
+const char *http_query(const struct http_request *r,
+                       const char *name); /* decoded, NULL when absent */
 const char *http_header(const struct http_request *r, const char *name);
 const char *http_client(const struct http_request *r); /* name of the token, "" without one */
-const char *http_body(const struct http_request *r, size_t *len); /* gathered body, NUL-terminated */
+const char *http_body(const struct http_request *r,
+                      size_t *len);              /* gathered body, NUL-terminated */
 bool http_is_form(const struct http_request *r); /* the body was multipart */
 /* Fields and files of a form, in order; each(): file is the sink's, NULL for a field. */
 void http_form_each(struct http_request *r,
                     void (*each)(void *arg, const char *field, const char *value, size_t len,
                                  void *file),
                     void *arg);
-/* Takes the raw body's or form's first file out of the request (it is then not aborted with it); NULL if none. */
+/* Takes the raw body's or form's first file out of the request (it is then not aborted with it);
+ * NULL if none. */
 void *http_take_file(struct http_request *r);
 
 /* A place for the handler's own state of a request. */

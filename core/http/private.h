@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of this room share.  Nothing here is for other rooms.
+ */
+#ifndef HTTP_PRIVATE_H
+#define HTTP_PRIVATE_H
+
+#include "base/list.h"
+#include "http/form.h"
+#include "http/http.h"
+#include "http/route.h"
+#include "http/uri.h"
+
+#include <microhttpd.h>
+
+enum {
+  /* Of a connection, for the head of its request and the head of its reply.  It bounds what ten
+   * thousand open streams cost. */
+  CONNECTION_MEMORY = 12 << 10,
+  CONNECTIONS_OVER = 64,       /* accepted past the limit, to be told 503 */
+  IDLE_TIMEOUT_S = 60,         /* without a byte */
+  HEAD_TIMEOUT_MS = 60000,     /* for the whole head of a request, however it trickles in */
+  BODY_GRACE_MS = 300000,      /* a body may be this slow ... */
+  BODY_BYTES_PER_S = 256,      /* ... and after that must have come at this rate */
+  HALF_CLOSED_GRACE_MS = 2000, /* for the reply to a client that closed its sending side */
+  LINGER_MS = 2000,            /* for reading what a refused client still sends */
+  LINGER_MAX = 256,
+  FORM_OVERHEAD = 64 << 10, /* of a form, beside its files: boundaries, heads, fields */
+  METHODS = 7,
+};
+
+/* What the epoll set of hang-ups points to. */
+enum watched { WATCHED_CONN, WATCHED_LINGER };
+
+struct conn { /* conn.c */
+  enum watched watched;
+  struct http *h;
+  struct MHD_Connection *mhd;
+  struct list link;             /* of http.waiting_conns while a request's head is awaited */
+  struct http_request *request; /* NULL between two */
+  int64_t since_ms;             /* of the wait for a head */
+  int fd;
+  bool half_closed; /* the client sends no more; it may still listen */
+  bool linger;      /* it may still send: read on after the reply, or a reset would eat that */
+  bool over;        /* past connections_max */
+};
+
+struct settings { /* what http_reconfigure replaces */
+  int64_t body_max, upload_max;
+  int connections_max, idle_timeout_s;
+  char *host;
+  char **allowed_hosts, **cors_origins;
+  const char *(*authorise)(void *ctx, const char *token);
+};
+
+struct http {
+  uv_loop_t *loop;
+  struct MHD_Daemon *mhd;
+  struct settings settings;
+  struct route_index *routes;
+  const struct http_sink *sink;
+  void *ctx;
+  struct metrics *metrics, *own_metrics; /* own: where the caller keeps none */
+  int port, watch_fd, connections, lingering;
+  bool stopping, closing;
+  struct list waiting_conns, requests, half_closed, lingers;
+  /* turn.c */
+  uv_poll_t mhd_poll, watch_poll;
+  uv_prepare_t prepare;
+  uv_check_t check;
+  uv_idle_t idle;
+  uv_timer_t timer;
+  int64_t timer_at_ms; /* 0: not running */
+  int handles;         /* still to be closed */
+  bool due;            /* something for MHD_run to do */
+  /* metrics */
+  struct metric *requests_total[METHODS][6], *seconds, *open_conns, *open_streams, *received;
+};
+
+struct head { /* the headers that the room itself looks at, borrowed from libmicrohttpd */
+  const char *host, *origin, *authorization, *content_type, *content_length, *transfer_encoding;
+  const char *request_method, *request_headers, *private_network; /* of a CORS preflight */
+  int hosts, lengths, encodings;
+  bool bad_name;
+};
+
+struct part { /* of a form, or the raw body */
+  char *name;
+  struct buf value;
+  void *file;
+  bool taken, unnamed;
+};
+
+enum body_mode { BODY_EMPTY, BODY_GATHER, BODY_RAW, BODY_FORM };
+
+struct body { /* body.c */
+  enum body_mode mode;
+  int64_t received, max, fields;
+  struct buf gathered;
+  struct form *form;
+  struct part *parts;
+  size_t count;
+  bool later;    /* the sink holds the connection */
+  bool finished; /* the last part was handed to the sink's finish */
+  struct err err;
+};
+
+struct http_stream { /* stream.c */
+  struct buf out;
+  size_t sent; /* of out */
+  struct http_stream_events events;
+  bool open, ended, blocked, idle; /* idle: its connection is suspended until there is data */
+};
+
+struct extra { /* a header that the handler added */
+  struct extra *next;
+  char *value, name[];
+};
+
+struct http_request { /* request.c */
+  struct http *h;
+  struct conn *conn;
+  struct MHD_Connection *mhd;
+  struct list link, half_link;
+  int64_t started_us, half_until_ms;
+  const char *method, *version;
+  struct head head;
+  struct uri uri;
+  const struct route *route;
+  const char *params[ROUTE_PARAMS_MAX];
+  struct buf rest; /* what a "{name*}" took */
+  char *client;
+  struct body body;
+  bool begun, handled, suspended, gone, replied;
+  void *user, *gone_arg;
+  void (*on_gone)(void *arg);
+  struct extra *extras;
+  int status;
+  struct MHD_Response *response;
+  struct http_stream stream;
+};
+
+/* turn.c: when libmicrohttpd runs */
+int turn_open(struct http *h, struct err *err);
+void turn_close(struct http *h, uv_close_cb closed);
+static inline void turn_wake(struct http *h) {
+  h->due = true;
+}
+
+/* conn.c */
+void conn_on_notify(void *cls, struct MHD_Connection *mhd, void **socket_context,
+                    enum MHD_ConnectionNotificationCode code);
+struct conn *conn_of(struct MHD_Connection *mhd);
+void conn_awaits_head(struct conn *c);
+void conn_has_head(struct conn *c, struct http_request *r);
+void conn_close_slow(struct http *h, int64_t now_ms);
+void conn_on_watch(struct http *h);                           /* hang-ups */
+int64_t conn_close_lingering(struct http *h, int64_t now_ms); /* returns the next deadline or 0 */
+
+/* request.c */
+void *request_on_uri(void *cls, const char *uri, struct MHD_Connection *mhd);
+enum MHD_Result request_on_call(void *cls, struct MHD_Connection *mhd, const char *url,
+                                const char *method, const char *version, const char *data,
+                                size_t *size, void **context);
+void request_on_over(void *cls, struct MHD_Connection *mhd, void **context,
+                     enum MHD_RequestTerminationCode why);
+void request_suspend(struct http_request *r);
+void request_resume(struct http_request *r);
+/* The client left: tells whoever keeps the request and lets the connection end. */
+void request_gone(struct http_request *r);
+int64_t request_drop_half_closed(struct http *h, int64_t now_ms); /* next deadline or 0 */
+
+/* head.c: returns false after answering with a problem. */
+bool head_read(struct http_request *r);
+
+/* guard.c: each returns false after answering with a problem. */
+bool guard_host(struct http_request *r);
+bool guard_origin(struct http_request *r);
+bool guard_token(struct http_request *r);
+bool guard_is_preflight(const struct http_request *r);
+/* Calls add with every CORS header of a reply. */
+typedef void guard_add(void *arg, const char *name, const char *value);
+void guard_cors(const struct http_request *r, guard_add *add, void *arg);
+void guard_preflight(struct http_request *r);
+
+/* body.c */
+bool body_expected(const struct http_request *r);
+/* Decides where the body goes; false after answering with a problem. */
+bool body_begin(struct http_request *r);
+/* Returns 0, HTTP_LATER (suspend; *used bytes were taken) or an error set in body.err. */
+int body_feed(struct http_request *r, const char *data, size_t len, size_t *used);
+int body_end(struct http_request *r);
+void body_free(struct http_request *r); /* aborts what the handler did not take */
+
+/* problem.c */
+const char *problem_slug(int err_code, int *retry_after_s);
+void problem_render(struct buf *out, const char *slug, int status, const char *detail);
+int problem_status(const char *slug);
+/* Answers in the middle of a body, past libmicrohttpd; the caller then ends the connection. */
+void problem_send_now(struct http_request *r, const char *slug, int status, int retry_after_s,
+                      const char *detail);
+void problem_of_err(struct http_request *r, const struct err *err);
+
+/* reply.c */
+void reply_queue(struct http_request *r, int status, const char *media_type,
+                 struct MHD_Response *response);
+void reply_headers(const struct http_request *r, const char *media_type, guard_add *add, void *arg);
+void reply_count(struct http_request *r, int status);
+void reply_free(struct http_request *r);
+
+/* stream.c */
+void stream_over(struct http_request *r);
+void stream_finish_all(struct http *h);
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Bodies without a known end.
+ *
+ *   begin -> [idle: suspended] <-> [sending] -> end -> closed()
+ *                   |                  |
+ *                   +--- client gone --+-> closed()
+ *
+ * An idle stream costs its connection's memory and nothing else: no timer, no buffer.  A client
+ * that does not read runs into the connection's time-out, because then the connection is not
+ * suspended.
+ */
+#include "http/private.h"
+
+#include <string.h>
+
+enum { BLOCK_AT = 64 << 10, DRAINED_BELOW = 16 << 10, BLOCK_SIZE = 1024 };
+
+static size_t waiting(const struct http_stream *s) {
+  return s->out.len - s->sent;
+}
+
+static struct http_request *request_of(struct http_stream *s) {
+  return container_of(s, struct http_request, stream);
+}
+
+static void take(struct http_stream *s, char *to, size_t n) {
+  memcpy(to, s->out.data + s->sent, n);
+  s->sent += n;
+  if (s->sent == s->out.len) {
+    buf_free(&s->out);
+    s->sent = 0;
+  } else if (s->sent >= BLOCK_AT) {
+    buf_consume(&s->out, s->sent);
+    s->sent = 0;
+  }
+}
+
+/* Called by libmicrohttpd when it can send. */
+static ssize_t on_read(void *cls, uint64_t pos, char *to, size_t max) {
+  (void)pos;
+  struct http_stream *s = cls;
+  struct http_request *r = request_of(s);
+  if (r->gone)
+    return MHD_CONTENT_READER_END_WITH_ERROR;
+  size_t n = waiting(s) < max ? waiting(s) : max;
+  if (n > 0) {
+    take(s, to, n);
+    if (s->blocked && waiting(s) < DRAINED_BELOW) {
+      s->blocked = false;
+      if (s->events.drained && !s->ended)
+        s->events.drained(s->events.arg);
+    }
+    return (ssize_t)n;
+  }
+  if (s->ended)
+    return MHD_CONTENT_READER_END_OF_STREAM;
+  if (r->conn->half_closed) {
+    request_gone(r);
+    return MHD_CONTENT_READER_END_WITH_ERROR;
+  }
+  s->idle = true;
+  request_suspend(r);
+  return 0;
+}
+
+static void wake(struct http_stream *s) {
+  if (!s->idle)
+    return;
+  s->idle = false;
+  request_resume(request_of(s));
+}
+
+struct http_stream *http_stream_begin(struct http_request *r, int status, const char *media_type,
+                                      const struct http_stream_events *events) {
+  struct http_stream *s = &r->stream;
+  *s = (struct http_stream){.events = *events, .open = true};
+  metric_add(r->h->open_streams, 1);
+  reply_queue(r, status, media_type,
+              MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, on_read, s, NULL));
+  if (r->h->stopping)
+    s->ended = true;
+  return s;
+}
+
+bool http_stream_write(struct http_stream *s, const void *data, size_t len) {
+  if (s->ended || request_of(s)->gone || len == 0)
+    return true;
+  buf_put(&s->out, data, len);
+  wake(s);
+  if (waiting(s) <= BLOCK_AT)
+    return true;
+  s->blocked = true;
+  return false;
+}
+
+void http_stream_end(struct http_stream *s) {
+  if (s->ended)
+    return;
+  s->ended = true;
+  wake(s);
+}
+
+/* The last word about a stream: its owner forgets it. */
+void stream_over(struct http_request *r) {
+  struct http_stream *s = &r->stream;
+  if (!s->open)
+    return;
+  s->open = false;
+  metric_add(r->h->open_streams, -1);
+  buf_free(&s->out);
+  s->sent = 0;
+  if (s->events.closed)
+    s->events.closed(s->events.arg);
+}
+
+void stream_finish_all(struct http *h) {
+  list_for_each_safe(it, &h->requests) {
+    struct http_request *r = container_of(it, struct http_request, link);
+    if (r->stream.open)
+      http_stream_end(&r->stream);
+  }
+}
