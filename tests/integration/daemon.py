@@ -66,7 +66,7 @@ class Daemon:
         self.data = os.path.join(self.folder, "data")
         self.ini = os.path.join(self.folder, "lathe.ini")
         self.log_path = os.path.join(self.folder, "lathed.log")
-        self.server = {"server": {"listen": "127.0.0.1:0", "data_dir": self.data}}
+        self.server = {"server": {"listen": "127.0.0.1:0", "data_dir": self.data, "shutdown_grace": "300ms"}}
         self.config = merged(self.server, base, config)
         self.env = env or {}
         self.process = None

@@ -125,12 +125,12 @@ def test_a_slow_client_loses_nothing(daemon, client):
     """A client that does not read while megabytes of events pass gets them all, in order, when it does."""
     job_id = client.echo(log_lines=60000, steps=30)
     with socket.create_connection(("127.0.0.1", daemon.port), 60) as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
         s.sendall(f"GET /api/jobs/{job_id}/events HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
                   .encode())
         client.wait(job_id)  # all has happened before the first byte is read
         data = b""
-        while piece := s.recv(2048):
+        while piece := s.recv(65536):
             data += piece
     ids = [int(line[4:]) for line in data.split(b"\n") if line.startswith(b"id: ")]
     assert ids == numbers(client.events(job_id))

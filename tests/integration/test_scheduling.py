@@ -55,21 +55,22 @@ def test_fair_turns_between_clients(make_daemon):
 
 
 def test_ageing(make_daemon):
-    """A job of low priority runs although more urgent ones keep coming."""
+    """A job of low priority runs although more urgent ones keep coming, but not before it has waited."""
     c = make_daemon({"backend echo": {"workers": 1}, "limits": {"ageing": "1s"}}).client()
     blocker = c.echo(sleep_ms=600000)
     c.wait(blocker, ("running",))
     low = c.submit(priority=-1, params={"sleep_ms": 1})
+    urgent = [c.submit(priority=1, params={"sleep_ms": 50}) for _ in range(3)]
     c.cancel(blocker)
-    urgent = []
-    for _ in range(200):
-        urgent += [c.submit(priority=1, params={"sleep_ms": 20}) for _ in range(3)]
-        if c.job(low)["status"] == "completed":
-            break
-        c.wait(urgent[len(urgent) // 2])
-    assert c.job(low)["status"] == "completed"
-    waiting = [i for i in urgent if c.job(i)["status"] == "queued"]
-    assert waiting, "the urgent jobs did not keep the backend busy"
+    while c.job(low)["status"] == "queued":
+        assert len(urgent) < 400, "it starves"
+        c.wait(urgent[-2], ("running", "completed"))  # at least one more is waiting
+        urgent += [c.submit(priority=1, params={"sleep_ms": 50}) for _ in range(2)]
+    job = c.wait(low)
+    before = [i for i in urgent if (c.job(i)["started_at"] or 1e12) < job["started_at"]]
+    after = [i for i in urgent if c.job(i)["created_at"] < job["started_at"] < (c.job(i)["started_at"] or 1e12)]
+    assert len(before) >= 5, "it did not wait at all"
+    assert after, "nothing more urgent was waiting when it began"
 
 
 def test_order_within_one_client(make_daemon):
