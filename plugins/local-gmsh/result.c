@@ -100,7 +100,10 @@ static void put_versions(struct out *o) {
 }
 
 static void put_warnings(struct out *o, const struct task *t, const struct outcome *r) {
-  out_text(o, "\"warnings\":[");
+  out_printf(o, "\"complete\":%s,\"missing_faces\":[", r->missing_faces ? "false" : "true");
+  for (size_t i = 0; i < r->missing_faces && i < MISSING_MAX; i++)
+    out_printf(o, "%s%d", i ? "," : "", r->missing[i]);
+  out_text(o, "],\"warnings\":[");
   if (t->warnings[0])
     out_json_string(o, t->warnings);
   if (t->warnings[0] && r->warnings[0])
@@ -113,7 +116,7 @@ static void put_warnings(struct out *o, const struct task *t, const struct outco
 static bool write_result(struct task *t, const struct outcome *r, const struct rung *chosen) {
   struct out o = {0};
   struct outcome why = {0};
-  double volume = t->geometry.volume > 0 ? t->geometry.volume : r->volume;
+  double volume = r->cad_volume > 0 ? r->cad_volume : r->volume;
   out_printf(
       &o,
       "{\"success\":true,\"kind\":\"%s\",\"format\":\"%s\",\"units\":\"%s\",\"strategy\":\"%s\",",

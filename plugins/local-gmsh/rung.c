@@ -179,7 +179,8 @@ static void note_attempt(struct task *t, const struct rung *r, const struct outc
 
 /* What the user reads when nothing worked. */
 static int32_t give_up(struct task *t, const struct outcome *first, const struct outcome *last) {
-  const struct outcome *o = last->reason == REASON_VOLUME ? last : first;
+  const struct outcome *o = last->reason == REASON_VOLUME || last->reason >= REASON_PART ? last
+                                                                                         : first;
   char tried[300] = "";
   for (size_t i = 0; i < t->attempt_count; i++) {
     size_t len = strlen(tried);
@@ -187,6 +188,8 @@ static int32_t give_up(struct task *t, const struct outcome *first, const struct
   }
   if (o->reason == REASON_WRITE)
     return task_fail(t, LATHE_RETRY, "%s", o->text);
+  if (o->reason == REASON_PART)
+    return task_fail(t, LATHE_BAD_INPUT, "%s: %s", t->name, o->text);
   return task_fail(
       t, LATHE_BAD_INPUT,
       "%s could not be meshed: %s. Tried: %s. Try another max_size_mm, or repair the part in "
@@ -218,7 +221,7 @@ int32_t rung_climb(struct task *t, struct outcome *o, struct rung *chosen) {
       return LATHE_OK;
     if (t->attempt_count == 1)
       first = *o;
-    if (o->reason == REASON_WRITE)
+    if (o->reason == REASON_WRITE || o->reason == REASON_PART)
       break;
   }
   return give_up(t, &first, o);

@@ -82,7 +82,9 @@ int32_t sniff_stl_ascii(struct task *t, struct view v) {
     size_t len = (size_t)(stop - line);
     if (len >= 6 && memcmp(line, "vertex", 6) == 0) {
       vertices++;
-      if (eol ? !three_numbers(line + 6, stop) : true)
+      if (!eol)
+        break; /* cut off */
+      if (!three_numbers(line + 6, stop))
         return broken(t, v, line, "a vertex without three numbers (up to 1e9)");
     } else if (len >= 8 && memcmp(line, "endfacet", 8) == 0) {
       facets++;

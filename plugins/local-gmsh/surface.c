@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define NEGLIGIBLE    1e-4 /* of the diagonal: a face so small may stay without triangles */
+#define MISSING_SHARE 0.02
 #define CROWDED_SHARE 0.1
 
 static bool step(struct task *t, struct outcome *o, enum stage stage, int dim) {
@@ -25,10 +26,6 @@ static bool step(struct task *t, struct outcome *o, enum stage stage, int dim) {
   return true;
 }
 
-bool surface_generate(struct task *t, struct outcome *o) {
-  return step(t, o, STAGE_EDGES, 1) && step(t, o, STAGE_FACES, 2) && log_check(o);
-}
-
 static void face_box(int tag, double *diagonal, double middle[3]) {
   double a[3] = {0}, b[3] = {0}, sum = 0;
   int e = 0;
@@ -40,25 +37,74 @@ static void face_box(int tag, double *diagonal, double middle[3]) {
   *diagonal = sqrt(sum);
 }
 
-/* Every face of the CAD must have triangles. */
-static bool check_faces(const struct task *t, const struct soup *s, struct outcome *o) {
+/* Notes the faces without triangles that matter; returns how many those are. */
+static size_t find_missing(const struct task *t, const struct soup *s, struct outcome *o,
+                           double at[3]) {
+  o->missing_faces = 0;
+  for (size_t f = 0; f < s->face_count; f++) {
+    double diagonal, middle[3];
+    if (s->faces[f].count)
+      continue;
+    face_box(s->faces[f].tag, &diagonal, middle);
+    if (diagonal <= NEGLIGIBLE * t->geometry.diagonal)
+      continue;
+    if (o->missing_faces == 0)
+      memcpy(at, middle, sizeof middle);
+    if (o->missing_faces < MISSING_MAX)
+      o->missing[o->missing_faces] = s->faces[f].tag;
+    o->missing_faces++;
+  }
+  return o->missing_faces;
+}
+
+/* An error that names no place: the first empty face is where. */
+static void say_where(struct task *t, struct outcome *o) {
+  struct soup s;
+  double at[3];
+  size_t len = strlen(o->text);
+  if (strstr(o->text, " near (") || !soup_take(&s, 0))
+    return;
+  size_t n = find_missing(t, &s, o, at);
+  if (n)
+    snprintf(o->text + len, sizeof o->text - len,
+             "; %zu of %zu faces are missing, face %d near (%.6g, %.6g, %.6g)", n, s.face_count,
+             o->missing[0], at[0], at[1], at[2]);
+  soup_free(&s);
+}
+
+bool surface_generate(struct task *t, struct outcome *o) {
+  if (step(t, o, STAGE_EDGES, 1) && step(t, o, STAGE_FACES, 2) && log_check(o))
+    return true;
+  say_where(t, o);
+  return false;
+}
+
+/* Every face of the CAD must have triangles.  After errors a picture may lack a few, if it says
+ * which. */
+static bool check_faces(const struct task *t, const struct soup *s, bool errors,
+                        struct outcome *o) {
+  double at[3];
   if (s->triangle_count == 0)
     return outcome_fail(o, REASON_EMPTY,
                         "the surface mesh came out empty: no face could be triangulated");
-  for (size_t f = 0; f < s->face_count; f++) {
-    double diagonal, at[3];
-    if (s->faces[f].count)
-      continue;
-    face_box(s->faces[f].tag, &diagonal, at);
-    o->missing_faces++;
-    if (diagonal > NEGLIGIBLE * t->geometry.diagonal)
-      return outcome_fail(o, REASON_EMPTY,
-                          "face %d near (%.6g, %.6g, %.6g) could not be triangulated",
-                          s->faces[f].tag, at[0], at[1], at[2]);
-  }
-  if (o->missing_faces)
-    snprintf(o->warnings, sizeof o->warnings, "%zu faces too small to matter have no triangles",
-             (size_t)o->missing_faces);
+  size_t n = find_missing(t, s, o, at);
+  if (n == 0 && !errors)
+    return true;
+  if (n > MISSING_MAX || n > MISSING_SHARE * (double)s->face_count)
+    return outcome_fail(
+        o, REASON_EMPTY,
+        "%zu of %zu faces could not be triangulated, face %d near (%.6g, %.6g, %.6g)", n,
+        s->face_count, o->missing[0], at[0], at[1], at[2]);
+  if (n)
+    snprintf(
+        o->warnings, sizeof o->warnings,
+        "incomplete: %zu of %zu faces could not be triangulated, face %d near (%.6g, %.6g, %.6g)",
+        n, s->face_count, o->missing[0], at[0], at[1], at[2]);
+  else
+    snprintf(o->warnings, sizeof o->warnings, "%.*s", (int)sizeof o->warnings - 1, o->text);
+  o->code = LATHE_OK;
+  o->reason = REASON_NONE;
+  o->text[0] = '\0';
   return true;
 }
 
@@ -67,10 +113,10 @@ static bool check_facets(const struct soup *s, struct outcome *o) {
   struct edge_census c;
   soup_edges(s, &c);
   if (c.all == 0)
-    return outcome_fail(o, REASON_EMPTY, "none of its facets has an area");
+    return outcome_fail(o, REASON_PART, "none of its facets has an area");
   if ((double)c.crowded > CROWDED_SHARE * (double)c.all)
     return outcome_fail(
-        o, REASON_EMPTY,
+        o, REASON_PART,
         "it is no surface: %zu of %zu edges belong to more than two facets, one near "
         "(%.6g, %.6g, %.6g)",
         c.crowded, c.all, c.at[0], c.at[1], c.at[2]);
@@ -94,11 +140,10 @@ static bool write_preview(struct task *t, const struct soup *s, struct outcome *
 bool surface_mesh(struct task *t, const struct rung *r, struct outcome *o) {
   struct soup s;
   struct quality q;
-  if (!r->facets && !surface_generate(t, o))
-    return false;
+  bool errors = !r->facets && !surface_generate(t, o);
   if (!soup_take(&s, 0))
     return outcome_fail(o, REASON_EMPTY, "the surface mesh came out empty");
-  bool ok = check_faces(t, &s, o) && (t->format != FORMAT_STL || check_facets(&s, o));
+  bool ok = check_faces(t, &s, errors, o) && (t->format != FORMAT_STL || check_facets(&s, o));
   if (ok) {
     double began = task_now();
     task_stage(t, STAGE_WRITE);

@@ -10,8 +10,8 @@
 
 const char *const FORMAT_NAMES[] = {"step", "iges", "brep", "stl"};
 const char *const STAGE_NAMES[] = {"import", "edges", "faces", "volume", "optimise", "write"};
-const char *const REASON_NAMES[] = {"none",    "errors", "empty",       "inverted",   "volume_off",
-                                    "crashed", "slow",   "solids_lost", "not_written"};
+const char *const REASON_NAMES[] = {"none",    "errors", "empty",       "inverted", "volume_off",
+                                    "crashed", "slow",   "solids_lost", "part",     "not_written"};
 
 /* Where each stage begins, in permille of a job of usual shape. */
 static const int PREVIEW_AT[STAGES] = {0, 300, 450, 0, 0, 900};

@@ -43,6 +43,7 @@ enum reason {
   REASON_CRASH,
   REASON_TIME,
   REASON_LOST,  /* healing lost solids */
+  REASON_PART,  /* the part itself: no strategy can help */
   REASON_WRITE, /* not the mesh's fault: the disk */
 };
 extern const char *const REASON_NAMES[];
@@ -56,6 +57,7 @@ struct params { /* of the job, checked by the kind */
 
 #define MEASURES 5
 enum measure { MEASURE_SICN, MEASURE_GAMMA, MEASURE_ANGLE, MEASURE_SKEWNESS, MEASURE_ASPECT };
+#define MISSING_MAX 16
 struct stats {
   double min, mean, p1, p5, p10, p50, p95, max;
 };
@@ -67,7 +69,9 @@ struct outcome {
   char text[700]; /* of a failure: what, where */
   uint64_t nodes, triangles, tetrahedra, poor;
   uint64_t missing_faces;
-  double volume; /* of the mesh, model units cubed */
+  int32_t missing[MISSING_MAX]; /* the first of them */
+  double volume;                /* of the mesh, model units cubed */
+  double cad_volume;            /* what it was held against; 0: nothing */
   struct stats quality[MEASURES];
   double seconds[STAGES];
   char warnings[400]; /* "; " between them */

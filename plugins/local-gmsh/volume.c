@@ -41,13 +41,13 @@ static bool solid_of_facets(struct task *t, const struct rung *r, struct outcome
   struct edge_census c = {0};
   int e = 0;
   if (!soup_take(&s, 0))
-    return outcome_fail(o, REASON_EMPTY, "it holds no facets");
+    return outcome_fail(o, REASON_PART, "it holds no facets");
   soup_edges(&s, &c);
   t->geometry.volume = soup_enclosed(&s);
   soup_free(&s);
   if (c.open || c.crowded)
     return outcome_fail(
-        o, REASON_EMPTY,
+        o, REASON_PART,
         "its facets do not close to a solid: of %zu edges %zu are open and %zu belong to "
         "more than two facets, one near (%.6g, %.6g, %.6g). Repair the STL, or ask for a "
         "preview",
@@ -158,7 +158,7 @@ static bool check_shapes(const struct soup *s, const struct quality *q, struct o
 }
 
 static bool check_volume(const struct task *t, const struct soup *s, struct outcome *o) {
-  double sum = 0, cad = t->geometry.volume;
+  double sum = 0, cad = o->cad_volume = t->geometry.volume;
   for (size_t i = 0; i < s->tet_count && s->tet_nodes == 4; i++)
     sum += fabs(soup_tet_volume(s, i));
   if (s->tet_nodes == 4)

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -168,14 +169,20 @@ static void remove_folder(const char *dir) {
     close(fd);
 }
 
-static void report(const struct bare_job *job, int status, double ms, double forked) {
+static double ms_of(struct timeval t) {
+  return (double)t.tv_sec * 1e3 + (double)t.tv_usec / 1e3;
+}
+
+static void report(const struct bare_job *job, int status, double ms, const struct rusage *used) {
   json_t *artifacts = json_array();
   for (int i = 0; i < shared->artifact_count; i++)
     json_array_append_new(artifacts, json_string(shared->artifacts[i]));
   int code = WIFSIGNALED(status) ? -WTERMSIG(status) : shared->code;
-  json_t *o = json_pack("{s:s, s:i, s:s, s:s, s:o, s:f, s:f}", "kind", job->kind, "code", code,
-                        "error", shared->error, "stages", shared->stages, "artifacts", artifacts,
-                        "milliseconds", ms, "fork_milliseconds", forked);
+  json_t *o = json_pack("{s:s, s:i, s:s, s:s, s:o, s:f, s:f, s:f, s:I}", "kind", job->kind, "code",
+                        code, "error", shared->error, "stages", shared->stages, "artifacts",
+                        artifacts, "milliseconds", ms, "user_milliseconds", ms_of(used->ru_utime),
+                        "system_milliseconds", ms_of(used->ru_stime), "page_faults",
+                        (json_int_t)used->ru_minflt);
   char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
   printf("%s\n", text ? text : "{}");
   fflush(stdout);
@@ -212,11 +219,11 @@ static int one_job(const struct bare_job *job, const struct lathe_plugin *plugin
     fflush(NULL);
     _exit(0);
   }
-  double forked = now_ms() - began;
   int status = 0;
-  while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+  struct rusage used = {0};
+  while (wait4(pid, &status, 0, &used) < 0 && errno == EINTR)
     ;
-  report(job, status, now_ms() - began, forked);
+  report(job, status, now_ms() - began, &used);
   free(spec);
   if (!job->out) {
     char path[PATH_MAX + 300];
