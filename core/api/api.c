@@ -30,6 +30,7 @@ void api_start(struct api *a, const struct api_rooms *rooms) {
   a->at = *rooms;
   store_stats(rooms->store, &stats);
   frames_saw(&a->frames, stats.last_seq);
+  jobs_on_ended(rooms->jobs, wait_on_ended, a);
   uv_timer_init(rooms->loop, &a->beat);
   a->beat.data = a;
   a->beat_open = true;

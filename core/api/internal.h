@@ -64,7 +64,7 @@ void watch_drop(struct api *a, struct watch *w);        /* freed when nobody is 
  * `late_status`.  fresh: the job was made by this request, just now. */
 void wait_for_job(struct api *a, struct http_request *r, const char *id, bool fresh, int wait_s,
                   int late_status);
-void wait_on_final(struct api *a, struct watch *w); /* the job has ended */
+void wait_on_ended(void *api, const struct record_job *job); /* for jobs_on_ended */
 void wait_end_all(struct api *a);
 /* Seconds asked for by a Prefer header, at most max; 0: none. */
 int prefer_wait(const char *header, int max);

@@ -298,6 +298,14 @@ static bool is_json_type(const char *type) {
          (len > 5 && strncasecmp(type + len - 5, "+json", 5) == 0);
 }
 
+/* Numbers past 64 bits are JSON all the same: as reals they meet the range of their parameter. */
+static json_t *load_json(const char *text, size_t len, json_error_t *e) {
+  json_t *json = json_loadb(text, len, JSON_REJECT_DUPLICATES, e);
+  if (!json && json_error_code(e) == json_error_numeric_overflow)
+    json = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, e);
+  return json;
+}
+
 static int parse_body(struct fields *f) {
   struct http_request *r = f->s->call.r;
   size_t len = 0;
@@ -310,7 +318,7 @@ static int parse_body(struct fields *f) {
     return refuse(f->no, "unsupported-media-type",
                   "'%.80s' is not understood: send application/json or multipart/form-data.", type);
   json_error_t e;
-  json_t *json = json_loadb(body, len, JSON_REJECT_DUPLICATES, &e);
+  json_t *json = load_json(body, len, &e);
   if (!json)
     return refuse(f->no, "bad-json", "The body is not valid JSON: %.200s (line %d, column %d).",
                   e.text, e.line, e.column);

@@ -2,7 +2,7 @@
  *
  * Prefer: wait=N (RFC 7240): the answer to a submit is held back until the job has ended.
  *
- *   submit answered --> waiting --final event--> job read from the store --> 200
+ *   submit answered --> waiting --jobs tells of the end--------------------> 200
  *                          |
  *                          +---- time is up, draining ---> job read -------> 202
  *                          +---- client gone ------------> forgotten
@@ -50,15 +50,14 @@ static void on_job(void *arg, int code, const struct record_job *job) {
   release(w);
 }
 
-/* The store, not the queue's memory: the event of the end is published before the queue hears of
- * it. */
+/* With the job as it is now. */
 static void answer(struct waiter *w) {
   char id[ID_SIZE];
   memcpy(id, w->watch->id, sizeof id);
   leave(w);
   w->reading = true;
   uv_timer_stop(&w->timer);
-  store_get(w->api->at.store, id, on_job, w);
+  jobs_get(w->api->at.jobs, id, on_job, w);
 }
 
 static void on_time(uv_timer_t *timer) {
@@ -89,9 +88,19 @@ void wait_for_job(struct api *a, struct http_request *r, const char *id, bool fr
     uv_timer_start(&w->timer, on_time, (uint64_t)wait_s * 1000, 0);
 }
 
-void wait_on_final(struct api *a, struct watch *watch) {
-  (void)a;
-  list_for_each_safe(it, &watch->waiters) answer(container_of(it, struct waiter, link));
+void wait_on_ended(void *api, const struct record_job *job) {
+  struct api *a = api;
+  struct watch *watch = map_get(&a->watches, job->id);
+  if (!watch)
+    return;
+  watch->busy = true; /* its last listener leaves below */
+  list_for_each_safe(it, &watch->waiters) {
+    struct waiter *w = container_of(it, struct waiter, link);
+    leave(w);
+    on_job(w, 0, job);
+  }
+  watch->busy = false;
+  watch_drop(a, watch);
 }
 
 void wait_end_all(struct api *a) {

@@ -39,8 +39,6 @@ void api_on_event(void *api, const struct record_event *event) {
     stream_on_event(a, w, frames_add(&a->frames, event));
   if (!w)
     return;
-  if (event_is_final(event->type))
-    wait_on_final(a, w);
   w->busy = false;
   watch_drop(a, w);
 }

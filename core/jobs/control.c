@@ -253,6 +253,12 @@ void jobs_delete(struct jobs *j, const char *id, jobs_answered *answered, void *
 
 /* ---- look ---- */
 
+void jobs_on_ended(struct jobs *j, void (*ended)(void *ctx, const struct record_job *job),
+                   void *ctx) {
+  j->ended = ended;
+  j->ended_ctx = ctx;
+}
+
 const struct record_job *jobs_live(struct jobs *j, const char *id) {
   struct job *job = find_live(j, id);
   return job ? job_view(job) : NULL;

@@ -367,10 +367,13 @@ static void on_saved(void *arg, int code, const struct store_receipt *receipt) {
     return;
   }
   job->j->retry_ms = 0;
-  if (job->out->state == JOB_QUEUED)
+  if (job->out->state == JOB_QUEUED) {
     went_back(job);
-  else
-    end_gone(job, job->out->state);
+    return;
+  }
+  if (job->j->ended)
+    job->j->ended(job->j->ended_ctx, job_view_ended(job));
+  end_gone(job, job->out->state);
 }
 
 void end_gone(struct job *job, enum job_state state) {

@@ -110,6 +110,11 @@ const struct record_job *jobs_live(struct jobs *j, const char *id);
 void jobs_get(struct jobs *j, const char *id,
               void (*done)(void *arg, int code, const struct record_job *job), void *arg);
 
+/* Told of every job whose end is on disk, with the whole record, before it leaves memory: whoever
+ * waits for an end need not read the store.  The record is valid during the call. */
+void jobs_on_ended(struct jobs *j, void (*ended)(void *ctx, const struct record_job *job),
+                   void *ctx);
+
 struct jobs_stats {
   int64_t queued, running, queue_max;
   bool draining;

@@ -147,6 +147,8 @@ struct jobs {
   struct routing *routing;
   struct workers *workers;
   struct metrics *metrics;
+  void (*ended)(void *ctx, const struct record_job *job); /* may be NULL */
+  void *ended_ctx;
   struct jobs_options o; /* budgets owned */
   struct id_maker ids;
   uint64_t random;
@@ -199,6 +201,8 @@ struct jobs {
 struct job *job_new(struct jobs *j, const struct record_job *r, const struct kind *kind);
 void job_free(struct job *job);
 const struct record_job *job_view(struct job *job);
+/* The same with its outcome: how the store has it once its end is written. */
+const struct record_job *job_view_ended(struct job *job);
 struct attempt *job_last(const struct job *job); /* NULL: none */
 struct attempt *job_add_attempt(struct job *job, struct place *place, int64_t now_us);
 struct record_attempt job_attempt_record(const struct attempt *a);

@@ -164,8 +164,9 @@ const struct record_job *job_view(struct job *job) {
   }
   for (size_t i = 0; i < count; i++)
     j->view_attempts[i] = job_attempt_record(&job->attempts[i]);
+  bool progress = job->output && (job->output->sent_ms || job->output->dirty); /* not just a log */
   buf_clear(&j->view_progress);
-  if (job->output) {
+  if (progress) {
     buf_putc(&j->view_progress, '{');
     progress_put(job->output, &j->view_progress);
     buf_putc(&j->view_progress, '}');
@@ -180,7 +181,7 @@ const struct record_job *job_view(struct job *job) {
       .priority = job->priority,
       .timeout_ms = job->timeout_ms,
       .params_json = job->params_json,
-      .progress_json = job->output ? j->view_progress.data : NULL,
+      .progress_json = progress ? j->view_progress.data : NULL,
       .backend = last ? last->place->name : NULL,
       .created_us = job->created_us,
       .started_us = job->started_us,
@@ -190,6 +191,28 @@ const struct record_job *job_view(struct job *job) {
       .attempts = j->view_attempts,
       .attempt_count = count,
   };
+  return &j->view;
+}
+
+const struct record_job *job_view_ended(struct job *job) {
+  struct jobs *j = job->j;
+  const struct outcome *out = job->out;
+  job_view(job);
+  if (out->with_attempt) {
+    struct record_attempt *last = &j->view_attempts[job->attempt_count - 1];
+    last->state = out->attempt_state;
+    last->ended_us = out->ended_us;
+    last->error_json = out->error_json;
+  }
+  j->view.state = out->state;
+  j->view.result_json = out->result_json;
+  j->view.error_json = out->error_json;
+  j->view.ended_us = out->ended_us;
+  j->view.not_before_us = 0;
+  j->view.artifacts = out->artifacts;
+  j->view.artifact_count = out->artifact_count;
+  if (out->state == JOB_COMPLETED)
+    j->view.progress_json = progress_done(job, &j->scratch2);
   return &j->view;
 }
 

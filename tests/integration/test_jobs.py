@@ -114,6 +114,14 @@ def test_prefer_wait(client):
     client.cancel(r.json["job_id"]).expect(200)
 
 
+def test_the_awaited_job_is_the_stored_one(client):
+    """`Prefer: wait` answers from memory, GET from the store: the same document."""
+    for params in ({}, {"sleep_ms": 20, "steps": 3, "output_bytes": 2000}, {"fail": "bad_input"},
+                   {"fail": "permanent", "log_lines": 2}, {"fail": "crash"}):
+        awaited = client.post("/api/jobs/echo", {"params": params}, {"Prefer": "wait=30"}).expect(200).json
+        assert awaited == client.get(f"/api/jobs/{awaited['job_id']}").expect(200).json, params
+
+
 def test_idempotency_key(client):
     key = {"Idempotency-Key": "k-1"}
     first = client.post("/api/jobs/echo", {"params": {"steps": 1}}, key).expect(202)

@@ -98,6 +98,10 @@ void jobs_get(struct jobs *j, const char *id,
   bool known = strcmp(id, JOB) == 0;
   done(arg, known ? 0 : ERR_NOT_FOUND, known ? &job : NULL);
 }
+void jobs_on_ended(struct jobs *j, void (*ended)(void *ctx, const struct record_job *job),
+                   void *ctx) {
+  (void)j, (void)ended, (void)ctx;
+}
 const struct record_job *jobs_live(struct jobs *j, const char *id) {
   (void)j, (void)id;
   return NULL;
