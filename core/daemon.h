@@ -15,8 +15,8 @@
 /* Runs until a signal ends it.  Takes the configuration.  Returns the exit code. */
 int daemon_run(struct config *config);
 
-/* Asks each backend's plugin about its options; adds a line for each that is wrong.  Returns how many
- * backends are.  Blocks; any thread. */
+/* Asks each backend's plugin about its options; adds a line for each that is wrong.  Returns how
+ * many backends are.  Blocks; any thread. */
 int daemon_check_plugins(const struct config *config, struct buf *complaints);
 
 /* ---- what each room wants to know of the configuration (daemon_options.c) ---- */
