@@ -32,7 +32,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LINGER_MS = 50, LAST_MS = 3000, STORE_CACHE = 8 << 20 };
+enum {
+  LINGER_MS = 50,
+  LAST_MS = 3000,
+  STORE_CACHE = 8 << 20,
+  TIDY_MS = 5000,
+  TIDY_BYTES = 16 << 20
+};
 
 struct token_set { /* one token file as it was read; requests hold names of older ones */
   struct tokens *tokens;
@@ -44,7 +50,7 @@ struct daemon {
   struct token_set *tokens;
   uv_loop_t loop;
   uv_signal_t term, interrupt, hangup;
-  uv_timer_t linger;
+  uv_timer_t linger, tidy;
   bool draining;
   bool reloading, reload_again; /* again: SIGHUP came meanwhile */
   int exit_code;
@@ -116,9 +122,20 @@ static void on_store_health(void *ctx, int code, const char *text) {
     jobs_store_health(d->jobs, code, text);
 }
 
+/* After work (a long queue, thousands of streams) the heap is mostly holes: they go back to the
+ * system some seconds later.  Without events the timer does not run. */
+static void on_tidy(uv_timer_t *timer) {
+  (void)timer;
+  struct mallinfo2 heap = mallinfo2();
+  if (heap.fordblks > TIDY_BYTES && heap.fordblks > heap.uordblks)
+    malloc_trim(0);
+}
+
 static void on_event(void *ctx, const struct record_event *event) {
-  const struct daemon *d = ctx;
+  struct daemon *d = ctx;
   api_on_event(d->api, event);
+  if (!uv_is_active((uv_handle_t *)&d->tidy) && !d->draining)
+    uv_timer_start(&d->tidy, on_tidy, TIDY_MS, 0);
 }
 
 static struct api_options api_options(struct daemon *d) {
@@ -444,6 +461,7 @@ static void close_rooms(struct daemon *d) {
   close_handle((uv_handle_t *)&d->term);
   close_handle((uv_handle_t *)&d->interrupt);
   close_handle((uv_handle_t *)&d->hangup);
+  close_handle((uv_handle_t *)&d->tidy);
   api_drain(d->api);
   finish_loop(d);
   api_free(d->api);
@@ -486,6 +504,7 @@ int daemon_run(struct config *config) {
   uv_loop_init(&d.loop);
   uv_timer_init(&d.loop, &d.linger);
   d.linger.data = &d;
+  uv_timer_init(&d.loop, &d.tidy);
   if (open_rooms(&d, &err) < 0) {
     log_error("daemon.start", "%s", err.text);
     close_rooms(&d);
