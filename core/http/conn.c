@@ -115,17 +115,27 @@ int64_t conn_close_lingering(struct http *h, int64_t now_ms) {
 
 static void conn_hung_up(struct conn *c, uint32_t events) {
   struct http_request *r = c->request;
-  c->half_closed = true;
+  if (!c->half_closed) {
+    c->half_closed = true;
+    list_push_back(&c->h->ended, &c->fin_link);
+    turn_wake(c->h);
+  }
   if (!r || !r->suspended)
     return; /* libmicrohttpd sees it itself */
   /* Who only closed the sending side may still wait for the reply; a stream's reader does not. */
-  if ((events & (EPOLLERR | EPOLLHUP)) || r->stream.open) {
+  if ((events & (EPOLLERR | EPOLLHUP)) || r->stream.open)
     request_gone(r);
-    return;
-  }
-  r->half_until_ms = clock_mono_ms() + HALF_CLOSED_GRACE_MS;
-  list_push_back(&c->h->half_closed, &r->half_link);
-  turn_wake(c->h);
+  else
+    request_half_closed(r);
+}
+
+/* Bytes and the end after them may come as one event.  libmicrohttpd then reads the bytes, takes
+ * the short read for all there is, and waits for an event that was already.  Our shutting what the
+ * client has shut makes a new one and loses nothing. */
+void conn_tell_ended(struct http *h) {
+  struct list *it;
+  while ((it = list_pop_front(&h->ended)))
+    shutdown(container_of(it, struct conn, fin_link)->fd, SHUT_RD);
 }
 
 void conn_on_watch(struct http *h) {
@@ -150,6 +160,7 @@ static void conn_begin(struct http *h, struct MHD_Connection *mhd, void **socket
       .mhd = mhd,
       .fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
   };
+  list_init(&c->fin_link);
   *socket_context = c;
   struct epoll_event want = {.events = EPOLLRDHUP | EPOLLET, .data.ptr = c};
   epoll_ctl(h->watch_fd, EPOLL_CTL_ADD, c->fd, &want);
@@ -164,6 +175,7 @@ static void conn_end(struct conn *c) {
   if (c->linger && !c->half_closed)
     linger_begin(c);
   list_remove(&c->link);
+  list_remove(&c->fin_link);
   h->connections--;
   metric_add(h->open_conns, -1);
   free(c);

@@ -26,6 +26,7 @@ enum {
   LINGER_MS = 2000,            /* for reading what a refused client still sends */
   LINGER_MAX = 256,
   FORM_OVERHEAD = 64 << 10, /* of a form, beside its files: boundaries, heads, fields */
+  REPLY_HEAD = 1500, /* left of CONNECTION_MEMORY for the reply to a request with a long head */
   METHODS = 7,
 };
 
@@ -38,6 +39,7 @@ struct conn { /* conn.c */
   struct MHD_Connection *mhd;
   struct list link;             /* of http.waiting_conns while a request's head is awaited */
   struct http_request *request; /* NULL between two */
+  struct list fin_link;         /* of http.ended until libmicrohttpd was told of the end */
   int64_t since_ms;             /* of the wait for a head */
   int fd;
   bool half_closed; /* the client sends no more; it may still listen */
@@ -63,7 +65,7 @@ struct http {
   struct metrics *metrics, *own_metrics; /* own: where the caller keeps none */
   int port, watch_fd, connections, lingering;
   bool stopping, closing;
-  struct list waiting_conns, requests, half_closed, lingers;
+  struct list waiting_conns, ended, requests, half_closed, lingers;
   /* turn.c */
   uv_poll_t mhd_poll, watch_poll;
   uv_prepare_t prepare;
@@ -154,6 +156,7 @@ struct conn *conn_of(struct MHD_Connection *mhd);
 void conn_awaits_head(struct conn *c);
 void conn_has_head(struct conn *c, struct http_request *r);
 void conn_close_slow(struct http *h, int64_t now_ms);
+void conn_tell_ended(struct http *h);                         /* after MHD_run */
 void conn_on_watch(struct http *h);                           /* hang-ups */
 int64_t conn_close_lingering(struct http *h, int64_t now_ms); /* returns the next deadline or 0 */
 
@@ -166,6 +169,8 @@ void request_on_over(void *cls, struct MHD_Connection *mhd, void **context,
                      enum MHD_RequestTerminationCode why);
 void request_suspend(struct http_request *r);
 void request_resume(struct http_request *r);
+/* The client sends no more: it has a little time left for its reply. */
+void request_half_closed(struct http_request *r);
 /* The client left: tells whoever keeps the request and lets the connection end. */
 void request_gone(struct http_request *r);
 int64_t request_drop_half_closed(struct http *h, int64_t now_ms); /* next deadline or 0 */

@@ -41,14 +41,19 @@ void *request_on_uri(void *cls, const char *uri, struct MHD_Connection *mhd) {
   return r;
 }
 
+void request_half_closed(struct http_request *r) {
+  if (!list_empty(&r->half_link))
+    return;
+  r->half_until_ms = clock_mono_ms() + HALF_CLOSED_GRACE_MS;
+  list_push_back(&r->h->half_closed, &r->half_link);
+  turn_wake(r->h);
+}
+
 void request_suspend(struct http_request *r) {
   r->suspended = true;
   MHD_suspend_connection(r->mhd);
-  if (r->conn->half_closed && list_empty(&r->half_link) && !r->stream.open) {
-    r->half_until_ms = clock_mono_ms() + HALF_CLOSED_GRACE_MS;
-    list_push_back(&r->h->half_closed, &r->half_link);
-    turn_wake(r->h);
-  }
+  if (r->conn->half_closed && !r->stream.open)
+    request_half_closed(r);
 }
 
 void request_resume(struct http_request *r) {
@@ -155,6 +160,12 @@ static enum MHD_Result first_call(struct http_request *r, const char *method, co
   r->begun = true;
   r->method = method;
   r->version = version;
+  if (MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size >
+      CONNECTION_MEMORY - REPLY_HEAD) {
+    problem_send_now(r, "uri-too-long", 431, 0, "The request's target and headers are too long.");
+    r->conn->linger = true;
+    return MHD_NO;
+  }
   if (begin(r))
     return MHD_YES;
   if (body_expected(r))
@@ -166,8 +177,8 @@ static enum MHD_Result first_call(struct http_request *r, const char *method, co
 static enum MHD_Result refuse_body(struct http_request *r) {
   int retry_after_s = 0;
   const char *slug = problem_slug(r->body.err.code, &retry_after_s);
-  problem_send_now(r, slug, 0, retry_after_s, r->body.err.text);
   r->conn->linger = true;
+  problem_send_now(r, slug, 0, retry_after_s, r->body.err.text);
   return MHD_NO;
 }
 

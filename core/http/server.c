@@ -172,6 +172,7 @@ int http_open(struct http **out, uv_loop_t *loop, const struct http_options *opt
   h->ctx = options->ctx;
   h->metrics = options->metrics ? options->metrics : (h->own_metrics = metrics_new());
   list_init(&h->waiting_conns);
+  list_init(&h->ended);
   list_init(&h->requests);
   list_init(&h->half_closed);
   list_init(&h->lingers);

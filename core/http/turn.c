@@ -61,7 +61,9 @@ static void turn(struct http *h) {
   conn_close_slow(h, now_ms);
   int64_t at = request_drop_half_closed(h, now_ms);
   at = earlier(at, conn_close_lingering(h, now_ms));
-  if (run_rounds(h, &wait_ms)) {
+  bool more = run_rounds(h, &wait_ms);
+  conn_tell_ended(h);
+  if (more) {
     uv_idle_start(&h->idle, on_idle); /* the next poll does not wait */
     return;
   }

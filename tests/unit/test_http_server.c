@@ -1,0 +1,620 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Requests and replies over a real socket: routes, who may ask, malformed input, keep-alive,
+ * clients that leave.
+ */
+#include "http_help.h"
+
+static int setup(void **state) {
+  *state = site_new(NULL);
+  return 0;
+}
+
+static int teardown(void **state) {
+  site_free(*state);
+  return 0;
+}
+
+static void a_request_reaches_its_handler(void **state) {
+  struct site *s = *state;
+  char text[200];
+  struct reply r = ask(s, "GET", "/things/a%20b?q=1%2B1", NULL, NULL, 0);
+  expect_text(&r, 200, "GET /things/a%20b id=a b q=1+1 client= body=0:");
+  assert_string_equal(header_of(&r, "X-Content-Type-Options", text, sizeof text), "nosniff");
+  assert_string_equal(header_of(&r, "Cache-Control", text, sizeof text), "no-store");
+  assert_string_equal(header_of(&r, "Content-Type", text, sizeof text), "text/plain");
+  assert_non_null(header_of(&r, "Date", text, sizeof text));
+  assert_null(header_of(&r, "Vary", text, sizeof text));
+  reply_drop(&r);
+  r = ask(s, "GET", "/things/fixed", NULL, NULL, 0);
+  expect_text(&r, 200, "id=- ");
+  reply_drop(&r);
+  r = ask(s, "POST", "/echo", NULL, "some \0 text", 11);
+  expect_text(&r, 200, "body=11:some ");
+  reply_drop(&r);
+}
+
+static void head_is_get_without_a_body(void **state) {
+  struct site *s = *state;
+  char get[50], head[50];
+  struct reply r = ask(s, "GET", "/things/1", NULL, NULL, 0);
+  assert_non_null(header_of(&r, "Content-Length", get, sizeof get));
+  reply_drop(&r);
+  r = ask(s, "HEAD", "/things/1", NULL, NULL, 0);
+  assert_int_equal(r.status, 200);
+  assert_non_null(header_of(&r, "Content-Length", head, sizeof head));
+  assert_int_equal(atoi(head), atoi(get) + 1); /* it says HEAD in place of GET */
+  reply_drop(&r);
+}
+
+static void unknown_paths_and_methods(void **state) {
+  struct site *s = *state;
+  char text[100];
+  static const char *const nothing[] = {"/nothing",       "/things",      "/things/",
+                                        "//echo",         "/echo/",       "/things/..",
+                                        "/things/%2e%2e", "/things/a%2fb"};
+  for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++) {
+    struct reply r = ask(s, "GET", nothing[i], NULL, NULL, 0);
+    expect_problem(&r, 404, "not-found");
+    reply_drop(&r);
+  }
+  struct reply r = ask(s, "PUT", "/things/1", NULL, "x", 1);
+  expect_problem(&r, 405, "method-not-allowed");
+  assert_string_equal(header_of(&r, "Allow", text, sizeof text),
+                      "GET, HEAD, DELETE, POST, OPTIONS");
+  reply_drop(&r);
+  r = ask(s, "BREW", "/echo", NULL, NULL, 0);
+  expect_problem(&r, 405, "method-not-allowed");
+  reply_drop(&r);
+  r = ask(s, "OPTIONS", "/echo", NULL, NULL, 0);
+  assert_int_equal(r.status, 204);
+  assert_string_equal(header_of(&r, "Allow", text, sizeof text), "GET, HEAD, POST, OPTIONS");
+  assert_null(header_of(&r, "Content-Length", text, sizeof text));
+  reply_drop(&r);
+  r = ask(s, "OPTIONS", "*", NULL, NULL, 0);
+  assert_int_equal(r.status, 204);
+  reply_drop(&r);
+  assert_int_equal(s->handled, 0);
+}
+
+static void bad_targets(void **state) {
+  struct site *s = *state;
+  static const char *const bad[] = {"/%00", "/a%zz", "/%ff", "/echo?q=%ff", "echo", "/a#b", "*"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    struct reply r = ask(s, "GET", bad[i], NULL, NULL, 0);
+    if (strcmp(bad[i], "*") == 0)
+      expect_problem(&r, 404, "not-found");
+    else
+      expect_problem(&r, 400, "bad-request");
+    reply_drop(&r);
+  }
+}
+
+/* What libmicrohttpd answers itself is no problem of ours, but it is an error and an end. */
+static void what_is_not_http(void **state) {
+  struct site *s = *state;
+  static const char *const garbage[] = {
+      "GET\r\n\r\n",
+      "\x16\x03\x01\x02\x00\x01\r\n\r\n",
+      "GET / HTTP/9.9\r\nHost: localhost\r\n\r\n",
+      "GET / HTTP/1.1\r\nno colon\r\n\r\n",
+      "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
+      "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5, 7\r\n\r\nabcde",
+      "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+      "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "fffffffffffffffff\r\n",
+  };
+  for (size_t i = 0; i < sizeof garbage / sizeof *garbage; i++) {
+    struct reply r = {0};
+    int fd = dial(s);
+    say(s, fd, garbage[i]);
+    shutdown(fd, SHUT_WR);
+    hear(s, fd, &r, false);
+    if (r.status && r.status < 400)
+      fail_msg("%zu: %d", i, r.status);
+    assert_true(hear_end(s, fd));
+    close(fd);
+    reply_drop(&r);
+  }
+  struct buf b = {0};
+  buf_puts(&b, "GET /echo HTTP/1.1\r\nHost: localhost\r\nX: ");
+  for (int i = 0; i < 50000; i++)
+    buf_putc(&b, 'x');
+  buf_puts(&b, "\r\n\r\n");
+  int fd = dial(s);
+  struct reply r = {0};
+  say_n(s, fd, b.data, b.len);
+  hear(s, fd, &r, false);
+  assert_true(r.status == 0 || r.status >= 400);
+  close(fd);
+  reply_drop(&r);
+  buf_free(&b);
+  assert_int_equal(s->handled, 0);
+  r = ask(s, "GET", "/echo", NULL, NULL, 0);
+  assert_int_equal(r.status, 200);
+  reply_drop(&r);
+}
+
+static void ambiguous_heads_are_refused(void **state) {
+  struct site *s = *state;
+  static const char *const bad[] = {
+      "Host: localhost\r\nHost: localhost\r\n",
+      "Content-Length: 3\r\nContent-Length: 3\r\n",
+      "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+      "Transfer-Encoding: gzip, chunked\r\n",
+      "Transfer-Encoding : chunked\r\n",
+      "X Y: 1\r\n",
+  };
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    struct buf b = {0};
+    struct reply r = {0};
+    int fd = dial(s);
+    buf_printf(&b, "POST /echo HTTP/1.1\r\n%s%s\r\nabc", bad[i],
+               i == 0 ? "" : "Host: localhost\r\n");
+    say_n(s, fd, b.data, b.len);
+    hear(s, fd, &r, false);
+    expect_problem(&r, 400, "bad-request");
+    assert_true(hear_end(s, fd));
+    close(fd);
+    buf_free(&b);
+    reply_drop(&r);
+  }
+  assert_int_equal(s->handled, 0);
+}
+
+/* ---- who may ask ---- */
+
+static void expect_host(struct site *s, const char *host, bool ours) {
+  char header[300];
+  snprintf(header, sizeof header, "Host: %s\r\n", host);
+  struct reply r = ask(s, "GET", "/echo", header, NULL, 0);
+  if (ours && r.status != 200)
+    fail_msg("%s: %s", host, r.body);
+  if (!ours)
+    expect_problem(&r, 403, "forbidden-host");
+  reply_drop(&r);
+}
+
+static void hosts(void **state) {
+  struct site *s = *state;
+  struct http_options o = site_options(s);
+  static const char *const allowed[] = {"lathe.example.org", "other.example:8443", "[2001:db8::1]",
+                                        NULL};
+  static const char *const good[] = {"localhost",
+                                     "LOCALHOST:1",
+                                     "localhost.",
+                                     "127.0.0.1",
+                                     "127.0.0.1:80",
+                                     "127.8.8.8",
+                                     "[::1]",
+                                     "[::1]:8080",
+                                     "[0:0:0:0:0:0:0:1]",
+                                     "lathe.example.org",
+                                     "Lathe.Example.ORG:7",
+                                     "other.example:8443",
+                                     "[2001:db8::1]:7"};
+  static const char *const bad[] = {"evil.example",
+                                    "lathe.example.org.evil.example",
+                                    "127.0.0.1.nip.io",
+                                    "localhost.evil",
+                                    "other.example",
+                                    "other.example:80",
+                                    "10.0.0.1",
+                                    "::1",
+                                    "[::2]",
+                                    "[::1",
+                                    "localhost:x",
+                                    "localhost:123456",
+                                    "localhost:80:80",
+                                    "[127.0.0.1]",
+                                    "2130706433",
+                                    "lathe.example.org/x",
+                                    "a@localhost",
+                                    "0.0.0.0"};
+  o.allowed_hosts = allowed;
+  http_reconfigure(s->http, &o);
+  for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+    expect_host(s, good[i], true);
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    expect_host(s, bad[i], false);
+  struct reply r = ask(s, "GET", "http://evil.example/echo", NULL, NULL, 0);
+  expect_problem(&r, 403, "forbidden-host");
+  reply_drop(&r);
+  r = ask(s, "GET", "http://localhost:9/echo?q=a", "Host: evil.example\r\n", NULL, 0);
+  expect_text(&r, 200, "q=a");
+  reply_drop(&r);
+  int fd = dial(s);
+  say(s, fd, "GET /echo HTTP/1.1\r\n\r\n");
+  hear(s, fd, &r, false);
+  expect_problem(&r, 400, "bad-request");
+  close(fd);
+  reply_drop(&r);
+  fd = dial(s);
+  say(s, fd, "GET /echo HTTP/1.0\r\n\r\n"); /* no browser, so no rebinding */
+  hear(s, fd, &r, false);
+  assert_int_equal(r.status, 200);
+  close(fd);
+  reply_drop(&r);
+}
+
+static void any_address_is_ours_when_listening_on_all(void **state) {
+  struct http_options o = site_options(*state);
+  o.host = "0.0.0.0";
+  struct site *s = site_new(&o);
+  expect_host(s, "10.1.2.3:80", true);
+  expect_host(s, "[2001:db8::7]", true);
+  expect_host(s, "evil.example", false);
+  site_free(s);
+}
+
+static void origins(void **state) {
+  struct site *s = *state;
+  char text[200];
+  struct http_options o = site_options(s);
+  static const char *const allowed[] = {"https://viewer.example.org", NULL};
+  o.cors_origins = allowed;
+  http_reconfigure(s->http, &o);
+  struct reply r = ask(s, "POST", "/echo", "Origin: https://viewer.example.org\r\n", "x", 1);
+  assert_int_equal(r.status, 200);
+  assert_string_equal(header_of(&r, "Access-Control-Allow-Origin", text, sizeof text),
+                      "https://viewer.example.org");
+  assert_string_equal(header_of(&r, "Vary", text, sizeof text), "Origin");
+  reply_drop(&r);
+  r = ask(s, "POST", "/echo", "Host: localhost:8\r\nOrigin: http://localhost:8\r\n", "x", 1);
+  assert_int_equal(r.status, 200);
+  assert_null(header_of(&r, "Access-Control-Allow-Origin", text, sizeof text));
+  reply_drop(&r);
+  static const char *const bad[] = {"https://evil.example",      "null",
+                                    "http://viewer.example.org", "https://viewer.example.org.evil",
+                                    "http://localhost:9",        "localhost:8",
+                                    "file://localhost:8"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    char headers[200];
+    snprintf(headers, sizeof headers, "Host: localhost:8\r\nOrigin: %s\r\n", bad[i]);
+    r = ask(s, "POST", "/echo", headers, "x", 1);
+    expect_problem(&r, 403, "forbidden-origin");
+    assert_null(header_of(&r, "Access-Control-Allow-Origin", text, sizeof text));
+    reply_drop(&r);
+    r = ask(s, "GET", "/echo", headers, NULL, 0); /* may be asked, not read by the page */
+    assert_int_equal(r.status, 200);
+    assert_null(header_of(&r, "Access-Control-Allow-Origin", text, sizeof text));
+    assert_string_equal(header_of(&r, "Vary", text, sizeof text), "Origin");
+    reply_drop(&r);
+  }
+  /* Also an error can be read by the page that may ask. */
+  r = ask(s, "GET", "/nothing", "Origin: https://viewer.example.org\r\n", NULL, 0);
+  expect_problem(&r, 404, "not-found");
+  assert_non_null(header_of(&r, "Access-Control-Allow-Origin", text, sizeof text));
+  reply_drop(&r);
+}
+
+static void preflight(void **state) {
+  struct site *s = *state;
+  char text[200];
+  struct http_options o = site_options(s);
+  static const char *const allowed[] = {"https://viewer.example.org", NULL}, *const any[] = {"*",
+                                                                                             NULL};
+  static const char asks[] = "Access-Control-Request-Method: POST\r\n"
+                             "Access-Control-Request-Headers: content-type, prefer\r\n";
+  char headers[300];
+  o.cors_origins = allowed;
+  http_reconfigure(s->http, &o);
+  snprintf(headers, sizeof headers, "Origin: https://viewer.example.org\r\n%s", asks);
+  struct reply r = ask(s, "OPTIONS", "/echo", headers, NULL, 0);
+  assert_int_equal(r.status, 204);
+  assert_string_equal(header_of(&r, "Access-Control-Allow-Methods", text, sizeof text),
+                      "GET, HEAD, POST, OPTIONS");
+  assert_string_equal(header_of(&r, "Access-Control-Allow-Headers", text, sizeof text),
+                      "content-type, prefer");
+  assert_non_null(header_of(&r, "Access-Control-Max-Age", text, sizeof text));
+  reply_drop(&r);
+  snprintf(headers, sizeof headers, "Origin: https://evil.example\r\n%s", asks);
+  r = ask(s, "OPTIONS", "/echo", headers, NULL, 0);
+  expect_problem(&r, 403, "forbidden-origin");
+  assert_null(header_of(&r, "Access-Control-Allow-Methods", text, sizeof text));
+  reply_drop(&r);
+  o.cors_origins = any;
+  http_reconfigure(s->http, &o);
+  r = ask(s, "OPTIONS", "/echo", headers, NULL, 0);
+  assert_int_equal(r.status, 204);
+  assert_string_equal(header_of(&r, "Access-Control-Allow-Origin", text, sizeof text), "*");
+  reply_drop(&r);
+}
+
+static const char *authorise(void *ctx, const char *token) {
+  (void)ctx;
+  return strcmp(token, "secret") == 0 ? "alice" : NULL;
+}
+
+static void tokens(void **state) {
+  struct site *s = *state;
+  char text[200];
+  struct http_options o = site_options(s);
+  o.authorise = authorise;
+  http_reconfigure(s->http, &o);
+  static const char *const bad[] = {"", "Authorization: Bearer wrong\r\n",
+                                    "Authorization: Bearer\r\n", "Authorization: Basic secret\r\n",
+                                    "Authorization: secret\r\n"};
+  static const char *const paths[] = {"/echo", "/nothing", "/things/1"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    for (size_t k = 0; k < 3; k++) {
+      struct reply r = ask(s, "GET", paths[k], bad[i], NULL, 0);
+      expect_problem(&r, 401, "unauthorized");
+      assert_non_null(strstr(header_of(&r, "WWW-Authenticate", text, sizeof text), "Bearer"));
+      assert_null(strstr(r.body, "secret"));
+      reply_drop(&r);
+    }
+  }
+  struct reply r = ask(s, "GET", "/open", NULL, NULL, 0);
+  expect_text(&r, 200, "client= ");
+  reply_drop(&r);
+  r = ask(s, "GET", "/echo", "authorization: bearer  secret\r\n", NULL, 0);
+  expect_text(&r, 200, "client=alice ");
+  reply_drop(&r);
+}
+
+/* ---- connections ---- */
+
+static void keep_alive_and_pipelining(void **state) {
+  struct site *s = *state;
+  struct reply r = {0};
+  int fd = dial(s);
+  for (int i = 0; i < 3; i++) {
+    say(s, fd, "GET /things/1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    hear(s, fd, &r, false);
+    assert_int_equal(r.status, 200);
+  }
+  struct buf many = {0};
+  for (int i = 0; i < 100; i++)
+    buf_printf(&many, "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%03d", 3,
+               i);
+  buf_puts(&many, "GET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  say_n(s, fd, many.data, many.len);
+  for (int i = 0; i < 100; i++) {
+    char wanted[20];
+    snprintf(wanted, sizeof wanted, "body=3:%03d", i);
+    hear(s, fd, &r, false);
+    expect_text(&r, 200, wanted);
+  }
+  hear(s, fd, &r, false);
+  expect_problem(&r, 404, "not-found");
+  assert_true(hear_end(s, fd));
+  buf_free(&many);
+  reply_drop(&r);
+  close(fd);
+}
+
+static void a_reply_may_come_later(void **state) {
+  struct site *s = *state;
+  struct reply r = {0};
+  int fd = dial(s);
+  /* The second request must wait for the first. */
+  say(s, fd,
+      "GET /keep HTTP/1.1\r\nHost: localhost\r\n\r\n"
+      "GET /echo HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  WAIT_FOR(s, s->kept);
+  assert_int_equal(s->handled, 1);
+  http_add_header(s->kept, "X-Two", "a\r\nX-Evil: b");
+  http_add_header(s->kept, "Cache-Control", "max-age=5");
+  http_problem(s->kept, 0, "queue-full", 7, "full of \"%s\"", "jobs");
+  hear(s, fd, &r, false);
+  char text[100];
+  expect_problem(&r, 503, "queue-full");
+  assert_string_equal(header_of(&r, "Retry-After", text, sizeof text), "7");
+  assert_string_equal(header_of(&r, "Cache-Control", text, sizeof text), "max-age=5");
+  assert_null(header_of(&r, "X-Evil", text, sizeof text));
+  assert_non_null(strstr(r.body, "full of \\\"jobs\\\""));
+  hear(s, fd, &r, false);
+  expect_text(&r, 200, "GET /echo");
+  assert_int_equal(s->gone, 0);
+  reply_drop(&r);
+  close(fd);
+}
+
+static void a_client_that_leaves_is_told_once(void **state) {
+  struct site *s = *state;
+  /* 0: reset; 1: plain close */
+  for (int how = 0; how < 2; how++) {
+    int fd = dial(s);
+    say(s, fd, "GET /keep HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    WAIT_FOR(s, s->kept);
+    if (how == 0)
+      setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1}, sizeof(struct linger));
+    close(fd);
+    WAIT_FOR(s, s->gone == how + 1);
+  }
+  for (int i = 0; i < 20; i++)
+    site_pump(s);
+  assert_int_equal(s->gone, 2);
+}
+
+static void a_half_closed_client_gets_its_reply(void **state) {
+  struct site *s = *state;
+  struct reply r = {0};
+  int fd = dial(s);
+  say(s, fd, "GET /keep HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  shutdown(fd, SHUT_WR);
+  WAIT_FOR(s, s->kept);
+  for (int i = 0; i < 10; i++)
+    site_pump(s);
+  assert_non_null(s->kept);
+  reply_text(s->kept, 200, "late");
+  hear(s, fd, &r, false);
+  expect_text(&r, 200, "late");
+  assert_int_equal(s->gone, 0);
+  close(fd);
+  fd = dial(s);
+  say(s, fd, "GET /echo HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  shutdown(fd, SHUT_WR);
+  hear(s, fd, &r, false);
+  assert_int_equal(r.status, 200);
+  close(fd);
+  reply_drop(&r);
+}
+
+static void silence_ends_a_connection(void **state) {
+  struct http_options o = site_options(*state);
+  o.idle_timeout_s = 1;
+  struct site *s = site_new(&o);
+  int silent = dial(s), half = dial(s), kept = dial(s);
+  say(s, half, "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Le");
+  say(s, kept, "GET /keep HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  WAIT_FOR(s, s->kept);
+  assert_true(hear_end(s, silent));
+  assert_true(hear_end(s, half));
+  /* A request that waits for us does not run out of time. */
+  struct reply r = {0};
+  assert_non_null(s->kept);
+  reply_text(s->kept, 200, "patience");
+  hear(s, kept, &r, false);
+  expect_text(&r, 200, "patience");
+  reply_drop(&r);
+  close(silent);
+  close(half);
+  close(kept);
+  site_free(s);
+}
+
+static void too_many_connections_are_told(void **state) {
+  struct http_options o = site_options(*state);
+  o.connections_max = 2;
+  struct site *s = site_new(&o);
+  int fds[3];
+  struct reply r = {0};
+  for (int i = 0; i < 3; i++) {
+    fds[i] = dial(s);
+    say(s, fds[i], "GET /echo HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    hear(s, fds[i], &r, false);
+    if (i < 2)
+      assert_int_equal(r.status, 200);
+    else
+      expect_problem(&r, 503, "too-many-connections");
+  }
+  assert_true(hear_end(s, fds[2]));
+  for (int i = 0; i < 3; i++)
+    close(fds[i]);
+  reply_drop(&r);
+  site_free(s);
+}
+
+static void an_idle_server_sleeps(void **state) {
+  struct site *s = *state;
+  int fd = dial(s);
+  struct reply r = {0};
+  say(s, fd, "GET /echo HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+  hear(s, fd, &r, false);
+  close(fd);
+  reply_drop(&r);
+  /* A timer of a connection that is gone rings once more at most; without it there is none. */
+  struct site *fresh = site_new(NULL);
+  for (int i = 0; i < 10; i++)
+    site_pump(fresh);
+  assert_int_equal(uv_backend_timeout(&fresh->loop), -1);
+  site_free(fresh);
+}
+
+static void a_taken_port_is_named(void **state) {
+  struct site *s = *state;
+  struct http_options o = site_options(s);
+  struct http *other;
+  struct err err;
+  o.port = s->port;
+  assert_true(http_open(&other, &s->loop, &o, &err) < 0);
+  char port[16];
+  snprintf(port, sizeof port, ":%d", s->port);
+  assert_non_null(strstr(err.text, port));
+}
+
+static void stopping(void **state) {
+  struct site *s = *state;
+  struct reply r = {0};
+  int kept = dial(s), idle = dial(s);
+  say(s, kept, "GET /keep HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  WAIT_FOR(s, s->kept);
+  http_stop_accepting(s->http);
+  http_stop_accepting(s->http);
+  reply_text(s->kept, 200, "still");
+  hear(s, kept, &r, false);
+  expect_text(&r, 200, "still");
+  assert_true(hear_end(s, kept)); /* told to close */
+  struct sockaddr_in to = {.sin_family = AF_INET,
+                           .sin_port = htons((uint16_t)s->port),
+                           .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  int fd = socket(AF_INET, SOCK_STREAM, 0);
+  assert_int_not_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+  close(fd);
+  http_close(s->http);
+  s->http = NULL;
+  assert_true(hear_end(s, idle));
+  close(kept);
+  close(idle);
+  reply_drop(&r);
+}
+
+static void closing_tells_who_waits(void **state) {
+  struct site *s = *state;
+  int fd = dial(s);
+  say(s, fd, "GET /keep HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  WAIT_FOR(s, s->kept);
+  http_close(s->http);
+  s->http = NULL;
+  assert_int_equal(s->gone, 1);
+  assert_true(hear_end(s, fd));
+  close(fd);
+}
+
+static bool rendered(struct site *s, struct buf *b, const char *line) {
+  buf_clear(b);
+  metrics_render(s->metrics, b);
+  return strstr(b->data, line) != NULL;
+}
+
+static void requests_are_counted(void **state) {
+  struct site *s = *state;
+  struct reply r = ask(s, "GET", "/echo", NULL, NULL, 0);
+  reply_drop(&r);
+  r = ask(s, "GET", "/nothing", NULL, NULL, 0);
+  reply_drop(&r);
+  int fd = dial(s);
+  say(s, fd, "BREW / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  hear(s, fd, &r, false);
+  close(fd);
+  struct buf b = {0};
+  WAIT_FOR(s, rendered(s, &b, "lathe_http_connections 0\n"));
+  assert_non_null(strstr(b.data, "lathe_http_requests_total{method=\"GET\",code=\"2xx\"} 1"));
+  assert_non_null(strstr(b.data, "lathe_http_requests_total{method=\"GET\",code=\"4xx\"} 1"));
+  assert_non_null(strstr(b.data, "lathe_http_requests_total{method=\"other\",code=\"4xx\"} 1"));
+  assert_non_null(strstr(b.data, "lathe_http_request_seconds_count 3"));
+  buf_free(&b);
+  reply_drop(&r);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      TEST(a_request_reaches_its_handler),
+      TEST(head_is_get_without_a_body),
+      TEST(unknown_paths_and_methods),
+      TEST(bad_targets),
+      TEST(what_is_not_http),
+      TEST(ambiguous_heads_are_refused),
+      TEST(hosts),
+      TEST(any_address_is_ours_when_listening_on_all),
+      TEST(origins),
+      TEST(preflight),
+      TEST(tokens),
+      TEST(keep_alive_and_pipelining),
+      TEST(a_reply_may_come_later),
+      TEST(a_client_that_leaves_is_told_once),
+      TEST(a_half_closed_client_gets_its_reply),
+      TEST(silence_ends_a_connection),
+      TEST(too_many_connections_are_told),
+      TEST(an_idle_server_sleeps),
+      TEST(a_taken_port_is_named),
+      TEST(stopping),
+      TEST(closing_tells_who_waits),
+      TEST(requests_are_counted),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
