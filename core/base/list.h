@@ -12,12 +12,14 @@ struct list {
   struct list *next, *prev;
 };
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): types and loop variables cannot stand in parentheses */
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 #define list_for_each(it, head)         for (struct list *it = (head)->next; it != (head); it = it->next)
 /* The body may remove `it`. */
 #define list_for_each_safe(it, head)                                                               \
   for (struct list *it = (head)->next, *it##_next = it->next; it != (head);                        \
        it = it##_next, it##_next = it->next)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static inline void list_init(struct list *l) {
   l->next = l->prev = l;

@@ -207,8 +207,8 @@ struct attempt *job_last(const struct job *job); /* NULL: none */
 struct attempt *job_add_attempt(struct job *job, struct place *place, int64_t now_us);
 struct record_attempt job_attempt_record(const struct attempt *a);
 void outcome_free(struct outcome *out);
-const char *event_queued(struct job *job, struct buf *out);
-const char *event_started(struct job *job, const struct attempt *a, struct buf *out);
+const char *event_queued(struct job *job, struct buf *b);
+const char *event_started(struct job *job, const struct attempt *a, struct buf *b);
 const char *event_ended(struct job *job, const struct outcome *out, struct buf *b);
 const char *event_requeued(struct job *job, const struct outcome *out, struct buf *b);
 const char *progress_done(const struct job *job, struct buf *b); /* that of a completed job */

@@ -17,8 +17,8 @@
  *   workers_run -> [sent] -> progress*, log* -> done(result)       exactly one `done` per step
  *
  * A backend with isolation FORK has one worker (the zygote) and a child per step; PROCESS has up to
- * `slots` workers, each doing one step at a time (several short steps may be sent ahead in a batch);
- * SHARED has one worker for all.
+ * `slots` workers, each doing one step at a time (several short steps may be sent ahead in a
+ * batch); SHARED has one worker for all.
  */
 #ifndef WORKERS_WORKERS_H
 #define WORKERS_WORKERS_H
@@ -39,13 +39,13 @@ enum step_class {
   STEP_OK,
   STEP_BAD_INPUT,
   STEP_CANCELLED,
-  STEP_RETRY,     /* also: rate limit, out of memory */
+  STEP_RETRY, /* also: rate limit, out of memory */
   STEP_PERMANENT,
   STEP_AUTH,
-  STEP_CRASHED,   /* the process ended by a signal or exit */
-  STEP_TIMEOUT,   /* wall time */
-  STEP_LIMIT,     /* CPU time, address space, output size */
-  STEP_LOST,      /* never begun: the worker died before it reached this step.  Costs no attempt */
+  STEP_CRASHED, /* the process ended by a signal or exit */
+  STEP_TIMEOUT, /* wall time */
+  STEP_LIMIT,   /* CPU time, address space, output size */
+  STEP_LOST,    /* never begun: the worker died before it reached this step.  Costs no attempt */
 };
 
 struct step_limits { /* 0: none */
@@ -58,10 +58,10 @@ struct step_input {
   const char *path; /* absolute path of the blob */
 };
 
-struct step { /* copied by workers_run, but for `owner` */
-  void *owner;            /* given back in the events */
+struct step {  /* copied by workers_run, but for `owner` */
+  void *owner; /* given back in the events */
   const char *job_id, *kind, *idem_key;
-  const char *spec_json;  /* {"params": {...}, "inputs": [{name, bytes, sha256}]} */
+  const char *spec_json; /* {"params": {...}, "inputs": [{name, bytes, sha256}]} */
   int attempt;
   struct step_limits limits;
   const struct step_input *inputs;
@@ -76,23 +76,31 @@ struct step_artifact {
 
 struct step_result {
   enum step_class class;
-  int32_t code;               /* the plugin's own result */
-  const char *message;        /* for people: what, where, what to do; NULL when OK */
-  int64_t retry_after_ms;     /* 0: not given */
-  const char *result_json;    /* content of the artifact result.json (at most 256 KiB), or NULL */
+  int32_t code;            /* the plugin's own result */
+  const char *message;     /* for people: what, where, what to do; NULL when OK */
+  int64_t retry_after_ms;  /* 0: not given */
+  const char *result_json; /* content of the artifact result.json (at most 256 KiB), or NULL */
   const struct step_artifact *artifacts;
   size_t artifact_count;
-  const char *workdir;        /* absolute; storage may move artifacts out of it.  NULL: none was made */
+  const char *workdir; /* absolute; storage may move artifacts out of it.  NULL: none was made */
 };
 
-enum backend_state { BACKEND_STARTING, BACKEND_READY, BACKEND_RESTARTING, BACKEND_FAILED, BACKEND_STOPPING };
+enum backend_state {
+  BACKEND_STARTING,
+  BACKEND_READY,
+  BACKEND_RESTARTING,
+  BACKEND_FAILED,
+  BACKEND_STOPPING
+};
 const char *backend_state_word(enum backend_state s);
 
 struct workers_events {
   /* The state, kinds or free slots of a backend changed: the queue may look again. */
   void (*changed)(void *ctx, struct backend *b);
-  void (*progress)(void *ctx, void *owner, int permille, const char *what, int64_t current, int64_t total);
-  void (*log)(void *ctx, void *owner, const char *text, size_t len); /* whole lines, UTF-8 made valid */
+  void (*progress)(void *ctx, void *owner, int permille, const char *what, int64_t current,
+                   int64_t total);
+  void (*log)(void *ctx, void *owner, const char *text,
+              size_t len); /* whole lines, UTF-8 made valid */
   /* The step is over.  The work folder may be used until workers_release_workdir(). */
   void (*done)(void *ctx, void *owner, const struct step_result *result);
   void *ctx;
@@ -105,8 +113,8 @@ struct workers_options {
   struct metrics *metrics;
 };
 struct workers *workers_new(uv_loop_t *loop, const struct workers_options *options);
-/* Kills what is left and frees; calls `stopped` when the last process was reaped.  No event comes from
- * here on, also not for steps that were under way. */
+/* Kills what is left and frees; calls `stopped` when the last process was reaped.  No event comes
+ * from here on, also not for steps that were under way. */
 void workers_free(struct workers *w, void (*stopped)(void *arg), void *arg);
 
 struct backend_option {
@@ -115,8 +123,8 @@ struct backend_option {
 };
 struct backend_options { /* copied */
   const char *name;
-  const char *plugin_path;  /* absolute path of the .so */
-  int slots;                /* steps at a time */
+  const char *plugin_path; /* absolute path of the .so */
+  int slots;               /* steps at a time */
   int nice;
   int64_t ready_timeout_ms, heartbeat_timeout_ms;
   int64_t restart_backoff_ms, restart_backoff_max_ms;
@@ -129,8 +137,8 @@ struct backend *workers_add(struct workers *w, const struct backend_options *o);
 /* Applies new options: slots at once; anything that a running process cannot take by starting new
  * workers and letting the old ones finish their steps. */
 void workers_change(struct backend *b, const struct backend_options *o);
-/* Finishes running steps, takes no more, then the backend is gone: workers_find and workers_next skip it
- * from now on, and the pointer is good until its last `done`. */
+/* Finishes running steps, takes no more, then the backend is gone: workers_find and workers_next
+ * skip it from now on, and the pointer is good until its last `done`. */
 void workers_remove(struct backend *b);
 
 /* ---- what a backend is ---- */
@@ -138,10 +146,10 @@ const char *backend_name(const struct backend *b);
 enum backend_state backend_state(const struct backend *b);
 const char *backend_message(const struct backend *b); /* why it is not ready; NULL when it is */
 const char *backend_plugin(const struct backend *b);  /* path */
-const char *backend_plugin_version(const struct backend *b);  /* NULL before hello */
+const char *backend_plugin_version(const struct backend *b); /* NULL before hello */
 const char *backend_device(const struct backend *b);
-const char *backend_isolation(const struct backend *b);       /* "fork", "process", "shared" */
-const char *const *backend_kinds(const struct backend *b);    /* NULL-terminated; empty before hello */
+const char *backend_isolation(const struct backend *b);    /* "fork", "process", "shared" */
+const char *const *backend_kinds(const struct backend *b); /* NULL-terminated; empty before hello */
 bool backend_does(const struct backend *b, const char *kind);
 int backend_slots(const struct backend *b);
 int backend_running(const struct backend *b);
@@ -150,15 +158,17 @@ int backend_running(const struct backend *b);
 int backend_room(const struct backend *b);
 int backend_restarts(const struct backend *b);
 struct backend *workers_find(const struct workers *w, const char *name);
-struct backend *workers_next(const struct workers *w, const struct backend *previous); /* NULL: first */
+struct backend *workers_next(const struct workers *w,
+                             const struct backend *previous); /* NULL: first */
 
 /* ---- steps ---- */
 /* Hands a step over; sent with others at the end of the loop's turn.  Never fails at once: what
  * goes wrong comes as `done`.  The caller keeps backend_room() in mind. */
 struct workers_step *workers_run(struct backend *b, const struct step *step);
-/* Asks once.  A forked child is killed (SIGKILL) at once, with all that it started; a resident process is
- * told, and killed 3 ms later if the step still runs; a shared worker is told and killed past a grace of
- * 2 s.  `done` comes with STEP_CANCELLED, unless it had just ended; never from inside this call. */
+/* Asks once.  A forked child is killed (SIGKILL) at once, with all that it started; a resident
+ * process is told, and killed 3 ms later if the step still runs; a shared worker is told and killed
+ * past a grace of 2 s.  `done` comes with STEP_CANCELLED, unless it had just ended; never from
+ * inside this call. */
 void workers_cancel(struct workers_step *s);
 /* After `done`: the work folder may go (its path is removed on the thread pool, or reused). */
 void workers_release_workdir(struct workers *w, const char *workdir);

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* clang-format off: columns are set by hand */
 #define LATHE_MAGIC     0x4c544831u /* "LTH1" */
 #define LATHE_ABI_MAJOR 1           /* is in the entry symbol's name */
 #define LATHE_ABI_MINOR 0           /* one more for each batch of appended fields */
@@ -162,4 +163,5 @@ extern "C"
 #endif
 __attribute__((visibility("default")))
 const struct lathe_plugin *lathe_plugin_v1(void); /* the one exported symbol */
+/* clang-format on */
 #endif
