@@ -35,10 +35,25 @@ struct conn *conn_of(struct MHD_Connection *mhd) {
   return MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
+static void end_reading(struct conn *c) {
+  list_remove(&c->fin_link);
+  list_push_back(&c->h->ended, &c->fin_link);
+  turn_wake(c->h);
+}
+
 void conn_awaits_head(struct conn *c) {
   c->request = NULL;
   c->since_ms = clock_mono_ms();
   list_push_back(&c->h->waiting_conns, &c->link);
+  if (c->h->stopping)
+    end_reading(c);
+}
+
+/* What a client has sent already is still answered. */
+void conn_end_waiting(struct http *h) {
+  list_for_each(it, &h->waiting_conns) {
+    end_reading(container_of(it, struct conn, link));
+  }
 }
 
 void conn_has_head(struct conn *c, struct http_request *r) {
@@ -117,8 +132,7 @@ static void conn_hung_up(struct conn *c, uint32_t events) {
   struct http_request *r = c->request;
   if (!c->half_closed) {
     c->half_closed = true;
-    list_push_back(&c->h->ended, &c->fin_link);
-    turn_wake(c->h);
+    end_reading(c);
   }
   if (!r || !r->suspended)
     return; /* libmicrohttpd sees it itself */

@@ -156,8 +156,9 @@ struct conn *conn_of(struct MHD_Connection *mhd);
 void conn_awaits_head(struct conn *c);
 void conn_has_head(struct conn *c, struct http_request *r);
 void conn_close_slow(struct http *h, int64_t now_ms);
-void conn_tell_ended(struct http *h);                         /* after MHD_run */
-void conn_on_watch(struct http *h);                           /* hang-ups */
+void conn_end_waiting(struct http *h); /* closes connections without a request */
+void conn_tell_ended(struct http *h);  /* after MHD_run */
+void conn_on_watch(struct http *h);    /* hang-ups */
 int64_t conn_close_lingering(struct http *h, int64_t now_ms); /* returns the next deadline or 0 */
 
 /* request.c */

@@ -219,6 +219,7 @@ void http_stop_accepting(struct http *h) {
   if (fd >= 0)
     close(fd);
   stream_finish_all(h);
+  conn_end_waiting(h);
 }
 
 void http_close(struct http *h) {
