@@ -68,8 +68,9 @@ def test_unknown_kind_and_parameters(client):
     assert "step" in p["detail"] and "steps" in p["detail"]
     p = client.post("/api/jobs/echo", {"params": {"steps": 10001}}).problem(422, "bad-parameter")
     assert "steps" in p["detail"] and "10000" in p["detail"]
-    for value in (-1, 1.5, "many", True, 2**70):
+    for value in (-1, 1.5, "many", True):
         client.post("/api/jobs/echo", {"params": {"steps": value}}).problem(422, "bad-parameter")
+    client.post("/api/jobs/echo", {"params": {"steps": 2**70}}).problem(422, "bad-parameter")
     client.post("/api/jobs/echo", {"params": {"fail": "badly"}}).problem(422, "bad-parameter")
     client.form("/api/jobs/echo", [], {"steps": "ten"}).problem(422, "bad-parameter")
     client.form("/api/jobs/echo", [], {"stepps": "1"}).problem(422, "unknown-parameter")
