@@ -14,7 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* clang-format off: columns are set by hand */
+/* columns are set by hand */
+/* clang-format off */
 #define LATHE_MAGIC     0x4c544831u /* "LTH1" */
 #define LATHE_ABI_MAJOR 1           /* is in the entry symbol's name */
 #define LATHE_ABI_MINOR 0           /* one more for each batch of appended fields */
