@@ -15,7 +15,7 @@ static const struct {
   size_t value, count; /* offsets in struct head; count 0: not counted */
 } wanted[] = {
 #define WANTED(text, member, counter)                                                              \
-  { text, sizeof text - 1, offsetof(struct head, member), counter }
+  { text, sizeof(text) - 1, offsetof(struct head, member), counter }
     WANTED("Host", host, offsetof(struct head, hosts)),
     WANTED("Origin", origin, 0),
     WANTED("Authorization", authorization, 0),

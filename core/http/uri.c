@@ -106,7 +106,7 @@ const char *uri_parse(struct uri *u, const char *target) {
   size_t len = strlen(target);
   *u = (struct uri){.text = mem_alloc(2 * len + 4)};
   char *raw = u->text, *work = u->text + len + 2;
-  memcpy(raw, target, len);
+  memcpy(raw, target, len + 1);
   u->raw = raw;
   char *start = cut_authority(u, raw);
   if (u->authority && *start != '/') { /* "http://host?query": the path is "/" */
