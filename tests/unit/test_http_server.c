@@ -101,8 +101,7 @@ static void what_is_not_http(void **state) {
       "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
       "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5, 7\r\n\r\nabcde",
       "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-      "POST /raw HTTP/1.1\r\nHost: [::1]\r\nTransfer-Encoding: "
-      "chunked\r\n\r\nfffffffffffffffff\r\n",
+      "POST /raw HTTP/1.1\r\nHost: [::1]\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\n",
   };
   for (size_t i = 0; i < sizeof garbage / sizeof *garbage; i++) {
     struct reply r = {0};
