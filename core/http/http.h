@@ -9,6 +9,8 @@
  * While a request waits for its reply (a commit, a worker, the disk) its connection
  * is suspended and costs nothing.  After http_reply*, http_problem or
  * http_stream_begin the request belongs to the room again: do not touch it.
+ *
+ * The program must ignore SIGPIPE: files are sent by the kernel, which raises it.
  */
 #ifndef HTTP_HTTP_H
 #define HTTP_HTTP_H
@@ -99,7 +101,8 @@ const char *http_client(const struct http_request *r); /* name of the token, "" 
 const char *http_body(const struct http_request *r,
                       size_t *len);              /* gathered body, NUL-terminated */
 bool http_is_form(const struct http_request *r); /* the body was multipart */
-/* Fields and files of a form, in order; each(): file is the sink's, NULL for a field. */
+/* Fields and files of a form, in order; each(): file is the sink's, NULL for a field.  What
+ * http_take_file took is left out. */
 void http_form_each(struct http_request *r,
                     void (*each)(void *arg, const char *field, const char *value, size_t len,
                                  void *file),
@@ -111,7 +114,8 @@ void *http_take_file(struct http_request *r);
 /* A place for the handler's own state of a request. */
 void http_set_user(struct http_request *r, void *user);
 void *http_user(const struct http_request *r);
-/* Called once if the client goes away before the reply; the request is gone after it. */
+/* Called once if the client goes away before the reply; the request is gone after it.  A client
+ * that only closes its sending side still has two seconds for the reply. */
 void http_on_abort(struct http_request *r, void (*gone)(void *arg), void *arg);
 
 /* ---- the reply ---- */

@@ -338,6 +338,29 @@ static void an_upload_that_stops_is_forgotten(void **state) {
   assert_int_equal(s->handled, 0);
 }
 
+/* The end of what the client sends is no end of its patience. */
+static void a_half_closed_client_may_upload(void **state) {
+  struct site *s = *state;
+  s->later_finish = true;
+  for (int every = 0; every < 40; every += 13) {
+    struct buf b = {0};
+    struct reply r = {0};
+    int fd = dial(s);
+    s->later_every = every;
+    buf_puts(&b, "POST /raw HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n");
+    buf_reserve(&b, 1000000);
+    memset(b.data + b.len, 'x', 1000000);
+    b.len += 1000000;
+    say_n(s, fd, b.data, b.len);
+    shutdown(fd, SHUT_WR);
+    hear(s, fd, &r, false);
+    expect_text(&r, 201, "taken=1");
+    close(fd);
+    buf_free(&b);
+    reply_drop(&r);
+  }
+}
+
 static void a_client_may_leave_while_the_sink_finishes(void **state) {
   struct site *s = *state;
   s->later_finish = true;
@@ -422,6 +445,7 @@ int main(void) {
       TEST(a_sink_may_refuse),
       TEST(what_the_handler_leaves_is_aborted),
       TEST(an_upload_that_stops_is_forgotten),
+      TEST(a_half_closed_client_may_upload),
       TEST(a_client_may_leave_while_the_sink_finishes),
       TEST(a_client_may_leave_while_the_handler_thinks),
       TEST(closing_in_the_middle_of_everything),
