@@ -227,6 +227,29 @@ static void a_raw_sink_may_wait(void **state) {
   free(bytes);
 }
 
+/* Several chunks lie in one buffer; the sink asks to wait after each. */
+static void a_sink_may_wait_between_chunks(void **state) {
+  struct site *s = *state;
+  s->later_every = 1;
+  struct buf b = {0};
+  struct reply r = {0};
+  buf_puts(&b, "POST /raw HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
+  for (int i = 0; i < 200; i++)
+    buf_printf(&b, "3\r\n%03d\r\n", i);
+  buf_puts(&b, "0\r\n\r\n");
+  int fd = dial(s);
+  say_n(s, fd, b.data, b.len);
+  hear(s, fd, &r, false);
+  expect_text(&r, 201, "taken=1");
+  assert_int_equal(s->writes, 200);
+  assert_int_equal(s->stored.len, 2 + 600 + 1);
+  assert_int_equal(memcmp(s->stored.data, "/:000001002", 11), 0);
+  assert_int_equal(memcmp(s->stored.data + 2 + 597, "199|", 4), 0);
+  close(fd);
+  buf_free(&b);
+  reply_drop(&r);
+}
+
 static void a_sink_may_fail(void **state) {
   struct site *s = *state;
   static const struct {
@@ -440,6 +463,7 @@ int main(void) {
       TEST(broken_forms),
       TEST(a_sink_may_wait),
       TEST(a_raw_sink_may_wait),
+      TEST(a_sink_may_wait_between_chunks),
       TEST(a_sink_may_fail),
       TEST(a_sink_may_fail_late),
       TEST(a_sink_may_refuse),
