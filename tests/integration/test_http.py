@@ -121,6 +121,18 @@ def test_bodies_that_are_too_large(make_daemon):
     assert c.run()["status"] == "completed"
 
 
+def test_a_chunked_upload_arrives_as_sent(client):
+    """Many chunks in one read, while the disk takes the ones before."""
+    data = bytes(range(256)) * 16384
+    for size in (1000, 4096, 65536):
+        chunks = b"".join(b"%x\r\n" % len(p) + p + b"\r\n"
+                          for p in (data[i:i + size] for i in range(0, len(data), size)))
+        raw = client.raw(b"POST /api/blobs HTTP/1.1\r\n" + HOST + b"Content-Type: application/octet-stream\r\n"
+                         b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n" + chunks + b"0\r\n\r\n")
+        assert status_of(raw) in (200, 201), raw[:300]
+        assert hashlib.sha256(data).hexdigest().encode() in raw
+
+
 def test_headers_and_targets_that_are_too_long(client):
     raw = client.raw(b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")
     assert not raw or status_of(raw) in (400, 404, 413, 414, 431)
