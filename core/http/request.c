@@ -188,9 +188,6 @@ static enum MHD_Result data_call(struct http_request *r, const char *data, size_
    * suspended.  What is not taken is offered again. */
   if (r->suspended)
     return MHD_YES;
-  /* With the next chunk at hand libmicrohttpd calls once more, suspended or not. */
-  if (r->suspended)
-    return MHD_YES;
   int64_t slow_ms = (clock_mono_us() - r->started_us) / 1000 - BODY_GRACE_MS;
   r->body.received += (int64_t)*size;
   metric_add(r->h->received, (int64_t)*size);
