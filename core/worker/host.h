@@ -22,6 +22,7 @@ struct host {
   char *backend, *work_root;
   uint32_t slots, heartbeat_ms;
   int nice;
+  int log_fds[2]; /* both ends of the pipe for stdout and stderr, from lathed; -1: none */
   struct plugin_value *values;
   size_t value_count;
   char message[1000]; /* of create() */

@@ -6,7 +6,7 @@
  *        |                        |            |
  *        +------------------------+------------+--> REFUSED(why), exit
  *
- *   lathe-worker FD PLUGIN.so [BOARD-FD]                         as lathed starts it
+ *   lathe-worker FD PLUGIN.so [BOARD-FD [LOG-FD]]                as lathed starts it
  *   lathe-worker --describe PLUGIN.so                            the descriptor and options as JSON
  *   lathe-worker --check-options PLUGIN.so [KEY VALUE WHERE]...  one line for each error
  */
@@ -28,9 +28,9 @@
 
 enum { EXIT_REFUSED = 3, READY_POLL_MS = 50 };
 
-int serve_redirect_output(void) {
-  int fds[2];
-  if (pipe2(fds, O_CLOEXEC) < 0)
+int serve_redirect_output(struct host *h) {
+  int fds[2] = {h->log_fds[0], h->log_fds[1]};
+  if (fds[0] < 0 && pipe2(fds, O_CLOEXEC) < 0)
     return -1;
   fcntl(fds[0], F_SETFL, O_NONBLOCK);
   fflush(NULL);
@@ -131,7 +131,9 @@ static int serve(struct host *h) {
   wire_put_bare(link_begin(h->link), WIRE_READY, 0);
   link_end(h->link, true);
   switch (h->plugin.d.isolation) {
-  case LATHE_FORK:
+  case LATHE_FORK: /* each child has a pipe of its own */
+    close(h->log_fds[0]);
+    close(h->log_fds[1]);
     return serve_fork(h);
   case LATHE_PROCESS:
     return serve_process(h);
@@ -150,7 +152,16 @@ static struct wire_board *map_board(const char *fd_text) {
   return page == MAP_FAILED ? &none : page;
 }
 
-static int work(const char *fd_text, const char *path, const char *board_fd) {
+/* The pipe that lathed made: its reading end is LOG-FD, the writing end the number after it. */
+static void take_log_pipe(struct host *h, const char *fd_text) {
+  for (int i = 0; i < 2; i++) {
+    h->log_fds[i] = fd_text ? atoi(fd_text) + i : -1;
+    if (fd_text)
+      fcntl(h->log_fds[i], F_SETFD, FD_CLOEXEC);
+  }
+}
+
+static int work(const char *fd_text, const char *path, const char *board_fd, const char *log_fd) {
   struct host h = {0};
   struct link link;
   struct err err = {0};
@@ -164,6 +175,7 @@ static int work(const char *fd_text, const char *path, const char *board_fd) {
   link_init(&link, fd);
   h.link = &link;
   h.board = map_board(board_fd);
+  take_log_pipe(&h, log_fd);
   logger_init(&h.log, &link, 0, 0);
   host_init(&h);
   if (plugin_load(&h.plugin, path, &err) < 0)
@@ -228,14 +240,14 @@ int main(int argc, char **argv) {
   if (argc == 2 && strcmp(argv[1], "--version") == 0)
     return printf("lathe-worker %s (plugin ABI %d.%d)\n", LATHE_VERSION, LATHE_ABI_MAJOR,
                   HOST_MINOR) < 0;
-  if ((argc == 3 || argc == 4) && argv[1][0] != '-')
-    return work(argv[1], argv[2], argc == 4 ? argv[3] : NULL);
+  if (argc >= 3 && argc <= 5 && argv[1][0] != '-')
+    return work(argv[1], argv[2], argc > 3 ? argv[3] : NULL, argc > 4 ? argv[4] : NULL);
   fputs(
       "usage: lathe-worker --describe PLUGIN.so                            its descriptor as JSON\n"
       "       lathe-worker --check-options PLUGIN.so [KEY VALUE WHERE]...  one line for each "
       "error\n"
       "       lathe-worker --version\n"
-      "lathed starts its workers itself: lathe-worker FD PLUGIN.so [BOARD-FD]\n",
+      "lathed starts its workers itself: lathe-worker FD PLUGIN.so [BOARD-FD [LOG-FD]]\n",
       argc == 2 && strcmp(argv[1], "--help") == 0 ? stdout : stderr);
   return argc == 2 && strcmp(argv[1], "--help") == 0 ? 0 : EXIT_FAILURE;
 }

@@ -355,7 +355,7 @@ int serve_process(struct host *h) {
   struct resident r = {
       .host = h,
       .folder.fd = -1,
-      .log_fd = serve_redirect_output(),
+      .log_fd = serve_redirect_output(h),
       .timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC),
       .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
   };

@@ -13,8 +13,8 @@ int serve_process(struct host *h);
 int serve_shared(struct host *h);
 
 /* stdout and stderr of the process go into a pipe from now on; returns its reading end, which does
- * not block. */
-int serve_redirect_output(void);
+ * not block.  It is lathed's pipe where it gave one: lathed then reads what a death left in it. */
+int serve_redirect_output(struct host *h);
 /* Writes PREFIX: TEXT to the daemon's log by way of the backend's log. */
 void serve_complain(struct host *h, const struct err *err);
 

@@ -226,7 +226,7 @@ int serve_shared(struct host *h) {
   int64_t heartbeat_at = 0;
   *c = (struct crew){
       .host = h,
-      .log_fd = serve_redirect_output(),
+      .log_fd = serve_redirect_output(h),
       .most = most && most < h->slots ? most : h->slots,
   };
   pthread_mutex_init(&c->lock, NULL);

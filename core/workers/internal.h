@@ -72,6 +72,8 @@ struct worker {
   char why[300];
   pid_t pid;
   int fd, pidfd;
+  int log_fd;   /* reading end of the pipe that its stdout and stderr may go into */
+  bool refused; /* it said itself why it cannot start */
   uv_poll_t socket, exit;
   int open_handles;
   bool writable_wanted;
@@ -131,6 +133,8 @@ void steps_tell_doomed(struct backend *b);
 void steps_tick(struct backend *b);
 void steps_done(struct worker *k, const struct wire_frame *f);
 void steps_event(struct worker *k, const struct wire_frame *f); /* BEGAN, PROGRESS, LOG */
+/* Whole lines of a step, or of the backend when token is 0. */
+void steps_log(struct worker *k, uint64_t token, const char *text, size_t len);
 void steps_recalled(struct worker *k, const struct wire_frame *f);
 /* The worker is dead: what becomes of its steps.  signal, exit_code: how it ended. */
 void steps_settle(struct worker *k, int signal, int exit_code);

@@ -359,6 +359,15 @@ static void log_of_backend(struct backend *b, const char *text, size_t len) {
   }
 }
 
+void steps_log(struct worker *k, uint64_t token, const char *text, size_t len) {
+  const struct workers_events *e = &k->b->w->events;
+  const struct workers_step *s = token ? find(k, token) : NULL;
+  if (token == 0)
+    log_of_backend(k->b, text, len);
+  else if (s)
+    e->log(e->ctx, s->owner, text, len);
+}
+
 void steps_event(struct worker *k, const struct wire_frame *f) {
   struct workers_events *e = &k->b->w->events;
   struct workers_step *s = f->token ? find(k, f->token) : NULL;
@@ -371,10 +380,8 @@ void steps_event(struct worker *k, const struct wire_frame *f) {
   int rc = 0;
   if (f->type == WIRE_LOG) {
     rc = wire_get_log(f, &level, &text, &len, &err);
-    if (rc == 0 && f->token == 0)
-      log_of_backend(k->b, text, len);
-    else if (rc == 0 && s)
-      e->log(e->ctx, s->owner, text, len);
+    if (rc == 0)
+      steps_log(k, f->token, text, len);
   } else if (f->type == WIRE_PROGRESS) {
     rc = wire_get_progress(f, &progress, &err);
     if (rc == 0 && s)

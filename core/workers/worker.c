@@ -27,9 +27,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define READ_SIZE (64u << 10)
-#define SOCKET_FD 3 /* in the worker */
-#define BOARD_FD  4
+#define READ_SIZE  (64u << 10)
+#define SOCKET_FD  3 /* in the worker */
+#define BOARD_FD   4
+#define LOG_FD     5 /* and its writing end after it */
+#define LAST_WORDS (16u << 10)
 
 extern char **environ;
 
@@ -131,6 +133,7 @@ static bool take_refused(struct worker *k, const struct wire_frame *f, struct er
     return false;
   if (k->generation == k->b->generation)
     backend_refused(k->b, again, text);
+  k->refused = true;
   worker_kill(k, 0, "it refused to start");
   return true;
 }
@@ -215,6 +218,7 @@ static void handle_closed(uv_handle_t *handle) {
   struct backend *b = k->b;
   close(k->fd);
   close(k->pidfd);
+  close(k->log_fd);
   munmap(k->board, sizeof *k->board);
   wire_input_free(&k->in);
   buf_free(&k->out);
@@ -242,7 +246,7 @@ static void tell(struct worker *k, int signal, int exit_code) {
 /* For backend_message(). */
 static void note_death(struct worker *k, int signal, int exit_code) {
   struct backend *b = k->b;
-  if (b->refused || k->retiring || k->generation != b->generation)
+  if (b->refused || k->refused || k->retiring || k->generation != b->generation)
     return;
   const char *when = k->state == WORKER_READY      ? "at work"
                      : k->state == WORKER_CREATING ? "while its plugin started (create)"
@@ -263,6 +267,24 @@ static void note_death(struct worker *k, int signal, int exit_code) {
   b->has_message = true;
 }
 
+/* A worker reads its own output; what it had no more time for is here. */
+static void last_words(struct worker *k) {
+  char piece[LAST_WORDS];
+  struct buf text = {0};
+  ssize_t n = read(k->log_fd, piece, sizeof piece);
+  if (n <= 0 || k->b->w->freeing)
+    return;
+  buf_put_utf8(&text, piece, (size_t)n);
+  for (size_t i = 0; i < text.len; i++)
+    if ((unsigned char)text.data[i] < ' ' && text.data[i] != '\n' && text.data[i] != '\t')
+      text.data[i] = ' ';
+  if (text.data[text.len - 1] != '\n')
+    buf_putc(&text, '\n');
+  uint64_t token = k->b->isolation == WIRE_PROCESS ? atomic_load(&k->board->running) : 0;
+  steps_log(k, token, text.data, text.len);
+  buf_free(&text);
+}
+
 static void on_exit_of(uv_poll_t *handle, int status, int events) {
   struct worker *k = handle->data;
   int result = 0;
@@ -273,7 +295,8 @@ static void on_exit_of(uv_poll_t *handle, int status, int events) {
   int signal = WIFSIGNALED(result) ? WTERMSIG(result) : 0;
   int exit_code = WIFEXITED(result) ? WEXITSTATUS(result) : 0;
   if (!uv_is_closing((uv_handle_t *)&k->socket) && !k->b->w->freeing)
-    read_frames(k); /* its last words */
+    read_frames(k);
+  last_words(k);
   tell(k, signal, exit_code);
   if (!k->b->has_message || k->state != WORKER_READY)
     note_death(k, signal, exit_code);
@@ -302,20 +325,56 @@ static int lift(int fd) {
   return high;
 }
 
-static int spawn(struct backend *b, int socket_fd, int board_fd, pid_t *pid) {
-  char socket_text[12], board_text[12];
+struct gifts { /* what a worker inherits, above the numbers that it gets there, and our ends */
+  int socket, board, log_in, log_out;
+  int our_socket, our_log;
+  struct wire_board *page;
+};
+
+static const struct gifts no_gifts = {-1, -1, -1, -1, -1, -1, MAP_FAILED};
+
+/* Returns 0, or negative with errno set. */
+static int make_gifts(struct gifts *g) {
+  int pair[2], pipe_fds[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+    return -1;
+  g->our_socket = pair[0];
+  if ((g->socket = lift(pair[1])) < 0 || pipe2(pipe_fds, O_CLOEXEC) < 0)
+    return -1;
+  g->our_log = pipe_fds[0];
+  if ((g->log_out = lift(pipe_fds[1])) < 0 || fcntl(g->our_log, F_SETFL, O_NONBLOCK) < 0 ||
+      (g->log_in = fcntl(g->our_log, F_DUPFD_CLOEXEC, 16)) < 0)
+    return -1;
+  int board = memfd_create("lathe-board", MFD_CLOEXEC);
+  if (board < 0 || (g->board = lift(board)) < 0 || ftruncate(g->board, sizeof *g->page) < 0)
+    return -1;
+  g->page = mmap(NULL, sizeof *g->page, PROT_READ | PROT_WRITE, MAP_SHARED, g->board, 0);
+  return g->page == MAP_FAILED ? -1 : 0;
+}
+
+static void close_all(const int *fds, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (fds[i] >= 0)
+      close(fds[i]);
+}
+
+static int spawn(struct backend *b, const struct gifts *g, pid_t *pid) {
+  char socket_text[12], board_text[12], log_text[12];
   posix_spawn_file_actions_t files;
   posix_spawnattr_t attr;
   sigset_t none, all;
   snprintf(socket_text, sizeof socket_text, "%d", SOCKET_FD);
   snprintf(board_text, sizeof board_text, "%d", BOARD_FD);
-  char *argv[] = {b->w->program, socket_text, (char *)(uintptr_t)b->o.plugin_path, board_text,
-                  NULL};
+  snprintf(log_text, sizeof log_text, "%d", LOG_FD);
+  char *argv[] = {b->w->program, socket_text, (char *)(uintptr_t)b->o.plugin_path,
+                  board_text,    log_text,    NULL};
   posix_spawn_file_actions_init(&files);
   posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
-  posix_spawn_file_actions_adddup2(&files, socket_fd, SOCKET_FD);
-  posix_spawn_file_actions_adddup2(&files, board_fd, BOARD_FD);
+  posix_spawn_file_actions_adddup2(&files, g->socket, SOCKET_FD);
+  posix_spawn_file_actions_adddup2(&files, g->board, BOARD_FD);
+  posix_spawn_file_actions_adddup2(&files, g->log_in, LOG_FD);
+  posix_spawn_file_actions_adddup2(&files, g->log_out, LOG_FD + 1);
   posix_spawnattr_init(&attr);
   sigemptyset(&none);
   sigfillset(&all);
@@ -341,31 +400,24 @@ static void watch(struct worker *k) {
 }
 
 int worker_start(struct backend *b, struct err *err) {
-  int pair[2] = {-1, -1}, board = -1, pidfd = -1, rc = 0;
-  struct wire_board *page = MAP_FAILED;
+  struct gifts g = no_gifts;
+  int pidfd = -1, rc = 0;
   pid_t pid = 0;
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 ||
-      (pair[1] = lift(pair[1])) < 0 || (board = memfd_create("lathe-board", MFD_CLOEXEC)) < 0 ||
-      (board = lift(board)) < 0 || ftruncate(board, sizeof *page) < 0 ||
-      (page = mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED, board, 0)) == MAP_FAILED)
+  if (make_gifts(&g) < 0)
     rc = err_sys(err, errno, "a worker cannot be started for backend %s", b->o.name);
-  else if ((errno = spawn(b, pair[1], board, &pid)) != 0)
+  else if ((errno = spawn(b, &g, &pid)) != 0)
     rc = err_sys(err, errno, "%s cannot be started for backend %s", b->w->program, b->o.name);
   else if ((pidfd = pidfd_open(pid, 0)) < 0)
     rc = err_sys(err, errno, "the worker of backend %s cannot be watched", b->o.name);
-  if (pair[1] >= 0)
-    close(pair[1]);
-  if (board >= 0)
-    close(board);
+  close_all((const int[]){g.socket, g.board, g.log_in, g.log_out}, 4);
   if (rc < 0) {
     if (pid > 0) {
       kill(pid, SIGKILL);
       waitpid(pid, NULL, 0);
     }
-    if (pair[0] >= 0)
-      close(pair[0]);
-    if (page != MAP_FAILED)
-      munmap(page, sizeof *page);
+    close_all((const int[]){g.our_socket, g.our_log}, 2);
+    if (g.page != MAP_FAILED)
+      munmap(g.page, sizeof *g.page);
     return rc;
   }
   fcntl(pidfd, F_SETFD, FD_CLOEXEC);
@@ -373,9 +425,10 @@ int worker_start(struct backend *b, struct err *err) {
   k->b = b;
   k->generation = b->generation;
   k->pid = pid;
-  k->fd = pair[0];
+  k->fd = g.our_socket;
   k->pidfd = pidfd;
-  k->board = page;
+  k->log_fd = g.our_log;
+  k->board = g.page;
   k->started_at = k->heard_at = uv_now(b->w->loop);
   list_init(&k->steps);
   list_init(&k->dirty);

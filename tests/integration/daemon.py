@@ -135,6 +135,8 @@ class Daemon:
         finally:
             process.stdout.close()
         assert got == code, f"exit code {got} after SIGTERM\n{self.log()}"
+        found = re.search(r"(runtime error:|ERROR: (Address|Leak)Sanitizer: (?!SEGV|ABRT|CPU)).*", self.log(100000))
+        assert not found, f"{found.group(0)}\n{self.log(400)}"
 
     def kill(self):
         """SIGKILL: what a crash or a power cut leaves behind."""
