@@ -120,8 +120,9 @@ int out_decimals(double magnitude) {
 char *out_fixed(char *p, double value, int decimals) {
   double scaled = value * TENS[decimals];
   if (!(fabs(scaled) < 9e18)) { /* also NaN */
-    memcpy(p, "null", 4);
-    return p + 4;
+    for (const char *none = "null"; *none; none++)
+      *p++ = *none;
+    return p;
   }
   int64_t n = llround(scaled);
   if (n < 0) {
@@ -132,7 +133,7 @@ char *out_fixed(char *p, double value, int decimals) {
     n /= 10;
     decimals--;
   }
-  char digits[24];
+  char digits[24] = {0};
   int count = 0;
   do {
     digits[count++] = (char)('0' + n % 10);

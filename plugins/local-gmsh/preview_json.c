@@ -47,7 +47,7 @@ static struct node_text *node_texts(const struct soup *s, const struct geometry 
 static void put_vertices(struct out *o, const struct soup *s, const struct geometry *g) {
   struct out texts = {0};
   struct node_text *nodes = node_texts(s, g, &texts);
-  for (size_t i = 0; i < 3 * s->triangle_count; i++) {
+  for (size_t i = 0; texts.data && i < 3 * s->triangle_count; i++) {
     const struct node_text *n = &nodes[s->triangles[i]];
     char *p = out_room(o, TEXT_MAX);
     memcpy(p, texts.data + n->at, n->len);

@@ -56,10 +56,10 @@ static bool three_numbers(const char *p, const char *end) {
       return false;
     if (p < end && !isspace((unsigned char)*p))
       return false;
-    /* An exponent of more than a digit is rare: only then is the value worth parsing. */
-    const char *e = memchr(from, 'e', (size_t)(p - from));
-    if ((e || (e = memchr(from, 'E', (size_t)(p - from))) != NULL || p - from > 10) &&
-        !(fabs(strtod(from, NULL)) <= COORDINATE_MAX))
+    /* Short numbers without an exponent cannot be too large: parsing them all would take longer. */
+    size_t len = (size_t)(p - from);
+    bool suspect = len > 10 || memchr(from, 'e', len) || memchr(from, 'E', len);
+    if (suspect && !(fabs(strtod(from, NULL)) <= COORDINATE_MAX))
       return false;
   }
   return true;

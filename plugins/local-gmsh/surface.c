@@ -60,7 +60,7 @@ static size_t find_missing(const struct task *t, const struct soup *s, struct ou
 /* An error that names no place: the first empty face is where. */
 static void say_where(struct task *t, struct outcome *o) {
   struct soup s;
-  double at[3];
+  double at[3] = {0};
   size_t len = strlen(o->text);
   if (strstr(o->text, " near (") || !soup_take(&s, 0))
     return;
@@ -83,7 +83,7 @@ bool surface_generate(struct task *t, struct outcome *o) {
  * which. */
 static bool check_faces(const struct task *t, const struct soup *s, bool errors,
                         struct outcome *o) {
-  double at[3];
+  double at[3] = {0};
   if (s->triangle_count == 0)
     return outcome_fail(o, REASON_EMPTY,
                         "the surface mesh came out empty: no face could be triangulated");
