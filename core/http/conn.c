@@ -145,11 +145,16 @@ static void conn_hung_up(struct conn *c, uint32_t events) {
 
 /* Bytes and the end after them may come as one event.  libmicrohttpd then reads the bytes, takes
  * the short read for all there is, and waits for an event that was already.  Our shutting what the
- * client has shut makes a new one and loses nothing. */
+ * client has shut makes a new one and loses nothing; but it helps only once the bytes are read. */
 void conn_tell_ended(struct http *h) {
-  struct list *it;
-  while ((it = list_pop_front(&h->ended)))
-    shutdown(container_of(it, struct conn, fin_link)->fd, SHUT_RD);
+  list_for_each_safe(it, &h->ended) {
+    struct conn *c = container_of(it, struct conn, fin_link);
+    char byte;
+    if (recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+      continue;
+    list_remove(&c->fin_link);
+    shutdown(c->fd, SHUT_RD);
+  }
 }
 
 void conn_on_watch(struct http *h) {

@@ -361,6 +361,24 @@ static void an_upload_that_stops_is_forgotten(void **state) {
   assert_int_equal(s->handled, 0);
 }
 
+/* Much lies in the socket, and the end behind it, when the server comes to read. */
+static void an_upload_that_stops_before_it_is_read_is_forgotten(void **state) {
+  struct site *s = *state;
+  char *bytes = mem_alloc(1 << 20);
+  for (int every = 0; every < 8; every++) {
+    struct buf b = {0};
+    int fd = dial(s), begun = s->files_begun;
+    s->later_every = every;
+    buf_puts(&b, "POST /raw HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\n\r\n");
+    buf_put(&b, bytes, 1 << 20);
+    assert_true(send(fd, b.data, b.len, MSG_NOSIGNAL) > 50000);
+    close(fd);
+    WAIT_FOR(s, s->files_begun > begun && s->files_open == 0);
+    buf_free(&b);
+  }
+  free(bytes);
+}
+
 /* The end of what the client sends is no end of its patience. */
 static void a_half_closed_client_may_upload(void **state) {
   struct site *s = *state;
@@ -469,6 +487,7 @@ int main(void) {
       TEST(a_sink_may_refuse),
       TEST(what_the_handler_leaves_is_aborted),
       TEST(an_upload_that_stops_is_forgotten),
+      TEST(an_upload_that_stops_before_it_is_read_is_forgotten),
       TEST(a_half_closed_client_may_upload),
       TEST(a_client_may_leave_while_the_sink_finishes),
       TEST(a_client_may_leave_while_the_handler_thinks),
