@@ -3,14 +3,18 @@
  * Isolation FORK: this process is the zygote.  It has one thread, the plugin is warm in it, and
  * each step runs in a child forked from it.
  *
- *   STEP -> fork -> [child: limits, run(), DONE into its socket, _exit]
+ *   fork -> [spare child: waits] <- STEP
+ *                     |
+ *                     v
+ *             [child: limits, run(), DONE into its socket, _exit]
  *              |        | stdout, stderr: a pipe          frames: a socket
  *              |        v                                   v
- *              |     zygote: LOG ---------------------- PROGRESS, DONE held back ----> daemon
+ *              |     zygote: LOG ---------------------- PROGRESS, DONE --------------> daemon
  *   CANCEL -> SIGKILL to the child's group
  *              |
- *              +-> pidfd says it ended: kill what is left of its group, reap it, drain both, send
- * DONE
+ *   DONE came -+-> kill its group, drain its log, pass DONE on: nobody waits while the kernel takes
+ *              |   a big process apart
+ *              +-> pidfd says it ended: reap it; without a DONE judge how it ended
  *
  * The child is not trusted: only PROGRESS, LOG and a well-formed DONE of its own token pass.  When
  * the zygote dies its children die with it.
@@ -26,6 +30,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -49,12 +54,14 @@ struct child {
   struct buf done;  /* the payload of its DONE; empty: none came */
   int cancel_class; /* why it was killed; 0: it was not */
   bool broken;      /* it broke the protocol */
+  bool told;        /* the daemon has its DONE; it only has to end */
   bool log_open, socket_open;
   int64_t began_us;
 };
 
 struct zygote {
   struct host *host;
+  struct child *spare; /* forked ahead: it waits for the next step */
   struct list children;
   size_t count;
   bool stopping;
@@ -62,37 +69,40 @@ struct zygote {
 
 /* ---- in the child ---- */
 
+static void child_close_fds(const struct child *c) {
+  close(c->pidfd);
+  close(c->log_fd);
+  close(c->socket.fd);
+}
+
 static void child_close_others(struct zygote *z) {
   close(z->host->link->fd);
-  list_for_each(it, &z->children) {
-    struct child *c = container_of(it, struct child, ring);
-    close(c->pidfd);
-    close(c->log_fd);
-    close(c->socket.fd);
-  }
+  list_for_each(it, &z->children) child_close_fds(container_of(it, struct child, ring));
+}
+
+/* The first touch of a page costs about a microsecond and a job of a few milliseconds has hundreds:
+ * malloc gets some that were touched before the step came. */
+static void touch_heap(void) {
+  enum { PIECE = 64 << 10, PIECES = 64 };
+  void *pieces[PIECES];
+  mallopt(M_TRIM_THRESHOLD, 64 << 20); /* it keeps what is freed */
+  mallopt(M_MMAP_THRESHOLD, 4 << 20);
+  for (int i = 0; i < PIECES; i++)
+    if ((pieces[i] = malloc(PIECE)))
+      memset(pieces[i], 1, PIECE);
+  for (int i = 0; i < PIECES; i++)
+    free(pieces[i]);
 }
 
 /* Never returns. */
-static void child_main(struct zygote *z, uint64_t token, const struct wire_step *step, int socket,
-                       int log_fd, pid_t zygote_pid) {
-  struct host *h = z->host;
-  struct link link;
+static void child_run(struct host *h, struct link *link, uint64_t token,
+                      const struct wire_step *step) {
   struct folder folder;
   struct lathe_job job;
   struct step_outcome outcome;
   struct err err = {0};
-
-  setpgid(0, 0);
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != zygote_pid)
-    _exit(0);
-  child_close_others(z);
-  dup2(log_fd, STDOUT_FILENO);
-  dup2(log_fd, STDERR_FILENO);
-  close(log_fd);
-  link_init(&link, socket);
   job_begin(&job, h, token, step);
-  job.link = h->link = h->log.link = &link; /* the daemon's socket is not ours */
+  job.link = h->link = h->log.link = link; /* the daemon's socket is not ours */
   job.folder = &folder;
   if (folder_make(&folder, h->work_root, h->backend, token, step->inputs, step->input_count, &err) <
       0) {
@@ -103,8 +113,32 @@ static void child_main(struct zygote *z, uint64_t token, const struct wire_step 
   }
   outcome.done.workdir = folder.path;
   fflush(NULL);
-  step_send(&link, token, &outcome, true);
+  step_send(link, token, &outcome, true);
   _exit(0);
+}
+
+/* Waits for its step.  Never returns. */
+static void child_main(struct zygote *z, int socket, int log_fd, pid_t zygote_pid) {
+  struct link link;
+  struct wire_frame f;
+  struct wire_step step;
+  int rc;
+  setpgid(0, 0);
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != zygote_pid)
+    _exit(0);
+  child_close_others(z);
+  dup2(log_fd, STDOUT_FILENO);
+  dup2(log_fd, STDERR_FILENO);
+  close(log_fd);
+  link_init(&link, socket);
+  touch_heap();
+  while ((rc = wire_input_next(&link.in, &f, NULL)) == 0)
+    if (link_read(&link, true) < 0)
+      _exit(0);
+  if (rc < 0 || f.type != WIRE_STEP || wire_get_step(&f, &step, NULL) < 0)
+    _exit(EXIT_FAILURE);
+  child_run(z->host, &link, f.token, &step);
 }
 
 /* ---- in the zygote ---- */
@@ -119,23 +153,23 @@ static void send_done(struct zygote *z, uint64_t token, enum wire_class class, c
   step_send(z->host->link, token, &outcome, false);
 }
 
-static void child_start(struct zygote *z, uint64_t token, const struct wire_step *step) {
+/* A child that waits for its step, or NULL when the system has no more to give. */
+static struct child *child_fork(struct zygote *z) {
   int pair[2], pipe_fds[2];
   pid_t self = getpid();
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
-    send_done(z, token, WIRE_RETRY, "the worker is out of file descriptors", false);
-    return;
-  }
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+    return NULL;
   if (pipe2(pipe_fds, O_CLOEXEC) < 0) {
     close(pair[0]);
     close(pair[1]);
-    send_done(z, token, WIRE_RETRY, "the worker is out of file descriptors", false);
-    return;
+    return NULL;
   }
   fflush(NULL); /* or the child would print it again */
   pid_t pid = fork();
-  if (pid == 0)
-    child_main(z, token, step, pair[1], pipe_fds[1], self);
+  if (pid == 0) {
+    close(pair[0]); /* or it would not see the zygote leave */
+    child_main(z, pair[1], pipe_fds[1], self);
+  }
   close(pair[1]);
   close(pipe_fds[1]);
   int pidfd = pid < 0 ? -1 : pidfd_open(pid, 0);
@@ -146,28 +180,73 @@ static void child_start(struct zygote *z, uint64_t token, const struct wire_step
     }
     close(pair[0]);
     close(pipe_fds[0]);
-    send_done(z, token, WIRE_RETRY,
-              "no process could be started for the job: the system is out of "
-              "processes or memory",
-              false);
-    return;
+    return NULL;
   }
   setpgid(pid, pid); /* whoever comes first */
   fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK);
   fcntl(pidfd, F_SETFD, FD_CLOEXEC);
   struct child *c = mem_alloc(sizeof *c);
-  c->token = token;
   c->pid = pid;
   c->pidfd = pidfd;
   c->log_fd = pipe_fds[0];
   c->log_open = c->socket_open = true;
+  link_init(&c->socket, pair[0]);
+  return c;
+}
+
+static void child_free(struct child *c) {
+  child_close_fds(c);
+  wire_input_free(&c->socket.in);
+  buf_free(&c->socket.out);
+  pthread_mutex_destroy(&c->socket.lock);
+  buf_free(&c->done);
+  free(c);
+}
+
+/* Hands the child its step.  False: it is dead. */
+static bool child_give(struct child *c, const struct wire_frame *f) {
+  struct buf out = {0};
+  size_t start = wire_begin(&out, WIRE_STEP, f->token), at = 0;
+  buf_put(&out, f->payload, f->len);
+  wire_end(&out, start, NULL);
+  while (at < out.len) {
+    ssize_t n = send(c->socket.fd, out.data + at, out.len - at, MSG_NOSIGNAL);
+    if (n < 0 && errno != EINTR)
+      break;
+    at += n > 0 ? (size_t)n : 0;
+  }
+  bool given = at == out.len;
+  buf_free(&out);
+  return given;
+}
+
+static void child_start(struct zygote *z, const struct wire_frame *f,
+                        const struct wire_step *step) {
+  struct child *c = z->spare;
+  z->spare = NULL;
+  if (c && !child_give(c, f)) { /* it was killed while it waited: the job shall not suffer */
+    waitpid(c->pid, NULL, 0);
+    child_free(c);
+    c = NULL;
+  }
+  if (!c && ((c = child_fork(z)) == NULL || !child_give(c, f))) {
+    if (c) {
+      waitpid(c->pid, NULL, 0);
+      child_free(c);
+    }
+    send_done(z, f->token, WIRE_RETRY,
+              "no process could be started for the job: the system is out of "
+              "processes, file descriptors or memory",
+              false);
+    return;
+  }
+  c->token = f->token;
   c->limits = step->limits;
   c->began_us = clock_mono_us();
-  link_init(&c->socket, pair[0]);
-  logger_init(&c->log, z->host->link, token, step->limits.log_bytes);
+  logger_init(&c->log, z->host->link, c->token, step->limits.log_bytes);
   list_push_back(&z->children, &c->ring);
   z->count++;
-  wire_put_value(link_begin(z->host->link), WIRE_BEGAN, token, pid);
+  wire_put_value(link_begin(z->host->link), WIRE_BEGAN, c->token, c->pid);
   link_end(z->host->link, false);
 }
 
@@ -223,6 +302,20 @@ static bool child_frame(struct zygote *z, struct child *c, const struct wire_fra
   }
 }
 
+/* Passes its DONE on.  What its group still runs could touch the outputs, so it ends first. */
+static void child_tell(struct zygote *z, struct child *c) {
+  child_kill(c);
+  logger_drain(&c->log, c->log_fd);
+  logger_end(&c->log);
+  struct buf *out = link_begin(z->host->link);
+  size_t start = wire_begin(out, WIRE_DONE, c->token);
+  buf_put(out, c->done.data, c->done.len);
+  wire_end(out, start, NULL);
+  link_end(z->host->link, false);
+  c->told = true;
+  c->log_open = c->socket_open = false;
+}
+
 static void child_read(struct zygote *z, struct child *c) {
   struct wire_frame f;
   int got = 0;
@@ -237,6 +330,8 @@ static void child_read(struct zygote *z, struct child *c) {
   }
   if (got < 0)
     c->socket_open = false;
+  if (c->done.len && !c->broken)
+    child_tell(z, c);
 }
 
 static int64_t cpu_ms(const struct rusage *used) {
@@ -274,29 +369,17 @@ static void child_ended(struct zygote *z, struct child *c) {
   kill(-c->pid, SIGKILL); /* what it left running; not yet reaped, so the group is still its own */
   while (wait4(c->pid, &status, 0, &used) < 0 && errno == EINTR)
     ;
-  child_read(z, c);
-  logger_drain(&c->log, c->log_fd);
-  logger_end(&c->log);
-  if (c->done.len && !c->broken) {
-    struct buf *out = link_begin(z->host->link);
-    size_t start = wire_begin(out, WIRE_DONE, c->token);
-    buf_put(out, c->done.data, c->done.len);
-    wire_end(out, start, NULL);
-    link_end(z->host->link, false);
-  } else {
+  if (!c->told)
+    child_read(z, c);
+  if (!c->told) {
+    logger_drain(&c->log, c->log_fd);
+    logger_end(&c->log);
     judge(z, c, status, &used);
   }
   list_remove(&c->ring);
   z->count--;
-  close(c->pidfd);
-  close(c->log_fd);
-  close(c->socket.fd);
-  wire_input_free(&c->socket.in);
-  buf_free(&c->socket.out);
-  pthread_mutex_destroy(&c->socket.lock);
   logger_free(&c->log);
-  buf_free(&c->done);
-  free(c);
+  child_free(c);
 }
 
 /* A frame of the daemon. */
@@ -309,7 +392,7 @@ static void zygote_frame(struct zygote *z, const struct wire_frame *f) {
     if (wire_get_step(f, &step, &err) < 0) {
       send_done(z, f->token, WIRE_RETRY, err.text, false);
     } else {
-      child_start(z, f->token, &step);
+      child_start(z, f, &step);
       free(step.inputs);
     }
     break;
@@ -362,10 +445,10 @@ static void serve_children(struct zygote *z, const struct pollfd *fds) {
     if (fds[i].revents & POLLIN) {
       child_ended(z, c);
     } else {
-      if (fds[i + 1].revents)
-        child_read(z, c);
       if (fds[i + 2].revents)
         c->log_open = logger_drain(&c->log, c->log_fd);
+      if (fds[i + 1].revents)
+        child_read(z, c);
       if (logger_due_ms(&c->log) == 0)
         logger_flush(&c->log);
     }
@@ -396,6 +479,7 @@ int serve_fork(struct host *h) {
   size_t cap = 0;
   int64_t heartbeat_at = 0;
   list_init(&z.children);
+  z.spare = child_fork(&z);
   while (!z.stopping || z.count) {
     size_t n = watch_list(&z, &fds, &cap);
     size_t before = z.count;
@@ -413,7 +497,11 @@ int serve_fork(struct host *h) {
       heartbeat_at = now + h->heartbeat_ms;
     }
     link_flush(h->link);
+    if (!z.spare && !z.stopping && z.count < h->slots)
+      z.spare = child_fork(&z);
   }
+  if (z.spare)
+    child_kill(z.spare);
   list_for_each(it, &z.children) child_kill(container_of(it, struct child, ring));
   free(fds);
   return 0;
