@@ -340,9 +340,18 @@ def children(pid):
     return []
 
 
+def ticks(pid):
+    """The processor time of a process in clock ticks; 0 when it is gone."""
+    with contextlib.suppress(OSError):
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+            return int(fields[11]) + int(fields[12])
+    return 0
+
+
 def busy_children(daemon):
-    """The processes that workers forked for jobs."""
-    return [job for worker in children(daemon) for job in children(worker)]
+    """The processes that workers forked and that compute: a job's, not the spare that waits."""
+    return [job for worker in children(daemon) for job in children(worker) if ticks(job) >= 3]
 
 
 def idle(b):
