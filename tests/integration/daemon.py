@@ -183,6 +183,16 @@ class Daemon:
         return sorted(found)
 
 
+def cpu_seconds(pid):
+    """The processor time that a process took; 0 when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            fields = file.read().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def children_of(pid):
     """Processes whose parent is `pid`."""
     out = []

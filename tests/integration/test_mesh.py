@@ -6,7 +6,7 @@ import os
 import struct
 
 import pytest
-from daemon import PLUGINS, REPO, Daemon, children_of, wait_until
+from daemon import PLUGINS, REPO, Daemon, children_of, cpu_seconds, wait_until
 
 HERE = os.path.join(REPO, "tests", "fixtures", "cad")
 SHARED = os.path.join(REPO, "..", "shared", "data", "cad")
@@ -160,18 +160,30 @@ def test_nothing_is_left_behind(client, daemon):
     assert with_files <= completed, "failed jobs left files"
 
 
+def everything_below(pid):
+    """The descendants of a process."""
+    below = set(children_of(pid))
+    return below.union(*(everything_below(child) for child in below))
+
+
+def job_processes(daemon):
+    """What workers forked and has computed for 50 ms: a job's processes, not the spare that waits."""
+    workers = set(children_of(daemon.pid))
+    return {pid for pid in everything_below(daemon.pid) - workers if cpu_seconds(pid) >= 0.05}
+
+
 def test_cancel_of_a_running_mesh(client, daemon):
     path = present(PARTS + SOLID)[0]
     flat = read_json(client, run(client, "preview", path), "preview.json")
     r = send(client, "mesh", path, max_size_mm=flat["geometry"]["bbox_diagonal"] / 400)
     job_id = r.expect(202).json["job_id"]
     wait_until(lambda: client.job(job_id)["progress"]["percent"] > 0, "it has begun")
-    zygotes = {pid: children_of(pid) for pid in children_of(daemon.pid)}
-    assert any(zygotes.values()), "a child works on it"
+    wait_until(lambda: job_processes(daemon), "a child works on it")
+    working = job_processes(daemon)
     client.cancel(job_id).expect(200)
     job = client.wait(job_id)
     assert job["status"] == "cancelled" and job["artifacts"] == []
-    wait_until(lambda: not any(children_of(pid) for pid in zygotes), "the child is gone")
+    wait_until(lambda: not working & everything_below(daemon.pid), "the child is gone")
     assert run(client, "preview", path)["status"] == "completed"
     wait_until(lambda: daemon.files("work") == [], "its work folder is removed")
 
