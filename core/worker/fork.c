@@ -459,7 +459,7 @@ static void serve_children(struct zygote *z, const struct pollfd *fds) {
 /* Writes what poll() shall watch; returns how many. */
 static size_t watch_list(struct zygote *z, struct pollfd **fds, size_t *cap) {
   size_t need = 1 + 3 * z->count, n = 0;
-  if (need > *cap) {
+  if (!*fds || need > *cap) {
     *cap = need + 24;
     *fds = mem_grow(*fds, *cap * sizeof **fds);
   }

@@ -248,6 +248,21 @@ def test_a_killed_worker_is_replaced(make, isolation):
     assert backend(c)["restarts"] >= 1
 
 
+def test_a_dead_spare_costs_nothing(make):
+    """The child that was forked ahead is killed while it waits: the next job does not notice."""
+    daemon = make(scripted("fork"), base={})
+    c, pid = daemon.client(), daemon.pid
+    for _ in range(3):
+        for worker in children_of(daemon.pid):
+            spare, = wait_until(lambda: children_of(worker), "a spare child waits")
+            os.kill(spare, signal.SIGKILL)
+            wait_until(lambda: spare not in children_of(worker), "it is dead")
+        job = act(c, "ok")
+        assert job["status"] == "completed" and len(job["attempts"]) == 1, job["attempts"]
+    is_well(daemon, c, pid)
+    assert backend(c)["restarts"] == 0
+
+
 def test_a_job_whose_worker_is_killed_runs_again(make, isolation):
     daemon = make(scripted(isolation), base={})
     c = daemon.client()
