@@ -3,37 +3,24 @@
  * Printing, comparing, tokens, and docs/configuration.md, which this program renews when it is run
  * with UPDATE_DOCS=1 in its environment.
  */
+#include "config_help.h"
+
 #include "base/mem.h"
-#include "base/path.h"
 #include "config/config.h"
 #include "config/private.h"
 #include "config/tokens.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-static char *top;
-
-static char *write_at(const char *name, const char *text, int mode) {
-  char *path = path_join(top, name);
-  FILE *f = fopen(path, "w");
-  assert_non_null(f);
-  assert_true(fputs(text, f) >= 0);
-  assert_int_equal(fclose(f), 0);
-  assert_int_equal(chmod(path, (mode_t)mode), 0);
+static char *write_mode(const char *name, const char *text, mode_t mode) {
+  char *path = write_at(name, text, strlen(text));
+  assert_int_equal(chmod(path, mode), 0);
   return path;
 }
 
 static struct config *load(const char *ini) {
-  char *path = write_at("lathe.ini", ini, 0600);
+  char *path = write_mode("lathe.ini", ini, 0600);
   struct config *c;
   struct config_problems p = {0};
   config_load(path, &c, &p);
@@ -148,16 +135,16 @@ static void reload_keeps_what_needs_a_restart(void **state) {
   (void)state;
   struct config_changes changes;
   struct config_problems p = {0};
-  char *token_path = write_at("tokens", "alice:0123456789abcdef\n", 0600);
+  char *token_path = write_mode("tokens", "alice:0123456789abcdef\n", 0600);
   struct config *open_one = load("[server]\nlisten = 0.0.0.0:80\ntoken_file = tokens\n"
                                  "[backend e]\nplugin = echo\n");
   struct config *next;
 
-  char *path = write_at("lathe.ini",
-                        "[server]\nlisten = 127.0.0.1:81\ntoken_file = tokens\ndata_dir = /else\n"
-                        "[storage]\nsync = no\n[limits]\nqueue_max = 5\nconnections = 99\n"
-                        "[backend e]\nplugin = echo\n",
-                        0600);
+  char *path = write_mode("lathe.ini",
+                          "[server]\nlisten = 127.0.0.1:81\ntoken_file = tokens\ndata_dir = /else\n"
+                          "[storage]\nsync = no\n[limits]\nqueue_max = 5\nconnections = 99\n"
+                          "[backend e]\nplugin = echo\n",
+                          0600);
   assert_int_equal(config_reload(open_one, &next, &changes, &p), 0);
   assert_int_equal(changes.count, 5);
   assert_true(changes.needs_restart);
@@ -173,8 +160,8 @@ static void reload_keeps_what_needs_a_restart(void **state) {
   free(path);
 
   /* The running daemon still listens to everybody, so its tokens must not go. */
-  path = write_at("lathe.ini", "[server]\nlisten = 127.0.0.1:81\n[backend e]\nplugin = echo\n",
-                  0600);
+  path = write_mode("lathe.ini", "[server]\nlisten = 127.0.0.1:81\n[backend e]\nplugin = echo\n",
+                    0600);
   assert_int_equal(config_reload(open_one, &next, &changes, &p), ERR_INVAL);
   assert_null(next);
   assert_int_equal(p.errors, 1);
@@ -189,12 +176,12 @@ static void tokens(void **state) {
   (void)state;
   struct tokens *t;
   struct err err;
-  char *path = write_at("tokens",
-                        "# who may\n\n"
-                        "alice:0123456789abcdef-alice\r\n"
-                        "  alice:second-token-of-alice  \n"
-                        "0123456789abcdef0123",
-                        0600);
+  char *path = write_mode("tokens",
+                          "# who may\n\n"
+                          "alice:0123456789abcdef-alice\r\n"
+                          "  alice:second-token-of-alice  \n"
+                          "0123456789abcdef0123",
+                          0600);
   assert_int_equal(tokens_load(path, &t, &err), 0);
   assert_string_equal(tokens_client(t, "0123456789abcdef-alice"), "alice");
   assert_string_equal(tokens_client(t, "second-token-of-alice"), "alice");
@@ -220,7 +207,7 @@ static void tokens(void **state) {
       {"a:0123456789abcdef\nb:0123456789abcdef\n", "tokens:2: this token was given before"},
   };
   for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-    path = write_at("tokens", bad[i].text, 0600);
+    path = write_mode("tokens", bad[i].text, 0600);
     assert_true(tokens_load(path, &t, &err) < 0);
     assert_null(t);
     assert_non_null(strstr(err.text, bad[i].said));
@@ -231,7 +218,7 @@ static void tokens(void **state) {
 
 static void token_file_lies_beside_the_configuration(void **state) {
   (void)state;
-  char *path = write_at("tokens", "alice:0123456789abcdef\n", 0600);
+  char *path = write_mode("tokens", "alice:0123456789abcdef\n", 0600);
   struct config *c = load("[server]\nlisten = 0.0.0.0:80\ntoken_file = tokens\n"
                           "[backend e]\nplugin = echo\n");
   assert_string_equal(c->server.token_file, path);
@@ -282,30 +269,6 @@ static void reference_is_up_to_date(void **state) {
              "build/tests/test_config_show");
   free(stored);
   free(text);
-}
-
-static int make_top(void **state) {
-  (void)state;
-  const char *tmp = getenv("TMPDIR");
-  top = path_join(tmp ? tmp : "/tmp", "lathe-config-XXXXXX");
-  if (!mkdtemp(top))
-    return -1;
-  char *real = realpath(top, NULL), *plugins = path_join(real, "plugins");
-  free(top);
-  top = real;
-  if (mkdir(plugins, 0700) != 0)
-    return -1;
-  setenv("LATHE_PLUGIN_PATH", plugins, 1);
-  free(plugins);
-  free(write_at("plugins/echo.so", "x", 0600));
-  return 0;
-}
-
-static int remove_top(void **state) {
-  (void)state;
-  int code = path_remove_tree(top, NULL);
-  free(top);
-  return code;
 }
 
 int main(void) {
