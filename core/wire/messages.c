@@ -31,6 +31,7 @@ void wire_put_hello(struct buf *out, const struct wire_hello *m) {
   wire_put_str(out, m->device);
   wire_put_u32(out, (uint32_t)m->isolation);
   wire_put_u32(out, m->max_concurrency);
+  wire_put_u32(out, m->flags);
   wire_put_u32(out, (uint32_t)m->kind_count);
   for (size_t i = 0; i < m->kind_count; i++)
     wire_put_str(out, m->kinds[i]);
@@ -51,6 +52,7 @@ int wire_get_hello(const struct wire_frame *f, struct wire_hello *m, struct err 
   m->device = wire_get_text(&r);
   m->isolation = (int32_t)wire_get_u32(&r);
   m->max_concurrency = wire_get_u32(&r);
+  m->flags = wire_get_u32(&r);
   m->kind_count = wire_get_count(&r, 5);
   m->kinds = mem_array(m->kind_count + 1, sizeof *m->kinds);
   for (size_t i = 0; i < m->kind_count; i++)

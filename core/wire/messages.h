@@ -19,7 +19,7 @@
 
 #include "wire/frame.h"
 
-#define WIRE_VERSION 1
+#define WIRE_VERSION 2
 
 #define WIRE_TYPE_TABLE(X)                                                                         \
   X(WIRE_HELLO, 1, "HELLO")                                                                        \
@@ -61,6 +61,8 @@ enum wire_class {
 
 /* lathe/plugin.h's isolation, as it travels. */
 enum { WIRE_FORK = 100, WIRE_PROCESS = 200, WIRE_SHARED = 300 };
+/* Its flags. */
+enum { WIRE_NO_NETWORK = 1, WIRE_REPEATABLE = 2 };
 
 /* A page that daemon and worker share, so that the daemon knows what a dead worker was at, though
  * its last messages died with it.  The worker writes, the daemon reads. */
@@ -74,8 +76,8 @@ struct wire_hello {
   int64_t pid;
   const char *plugin, *version, *device;
   int32_t isolation;
-  uint32_t max_concurrency;
-  const char **kinds; /* array is the caller's to free; decoding only */
+  uint32_t max_concurrency, flags; /* flags: WIRE_NO_NETWORK, ... */
+  const char **kinds;              /* array is the caller's to free; decoding only */
   size_t kind_count;
 };
 void wire_put_hello(struct buf *out, const struct wire_hello *m);

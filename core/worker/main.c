@@ -62,6 +62,7 @@ static void say_hello(struct host *h) {
       .device = d->device ? d->device : "cpu",
       .isolation = d->isolation,
       .max_concurrency = d->max_concurrency,
+      .flags = d->flags,
       .kinds = (const char **)(uintptr_t)d->kinds,
   };
   while (d->kinds[m.kind_count])

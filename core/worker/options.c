@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Edits that make one word of the other, up to words of 63 bytes. */
 static size_t distance(const char *a, const char *b) {
@@ -141,6 +142,12 @@ static char *plain_value(const struct lathe_option *o, const char *text, struct 
     if (!*text || path_is_plain_name(text))
       return mem_dup(text);
     err_set(err, ERR_INVAL, "give the name of a secret, not its value");
+    return NULL;
+  case LATHE_PATH:
+    if (!*text || (text[0] == '/' && access(text, R_OK) == 0))
+      return mem_dup(text);
+    err_set(err, ERR_INVAL, text[0] == '/' ? "%s: %s" : "\"%s\" must be an absolute path", text,
+            strerror(errno));
     return NULL;
   default:
     return mem_dup(text);

@@ -60,8 +60,7 @@ static int check_content(const struct plugin *p, struct err *err) {
   if (wrong)
     return err_set(err, ERR_INVAL, "%s: a faulty descriptor: %s", p->path, wrong);
   for (size_t i = 0; d->options && d->options[i]; i++)
-    if (!d->options[i]->key || d->options[i]->type < LATHE_INT ||
-        d->options[i]->type > LATHE_SECRET)
+    if (!d->options[i]->key || d->options[i]->type < LATHE_INT || d->options[i]->type > LATHE_PATH)
       return err_set(err, ERR_INVAL, "%s: option %zu of its table has no key or an unknown type",
                      p->path, i + 1);
   if (d->remote)
@@ -107,7 +106,7 @@ const char *plugin_isolation_word(const struct plugin *p) {
 static const char *const type_words[] = {
     [LATHE_INT] = "int",       [LATHE_REAL] = "real",     [LATHE_BOOL] = "bool",
     [LATHE_STRING] = "string", [LATHE_ENUM] = "enum",     [LATHE_BYTES] = "bytes",
-    [LATHE_MILLIS] = "millis", [LATHE_SECRET] = "secret",
+    [LATHE_MILLIS] = "millis", [LATHE_SECRET] = "secret", [LATHE_PATH] = "path",
 };
 
 static void put_field(struct buf *out, const char *before, const char *text) {

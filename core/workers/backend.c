@@ -159,6 +159,7 @@ void backend_hello(struct backend *b, const struct wire_hello *m) {
   b->device = mem_dup(m->device);
   b->isolation = m->isolation;
   b->max_concurrency = m->max_concurrency;
+  b->flags = m->flags;
   backend_fill(b);
 }
 
@@ -383,6 +384,10 @@ const char *backend_plugin_version(const struct backend *b) {
 
 const char *backend_device(const struct backend *b) {
   return b->device;
+}
+
+bool backend_is_repeatable(const struct backend *b) {
+  return b->flags & WIRE_REPEATABLE;
 }
 
 const char *backend_isolation(const struct backend *b) {

@@ -52,7 +52,8 @@ struct backend {
   /* from HELLO */
   char *version, *device;
   char **kinds;
-  int isolation; /* 0: not known yet */
+  uint32_t flags; /* WIRE_NO_NETWORK, ... */
+  int isolation;  /* 0: not known yet */
   uint32_t max_concurrency;
 
   struct metric *m_ready, *m_running, *m_slots, *m_restarts;

@@ -148,6 +148,8 @@ const char *backend_message(const struct backend *b); /* why it is not ready; NU
 const char *backend_plugin(const struct backend *b);  /* path */
 const char *backend_plugin_version(const struct backend *b); /* NULL before hello */
 const char *backend_device(const struct backend *b);
+/* The same inputs and parameters give a result as good (lathe/plugin.h's LATHE_REPEATABLE). */
+bool backend_is_repeatable(const struct backend *b);
 const char *backend_isolation(const struct backend *b);    /* "fork", "process", "shared" */
 const char *const *backend_kinds(const struct backend *b); /* NULL-terminated; empty before hello */
 bool backend_does(const struct backend *b, const char *kind);

@@ -51,8 +51,8 @@ static void put_one_of_each(struct buf *b) {
   const char *kinds[] = {"mesh", "preview"};
   uint64_t tokens[] = {5, 6, UINT64_MAX};
   struct wire_artifact artifacts[] = {{"a.txt", "text/plain", "/w/a.txt", "00ff", 3}};
-  wire_put_hello(b,
-                 &(struct wire_hello){WIRE_VERSION, 42, "p", "1.0", "cpu", WIRE_FORK, 3, kinds, 2});
+  wire_put_hello(
+      b, &(struct wire_hello){WIRE_VERSION, 42, "p", "1.0", "cpu", WIRE_FORK, 3, 1, kinds, 2});
   wire_put_config(b, &(struct wire_config){"local", "/w", 4, 500, -5, settings, 2}, NULL);
   wire_put_bare(b, WIRE_READY, 0);
   wire_put_refused(b, true, "why not");
@@ -73,12 +73,13 @@ static void messages_survive_the_way(void **state) {
   struct wire_input in = {0};
   const char *kinds[] = {"mesh", "preview"};
   struct wire_hello hello;
-  wire_put_hello(&b,
-                 &(struct wire_hello){WIRE_VERSION, 42, "p", "1.0", "cpu", WIRE_FORK, 3, kinds, 2});
+  wire_put_hello(
+      &b, &(struct wire_hello){WIRE_VERSION, 42, "p", "1.0", "cpu", WIRE_FORK, 3, 1, kinds, 2});
   struct wire_frame f = only(&in, &b);
   assert_int_equal(f.type, WIRE_HELLO);
   assert_int_equal(wire_get_hello(&f, &hello, NULL), 0);
   assert_int_equal(hello.pid, 42);
+  assert_int_equal(hello.flags, 1);
   assert_int_equal(hello.kind_count, 2);
   assert_string_equal(hello.kinds[1], "preview");
   free(hello.kinds);

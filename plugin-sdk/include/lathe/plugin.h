@@ -32,8 +32,16 @@
 #define LATHE_RETRY       3000      /* same job, later */
 #define LATHE_RETRY_RATE  3100      /* 429; delay given by retry_after */
 #define LATHE_RETRY_MEM   3200      /* out of host or device memory: retry alone */
+#define LATHE_RETRY_ANEW  3300      /* remote: what was submitted is over or gone there without a
+                                       result; the job may be submitted again, under a new key */
 #define LATHE_PERMANENT   4000
 #define LATHE_AUTH        4100      /* a person must mend a credential */
+
+/* Flags of a plugin.  Bits 0 to 15 may be ignored by a host that does not know them. */
+#define LATHE_NO_NETWORK   0x1u     /* run() needs no socket and no file but its work folder, system files
+                                       and the paths of its LATHE_PATH options: the host jails it */
+#define LATHE_REPEATABLE   0x2u     /* the same inputs, parameters and plugin version give a result as good:
+                                       the host may answer a repeat from an earlier result */
 
 /* How jobs are kept apart.  Gaps leave room. */
 #define LATHE_FORK         100      /* each job in a child forked after create(): no
@@ -49,6 +57,7 @@
 #define LATHE_BYTES 6               /* "64M" */
 #define LATHE_MILLIS 7              /* "30s" */
 #define LATHE_SECRET 8              /* the name of a secret, never its value */
+#define LATHE_PATH 9                /* an absolute file or folder; readable from the jail */
 
 /* An option is one key of the backend's [backend NAME] section.  The host checks what the admin wrote
  * against type and range before create(), and refuses unknown and missing keys.  config() then gives
@@ -70,9 +79,11 @@ struct lathe_request {              /* read-only, valid until the call returns *
   uint32_t struct_size;
   uint32_t attempt;              /* 1, 2, ... */
   const char *id, *kind;
-  const char *idem_key;          /* same on every attempt; send it to the remote */
+  const char *idem_key;          /* names one submission: the same on every attempt that may repeat
+                                    it; send it to the remote */
   const char *spec;              /* JSON, already checked against the kind */
-  const char *workdir;           /* private, absolute; inputs lie in workdir/in */
+  const char *workdir;           /* private, absolute; inputs lie in workdir/in.  Remote: NULL in
+                                    find, poll and cancel */
   int64_t deadline_ms;           /* CLOCK_MONOTONIC, 0 for none */
 };
 
@@ -89,10 +100,11 @@ struct lathe_request {              /* read-only, valid until the call returns *
  * retry_after  with a LATHE_RETRY* result: not before so many milliseconds.
  * progress     0 to 1000, and the stage that runs now; "faces 12/300" gives the stage "faces" and its
  *              counts.  A flood is thinned to one in 20 ms after the first 256; the last is never lost.
- * cancelled    not 0: return LATHE_CANCELLED soon.  With FORK it is never seen: the child is killed
- *              at once.  With PROCESS the process is killed 3 ms later, with SHARED 2 s later.  A job
+ * cancelled    not 0: return LATHE_CANCELLED soon.  With FORK it is never seen: the child is killed at once.  With PROCESS the process is killed 3 ms later, with SHARED 2 s later.  A job
  *              that runs out of its time is treated the same.
- * checkpoint   for remote steps only; with run() it returns LATHE_PERMANENT.
+ * checkpoint   for submit and find; elsewhere it returns LATHE_PERMANENT.  Makes the remote reference (any
+ *              bytes, 1 to 4096) durable: it waits for the daemon's disk, and when it returns LATHE_OK the
+ *              reference outlives a crash of worker, daemon and machine.  The last one counts.
  * artifact     gives the finished file workdir/relpath to the host, as `name` (a plain file name, once
  *              each).  No symbolic link, no way out of workdir.  Returns LATHE_OK, or LATHE_PERMANENT
  *              with error() set.  The file is read when the call has returned LATHE_OK, so leave it
@@ -122,7 +134,25 @@ struct lathe_host {                 /* [T] any thread; [C] the calling thread on
                                  /* [T] "lathe.http/1", "lathe.exec/1", ... or NULL */
 };
 
-/* One step of a remote job.  All state is in ref, so any process may go on. */
+/* One step of a remote job.  All state is in ref, so any process may go on.  A plugin with `remote` is
+ * LATHE_SHARED; steps of different jobs run on several threads at a time (max_concurrency), those of
+ * one job one after another.  A step should last as long as one request; waiting is the host's.
+ *
+ *   submit --OK--> poll --PENDING--> poll ... --OK--> fetch --OK--> completed
+ *     ^              +--- after a crash, or after a step failed with LATHE_RETRY*: again, with ref
+ *     +--NOT_FOUND-- find      after a crash before checkpoint() had returned
+ *
+ * submit    begins the work under request->idem_key and calls checkpoint().  LATHE_RETRY*: nothing was begun,
+ *           or it is not known: find follows before the next submit.
+ * find      was something begun under idem_key?  checkpoint() and LATHE_OK, or LATHE_NOT_FOUND.
+ * poll      LATHE_PENDING (retry_after() sets the time to the next; else the host backs off from 0.25 s to
+ *           15 s), LATHE_OK: ready to fetch; LATHE_RETRY_ANEW: over without a result, worth another attempt.
+ *           A class of failure ends the job's attempt.  progress() and log() work as in run().
+ * fetch     downloads into workdir and gives artifact()s.
+ * cancel    stops the work there; LATHE_OK also where it is over or unknown.  Called with the reference when
+ *           the job is cancelled or out of its time, at most a few times; what it returns changes nothing.
+ * LATHE_RETRY* from poll and fetch repeats that step with the same reference, until the job's time is
+ * over. */
 typedef int32_t lathe_step(void *self, struct lathe_job *, const struct lathe_request *,
                         const void *ref, size_t len);
 struct lathe_remote {
@@ -144,9 +174,9 @@ struct lathe_plugin {               /* static data: reading it starts nothing */
   uint32_t magic, struct_size;
   uint16_t abi_major, abi_minor; /* of the header it was built with */
   uint16_t needs_minor, zero;    /* the oldest host that will do */
-  uint32_t flags;                /* bits 16-31: refuse if not understood */
+  uint32_t flags;                /* LATHE_NO_NETWORK, ...; bits 16-31: refuse if not understood */
   const char *name, *version, *summary, *license;
-  const char *const *kinds;      /* NULL-terminated: "mesh.gmsh", ... */
+  const char *const *kinds;      /* NULL-terminated: "mesh", ...; NULL: create() declares them */
   const struct lathe_option *const *options;              /* NULL-terminated */
   const char *device;            /* "cpu", "cuda", "net" */
   int32_t isolation;
@@ -156,6 +186,34 @@ struct lathe_plugin {               /* static data: reading it starts nothing */
   int32_t (*ready)(void *self);  /* may be NULL */
   int32_t (*run)(void *self, struct lathe_job *, const struct lathe_request *);
   const struct lathe_remote *remote;/* exactly one of run and remote is set */
+};
+
+/* ---- extensions: host->extension(host, ID) gives the table, or NULL on a host without it ---- */
+
+/* For a plugin that learns its kinds only when it starts. */
+#define LATHE_KINDS_1 "lathe.kinds/1"
+struct lathe_kinds {
+  uint32_t struct_size;
+  /* In create() only, once for each kind.  LATHE_OK, or LATHE_PERMANENT when the name is none. */
+  int32_t (*declare)(const struct lathe_host *, const char *kind);
+};
+
+/* For a LATHE_FORK plugin whose first part is worth keeping: the reading of an input. */
+#define LATHE_PARK_1 "lathe.park/1"
+struct lathe_park {
+  uint32_t struct_size;
+  /* In run(), on its only thread, without a parallel region before it.  `key` names what the process holds
+   * now ("sha256 of the input, options of the import").  The process stays behind as it is, for a while
+   * and within the admin's memory budget; the job goes on in a child, where the call returns.  A later
+   * job that parks with the same key may be begun right here: then the call returns in a new child with
+   * that job's request, and *job is its job.  So: read no parameter before this that the key does not
+   * hold, and take everything from the request that is returned.  Never NULL; where parking is off it returns
+   * the request that it was given. */
+  const struct lathe_request *(*park)(struct lathe_job **job, const struct lathe_request *,
+                                      const char *key);
+  /* First in run(): the key that park() will be given.  Where a parked process has it, this does
+   * not return: the job goes on there. */
+  void (*resume)(struct lathe_job *, const struct lathe_request *, const char *key);
 };
 
 #define LATHE_PLUGIN_INIT LATHE_MAGIC, sizeof(struct lathe_plugin), LATHE_ABI_MAJOR, LATHE_ABI_MINOR
