@@ -23,4 +23,9 @@ void vtu_build(struct out *o, const struct soup *s, const struct quality *q);
 /* Writes WORKDIR/name and frees the content; false after outcome_fail. */
 bool files_put(struct task *t, struct outcome *o, struct out *content, const char *name);
 
+/* Every file of a mesh but result.json: called once, with the mesh that was chosen in Gmsh's model
+ * and t->attempts complete.  False after outcome_fail. */
+bool mesh_files_write(struct task *t, const struct soup *s, const struct quality *q,
+                      struct outcome *o);
+
 #endif

@@ -165,16 +165,18 @@ static void rung_in_child(struct task *t, const struct rung *r, bool import, boo
 static void note_attempt(struct task *t, const struct rung *r, const struct outcome *o,
                          double began) {
   struct attempt *a = &t->attempts[t->attempt_count++];
-  a->strategy = r->name;
-  a->seconds = task_now() - began;
-  a->reason = o->reason;
+  *a = (struct attempt){.seconds = task_now() - began, .reason = o->reason};
+  snprintf(a->strategy, sizeof a->strategy, "%s", r->name);
   snprintf(a->text, sizeof a->text, "%.*s", (int)sizeof a->text - 1, o->text);
-  if (o->code != LATHE_OK) {
-    char line[400];
-    snprintf(line, sizeof line, "strategy \"%s\" was turned down after %.2f s: %s", r->name,
-             a->seconds, a->text);
-    t->host->log(t->host, t->job, 1, line);
+  memcpy(a->phase, o->seconds, sizeof a->phase);
+  if (o->code == LATHE_OK) {
+    a->chosen = true;
+    return;
   }
+  char line[400];
+  snprintf(line, sizeof line, "strategy \"%s\" was turned down after %.2f s: %s", r->name,
+           a->seconds, a->text);
+  t->host->log(t->host, t->job, 1, line);
 }
 
 /* What the user reads when nothing worked. */

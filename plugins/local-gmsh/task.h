@@ -93,12 +93,27 @@ struct geometry {
   double volume; /* of all solids by the CAD kernel; 0: not known */
 };
 
+/* What a score is made of; see score.h and docs/meshing.md. */
+#define SCORE_PARTS 5
+enum score_part { SCORE_SICN, SCORE_GAMMA, SCORE_ANGLE, SCORE_VOLUME, SCORE_COUNT };
+
+/* A strategy that was tried (a candidate of `exhaustive`, a rung of `fast`), as result.json and
+ * report.html list it.  Plain data: it crosses a pipe to the process that writes the files. */
 struct attempt {
-  const char *strategy;
-  double seconds;
-  int32_t reason;
-  char text[300];
+  char strategy[32];
+  bool chosen;
+  bool scored;                     /* false: score, part and what is measured below are all 0 */
+  int32_t reason;                  /* REASON_NONE: a valid mesh */
+  char text[300];                  /* of a failure: what, where */
+  double seconds;                  /* of this strategy, stages shared with others included */
+  double phase[STAGES];            /* of that, by stage */
+  double score, part[SCORE_PARTS]; /* 0 worst, 1 best; a part that does not count is -1 */
+  uint64_t tetrahedra, nodes;
+  double sicn_min, sicn_mean, sicn_p1, sicn_p5;
+  double gamma_min, angle_min; /* degrees, dihedral */
+  double volume_error;         /* of the mesh against the CAD, relative and signed; 0: not known */
 };
+#define ATTEMPTS_MAX 32
 
 struct task {
   const struct lathe_host *host;
@@ -115,7 +130,7 @@ struct task {
   struct geometry geometry;
   double size; /* longest edge, model units */
   double began, import_seconds;
-  struct attempt attempts[RUNGS_MAX];
+  struct attempt attempts[ATTEMPTS_MAX];
   size_t attempt_count;
   int32_t code; /* of task_fail */
   char error[1200];

@@ -178,21 +178,6 @@ static bool check_volume(const struct task *t, const struct soup *s, struct outc
   return true;
 }
 
-static bool write_mesh(struct task *t, const struct soup *s, const struct quality *q,
-                       struct outcome *o) {
-  struct out vtu = {0}, json = {0};
-  char path[PATH_MAX];
-  int e = 0;
-  task_path(t, path, "mesh.msh");
-  gmshWrite(path, &e);
-  if (e)
-    return outcome_fail(o, REASON_WRITE, "mesh.msh cannot be written: is the disk full?");
-  vtu_build(&vtu, s, q);
-  quality_json(q, s, o, &json);
-  bool ok = files_put(t, o, &vtu, "mesh.vtu");
-  return files_put(t, o, &json, "quality.json") && ok;
-}
-
 static bool check_and_write(struct task *t, struct soup *s, struct outcome *o) {
   struct quality q;
   quality_of(&q, s, true);
@@ -202,7 +187,7 @@ static bool check_and_write(struct task *t, struct soup *s, struct outcome *o) {
     o->nodes = s->node_count;
     o->tetrahedra = s->tet_count;
     quality_summary(&q, o);
-    ok = write_mesh(t, s, &q, o);
+    ok = mesh_files_write(t, s, &q, o);
   }
   quality_free(&q);
   return ok;
