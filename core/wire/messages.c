@@ -22,6 +22,20 @@ static void end_small(struct buf *out, size_t start) {
   wire_end(out, start, NULL);
 }
 
+static void put_kinds(struct buf *out, const char *const *kinds, size_t count) {
+  wire_put_u32(out, (uint32_t)count);
+  for (size_t i = 0; i < count; i++)
+    wire_put_str(out, kinds[i]);
+}
+
+static const char **get_kinds(struct wire_reader *r, size_t *count) {
+  *count = wire_get_count(r, 5);
+  const char **kinds = mem_array(*count + 1, sizeof *kinds);
+  for (size_t i = 0; i < *count; i++)
+    kinds[i] = wire_get_text(r);
+  return kinds;
+}
+
 void wire_put_hello(struct buf *out, const struct wire_hello *m) {
   size_t start = wire_begin(out, WIRE_HELLO, 0);
   wire_put_u32(out, m->wire_version);
@@ -32,9 +46,7 @@ void wire_put_hello(struct buf *out, const struct wire_hello *m) {
   wire_put_u32(out, (uint32_t)m->isolation);
   wire_put_u32(out, m->max_concurrency);
   wire_put_u32(out, m->flags);
-  wire_put_u32(out, (uint32_t)m->kind_count);
-  for (size_t i = 0; i < m->kind_count; i++)
-    wire_put_str(out, m->kinds[i]);
+  put_kinds(out, m->kinds, m->kind_count);
   end_small(out, start);
 }
 
@@ -53,10 +65,7 @@ int wire_get_hello(const struct wire_frame *f, struct wire_hello *m, struct err 
   m->isolation = (int32_t)wire_get_u32(&r);
   m->max_concurrency = wire_get_u32(&r);
   m->flags = wire_get_u32(&r);
-  m->kind_count = wire_get_count(&r, 5);
-  m->kinds = mem_array(m->kind_count + 1, sizeof *m->kinds);
-  for (size_t i = 0; i < m->kind_count; i++)
-    m->kinds[i] = wire_get_text(&r);
+  m->kinds = get_kinds(&r, &m->kind_count);
   int rc = wire_reader_end(&r, "HELLO", err);
   if (rc == 0 && m->isolation != WIRE_FORK && m->isolation != WIRE_PROCESS &&
       m->isolation != WIRE_SHARED)
@@ -64,6 +73,24 @@ int wire_get_hello(const struct wire_frame *f, struct wire_hello *m, struct err 
   if (rc < 0) {
     free(m->kinds);
     m->kinds = NULL;
+  }
+  return rc;
+}
+
+void wire_put_ready(struct buf *out, const char *const *kinds, size_t count) {
+  size_t start = wire_begin(out, WIRE_READY, 0);
+  put_kinds(out, kinds, count);
+  end_small(out, start);
+}
+
+int wire_get_ready(const struct wire_frame *f, const char ***kinds, size_t *count,
+                   struct err *err) {
+  struct wire_reader r = wire_reader(f);
+  *kinds = get_kinds(&r, count);
+  int rc = wire_reader_end(&r, "READY", err);
+  if (rc < 0) {
+    free(*kinds);
+    *kinds = NULL;
   }
   return rc;
 }

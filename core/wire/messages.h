@@ -5,12 +5,14 @@
  *   worker                         daemon
  *     HELLO  ----------------------->     what the plugin is; or REFUSED, and the worker ends
  *            <-----------------------  CONFIG
- *     READY  ----------------------->     create() is done; or REFUSED
+ *     READY  ----------------------->     create() is done, and which kinds it declared; or REFUSED
  *            <-----------------------  STEP*, CANCEL, RECALL
  *     BEGAN? PROGRESS* LOG* DONE --->     exactly one DONE per STEP that was not recalled
  *     RECALLED --------------------->     the tokens given back; they get no DONE
  *     HEARTBEAT -------------------->     only while a step is under way
  *            <-----------------------  STOP
+ *     REFUSED ---------------------->     after READY: it goes no further, another shall take its
+ * place
  *
  * Decoded strings point into the frame: they live as long as it does.
  */
@@ -19,7 +21,7 @@
 
 #include "wire/frame.h"
 
-#define WIRE_VERSION 2
+#define WIRE_VERSION 3
 
 #define WIRE_TYPE_TABLE(X)                                                                         \
   X(WIRE_HELLO, 1, "HELLO")                                                                        \
@@ -82,6 +84,10 @@ struct wire_hello {
 };
 void wire_put_hello(struct buf *out, const struct wire_hello *m);
 int wire_get_hello(const struct wire_frame *f, struct wire_hello *m, struct err *err);
+/* READY.  Kinds, where there are some, take the place of HELLO's; *kinds is the caller's to free.
+ */
+void wire_put_ready(struct buf *out, const char *const *kinds, size_t count);
+int wire_get_ready(const struct wire_frame *f, const char ***kinds, size_t *count, struct err *err);
 
 struct wire_setting {
   const char *key, *value, *where;

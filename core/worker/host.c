@@ -186,8 +186,64 @@ static int32_t host_secret(const struct lathe_host *table, const char *name, cha
   return fits ? LATHE_OK : LATHE_PERMANENT;
 }
 
+/* ---- extensions ---- */
+
+#define KINDS_MAX 1000
+
+static bool is_kind_name(const char *s) {
+  static const char rest[] = "abcdefghijklmnopqrstuvwxyz0123456789_.-";
+  return s && *s >= 'a' && *s <= 'z' && strlen(s) <= 64 && s[strspn(s, rest)] == '\0';
+}
+
+static int32_t kinds_declare(const struct lathe_host *table, const char *kind) {
+  struct host *h = (struct host *)table;
+  if (h->serving || h->kind_count >= KINDS_MAX || !is_kind_name(kind))
+    return LATHE_PERMANENT;
+  for (size_t i = 0; i < h->kind_count; i++)
+    if (strcmp(h->kinds[i], kind) == 0)
+      return LATHE_OK;
+  h->kinds = mem_grow(h->kinds, (h->kind_count + 1) * sizeof *h->kinds);
+  h->kinds[h->kind_count++] = mem_dup(kind);
+  return LATHE_OK;
+}
+
+void host_renew_now(struct host *h) {
+  if (!atomic_load(&h->renewing))
+    return;
+  logger_flush(&h->log);
+  wire_put_refused(link_begin(h->link), true, h->renew_why);
+  link_end(h->link, true);
+  _exit(0);
+}
+
+/* A step that ends meanwhile sees `renewing`, or is seen here to be over. */
+static void renew(const struct lathe_host *table, const char *why) {
+  struct host *h = (struct host *)table;
+  if (atomic_load(&h->renewing))
+    return;
+  snprintf(h->renew_why, sizeof h->renew_why, "the plugin %s wants a new process: %s",
+           h->plugin.d.name, why && *why ? why : "it gave no reason");
+  atomic_store(&h->renewing, true);
+  if (!atomic_load(&h->in_step))
+    host_renew_now(h);
+}
+
 static const void *host_extension(const struct lathe_host *table, const char *id) {
-  (void)table, (void)id;
+  static const struct lathe_kinds kinds = {sizeof kinds, kinds_declare};
+  static const struct lathe_renew renewal = {sizeof renewal, renew};
+  static const struct {
+    const char *id;
+    const void *functions;
+    int32_t isolation; /* 0: any */
+  } extensions[] = {
+      {LATHE_KINDS_1, &kinds, 0},
+      {LATHE_RENEW_1, &renewal, LATHE_PROCESS},
+  };
+  const struct host *h = (const struct host *)table;
+  for (size_t i = 0; id && i < sizeof extensions / sizeof *extensions; i++)
+    if (strcmp(id, extensions[i].id) == 0 &&
+        (!extensions[i].isolation || extensions[i].isolation == h->plugin.d.isolation))
+      return extensions[i].functions;
   return NULL;
 }
 

@@ -26,7 +26,12 @@ struct host {
   struct plugin_value *values;
   size_t value_count;
   char message[1000]; /* of create() */
-  char *config_frame; /* what the settings point into */
+  const char **kinds; /* that create() declared */
+  size_t kind_count;
+  bool serving;                  /* create() and ready() are over */
+  atomic_bool in_step, renewing; /* renewing: the process ends when no step is inside */
+  char renew_why[500];           /* set before `renewing` */
+  char *config_frame;            /* what the settings point into */
 };
 
 struct job_artifact {
@@ -60,6 +65,10 @@ struct lathe_job {
 
 /* Fills in the table. */
 void host_init(struct host *h);
+
+/* Ends the process if the plugin asked for that; called when no step is inside, with all that was
+ * said in the link's buffer. */
+void host_renew_now(struct host *h);
 
 void job_begin(struct lathe_job *job, struct host *h, uint64_t token, const struct wire_step *step);
 void job_free(struct lathe_job *job);

@@ -120,6 +120,11 @@ static int start_plugin(struct host *h) {
     nanosleep(&(struct timespec){.tv_nsec = READY_POLL_MS * 1000000L},
               NULL); /* lathed has the deadline */
   }
+  if (!h->plugin.d.kinds[0] && !h->kind_count) {
+    snprintf(h->message, sizeof h->message, "it names no kind of job, and create() declared none");
+    return refuse_start(h, "create()", LATHE_PERMANENT);
+  }
+  h->serving = true;
   return 0;
 }
 
@@ -129,7 +134,7 @@ static int serve(struct host *h) {
   /* From now on the closed socket tells of the daemon's death, and there is time to kill what the
    * plugin started. */
   prctl(PR_SET_PDEATHSIG, 0);
-  wire_put_bare(link_begin(h->link), WIRE_READY, 0);
+  wire_put_ready(link_begin(h->link), h->kinds, h->kind_count);
   link_end(h->link, true);
   switch (h->plugin.d.isolation) {
   case LATHE_FORK: /* each child has a pipe of its own */

@@ -48,8 +48,6 @@ static int check_content(const struct plugin *p, struct err *err) {
   const char *wrong = NULL;
   if (!d->name || !*d->name || !d->version)
     wrong = "name and version must be set";
-  else if (!d->kinds || !d->kinds[0])
-    wrong = "it names no kind";
   else if (!d->create || !d->destroy)
     wrong = "create and destroy must be set";
   else if (!d->run == !d->remote)
@@ -71,6 +69,8 @@ static int check_content(const struct plugin *p, struct err *err) {
         p->path, LATHE_VERSION);
   return 0;
 }
+
+static const char *const no_kinds[] = {NULL}; /* create() declares them */
 
 int plugin_load(struct plugin *p, const char *path, struct err *err) {
   *p = (struct plugin){.path = path};
@@ -94,6 +94,8 @@ int plugin_load(struct plugin *p, const char *path, struct err *err) {
     return rc;
   size_t size = p->theirs->struct_size < sizeof p->d ? p->theirs->struct_size : sizeof p->d;
   memcpy(&p->d, p->theirs, size);
+  if (!p->d.kinds)
+    p->d.kinds = no_kinds;
   return check_content(p, err);
 }
 

@@ -14,7 +14,7 @@
 #define HOST_MINOR LATHE_ABI_MINOR
 
 struct plugin {
-  struct lathe_plugin d; /* our copy: min(sizes), the rest zero */
+  struct lathe_plugin d; /* our copy: min(sizes), the rest zero, but for kinds: never NULL */
   const char *path;
   const struct lathe_plugin *theirs;
 };

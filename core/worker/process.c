@@ -260,6 +260,7 @@ static void run_step(struct resident *r, uint64_t token, const struct wire_step 
   struct step_outcome outcome;
   struct err err = {0};
   char workdir[PATH_MAX];
+  atomic_store(&h->in_step, true);
   job_begin(&job, h, token, step);
   job.folder = &r->folder;
   job.log = &r->log;
@@ -285,6 +286,8 @@ static void run_step(struct resident *r, uint64_t token, const struct wire_step 
   if (flush)
     r->unsent = 0;
   job_free(&job);
+  atomic_store(&h->in_step, false);
+  host_renew_now(h);
 }
 
 static void run_waiting(struct resident *r, struct waiting *w) {

@@ -146,15 +146,21 @@ void backend_fill(struct backend *b) {
   backend_update(b);
 }
 
-void backend_hello(struct backend *b, const struct wire_hello *m) {
+void backend_set_kinds(struct backend *b, const char **kinds, size_t count) {
   for (size_t i = 0; b->kinds && b->kinds[i]; i++)
     free(b->kinds[i]);
   free(b->kinds);
+  b->kinds = mem_array(count + 1, sizeof *b->kinds);
+  for (size_t i = 0; i < count; i++)
+    b->kinds[i] = mem_dup(kinds[i]);
+}
+
+void backend_hello(struct backend *b, const struct wire_hello *m) {
+  /* With none READY brings them: what the other workers declared stays until then. */
+  if (m->kind_count)
+    backend_set_kinds(b, m->kinds, m->kind_count);
   free(b->version);
   free(b->device);
-  b->kinds = mem_array(m->kind_count + 1, sizeof *b->kinds);
-  for (size_t i = 0; i < m->kind_count; i++)
-    b->kinds[i] = mem_dup(m->kinds[i]);
   b->version = mem_dup(m->version);
   b->device = mem_dup(m->device);
   b->isolation = m->isolation;

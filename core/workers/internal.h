@@ -112,6 +112,7 @@ void backend_worker_gone(struct worker *k,
                          bool was_ready); /* it is out of the list; starts another, or not */
 void backend_refused(struct backend *b, bool again, const char *text);
 void backend_hello(struct backend *b, const struct wire_hello *m);
+void backend_set_kinds(struct backend *b, const char **kinds, size_t count);
 void backend_update(struct backend *b); /* state, metrics, `changed` */
 void backend_want_tick(struct backend *b, uint64_t at);
 void backend_close(struct backend *b); /* its last worker is gone and it was removed */

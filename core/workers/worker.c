@@ -122,19 +122,30 @@ static bool take_hello(struct worker *k, const struct wire_frame *f, struct err 
   return true;
 }
 
+static bool take_ready(struct worker *k, const struct wire_frame *f, struct err *err) {
+  const char **kinds;
+  size_t count;
+  if (wire_get_ready(f, &kinds, &count, err) < 0)
+    return false;
+  if (k->state == WORKER_CREATING) {
+    k->state = WORKER_READY;
+    if (count && k->generation == k->b->generation)
+      backend_set_kinds(k->b, kinds, count);
+    backend_worker_ready(k);
+  }
+  free(kinds);
+  return true;
+}
+
 static bool take_refused(struct worker *k, const struct wire_frame *f, struct err *err) {
   bool again;
   const char *text;
-  if (k->state == WORKER_READY) {
-    err_set(err, ERR_PROTOCOL, "a REFUSED after READY");
-    return false;
-  }
   if (wire_get_refused(f, &again, &text, err) < 0)
     return false;
   if (k->generation == k->b->generation)
     backend_refused(k->b, again, text);
   k->refused = true;
-  worker_kill(k, 0, "it refused to start");
+  worker_kill(k, 0, "%.200s", k->state == WORKER_READY ? text : "it refused to start");
   return true;
 }
 
@@ -146,11 +157,7 @@ static bool take_frame(struct worker *k, const struct wire_frame *f, struct err 
   case WIRE_REFUSED:
     return take_refused(k, f, err);
   case WIRE_READY:
-    if (k->state == WORKER_CREATING) {
-      k->state = WORKER_READY;
-      backend_worker_ready(k);
-    }
-    return true;
+    return take_ready(k, f, err);
   case WIRE_DONE:
     steps_done(k, f);
     return true;

@@ -151,7 +151,7 @@ const char *backend_device(const struct backend *b);
 /* The same inputs and parameters give a result as good (lathe/plugin.h's LATHE_REPEATABLE). */
 bool backend_is_repeatable(const struct backend *b);
 const char *backend_isolation(const struct backend *b);    /* "fork", "process", "shared" */
-const char *const *backend_kinds(const struct backend *b); /* NULL-terminated; empty before hello */
+const char *const *backend_kinds(const struct backend *b); /* NULL-terminated; empty: not known */
 bool backend_does(const struct backend *b, const char *kind);
 int backend_slots(const struct backend *b);
 int backend_running(const struct backend *b);

@@ -54,7 +54,7 @@ static void put_one_of_each(struct buf *b) {
   wire_put_hello(
       b, &(struct wire_hello){WIRE_VERSION, 42, "p", "1.0", "cpu", WIRE_FORK, 3, 1, kinds, 2});
   wire_put_config(b, &(struct wire_config){"local", "/w", 4, 500, -5, settings, 2}, NULL);
-  wire_put_bare(b, WIRE_READY, 0);
+  wire_put_ready(b, kinds, 2);
   wire_put_refused(b, true, "why not");
   wire_put_step(b, 7, &(struct wire_step){"01J", "mesh", NULL, "{}", 2, {1, 2, 3, 4, 5}, inputs, 2},
                 NULL);
@@ -83,6 +83,16 @@ static void messages_survive_the_way(void **state) {
   assert_int_equal(hello.kind_count, 2);
   assert_string_equal(hello.kinds[1], "preview");
   free(hello.kinds);
+
+  const char **declared;
+  size_t count;
+  buf_clear(&b);
+  wire_put_ready(&b, kinds, 2);
+  f = only(&in, &b);
+  assert_int_equal(wire_get_ready(&f, &declared, &count, NULL), 0);
+  assert_int_equal(count, 2);
+  assert_string_equal(declared[0], "mesh");
+  free(declared);
 
   struct wire_config config;
   buf_clear(&b);
@@ -152,6 +162,7 @@ static void decode(const struct wire_frame *f) {
   struct wire_step step;
   struct wire_done done;
   struct wire_progress progress;
+  const char **declared;
   uint64_t *tokens;
   int64_t value;
   int32_t level;
@@ -162,6 +173,10 @@ static void decode(const struct wire_frame *f) {
   case WIRE_HELLO:
     if (wire_get_hello(f, &hello, NULL) == 0)
       free(hello.kinds);
+    break;
+  case WIRE_READY:
+    if (wire_get_ready(f, &declared, &n, NULL) == 0)
+      free(declared);
     break;
   case WIRE_CONFIG:
     if (wire_get_config(f, &config, NULL) == 0)

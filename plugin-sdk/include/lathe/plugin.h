@@ -198,6 +198,16 @@ struct lathe_kinds {
   int32_t (*declare)(const struct lathe_host *, const char *kind);
 };
 
+/* For a LATHE_PROCESS plugin whose process may become unfit for another job: a device context that is
+ * broken, a helper process that died. */
+#define LATHE_RENEW_1 "lathe.renew/1"
+struct lathe_renew {
+  uint32_t struct_size;
+  /* [T] After the job that runs now and its result, at once when none runs: the process and all that it
+   * started are ended, without destroy(), and another takes its place.  `why` is for the admin. */
+  void (*renew)(const struct lathe_host *, const char *why);
+};
+
 /* For a LATHE_FORK plugin whose first part is worth keeping: the reading of an input. */
 #define LATHE_PARK_1 "lathe.park/1"
 struct lathe_park {
