@@ -147,9 +147,15 @@ static struct api_options api_options(struct daemon *d) {
   };
 }
 
+static void log_kind_problems(const struct kinds *kinds) {
+  size_t count;
+  const struct kinds_problem *p = kinds_problems(kinds, &count);
+  for (size_t i = 0; i < count; i++)
+    log_warn("kinds.problem", "%s (%s)", p[i].text, p[i].file);
+}
+
 static int open_state(struct daemon *d, struct err *err) {
   const char *dir = d->config->server.data_dir;
-  char **folders = daemon_kind_folders(d->config);
   char *path = path_join(dir, "lathe.db");
   int rc = path_make_dirs(dir, err);
   if (rc == 0) /* first of all: its lock keeps a second daemon from the files of the first */
@@ -166,10 +172,11 @@ static int open_state(struct daemon *d, struct err *err) {
         &(struct storage_options){.data_dir = dir, .sync = d->config->storage.sync != 0}, err);
   if (rc == 0)
     rc = storage_clear_work(d->storage, err);
-  if (rc == 0)
-    rc = kinds_load(&d->kinds, (const char *const *)folders, err);
+  if (rc == 0) {
+    d->kinds = daemon_load_kinds(d->config);
+    log_kind_problems(d->kinds);
+  }
   free(path);
-  daemon_folders_free(folders);
   return rc;
 }
 
@@ -256,15 +263,6 @@ static void unannounce(struct daemon *d) {
 
 /* ---- reload ---- */
 
-static bool section_changed(const struct config_changes *changes, const char *name) {
-  char *title = mem_printf("backend %s", name);
-  bool found = false;
-  for (size_t i = 0; i < changes->count; i++)
-    found |= strcmp(changes->items[i].section, title) == 0;
-  free(title);
-  return found;
-}
-
 static const struct config_backend *enabled_backend(const struct config *c, const char *name) {
   for (size_t i = 0; i < c->backend_count; i++)
     if (c->backends[i].enabled && strcmp(c->backends[i].name, name) == 0)
@@ -272,8 +270,7 @@ static const struct config_backend *enabled_backend(const struct config *c, cons
   return NULL;
 }
 
-static void apply_backends(struct daemon *d, const struct config *old,
-                           const struct config_changes *changes) {
+static void apply_backends(struct daemon *d, const struct config *old) {
   for (size_t i = 0; i < old->backend_count; i++) {
     const char *name = old->backends[i].name;
     struct backend *b = workers_find(d->workers, name);
@@ -282,7 +279,7 @@ static void apply_backends(struct daemon *d, const struct config *old,
   }
   for (size_t i = 0; i < d->config->backend_count; i++) {
     const struct config_backend *b = &d->config->backends[i];
-    if (b->enabled && (section_changed(changes, b->name) || !enabled_backend(old, b->name)))
+    if (b->enabled) /* also where nothing changed: its plugin's file may have */
       start_backend(d, b);
   }
 }
@@ -309,7 +306,7 @@ static void apply(struct daemon *d, struct config *new, const struct config_chan
   struct api_options api = api_options(d);
   api_reconfigure(d->api, &api);
   daemon_configure_routes(new, d->routing);
-  apply_backends(d, old, changes);
+  apply_backends(d, old);
   struct jobs_options jobs = daemon_jobs_options(new, &budgets);
   jobs_reconfigure(d->jobs, &jobs);
   log_info("config.reload", "the configuration was reloaded: %zu changes", changes->count);
@@ -324,20 +321,21 @@ struct reload {
   struct daemon *daemon;
   struct config *config;
   struct config_changes changes;
-  struct buf complaints;
-  int bad;
+  struct daemon_complaints complaints;
+  struct kinds *kinds;
 };
 
 static void ask_plugins(uv_work_t *work) {
   struct reload *r = container_of(work, struct reload, work);
-  r->bad = daemon_check_plugins(r->config, &r->complaints);
+  daemon_check_plugins(r->config, &r->complaints);
+  r->kinds = daemon_load_kinds(r->config);
 }
 
-static void log_complaints(struct buf *complaints) {
-  char *rest = buf_take(complaints), *all = rest;
+static void log_lines(enum log_level level, const char *what, struct buf *lines) {
+  char *rest = buf_take(lines), *all = rest;
   for (char *line; (line = strsep(&rest, "\n"));)
     if (*line)
-      log_error("config.problem", "%s", line);
+      log_write(level, what, "%s", line);
   free(all);
 }
 
@@ -347,18 +345,23 @@ static void on_plugins_asked(uv_work_t *work, int status) {
   struct reload *r = container_of(work, struct reload, work);
   struct daemon *d = r->daemon;
   struct err err = {0};
-  bool fine = status == 0 && r->bad == 0 && !d->draining;
-  log_complaints(&r->complaints);
+  bool fine = status == 0 && !r->complaints.options.len && !d->draining;
+  log_lines(LOG_ERROR, "config.problem", &r->complaints.options);
+  log_lines(LOG_WARN, "config.plugin", &r->complaints.plugins);
   if (fine && read_tokens(d, r->config, &err) < 0) {
     log_error("config.tokens", "%s", err.text);
     fine = false;
   }
   if (fine) {
+    kinds_replace(d->kinds, r->kinds);
+    r->kinds = NULL;
+    log_kind_problems(d->kinds);
     apply(d, r->config, &r->changes);
   } else {
     log_error("config.reload", "the new configuration is not taken; the old one stays in effect");
     config_free(r->config);
   }
+  kinds_free(r->kinds);
   config_changes_free(&r->changes);
   d->reloading = false;
   free(r);

@@ -15,9 +15,15 @@
 /* Runs until a signal ends it.  Takes the configuration.  Returns the exit code. */
 int daemon_run(struct config *config);
 
-/* Asks each backend's plugin about its options; adds a line for each that is wrong.  Returns how
- * many backends are.  Blocks; any thread. */
-int daemon_check_plugins(const struct config *config, struct buf *complaints);
+/* What the plugins say of their backends' options: a line for each fault. */
+struct daemon_complaints {
+  struct buf options; /* options that the admin has to mend */
+  struct buf
+      plugins; /* plugins that are missing, do not load, crash or hang while they are loaded */
+};
+/* Asks each backend's plugin.  Blocks, some seconds at most for each; any thread. */
+void daemon_check_plugins(const struct config *config, struct daemon_complaints *out);
+void daemon_complaints_free(struct daemon_complaints *c);
 
 /* ---- what each room wants to know of the configuration (daemon_options.c) ---- */
 /* Points into the configuration, but for budgets, which is the caller's to free. */
@@ -27,9 +33,8 @@ struct backend_options daemon_backend_options(const struct config_backend *b,
                                               struct backend_option **options);
 void daemon_configure_routes(const struct config *c, struct routing *routing);
 struct http_options daemon_http_options(const struct config *c);
-/* NULL-terminated; the caller frees with daemon_folders_free. */
-char **daemon_kind_folders(const struct config *c);
-void daemon_folders_free(char **folders);
+/* The kinds of all folders that the configuration makes known.  Reads files; any thread. */
+struct kinds *daemon_load_kinds(const struct config *c);
 /* Absolute path of lathe-worker; the caller frees. */
 char *daemon_worker_program(void);
 

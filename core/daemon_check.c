@@ -3,11 +3,14 @@
  * What --check-config and a reload ask the plugins about their options.  lathed loads none itself:
  * lathe-worker does, and a plugin that crashes there says so here.
  */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "daemon.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +18,12 @@
 #include <unistd.h>
 
 extern char **environ;
+
+enum {
+  LOAD_MS = 10000, /* for all that the dynamic linker and the plugin's constructors do */
+  SAID_MAX = 65536,
+  WRONG_OPTIONS = 4, /* lathe-worker's exit code; any other is of a plugin that does not load */
+};
 
 /* lathe-worker --check-options PLUGIN [KEY VALUE WHERE]... */
 static const char **command(const char *program, const struct config_backend *b) {
@@ -31,15 +40,23 @@ static const char **command(const char *program, const struct config_backend *b)
   return argv;
 }
 
-static void read_all(int fd, struct buf *out) {
+/* Reads until its end, or until `deadline`.  False: the time is over. */
+static bool read_all(int fd, struct buf *out, int64_t deadline) {
   char piece[4096];
-  ssize_t n;
-  while ((n = read(fd, piece, sizeof piece)) > 0 || (n < 0 && errno == EINTR))
-    if (n > 0 && out->len < 65536)
+  for (;;) {
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    int64_t left = deadline - clock_mono_ms();
+    if (left <= 0 || (poll(&p, 1, (int)left) == 0))
+      return false;
+    ssize_t n = read(fd, piece, sizeof piece);
+    if (n == 0 || (n < 0 && errno != EINTR))
+      return true;
+    if (n > 0 && out->len < SAID_MAX)
       buf_put(out, piece, (size_t)n);
+  }
 }
 
-/* Runs it with its output into `out`.  Returns the wait status, or -errno. */
+/* Runs it with its output into `out`.  Returns the wait status, or a negative errno. */
 static int ask(const char *program, const struct config_backend *b, struct buf *out) {
   const char **argv = command(program, b);
   posix_spawn_file_actions_t actions;
@@ -56,34 +73,58 @@ static int ask(const char *program, const struct config_backend *b, struct buf *
   posix_spawn_file_actions_destroy(&actions);
   close(fds[1]);
   if (rc == 0) {
-    read_all(fds[0], out);
+    bool timely = read_all(fds[0], out, clock_mono_ms() + LOAD_MS);
+    if (!timely)
+      kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
       ;
+    if (!timely)
+      rc = ETIMEDOUT;
   }
   close(fds[0]);
   free(argv);
   return rc == 0 ? status : -rc;
 }
 
-int daemon_check_plugins(const struct config *config, struct buf *complaints) {
+static void judge(const char *program, const struct config_backend *b, int status,
+                  const struct buf *said, struct daemon_complaints *out) {
+  struct buf *to = WIFEXITED(status) && WEXITSTATUS(status) == WRONG_OPTIONS ? &out->options
+                                                                             : &out->plugins;
+  if (status == -ETIMEDOUT)
+    buf_printf(to, "[backend %s] the plugin %s was not loaded after %d s\n", b->name,
+               b->plugin_path, LOAD_MS / 1000);
+  else if (status < 0)
+    buf_printf(to, "[backend %s] %s cannot be started: %s\n", b->name, program, strerror(-status));
+  else if (WIFSIGNALED(status))
+    buf_printf(to, "[backend %s] the plugin %s crashed while it was loaded (%s)\n", b->name,
+               b->plugin_path, strsignal(WTERMSIG(status)));
+  else if (status != 0 && said->len)
+    buf_put(to, said->data, said->len);
+  else if (status != 0)
+    buf_printf(to,
+               "[backend %s] the plugin %s ended its process while it was loaded (exit code %d)\n",
+               b->name, b->plugin_path, WEXITSTATUS(status));
+}
+
+void daemon_check_plugins(const struct config *config, struct daemon_complaints *out) {
   char *program = daemon_worker_program();
-  int bad = 0;
+  *out = (struct daemon_complaints){0};
   for (size_t i = 0; i < config->backend_count; i++) {
     const struct config_backend *b = &config->backends[i];
+    if (!b->enabled)
+      continue;
+    if (b->plugin_missing) {
+      buf_printf(&out->plugins, "[backend %s] %s\n", b->name, b->plugin_missing);
+      continue;
+    }
     struct buf said = {0};
-    int status = b->enabled ? ask(program, b, &said) : 0;
-    if (status != 0)
-      bad++;
-    if (status < 0)
-      buf_printf(complaints, "[backend %s] %s cannot be started: %s\n", b->name, program,
-                 strerror(-status));
-    else if (status != 0 && WIFSIGNALED(status))
-      buf_printf(complaints, "[backend %s] the plugin %s crashed while it was loaded (%s)\n",
-                 b->name, b->plugin_path, strsignal(WTERMSIG(status)));
-    else if (status != 0)
-      buf_put(complaints, said.data ? said.data : "", said.len);
+    judge(program, b, ask(program, b, &said), &said, out);
     buf_free(&said);
   }
   free(program);
-  return bad;
+}
+
+void daemon_complaints_free(struct daemon_complaints *c) {
+  buf_free(&c->options);
+  buf_free(&c->plugins);
 }

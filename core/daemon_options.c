@@ -61,7 +61,8 @@ struct backend_options daemon_backend_options(const struct config_backend *b,
         .key = b->options[i].key, .value = b->options[i].value, .where = b->options[i].where};
   return (struct backend_options){
       .name = b->name,
-      .plugin_path = b->plugin_path,
+      .plugin_path = b->plugin_path ? b->plugin_path : b->plugin,
+      .missing = b->plugin_missing,
       .slots = b->workers,
       .nice = b->nice,
       .ready_timeout_ms = b->ready_timeout_ms,
@@ -133,8 +134,9 @@ static void add_folder(char ***list, size_t *count, char *folder) {
   (*list)[*count] = NULL;
 }
 
-/* Ours, those of $LATHE_KINDS_PATH, and a folder kinds/ beside a third party's plugin. */
-char **daemon_kind_folders(const struct config *c) {
+/* Ours, those of $LATHE_KINDS_PATH and of [server] kinds_path, and kinds/ beside a third party's
+ * plugin.  NULL-terminated. */
+static char **kind_folders(const struct config *c) {
   char **list = mem_array(1, sizeof *list), *dir = path_program_dir();
   size_t count = 0;
   add_folder(&list, &count, path_join(dir, "../share/lathe/kinds"));
@@ -144,6 +146,8 @@ char **daemon_kind_folders(const struct config *c) {
     if (*one)
       add_folder(&list, &count, mem_dup(one));
   free(more);
+  for (const char **f = c->server.kinds_path.items; *f; f++)
+    add_folder(&list, &count, mem_dup(*f));
   for (size_t i = 0; i < c->backend_count; i++) {
     const char *plugin = c->backends[i].plugin_path;
     const char *slash = plugin ? strrchr(plugin, '/') : NULL;
@@ -153,8 +157,11 @@ char **daemon_kind_folders(const struct config *c) {
   return list;
 }
 
-void daemon_folders_free(char **folders) {
-  for (size_t i = 0; folders && folders[i]; i++)
+struct kinds *daemon_load_kinds(const struct config *c) {
+  char **folders = kind_folders(c);
+  struct kinds *k = kinds_load((const char *const *)folders);
+  for (size_t i = 0; folders[i]; i++)
     free(folders[i]);
   free(folders);
+  return k;
 }

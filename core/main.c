@@ -37,15 +37,17 @@ static int check(const struct args *a) {
   struct config *c;
   if (load(a, &c) < 0)
     return EXIT_USAGE;
-  struct buf complaints = {0};
-  int bad = daemon_check_plugins(c, &complaints);
-  fputs(complaints.data ? complaints.data : "", stderr);
-  buf_free(&complaints);
-  if (!bad)
+  struct daemon_complaints complaints;
+  daemon_check_plugins(c, &complaints);
+  bool fine = !complaints.options.len && !complaints.plugins.len;
+  fputs(complaints.options.len ? complaints.options.data : "", stderr);
+  fputs(complaints.plugins.len ? complaints.plugins.data : "", stderr);
+  daemon_complaints_free(&complaints);
+  if (fine)
     printf("%s is fine: %zu backends, %zu routes\n", c->path ? c->path : "The built-in default",
            c->backend_count, c->route_count);
   config_free(c);
-  return bad ? EXIT_USAGE : 0;
+  return fine ? 0 : EXIT_USAGE;
 }
 
 static int print(const struct args *a) {

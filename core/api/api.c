@@ -13,6 +13,7 @@
 
 void api_reconfigure(struct api *a, const struct api_options *options) {
   a->options = *options;
+  buf_clear(&a->openapi); /* the kinds may be others now */
 }
 
 struct api *api_new(const struct api_options *options) {

@@ -4,6 +4,7 @@
  */
 #include "api/internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void put_member(struct buf *b, const char *name, const char *text) {
@@ -24,6 +25,32 @@ static void put_plugin(struct buf *b, const char *path) {
   buf_put_json_strn(b, name, len);
 }
 
+/* What keeps a backend that may well be ready from getting jobs, or getting them right. */
+static void put_warnings(struct buf *b, struct api *a, const char *const *kinds) {
+  size_t count, n = 0;
+  const struct kinds_problem *p = kinds_problems(a->at.kinds, &count);
+  buf_puts(b, ",\"warnings\":[");
+  for (size_t i = 0; kinds[i]; i++) {
+    char text[400];
+    if (!kinds_find(a->at.kinds, kinds[i])) {
+      snprintf(
+          text, sizeof text,
+          "the kind %.80s is declared by no file, so it gets no such jobs: put %.80s.json into "
+          "a folder kinds/ beside the plugin or into [server] kinds_path, and reload",
+          kinds[i], kinds[i]);
+      buf_puts(b, n++ ? "," : "");
+      buf_put_json_str(b, text);
+    }
+    for (size_t k = 0; k < count; k++) {
+      if (!p[k].kind || strcmp(p[k].kind, kinds[i]) != 0)
+        continue;
+      buf_puts(b, n++ ? "," : "");
+      buf_put_json_str(b, p[k].text);
+    }
+  }
+  buf_putc(b, ']');
+}
+
 static void put_backend(struct buf *b, struct api *a, const struct backend *x) {
   const char *const *kinds = backend_kinds(x);
   int64_t queued = jobs_queued_for(a->at.jobs, backend_name(x));
@@ -41,7 +68,9 @@ static void put_backend(struct buf *b, struct api *a, const struct backend *x) {
       buf_putc(b, ',');
     buf_put_json_str(b, kinds[i]);
   }
-  buf_printf(b, "],\"slots\":%d,\"running\":%d,\"queued\":%lld,\"restarts\":%d}", backend_slots(x),
+  buf_putc(b, ']');
+  put_warnings(b, a, kinds);
+  buf_printf(b, ",\"slots\":%d,\"running\":%d,\"queued\":%lld,\"restarts\":%d}", backend_slots(x),
              backend_running(x), (long long)queued, backend_restarts(x));
 }
 

@@ -35,6 +35,16 @@ void kinds_list(void *ctx, struct http_request *r) {
       buf_putc(&b, ',');
     put_kind(&b, a, k);
   }
+  buf_puts(&b, "],\"problems\":[");
+  size_t count;
+  const struct kinds_problem *p = kinds_problems(a->at.kinds, &count);
+  for (size_t i = 0; i < count; i++) {
+    buf_puts(&b, i ? ",{\"kind\":" : "{\"kind\":");
+    buf_put_json_str(&b, p[i].kind);
+    buf_puts(&b, ",\"text\":");
+    buf_put_json_str(&b, p[i].text);
+    buf_putc(&b, '}');
+  }
   buf_puts(&b, "]}");
   api_reply_json(r, 200, &b);
 }

@@ -7,6 +7,7 @@
 #include "config/private.h"
 #include "config/tokens.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -97,6 +98,17 @@ static void check_tokens(struct config_load *l, const struct config_section *s) 
     tokens_free(tokens);
 }
 
+static void check_folders(struct config_load *l, const struct config_section *s, const char *key,
+                          const struct config_list *folders) {
+  for (const char **f = folders->items; *f; f++) {
+    const struct config_value *v = check_value(s, key);
+    if (**f != '/')
+      check_fail(l, s, key, "\"%.200s\" is no absolute folder", *f);
+    else if (access(*f, R_OK | X_OK) != 0)
+      config_warning(l, v->where, v->line, "[server] %s: %.300s: %s", key, *f, strerror(errno));
+  }
+}
+
 static void check_server(struct config_load *l) {
   struct config_server *server = &l->config->server;
   const struct config_section *s = config_section_find(l->config, "server", NULL);
@@ -110,6 +122,8 @@ static void check_server(struct config_load *l) {
                server->host);
   check_origins(l, s);
   check_tokens(l, s);
+  check_folders(l, s, "plugin_path", &server->plugin_path);
+  check_folders(l, s, "kinds_path", &server->kinds_path);
   if (!*server->data_dir) {
     check_fail(l, s, "data_dir", "it must not be empty");
   } else if (server->data_dir[0] != '/') {
@@ -171,8 +185,17 @@ static void check_backend(struct config_load *l, const struct config_section *s,
     b->workers = l->config->limits.cpus;
   if (b->restart_backoff_max_ms < b->restart_backoff_ms)
     check_fail(l, s, "restart_backoff_max", "it is shorter than restart_backoff");
-  if (*b->plugin && config_find_plugin(b->plugin, &b->plugin_path, &err) != 0 && b->enabled)
+  int rc = *b->plugin ? config_find_plugin(b->plugin, l->config->server.plugin_path.items,
+                                           &b->plugin_path, &err)
+                      : 0;
+  if (rc == ERR_INVAL && b->enabled) {
     check_fail(l, s, "plugin", "%s", err.text);
+  } else if (rc != 0) { /* it may be installed later, and the other backends can work meanwhile */
+    const struct config_value *v = check_value(s, "plugin");
+    b->plugin_missing = mem_dup(err.text);
+    if (b->enabled)
+      config_warning(l, v->where, v->line, "[%s] plugin: %s", s->title, err.text);
+  }
 }
 
 /* ---- [route KIND] ---- */

@@ -28,6 +28,7 @@ struct config_server {
   int port;            /* 0: the system chooses */
   char *data_dir;      /* absolute */
   struct config_list cors_origins, allowed_hosts;
+  struct config_list plugin_path, kinds_path; /* absolute folders */
   int64_t max_upload;
   char *token_file; /* absolute; "" for none */
   int64_t shutdown_grace_ms;
@@ -67,7 +68,8 @@ struct config_option { /* of a plugin; the core does not know it */
 
 struct config_backend {
   char *name;
-  char *plugin, *plugin_path; /* as written; absolute (NULL when disabled and not found) */
+  char *plugin, *plugin_path; /* as written; absolute (NULL: not found) */
+  char *plugin_missing;       /* why it was not found; NULL when it was */
   int enabled;
   int workers;                                                /* resolved: never 0 */
   int threads;                                                /* 0: no budget of its own */
@@ -132,9 +134,11 @@ void config_free(struct config *c);
 char *config_find_file(void);
 
 /* The plugin's absolute path: itself when absolute; else "NAME" or "NAME.so" in each folder of
- * $LATHE_PLUGIN_PATH, then ../plugins and ../lib/lathe/plugins from the program.  The caller frees.
- */
-int config_find_plugin(const char *plugin, char **path, struct err *err);
+ * $LATHE_PLUGIN_PATH, then of `folders` ([server] plugin_path; NULL-terminated), then ../plugins
+ * and
+ * ../lib/lathe/plugins from the program.  The caller frees. */
+int config_find_plugin(const char *plugin, const char *const *folders, char **path,
+                       struct err *err);
 
 /* ---- showing ---- */
 /* The effective configuration as an INI file that loads, with where each value came from. */

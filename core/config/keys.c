@@ -24,7 +24,7 @@ const struct config_section_spec config_section_specs[] = {
     {.name = "backend",
      .argument = "NAME",
      .help = "A plugin and how it is run. Keys that are not named here are options of the plugin; "
-             "`GET /api/backends` lists those it knows."},
+             "`lathe-worker --describe PLUGIN.so` lists those it knows."},
     {.name = "route",
      .argument = "KIND",
      .help =
@@ -62,6 +62,10 @@ const struct config_key config_keys[] = {
      .help = "File of bearer tokens, a line `name:token` each, mode 0600. Relative to this file. Empty: no tokens are asked for."},
     {"server", "allowed_hosts", LIST, PLACE(server.allowed_hosts), .fallback = "",
      .help = "`Host` names that are ours, besides loopback names and the address of `listen`."},
+    {"server", "plugin_path", LIST, PLACE(server.plugin_path), .fallback = "",
+     .help = "Absolute folders to look for plugins in, after those of `LATHE_PLUGIN_PATH` and before lathe's own."},
+    {"server", "kinds_path", LIST, PLACE(server.kinds_path), .fallback = "",
+     .help = "Absolute folders with more kinds (`NAME.json`), after lathe's own and those of `LATHE_KINDS_PATH`, before `kinds/` beside a plugin. Read again on reload."},
     {"server", "shutdown_grace", DURATION(0, DAY), PLACE(server.shutdown_grace_ms), .fallback = "10s",
      .help = "How long running jobs may go on after SIGTERM before they are queued again."},
 

@@ -84,6 +84,7 @@ static void config_free_backend(struct config_backend *b) {
   }
   free(b->options);
   free(b->plugin_path);
+  free(b->plugin_missing);
   free(b->name);
 }
 
@@ -137,7 +138,8 @@ static char *plugin_in(char *folder, const char *plugin, struct buf *searched) {
   return real;
 }
 
-int config_find_plugin(const char *plugin, char **path, struct err *err) {
+int config_find_plugin(const char *plugin, const char *const *folders, char **path,
+                       struct err *err) {
   static const char *const beside[] = {"../plugins", "../lib/lathe/plugins"};
   struct buf searched = {0};
   *path = NULL;
@@ -150,21 +152,25 @@ int config_find_plugin(const char *plugin, char **path, struct err *err) {
   if (!path_is_plain_name(plugin))
     return err_set(err, ERR_INVAL,
                    "\"%.80s\" is neither a file name like local-gmsh nor an absolute path", plugin);
-  const char *folders = getenv("LATHE_PLUGIN_PATH");
-  for (size_t n; folders && *folders && !*path; folders += n + (folders[n] == ':')) {
-    n = strcspn(folders, ":");
+  const char *first = getenv("LATHE_PLUGIN_PATH");
+  for (size_t n; first && *first && !*path; first += n + (first[n] == ':')) {
+    n = strcspn(first, ":");
     if (n > 0)
-      *path = plugin_in(mem_dup_n(folders, n), plugin, &searched);
+      *path = plugin_in(mem_dup_n(first, n), plugin, &searched);
   }
+  for (; folders && *folders && !*path; folders++)
+    *path = plugin_in(mem_dup(*folders), plugin, &searched);
   char *program = path_program_dir();
   for (size_t i = 0; i < 2 && !*path; i++)
     *path = plugin_in(path_join(program, beside[i]), plugin, &searched);
   free(program);
   int code = 0;
   if (!*path)
-    code = err_set(err, ERR_NOT_FOUND,
-                   "there is no plugin %.80s; looked in %s (LATHE_PLUGIN_PATH adds folders)",
-                   plugin, searched.data);
+    code = err_set(
+        err, ERR_NOT_FOUND,
+        "there is no plugin %.80s; looked in %s ([server] plugin_path and LATHE_PLUGIN_PATH "
+        "add folders)",
+        plugin, searched.data);
   buf_free(&searched);
   return code;
 }

@@ -1,110 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * Finds the kinds' files, loads them, hands them out in the order of their names.
+ * Hands the kinds out in the order of their names, and what each says of itself.
  */
-#include "base/map.h"
-#include "base/mem.h"
-#include "base/path.h"
 #include "jobs/kinds_private.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { FILE_MAX = 1 << 20, WORD_MAX = 64 };
-
-struct kinds {
-  struct map by_name;
-  struct kind **list; /* sorted by name */
-  size_t count;
-};
-
-static void kind_free(struct kind *k) {
-  json_decref(k->json);
-  free(k->params);
-  free(k);
-}
-
-void kinds_free(struct kinds *k) {
-  if (!k)
-    return;
-  for (size_t i = 0; i < k->count; i++)
-    kind_free(k->list[i]);
-  free(k->list);
-  map_free(&k->by_name);
-  free(k);
-}
-
-static int load_file(struct kinds *k, const char *path, const char *base, struct err *err) {
-  char *data;
-  size_t len;
-  json_error_t where;
-  int rc = path_read_file(path, FILE_MAX, &data, &len, err);
-  if (rc)
-    return rc;
-  json_t *json = json_loadb(data, len, JSON_REJECT_DUPLICATES, &where);
-  free(data);
-  if (!json)
-    return err_set(err, ERR_INVAL, "%s:%d: %s", path, where.line, where.text);
-  struct kind *kind = mem_alloc(sizeof *kind);
-  kind->json = json;
-  rc = kind_parse(kind, json, path, err);
-  if (!rc && (strncmp(kind->name, base, strlen(kind->name)) != 0 ||
-              strcmp(base + strlen(kind->name), ".json") != 0))
-    rc = err_set(err, ERR_INVAL, "%s: \"kind\" is %s; the file must be called %s.json", path,
-                 kind->name, kind->name);
-  if (!rc && map_get(&k->by_name, kind->name))
-    rc = err_set(err, ERR_INVAL, "%s: the kind %s is declared twice", path, kind->name);
-  if (rc) {
-    kind_free(kind);
-    return rc;
-  }
-  map_put(&k->by_name, kind->name, kind);
-  k->list = mem_grow(k->list, (k->count + 1) * sizeof *k->list);
-  k->list[k->count++] = kind;
-  return 0;
-}
-
-static bool is_kind_file(const char *name) {
-  size_t len = strlen(name);
-  return len > 5 && name[0] != '.' && strcmp(name + len - 5, ".json") == 0;
-}
-
-static int load_folder(struct kinds *k, const char *folder, struct err *err) {
-  DIR *dir = opendir(folder);
-  if (!dir)
-    return err_sys(err, errno, "cannot read the kinds' folder %s", folder);
-  int rc = 0;
-  for (struct dirent *e; !rc && (e = readdir(dir));) {
-    if (!is_kind_file(e->d_name))
-      continue;
-    char *path = path_join(folder, e->d_name);
-    rc = load_file(k, path, e->d_name, err);
-    free(path);
-  }
-  closedir(dir);
-  return rc;
-}
-
-static int by_name(const void *a, const void *b) {
-  return strcmp((*(struct kind *const *)a)->name, (*(struct kind *const *)b)->name);
-}
-
-int kinds_load(struct kinds **out, const char *const *folders, struct err *err) {
-  struct kinds *k = mem_alloc(sizeof *k);
-  int rc = 0;
-  for (; !rc && *folders; folders++)
-    rc = load_folder(k, *folders, err);
-  if (rc) {
-    kinds_free(k);
-    return rc;
-  }
-  if (k->count > 0)
-    qsort(k->list, k->count, sizeof(struct kind *), by_name);
-  *out = k;
-  return 0;
-}
+enum { WORD_MAX = 64 };
 
 const struct kind *kinds_find(const struct kinds *k, const char *name) {
   return map_get(&k->by_name, name);

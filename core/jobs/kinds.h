@@ -16,9 +16,22 @@
 struct kinds;
 struct kind;
 
-/* Loads every *.json of the folders (NULL-terminated list; a missing folder is an error). */
-int kinds_load(struct kinds **out, const char *const *folders, struct err *err);
-void kinds_free(struct kinds *k);
+/* Loads every *.json of the folders (NULL-terminated list).  What is wrong keeps no other kind from
+ * loading: it is a problem.  Of two declarations of a kind the first counts; that they differ is a
+ * problem too.  Any thread. */
+struct kinds *kinds_load(const char *const *folders);
+/* Takes over what `fresh` (freed) declares.  A `struct kind` that was handed out stays valid as
+ * long as `k` does, whatever became of its declaration. */
+void kinds_replace(struct kinds *k, struct kinds *fresh);
+void kinds_free(struct kinds *k); /* NULL is fine */
+
+struct kinds_problem {
+  char *kind; /* NULL: not known, or no single one */
+  char *file; /* path of the file or folder */
+  char *text; /* what is wrong with it and what to do; names no path but those of its own folder */
+};
+const struct kinds_problem *kinds_problems(const struct kinds *k, size_t *count);
+
 const struct kind *kinds_find(const struct kinds *k, const char *name);
 const char *kinds_nearest(const struct kinds *k,
                           const char *name); /* for messages; NULL if none is near */

@@ -5,6 +5,7 @@
 #ifndef JOBS_KINDS_PRIVATE_H
 #define JOBS_KINDS_PRIVATE_H
 
+#include "base/map.h"
 #include "jobs/kinds.h"
 
 #include <stdbool.h>
@@ -22,6 +23,7 @@ struct param {
 
 struct kind {
   json_t *json; /* owned */
+  char *file;   /* where it was declared */
   const char *name;
   struct param *params;
   size_t param_count;
@@ -32,6 +34,16 @@ struct kind {
   int threads;
   int attempts;
   int64_t timeout_ms;
+};
+
+struct kinds {
+  struct map by_name;
+  struct kind **list; /* sorted by name */
+  size_t count;
+  struct kind **retired; /* no longer declared so, but somebody may hold them */
+  size_t retired_count;
+  struct kinds_problem *problems;
+  size_t problem_count;
 };
 
 /* Fills `k` from its declaration (borrowed); err names what is wrong. */

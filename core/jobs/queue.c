@@ -78,8 +78,11 @@ static bool same(const char *a, const char *b) {
 struct lane *queue_lane(struct jobs *j, const char *kind_name, const char *pin,
                         const struct kind *kind) {
   for (struct lane *lane = j->lanes; lane; lane = lane->next)
-    if (strcmp(lane->kind_name, kind_name) == 0 && same(lane->pin, pin))
+    if (strcmp(lane->kind_name, kind_name) == 0 && same(lane->pin, pin)) {
+      if (kind)
+        lane->kind = kind; /* as it is declared now */
       return lane;
+    }
   return lane_new(j, kind_name, pin, kind);
 }
 

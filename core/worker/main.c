@@ -9,6 +9,8 @@
  *   lathe-worker FD PLUGIN.so [BOARD-FD [LOG-FD]]                as lathed starts it
  *   lathe-worker --describe PLUGIN.so                            the descriptor and options as JSON
  *   lathe-worker --check-options PLUGIN.so [KEY VALUE WHERE]...  one line for each error
+ *
+ * Exit codes of the last two: 3 the plugin does not load, 4 its options are wrong.
  */
 #include "base/mem.h"
 #include "base/sha256.h"
@@ -26,7 +28,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EXIT_REFUSED = 3, READY_POLL_MS = 50 };
+enum { EXIT_REFUSED = 3, EXIT_OPTIONS = 4, READY_POLL_MS = 50 };
 
 int serve_redirect_output(struct host *h) {
   int fds[2] = {h->log_fds[0], h->log_fds[1]};
@@ -235,7 +237,7 @@ static int check_options(const char *path, char **triples, int count) {
     plugin_values_free(values, value_count);
   buf_free(&errors);
   free(settings);
-  return rc < 0 ? EXIT_REFUSED : 0;
+  return rc < 0 ? EXIT_OPTIONS : 0;
 }
 
 int main(int argc, char **argv) {

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 
 #define BATCH_TARGET_US 2000 /* so much work is sent ahead to a PROCESS worker */
 #define BATCH_MAX       64
@@ -80,7 +81,7 @@ void backend_update(struct backend *b) {
     log_info("backend.ready", "backend %s is ready (%s, %s)", b->o.name, backend_isolation(b),
              b->device);
   else if (b->state == BACKEND_FAILED)
-    log_error("backend.failed", "backend %s is out of use until the configuration changes: %s",
+    log_error("backend.failed", "backend %s is out of use until the configuration is reloaded: %s",
               b->o.name, b->message);
   else if (b->state == BACKEND_RESTARTING)
     log_write(b->failures ? LOG_WARN : LOG_DEBUG, "backend.restarting",
@@ -216,6 +217,7 @@ static void copy_options(struct backend *b, const struct backend_options *o) {
   b->o = *o;
   b->o.name = mem_dup(o->name);
   b->o.plugin_path = mem_dup(o->plugin_path);
+  b->o.missing = mem_dup(o->missing);
   b->o.options = options;
   if (b->o.slots < 1)
     b->o.slots = 1;
@@ -227,6 +229,27 @@ static void copy_options(struct backend *b, const struct backend_options *o) {
     b->o.restart_backoff_max_ms = b->o.restart_backoff_ms;
 }
 
+static struct plugin_file look_at_plugin(const char *path) {
+  struct plugin_file f;
+  struct stat st;
+  memset(&f, 0, sizeof f); /* with its padding: two are compared as bytes */
+  if (stat(path, &st) == 0) {
+    f.device = st.st_dev;
+    f.inode = st.st_ino;
+    f.size = st.st_size;
+    f.changed = st.st_mtim;
+  }
+  return f;
+}
+
+/* With the plugin that lies there now, or without one. */
+static void begin_anew(struct backend *b) {
+  b->refused = b->has_message = false;
+  b->file = look_at_plugin(b->o.plugin_path);
+  if (b->o.missing)
+    backend_refused(b, false, b->o.missing);
+}
+
 static void free_options(struct backend_options *o) {
   for (size_t i = 0; i < o->option_count; i++) {
     free((char *)(uintptr_t)o->options[i].key);
@@ -236,6 +259,7 @@ static void free_options(struct backend_options *o) {
   free((void *)(uintptr_t)o->options);
   free((char *)(uintptr_t)o->name);
   free((char *)(uintptr_t)o->plugin_path);
+  free((char *)(uintptr_t)o->missing);
 }
 
 static void make_metrics(struct backend *b) {
@@ -271,7 +295,9 @@ struct backend *workers_add(struct workers *w, const struct backend_options *o) 
   b->restart.data = b->tick.data = b;
   b->open_handles = 2;
   make_metrics(b);
+  begin_anew(b);
   backend_fill(b);
+  backend_update(b);
   return b;
 }
 
@@ -294,9 +320,15 @@ static bool same_text(const char *a, const char *b) {
   return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+static bool same_file(const struct backend *b) {
+  struct plugin_file now = look_at_plugin(b->o.plugin_path);
+  return memcmp(&now, &b->file, sizeof now) == 0;
+}
+
 /* May running workers stay? */
 static bool same_process(const struct backend *b, const struct backend_options *o) {
-  bool same = strcmp(b->o.plugin_path, o->plugin_path) == 0 && b->o.nice == o->nice &&
+  bool same = strcmp(b->o.plugin_path, o->plugin_path) == 0 && same_file(b) &&
+              same_text(b->o.missing, o->missing) && b->o.nice == o->nice &&
               b->o.option_count == o->option_count &&
               (b->isolation != WIRE_SHARED || b->o.slots == o->slots) && !b->refused;
   for (size_t i = 0; same && i < o->option_count; i++)
@@ -325,10 +357,11 @@ void workers_change(struct backend *b, const struct backend_options *o) {
   copy_options(b, o);
   free_options(&old);
   if (!same) {
-    log_info("backend.change", "backend %s gets new workers for its new options", b->o.name);
+    log_info("backend.change", "backend %s gets new workers: its options or its plugin changed",
+             b->o.name);
+    begin_anew(b);
     b->generation++;
     b->failures = b->restarts = 0;
-    b->refused = b->has_message = false;
     b->isolation = 0; /* the new plugin says */
     b->ewma_us = 0;
     uv_timer_stop(&b->restart);

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include <sys/types.h>
+#include <time.h>
 
 struct workers {
   uv_loop_t *loop;
@@ -31,10 +32,18 @@ struct workers {
   void *stopped_arg;
 };
 
+struct plugin_file { /* another file under the same path differs in one of them; zeroed: no file */
+  dev_t device;
+  ino_t inode;
+  off_t size;
+  struct timespec changed;
+};
+
 struct backend {
   struct list ring;
   struct workers *w;
   struct backend_options o; /* our own copies */
+  struct plugin_file file;  /* the plugin as it was when its workers were started */
   enum backend_state state;
   char message[1400];
   bool has_message, refused, removed, notify, closing;

@@ -123,7 +123,8 @@ struct backend_option {
 };
 struct backend_options { /* copied */
   const char *name;
-  const char *plugin_path; /* absolute path of the .so */
+  const char *plugin_path; /* absolute path of the .so; as the admin named it when there is none */
+  const char *missing;     /* why there is none: the backend is `failed` with it.  NULL: there is */
   int slots;               /* steps at a time */
   int nice;
   int64_t ready_timeout_ms, heartbeat_timeout_ms;

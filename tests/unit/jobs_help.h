@@ -268,7 +268,7 @@ static inline void world_start(struct world *w) {
   struct storage_options fo = {.data_dir = w->dir};
   assert_int_equal(store_open(&w->store, &w->loop, &so, &err), 0);
   assert_int_equal(storage_open(&w->storage, &w->loop, &fo, &err), 0);
-  assert_int_equal(kinds_load(&w->kinds, folders, &err), 0);
+  w->kinds = kinds_load(folders);
   w->metrics = metrics_new();
   w->routing = routing_new();
   assert_int_equal(jobs_new(&w->jobs, &w->loop, w->store, w->storage, w->kinds, w->routing,

@@ -22,10 +22,8 @@ static struct kinds *kinds;
 static int setup(void **state) {
   (void)state;
   const char *folders[] = {TEST_SOURCE_DIR "/plugin-sdk/kinds", NULL};
-  struct err err = {0};
   struct buf b = {0};
-  if (kinds_load(&kinds, folders, &err) < 0)
-    return -1;
+  kinds = kinds_load(folders);
   openapi_make(kinds, &b);
   document = json_loadb(b.data, b.len, JSON_REJECT_DUPLICATES, NULL);
   buf_free(&b);

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct fixture {
@@ -52,9 +53,29 @@ static void write_file(struct fixture *f, const char *name, const char *text) {
   fclose(file);
 }
 
-static int load(struct fixture *f, struct kinds **out, struct err *err) {
+static void remove_file(struct fixture *f, const char *name) {
+  char path[300];
+  snprintf(path, sizeof path, "%s/%s", f->dir, name);
+  assert_int_equal(unlink(path), 0);
+}
+
+#define PARAM_N(max, help)                                                                         \
+  "{\"name\":\"n\",\"type\":\"int\",\"default\":1,\"max\":" max ",\"help\":\"" help "\"}"
+
+static struct kinds *load(struct fixture *f) {
   const char *const folders[] = {f->dir, NULL};
-  return kinds_load(out, folders, err);
+  return kinds_load(folders);
+}
+
+/* That its only problem is with `file` and says `says`. */
+static void assert_problem(const struct kinds *k, const char *file, const char *says) {
+  size_t count;
+  const struct kinds_problem *p = kinds_problems(k, &count);
+  assert_int_equal(count, 1);
+  if (!strstr(p->text, says))
+    fail_msg("\"%s\" does not say \"%s\"", p->text, says);
+  assert_non_null(strstr(p->text, file));
+  assert_non_null(strstr(p->file, file));
 }
 
 static int setup(void **state) {
@@ -64,7 +85,8 @@ static int setup(void **state) {
   char *text = declaration("demo", PARAMS);
   write_file(f, "demo.json", text);
   free(text);
-  assert_int_equal(load(f, &f->kinds, NULL), 0);
+  f->kinds = load(f);
+  assert_non_null(kinds_find(f->kinds, "demo"));
   *state = f;
   return 0;
 }
@@ -79,12 +101,12 @@ static int teardown(void **state) {
 
 static void test_the_shipped_ones_load(void **state) {
   (void)state;
-  struct kinds *k;
   struct err err = {.text = ""};
   const char *const folders[] = {TEST_SOURCE_DIR "/plugin-sdk/kinds", NULL};
-  int rc = kinds_load(&k, folders, &err);
-  assert_string_equal(err.text, "");
-  assert_int_equal(rc, 0);
+  struct kinds *k = kinds_load(folders);
+  size_t problems;
+  kinds_problems(k, &problems);
+  assert_int_equal(problems, 0);
   assert_non_null(kinds_find(k, "mesh"));
   assert_null(kinds_find(k, "nothing"));
   assert_string_equal(kinds_nearest(k, "mehs"), "mesh");
@@ -216,32 +238,99 @@ static const struct {
 static void test_slips_in_a_declaration_are_found(void **state) {
   struct fixture *f = *state;
   for (size_t i = 0; i < sizeof slips / sizeof *slips; i++) {
-    struct kinds *k = NULL;
-    struct err err = {.text = ""};
     char *text = declaration("other", slips[i].params);
     write_file(f, "other.json", text);
     free(text);
-    assert_int_equal(load(f, &k, &err), ERR_INVAL);
-    if (!strstr(err.text, slips[i].says))
-      fail_msg("\"%s\" does not say \"%s\"", err.text, slips[i].says);
-    assert_non_null(strstr(err.text, "other.json"));
+    struct kinds *k = load(f);
+    assert_problem(k, "other.json", slips[i].says);
+    assert_null(kinds_find(k, "other"));
+    assert_non_null(kinds_find(k, "demo")); /* the faulty file keeps no other out */
+    kinds_free(k);
   }
 }
 
 static void test_files(void **state) {
   struct fixture *f = *state;
-  struct kinds *k;
-  struct err err;
   write_file(f, "broken.json", "{\n\"kind\": }");
-  assert_int_equal(load(f, &k, &err), ERR_INVAL);
-  assert_non_null(strstr(err.text, "broken.json:2"));
+  struct kinds *k = load(f);
+  assert_problem(k, "broken.json", "broken.json:2");
+  kinds_free(k);
   char *text = declaration("demo", "");
   write_file(f, "broken.json", text);
-  assert_int_equal(load(f, &k, &err), ERR_INVAL);
-  assert_non_null(strstr(err.text, "demo.json"));
+  k = load(f);
+  assert_problem(k, "broken.json", "demo.json");
+  kinds_free(k);
   free(text);
-  const char *const nowhere[] = {"/nonexistent/kinds", NULL};
-  assert_true(kinds_load(&k, nowhere, &err) < 0);
+  const char *const nowhere[] = {"/nonexistent/kinds", f->dir, NULL};
+  remove_file(f, "broken.json");
+  k = kinds_load(nowhere);
+  assert_problem(k, "/nonexistent/kinds", "No such file");
+  assert_non_null(kinds_find(k, "demo"));
+  kinds_free(k);
+}
+
+static const struct {
+  const char *first, *second, *where; /* where NULL: they agree */
+} pairs[] = {
+    {PARAM_N("10", "h"), PARAM_N("10", "h"), NULL},
+    {PARAM_N("10", "h"), PARAM_N("10", "put in other words"), NULL},
+    {PARAM_N("10", "h"), PARAM_N("11", "h"), "params.n.max"},
+    {PARAM_N("10", "h"), "", "params.n"},
+    {"", PARAM_N("10", "h"), "params.n"},
+};
+
+static void test_two_that_disagree(void **state) {
+  struct fixture *f = *state;
+  char *second = mem_printf("%s/second", f->dir);
+  assert_int_equal(mkdir(second, 0700), 0);
+  for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+    char *a = declaration("demo", pairs[i].first), *b = declaration("demo", pairs[i].second);
+    const char *const folders[] = {f->dir, second, NULL};
+    write_file(f, "demo.json", a);
+    write_file(f, "second/demo.json", b);
+    struct kinds *k = kinds_load(folders);
+    size_t count;
+    const struct kinds_problem *p = kinds_problems(k, &count);
+    assert_int_equal(count, pairs[i].where != NULL);
+    if (count) {
+      assert_string_equal(p->kind, "demo");
+      assert_non_null(strstr(p->file, "/second/demo.json"));
+      char *where = mem_printf("(first in %s)", pairs[i].where);
+      if (!strstr(p->text, where))
+        fail_msg("\"%s\" does not say \"%s\"", p->text, where);
+      free(where);
+    }
+    json_t *first = json_loads(a, 0, NULL);
+    assert_true(json_equal(kind_json(kinds_find(k, "demo")), first));
+    json_decref(first);
+    kinds_free(k);
+    free(a);
+    free(b);
+  }
+  free(second);
+}
+
+static void test_a_reload_keeps_what_is_held(void **state) {
+  struct fixture *f = *state;
+  char *other = declaration("other", "");
+  write_file(f, "other.json", other);
+  kinds_replace(f->kinds, load(f));
+  const struct kind *demo = kinds_find(f->kinds, "demo"), *held = kinds_find(f->kinds, "other");
+  assert_non_null(held);
+  char *changed = declaration("other", PARAM_N("10", "h"));
+  write_file(f, "other.json", changed);
+  kinds_replace(f->kinds, load(f));
+  assert_ptr_equal(kinds_find(f->kinds, "demo"), demo);
+  assert_ptr_not_equal(kinds_find(f->kinds, "other"), held);
+  assert_string_equal(kind_name(held), "other"); /* a job may still have it */
+  assert_int_equal(json_array_size(json_object_get(kind_json(held), "params")), 0);
+  remove_file(f, "other.json");
+  kinds_replace(f->kinds, load(f));
+  assert_null(kinds_find(f->kinds, "other"));
+  assert_ptr_equal(kinds_next(f->kinds, NULL), demo);
+  assert_null(kinds_next(f->kinds, demo));
+  free(other);
+  free(changed);
 }
 
 int main(void) {
@@ -252,6 +341,8 @@ int main(void) {
       T(test_check),
       T(test_slips_in_a_declaration_are_found),
       T(test_files),
+      T(test_two_that_disagree),
+      T(test_a_reload_keeps_what_is_held),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,19 @@
 
 #include "cli.h"
 
+/* Why it is not ready, else what is amiss all the same. */
+static void put_message(struct table *t, const json_t *backend) {
+  struct buf b = {0};
+  size_t i;
+  json_t *warning;
+  buf_puts(&b, json_text(backend, "message"));
+  json_array_foreach(json_object_get(backend, "warnings"), i, warning) {
+    buf_printf(&b, "%s%s", b.len ? "; " : "", json_string_value(warning));
+  }
+  table_put(t, b.len ? b.data : "");
+  buf_free(&b);
+}
+
 void backends_table(struct table *t, const json_t *document) {
   size_t i, k;
   json_t *backend, *kind;
@@ -22,7 +35,7 @@ void backends_table(struct table *t, const json_t *document) {
     table_put(t, json_text(backend, "isolation"));
     table_put(t, json_text(backend, "device"));
     table_put(t, kinds.data);
-    table_put(t, json_text(backend, "message"));
+    put_message(t, backend);
     buf_free(&kinds);
   }
 }

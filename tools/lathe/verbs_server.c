@@ -119,6 +119,11 @@ int verb_kinds(struct cli *c) {
     say_json(document);
   } else {
     print_kinds(kinds);
+    size_t i;
+    json_t *problem;
+    json_array_foreach(json_object_get(document, "problems"), i, problem) {
+      fprintf(stderr, "lathe: the server says: %s\n", json_text(problem, "text"));
+    }
   }
   json_decref(document);
   return code;

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: MIT
+"""Kinds as data: a third party's declaration is all that the API, the checks and the help need; and a
+plugin or declaration that is missing or faulty is told, and stops nothing else."""
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+from daemon import ECHO, LATHE, PLUGINS, TEST_PLUGINS, clean_env, wait_until
+from test_workers import KIND
+
+pytestmark = pytest.mark.skipif(not os.path.exists(os.path.join(TEST_PLUGINS, "scripted_fork.so")),
+                                reason="the test plugins are not built")
+
+ACT = {"name": "act", "type": "string", "default": "ok", "help": "What to do."}
+LENGTH = {"name": "length", "type": "real", "unit": "mm", "min": 0.5, "max": 20, "default": 2,
+          "help": "How long it shall be."}
+MODE = {"name": "mode", "type": "enum", "choices": ["coarse", "fine"], "default": "fine", "help": "How well."}
+
+
+@pytest.fixture
+def acme(tmp_path):
+    """A third party's folder: a plugin, and a declaration of its kind beside it."""
+    folder = tmp_path / "acme"
+    (folder / "kinds").mkdir(parents=True)
+    shutil.copy(os.path.join(TEST_PLUGINS, "scripted_fork.so"), folder / "acme.so")
+    declare(folder, KIND)
+    return folder
+
+
+def declare(folder, kind, **changes):
+    (folder / "kinds" / f"{kind['kind']}.json").write_text(json.dumps({**kind, **changes}))
+
+
+def section(folder, name="acme"):
+    return {f"backend {name}": {"plugin": folder / "acme.so", "workers": 1}}
+
+
+def backend(client, name):
+    return {b["name"]: b for b in client.get("/api/backends").json["backends"]}[name]
+
+
+def lathe(daemon, *args):
+    return subprocess.run([LATHE, *args], capture_output=True, text=True, timeout=60, check=False,
+                          env=clean_env({"LATHE_SERVER": f"http://127.0.0.1:{daemon.port}"}))
+
+
+def test_a_kind_of_a_third_party(make_daemon, acme):
+    declare(acme, KIND, params=[ACT, LENGTH, MODE], title="Turned part", summary="Turns a part.")
+    daemon = make_daemon(section(acme))
+    c = daemon.client()
+    kind = c.get("/api/kinds/scripted").json
+    assert kind["backends"] == ["acme"] and [p["name"] for p in kind["params"]] == ["act", "length", "mode"]
+    assert c.get("/api/kinds").json["problems"] == [] and backend(c, "acme")["warnings"] == []
+
+    job = c.wait(c.submit("scripted", params={"act": "result", "length": 7.5}))
+    assert job["status"] == "completed"
+    assert job["params"] == {"act": "result", "length": 7.5, "mode": "fine"}
+
+    refused = c.post("/api/jobs/scripted", {"params": {"length": 21}}).problem(422, "bad-parameter")
+    assert "length" in refused["detail"] and "0.5 to 20 mm" in refused["detail"]
+    assert "did you mean length" in c.post("/api/jobs/scripted", {"params": {"lenght": 2}}).problem(
+        422, "unknown-parameter")["detail"]
+
+    api = c.get("/api/openapi.json").json
+    schema = json.dumps(api["paths"]["/api/jobs/scripted"]) + json.dumps(api["components"]["schemas"])
+    assert "How long it shall be." in schema and '"maximum": 20' in schema
+    text = lathe(daemon, "kinds", "scripted").stdout
+    for word in ("Turned part", "Turns a part.", "length", "0.5", "20", "mm", "coarse", "How long it shall be."):
+        assert word in text, text
+
+
+def test_two_that_disagree_are_reported(make_daemon, acme, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(acme, other)
+    declare(acme, KIND, params=[ACT, LENGTH])
+    declare(other, KIND, params=[ACT, {**LENGTH, "max": 30}])
+    daemon = make_daemon({**section(acme), **section(other, "other")})
+    c = daemon.client()
+    (problem,) = c.get("/api/kinds").json["problems"]
+    assert problem["kind"] == "scripted" and "params.length.max" in problem["text"]
+    assert "acme/kinds/scripted.json" in problem["text"] and "other/kinds/scripted.json" in problem["text"]
+    assert str(tmp_path) not in problem["text"], "folders of the server are no client's business"
+    assert str(tmp_path) in daemon.log() and "params.length.max" in daemon.log()
+    assert backend(c, "acme")["warnings"] == backend(c, "other")["warnings"] == [problem["text"]]
+    assert "params.length.max" in lathe(daemon, "backends").stdout
+    assert "params.length.max" in lathe(daemon, "kinds").stderr
+    c.post("/api/jobs/scripted", {"params": {"length": 25}}).problem(422, "bad-parameter")  # the first counts
+
+    declare(other, KIND, params=[ACT, {**LENGTH, "help": "In other words."}])  # words alone are no disagreement
+    daemon.reload()
+    wait_until(lambda: c.get("/api/kinds").json["problems"] == [], "they agree")
+    assert backend(c, "other")["warnings"] == []
+
+
+def test_a_reload_reads_the_kinds_again(make_daemon, acme):
+    daemon = make_daemon(section(acme))
+    c = daemon.client()
+    earlier = c.submit("scripted")
+    c.wait(earlier)
+    c.get("/api/openapi.json").expect(200)
+    declare(acme, KIND, params=[ACT, LENGTH])
+    declare(acme, {**KIND, "kind": "fresh"})
+    daemon.reload()
+    wait_until(lambda: c.get("/api/kinds/fresh").status == 200, "the new kind is known")
+    assert c.wait(c.submit("scripted", params={"length": 3}))["params"]["length"] == 3
+    assert "/api/jobs/fresh" in c.get("/api/openapi.json").json["paths"]
+    os.unlink(acme / "kinds" / "fresh.json")
+    daemon.reload()
+    wait_until(lambda: c.get("/api/kinds/fresh").status == 404, "the kind is gone")
+    assert c.get(f"/api/jobs/{earlier}").json["status"] == "completed"
+
+
+def test_a_faulty_declaration_stops_nothing_else(make_daemon, acme):
+    (acme / "kinds" / "scripted.json").write_text('{"kind": "scripted",\n "title" }')
+    daemon = make_daemon(section(acme))
+    c = daemon.client()
+    (problem,) = c.get("/api/kinds").json["problems"]
+    assert "acme/kinds/scripted.json:2" in problem["text"]
+    assert c.run()["status"] == "completed"
+    (warning,) = backend(c, "acme")["warnings"]
+    assert "scripted.json" in warning and "kinds/" in warning
+    c.post("/api/jobs/scripted", {}).problem(404, "unknown-kind")
+
+
+def test_folders_of_the_configuration(make_daemon, acme, tmp_path):
+    more, plugins = tmp_path / "more-kinds", tmp_path / "plugins"
+    (acme / "kinds").rename(more)
+    plugins.mkdir()
+    (acme / "acme.so").rename(plugins / "turning.so")
+    daemon = make_daemon({"server": {"plugin_path": f"{tmp_path}/none, {plugins}", "kinds_path": more},
+                          "backend turning": {"plugin": "turning", "workers": 1}})
+    c = daemon.client()
+    assert c.wait(c.submit("scripted"))["backend"] == "turning"
+    assert f"{tmp_path}/none" in daemon.log(), "a folder that is not there is told"
+
+
+# ---- plugins that are not there, or are others now ----
+
+def test_a_missing_plugin_stops_nothing_else(make_daemon, acme):
+    daemon = make_daemon({"backend ghost": {"plugin": "no-such-plugin"},
+                          "backend gone": {"plugin": acme / "gone.so", "workers": 1}})
+    c = daemon.client()
+    assert c.run()["status"] == "completed"
+    ghost, gone = backend(c, "ghost"), backend(c, "gone")
+    assert ghost["state"] == gone["state"] == "failed"
+    assert "no plugin no-such-plugin" in ghost["message"] and "LATHE_PLUGIN_PATH" in ghost["message"]
+    assert ghost["plugin"] == "no-such-plugin" and "gone.so" in gone["message"]
+    assert "no-such-plugin" in daemon.log()
+    text = lathe(daemon, "backends").stdout
+    assert "ghost" in text and "failed" in text and "no plugin no-such-plugin" in text
+
+    (acme / "acme.so").rename(acme / "gone.so")  # it is installed later
+    daemon.reload()
+    wait_until(lambda: backend(c, "gone")["state"] == "ready", "the plugin is found after a reload")
+    assert c.wait(c.submit("scripted"))["backend"] == "gone"
+    assert backend(c, "ghost")["state"] == "failed"
+
+
+def test_a_reload_takes_up_a_new_build_of_a_plugin(make_daemon, acme):
+    daemon = make_daemon(section(acme))
+    c = daemon.client()
+    assert backend(c, "acme")["isolation"] == "fork"
+    shutil.copy(os.path.join(TEST_PLUGINS, "scripted_process.so"), acme / "new.so")
+    os.replace(acme / "new.so", acme / "acme.so")
+    daemon.reload()
+    wait_until(lambda: backend(c, "acme")["isolation"] == "process", "the new build runs")
+    assert c.wait(c.submit("scripted"))["status"] == "completed"
+
+
+def test_a_reload_with_a_plugin_that_does_not_load(make_daemon, acme):
+    """It is told on its backend; everything else of the reload takes effect."""
+    daemon = make_daemon()
+    c = daemon.client()
+    faulty = os.path.join(TEST_PLUGINS, "faulty_constructor.so")
+    daemon.write_config({**ECHO, **section(acme), "backend faulty": {"plugin": faulty, "workers": 1}})
+    daemon.reload()
+    wait_until(lambda: c.get("/api/kinds/scripted").status == 200, "the kinds are read")
+    wait_until(lambda: backend(c, "acme")["state"] == "ready", "the good one is ready")
+    wait_until(lambda: backend(c, "faulty")["state"] in ("failed", "restarting"), "the bad one is told")
+    assert backend(c, "faulty")["message"]
+    assert c.run()["status"] == "completed"
+
+
+def test_check_config_is_strict(tmp_path):
+    ini = tmp_path / "lathe.ini"
+    ini.write_text(f"[server]\ndata_dir = {tmp_path}/data\n[backend ghost]\nplugin = no-such-plugin\n"
+                   f"[backend faulty]\nplugin = {TEST_PLUGINS}/faulty_constructor.so\n")
+    done = subprocess.run([os.path.join(os.path.dirname(PLUGINS), "bin", "lathed"), "--config", ini, "--check-config"],
+                          capture_output=True, text=True, timeout=60, check=False, env=clean_env())
+    assert done.returncode == 2
+    assert "[backend ghost] there is no plugin" in done.stderr, done.stderr
+    assert "[backend faulty]" in done.stderr and "crashed while it was loaded" in done.stderr, done.stderr
