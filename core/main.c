@@ -90,9 +90,8 @@ static void usage(FILE *out) {
   fputs("usage: lathed [--config FILE] [VERB]\n\n"
         "Without a verb it runs the daemon in the foreground.  SIGTERM drains and ends it, SIGHUP\n"
         "reloads the configuration.\n\n"
-        "  --config FILE      default: $LATHE_CONFIG, /etc/lathe/lathe.ini, or conf/lathe.ini "
-        "beside\n"
-        "                     the program\n",
+        "  --config FILE      default: $LATHE_CONFIG, ../etc/lathe/lathe.ini from the program,\n"
+        "                     /etc/lathe/lathe.ini, or conf/lathe.ini beside the program\n",
         out);
   for (size_t i = 0; i < VERBS; i++)
     fprintf(out, "  %-18s %s\n", verbs[i].name, verbs[i].help);

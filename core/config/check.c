@@ -82,12 +82,8 @@ static void check_tokens(struct config_load *l, const struct config_section *s) 
   if (!*server->token_file)
     return;
   if (server->token_file[0] != '/') {
-    /* The folder as named, because the file itself may be a link into another. */
-    const char *file = l->config->path, *slash = file ? strrchr(file, '/') : NULL;
-    char *named = slash ? mem_dup_n(file, (size_t)(slash - file) + 1) : mem_dup(".");
-    char *folder = realpath(named, NULL);
-    free(named);
-    char *path = path_join(folder ? folder : "/", server->token_file);
+    char *folder = config_folder(l->config->path);
+    char *path = path_join(folder, server->token_file);
     free(folder);
     free(server->token_file);
     server->token_file = path;

@@ -110,7 +110,7 @@ struct config {
 struct config_problem {
   char *where; /* "conf/lathe.ini:12", "environment LATHE_LOG__LEVEL" or the file */
   char *text;
-  int line;     /* 0: of no line */
+  int line;     /* for the order: counted over the file and its conf.d; 0: of no line */
   bool warning; /* does not keep the configuration from loading */
 };
 struct config_problems {        /* zeroed: none */
@@ -122,21 +122,22 @@ void config_problems_print(const struct config_problems *p, FILE *out);
 void config_problems_free(struct config_problems *p);
 
 /* ---- loading ---- */
-/* Reads the file (NULL: none, only defaults and the environment) and gathers everything that is
- * wrong. Returns 0 and *out, which may come with warnings; or negative with at least one error and
- * *out NULL. Paths in it are absolute: data_dir by the working directory, token_file by the file's
- * folder. */
+/* Reads the file and conf.d/NAME.ini beside it (NULL: none, only defaults and the environment) and
+ * gathers everything that is wrong. Returns 0 and *out, which may come with warnings; or negative
+ * with at least one error and *out NULL. Paths in it are absolute: data_dir by the working
+ * directory, token_file by the file's folder. */
 int config_load(const char *path, struct config **out, struct config_problems *problems);
 void config_free(struct config *c);
 
-/* The file to load when none was named: $LATHE_CONFIG, /etc/lathe/lathe.ini, or conf/lathe.ini
- * beside the program (../conf, ../../conf).  NULL when there is none.  The caller frees. */
+/* The file to load when none was named: $LATHE_CONFIG, ../etc/lathe/lathe.ini from the program,
+ * /etc/lathe/lathe.ini, or conf/lathe.ini beside the program (../conf, ../../conf).  NULL when
+ * there is none.  The caller frees. */
 char *config_find_file(void);
 
 /* The plugin's absolute path: itself when absolute; else "NAME" or "NAME.so" in each folder of
- * $LATHE_PLUGIN_PATH, then of `folders` ([server] plugin_path; NULL-terminated), then ../plugins
- * and
- * ../lib/lathe/plugins from the program.  The caller frees. */
+ * $LATHE_PLUGIN_PATH, then of `folders` ([server] plugin_path; NULL-terminated), then of
+ * LATHE_PLUGIN_FOLDERS (relative to the program: a build tree's, then an installation's).  The
+ * caller frees. */
 int config_find_plugin(const char *plugin, const char *const *folders, char **path,
                        struct err *err);
 

@@ -126,7 +126,7 @@ const struct config_key config_keys[] = {
      .help = "Results are on disk before a job says `completed`. `no` may lose files of the last seconds in a power cut."},
 
     {"backend", "plugin", TEXT, B(plugin), .fallback = "", .required = true,
-     .help = "`local-gmsh`, `local-gmsh.so` or an absolute path. Looked for in `$LATHE_PLUGIN_PATH`, then beside the programs."},
+     .help = "`local-gmsh`, `local-gmsh.so` or an absolute path. Looked for in `$LATHE_PLUGIN_PATH` (folders with `:` between them), in `[server] plugin_path`, then where lathe is installed."},
     {"backend", "enabled", BOOL, B(enabled), .fallback = "yes",
      .help = "`no` leaves the backend out."},
     {"backend", "workers", INT(0, 4096), B(workers), .fallback = "0", .zero = "one for each core",

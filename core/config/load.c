@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-#include "base/buf.h"
 #include "base/mem.h"
-#include "base/path.h"
 #include "config/private.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 int config_load(const char *path, struct config **out, struct config_problems *problems) {
   struct config *c = mem_alloc(sizeof(*c));
-  struct config_load l = {c, problems, path ? path : "defaults"};
+  struct config_load l = {c, problems, path ? path : "defaults", 0};
   *out = NULL;
   c->path = mem_dup(path);
   for (size_t i = 0; i < config_section_spec_count; i++)
     if (!config_section_specs[i].argument && !config_section_specs[i].future)
       config_section_add(c, &config_section_specs[i], NULL);
-  if (path)
+  if (path) {
     config_read_file(&l);
+    config_read_fragments(&l);
+  }
   config_read_environment(&l);
   config_check(&l);
   config_problems_sort(problems);
@@ -37,7 +36,7 @@ int config_reload(const struct config *running, struct config **out, struct conf
     return code;
   struct config *c = *out;
   const struct config_section *server = config_section_find(c, "server", NULL);
-  struct config_load l = {c, problems, c->path ? c->path : "defaults"};
+  struct config_load l = {c, problems, c->path ? c->path : "defaults", 0};
   if (!config_is_loopback(running->server.host) && !*c->server.token_file) {
     config_error(&l, server->where ? server->where : l.path, server->line,
                  "[server] token_file: tokens cannot go while the daemon listens on %s; restart it",
@@ -105,72 +104,4 @@ void config_free(struct config *c) {
   free(c->server.host);
   free(c->path);
   free(c);
-}
-
-char *config_find_file(void) {
-  const char *named = getenv("LATHE_CONFIG");
-  if (named && *named)
-    return mem_dup(named);
-  static const char *const places[] = {"../conf/lathe.ini", "../../conf/lathe.ini"};
-  char *path = mem_dup("/etc/lathe/lathe.ini"), *program = path_program_dir();
-  for (size_t i = 0; access(path, R_OK) != 0; i++) {
-    free(path);
-    path = NULL;
-    if (i == sizeof(places) / sizeof(places[0]))
-      break;
-    path = path_join(program, places[i]);
-  }
-  free(program);
-  return path;
-}
-
-/* Takes `folder`.  The path of the plugin when it is there, else NULL with the place noted. */
-static char *plugin_in(char *folder, const char *plugin, struct buf *searched) {
-  size_t len = strlen(plugin);
-  const char *suffix = len > 3 && strcmp(plugin + len - 3, ".so") == 0 ? "" : ".so";
-  char *file = mem_printf("%s%s", plugin, suffix), *path = path_join(folder, file);
-  char *real = access(path, R_OK) == 0 ? realpath(path, NULL) : NULL;
-  if (!real)
-    buf_printf(searched, "%s%s", searched->len ? ", " : "", folder);
-  free(path);
-  free(file);
-  free(folder);
-  return real;
-}
-
-int config_find_plugin(const char *plugin, const char *const *folders, char **path,
-                       struct err *err) {
-  static const char *const beside[] = {"../plugins", "../lib/lathe/plugins"};
-  struct buf searched = {0};
-  *path = NULL;
-  if (plugin[0] == '/') {
-    if (access(plugin, R_OK) != 0)
-      return err_set(err, ERR_NOT_FOUND, "there is no readable file %.300s", plugin);
-    *path = mem_dup(plugin);
-    return 0;
-  }
-  if (!path_is_plain_name(plugin))
-    return err_set(err, ERR_INVAL,
-                   "\"%.80s\" is neither a file name like local-gmsh nor an absolute path", plugin);
-  const char *first = getenv("LATHE_PLUGIN_PATH");
-  for (size_t n; first && *first && !*path; first += n + (first[n] == ':')) {
-    n = strcspn(first, ":");
-    if (n > 0)
-      *path = plugin_in(mem_dup_n(first, n), plugin, &searched);
-  }
-  for (; folders && *folders && !*path; folders++)
-    *path = plugin_in(mem_dup(*folders), plugin, &searched);
-  char *program = path_program_dir();
-  for (size_t i = 0; i < 2 && !*path; i++)
-    *path = plugin_in(path_join(program, beside[i]), plugin, &searched);
-  free(program);
-  int code = 0;
-  if (!*path)
-    code = err_set(
-        err, ERR_NOT_FOUND,
-        "there is no plugin %.80s; looked in %s ([server] plugin_path and LATHE_PLUGIN_PATH "
-        "add folders)",
-        plugin, searched.data);
-  buf_free(&searched);
-  return code;
 }

@@ -87,8 +87,13 @@ static const char reference_head[] =
     "- Sizes are written `512`, `64K`, `64M`, `1.5G`; times `250ms`, `30s`, `10m`, `2h`, `7d`; "
     "lists "
     "with commas; comments begin with `;` or, on a line of their own, `#`.\n"
-    "- Without `--config` the file is `$LATHE_CONFIG`, else `/etc/lathe/lathe.ini`, else "
-    "`conf/lathe.ini` beside the program.\n";
+    "- Without `--config` the file is `$LATHE_CONFIG`, else `../etc/lathe/lathe.ini` from the "
+    "program, "
+    "else `/etc/lathe/lathe.ini`, else `conf/lathe.ini` beside the program.\n"
+    "- Files `conf.d/NAME.ini` beside the file are read after it, in the order of their names, as "
+    "if they stood at its end: "
+    "a package with a plugin brings its `[backend NAME]` so. Each section stands in one file "
+    "only.\n";
 
 static const char *const type_words[] = {"number", "size", "time", "yes/no",
                                          "word",   "text", "list"};

@@ -76,7 +76,8 @@ struct config_section {
 struct config_load {
   struct config *config;
   struct config_problems *problems;
-  const char *path;
+  const char *path; /* of the file that is read */
+  int lines;        /* of all files read so far */
 };
 __attribute__((format(printf, 4, 5))) void config_error(struct config_load *l, const char *where,
                                                         int line, const char *fmt, ...);
@@ -97,8 +98,13 @@ void config_section_put(struct config_load *l, struct config_section *s, const c
                         const char *text, const char *where, int line, bool over);
 
 void config_read_file(struct config_load *l);
+/* conf.d/NAME.ini beside the file, in the order of their names; none is fine. */
+void config_read_fragments(struct config_load *l);
 void config_read_environment(struct config_load *l);
 void config_check(struct config_load *l);
+/* The folder of a file as it was named (the file itself may be a link into another), made absolute;
+ * NULL: the working directory.  The caller frees. */
+char *config_folder(const char *file);
 
 /* ---- typed values ---- */
 /* Parses `text` into the field; keeps the field as it is on failure. */

@@ -12,6 +12,8 @@
 #include "config/private.h"
 
 #include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
 #include <ini.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,8 +27,8 @@ extern int ini_max_line __attribute__((weak));
 
 struct reading {
   struct config_load *load;
-  char *next, *end; /* of the file's text */
-  int line;
+  char *next, *end;  /* of the file's text */
+  int line, order;   /* of this file; over all files */
   bool in_section;   /* a good one: `section` is its place in the configuration */
   bool section_lost; /* its header was wrong, so its keys are passed over */
   size_t section;
@@ -52,7 +54,7 @@ static void reading_section(struct reading *r, const char *line, const char *whe
   r->section_lost = true;
   size_t len = strcspn(line + 1, "]");
   if (line[1 + len] != ']') {
-    config_error(l, where, r->line, "the section's ']' is missing");
+    config_error(l, where, r->order, "the section's ']' is missing");
     return;
   }
   char *copy = mem_dup_n(line + 1, len), *type = trim(copy), *name = strpbrk(type, " \t");
@@ -60,14 +62,14 @@ static void reading_section(struct reading *r, const char *line, const char *whe
     *name++ = '\0';
     name = trim(name);
   }
-  const struct config_section_spec *spec = config_section_check(l, type, name, where, r->line);
+  const struct config_section_spec *spec = config_section_check(l, type, name, where, r->order);
   struct config_section *s = spec ? config_section_find(l->config, type, name) : NULL;
   if (s && s->line > 0) {
-    config_error(l, where, r->line, "[%s] was begun before, at %s", s->title, s->where);
+    config_error(l, where, r->order, "[%s] was begun before, at %s", s->title, s->where);
   } else if (spec) {
     if (!s)
       s = config_section_add(l->config, spec, name);
-    s->line = r->line;
+    s->line = r->order;
     s->where = mem_dup(where);
     r->section = (size_t)(s - l->config->sections);
     r->in_section = true;
@@ -80,7 +82,7 @@ static void reading_check_pair(struct reading *r) {
   if (!r->pair_expected)
     return;
   char *where = reading_where(r);
-  config_error(r->load, where, r->line, "this line is neither `key = value` nor [section]");
+  config_error(r->load, where, r->order, "this line is neither `key = value` nor [section]");
   free(where);
   r->pair_expected = false;
 }
@@ -90,10 +92,10 @@ static bool reading_watch(struct reading *r, const char *line, size_t len, size_
   bool good = true;
   char *where = reading_where(r);
   if (len + 2 > room) {
-    config_error(r->load, where, r->line, "the line is longer than %zu bytes", room - 2);
+    config_error(r->load, where, r->order, "the line is longer than %zu bytes", room - 2);
     good = false;
   } else if (memchr(line, '\0', len) || !utf8_is_valid(line, len)) {
-    config_error(r->load, where, r->line, "the line is not UTF-8 text");
+    config_error(r->load, where, r->order, "the line is not UTF-8 text");
     good = false;
   } else if (line[0] == '[') {
     char *text = mem_dup_n(line, len);
@@ -117,6 +119,7 @@ static char *read_line(char *out, int size, void *stream) {
   char *end = newline ? newline : r->end;
   r->next = end + 1;
   r->line++;
+  r->order++;
   while (line < end && (*line == ' ' || *line == '\t' || *line == '\r'))
     line++; /* so that nothing is taken for a continued line */
   while (end > line && (end[-1] == ' ' || end[-1] == '\t' || end[-1] == '\r'))
@@ -135,11 +138,11 @@ static int read_pair(void *user, const char *section, const char *key, const cha
   (void)section;
   r->pair_expected = false;
   if (!r->in_section && !r->section_lost)
-    config_error(r->load, where, r->line, "\"%.60s\" stands before the first [section]", key);
+    config_error(r->load, where, r->order, "\"%.60s\" stands before the first [section]", key);
   else if (r->in_section && key[0] == '\0')
-    config_error(r->load, where, r->line, "there is no key before '='");
+    config_error(r->load, where, r->order, "there is no key before '='");
   else if (r->in_section)
-    config_section_put(r->load, &r->load->config->sections[r->section], key, text, where, r->line,
+    config_section_put(r->load, &r->load->config->sections[r->section], key, text, where, r->order,
                        false);
   free(where);
   return 1;
@@ -150,10 +153,10 @@ void config_read_file(struct config_load *l) {
   char *data;
   size_t len;
   if (path_read_file(l->path, FILE_BYTES_MAX, &data, &len, &err) != 0) {
-    config_error(l, l->path, 0, "%s", err.text);
+    config_error(l, l->path, l->lines, "%s", err.text);
     return;
   }
-  struct reading r = {.load = l, .next = data, .end = data + len};
+  struct reading r = {.load = l, .next = data, .end = data + len, .order = l->lines};
   if (len >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0)
     r.next += 3;
   if (&ini_use_stack && &ini_initial_alloc && &ini_max_line) {
@@ -161,7 +164,39 @@ void config_read_file(struct config_load *l) {
     ini_initial_alloc = ini_max_line = LINE_BYTES_MAX;
   }
   ini_parse_stream(read_line, &r, read_pair, &r);
+  l->lines = r.order;
   free(data);
+}
+
+/* Hidden files and what editors and dpkg leave behind ("x.ini~", "x.ini.dpkg-new") are passed over.
+ */
+static int is_fragment(const struct dirent *entry) {
+  const char *dot = strrchr(entry->d_name, '.');
+  return entry->d_name[0] != '.' && strcmp(dot ? dot : "", ".ini") == 0;
+}
+
+static int by_bytes(const struct dirent **a, const struct dirent **b) {
+  return strcmp((*a)->d_name, (*b)->d_name); /* the same order in every locale */
+}
+
+void config_read_fragments(struct config_load *l) {
+  const char *main_file = l->path;
+  char *folder = config_folder(main_file), *fragments = path_join(folder, "conf.d");
+  struct dirent **entries = NULL;
+  int count = scandir(fragments, &entries, is_fragment, by_bytes);
+  if (count < 0 && errno != ENOENT)
+    config_error(l, fragments, l->lines, "the folder cannot be read: %s", strerror(errno));
+  for (int i = 0; i < count; i++) {
+    char *path = path_join(fragments, entries[i]->d_name);
+    l->path = path;
+    config_read_file(l);
+    free(path);
+    free(entries[i]);
+  }
+  l->path = main_file;
+  free(entries);
+  free(fragments);
+  free(folder);
 }
 
 /* ---- the environment ---- */

@@ -227,24 +227,103 @@ static void token_file_lies_beside_the_configuration(void **state) {
   free(path);
 }
 
+static char *find_plugin(const struct config *c, const char *name) {
+  struct err err;
+  char *path;
+  assert_int_equal(config_find_plugin(name, c->server.plugin_path.items, &path, &err), 0);
+  return path;
+}
+
 static void plugins_are_found(void **state) {
   (void)state;
   struct err err;
-  char *path, *expected = path_join(top, "plugins/echo.so");
-  assert_int_equal(config_find_plugin("echo", NULL, &path, &err), 0);
-  assert_string_equal(path, expected);
-  free(path);
-  assert_int_equal(config_find_plugin("echo.so", NULL, &path, &err), 0);
-  assert_string_equal(path, expected);
-  free(path);
-  assert_int_equal(config_find_plugin(expected, NULL, &path, &err), 0);
-  assert_string_equal(path, expected);
-  free(path);
+  struct config *c = load("[backend e]\nplugin = echo\n");
+  char *path = NULL, *expected = path_join(top, "plugins/echo.so");
+  const char *const names[] = {"echo", "echo.so", expected};
+  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    path = find_plugin(c, names[i]);
+    assert_string_equal(path, expected);
+    free(path);
+  }
   assert_int_equal(config_find_plugin("nix", NULL, &path, &err), ERR_NOT_FOUND);
   assert_null(path);
   assert_non_null(strstr(err.text, top));
   assert_non_null(strstr(err.text, "/../lib/lathe/plugins"));
+  config_free(c);
   free(expected);
+}
+
+/* $LATHE_PLUGIN_PATH in its order, then [server] plugin_path, then what was installed. */
+static void plugins_are_found_in_order(void **state) {
+  (void)state;
+  char *more = path_join(top, "more"), *other = path_join(top, "other");
+  char *places = mem_printf("%s/plugins::%s", top, other),
+       *before = mem_dup(getenv("LATHE_PLUGIN_PATH"));
+  assert_int_equal(mkdir(more, 0700) | mkdir(other, 0700), 0);
+  free(write_at("more/echo.so", "x", 1));
+  free(write_at("more/extra.so", "x", 1));
+  free(write_at("other/extra.so", "x", 1));
+  char *ini = mem_printf("[server]\nplugin_path = %s\n[backend e]\nplugin = echo\n", more);
+  struct config *c = load(ini);
+  const struct {
+    const char *environment, *name, *expected;
+  } cases[] = {
+      {before, "echo", "plugins/echo.so"}, {before, "extra", "more/extra.so"},
+      {places, "extra", "other/extra.so"}, {places, "echo", "plugins/echo.so"},
+      {NULL, "echo", "more/echo.so"},
+  };
+  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    if (cases[i].environment)
+      setenv("LATHE_PLUGIN_PATH", cases[i].environment, 1);
+    else
+      unsetenv("LATHE_PLUGIN_PATH");
+    char *path = find_plugin(c, cases[i].name), *expected = path_join(top, cases[i].expected);
+    assert_string_equal(path, expected);
+    free(expected);
+    free(path);
+  }
+  setenv("LATHE_PLUGIN_PATH", before, 1);
+  config_free(c);
+  free(ini);
+  free(before);
+  free(places);
+  free(other);
+  free(more);
+}
+
+/* The files of conf.d go on where lathe.ini ends; mistakes are told in that order. */
+static void fragments_are_read(void **state) {
+  (void)state;
+  char *folder = path_join(top, "conf.d"), text[2000] = "";
+  assert_int_equal(mkdir(folder, 0700), 0);
+  char *second = write_mode("conf.d/20-b.ini", "[backend b]\nplugin = echo\nsize = 3\n", 0600);
+  char *first = write_mode("conf.d/10-a.ini", "\n[backend a]\nplugin = echo\n", 0600);
+  free(write_mode("conf.d/.hidden.ini", "nonsense", 0600));
+  free(write_mode("conf.d/a.ini.dpkg-new", "nonsense", 0600));
+  struct config *c = load("[backend z]\nplugin = echo\n[route k]\nbackends = b, a\n");
+  assert_int_equal(c->backend_count, 3);
+  assert_string_equal(c->backends[0].name, "z");
+  assert_string_equal(c->backends[1].name, "a");
+  assert_string_equal(c->backends[2].options[0].value, "3");
+  assert_non_null(strstr(c->backends[2].options[0].where, "conf.d/20-b.ini:3"));
+  config_free(c);
+
+  free(
+      write_mode("conf.d/10-a.ini", "[backend z]\nplugin = echo\n[limits]\nqueue_max = x\n", 0600));
+  char *ini = write_mode("lathe.ini", "\n\n\n[backend z]\nplugin = echo\nx = 1\nx = 2\n", 0600);
+  struct config_problems problems = {0};
+  assert_int_not_equal(config_load(ini, &c, &problems), 0);
+  for (size_t i = 0; i < problems.count; i++) {
+    assert_true(strlen(text) + strlen(problems.items[i].where) + 2 < sizeof(text));
+    strcat(strcat(text, problems.items[i].where + strlen(top) + 1), "\n");
+  }
+  assert_string_equal(text, "lathe.ini:7\nconf.d/10-a.ini:1\nconf.d/10-a.ini:4\n");
+  config_problems_free(&problems);
+  assert_int_equal(path_remove_tree(folder, NULL), 0);
+  free(ini);
+  free(first);
+  free(second);
+  free(folder);
 }
 
 static void reference_is_up_to_date(void **state) {
@@ -279,6 +358,8 @@ int main(void) {
       cmocka_unit_test(tokens),
       cmocka_unit_test(token_file_lies_beside_the_configuration),
       cmocka_unit_test(plugins_are_found),
+      cmocka_unit_test(plugins_are_found_in_order),
+      cmocka_unit_test(fragments_are_read),
       cmocka_unit_test(reference_is_up_to_date),
   };
   return cmocka_run_group_tests_name("config_show", tests, make_top, remove_top);
