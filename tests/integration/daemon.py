@@ -60,7 +60,8 @@ def clean_env(extra=None):
 
 
 class Daemon:
-    def __init__(self, folder, config=None, env=None, base=ECHO):
+    def __init__(self, folder, config=None, env=None, base=ECHO, program=LATHED):
+        self.program = program
         self.folder = str(folder)
         os.makedirs(self.folder, exist_ok=True)
         self.data = os.path.join(self.folder, "data")
@@ -84,7 +85,7 @@ class Daemon:
     def start(self, ready=True):
         assert self.process is None, "it runs already"
         log = open(self.log_path, "ab")
-        self.process = subprocess.Popen([LATHED, "--config", self.ini], stdout=subprocess.PIPE,
+        self.process = subprocess.Popen([self.program, "--config", self.ini], stdout=subprocess.PIPE,
                                         stderr=log, env=clean_env(self.env), text=True,
                                         start_new_session=True)
         log.close()

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+# What is installed, and into which package it goes: `runtime` (lathe), `dev` (lathe-dev), and one for each
+# plugin with heavy libraries (plugins/CMakeLists.txt installs those).
+install(TARGETS lathed lathe-worker lathe RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
+install(DIRECTORY plugin-sdk/kinds DESTINATION ${LATHE_SHARE_DIR} COMPONENT runtime FILES_MATCHING PATTERN *.json)
+install(FILES tools/lathe/lathe.bash DESTINATION share/bash-completion/completions RENAME lathe COMPONENT runtime)
+install(FILES conf/sysusers.conf DESTINATION lib/sysusers.d RENAME lathe.conf COMPONENT runtime)
+install(FILES README.md docs/admin.md docs/api.md docs/cli.md docs/configuration.md
+        DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
+install(DIRECTORY conf/examples DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
+install(FILES LICENSE LICENSES/MIT.txt LICENSES/GPL-2.0-or-later.txt
+        DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
+
+# ---- the plugin SDK ----
+include(CMakePackageConfigHelpers)
+set(lathe_sdk ${PROJECT_BINARY_DIR}/sdk)
+file(STRINGS plugin-sdk/include/lathe/plugin.h lathe_abi REGEX "define LATHE_ABI_(MAJOR|MINOR)")
+string(REGEX REPLACE ".*MAJOR +([0-9]+).*MINOR +([0-9]+).*" "\\1.\\2" LATHE_ABI_VERSION "${lathe_abi}")
+configure_package_config_file(plugin-sdk/cmake/lathe-plugin-config.cmake.in ${lathe_sdk}/lathe-plugin-config.cmake
+  INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/lathe-plugin
+  PATH_VARS CMAKE_INSTALL_INCLUDEDIR LATHE_PLUGIN_DIR CMAKE_INSTALL_BINDIR)
+# The version is that of the ABI: a plugin asks for the oldest header that it can be built with.
+write_basic_package_version_file(${lathe_sdk}/lathe-plugin-config-version.cmake
+  VERSION ${LATHE_ABI_VERSION} COMPATIBILITY SameMajorVersion ARCH_INDEPENDENT)
+file(RELATIVE_PATH lathe_prefix_from_pc ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+string(REGEX REPLACE "/$" "" lathe_prefix_from_pc "${lathe_prefix_from_pc}")
+configure_file(plugin-sdk/lathe-plugin.pc.in ${lathe_sdk}/lathe-plugin.pc @ONLY)
+install(FILES ${lathe_sdk}/lathe-plugin-config.cmake ${lathe_sdk}/lathe-plugin-config-version.cmake
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/lathe-plugin COMPONENT dev)
+install(FILES ${lathe_sdk}/lathe-plugin.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dev)
+install(FILES plugin-sdk/include/lathe/plugin.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/lathe COMPONENT dev)
+install(FILES plugin-sdk/plugin.map DESTINATION ${LATHE_SHARE_DIR} COMPONENT dev)
+install(FILES plugin-sdk/kinds/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME kinds.md COMPONENT dev)
+install(FILES plugins/echo/echo.c DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT dev)
+if(TARGET lathe-plugin-check)
+  install(TARGETS lathe-plugin-check RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT dev)
+endif()
+
+# ---- manual pages ----
+file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/man/*.[1358])
+find_program(GZIP gzip)
+foreach(page ${pages})
+  get_filename_component(name ${page} NAME)
+  string(REGEX REPLACE ".*\\." "" chapter ${name})
+  set(file ${page})
+  if(GZIP)
+    set(file ${PROJECT_BINARY_DIR}/man/${name}.gz)
+    add_custom_command(OUTPUT ${file} COMMAND ${CMAKE_COMMAND} -E make_directory ${PROJECT_BINARY_DIR}/man
+      COMMAND ${GZIP} -9nc ${page} > ${file} DEPENDS ${page} VERBATIM)
+    list(APPEND zipped ${file})
+  endif()
+  set(package runtime)
+  if(name MATCHES "^lathe-plugin")
+    set(package dev)
+  endif()
+  install(FILES ${file} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${chapter} COMPONENT ${package})
+endforeach()
+add_custom_target(manual-pages ALL DEPENDS ${zipped})
+
+# ---- configuration and unit: they name paths, so they are written when the prefix is known ----
+configure_file(cmake/install_conf.cmake.in ${PROJECT_BINARY_DIR}/install_conf.cmake @ONLY)
+install(CODE "set(LATHE_CONF_PART lathe)" COMPONENT runtime)
+install(SCRIPT ${PROJECT_BINARY_DIR}/install_conf.cmake COMPONENT runtime)
+if(TARGET plugin_local-gmsh)
+  install(CODE "set(LATHE_CONF_PART local)" COMPONENT gmsh)
+  install(SCRIPT ${PROJECT_BINARY_DIR}/install_conf.cmake COMPONENT gmsh)
+endif()
