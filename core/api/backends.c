@@ -63,7 +63,7 @@ static void put_backend(struct buf *b, struct api *a, const struct backend *x) {
   put_member(b, "device", backend_device(x));
   put_member(b, "isolation", backend_isolation(x));
   buf_puts(b, ",\"kinds\":[");
-  for (size_t i = 0; kinds && kinds[i]; i++) {
+  for (size_t i = 0; kinds[i]; i++) {
     if (i)
       buf_putc(b, ',');
     buf_put_json_str(b, kinds[i]);
