@@ -101,11 +101,7 @@ class Daemon:
                  + self.request("GET", "/api/ready")[1].decode())
 
     def resident_mb(self):
-        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
-            for line in file:
-                if line.startswith("VmRSS"):
-                    return int(line.split()[1]) / 1024
-        return 0.0
+        return resident_mb(self.process.pid)
 
     def context_switches(self):
         total = 0
@@ -250,7 +246,7 @@ def upload(d, path):
 
 def submit_blob(d, kind, blob, name, wait, params=None):
     body = json.dumps({"input": {"name": name, "blob": blob}, "params": params or {}})
-    headers = {"Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-cache"}  # the work is to be done
     if wait:
         headers["Prefer"] = "wait=60"
     begin = time.perf_counter()
@@ -341,6 +337,14 @@ def children(pid):
     return []
 
 
+def resident_mb(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        for line in file:
+            if line.startswith("VmRSS"):
+                return int(line.split()[1]) / 1024
+    return 0.0
+
+
 def stat_of(pid):
     """(state, processor time in clock ticks) of a process; ("X", 0) when it is gone."""
     with contextlib.suppress(OSError):
@@ -358,6 +362,29 @@ def busy_children(daemon):
         found += look
         look = [child for pid in look for child in children(pid)]
     return [pid for pid in found if stat_of(pid)[1] >= 3]
+
+
+def growth(b):
+    """Resident memory of the daemon and of local-gmsh's zygote over 500 previews in a row."""
+    path, label = sample_files()[0]
+    with b.folder() as folder, b.daemon(folder, DEFAULT) as d:
+        d.ready()
+        blob = upload(d, path)
+
+        def run(count):
+            for _ in range(count):
+                _, _, job = submit_blob(d, "preview", blob, os.path.basename(path), True)
+                if job["status"] != "completed":
+                    sys.exit(f"bench: preview failed: {job}")
+            zygote = max(children(d.process.pid), key=resident_mb)
+            return d.resident_mb(), resident_mb(zygote)
+
+        for _ in range(b.rounds):
+            b.load("wait", d.port, 64)
+        before, after = run(100), run(500)
+    for what, first, last in zip(("daemon", "zygote"), before, after):
+        b.row(f"growth of the {what} over 500 previews of the {label}", f"{last - first:+.2f}", "MB", "0",
+              f"{first:.1f} MB before, with the database's page cache full")
 
 
 def idle(b):
@@ -405,7 +432,7 @@ def million(b):
 
 
 PARTS = [("submits", submits), ("end_to_end", end_to_end), ("preview", preview_first),
-         ("overhead", overhead), ("cancel", cancel), ("idle", idle), ("million", million)]
+         ("overhead", overhead), ("cancel", cancel), ("growth", growth), ("idle", idle), ("million", million)]
 
 
 def table(rows):
