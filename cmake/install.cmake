@@ -9,7 +9,7 @@ install(FILES README.md docs/admin.md docs/api.md docs/cli.md docs/configuration
         DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
 install(DIRECTORY conf/examples DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
 install(FILES LICENSE LICENSES/MIT.txt LICENSES/GPL-2.0-or-later.txt
-        DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
+        DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT licences) # in packages: their copyright file
 
 # ---- the plugin SDK ----
 include(CMakePackageConfigHelpers)
@@ -22,12 +22,12 @@ configure_package_config_file(plugin-sdk/cmake/lathe-plugin-config.cmake.in ${la
 # The version is that of the ABI: a plugin asks for the oldest header that it can be built with.
 write_basic_package_version_file(${lathe_sdk}/lathe-plugin-config-version.cmake
   VERSION ${LATHE_ABI_VERSION} COMPATIBILITY SameMajorVersion ARCH_INDEPENDENT)
-file(RELATIVE_PATH lathe_prefix_from_pc ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+file(RELATIVE_PATH lathe_prefix_from_pc ${CMAKE_INSTALL_PREFIX}/share/pkgconfig ${CMAKE_INSTALL_PREFIX})
 string(REGEX REPLACE "/$" "" lathe_prefix_from_pc "${lathe_prefix_from_pc}")
 configure_file(plugin-sdk/lathe-plugin.pc.in ${lathe_sdk}/lathe-plugin.pc @ONLY)
 install(FILES ${lathe_sdk}/lathe-plugin-config.cmake ${lathe_sdk}/lathe-plugin-config-version.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/lathe-plugin COMPONENT dev)
-install(FILES ${lathe_sdk}/lathe-plugin.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dev)
+install(FILES ${lathe_sdk}/lathe-plugin.pc DESTINATION share/pkgconfig COMPONENT dev)
 install(FILES plugin-sdk/include/lathe/plugin.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/lathe COMPONENT dev)
 install(FILES plugin-sdk/plugin.map DESTINATION ${LATHE_SHARE_DIR} COMPONENT dev)
 install(FILES plugin-sdk/kinds/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME kinds.md COMPONENT dev)
@@ -65,3 +65,4 @@ if(TARGET plugin_local-gmsh)
   install(CODE "set(LATHE_CONF_PART local)" COMPONENT gmsh)
   install(SCRIPT ${PROJECT_BINARY_DIR}/install_conf.cmake COMPONENT gmsh)
 endif()
+include(cmake/package.cmake)

@@ -5,7 +5,7 @@
 BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config libuv1-dev libmicrohttpd-dev libsqlite3-dev
   libcurl4-openssl-dev libjansson-dev libinih-dev libssl-dev libgmsh-dev)
 RUN_PACKAGES=(python3-minimal curl)
-TEST_PACKAGES=(clang clang-format clang-tidy libcmocka-dev python3 python3-pytest
+TEST_PACKAGES=(clang clang-format clang-tidy libcmocka-dev python3 python3-pytest dpkg-dev adduser iproute2
   procps)
 
 # The names of those packages that are not installed.

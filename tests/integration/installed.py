@@ -29,7 +29,7 @@ class Prefix:
     def env(self, **more):
         """What a user sets who installs below a folder of his own."""
         return {"PATH": self.path("bin") + ":" + os.environ["PATH"], "CMAKE_PREFIX_PATH": self.root,
-                "PKG_CONFIG_PATH": self.path("lib", "pkgconfig"), **more}
+                "PKG_CONFIG_PATH": self.path("share", "pkgconfig"), **more}
 
     def daemon(self, folder, config, **more):
         """An installed lathed; not started yet."""

@@ -70,7 +70,7 @@ def one_job(daemon, kind, **body):
 
 def test_everything_is_where_it_belongs(prefix):
     for name in ("bin/lathed", "bin/lathe", "bin/lathe-worker", "lib/lathe/plugins/echo.so", "share/lathe/kinds/echo.json",
-                 "include/lathe/plugin.h", "lib/pkgconfig/lathe-plugin.pc", "share/lathe/plugin.map",
+                 "include/lathe/plugin.h", "share/pkgconfig/lathe-plugin.pc", "share/lathe/plugin.map",
                  "lib/cmake/lathe-plugin/lathe-plugin-config.cmake", "etc/lathe/lathe.ini",
                  "lib/systemd/system/lathed.service", "share/doc/lathe/MIT.txt", "share/doc/lathe/admin.md",
                  "share/bash-completion/completions/lathe"):
@@ -134,8 +134,8 @@ def test_cmake_says_which_abi_is_missing(prefix, project):
 
 def test_a_plugin_is_built_with_pkg_config_alone(prefix, project, tmp_path):
     flags = run("pkg-config", "--cflags", "--libs", "lathe-plugin", env=prefix.env()).split()
-    assert f"-I{prefix.root}/lib/pkgconfig/../../include" in flags
-    run("c++", "-o", "own.so", "own.cpp", *flags, cwd=project)
+    assert f"-I{prefix.root}/share/pkgconfig/../../include" in flags
+    run("c++", "-fPIC", "-o", "own.so", "own.cpp", *flags, cwd=project)
     assert exported(project / "own.so") == ["lathe_plugin_v1"]
     folder = run("pkg-config", "--variable=plugindir", "lathe-plugin", env=prefix.env()).strip()
     assert os.path.samefile(folder, prefix.path("lib/lathe/plugins"))
