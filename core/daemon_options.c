@@ -14,6 +14,7 @@ struct jobs_options daemon_jobs_options(const struct config *c,
                                         struct jobs_backend_budget **budgets) {
   const struct config_limits *l = &c->limits;
   const struct config_retention *r = &c->retention;
+  const struct config_cache *cache = &c->cache;
   *budgets = mem_array(c->backend_count + 1, sizeof **budgets);
   for (size_t i = 0; i < c->backend_count; i++) {
     const struct config_backend *b = &c->backends[i];
@@ -47,7 +48,11 @@ struct jobs_options daemon_jobs_options(const struct config *c,
       .retention_age = {.jobs_before_us = r->jobs_age_ms * 1000,
                         .jobs_max = r->jobs_max,
                         .bytes_max = r->bytes_max,
-                        .events_before_us = r->events_age_ms * 1000},
+                        .events_before_us = r->events_age_ms * 1000,
+                        .cache_before_us = cache->max_age_ms * 1000,
+                        .cache_max = cache->max_entries},
+      .cache = cache->enabled != 0,
+      .cache_age_us = cache->max_age_ms * 1000,
       .blobs_age_us = r->blobs_age_ms * 1000,
       .retention_interval_ms = r->interval_ms,
   };

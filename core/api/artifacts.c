@@ -25,7 +25,8 @@ static void send_artifact(struct call *c, const struct record_job *job,
                           const struct record_artifact *x) {
   struct err err = {0};
   int64_t bytes = 0;
-  int fd = storage_open_artifact(c->api->at.storage, job->id, x->name, &bytes, &err);
+  const char *owner = job->source ? job->source : job->id;
+  int fd = storage_open_artifact(c->api->at.storage, owner, x->name, &bytes, &err);
   if (fd < 0) {
     if (fd == ERR_NOT_FOUND)
       http_problem(c->r, 0, "unknown-artifact", 0, "The file '%.100s' is no longer there.",

@@ -32,6 +32,10 @@ static void reply_accepted(struct submission *s, const struct jobs_answer *answe
   if (s->wait_s > 0) {
     snprintf(text, sizeof text, "wait=%d", s->wait_s);
     http_add_header(r, "Preference-Applied", text);
+    if (answer->job) {
+      api_reply_job(r, 200, answer->job);
+      return;
+    }
     wait_for_job(s->call.api, r, answer->job_id, !answer->replayed, s->wait_s, 202);
     return;
   }
@@ -44,7 +48,7 @@ static void reply_accepted(struct submission *s, const struct jobs_answer *answe
   buf_puts(&b, answer->job_id);
   buf_puts(&b, "\",\"events\":\"/api/jobs/");
   buf_puts(&b, answer->job_id);
-  buf_puts(&b, "/events\"}");
+  buf_puts(&b, answer->job ? "/events\",\"cached\":true}" : "/events\"}");
   api_reply_json(r, 202, &b);
 }
 
@@ -75,6 +79,7 @@ static void submit(struct submission *s) {
                   .params_json = s->params.data,
                   .inputs = inputs,
                   .input_count = s->inputs.count,
+                  .anew = s->anew,
                   .idem_key = s->idem_key,
                   .fingerprint = s->idem_key ? s->fingerprint : NULL,
               },

@@ -272,8 +272,22 @@ static int check_backend(struct submission *s, struct refusal *no) {
   return 0;
 }
 
+/* Cache-Control of a request (RFC 9111): must the answer be made for it? */
+static bool wants_anew(const char *header) {
+  while (header && *header) {
+    header += strspn(header, " \t,");
+    size_t len = strcspn(header, " \t,=");
+    if ((len == 8 && strncasecmp(header, "no-cache", len) == 0) ||
+        (len == 8 && strncasecmp(header, "no-store", len) == 0))
+      return true;
+    header += strcspn(header, ",");
+  }
+  return false;
+}
+
 static int read_headers(struct submission *s, struct refusal *no) {
   struct http_request *r = s->call.r;
+  s->anew = wants_anew(http_header(r, "Cache-Control"));
   s->wait_s = prefer_wait(http_header(r, "Prefer"), s->call.api->options.wait_max_s);
   const char *key = http_header(r, "Idempotency-Key");
   if (!key)

@@ -16,6 +16,7 @@ struct submission {
   int priority;
   int64_t timeout_ms;
   int wait_s;
+  bool anew;      /* an earlier result will not do */
   size_t storing; /* index of the input that is being stored */
   struct storage_upload *upload;
   char fingerprint[SHA256_HEX_SIZE];

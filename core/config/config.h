@@ -52,6 +52,12 @@ struct config_retention { /* 0: without limit */
   int64_t bytes_max, events_age_ms, blobs_age_ms, interval_ms;
 };
 
+struct config_cache {
+  int enabled;
+  int64_t max_age_ms; /* 0: without limit */
+  int max_entries;    /* likewise */
+};
+
 struct config_log {
   int level;  /* 0 debug, 1 info, 2 warn, 3 error: as enum log_level */
   int format; /* 0 text, 1 json */
@@ -96,6 +102,7 @@ struct config {
   struct config_server server;
   struct config_limits limits;
   struct config_retention retention;
+  struct config_cache cache;
   struct config_log log;
   struct config_storage storage;
   struct config_backend *backends; /* in the order of the file */

@@ -19,6 +19,9 @@ const struct config_section_spec config_section_specs[] = {
     {.name = "server", .help = "Where the daemon listens, keeps its data, and whom it answers."},
     {.name = "limits", .help = "Bounds for everything that a client or a job can make grow."},
     {.name = "retention", .help = "When finished jobs and unused inputs are removed."},
+    {.name = "cache",
+     .help = "Results that answer the same job again. They take no space of their own: a result is "
+             "known as long as the job that computed it is kept ([retention])."},
     {.name = "log", .help = "The daemon's own log, on stderr."},
     {.name = "storage", .help = "How inputs and results are written."},
     {.name = "backend",
@@ -116,6 +119,13 @@ const struct config_key config_keys[] = {
      .help = "Inputs that no job refers to go when unused for so long."},
     {"retention", "interval", DURATION(SECOND, DAY), PLACE(retention.interval_ms), .fallback = "10m",
      .help = "How often retention looks."},
+
+    {"cache", "enabled", BOOL, PLACE(cache.enabled), .fallback = "yes",
+     .help = "A job with the inputs and parameters of an earlier one is answered at once with its result, where the plugin allows that. A request can ask for a run with `Cache-Control: no-cache`."},
+    {"cache", "max_age", DURATION(0, 36500 * DAY), PLACE(cache.max_age_ms), .fallback = "30d", .zero = "no limit",
+     .help = "Older results answer no job."},
+    {"cache", "max_entries", INT(0, 100000000), PLACE(cache.max_entries), .fallback = "100000", .zero = "no limit",
+     .help = "Results that are known; the oldest are forgotten first, each time retention looks."},
 
     {"log", "level", WORD("debug|info|warn|error"), PLACE(log.level), .fallback = "info",
      .help = "The least that is written."},

@@ -225,9 +225,8 @@ static void on_deleted(void *arg, int code, const struct store_receipt *receipt)
     refuse_code(r, code, receipt && receipt->text ? receipt->text : err_slug(code));
     return;
   }
-  const char *ids[] = {r->id};
-  if (!r->j->closing)
-    storage_remove_jobs(r->j->storage, ids, 1, NULL, NULL);
+  if (receipt->folder && !r->j->closing)
+    storage_remove_jobs(r->j->storage, &receipt->folder, 1, NULL, NULL);
   answer_state(r->answered, r->arg, r->id, JOB_CANCELLED);
   request_free(r);
 }

@@ -273,6 +273,7 @@ static void on_saved(void *arg, int code, const struct store_receipt *receipt);
 static void save_end(struct job *job, const struct record_attempt *attempt) {
   struct jobs *j = job->j;
   const struct outcome *out = job->out;
+  char key[SHA256_HEX_SIZE];
   struct record_job r = {
       .num = job->num,
       .id = job->id,
@@ -282,6 +283,7 @@ static void save_end(struct job *job, const struct record_attempt *attempt) {
       .progress_json = out->state == JOB_COMPLETED ? progress_done(job, &j->scratch2) : NULL,
       .backend = attempt ? attempt->backend : NULL,
       .ended_us = out->ended_us,
+      .cache_key = cache_key(job, key),
       .artifacts = out->artifacts,
       .artifact_count = out->artifact_count,
   };

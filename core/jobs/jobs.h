@@ -37,6 +37,8 @@ struct jobs_options { /* copied; jobs_reconfigure takes new ones while jobs run 
   int64_t backoff_base_ms, backoff_max_ms;
   int64_t ageing_ms; /* a waiting job gains one step of priority per so long */
   int64_t idempotency_ttl_ms;
+  bool cache;           /* repeats are answered with earlier results */
+  int64_t cache_age_us; /* not with older ones; 0: no limit */
   struct step_limits limits;
   int64_t memory; /* of the machine, for all local backends together */
   int cpus;
@@ -79,13 +81,15 @@ struct jobs_request { /* copied */
   const struct record_input *inputs; /* blobs that exist */
   size_t input_count;
   const char *idem_key, *fingerprint; /* or NULL */
+  bool anew;                          /* runs also where there is a result of the same job */
 };
 struct jobs_answer {
   const char *job_id;
   enum job_state state;
   bool replayed;
-  const char *slug; /* of a refusal: of http/problem.h */
-  const char *text; /* of a refusal: what, where, what to do */
+  const struct record_job *job; /* the whole, of one that was answered with an earlier result */
+  const char *slug;             /* of a refusal: of http/problem.h */
+  const char *text;             /* of a refusal: what, where, what to do */
   int retry_after_s;
 };
 /* code 0, or negative.  Valid during the callback, which may run before the function returns only

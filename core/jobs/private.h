@@ -65,7 +65,7 @@ struct lane {              /* jobs that the same backends may take: (kind, pin) 
   int stuck_count;
   int64_t queued;
   bool blocked; /* for the present round */
-  struct metric *queue_seconds, *accepted;
+  struct metric *queue_seconds, *accepted, *cache_hits, *cache_misses;
   struct lane *next;
 };
 
@@ -85,6 +85,8 @@ struct outcome {                /* how an attempt or a job ended, kept until it 
   bool never;
   int64_t ended_us, not_before_us;
   char *result_json, *error_json, *workdir;
+  char *source, *backend; /* of a cached one: the job that computed it, and where */
+  int64_t source_num;
   struct record_artifact *artifacts; /* strings owned */
   size_t artifact_count;
 };
@@ -134,6 +136,7 @@ struct job {
   jobs_answered *answered; /* of the submit or retry; NULL once answered */
   void *arg;
   struct waiter *waiters;
+  char *identity;          /* of the backend that has it, if its result may answer later jobs */
   const char *params_json; /* in the same allocation, as are the inputs */
   struct record_input *inputs;
   int32_t input_count;
@@ -283,6 +286,15 @@ void jobs_later(struct jobs *j);       /* arms the retry timer */
 void jobs_check_drained(struct jobs *j);
 int64_t jobs_random(struct jobs *j, int64_t below);
 bool jobs_is_disk_failure(int code);
+
+/* ---- cache.c: results of earlier jobs ---- */
+/* Looks for the result of an earlier job that did the same.  `looked` runs later, once: then
+ * job->out is that result (state JOB_COMPLETED, with a source), or NULL.  False: there is nothing
+ * to look for, and it will not run. */
+bool cache_look(struct job *job, void (*looked)(void *arg), void *arg);
+void cache_handed_over(struct job *job, const struct backend *b);
+/* Under which its result may answer later jobs; NULL: it may not.  `key` holds it. */
+const char *cache_key(const struct job *job, char key[SHA256_HEX_SIZE]);
 
 /* ---- drain.c, retention.c ---- */
 void drain_on_timer(uv_timer_t *t);

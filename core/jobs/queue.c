@@ -65,6 +65,11 @@ static struct lane *lane_new(struct jobs *j, const char *kind_name, const char *
                                           "Time from acceptance to the start of a job", labels);
   lane->accepted = metrics_counter(j->metrics, "lathe_jobs_accepted_total",
                                    "Jobs that were written to disk and acknowledged", labels);
+  lane->cache_hits = metrics_counter(j->metrics, "lathe_cache_hits_total",
+                                     "Jobs that were answered with an earlier result", labels);
+  lane->cache_misses = metrics_counter(
+      j->metrics, "lathe_cache_misses_total",
+      "Jobs that could have been answered with an earlier result, and there was none", labels);
   lane->next = j->lanes;
   j->lanes = lane;
   return lane;

@@ -101,6 +101,8 @@ void outcome_free(struct outcome *out) {
   free(out->result_json);
   free(out->error_json);
   free(out->workdir);
+  free(out->source);
+  free(out->backend);
   free(out);
 }
 
@@ -122,6 +124,7 @@ void job_free(struct job *job) {
     free(job->attempts[i].error_json);
   }
   free(job->attempts);
+  free(job->identity);
   free(job);
 }
 
@@ -209,6 +212,10 @@ const struct record_job *job_view_ended(struct job *job) {
   j->view.error_json = out->error_json;
   j->view.ended_us = out->ended_us;
   j->view.not_before_us = 0;
+  j->view.cached = out->source != NULL;
+  j->view.source = out->source;
+  if (out->source)
+    j->view.backend = out->backend;
   j->view.artifacts = out->artifacts;
   j->view.artifact_count = out->artifact_count;
   if (out->state == JOB_COMPLETED)
@@ -279,6 +286,8 @@ const char *event_ended(struct job *job, const struct outcome *out, struct buf *
     for (size_t i = 0; i < out->artifact_count; i++)
       put_str(b, i ? "," : "", out->artifacts[i].name);
     buf_putc(b, ']');
+    if (out->source)
+      put_str(b, ",\"cached\":true,\"cached_from\":", out->source);
   } else {
     buf_puts(b, ",\"error\":");
     buf_puts(b, out->error_json);

@@ -91,10 +91,10 @@ static void on_purged(void *arg, int code, const struct store_purged *p) {
     log_warn("retention.jobs", "old jobs could not be removed: %s", err_slug(code));
     return;
   }
-  if (p->job_count > 0) {
+  if (p->job_count > 0)
     log_info("retention.jobs", "removed %zu old jobs", p->job_count);
-    storage_remove_jobs(j->storage, p->job_ids, p->job_count, NULL, NULL);
-  }
+  if (p->folder_count > 0)
+    storage_remove_jobs(j->storage, p->folders, p->folder_count, NULL, NULL);
   if (p->more)
     purge(j);
   else
@@ -110,6 +110,8 @@ static void purge(struct jobs *j) {
       .bytes_max = age->bytes_max,
       .events_before_us = before(now, age->events_before_us),
       .keys_before_us = now,
+      .cache_before_us = before(now, age->cache_before_us),
+      .cache_max = age->cache_max,
       .batch = age->batch > 0 ? age->batch : PURGE_BATCH,
   };
   j->purging = true;

@@ -203,6 +203,7 @@ static void hand_over(struct job *job, struct backend *b) {
       .inputs = inputs,
       .input_count = count,
   };
+  cache_handed_over(job, b);
   job_set_phase(job, PHASE_RUN);
   job->step = workers_run(b, &step);
   free(paths);

@@ -5,6 +5,8 @@
  *   request --checks--> refused
  *              \--> job --one commit--> 202, then the queue           nothing free
  *                    \--one commit with its start--> 202, then a worker   a slot is free
+ *                     \--one commit with its end--> 202, gone           an earlier result answers
+ * it
  *
  * A job that finds a slot is written together with its first attempt, so that it
  * costs one commit before it runs instead of two.
@@ -177,18 +179,24 @@ static struct backend *find_room(struct job *job, int64_t now_us) {
   return budget_choose(job, now_us, &b) == FIT_YES ? b : NULL;
 }
 
-static void write_job(struct job *job, const struct jobs_request *r) {
+static struct store_idempotency key_of(const struct job *job, const char *key,
+                                       const char *fingerprint) {
+  return (struct store_idempotency){
+      .client = job->client->name,
+      .key = key,
+      .fingerprint = fingerprint ? fingerprint : "",
+      .expires_us = job->created_us + job->j->o.idempotency_ttl_ms * 1000,
+  };
+}
+
+static void write_job(struct job *job, const char *idem_key, const char *fingerprint) {
   struct jobs *j = job->j;
+  job->num = store_next_num(j->store);
   struct record_job record = *job_view(job);
   record.attempt_count = 0;
   struct store_event_in queued = {EVENT_QUEUED, event_queued(job, &j->scratch)};
-  struct store_idempotency key = {
-      .client = job->client->name,
-      .key = r->idem_key,
-      .fingerprint = r->fingerprint ? r->fingerprint : "",
-      .expires_us = job->created_us + j->o.idempotency_ttl_ms * 1000,
-  };
-  struct store_idempotency *with_key = r->idem_key ? &key : NULL;
+  struct store_idempotency key = key_of(job, idem_key, fingerprint);
+  struct store_idempotency *with_key = idem_key ? &key : NULL;
   struct backend *b = find_room(job, job->created_us);
   if (!b) {
     store_submit(j->store, &record, &queued, NULL, NULL, with_key, on_submitted, job);
@@ -203,6 +211,88 @@ static void write_job(struct job *job, const struct jobs_request *r) {
   metric_observe(job->lane->queue_seconds, 0);
   jobs_count_start(j);
   store_submit(j->store, &record, &queued, &start, &started, with_key, on_submitted, job);
+}
+
+/* ---- answered with an earlier result ---- */
+
+struct ticket { /* what a submit needs beside its job, while that looks for a result */
+  struct job *job;
+  char *idem_key, *fingerprint;
+};
+
+static void ticket_free(struct ticket *t) {
+  free(t->idem_key);
+  free(t->fingerprint);
+  free(t);
+}
+
+static void answer_cached(struct job *job) {
+  struct jobs *j = job->j;
+  const struct record_job *record = job_view_ended(job);
+  struct jobs_answer a = {.job_id = job->id, .state = JOB_COMPLETED, .job = record};
+  metric_add(job->lane->accepted, 1);
+  metric_add(job->lane->cache_hits, 1);
+  job->answered(job->arg, 0, &a);
+  if (j->ended)
+    j->ended(j->ended_ctx, job_view_ended(job));
+}
+
+static void on_cached(void *arg, int code, const struct store_receipt *receipt) {
+  struct ticket *t = arg;
+  struct job *job = t->job;
+  struct jobs *j = job->j;
+  if (code == ERR_NOT_FOUND && !j->closing) { /* the earlier job went meanwhile */
+    outcome_free(job->out);
+    job->out = NULL;
+    metric_add(job->lane->cache_misses, 1);
+    write_job(job, t->idem_key, t->fingerprint);
+    ticket_free(t);
+    return;
+  }
+  if (code < 0)
+    answer_failure(job->answered, job->arg, code,
+                   receipt && receipt->text ? receipt->text : err_slug(code));
+  else if (receipt->replayed)
+    answer_replay(j, job->answered, job->arg, receipt->job_id);
+  else
+    answer_cached(job);
+  ticket_free(t);
+  if (job_orphaned(job))
+    return;
+  if (code < 0 || receipt->replayed)
+    forget(job, code);
+  else
+    end_gone(job, JOB_COMPLETED);
+}
+
+static void write_cached(struct ticket *t) {
+  struct job *job = t->job;
+  struct jobs *j = job->j;
+  struct store_idempotency key = key_of(job, t->idem_key, t->fingerprint);
+  job->num = store_next_num(j->store);
+  job->out->ended_us = clock_wall_us();
+  struct store_event_in queued = {EVENT_QUEUED, event_queued(job, &j->scratch)};
+  struct store_event_in completed = {EVENT_COMPLETED, event_ended(job, job->out, &j->scratch2)};
+  store_submit_cached(j->store, job_view_ended(job), job->out->source_num, &queued, &completed,
+                      t->idem_key ? &key : NULL, on_cached, t);
+}
+
+static void on_looked(void *arg) {
+  struct ticket *t = arg;
+  struct job *job = t->job;
+  if (job->j->closing) {
+    answer_failure(job->answered, job->arg, ERR_BUSY, "the server is shutting down");
+    ticket_free(t);
+    job_orphaned(job);
+    return;
+  }
+  if (job->out) {
+    write_cached(t);
+    return;
+  }
+  metric_add(job->lane->cache_misses, 1);
+  write_job(job, t->idem_key, t->fingerprint);
+  ticket_free(t);
 }
 
 void jobs_submit(struct jobs *j, const struct jobs_request *request, jobs_answered *answered,
@@ -226,7 +316,6 @@ void jobs_submit(struct jobs *j, const struct jobs_request *request, jobs_answer
   char id[ID_SIZE];
   id_make(&j->ids, id);
   struct record_job record = {
-      .num = store_next_num(j->store),
       .id = id,
       .kind = kind_name(request->kind),
       .client = name,
@@ -241,5 +330,12 @@ void jobs_submit(struct jobs *j, const struct jobs_request *request, jobs_answer
   struct job *job = job_new(j, &record, request->kind);
   job->answered = answered;
   job->arg = arg;
-  write_job(job, request);
+  struct ticket *t = mem_alloc(sizeof *t);
+  *t = (struct ticket){.job = job,
+                       .idem_key = mem_dup(request->idem_key),
+                       .fingerprint = mem_dup(request->fingerprint)};
+  if (!request->anew && cache_look(job, on_looked, t))
+    return;
+  write_job(job, t->idem_key, t->fingerprint);
+  ticket_free(t);
 }

@@ -181,6 +181,15 @@ static struct backend *pick(struct routing *r, const struct route_question *q, s
   return NULL;
 }
 
+size_t routing_ready(struct routing *r, const struct route_question *q, struct backend **out,
+                     size_t max) {
+  size_t n = r->workers ? find_candidates(r, q, map_get(&r->routes, q->kind)) : 0, count = 0;
+  for (size_t i = 0; i < n && count < max; i++)
+    if (backend_state(r->found[i]) == BACKEND_READY)
+      out[count++] = r->found[i];
+  return count;
+}
+
 struct backend *routing_choose(struct routing *r, const struct route_question *q, bool *hopeless) {
   struct route *route = map_get(&r->routes, q->kind);
   enum route_policy policy = route && !q->pin ? route->options.policy : ROUTE_ORDERED;

@@ -51,5 +51,9 @@ struct route_question {
  * ready but has no room, the answer is to wait for it.  *hopeless (may be NULL) is set when no
  * configured backend will ever do the kind (none lists it and none is still starting). */
 struct backend *routing_choose(struct routing *r, const struct route_question *q, bool *hopeless);
+/* Those that are ready and may get it, whether there is room or not, in the order of the route; at
+ * most `max`.  Returns how many. */
+size_t routing_ready(struct routing *r, const struct route_question *q, struct backend **out,
+                     size_t max);
 
 #endif

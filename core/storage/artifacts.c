@@ -123,6 +123,69 @@ void storage_adopt(struct storage *s, const char *job_id, const struct storage_o
   storage_queue(s, &a->task);
 }
 
+/* ---- are they as they were? ---- */
+
+struct check_task {
+  struct storage_task task;
+  char job_id[ID_SIZE];
+  struct storage_file *files; /* names owned */
+  size_t count;
+  int64_t since_us;
+  struct err err;
+  storage_wrote *done;
+  void *arg;
+};
+
+static int check_file(struct check_task *c, const struct storage_file *f) {
+  char path[PATH_MAX];
+  struct stat st;
+  int n = snprintf(path, sizeof path, "%s/%s/%s", c->task.s->output, c->job_id, f->name);
+  if (n < 0 || (size_t)n >= sizeof path || lstat(path, &st) || !S_ISREG(st.st_mode))
+    return err_set(&c->err, ERR_NOT_FOUND, "the artifact %s of job %s is no longer there", f->name,
+                   c->job_id);
+  if (st.st_size != f->bytes)
+    return err_set(&c->err, ERR_NOT_FOUND, "the artifact %s of job %s has %lld bytes, not %lld",
+                   f->name, c->job_id, (long long)st.st_size, (long long)f->bytes);
+  int64_t written_us = (int64_t)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000;
+  /* One with more names is an input that was given back: its time tells when the input was used. */
+  if (st.st_nlink == 1 && written_us > c->since_us)
+    return err_set(&c->err, ERR_NOT_FOUND, "the artifact %s of job %s was changed", f->name,
+                   c->job_id);
+  return 0;
+}
+
+static void run_check(struct storage_task *t) {
+  struct check_task *c = (struct check_task *)t;
+  for (size_t i = 0; i < c->count && c->err.code == 0; i++)
+    check_file(c, &c->files[i]);
+}
+
+static void after_check(struct storage_task *t) {
+  struct check_task *c = (struct check_task *)t;
+  c->done(c->arg, c->err.code, c->err.code ? &c->err : NULL);
+  for (size_t i = 0; i < c->count; i++)
+    free((char *)c->files[i].name);
+  free(c->files);
+  free(c);
+}
+
+void storage_check_artifacts(struct storage *s, const char *job_id,
+                             const struct storage_file *files, size_t count, int64_t since_us,
+                             storage_wrote *done, void *arg) {
+  struct check_task *c = mem_alloc(sizeof *c);
+  c->task.run = run_check;
+  c->task.after = after_check;
+  snprintf(c->job_id, sizeof c->job_id, "%s", job_id);
+  c->files = mem_array(count + 1, sizeof *c->files);
+  c->count = count;
+  for (size_t i = 0; i < count; i++)
+    c->files[i] = (struct storage_file){.name = mem_dup(files[i].name), .bytes = files[i].bytes};
+  c->since_us = since_us;
+  c->done = done;
+  c->arg = arg;
+  storage_queue(s, &c->task);
+}
+
 int storage_open_artifact(const struct storage *s, const char *job_id, const char *name,
                           int64_t *bytes, struct err *err) {
   char path[PATH_MAX];

@@ -75,6 +75,15 @@ struct storage_output {
  * configured, then calls back.  Strings are copied. */
 void storage_adopt(struct storage *s, const char *job_id, const struct storage_output *outputs,
                    size_t count, storage_wrote *done, void *arg);
+struct storage_file {
+  const char *name;
+  int64_t bytes;
+};
+/* Are these files of a job there, as long as they were, and not written to after `since_us`?  Calls
+ * back with 0, or ERR_NOT_FOUND and which is not.  Strings are copied. */
+void storage_check_artifacts(struct storage *s, const char *job_id,
+                             const struct storage_file *files, size_t count, int64_t since_us,
+                             storage_wrote *done, void *arg);
 /* Opens an artifact for reading; a plain open(). Returns the fd or a negative code. */
 int storage_open_artifact(const struct storage *s, const char *job_id, const char *name,
                           int64_t *bytes, struct err *err);

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-static struct op *op_new(enum op_type type, int64_t num, store_done *done, void *arg) {
+struct op *op_new(enum op_type type, int64_t num, store_done *done, void *arg) {
   struct arena arena = {0};
   struct op *op = arena_alloc(&arena, sizeof *op);
   op->arena = arena;
@@ -82,11 +82,9 @@ int64_t store_next_num(struct store *s) {
   return s->next_num++;
 }
 
-void store_submit(struct store *s, const struct record_job *job,
-                  const struct store_event_in *queued, const struct record_attempt *start,
-                  const struct store_event_in *started, const struct store_idempotency *key,
-                  store_done *done, void *arg) {
-  struct op *op = op_new(OP_SUBMIT, job->num, done, arg);
+static struct op *op_of_job(enum op_type type, const struct record_job *job,
+                            const struct store_event_in *queued, store_done *done, void *arg) {
+  struct op *op = op_new(type, job->num, done, arg);
   struct arena *a = &op->arena;
   struct record_job *copy = arena_alloc(a, sizeof *copy);
   copy->num = job->num;
@@ -104,11 +102,37 @@ void store_submit(struct store *s, const struct record_job *job,
   copy->input_count = job->input_count;
   copy->inputs = job->input_count > 0 ? copy_inputs(a, job) : NULL;
   op->job = copy;
+  add_event(op, queued, copy->created_us);
+  return op;
+}
+
+void store_submit(struct store *s, const struct record_job *job,
+                  const struct store_event_in *queued, const struct record_attempt *start,
+                  const struct store_event_in *started, const struct store_idempotency *key,
+                  store_done *done, void *arg) {
+  struct op *op = op_of_job(OP_SUBMIT, job, queued, done, arg);
   copy_attempt(op, start);
   copy_key(op, key);
-  add_event(op, queued, copy->created_us);
   if (start != NULL)
     add_event(op, started, start->started_us);
+  store_push(s, op);
+}
+
+void store_submit_cached(struct store *s, const struct record_job *job, int64_t source_num,
+                         const struct store_event_in *queued,
+                         const struct store_event_in *completed,
+                         const struct store_idempotency *key, store_done *done, void *arg) {
+  struct op *op = op_of_job(OP_CACHED, job, queued, done, arg);
+  struct record_job *copy = (struct record_job *)op->job;
+  copy->ended_us = job->ended_us;
+  copy->backend = arena_dup(&op->arena, job->backend);
+  copy->result_json = arena_dup(&op->arena, job->result_json);
+  copy->source = arena_dup(&op->arena, job->source);
+  copy->artifact_count = job->artifact_count;
+  copy->artifacts = job->artifact_count > 0 ? copy_artifacts(&op->arena, job) : NULL;
+  op->source_num = source_num;
+  copy_key(op, key);
+  add_event(op, completed, copy->ended_us);
   store_push(s, op);
 }
 
@@ -135,6 +159,7 @@ void store_finish(struct store *s, const struct record_job *job,
   copy->result_json = arena_dup(a, job->result_json);
   copy->error_json = arena_dup(a, job->error_json);
   copy->progress_json = arena_dup(a, job->progress_json);
+  copy->cache_key = arena_dup(a, job->cache_key);
   copy->artifact_count = job->artifact_count;
   copy->artifacts = job->artifact_count > 0 ? copy_artifacts(a, job) : NULL;
   op->job = copy;

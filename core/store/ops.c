@@ -57,7 +57,7 @@ static void count_move(struct store *s, enum job_state from, enum job_state to) 
   s->now.jobs[to]++;
 }
 
-static int put_events(struct store *s, struct op *op, struct err *err) {
+int op_put_events(struct store *s, struct op *op, struct err *err) {
   int code = 0;
   for (int i = 0; i < op->event_count && code == 0; i++) {
     struct op_event *e = &op->events[i];
@@ -75,7 +75,7 @@ static int put_events(struct store *s, struct op *op, struct err *err) {
 
 /* ---- submit ---- */
 
-static int put_inputs(struct store *s, const struct record_job *job, struct err *err) {
+int op_put_inputs(struct store *s, const struct record_job *job, struct err *err) {
   int code = 0;
   for (size_t i = 0; i < job->input_count && code == 0; i++) {
     const struct record_input *in = &job->inputs[i];
@@ -91,7 +91,7 @@ static int put_inputs(struct store *s, const struct record_job *job, struct err 
 }
 
 /* 1: the key is known with this payload, and the operation tells the job that has it. */
-static int look_at_key(struct store *s, struct op *op, struct err *err) {
+int op_look_at_key(struct store *s, struct op *op, struct err *err) {
   sqlite3_stmt *st = conn_stmt(&s->conn, SQL_KEY_GET);
   bind_text(st, 1, op->key->client);
   bind_text(st, 2, op->key->key);
@@ -117,7 +117,7 @@ static int look_at_key(struct store *s, struct op *op, struct err *err) {
   return code;
 }
 
-static int put_key(struct store *s, const struct op *op, struct err *err) {
+int op_put_key(struct store *s, const struct op *op, struct err *err) {
   sqlite3_stmt *st = conn_stmt(&s->conn, SQL_KEY_PUT);
   bind_text(st, 1, op->key->client);
   bind_text(st, 2, op->key->key);
@@ -169,19 +169,19 @@ static int apply_submit(struct store *s, struct op *op, struct err *err) {
   op->num = job->num; /* a group may run twice */
   op->id = job->id;
   op->replayed = false;
-  int code = op->key != NULL ? look_at_key(s, op, err) : 0;
+  int code = op->key != NULL ? op_look_at_key(s, op, err) : 0;
   if (code != 0)
     return code < 0 ? code : 0;
   for (size_t i = 0; i < job->input_count; i++)
     bytes += job->inputs[i].bytes;
-  if ((code = put_job(s, op, bytes, err)) < 0 || (code = put_inputs(s, job, err)) < 0 ||
-      (op->key != NULL && (code = put_key(s, op, err)) < 0))
+  if ((code = put_job(s, op, bytes, err)) < 0 || (code = op_put_inputs(s, job, err)) < 0 ||
+      (op->key != NULL && (code = op_put_key(s, op, err)) < 0))
     return code;
   s->now.jobs[op->attempt != NULL ? JOB_RUNNING : JOB_QUEUED]++;
   s->now.bytes += bytes;
   if (job->num > s->now.last_num)
     s->now.last_num = job->num;
-  return put_events(s, op, err);
+  return op_put_events(s, op, err);
 }
 
 /* ---- the life of a job ---- */
@@ -202,7 +202,7 @@ static int apply_start(struct store *s, struct op *op, struct err *err) {
     return code < 0 ? code : refuse_state(op, &row, "start", err);
   }
   count_move(s, JOB_QUEUED, JOB_RUNNING);
-  return put_events(s, op, err);
+  return op_put_events(s, op, err);
 }
 
 static int64_t artifact_bytes(const struct record_job *job) {
@@ -212,7 +212,7 @@ static int64_t artifact_bytes(const struct record_job *job) {
   return bytes;
 }
 
-static int put_artifacts(struct store *s, const struct record_job *job, struct err *err) {
+int op_put_artifacts(struct store *s, const struct record_job *job, struct err *err) {
   int code = 0;
   for (size_t i = 0; i < job->artifact_count && code == 0; i++) {
     const struct record_artifact *a = &job->artifacts[i];
@@ -274,8 +274,10 @@ static int apply_finish(struct store *s, struct op *op, struct err *err) {
     return code;
   count_move(s, from, op->job->state);
   s->now.bytes += artifact_bytes(op->job);
-  code = put_artifacts(s, op->job, err);
-  return code < 0 ? code : put_events(s, op, err);
+  code = op_put_artifacts(s, op->job, err);
+  if (code == 0 && op->job->cache_key != NULL)
+    code = cache_put(s, op, err);
+  return code < 0 ? code : op_put_events(s, op, err);
 }
 
 static int keep_attempt(struct store *s, const struct op *op, struct err *err) {
@@ -325,7 +327,7 @@ static int apply_requeue(struct store *s, struct op *op, struct err *err) {
     return code;
   count_move(s, row.state, JOB_QUEUED);
   s->now.bytes -= bytes;
-  return put_events(s, op, err);
+  return op_put_events(s, op, err);
 }
 
 static int apply_event(struct store *s, struct op *op, struct err *err) {
@@ -344,7 +346,7 @@ static int apply_event(struct store *s, struct op *op, struct err *err) {
     if ((code = conn_step(&s->conn, st, err)) < 0)
       return code;
   }
-  return put_events(s, op, err);
+  return op_put_events(s, op, err);
 }
 
 static int apply_checkpoint(struct store *s, struct op *op, struct err *err) {
@@ -364,6 +366,7 @@ static int (*const appliers[OP_TYPES])(struct store *, struct op *, struct err *
     [OP_SUBMIT] = apply_submit,    [OP_START] = apply_start,    [OP_FINISH] = apply_finish,
     [OP_REQUEUE] = apply_requeue,  [OP_EVENT] = apply_event,    [OP_CHECKPOINT] = apply_checkpoint,
     [OP_DELETE] = op_apply_delete, [OP_PURGE] = op_apply_purge, [OP_UNUSED] = op_apply_unused,
+    [OP_CACHED] = op_apply_cached,
 };
 
 int op_apply(struct store *s, struct op *op, struct err *err) {

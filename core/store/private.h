@@ -38,6 +38,7 @@ enum op_type {
   OP_DELETE,
   OP_PURGE,
   OP_UNUSED,
+  OP_CACHED,
   OP_TYPES,
 };
 
@@ -64,7 +65,10 @@ struct op {
   const struct store_retention *retention;
   const char **names; /* digests to look up; then those unused, or the ids of the jobs purged */
   size_t name_count;
-  bool more; /* of a purge */
+  bool more;            /* of a purge */
+  const char **folders; /* of results that no job needs any more */
+  size_t folder_count;
+  int64_t source_num; /* of a cached job */
 
   int code; /* the result */
   bool replayed;
@@ -86,13 +90,16 @@ struct batch {
 
 /* ---- one read ---- */
 
-enum read_type { READ_GET, READ_LIST, READ_EVENTS, READ_TYPES };
+enum read_type { READ_GET, READ_LIST, READ_EVENTS, READ_CACHED, READ_TYPES };
 
 struct read {
   struct read *next;
   struct arena arena; /* as above */
   enum read_type type;
   const char *id;
+  const char **keys; /* of a cached result */
+  size_t key_count;
+  int64_t since_us;
   struct store_filter filter;
   struct store_event_query query;
   int64_t floor; /* of a list: nothing lies below this num; of events: nothing above this seq */
@@ -168,6 +175,24 @@ int op_apply(struct store *s, struct op *op, struct err *err);
 int op_apply_delete(struct store *s, struct op *op, struct err *err);
 int op_apply_purge(struct store *s, struct op *op, struct err *err);
 int op_apply_unused(struct store *s, struct op *op, struct err *err);
+/* ops.c: for those in other files. */
+int op_look_at_key(struct store *s, struct op *op, struct err *err);
+int op_put_key(struct store *s, const struct op *op, struct err *err);
+int op_put_inputs(struct store *s, const struct record_job *job, struct err *err);
+int op_put_artifacts(struct store *s, const struct record_job *job, struct err *err);
+int op_put_events(struct store *s, struct op *op, struct err *err);
+
+/* cache.c (writer) */
+int op_apply_cached(struct store *s, struct op *op, struct err *err);
+/* The result of op->job answers later ones. */
+int cache_put(struct store *s, const struct op *op, struct err *err);
+int cache_purge(struct store *s, struct op *op, struct err *err);
+/* The row of the job is gone: does its folder of results go too?  Whoever shares the files counts
+ * their bytes from here on. */
+int cache_leave(struct store *s, int64_t num, const char *id, const char *source, bool *folder_goes,
+                struct err *err);
+/* calls.c */
+struct op *op_new(enum op_type type, int64_t num, store_done *done, void *arg);
 
 /* writer.c */
 void *writer_main(void *arg); /* the store */

@@ -21,7 +21,7 @@ struct doomed { /* a job that is removed */
   enum job_state state;
   int inputs, artifacts, earlier; /* rows of its own: earlier attempts */
   bool noisy;
-  const char *id;
+  const char *id, *source;
 };
 
 struct purge {
@@ -50,7 +50,9 @@ static int remember_purged(struct store *s, enum sql top, int64_t num, struct er
   return code;
 }
 
-static int delete_job(struct store *s, const struct doomed *d, struct err *err) {
+/* The folder of its results joins op->folders if nobody needs it any more. */
+static int delete_job(struct store *s, struct op *op, const struct doomed *d, struct err *err) {
+  bool folder_goes = false;
   int code;
   if ((code = remember_purged(s, SQL_EVENTS_MAX, d->num, err)) < 0 ||
       (code = delete_of(s, SQL_EVENTS_DELETE, d->num, err)) < 0 ||
@@ -61,7 +63,10 @@ static int delete_job(struct store *s, const struct doomed *d, struct err *err) 
     return code;
   s->now.jobs[d->state]--;
   s->now.bytes -= d->bytes;
-  return 0;
+  code = cache_leave(s, d->num, d->id, d->source, &folder_goes, err);
+  if (folder_goes)
+    op->folders[op->folder_count++] = d->source != NULL ? d->source : d->id;
+  return code;
 }
 
 int op_apply_delete(struct store *s, struct op *op, struct err *err) {
@@ -78,12 +83,15 @@ int op_apply_delete(struct store *s, struct op *op, struct err *err) {
                      .bytes = sqlite3_column_int64(st, 2),
                      .inputs = sqlite3_column_int(st, 3),
                      .artifacts = sqlite3_column_int(st, 4)};
-  op->id = arena_dup(&op->arena, (const char *)sqlite3_column_text(st, 6));
+  op->id = d.id = arena_dup(&op->arena, (const char *)sqlite3_column_text(st, 6));
+  d.source = arena_dup(&op->arena, (const char *)sqlite3_column_text(st, 7));
+  op->folders = arena_alloc(&op->arena, sizeof *op->folders);
+  op->folder_count = 0;
   sqlite3_reset(st);
   if (!job_state_is_final(d.state))
     return err_set(err, ERR_CONFLICT, "job %s is %s; cancel it before it is removed", op->id,
                    job_state_word(d.state));
-  return delete_job(s, &d, err);
+  return delete_job(s, op, &d, err);
 }
 
 /* Removes progress and log events of a final job, as many as this call still may. */
@@ -150,6 +158,7 @@ static int find_doomed(struct purge *p, struct doomed *found, int *count, struct
         .earlier = sqlite3_column_int(st, 7),
         .noisy = sqlite3_column_int(st, 8) != 0,
         .id = arena_dup(&p->op->arena, (const char *)sqlite3_column_text(st, 9)),
+        .source = arena_dup(&p->op->arena, (const char *)sqlite3_column_text(st, 10)),
     };
     p->finals--;
     p->bytes -= d->bytes;
@@ -165,6 +174,8 @@ static int purge_jobs(struct purge *p, struct err *err) {
   int code = find_doomed(p, found, &count, err);
   op->names = arena_alloc(&op->arena, (size_t)(count + 1) * sizeof *op->names);
   op->name_count = 0;
+  op->folders = arena_alloc(&op->arena, (size_t)(count + 1) * sizeof *op->folders);
+  op->folder_count = 0;
   for (int i = 0; i < count && code == 0; i++) {
     /* A job with many events goes in pieces, its row with the last of them. */
     if (found[i].noisy)
@@ -172,7 +183,7 @@ static int purge_jobs(struct purge *p, struct err *err) {
     if (p->events <= 0)
       break;
     if (code == 0)
-      code = delete_job(p->s, &found[i], err);
+      code = delete_job(p->s, op, &found[i], err);
     op->names[op->name_count++] = found[i].id;
   }
   return code;
@@ -256,7 +267,8 @@ int op_apply_purge(struct store *s, struct op *op, struct err *err) {
   op->name_count = 0;
   if ((code = purge_jobs(&p, err)) < 0 ||
       (p.r->events_before_us > 0 && (code = purge_events(&p, err)) < 0) ||
-      (p.r->keys_before_us > 0 && (code = purge_keys(&p, err)) < 0))
+      (p.r->keys_before_us > 0 && (code = purge_keys(&p, err)) < 0) ||
+      (code = cache_purge(s, op, err)) < 0)
     return code;
   return give_back_pages(&p, err);
 }

@@ -149,6 +149,27 @@ static int read_events(struct store *s, struct conn *c, struct read *r, struct e
   return code < 0 ? code : !r->more && high != NUM_MAX ? AGAIN : 0;
 }
 
+/* ---- a result for a later job ---- */
+
+static int read_cached(struct store *s, struct conn *c, struct read *r, struct err *err) {
+  (void)s;
+  for (size_t i = 0; i < r->key_count; i++) {
+    sqlite3_stmt *st = conn_stmt(c, SQL_CACHE_GET);
+    bind_text(st, 1, r->keys[i]);
+    sqlite3_bind_int64(st, 2, r->since_us);
+    int code = conn_step(c, st, err);
+    if (code == 0)
+      continue;
+    if (code > 0) {
+      r->jobs = arena_alloc(&r->arena, sizeof *r->jobs);
+      code = row_job(c, st, &r->arena, r->jobs, err);
+    }
+    sqlite3_reset(st);
+    return code;
+  }
+  return err_set(err, ERR_NOT_FOUND, "there is no result under these keys");
+}
+
 /* ---- the thread ---- */
 
 static int (*const readers[READ_TYPES])(struct store *, struct conn *, struct read *,
@@ -156,6 +177,7 @@ static int (*const readers[READ_TYPES])(struct store *, struct conn *, struct re
     [READ_GET] = read_get,
     [READ_LIST] = read_list,
     [READ_EVENTS] = read_events,
+    [READ_CACHED] = read_cached,
 };
 
 /* One snapshot for all statements of a piece. */
@@ -269,6 +291,18 @@ void store_events(struct store *s, const struct store_event_query *q,
   push_read(s, r);
 }
 
+void store_cached(struct store *s, const char *const *keys, size_t count, int64_t since_us,
+                  void (*done)(void *arg, int code, const struct record_job *job), void *arg) {
+  struct read *r = read_new(READ_CACHED, arg);
+  r->keys = arena_alloc(&r->arena, (count + 1) * sizeof *r->keys);
+  for (size_t i = 0; i < count; i++)
+    r->keys[i] = arena_dup(&r->arena, keys[i]);
+  r->key_count = count;
+  r->since_us = since_us;
+  r->done.get = done;
+  push_read(s, r);
+}
+
 static void deliver_get(struct read *r) {
   r->done.get(r->arg, r->code, r->code == 0 ? r->jobs : NULL);
 }
@@ -290,6 +324,7 @@ static void (*const deliverers[READ_TYPES])(struct read *) = {
     [READ_GET] = deliver_get,
     [READ_LIST] = deliver_list,
     [READ_EVENTS] = deliver_events,
+    [READ_CACHED] = deliver_get,
 };
 
 void read_deliver(struct read *r) {

@@ -94,6 +94,8 @@ struct record_job {
   int64_t created_us, started_us, ended_us;
   int64_t not_before_us; /* of a retry that waits */
   bool cached;
+  const char *cache_key; /* for store_finish: under which the result answers later jobs, or NULL */
+  const char *source;    /* of a cached one: the job that computed the result; the files are its */
 
   const struct record_input *inputs;
   size_t input_count;

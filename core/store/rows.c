@@ -35,6 +35,7 @@ enum col { /* the order of JOB_COLUMNS */
            COL_PROGRESS,
            COL_RESULT,
            COL_ERROR,
+           COL_SOURCE,
 };
 
 static const char *text_of(sqlite3_stmt *st, int col, struct arena *a) {
@@ -131,6 +132,7 @@ static void columns_of(sqlite3_stmt *st, struct arena *a, struct record_job *job
       .ended_us = sqlite3_column_int64(st, COL_ENDED),
       .not_before_us = sqlite3_column_int64(st, COL_NOT_BEFORE),
       .cached = sqlite3_column_int(st, COL_CACHED) != 0,
+      .source = text_of(st, COL_SOURCE, a),
   };
 }
 

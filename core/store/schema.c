@@ -10,6 +10,8 @@
  *   jobs_open     the unfinished ones: recovery, and lists by queued or running
  *   jobs_bad      lists by failed or cancelled
  *   jobs_noisy    finished ones whose progress and log events retention has not removed
+ *   jobs_source   those that were answered with another job's result, by that job
+ *   cache         results that answer later jobs, by the digest of all that they depend on
  *   events        by seq, the order of all; events_job: those of one job
  */
 #include "store/private.h"
@@ -45,7 +47,14 @@ static const char schema_1[] =
     " expires INTEGER, PRIMARY KEY(client,key)) WITHOUT ROWID;"
     "CREATE INDEX keys_expires ON keys(expires);";
 
-static const char *const migrations[] = {schema_1}; /* [n] brings version n to n + 1 */
+static const char schema_2[] =
+    "ALTER TABLE jobs ADD COLUMN source TEXT;"
+    "CREATE INDEX jobs_source ON jobs(source) WHERE source IS NOT NULL;"
+    "CREATE TABLE cache(key TEXT PRIMARY KEY, job INTEGER, made INTEGER) WITHOUT ROWID;"
+    "CREATE INDEX cache_job ON cache(job);"
+    "CREATE INDEX cache_made ON cache(made);";
+
+static const char *const migrations[] = {schema_1, schema_2}; /* [n] brings version n to n + 1 */
 #define LATEST ((int64_t)(sizeof migrations / sizeof *migrations))
 
 #define APPLICATION_ID 0x4c617468 /* "Lath": tells our files from other SQLite databases */

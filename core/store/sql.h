@@ -14,7 +14,7 @@
 #define JOB_COLUMNS                                                                                \
   "num,id,state,kind,backend,client,created,ended,started,not_before,priority,timeout,cached,"     \
   "inputs,artifacts,tries,att_state,att_started,att_ended,att_ref,att_error,pin,params,progress,"  \
-  "result,error"
+  "result,error,source"
 #define JOB_FILTER                                                                                 \
   " AND (?4 IS NULL OR kind=?4) AND (?5 IS NULL OR backend=?5) AND (?6 IS NULL OR client=?6)"      \
   " ORDER BY num DESC LIMIT ?1"
@@ -47,7 +47,8 @@
     "backend=ifnull(?7,backend),artifacts=?8,bytes=bytes+?9,"                                      \
     "att_state=iif(att_state IS NULL,NULL,?10),att_ended=?11,att_error=?12,"                       \
     "att_ref=ifnull(?13,att_ref) WHERE num=?1 AND state=?14 AND tries=ifnull(?15,tries)")          \
-  X(SQL_JOB_STATE, "SELECT state,tries,bytes,inputs,artifacts,noisy,id FROM jobs WHERE num=?1")    \
+  X(SQL_JOB_STATE,                                                                                 \
+    "SELECT state,tries,bytes,inputs,artifacts,noisy,id,source FROM jobs WHERE num=?1")            \
   X(SQL_JOB_REQUEUE,                                                                               \
     "UPDATE jobs SET state=0,ended=0,not_before=?2,result=NULL,error=NULL,progress=NULL,"          \
     "artifacts=0,bytes=bytes-?3,cached=0,att_state=NULL,att_started=0,att_ended=0,att_ref=NULL,"   \
@@ -92,7 +93,7 @@
   X(SQL_JOBS_OPEN, "SELECT num FROM jobs WHERE state<2")                                           \
   X(SQL_BYTES_OPEN, "SELECT sum(bytes) FROM jobs WHERE state<2")                                   \
   X(SQL_JOBS_OLDEST, "SELECT num,state,ended,created,bytes,inputs,artifacts,"                      \
-                     "tries-(att_state IS NOT NULL),noisy,id FROM jobs "                           \
+                     "tries-(att_state IS NOT NULL),noisy,id,source FROM jobs "                    \
                      "WHERE num>?1 ORDER BY num")                                                  \
   X(SQL_JOBS_NOISY, "SELECT num,ended,created FROM jobs WHERE noisy=1 AND state>=2 AND num>?1 "    \
                     "ORDER BY num")                                                                \
@@ -100,6 +101,22 @@
                    "WHERE job=?1 AND type IN (2,3) ORDER BY seq LIMIT ?2)")                        \
   X(SQL_NOISE_DELETE, "DELETE FROM events WHERE job=?1 AND seq<=?2 AND type IN (2,3)")             \
   X(SQL_NOISE_DONE, "UPDATE jobs SET noisy=?3,gap_seq=?2 WHERE num=?1")                            \
+  X(SQL_JOB_CACHED,                                                                                \
+    "INSERT INTO jobs(num,id,state,kind,backend,client,created,ended,bytes,started,not_before,"    \
+    "priority,timeout,cached,inputs,artifacts,tries,pin,params,progress,result,source) "           \
+    "VALUES(?1,?2,2,?3,?4,?5,?6,?7,?8,0,0,?9,?10,1,?11,?12,0,?13,?14,?15,?16,?17)")                \
+  X(SQL_JOB_BEARS, "UPDATE jobs SET bytes=bytes+?2 WHERE num=?1")                                  \
+  X(SQL_FILES_OWNER, "SELECT num FROM jobs WHERE id=?1")                                           \
+  X(SQL_FILES_FIRST, "SELECT min(num) FROM jobs WHERE source=?1")                                  \
+  X(SQL_CACHE_PUT, "REPLACE INTO cache(key,job,made) VALUES(?1,?2,?3)")                            \
+  X(SQL_CACHE_GET, "SELECT " JOB_COLUMNS " FROM jobs WHERE state=2 AND num="                       \
+                   "(SELECT job FROM cache WHERE key=?1 AND made>=?2)")                            \
+  X(SQL_CACHE_SOURCE, "SELECT 1 FROM jobs WHERE num=?1 AND id=?2 AND state=2")                     \
+  X(SQL_CACHE_FORGET, "DELETE FROM cache WHERE job=?1")                                            \
+  X(SQL_CACHE_OLD, "DELETE FROM cache WHERE key IN "                                               \
+                   "(SELECT key FROM cache WHERE made<?1 ORDER BY made LIMIT ?2)")                 \
+  X(SQL_CACHE_MANY, "DELETE FROM cache WHERE key IN (SELECT key FROM cache ORDER BY made "         \
+                    "LIMIT max(0,min(?2,(SELECT count(*) FROM cache)-?1)))")                       \
   X(SQL_FREE_PAGES, "PRAGMA freelist_count")                                                       \
   X(SQL_JOB_BY_NUM, "SELECT " JOB_COLUMNS " FROM jobs WHERE num=?1")                               \
   X(SQL_JOB_BY_ID, "SELECT " JOB_COLUMNS " FROM jobs WHERE id=?1")                                 \

@@ -88,13 +88,18 @@ static void end_op(struct op *op) {
   if (op->purged != NULL) {
     struct store_purged p = {.job_ids = ok ? op->names : NULL,
                              .job_count = ok ? op->name_count : 0,
+                             .folders = ok ? op->folders : NULL,
+                             .folder_count = ok ? op->folder_count : 0,
                              .more = ok && op->more};
     op->purged(op->arg, op->code, &p);
   } else if (op->unused != NULL) {
     op->unused(op->arg, op->code, ok ? op->names : NULL, ok ? op->name_count : 0);
   } else if (op->done != NULL) {
-    struct store_receipt r = {
-        .job_num = op->num, .job_id = op->id, .replayed = op->replayed, .text = op->text};
+    struct store_receipt r = {.job_num = op->num,
+                              .job_id = op->id,
+                              .replayed = op->replayed,
+                              .folder = ok && op->folder_count > 0 ? op->folders[0] : NULL,
+                              .text = op->text};
     op->done(op->arg, op->code, &r);
   }
 }

@@ -61,6 +61,7 @@ struct store_receipt {
   int64_t job_num;
   const char *job_id; /* store_submit with a key already known: the job that has it */
   bool replayed;      /* the idempotency key was known, with the same fingerprint */
+  const char *folder; /* of store_delete: the job whose files nobody needs any more, or NULL */
   const char *text;   /* of a failure */
 };
 typedef void store_done(void *arg, int code, const struct store_receipt *receipt);
@@ -94,8 +95,8 @@ void store_start(struct store *s, int64_t num, const char *id, const struct reco
 
 /* The attempt `attempt->number` (NULL: the job never started) ends, and the job with it, in
  * job->state with job->result_json, error_json, progress_json, artifacts,
- * ended_us; only those fields, num, id and backend of `job` are read.  ERR_CONFLICT where the job
- * is final already, or in another attempt. */
+ * ended_us, cache_key; only those fields, num, id and backend of `job` are read.  ERR_CONFLICT
+ * where the job is final already, or in another attempt. */
 void store_finish(struct store *s, const struct record_job *job,
                   const struct record_attempt *attempt, const struct store_event_in *event,
                   store_done *done, void *arg);
@@ -121,6 +122,20 @@ void store_checkpoint(struct store *s, int64_t num, int attempt, const char *ref
 /* Removes a final job with all that belongs to it. */
 void store_delete(struct store *s, int64_t num, store_done *done, void *arg);
 
+/* ---- results that answer later jobs ---- */
+
+/* The newest completed job under one of the keys (the first that has one), not from before
+ * since_us; or NULL with ERR_NOT_FOUND. */
+void store_cached(struct store *s, const char *const *keys, size_t count, int64_t since_us,
+                  void (*done)(void *arg, int code, const struct record_job *job), void *arg);
+
+/* As store_submit, of a job that is completed with the result, artifacts and files of job->source,
+ * whose number is source_num.  ERR_NOT_FOUND where that job is gone meanwhile. */
+void store_submit_cached(struct store *s, const struct record_job *job, int64_t source_num,
+                         const struct store_event_in *queued,
+                         const struct store_event_in *completed,
+                         const struct store_idempotency *key, store_done *done, void *arg);
+
 /* ---- retention ---- */
 
 struct store_retention {  /* 0: no limit of that sort */
@@ -129,11 +144,15 @@ struct store_retention {  /* 0: no limit of that sort */
   int64_t bytes_max;      /* and the oldest while artifacts and inputs of final jobs exceed this */
   int64_t events_before_us; /* progress and log events of final jobs go earlier than the jobs */
   int64_t keys_before_us;   /* expired idempotency keys */
+  int64_t cache_before_us;  /* older results answer no later job */
+  int64_t cache_max;        /* and the oldest past this count */
   int batch;                /* at most so many jobs a call: 1..1000, 0: 100 */
 };
 struct store_purged {
-  const char *const *job_ids; /* their artifacts may be removed now */
+  const char *const *job_ids;
   size_t job_count;
+  const char *const *folders; /* jobs whose files nobody needs any more */
+  size_t folder_count;
   bool more; /* call again */
 };
 /* Removes in one transaction what retention says; then gives freed pages back to

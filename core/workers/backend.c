@@ -167,6 +167,7 @@ void backend_hello(struct backend *b, const struct wire_hello *m) {
   b->isolation = m->isolation;
   b->max_concurrency = m->max_concurrency;
   b->flags = m->flags;
+  backend_identify(b, m);
   backend_fill(b);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "base/sha256.h"
 #include "wire/messages.h"
 #include "workers/workers.h"
 #include <stdatomic.h>
@@ -61,6 +62,7 @@ struct backend {
   /* from HELLO */
   char *version, *device;
   char **kinds;
+  char identity[SHA256_HEX_SIZE];
   uint32_t flags; /* WIRE_NO_NETWORK, ... */
   int isolation;  /* 0: not known yet */
   uint32_t max_concurrency;
@@ -113,6 +115,9 @@ struct workers_step {
 
 /* ---- workers.c ---- */
 void workers_touch(struct workers *w); /* something is to be done at the end of the turn */
+
+/* ---- identity.c ---- */
+void backend_identify(struct backend *b, const struct wire_hello *m);
 
 /* ---- backend.c ---- */
 void backend_fill(struct backend *b); /* starts the workers that are missing */

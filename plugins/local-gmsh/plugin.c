@@ -127,6 +127,7 @@ static const struct lathe_plugin PLUGIN = {
     .options = OPTIONS,
     .device = "cpu",
     .isolation = LATHE_FORK,
+    .flags = LATHE_REPEATABLE,
     .create = plugin_create,
     .destroy = plugin_destroy,
     .run = plugin_run,

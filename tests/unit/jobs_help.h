@@ -31,7 +31,7 @@
 /* ---- workers, played ---- */
 
 struct backend {
-  const char *name, *device;
+  const char *name, *device, *identity;
   enum backend_state state;
   const char *kinds[5];
   int slots, running;
@@ -74,6 +74,9 @@ bool backend_does(const struct backend *b, const char *kind) {
     if (strcmp(b->kinds[i], kind) == 0)
       return true;
   return false;
+}
+const char *backend_identity(const struct backend *b) {
+  return b->identity;
 }
 int backend_slots(const struct backend *b) {
   return b->slots;

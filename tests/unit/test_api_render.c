@@ -29,10 +29,10 @@ static const char *text_of(const json_t *j, const char *key) {
 
 static void queued_job_has_every_key(void **state) {
   (void)state;
-  static const char *const keys[] = {"job_id",    "kind",       "status",     "backend",
-                                     "attempts",  "progress",   "params",     "inputs",
-                                     "artifacts", "result",     "error",      "cached",
-                                     "cost",      "created_at", "started_at", "ended_at"};
+  static const char *const keys[] = {
+      "job_id",      "kind",   "status",     "backend",    "attempts", "progress",
+      "params",      "inputs", "artifacts",  "result",     "error",    "cached",
+      "cached_from", "cost",   "created_at", "started_at", "ended_at"};
   json_t *j = rendered(&(struct record_job){.id = ID,
                                             .kind = "mesh",
                                             .client = "",

@@ -68,8 +68,9 @@ CURL *http_prepare(struct cli *c, CURL *curl, const struct http_call *call,
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)SILENCE_S);
   }
   struct curl_slist *list = NULL;
-  for (size_t i = 0; i < sizeof call->headers / sizeof *call->headers && call->headers[i]; i++)
-    list = curl_slist_append(list, call->headers[i]);
+  for (size_t i = 0; i < sizeof call->headers / sizeof *call->headers; i++)
+    if (call->headers[i])
+      list = curl_slist_append(list, call->headers[i]);
   if (c->token) {
     char *line = mem_printf("Authorization: Bearer %s", c->token);
     list = curl_slist_append(list, line);

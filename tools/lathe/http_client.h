@@ -11,12 +11,12 @@
 #include <curl/curl.h>
 
 struct http_call {
-  const char *method; /* NULL: GET */
-  const char *path;   /* begins with '/', already encoded */
-  const char *json;   /* body, or NULL */
-  curl_mime *mime;    /* body, or NULL */
-  const char *headers[6];
-  bool endless; /* a stream: no limit on the whole time, but on silence */
+  const char *method;     /* NULL: GET */
+  const char *path;       /* begins with '/', already encoded */
+  const char *json;       /* body, or NULL */
+  curl_mime *mime;        /* body, or NULL */
+  const char *headers[6]; /* NULL: none */
+  bool endless;           /* a stream: no limit on the whole time, but on silence */
   /* Body of a 2xx answer as it comes; returns 0 to go on.  NULL: gathered. */
   int (*sink)(void *arg, const char *data, size_t len);
   /* How much of the request's body is sent. */

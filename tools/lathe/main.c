@@ -42,6 +42,7 @@ static const struct cli_option submit_options[] = {
     {"backend", 'b', "NAME", "only on this backend"},
     {"priority", 0, "N", "-100..100, higher first"},
     {"timeout", 't', "SECONDS", "wall time of one attempt"},
+    {"no-cache", 0, NULL, "run it even if an earlier result would do"},
     {"idempotency-key", 'k', "KEY", "the same key and request again gives the same job"},
     {NULL, 0, NULL, NULL},
 };

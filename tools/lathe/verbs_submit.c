@@ -94,6 +94,7 @@ static int send_job(struct cli *c, struct session *s, json_t **out) {
   char *path = http_path(c, "/api/jobs/%s", c->operands[0]);
   const char *key = option_get(c, "idempotency-key");
   char *header = key ? mem_printf("Idempotency-Key: %s", key) : NULL;
+  const char *fresh = option_get(c, "no-cache") ? "Cache-Control: no-cache" : NULL;
   struct http_answer answer = {0};
   int count, code = fill_form(c, mime, &count);
   if (code == CLI_OK) {
@@ -101,7 +102,7 @@ static int send_job(struct cli *c, struct session *s, json_t **out) {
                              .path = path,
                              .mime = count ? mime : NULL,
                              .json = count ? NULL : "{}",
-                             .headers = {"Accept: application/json", header},
+                             .headers = {"Accept: application/json", fresh, header},
                              .endless = true,
                              .sent = on_sent,
                              .arg = s};

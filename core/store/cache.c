@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Results that answer later jobs, and the files that jobs share by it.
+ *
+ *   job A runs ----------> output/A/, cache[key] -> A
+ *   job B, the same -----> completed at once: B.source = A, B's artifacts are those of output/A/
+ *
+ * The folder output/A/ goes with the last job whose files it holds, be it A or one with source = A;
+ * rows are the count.  Its bytes count once: for A, and when A is gone for the oldest of the
+ * others. An entry of the cache goes with A.  On the writer thread.
+ */
+#include "store/private.h"
+
+#define ENTRIES_A_CALL 2000
+
+int cache_put(struct store *s, const struct op *op, struct err *err) {
+  sqlite3_stmt *st = conn_stmt(&s->conn, SQL_CACHE_PUT);
+  bind_text(st, 1, op->job->cache_key);
+  sqlite3_bind_int64(st, 2, op->num);
+  sqlite3_bind_int64(st, 3, op->job->ended_us);
+  return conn_step(&s->conn, st, err);
+}
+
+static int put_job(struct store *s, const struct op *op, int64_t bytes, struct err *err) {
+  const struct record_job *job = op->job;
+  sqlite3_stmt *st = conn_stmt(&s->conn, SQL_JOB_CACHED);
+  sqlite3_bind_int64(st, 1, job->num);
+  bind_text(st, 2, job->id);
+  bind_text(st, 3, job->kind);
+  bind_text(st, 4, job->backend);
+  bind_text(st, 5, job->client);
+  sqlite3_bind_int64(st, 6, job->created_us);
+  sqlite3_bind_int64(st, 7, job->ended_us);
+  sqlite3_bind_int64(st, 8, bytes);
+  sqlite3_bind_int(st, 9, job->priority);
+  sqlite3_bind_int64(st, 10, job->timeout_ms);
+  sqlite3_bind_int64(st, 11, (int64_t)job->input_count);
+  sqlite3_bind_int64(st, 12, (int64_t)job->artifact_count);
+  bind_text(st, 13, job->pin);
+  bind_text(st, 14, job->params_json);
+  bind_text(st, 15, job->progress_json);
+  bind_text(st, 16, job->result_json);
+  bind_text(st, 17, job->source);
+  return conn_step(&s->conn, st, err);
+}
+
+static int check_source(struct store *s, const struct op *op, struct err *err) {
+  sqlite3_stmt *st = conn_stmt(&s->conn, SQL_CACHE_SOURCE);
+  sqlite3_bind_int64(st, 1, op->source_num);
+  bind_text(st, 2, op->job->source);
+  int code = conn_step(&s->conn, st, err);
+  sqlite3_reset(st);
+  if (code == 0)
+    return err_set(err, ERR_NOT_FOUND, "the result of job %s was removed", op->job->source);
+  return code < 0 ? code : 0;
+}
+
+int op_apply_cached(struct store *s, struct op *op, struct err *err) {
+  const struct record_job *job = op->job;
+  int64_t bytes = 0;
+  op->num = job->num; /* a group may run twice */
+  op->id = job->id;
+  op->replayed = false;
+  int code = op->key != NULL ? op_look_at_key(s, op, err) : 0;
+  if (code != 0)
+    return code < 0 ? code : 0;
+  if ((code = check_source(s, op, err)) < 0)
+    return code;
+  for (size_t i = 0; i < job->input_count; i++)
+    bytes += job->inputs[i].bytes;
+  if ((code = put_job(s, op, bytes, err)) < 0 || (code = op_put_inputs(s, job, err)) < 0 ||
+      (code = op_put_artifacts(s, job, err)) < 0 ||
+      (op->key != NULL && (code = op_put_key(s, op, err)) < 0))
+    return code;
+  s->now.jobs[JOB_COMPLETED]++;
+  s->now.bytes += bytes;
+  if (job->num > s->now.last_num)
+    s->now.last_num = job->num;
+  return op_put_events(s, op, err);
+}
+
+/* ---- the end ---- */
+
+static int int_for(struct store *s, enum sql which, const char *id, int64_t *value,
+                   struct err *err) {
+  sqlite3_stmt *st = conn_stmt(&s->conn, which);
+  bind_text(st, 1, id);
+  return conn_int(&s->conn, st, 0, value, err);
+}
+
+static int hand_bytes_to(struct store *s, int64_t heir, struct err *err) {
+  int64_t bytes;
+  sqlite3_stmt *st = conn_stmt(&s->conn, SQL_ARTIFACTS_BYTES);
+  sqlite3_bind_int64(st, 1, heir);
+  int code = conn_int(&s->conn, st, 0, &bytes, err);
+  if (code < 0)
+    return code;
+  st = conn_stmt(&s->conn, SQL_JOB_BEARS);
+  sqlite3_bind_int64(st, 1, heir);
+  sqlite3_bind_int64(st, 2, bytes);
+  s->now.bytes += bytes;
+  return conn_step(&s->conn, st, err);
+}
+
+int cache_leave(struct store *s, int64_t num, const char *id, const char *source, bool *folder_goes,
+                struct err *err) {
+  const char *folder = source != NULL ? source : id;
+  int64_t owner = 0, first = 0;
+  sqlite3_stmt *st = conn_stmt(&s->conn, SQL_CACHE_FORGET);
+  sqlite3_bind_int64(st, 1, num);
+  int code = conn_step(&s->conn, st, err);
+  if (code == 0 && source != NULL)
+    code = int_for(s, SQL_FILES_OWNER, folder, &owner, err);
+  if (code == 0)
+    code = int_for(s, SQL_FILES_FIRST, folder, &first, err);
+  if (code < 0)
+    return code;
+  *folder_goes = owner == 0 && first == 0;
+  bool bore = source == NULL || (owner == 0 && num < first);
+  return bore && first != 0 ? hand_bytes_to(s, first, err) : 0;
+}
+
+int cache_purge(struct store *s, struct op *op, struct err *err) {
+  const struct store_retention *r = op->retention;
+  const struct {
+    enum sql which;
+    int64_t limit;
+  } rules[] = {{SQL_CACHE_OLD, r->cache_before_us}, {SQL_CACHE_MANY, r->cache_max}};
+  for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+    if (rules[i].limit <= 0)
+      continue;
+    sqlite3_stmt *st = conn_stmt(&s->conn, rules[i].which);
+    sqlite3_bind_int64(st, 1, rules[i].limit);
+    sqlite3_bind_int(st, 2, ENTRIES_A_CALL);
+    int code = conn_step(&s->conn, st, err);
+    if (code < 0)
+      return code;
+    op->more |= sqlite3_changes(s->conn.db) == ENTRIES_A_CALL;
+  }
+  return 0;
+}
