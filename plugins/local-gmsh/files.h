@@ -5,17 +5,19 @@
 #ifndef FILES_H
 #define FILES_H
 
+#include "drawing.h"
 #include "out.h"
+#include "picture.h"
 #include "quality.h"
 #include "soup.h"
 #include "task.h"
 
-/* Indexed GLB: one primitive per CAD face with extras.face.  creases: split normals where facets
- * meet at over 40 degrees (for STL, whose solids are one face). */
-void glb_build(struct out *o, const struct soup *s, bool creases);
+/* Indexed GLB: one primitive per CAD face with its name and colour, a material per colour. */
+void glb_build(struct out *o, const struct soup *s, const struct drawing *d,
+               const struct names *names);
 /* The original's preview: nine coordinates a triangle. */
-void preview_json_build(struct out *o, const struct soup *s, const struct geometry *g,
-                        double volume);
+void preview_json_build(struct out *o, const struct soup *s, const struct names *names,
+                        const struct geometry *g, double volume);
 void geometry_json(struct out *o, const struct geometry *g, double volume);
 /* VTK unstructured grid, appended raw, with the solid and the quality of each tetrahedron. */
 void vtu_build(struct out *o, const struct soup *s, const struct quality *q);

@@ -73,6 +73,7 @@ static bool load(const struct task *t) {
   }
   int *tags = NULL;
   size_t n = 0;
+  gmshOptionSetNumber("Geometry.OCCImportLabels", 1, &e);
   /* A mesh is made of solids; a preview shows loose faces too. */
   gmshModelOccImportShapes(t->model, &tags, &n, t->solid, FORMAT_NAMES[t->format], &e);
   gmshFree(tags);
@@ -113,8 +114,10 @@ static int32_t check(struct task *t) {
 
 static int32_t choose_size(struct task *t) {
   double finest = t->geometry.diagonal / (t->solid ? 2000 : 5000);
-  t->size = t->params.max_size > 0 ? t->params.max_size
-                                   : t->geometry.diagonal / (t->solid ? 25 : 15);
+  double share = t->solid                      ? 1 / 25.0
+                 : t->params.relative_size > 0 ? t->params.relative_size
+                                               : t->params.step_size;
+  t->size = t->params.max_size > 0 ? t->params.max_size : t->geometry.diagonal * share;
   if (t->size < finest)
     return task_fail(
         t, LATHE_BAD_INPUT,
@@ -151,6 +154,7 @@ int32_t import_model(struct task *t) {
         strstr(text, "model.") ? "damaged or incomplete" : text);
   }
   measure(t, &t->geometry);
+  names_take(&t->names);
   t->import_seconds = task_now() - began;
   rc = check(t);
   return rc == LATHE_OK ? choose_size(t) : rc;
@@ -164,6 +168,8 @@ bool import_again(struct task *t, bool heal, struct geometry *g, struct outcome 
     return outcome_fail(o, REASON_LOG, "the part could not be read once more%s",
                         heal ? " with repairs" : "");
   measure(t, g);
+  names_free(&t->names);
+  names_take(&t->names);
   if (g->volumes < t->geometry.volumes || g->surfaces == 0)
     return outcome_fail(o, REASON_LOST, "repairing the CAD lost %zu of %zu solids",
                         t->geometry.volumes - g->volumes, t->geometry.volumes);

@@ -3,6 +3,7 @@
  * The job's parameters and the name of its input, out of request->spec.  The kind's declaration has
  * checked types and ranges; what depends on two of them at once is checked here.
  */
+#include "picture.h"
 #include "task.h"
 
 #include <jansson.h>
@@ -16,6 +17,15 @@ struct choice {
 static const struct choice ALGORITHM_2D[] = {
     {"frontal", 6}, {"delaunay", 5}, {"meshadapt", 1}, {NULL, 6}};
 static const struct choice ALGORITHM_3D[] = {{"delaunay", 1}, {"hxt", 10}, {NULL, 1}};
+
+/* How fine a preview is without a size: its longest edge by the diagonal, edges of a circle. */
+static const struct quality_step {
+  const char *word;
+  double size;
+  int circle_points;
+} QUALITY_STEPS[] = {
+    {"draft", 1 / 8.0, 8}, {"fine", 1 / 40.0, 24}, {NULL, 1 / 15.0, 12} /* normal */
+};
 
 static double real_of(const json_t *params, const char *key, double fallback) {
   const json_t *v = json_object_get(params, key);
@@ -34,6 +44,19 @@ static int choice_of(const json_t *params, const char *key, const struct choice 
   return table->number;
 }
 
+static void fill_preview(struct params *p, const json_t *params) {
+  const char *word = json_string_value(json_object_get(params, "quality"));
+  const struct quality_step *step = QUALITY_STEPS;
+  while (step->word && !(word && strcmp(word, step->word) == 0))
+    step++;
+  p->relative_size = real_of(params, "relative_size", 0);
+  p->step_size = step->size;
+  p->circle_points = step->circle_points;
+  p->picture_width = bool_of(params, "picture", true)
+                         ? (int)real_of(params, "picture_width", PICTURE_WIDTH)
+                         : 0;
+}
+
 static void fill(struct params *p, const json_t *params, int default_threads) {
   *p = (struct params){
       .max_size = real_of(params, "max_size_mm", 0),
@@ -47,6 +70,7 @@ static void fill(struct params *p, const json_t *params, int default_threads) {
       .heal = bool_of(params, "heal", false),
       .binary = bool_of(params, "binary", true),
   };
+  fill_preview(p, params);
   if (p->curvature == 0 && bool_of(params, "curvature_adaptive", false))
     p->curvature = 12;
   if (p->threads <= 0)

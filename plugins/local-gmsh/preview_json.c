@@ -6,6 +6,7 @@
 #include "files.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,22 +60,31 @@ static void put_vertices(struct out *o, const struct soup *s, const struct geome
   out_free(&texts);
 }
 
-static void put_colors(struct out *o, size_t vertices) {
-  static const char BLUE[] = "0.3,0.6,0.9,";
-  size_t len = sizeof BLUE - 1;
-  char *p = out_room(o, vertices * len);
-  for (size_t i = 0; i < vertices; i++)
-    memcpy(p + i * len, BLUE, len);
-  o->len += vertices ? vertices * len - 1 : 0;
+/* The same three numbers for every corner of a face. */
+static void put_colors(struct out *o, const struct soup *s, const struct names *names) {
+  for (size_t f = 0; f < s->face_count; f++) {
+    uint8_t rgb[3];
+    char text[48] = "0.3,0.6,0.9,"; /* the original's, to the digit */
+    if (names_colour(names, s->faces[f].tag, rgb))
+      snprintf(text, sizeof text, "%.3g,%.3g,%.3g,", rgb[0] / 255.0, rgb[1] / 255.0,
+               rgb[2] / 255.0);
+    size_t len = strlen(text), corners = 3 * s->faces[f].count;
+    char *p = out_room(o, corners * len);
+    for (size_t i = 0; i < corners; i++)
+      memcpy(p + i * len, text, len);
+    o->len += corners * len;
+  }
+  if (s->triangle_count)
+    o->len--; /* the last comma */
 }
 
-void preview_json_build(struct out *o, const struct soup *s, const struct geometry *g,
-                        double volume) {
+void preview_json_build(struct out *o, const struct soup *s, const struct names *names,
+                        const struct geometry *g, double volume) {
   out_room(o, s->triangle_count * 110 + 1024);
   out_text(o, "{\"vertices\":[");
   put_vertices(o, s, g);
   out_text(o, "],\"colors\":[");
-  put_colors(o, 3 * s->triangle_count);
+  put_colors(o, s, names);
   out_printf(o, "],\"numVertices\":%zu,\"numTriangles\":%zu,\"isPreview\":true,\"geometry\":",
              3 * s->triangle_count, s->triangle_count);
   geometry_json(o, g, volume);

@@ -9,6 +9,9 @@
 #include <gmshc.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#define SOLIDS_MAX 100 /* listed with their names */
 
 bool files_put(struct task *t, struct outcome *o, struct out *content, const char *name) {
   char path[PATH_MAX];
@@ -121,6 +124,9 @@ static bool write_result(struct task *t, const struct outcome *r, const struct r
       &o,
       "{\"success\":true,\"kind\":\"%s\",\"format\":\"%s\",\"units\":\"%s\",\"strategy\":\"%s\",",
       t->solid ? "mesh" : "preview", FORMAT_NAMES[t->format], t->unit, chosen->name);
+  if (t->file_unit[0])
+    out_printf(&o, "\"file_units\":\"%s\",\"file_unit_mm\":%.9g,", t->file_unit, t->file_unit_mm);
+  names_json(&t->names, &o, SOLIDS_MAX);
   out_text(&o, "\"geometry\":");
   geometry_json(&o, &t->geometry, volume);
   out_printf(&o, ",\"mesh_volume\":%.9g,", r->volume);
@@ -139,6 +145,7 @@ static const struct {
   bool surface, solid;
 } ARTIFACTS[] = {
     {"preview.glb", "model/gltf-binary", true, false},
+    {"preview.png", "image/png", true, false},
     {"preview.json", "application/json", true, false},
     {"mesh.msh", "model/mesh", false, true},
     {"mesh.vtu", "application/vnd.vtk.vtu+xml", false, true},
@@ -146,11 +153,18 @@ static const struct {
     {"result.json", "application/json", true, true},
 };
 
+/* The parts of a job that were not asked for left no file. */
+static bool present(const struct task *t, const char *name) {
+  char path[PATH_MAX];
+  task_path(t, path, name);
+  return access(path, R_OK) == 0;
+}
+
 int32_t result_deliver(struct task *t, const struct outcome *o, const struct rung *chosen) {
   if (!write_result(t, o, chosen))
     return task_fail(t, LATHE_RETRY, "result.json cannot be written: is the disk full?");
   for (size_t i = 0; i < sizeof ARTIFACTS / sizeof *ARTIFACTS; i++) {
-    if (!(t->solid ? ARTIFACTS[i].solid : ARTIFACTS[i].surface))
+    if (!(t->solid ? ARTIFACTS[i].solid : ARTIFACTS[i].surface) || !present(t, ARTIFACTS[i].name))
       continue;
     int32_t rc = t->host->artifact(t->job, ARTIFACTS[i].name, ARTIFACTS[i].name,
                                    ARTIFACTS[i].media_type);

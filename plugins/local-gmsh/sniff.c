@@ -231,6 +231,8 @@ int32_t sniff_input(struct task *t) {
   if (map == MAP_FAILED)
     return task_fail(t, LATHE_RETRY_MEM, "no memory to look at %s", t->name);
   int32_t rc = sniff_view(t, (struct view){map, (size_t)st.st_size});
+  if (rc == LATHE_OK)
+    sniff_unit(t, (struct view){map, (size_t)st.st_size});
   munmap(map, (size_t)st.st_size);
   t->unit = t->format == FORMAT_STEP || t->format == FORMAT_IGES ? "mm" : "file";
   if (rc == LATHE_OK)

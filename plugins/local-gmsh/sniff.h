@@ -18,6 +18,9 @@ int32_t sniff_step(struct task *t, struct view v);
 int32_t sniff_stl_binary(struct task *t, struct view v);
 int32_t sniff_stl_ascii(struct task *t, struct view v);
 
+/* units.c: t->file_unit, left empty where the file names none that is known. */
+void sniff_unit(struct task *t, struct view v);
+
 bool view_begins(struct view v, const char *text, bool ignore_case); /* past blanks and a BOM */
 const char *view_find(const char *from, const char *end, const char *text);
 /* STL whose facet count fits its size exactly. */

@@ -69,7 +69,7 @@ size_t strategy_list(const struct task *t, struct rung rungs[RUNGS_MAX]) {
     if (r.curvature == KEEP || (r.only_volume && r.curvature < t->params.curvature))
       r.curvature = t->params.curvature;
     if (r.circle_points == 0)
-      r.circle_points = 12;
+      r.circle_points = t->solid ? 12 : t->params.circle_points;
     r.algorithm_3d = t->params.algorithm_3d;
     rungs[n++] = r;
   }

@@ -131,10 +131,23 @@ static bool check_facets(const struct soup *s, struct outcome *o) {
 
 static bool write_preview(struct task *t, const struct soup *s, struct outcome *o) {
   struct out glb = {0}, json = {0};
-  glb_build(&glb, s, t->format == FORMAT_STL);
-  preview_json_build(&json, s, &t->geometry, o->volume);
+  struct drawing d;
+  drawing_make(&d, s, t->format == FORMAT_STL);
+  struct picture_job picture = {.s = s,
+                                .d = &d,
+                                .names = &t->names,
+                                .width = t->params.picture_width,
+                                .threads = t->params.threads};
+  picture_start(&picture);
+  glb_build(&glb, s, &d, &t->names);
+  preview_json_build(&json, s, &t->names, &t->geometry, o->volume);
   bool ok = files_put(t, o, &glb, "preview.glb");
-  return files_put(t, o, &json, "preview.json") && ok;
+  ok = files_put(t, o, &json, "preview.json") && ok;
+  picture_finish(&picture);
+  if (picture.out.len)
+    ok = files_put(t, o, &picture.out, "preview.png") && ok;
+  drawing_free(&d);
+  return ok;
 }
 
 bool surface_mesh(struct task *t, const struct rung *r, struct outcome *o) {

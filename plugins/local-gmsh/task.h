@@ -13,6 +13,8 @@
 #ifndef TASK_H
 #define TASK_H
 
+#include "names.h"
+
 #include <lathe/plugin.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -53,6 +55,11 @@ struct params { /* of the job, checked by the kind */
   int curvature, order, threads;
   int algorithm_2d, algorithm_3d; /* Gmsh's numbers */
   bool optimise, heal, binary;
+  /* of a preview */
+  double relative_size; /* of the diagonal; 0: by the step */
+  double step_size;     /* what the quality step takes */
+  int circle_points;
+  int picture_width; /* 0: none */
 };
 
 #define MEASURES 5
@@ -124,10 +131,13 @@ struct task {
   int permille; /* progress never goes back */
   struct params params;
   enum format format;
-  const char *unit; /* "mm", or "file" where the file names none */
-  char name[256];   /* of the input, as the client called it: for messages alone */
+  const char *unit;   /* "mm", or "file" where the file names none */
+  char file_unit[24]; /* what the file itself is written in; empty: it does not say */
+  double file_unit_mm;
+  char name[256]; /* of the input, as the client called it: for messages alone */
   char model[PATH_MAX];
   struct geometry geometry;
+  struct names names;
   double size; /* longest edge, model units */
   double began, import_seconds;
   struct attempt attempts[ATTEMPTS_MAX];

@@ -35,17 +35,24 @@ static void serialise(void) {
   struct quality q;
   struct outcome o = {0};
   struct geometry g = {0};
-  struct out files[4] = {{0}};
+  struct names names;
+  struct drawing d;
+  struct out files[5] = {{0}};
   if (!soup_take(&s, 4))
     return;
-  glb_build(&files[0], &s, false);
-  preview_json_build(&files[1], &s, &g, 0);
+  names_take(&names);
+  drawing_make(&d, &s, false);
+  glb_build(&files[0], &s, &d, &names);
+  preview_json_build(&files[1], &s, &names, &g, 0);
+  picture_build(&files[4], &s, &d, &names, PICTURE_WIDTH, 1);
+  drawing_free(&d);
+  names_free(&names);
   quality_of(&q, &s, true);
   quality_summary(&q, &o);
   vtu_build(&files[2], &s, &q);
   quality_json(&q, &s, &o, &files[3]);
   quality_free(&q);
-  for (size_t i = 0; i < 4; i++)
+  for (size_t i = 0; i < 5; i++)
     out_free(&files[i]);
   soup_free(&s);
 }
@@ -56,6 +63,7 @@ void warm_up(void) {
   struct rung r = {.algorithm_2d = 6, .algorithm_3d = 1, .circle_points = 12};
   struct task t = {.params = {.threads = 1, .optimise = true, .binary = true}, .size = 3};
   gmshOptionSetNumber("General.Terminal", 0, &e);
+  gmshOptionSetNumber("Geometry.OCCImportLabels", 1, &e);
   log_begin();
   import_step();
   gmshModelGetBoundingBox(-1, -1, &box[0], &box[1], &box[2], &box[3], &box[4], &box[5], &e);

@@ -147,6 +147,10 @@ def read_vtu(data):
     return arrays
 
 
+def glb_document(data):
+    return json.loads(data[20:20 + struct.unpack_from("<I", data, 12)[0]])
+
+
 def check_glb(data):
     magic, version, length, size, kind = struct.unpack_from("<4sIII4s", data)
     assert (magic, version, length, kind) == (b"glTF", 2, len(data), b"JSON") and size % 4 == 0
@@ -193,7 +197,9 @@ def test_preview_files(path):
     n = flat["numTriangles"]
     assert n == result["counts"]["triangles"] == sum(faces.values()) > 0
     assert len(flat["vertices"]) == len(flat["colors"]) == 9 * n and flat["numVertices"] == 3 * n
-    assert set(flat["colors"]) == {0.3, 0.6, 0.9} and flat["isPreview"] is True
+    assert flat["isPreview"] is True
+    if os.path.dirname(path) == PARTS:
+        assert set(flat["colors"]) == {0.3, 0.6, 0.9}, "the original's colour where the file names none"
     g = flat["geometry"]
     for i in range(3):
         extent = max(flat["vertices"][i::3]) - min(flat["vertices"][i::3])

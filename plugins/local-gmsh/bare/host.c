@@ -159,9 +159,9 @@ static bool make_folder(char *dir, const struct bare_job *job, const char *name)
 }
 
 static void remove_folder(const char *dir) {
-  static const char *const NAMES[] = {"preview.glb", "preview.json", "mesh.msh",   "mesh.vtu",
-                                      "result.json", "quality.json", "model.step", "model.iges",
-                                      "model.brep",  "model.stl"};
+  static const char *const NAMES[] = {"preview.glb", "preview.png", "preview.json", "mesh.msh",
+                                      "mesh.vtu",    "result.json", "quality.json", "model.step",
+                                      "model.iges",  "model.brep",  "model.stl"};
   int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   for (size_t i = 0; fd >= 0 && i < sizeof NAMES / sizeof *NAMES; i++)
     unlinkat(fd, NAMES[i], 0);

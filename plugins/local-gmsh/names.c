@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "names.h"
+
+#include <ctype.h>
+#include <gmshc.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROOT      "Shapes/" /* Gmsh puts it before each */
+#define GROUP_MAX 64        /* Abaqus takes 80, most solvers less */
+
+const uint8_t NAMES_DEFAULT_RGB[3] = {77, 153, 230}; /* the original's 0.3, 0.6, 0.9 */
+
+/* Valid UTF-8 or not: STEP files hold what an export wrote.  Anything else becomes '?'. */
+static char *copy_text(const char *text, size_t len) {
+  char *copy = out_alloc(len + 1, 1);
+  for (size_t i = 0; i < len;) {
+    unsigned char c = (unsigned char)text[i];
+    size_t n = c < 0x80 ? 1 : c >= 0xf0 && c < 0xf5 ? 4 : c >= 0xe0 ? 3 : c >= 0xc2 ? 2 : 0;
+    bool ok = n > 0 && c < 0xf5 && c >= 0x20 && c != 0x7f && i + n <= len;
+    for (size_t k = 1; ok && k < n; k++)
+      ok = ((unsigned char)text[i + k] & 0xc0) == 0x80;
+    /* Overlong forms, surrogates and what is past U+10FFFF. */
+    unsigned char d = i + 1 < len ? (unsigned char)text[i + 1] : 0;
+    ok = ok && !(c == 0xe0 && d < 0xa0) && !(c == 0xed && d >= 0xa0) && !(c == 0xf0 && d < 0x90) &&
+         !(c == 0xf4 && d >= 0x90);
+    if (!ok) {
+      copy[i++] = '?';
+      continue;
+    }
+    memcpy(copy + i, text + i, n);
+    i += n;
+  }
+  return copy;
+}
+
+static void split(struct label *l, const char *text) {
+  if (strncmp(text, ROOT, sizeof ROOT - 1) == 0)
+    text += sizeof ROOT - 1;
+  size_t len = strlen(text);
+  while (len && text[len - 1] == '/')
+    len--;
+  const char *slash = memrchr(text, '/', len), *name = slash ? slash + 1 : text;
+  if (len == 0)
+    return;
+  l->name = copy_text(name, len - (size_t)(name - text));
+  if (slash)
+    l->path = copy_text(text, (size_t)(slash - text));
+}
+
+/* What a screen shows.  Gmsh before 4.9 gives linear light. */
+static uint8_t screen(int value) {
+#if GMSH_API_VERSION_MAJOR == 4 && GMSH_API_VERSION_MINOR < 9
+  double c = value / 255.0;
+  value = (int)lround(255 * (c <= 0.0031308 ? 12.92 * c : 1.055 * pow(c, 1 / 2.4) - 0.055));
+#endif
+  return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
+}
+
+static struct label *take(int dim, size_t *count) {
+  int *entities = NULL, e = 0;
+  size_t n = 0;
+  gmshModelGetEntities(&entities, &n, dim, &e);
+  *count = e ? 0 : n / 2;
+  struct label *labels = out_alloc(*count, sizeof *labels);
+  for (size_t i = 0; i < *count; i++) {
+    char *name = NULL;
+    int rgba[4] = {0}, tag = labels[i].tag = entities[2 * i + 1];
+    gmshModelGetEntityName(dim, tag, &name, &e);
+    if (e == 0 && name)
+      split(&labels[i], name);
+    gmshFree(name);
+    gmshModelGetColor(dim, tag, &rgba[0], &rgba[1], &rgba[2], &rgba[3], &e);
+    labels[i].coloured = e == 0 && rgba[3] > 0; /* Gmsh's own default has alpha 0 */
+    for (int k = 0; k < 3; k++)
+      labels[i].rgb[k] = screen(rgba[k]);
+  }
+  gmshFree(entities);
+  return labels;
+}
+
+static int by_tag(const void *a, const void *b) {
+  const struct label *x = a, *y = b;
+  return (x->tag > y->tag) - (x->tag < y->tag);
+}
+
+static struct label *find(struct label *labels, size_t n, int tag) {
+  struct label key = {.tag = tag};
+  return n ? bsearch(&key, labels, n, sizeof *labels, by_tag) : NULL;
+}
+
+const struct label *names_solid(const struct names *n, int tag) {
+  return find(n->solids, n->solid_count, tag);
+}
+
+const struct label *names_face(const struct names *n, int tag) {
+  return find(n->faces, n->face_count, tag);
+}
+
+/* Which faces bound which solid. */
+static void take_owners(struct names *n) {
+  for (size_t i = 0; i < n->solid_count; i++) {
+    int solid[2] = {3, n->solids[i].tag}, *faces = NULL, e = 0;
+    size_t count = 0;
+    gmshModelGetBoundary(solid, 2, &faces, &count, 0, 0, 0, &e);
+    for (size_t k = 0; e == 0 && k + 1 < count; k += 2) {
+      struct label *face = find(n->faces, n->face_count, faces[k + 1]);
+      if (face && face->solid == 0)
+        face->solid = solid[1];
+    }
+    gmshFree(faces);
+  }
+}
+
+static void forget(struct label *l) {
+  free(l->name);
+  free(l->path);
+  l->name = l->path = NULL;
+}
+
+static bool same(const char *a, const char *b) {
+  return a && b && strcmp(a, b) == 0;
+}
+
+/* A face called as its solid, or as its neighbour in the list, has no name of its own. */
+static void drop_shared(struct names *n) {
+  bool *shared = out_alloc(n->face_count, sizeof *shared);
+  for (size_t i = 0; i < n->face_count; i++) {
+    const struct label *f = &n->faces[i], *solid = names_solid(n, f->solid);
+    shared[i] = solid && same(f->name, solid->name);
+    if (i && f->solid == f[-1].solid && same(f->name, f[-1].name))
+      shared[i] = shared[i - 1] = true;
+  }
+  for (size_t i = 0; i < n->face_count; i++) {
+    if (shared[i])
+      forget(&n->faces[i]);
+    n->named_faces += n->faces[i].name != NULL;
+  }
+  free(shared);
+}
+
+/* What every solver takes: letters, digits and "_", a letter first. */
+static void group_word(char *to, size_t size, const char *from) {
+  size_t n = 0;
+  if (!isalpha((unsigned char)*from))
+    to[n++] = 'n';
+  for (; *from && n + 1 < size; from++)
+    to[n++] = (char)(isalnum((unsigned char)*from) ? *from : '_');
+  to[n] = '\0';
+}
+
+static int by_group(const void *a, const void *b) {
+  const struct label *x = *(struct label *const *)a, *y = *(struct label *const *)b;
+  int order = strcmp(x->group, y->group);
+  return order ? order : (x->tag > y->tag) - (x->tag < y->tag);
+}
+
+/* "nut", and where several solids are called so "nut-1", "nut-7" after their tags. */
+static void name_groups(struct names *n) {
+  struct label **order = out_alloc(n->solid_count, sizeof(struct label *));
+  for (size_t i = 0; i < n->solid_count; i++) {
+    struct label *l = order[i] = &n->solids[i];
+    char word[GROUP_MAX];
+    if (l->name)
+      group_word(word, sizeof word - 12, l->name);
+    else
+      snprintf(word, sizeof word, "solid");
+    l->group = out_alloc(GROUP_MAX, 1);
+    snprintf(l->group, GROUP_MAX, "%s", word);
+  }
+  qsort(order, n->solid_count, sizeof(struct label *), by_group);
+  for (size_t i = 0, run; i < n->solid_count; i += run) {
+    for (run = 1; i + run < n->solid_count && same(order[i]->group, order[i + run]->group);)
+      run++;
+    for (size_t k = run > 1 ? 0 : run; k < run; k++) {
+      char *group = order[i + k]->group;
+      size_t len = strlen(group);
+      snprintf(group + len, GROUP_MAX - len, "-%d", order[i + k]->tag);
+    }
+  }
+  free(order);
+}
+
+void names_take(struct names *n) {
+  *n = (struct names){0};
+  n->solids = take(3, &n->solid_count);
+  n->faces = take(2, &n->face_count);
+  qsort(n->solids, n->solid_count, sizeof *n->solids, by_tag);
+  qsort(n->faces, n->face_count, sizeof *n->faces, by_tag);
+  take_owners(n);
+  drop_shared(n);
+  name_groups(n);
+}
+
+static void free_labels(struct label *labels, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    forget(&labels[i]);
+    free(labels[i].group);
+  }
+  free(labels);
+}
+
+void names_free(struct names *n) {
+  free_labels(n->solids, n->solid_count);
+  free_labels(n->faces, n->face_count);
+  *n = (struct names){0};
+}
+
+bool names_colour(const struct names *n, int face, uint8_t rgb[3]) {
+  const struct label *f = names_face(n, face);
+  if (f && !f->coloured)
+    f = names_solid(n, f->solid);
+  bool known = f && f->coloured;
+  memcpy(rgb, known ? f->rgb : NAMES_DEFAULT_RGB, 3);
+  return known;
+}
+
+static void add_group(int dim, int *tags, size_t count, const char *name) {
+  int e = 0;
+#if GMSH_API_VERSION_MINOR >= 9
+  int group = gmshModelAddPhysicalGroup(dim, tags, count, -1, "", &e);
+#else
+  int group = gmshModelAddPhysicalGroup(dim, tags, count, -1, &e);
+#endif
+  if (e == 0)
+    gmshModelSetPhysicalName(dim, group, name, &e);
+}
+
+void names_groups(const struct names *n) {
+  int *tags = out_alloc(n->face_count, sizeof *tags);
+  for (size_t i = 0; i < n->solid_count; i++)
+    add_group(3, &n->solids[i].tag, 1, n->solids[i].group);
+  /* Faces of one name and solid may lie apart: each name becomes one group. */
+  for (size_t i = 0; i < n->face_count && n->named_faces; i++) {
+    size_t count = 0;
+    char word[GROUP_MAX];
+    bool first = n->faces[i].name != NULL;
+    for (size_t k = 0; first && k < i; k++)
+      first = !same(n->faces[k].name, n->faces[i].name);
+    for (size_t k = i; first && k < n->face_count; k++)
+      if (same(n->faces[k].name, n->faces[i].name))
+        tags[count++] = n->faces[k].tag;
+    if (!first)
+      continue;
+    group_word(word, sizeof word, n->faces[i].name);
+    add_group(2, tags, count, word);
+  }
+  free(tags);
+}
+
+void names_json(const struct names *n, struct out *o, size_t max) {
+  out_text(o, "\"solids\":[");
+  for (size_t i = 0; i < n->solid_count && i < max; i++) {
+    const struct label *l = &n->solids[i];
+    out_printf(o, "%s{\"solid\":%d,\"name\":", i ? "," : "", l->tag);
+    out_json_string(o, l->name ? l->name : l->group);
+    if (l->path) {
+      out_text(o, ",\"path\":");
+      out_json_string(o, l->path);
+    }
+    out_text(o, ",\"group\":");
+    out_json_string(o, l->group);
+    if (l->coloured)
+      out_printf(o, ",\"color\":\"#%02x%02x%02x\"", l->rgb[0], l->rgb[1], l->rgb[2]);
+    out_text(o, "}");
+  }
+  out_printf(o, "],\"named_faces\":%zu,", n->named_faces);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Names and colours that the CAD file gives its solids and faces.
+ *
+ * Gmsh labels an entity with its path in the assembly, "Shapes/as1/rod-assembly_1/nut_1/nut".  The
+ * last piece is the name here, the rest of it the path.  A name that all faces of a solid share
+ * says nothing about a face, and is dropped.
+ */
+#ifndef NAMES_H
+#define NAMES_H
+
+#include "out.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct label {
+  int tag, solid; /* solid: of a face, the first solid that it bounds; 0: none */
+  bool coloured;
+  uint8_t rgb[3];
+  char *name, *path; /* NULL: none.  Owned */
+  char *group;       /* of a solid: what its physical group is called; unique.  Owned */
+};
+
+struct names {
+  struct label *solids, *faces;
+  size_t solid_count, face_count;
+  size_t named_faces;
+};
+
+/* Of Gmsh's current model. */
+void names_take(struct names *n);
+void names_free(struct names *n);
+const struct label *names_solid(const struct names *n, int tag); /* NULL: not known */
+const struct label *names_face(const struct names *n, int tag);
+
+/* The colour of a face: its own, or its solid's.  False, and the default, where there is none. */
+bool names_colour(const struct names *n, int face, uint8_t rgb[3]);
+extern const uint8_t NAMES_DEFAULT_RGB[3];
+
+/* A physical group for each solid, and one for each name of faces, so that every format that knows
+ * groups has them. */
+void names_groups(const struct names *n);
+
+/* "solids":[...],"named_faces":N, of at most `max` solids. */
+void names_json(const struct names *n, struct out *o, size_t max);
+
+#endif
