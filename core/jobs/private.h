@@ -7,10 +7,10 @@
 #define JOBS_PRIVATE_H
 
 #include "base/buf.h"
+#include "base/heap.h"
 #include "base/id.h"
 #include "base/list.h"
 #include "base/map.h"
-#include "jobs/heap.h"
 #include "jobs/jobs.h"
 
 /* Where a live job is; the table of phases and events is on top of jobs.c. */

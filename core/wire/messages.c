@@ -47,6 +47,7 @@ void wire_put_hello(struct buf *out, const struct wire_hello *m) {
   wire_put_u32(out, m->max_concurrency);
   wire_put_u32(out, m->flags);
   put_kinds(out, m->kinds, m->kind_count);
+  wire_put_u32(out, m->remote);
   end_small(out, start);
 }
 
@@ -66,9 +67,11 @@ int wire_get_hello(const struct wire_frame *f, struct wire_hello *m, struct err 
   m->max_concurrency = wire_get_u32(&r);
   m->flags = wire_get_u32(&r);
   m->kinds = get_kinds(&r, &m->kind_count);
+  m->remote = wire_get_u32(&r) != 0;
   int rc = wire_reader_end(&r, "HELLO", err);
-  if (rc == 0 && m->isolation != WIRE_FORK && m->isolation != WIRE_PROCESS &&
-      m->isolation != WIRE_SHARED)
+  if (rc == 0 &&
+      ((m->isolation != WIRE_FORK && m->isolation != WIRE_PROCESS && m->isolation != WIRE_SHARED) ||
+       (m->remote && m->isolation != WIRE_SHARED)))
     rc = err_set(err, ERR_PROTOCOL, "a HELLO with isolation %d", m->isolation);
   if (rc < 0) {
     free(m->kinds);
@@ -150,6 +153,8 @@ int wire_put_step(struct buf *out, uint64_t token, const struct wire_step *m, st
     wire_put_str(out, m->inputs[i].name);
     wire_put_str(out, m->inputs[i].path);
   }
+  wire_put_u32(out, (uint32_t)m->go);
+  wire_put_str(out, m->ref);
   return wire_end(out, start, err);
 }
 
@@ -172,7 +177,11 @@ int wire_get_step(const struct wire_frame *f, struct wire_step *m, struct err *e
     m->inputs[i].name = wire_get_text(&r);
     m->inputs[i].path = wire_get_text(&r);
   }
+  m->go = (int32_t)wire_get_u32(&r);
+  m->ref = wire_get_str(&r);
   int rc = wire_reader_end(&r, "STEP", err);
+  if (rc == 0 && (m->go < 0 || m->go >= WIRE_GOES || (m->go == WIRE_POLL && !m->ref)))
+    rc = err_set(err, ERR_PROTOCOL, "a STEP that begins nowhere (%d)", m->go);
   if (rc < 0) {
     free(m->inputs);
     m->inputs = NULL;
@@ -216,6 +225,7 @@ int wire_put_done(struct buf *out, uint64_t token, const struct wire_done *m, st
     wire_put_str(out, a->sha256);
     wire_put_i64(out, a->bytes);
   }
+  wire_put_u32(out, m->open);
   return wire_end(out, start, err);
 }
 
@@ -239,6 +249,7 @@ int wire_get_done(const struct wire_frame *f, struct wire_done *m, struct err *e
     a->sha256 = wire_get_text(&r);
     a->bytes = wire_get_i64(&r);
   }
+  m->open = wire_get_u32(&r) != 0;
   int rc = wire_reader_end(&r, "DONE", err);
   if (rc == 0 && (m->class < 0 || m->class >= WIRE_CLASSES))
     rc = err_set(err, ERR_PROTOCOL, "a DONE message of class %d", m->class);
@@ -292,6 +303,21 @@ int wire_get_log(const struct wire_frame *f, int32_t *level, const char **text, 
   *level = (int32_t)wire_get_u32(&r);
   *text = wire_get_bytes(&r, len);
   return wire_reader_end(&r, "LOG", err);
+}
+
+void wire_put_checkpoint(struct buf *out, uint64_t token, const char *ref) {
+  size_t start = wire_begin(out, WIRE_CHECKPOINT, token);
+  wire_put_str(out, ref);
+  end_small(out, start);
+}
+
+int wire_get_checkpoint(const struct wire_frame *f, const char **ref, struct err *err) {
+  struct wire_reader r = wire_reader(f);
+  *ref = wire_get_text(&r);
+  int rc = wire_reader_end(&r, "CHECKPOINT", err);
+  if (rc == 0 && !**ref)
+    rc = err_set(err, ERR_PROTOCOL, "a CHECKPOINT without a reference");
+  return rc;
 }
 
 void wire_put_recalled(struct buf *out, const uint64_t *tokens, size_t count) {

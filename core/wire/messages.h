@@ -8,6 +8,8 @@
  *     READY  ----------------------->     create() is done, and which kinds it declared; or REFUSED
  *            <-----------------------  STEP*, CANCEL, RECALL
  *     BEGAN? PROGRESS* LOG* DONE --->     exactly one DONE per STEP that was not recalled
+ *     CHECKPOINT* ------------------>     of a remote step: the reference ...
+ *            <-----------------------  CHECKPOINTED        ... is on disk, or is not
  *     RECALLED --------------------->     the tokens given back; they get no DONE
  *     HEARTBEAT -------------------->     only while a step is under way
  *            <-----------------------  STOP
@@ -37,7 +39,9 @@
   X(WIRE_LOG, 11, "LOG") /* token 0: of the backend, not of a step */                              \
   X(WIRE_DONE, 12, "DONE")                                                                         \
   X(WIRE_HEARTBEAT, 13, "HEARTBEAT")                                                               \
-  X(WIRE_STOP, 14, "STOP")
+  X(WIRE_STOP, 14, "STOP")                                                                         \
+  X(WIRE_CHECKPOINT, 15, "CHECKPOINT")     /* token; the reference as text (wire/ref.h) */         \
+  X(WIRE_CHECKPOINTED, 16, "CHECKPOINTED") /* token; 0, or a code: it is not on disk */
 
 enum wire_type {
 #define X(name, value, word) name = (value),
@@ -66,11 +70,17 @@ enum { WIRE_FORK = 100, WIRE_PROCESS = 200, WIRE_SHARED = 300 };
 /* Its flags. */
 enum { WIRE_NO_NETWORK = 1, WIRE_REPEATABLE = 2 };
 
+#define WIRE_INSIDE_MAX 64 /* calls of remote steps at a time */
+
 /* A page that daemon and worker share, so that the daemon knows what a dead worker was at, though
  * its last messages died with it.  The worker writes, the daemon reads. */
 struct wire_board {
   _Atomic uint64_t running; /* token of the step that is inside the plugin; 0: none */
   _Atomic uint64_t folder;  /* a resident worker's own work folder is <backend>-<folder>; 0: none */
+  /* A remote plugin's worker: the steps that are inside a call, one a thread, and the one whose
+   * thread ended the process (0: not known, as after SIGKILL). */
+  _Atomic uint64_t inside[WIRE_INSIDE_MAX];
+  _Atomic uint64_t culprit;
 };
 
 struct wire_hello {
@@ -81,6 +91,7 @@ struct wire_hello {
   uint32_t max_concurrency, flags; /* flags: WIRE_NO_NETWORK, ... */
   const char **kinds;              /* array is the caller's to free; decoding only */
   size_t kind_count;
+  bool remote; /* works by submit, find, poll, fetch, cancel */
 };
 void wire_put_hello(struct buf *out, const struct wire_hello *m);
 int wire_get_hello(const struct wire_frame *f, struct wire_hello *m, struct err *err);
@@ -108,12 +119,16 @@ struct wire_limits { /* 0: none */
 struct wire_input_file {
   const char *name, *path;
 };
+/* Where a step begins: run(), or that call of a remote plugin. */
+enum wire_go { WIRE_RUN, WIRE_SUBMIT, WIRE_FIND, WIRE_POLL, WIRE_GOES };
 struct wire_step {
   const char *job_id, *kind, *idem_key, *spec_json; /* idem_key may be NULL */
   int32_t attempt;
   struct wire_limits limits;
   struct wire_input_file *inputs; /* as hello.kinds; NULL when there is none */
   size_t input_count;
+  int32_t go;      /* enum wire_go */
+  const char *ref; /* of WIRE_POLL, as text (wire/ref.h); else NULL */
 };
 /* ERR_LIMIT when it does not fit into a frame. */
 int wire_put_step(struct buf *out, uint64_t token, const struct wire_step *m, struct err *err);
@@ -138,6 +153,7 @@ struct wire_done {
   const char *message, *result_json, *workdir; /* NULL: none */
   struct wire_artifact *artifacts;             /* as hello.kinds */
   size_t artifact_count;
+  bool open; /* remote, and not OK: what was submitted may still be there */
 };
 int wire_put_done(struct buf *out, uint64_t token, const struct wire_done *m, struct err *err);
 int wire_get_done(const struct wire_frame *f, struct wire_done *m, struct err *err);
@@ -151,6 +167,8 @@ int wire_get_refused(const struct wire_frame *f, bool *again, const char **text,
 void wire_put_log(struct buf *out, uint64_t token, int32_t level, const char *text, size_t len);
 int wire_get_log(const struct wire_frame *f, int32_t *level, const char **text, size_t *len,
                  struct err *err);
+void wire_put_checkpoint(struct buf *out, uint64_t token, const char *ref);
+int wire_get_checkpoint(const struct wire_frame *f, const char **ref, struct err *err);
 void wire_put_recalled(struct buf *out, const uint64_t *tokens, size_t count);
 /* *tokens is the caller's to free. */
 int wire_get_recalled(const struct wire_frame *f, uint64_t **tokens, size_t *count,

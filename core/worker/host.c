@@ -107,8 +107,9 @@ static int32_t host_cancelled(struct lathe_job *job) {
 }
 
 static int32_t host_checkpoint(struct lathe_job *job, const void *ref, size_t len) {
-  (void)ref, (void)len;
-  host_error(job, "checkpoint() is for remote steps; a plugin with run() keeps no reference");
+  if (job && job->checkpoint)
+    return job->checkpoint(job, ref, len);
+  host_error(job, "checkpoint() is for submit() and find() of a remote plugin");
   return LATHE_PERMANENT;
 }
 
@@ -124,6 +125,8 @@ static int32_t host_artifact(struct lathe_job *job, const char *name, const char
   struct stat st;
   if (!job)
     return LATHE_PERMANENT;
+  if (!job->folder || job->checkpoint)
+    return refuse(job, name, "artifact() is for run() and for fetch()");
   if (!name || !path_is_plain_name(name))
     return refuse(job, name, "its name must be a plain file name");
   if (job->artifact_count >= ARTIFACTS_MAX)

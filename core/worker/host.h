@@ -47,10 +47,12 @@ struct lathe_job {
   struct logger *log; /* NULL: lines travel one by one (a forked child) */
   uint64_t token;
   const struct wire_step *step;
-  struct folder *folder;
-  atomic_int cancelled; /* the enum wire_class to end with, 0: no */
+  struct folder *folder; /* NULL: the call has none */
+  atomic_int cancelled;  /* the enum wire_class to end with, 0: no */
   char message[1000];
   int64_t retry_after_ms;
+  /* In a remote plugin's submit and find; elsewhere NULL. */
+  int32_t (*checkpoint)(struct lathe_job *job, const void *ref, size_t len);
   struct job_artifact *artifacts;
   size_t artifact_count;
 

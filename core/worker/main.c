@@ -66,6 +66,7 @@ static void say_hello(struct host *h) {
       .max_concurrency = d->max_concurrency,
       .flags = d->flags,
       .kinds = (const char **)(uintptr_t)d->kinds,
+      .remote = d->remote != NULL,
   };
   while (d->kinds[m.kind_count])
     m.kind_count++;
@@ -146,7 +147,7 @@ static int serve(struct host *h) {
   case LATHE_PROCESS:
     return serve_process(h);
   default:
-    return serve_shared(h);
+    return h->plugin.d.remote ? serve_remote(h) : serve_shared(h);
   }
 }
 

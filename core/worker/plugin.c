@@ -43,6 +43,17 @@ static int check_version(const struct plugin *p, struct err *err) {
   return 0;
 }
 
+/* Each of the five is needed: without find a crash would submit twice, without cancel nobody could
+ * stop what runs there. */
+static const char *check_remote(const struct plugin *p) {
+  const struct lathe_remote *r = &p->remote;
+  if (p->d.isolation != LATHE_SHARED)
+    return "a plugin with remote must be LATHE_SHARED";
+  if (!r->submit || !r->find || !r->poll || !r->fetch || !r->cancel)
+    return "submit, find, poll, fetch and cancel of remote must be set";
+  return NULL;
+}
+
 static int check_content(const struct plugin *p, struct err *err) {
   const struct lathe_plugin *d = &p->d;
   const char *wrong = NULL;
@@ -55,18 +66,14 @@ static int check_content(const struct plugin *p, struct err *err) {
   else if (d->isolation != LATHE_FORK && d->isolation != LATHE_PROCESS &&
            d->isolation != LATHE_SHARED)
     wrong = "isolation must be LATHE_FORK, LATHE_PROCESS or LATHE_SHARED";
+  else if (d->remote)
+    wrong = check_remote(p);
   if (wrong)
     return err_set(err, ERR_INVAL, "%s: a faulty descriptor: %s", p->path, wrong);
   for (size_t i = 0; d->options && d->options[i]; i++)
     if (!d->options[i]->key || d->options[i]->type < LATHE_INT || d->options[i]->type > LATHE_PATH)
       return err_set(err, ERR_INVAL, "%s: option %zu of its table has no key or an unknown type",
                      p->path, i + 1);
-  if (d->remote)
-    return err_set(
-        err, ERR_UNSUPPORTED,
-        "%s works by remote steps (submit, poll, fetch), which lathe %s cannot run yet; it "
-        "runs plugins with run()",
-        p->path, LATHE_VERSION);
   return 0;
 }
 
@@ -96,6 +103,10 @@ int plugin_load(struct plugin *p, const char *path, struct err *err) {
   memcpy(&p->d, p->theirs, size);
   if (!p->d.kinds)
     p->d.kinds = no_kinds;
+  if (p->d.remote) {
+    size = p->d.remote->struct_size;
+    memcpy(&p->remote, p->d.remote, size < sizeof p->remote ? size : sizeof p->remote);
+  }
   return check_content(p, err);
 }
 

@@ -14,7 +14,8 @@
 #define HOST_MINOR LATHE_ABI_MINOR
 
 struct plugin {
-  struct lathe_plugin d; /* our copy: min(sizes), the rest zero, but for kinds: never NULL */
+  struct lathe_plugin d;      /* our copy: min(sizes), the rest zero, but for kinds: never NULL */
+  struct lathe_remote remote; /* likewise, where d.remote is set */
   const char *path;
   const struct lathe_plugin *theirs;
 };

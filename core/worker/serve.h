@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The three hosts.  Each serves steps until STOP, or until the daemon is gone, and returns the exit
+ * The four hosts.  Each serves steps until STOP, or until the daemon is gone, and returns the exit
  * code of the process.
  */
 #ifndef WORKER_SERVE_H
@@ -11,6 +11,7 @@
 int serve_fork(struct host *h);
 int serve_process(struct host *h);
 int serve_shared(struct host *h);
+int serve_remote(struct host *h);
 
 /* stdout and stderr of the process go into a pipe from now on; returns its reading end, which does
  * not block.  It is lathed's pipe where it gave one: lathed then reads what a death left in it. */

@@ -152,6 +152,22 @@ static int check_output(struct lathe_job *job, struct step_outcome *out) {
   return fail(job, out, WIRE_LIMIT);
 }
 
+void step_conclude(struct lathe_job *job, int32_t code, int64_t start_us,
+                   struct step_outcome *out) {
+  *out = (struct step_outcome){0};
+  out->done.code = code;
+  out->done.class = class_of(job, code);
+  out->done.retry_after_ms = job->retry_after_ms;
+  if (out->done.class != WIRE_OK) {
+    default_message(job, code);
+    out->done.message = job->message;
+  } else if (check_output(job, out) == 0 && job->artifact_count) {
+    take_artifacts(job, out);
+  }
+  job_flush_progress(job);
+  out->done.run_us = clock_mono_us() - start_us;
+}
+
 void step_run(struct lathe_job *job, struct step_outcome *out) {
   const struct wire_step *s = job->step;
   int64_t start = clock_mono_us();
@@ -165,19 +181,8 @@ void step_run(struct lathe_job *job, struct step_outcome *out) {
       .workdir = job->folder->path,
       .deadline_ms = s->limits.wall_ms > 0 ? start / 1000 + s->limits.wall_ms : 0,
   };
-  *out = (struct step_outcome){0};
   int32_t code = job->host->plugin.d.run(job->host->self, job, &request);
-  out->done.code = code;
-  out->done.class = class_of(job, code);
-  out->done.retry_after_ms = job->retry_after_ms;
-  if (out->done.class != WIRE_OK) {
-    default_message(job, code);
-    out->done.message = job->message;
-  } else if (check_output(job, out) == 0 && job->artifact_count) {
-    take_artifacts(job, out);
-  }
-  job_flush_progress(job);
-  out->done.run_us = clock_mono_us() - start;
+  step_conclude(job, code, start, out);
 }
 
 void step_fail(struct step_outcome *out, enum wire_class class, const char *message) {

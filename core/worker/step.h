@@ -15,6 +15,8 @@ struct step_outcome {
   char *result_json;
 };
 void step_run(struct lathe_job *job, struct step_outcome *out);
+/* The same for a call that has returned `code`: of a remote plugin's last one. */
+void step_conclude(struct lathe_job *job, int32_t code, int64_t start_us, struct step_outcome *out);
 /* A failure of ours before the plugin was asked. */
 void step_fail(struct step_outcome *out, enum wire_class class, const char *message);
 /* Sends DONE (a result that does not fit becomes a failure that says so) and frees. */

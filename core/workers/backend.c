@@ -168,6 +168,7 @@ void backend_hello(struct backend *b, const struct wire_hello *m) {
   b->max_concurrency = m->max_concurrency;
   b->flags = m->flags;
   backend_identify(b, m);
+  b->remote = m->remote;
   backend_fill(b);
 }
 
@@ -364,6 +365,7 @@ void workers_change(struct backend *b, const struct backend_options *o) {
     b->generation++;
     b->failures = b->restarts = 0;
     b->isolation = 0; /* the new plugin says */
+    b->remote = false;
     b->ewma_us = 0;
     uv_timer_stop(&b->restart);
     list_for_each_safe(it, &b->workers) {
@@ -428,6 +430,10 @@ const char *backend_device(const struct backend *b) {
 
 bool backend_is_repeatable(const struct backend *b) {
   return b->flags & WIRE_REPEATABLE;
+}
+
+bool backend_is_remote(const struct backend *b) {
+  return b->remote;
 }
 
 const char *backend_isolation(const struct backend *b) {

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/sha256.h"
+#include "base/table.h"
 #include "wire/messages.h"
 #include "workers/workers.h"
 #include <stdatomic.h>
@@ -64,7 +65,8 @@ struct backend {
   char **kinds;
   char identity[SHA256_HEX_SIZE];
   uint32_t flags; /* WIRE_NO_NETWORK, ... */
-  int isolation;  /* 0: not known yet */
+  bool remote;
+  int isolation; /* 0: not known yet */
   uint32_t max_concurrency;
 
   struct metric *m_ready, *m_running, *m_slots, *m_restarts;
@@ -86,6 +88,7 @@ struct worker {
   int fd, pidfd;
   int log_fd;   /* reading end of the pipe that its stdout and stderr may go into */
   bool refused; /* it said itself why it cannot start */
+  bool remote;  /* as it said in HELLO: the backend may have another plugin by now */
   uv_poll_t socket, exit;
   int open_handles;
   bool writable_wanted;
@@ -93,24 +96,28 @@ struct worker {
   struct wire_input in;
   struct buf out;
   struct list steps; /* in the order in which they were sent */
+  struct table by_token;
   size_t count;
   uint64_t heard_at, started_at, stop_at; /* loop time, ms */
 };
 
 struct workers_step {
   struct list ring;
+  struct table_node by_token; /* while it is with a worker */
   struct backend *b;
   struct worker *worker; /* NULL: pending or doomed */
   void *owner;
   uint64_t token;
   struct wire_limits limits;
-  struct buf frame;     /* the STEP, as it is sent */
+  struct buf frame; /* the STEP, as it is sent; a remote one's is given back then */
+  enum step_go go;
   int cancel_class;     /* 0, or the class it shall end with */
   uint64_t began_at;    /* loop time; 0: not begun (PROCESS: not the first) */
   uint64_t kill_at;     /* loop time; 0: never */
   pid_t child;          /* FORK */
   enum step_class doom; /* of a doomed one */
   char *doom_text;
+  bool open, inside; /* likewise: as in step_result */
 };
 
 /* ---- workers.c ---- */
@@ -142,18 +149,23 @@ void worker_write(struct worker *k);
 void worker_kill(struct worker *k, uint64_t token, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* ---- settle.c: the worker is dead ---- */
+/* What becomes of its steps.  signal, exit_code: how it ended. */
+void steps_settle(struct worker *k, int signal, int exit_code);
+
 /* ---- steps.c ---- */
+/* It is over, and is told so at the end of the turn: callers are not called back at once. */
+void steps_doom(struct workers_step *s, enum step_class class, const char *text);
 /* True when somebody was told something, so that there may be more to do. */
 bool steps_dispatch(struct backend *b);
 void steps_tell_doomed(struct backend *b);
 void steps_tick(struct backend *b);
 void steps_done(struct worker *k, const struct wire_frame *f);
-void steps_event(struct worker *k, const struct wire_frame *f); /* BEGAN, PROGRESS, LOG */
+void steps_event(struct worker *k,
+                 const struct wire_frame *f); /* BEGAN, PROGRESS, CHECKPOINT, LOG */
 /* Whole lines of a step, or of the backend when token is 0. */
 void steps_log(struct worker *k, uint64_t token, const char *text, size_t len);
 void steps_recalled(struct worker *k, const struct wire_frame *f);
-/* The worker is dead: what becomes of its steps.  signal, exit_code: how it ended. */
-void steps_settle(struct worker *k, int signal, int exit_code);
 void steps_lose_pending(struct backend *b);
 void steps_drop_all(struct backend *b); /* workers_free: nobody is told */
 /* PROCESS: the first of its steps is running now. */

@@ -15,7 +15,6 @@
 
 #include "base/mem.h"
 #include "observe/log.h"
-#include "wire/death.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -43,10 +42,12 @@ static void step_free(struct workers_step *s) {
 static void unlink_step(struct workers_step *s) {
   struct backend *b = s->b;
   list_remove(&s->ring);
-  if (s->worker)
+  if (s->worker) {
     s->worker->count--;
-  else
+    table_remove(&s->worker->by_token, &s->by_token);
+  } else {
     b->pending_count--;
+  }
   s->worker = NULL;
 }
 
@@ -63,8 +64,7 @@ static void tell(struct workers_step *s, const struct step_result *r) {
   b->w->events.done(b->w->events.ctx, owner, r);
 }
 
-/* It is over, and is told so at the end of the turn: callers are not called back at once. */
-static void doom(struct workers_step *s, enum step_class class, const char *text) {
+void steps_doom(struct workers_step *s, enum step_class class, const char *text) {
   unlink_step(s);
   s->doom = class;
   s->doom_text = mem_dup(text);
@@ -77,10 +77,16 @@ void steps_tell_doomed(struct backend *b) {
     struct workers_step *s = container_of(it, struct workers_step, ring);
     char text[1000];
     snprintf(text, sizeof text, "%s", s->doom_text);
-    tell(s, &(struct step_result){.class = s->doom, .message = text});
+    tell(s, &(struct step_result){
+                .class = s->doom, .message = text, .open = s->open, .inside = s->inside});
   }
   if (b->removed && b->worker_count == 0)
     backend_close(b);
+}
+
+/* A remote may hold something of it, and has to be told of its end. */
+static bool begun_elsewhere(const struct workers_step *s) {
+  return s->go == STEP_FIND || s->go == STEP_POLL;
 }
 
 void steps_lose_pending(struct backend *b) {
@@ -88,10 +94,10 @@ void steps_lose_pending(struct backend *b) {
     struct workers_step *s = container_of(it, struct workers_step, ring);
     char text[300];
     snprintf(text, sizeof text, "backend %s has no worker for the job now", b->o.name);
-    if (s->cancel_class)
-      doom(s, (enum step_class)s->cancel_class, "cancelled before it began");
+    if (s->cancel_class && !begun_elsewhere(s))
+      steps_doom(s, (enum step_class)s->cancel_class, "cancelled before it began");
     else
-      doom(s, STEP_LOST, text);
+      steps_doom(s, STEP_LOST, text);
   }
 }
 
@@ -100,6 +106,7 @@ void steps_drop_all(struct backend *b) {
     struct worker *k = container_of(it, struct worker, ring);
     for (struct list *s; (s = list_pop_front(&k->steps)) != NULL;)
       step_free(container_of(s, struct workers_step, ring));
+    table_free(&k->by_token);
     k->count = 0;
   }
   for (struct list *s; (s = list_pop_front(&b->pending)) != NULL;)
@@ -129,8 +136,11 @@ struct workers_step *workers_run(struct backend *b, const struct step *step) {
                  step->limits.output_bytes, step->limits.log_bytes},
       .inputs = inputs,
       .input_count = step->input_count,
+      .go = (int32_t)step->go,
+      .ref = step->ref,
   };
   s->b = b;
+  s->go = step->go;
   s->owner = step->owner;
   s->token = b->w->next_token++;
   s->limits = m.limits;
@@ -139,7 +149,7 @@ struct workers_step *workers_run(struct backend *b, const struct step *step) {
   b->running++;
   workers_touch(b->w);
   if (wire_put_step(&s->frame, s->token, &m, &err) < 0)
-    doom(s, STEP_BAD_INPUT, err.text);
+    steps_doom(s, STEP_BAD_INPUT, err.text);
   free(inputs);
   return s;
 }
@@ -150,7 +160,7 @@ static void begin(struct workers_step *s) {
   s->began_at = now_of(b);
   if (s->limits.wall_ms > 0)
     backend_want_tick(b, s->began_at + (uint64_t)s->limits.wall_ms);
-  if (s->cancel_class) {
+  if (s->cancel_class && !s->worker->remote) {
     s->kill_at = s->began_at + PROCESS_GRACE_MS;
     backend_want_tick(b, s->kill_at);
   }
@@ -176,8 +186,14 @@ static void send_step(struct worker *k, struct workers_step *s) {
   }
   s->worker = k;
   list_push_back(&k->steps, &s->ring);
+  table_put(&k->by_token, &s->by_token, s->token);
   k->count++;
   buf_put(worker_out(k), s->frame.data, s->frame.len);
+  if (k->remote) { /* there may be thousands, and none is sent twice */
+    buf_free(&s->frame);
+    if (s->cancel_class)
+      wire_put_value(worker_out(k), WIRE_CANCEL, s->token, s->cancel_class);
+  }
   if (b->isolation == WIRE_PROCESS)
     steps_head(k);
   else
@@ -233,8 +249,8 @@ static void end_with(struct workers_step *s, enum step_class class) {
     return;
   s->cancel_class = (int)class;
   wire_put_value(worker_out(s->worker), WIRE_CANCEL, s->token, (int64_t) class);
-  if (!s->began_at)
-    return; /* it waits inside the worker, and is taken out there */
+  if (!s->began_at || s->worker->remote)
+    return; /* it waits inside the worker, and is taken out there; or see workers_cancel */
   for (size_t i = 0; i < sizeof graces / sizeof *graces; i++)
     if (graces[i].isolation == b->isolation)
       s->kill_at = now_of(b) + graces[i].grace_ms;
@@ -248,19 +264,17 @@ void workers_cancel(struct workers_step *s) {
     return; /* it is over already */
   if (s->worker)
     end_with(s, STEP_CANCELLED);
+  else if (begun_elsewhere(s))
+    s->cancel_class = STEP_CANCELLED; /* sent on its heels */
   else
-    doom(s, STEP_CANCELLED, "cancelled before it began");
+    steps_doom(s, STEP_CANCELLED, "cancelled before it began");
 }
 
 /* ---- what workers say ---- */
 
 static struct workers_step *find(struct worker *k, uint64_t token) {
-  list_for_each(it, &k->steps) {
-    struct workers_step *s = container_of(it, struct workers_step, ring);
-    if (s->token == token)
-      return s;
-  }
-  return NULL;
+  struct table_node *n = table_get(&k->by_token, token);
+  return n ? container_of(n, struct workers_step, by_token) : NULL;
 }
 
 /* A worker may name only folders of ours, and files below the one of its step. */
@@ -337,6 +351,7 @@ void steps_done(struct worker *k, const struct wire_frame *f) {
       .artifacts = artifacts,
       .artifact_count = m.artifact_count,
       .workdir = m.workdir,
+      .open = m.open,
   };
   unlink_step(s);
   if (b->isolation == WIRE_PROCESS)
@@ -368,6 +383,20 @@ void steps_log(struct worker *k, uint64_t token, const char *text, size_t len) {
     e->log(e->ctx, s->owner, text, len);
 }
 
+static void take_checkpoint(struct worker *k, uint64_t token, const char *ref) {
+  const struct workers_events *e = &k->b->w->events;
+  const struct workers_step *s = find(k, token);
+  if (s)
+    e->checkpoint(e->ctx, s->owner, ref);
+  else /* its call waits for an answer */
+    wire_put_value(worker_out(k), WIRE_CHECKPOINTED, token, ERR_NOT_FOUND);
+}
+
+void workers_checkpointed(struct workers_step *s, int code) {
+  if (s->worker)
+    wire_put_value(worker_out(s->worker), WIRE_CHECKPOINTED, s->token, code);
+}
+
 void steps_event(struct worker *k, const struct wire_frame *f) {
   struct workers_events *e = &k->b->w->events;
   struct workers_step *s = f->token ? find(k, f->token) : NULL;
@@ -382,6 +411,10 @@ void steps_event(struct worker *k, const struct wire_frame *f) {
     rc = wire_get_log(f, &level, &text, &len, &err);
     if (rc == 0)
       steps_log(k, f->token, text, len);
+  } else if (f->type == WIRE_CHECKPOINT) {
+    rc = wire_get_checkpoint(f, &text, &err);
+    if (rc == 0)
+      take_checkpoint(k, f->token, text);
   } else if (f->type == WIRE_PROGRESS) {
     rc = wire_get_progress(f, &progress, &err);
     if (rc == 0 && s)
@@ -400,7 +433,9 @@ void steps_recalled(struct worker *k, const struct wire_frame *f) {
   uint64_t *tokens;
   size_t count;
   struct err err = {0};
-  if (wire_get_recalled(f, &tokens, &count, &err) < 0) {
+  int rc = k->remote ? err_set(&err, ERR_PROTOCOL, "a RECALLED that nobody asked for")
+                     : wire_get_recalled(f, &tokens, &count, &err);
+  if (rc < 0) {
     worker_kill(k, 0, "%.200s", err.text);
     return;
   }
@@ -410,6 +445,7 @@ void steps_recalled(struct worker *k, const struct wire_frame *f) {
     if (!s)
       continue;
     list_remove(&s->ring);
+    table_remove(&k->by_token, &s->by_token);
     k->count--;
     s->worker = NULL;
     s->began_at = s->kill_at = 0;
@@ -417,7 +453,7 @@ void steps_recalled(struct worker *k, const struct wire_frame *f) {
     k->b->pending_count++;
     workers_touch(k->b->w);
     if (s->cancel_class)
-      doom(s, (enum step_class)s->cancel_class, "cancelled before it began");
+      steps_doom(s, (enum step_class)s->cancel_class, "cancelled before it began");
   }
   free(tokens);
   if (k->retiring)
@@ -525,61 +561,4 @@ void steps_tick(struct backend *b) {
   }
   if (next)
     backend_want_tick(b, next);
-}
-
-/* ---- the worker is dead ---- */
-
-/* What its death means for a step that was inside the plugin. */
-static enum step_class judge(const struct worker *k, const struct workers_step *s, int signal,
-                             int exit_code, char *text, size_t size) {
-  if (s->cancel_class) {
-    snprintf(text, size, "%s",
-             s->cancel_class == STEP_TIMEOUT ? "the job ran out of its time" : "cancelled");
-    return (enum step_class)s->cancel_class;
-  }
-  if (k->killed && k->kill_token) {
-    snprintf(text, size, "the worker was killed because of another job");
-    return STEP_LOST;
-  }
-  if (k->killed) {
-    snprintf(text, size, "the worker was killed: %s", k->why);
-    return STEP_CRASHED;
-  }
-  struct wire_death death = {.signal = signal, .exit_code = exit_code};
-  return (enum step_class)wire_judge(&death, &s->limits, text, size);
-}
-
-/* Had the step begun? */
-static bool was_inside(const struct worker *k, const struct workers_step *s) {
-  if (k->b->isolation == WIRE_FORK)
-    return s->child != 0;
-  if (k->b->isolation == WIRE_PROCESS)
-    return atomic_load(&k->board->running) == s->token;
-  return true;
-}
-
-static void release(struct worker *k, uint64_t token) {
-  char path[4200];
-  snprintf(path, sizeof path, "%s/%s-%" PRIu64, k->b->w->work_root, k->b->o.name, token);
-  workers_release_workdir(k->b->w, path);
-}
-
-void steps_settle(struct worker *k, int signal, int exit_code) {
-  uint64_t folder = atomic_load(&k->board->folder);
-  if (folder)
-    release(k, folder);
-  list_for_each_safe(it, &k->steps) {
-    struct workers_step *s = container_of(it, struct workers_step, ring);
-    char text[900];
-    enum step_class class = STEP_LOST;
-    snprintf(text, sizeof text, "the worker ended before it came to the job");
-    if (s->child)
-      kill(-s->child, SIGKILL); /* it dies with the zygote; what it started might not */
-    if (was_inside(k, s))
-      class = judge(k, s, signal, exit_code, text, sizeof text);
-    else if (s->cancel_class)
-      class = (enum step_class)s->cancel_class;
-    release(k, s->token);
-    doom(s, class, text);
-  }
 }

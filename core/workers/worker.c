@@ -116,6 +116,7 @@ static bool take_hello(struct worker *k, const struct wire_frame *f, struct err 
   if (wire_get_hello(f, &m, err) < 0)
     return false;
   k->state = WORKER_CREATING;
+  k->remote = m.remote;
   backend_hello(k->b, &m);
   free(m.kinds);
   send_config(k);
@@ -163,6 +164,7 @@ static bool take_frame(struct worker *k, const struct wire_frame *f, struct err 
     return true;
   case WIRE_BEGAN:
   case WIRE_PROGRESS:
+  case WIRE_CHECKPOINT:
   case WIRE_LOG:
     steps_event(k, f);
     return true;
@@ -229,6 +231,7 @@ static void handle_closed(uv_handle_t *handle) {
   munmap(k->board, sizeof *k->board);
   wire_input_free(&k->in);
   buf_free(&k->out);
+  table_free(&k->by_token);
   free(k);
   b->worker_count--;
   if (b->removed && b->worker_count == 0 && list_empty(&b->doomed))

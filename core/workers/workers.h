@@ -45,8 +45,13 @@ enum step_class {
   STEP_CRASHED, /* the process ended by a signal or exit */
   STEP_TIMEOUT, /* wall time */
   STEP_LIMIT,   /* CPU time, address space, output size */
-  STEP_LOST,    /* never begun: the worker died before it reached this step.  Costs no attempt */
+  STEP_LOST,    /* never begun: the worker died before it reached this step.  Costs no attempt.
+                   Of a remote step: its worker died, and the step goes on with another */
 };
+
+/* Where a step begins: run(), or that call of a remote plugin (lathe/plugin.h's struct
+ * lathe_remote). */
+enum step_go { STEP_RUN, STEP_SUBMIT, STEP_FIND, STEP_POLL };
 
 struct step_limits { /* 0: none */
   int64_t wall_ms, cpu_ms;
@@ -66,6 +71,8 @@ struct step {  /* copied by workers_run, but for `owner` */
   struct step_limits limits;
   const struct step_input *inputs;
   size_t input_count;
+  enum step_go go; /* not STEP_RUN for a remote backend */
+  const char *ref; /* of STEP_POLL, as text */
 };
 
 struct step_artifact {
@@ -83,6 +90,8 @@ struct step_result {
   const struct step_artifact *artifacts;
   size_t artifact_count;
   const char *workdir; /* absolute; storage may move artifacts out of it.  NULL: none was made */
+  bool open;           /* of a remote step that failed: what it submitted may still be there */
+  bool inside;         /* STEP_LOST: it was inside the plugin, so it may be what ended the worker */
 };
 
 enum backend_state {
@@ -101,6 +110,8 @@ struct workers_events {
                    int64_t total);
   void (*log)(void *ctx, void *owner, const char *text,
               size_t len); /* whole lines, UTF-8 made valid */
+  /* A remote step's reference: to be answered by workers_checkpointed() once it is on disk. */
+  void (*checkpoint)(void *ctx, void *owner, const char *ref);
   /* The step is over.  The work folder may be used until workers_release_workdir(). */
   void (*done)(void *ctx, void *owner, const struct step_result *result);
   void *ctx;
@@ -154,6 +165,8 @@ bool backend_is_repeatable(const struct backend *b);
 /* Digest of what its results depend on besides the job; NULL before hello, and where a repeat may
  * give another result.  Of the worker that said hello last: ask when a step is handed over. */
 const char *backend_identity(const struct backend *b);
+/* It works by submit, find, poll, fetch and cancel, elsewhere. */
+bool backend_is_remote(const struct backend *b);
 const char *backend_isolation(const struct backend *b);    /* "fork", "process", "shared" */
 const char *const *backend_kinds(const struct backend *b); /* NULL-terminated; empty: not known */
 bool backend_does(const struct backend *b, const char *kind);
@@ -173,9 +186,12 @@ struct backend *workers_next(const struct workers *w,
 struct workers_step *workers_run(struct backend *b, const struct step *step);
 /* Asks once.  A forked child is killed (SIGKILL) at once, with all that it started; a resident
  * process is told, and killed 3 ms later if the step still runs; a shared worker is told and killed
- * past a grace of 2 s.  `done` comes with STEP_CANCELLED, unless it had just ended; never from
- * inside this call. */
+ * past a grace of 2 s.  A remote step's worker tells the remote first, and is not killed: it has
+ * other jobs, and limits its calls itself.  `done` comes with STEP_CANCELLED, unless it had just
+ * ended; never from inside this call. */
 void workers_cancel(struct workers_step *s);
+/* The reference that events.checkpoint told is on disk (0), or is not. */
+void workers_checkpointed(struct workers_step *s, int code);
 /* After `done`: the work folder may go (its path is removed on the thread pool, or reused). */
 void workers_release_workdir(struct workers *w, const char *workdir);
 

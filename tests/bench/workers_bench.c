@@ -74,7 +74,11 @@ static void open_bench(struct bench *b, const char *build, const char *plugin, i
   b->w = workers_new(&b->loop, &(struct workers_options){
                                    .worker_program = worker,
                                    .work_root = b->root,
-                                   .events = {on_changed, on_progress, on_log, on_done, b},
+                                   .events = {.changed = on_changed,
+                                              .progress = on_progress,
+                                              .log = on_log,
+                                              .done = on_done,
+                                              .ctx = b},
                                });
   b->b = workers_add(b->w, &(struct backend_options){.name = "bench",
                                                      .plugin_path = path,

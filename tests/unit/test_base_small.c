@@ -8,6 +8,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "base/sha256.h"
+#include "base/table.h"
 #include "base/units.h"
 
 #include <errno.h>
@@ -163,6 +164,32 @@ static void maps_do_not_grow_by_churn(void **state) {
   map_free(&m);
 }
 
+struct numbered {
+  int x;
+  struct table_node node;
+};
+
+static void tables(void **state) {
+  (void)state;
+  enum { MANY = 1000 };
+  static struct numbered all[MANY];
+  struct table t = {0};
+  const uint64_t first = UINT64_MAX - 10; /* the numbers may come to their end */
+  assert_null(table_get(&t, 1));
+  table_remove(&t, &all[0].node);
+  for (uint64_t i = 0; i < MANY; i++)
+    table_put(&t, &all[i].node, first + i * 3);
+  assert_int_equal(t.count, MANY);
+  for (uint64_t i = 0; i < MANY; i += 2)
+    table_remove(&t, &all[i].node);
+  table_remove(&t, &all[0].node);
+  assert_int_equal(t.count, MANY / 2);
+  for (uint64_t i = 0; i < MANY; i++)
+    assert_ptr_equal(table_get(&t, first + i * 3), i % 2 ? &all[i].node : NULL);
+  table_free(&t);
+  assert_null(table_get(&t, first));
+}
+
 static void units(void **state) {
   (void)state;
   int64_t v = 0;
@@ -230,7 +257,8 @@ int main(void) {
       cmocka_unit_test(errors),  cmocka_unit_test(ids_ascend_and_are_valid),
       cmocka_unit_test(bad_ids), cmocka_unit_test(lists),
       cmocka_unit_test(maps),    cmocka_unit_test(maps_do_not_grow_by_churn),
-      cmocka_unit_test(units),   cmocka_unit_test(hashes),
+      cmocka_unit_test(tables),  cmocka_unit_test(units),
+      cmocka_unit_test(hashes),
   };
   return cmocka_run_group_tests_name("base_small", tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "wire/death.h"
 #include "wire/messages.h"
+#include "wire/ref.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -51,20 +52,24 @@ static void put_one_of_each(struct buf *b) {
   const char *kinds[] = {"mesh", "preview"};
   uint64_t tokens[] = {5, 6, UINT64_MAX};
   struct wire_artifact artifacts[] = {{"a.txt", "text/plain", "/w/a.txt", "00ff", 3}};
-  wire_put_hello(
-      b, &(struct wire_hello){WIRE_VERSION, 42, "p", "1.0", "cpu", WIRE_FORK, 3, 1, kinds, 2});
+  wire_put_hello(b, &(struct wire_hello){WIRE_VERSION, 42, "p", "1.0", "cpu", WIRE_FORK, 3, 1,
+                                         kinds, 2, false});
   wire_put_config(b, &(struct wire_config){"local", "/w", 4, 500, -5, settings, 2}, NULL);
   wire_put_ready(b, kinds, 2);
   wire_put_refused(b, true, "why not");
-  wire_put_step(b, 7, &(struct wire_step){"01J", "mesh", NULL, "{}", 2, {1, 2, 3, 4, 5}, inputs, 2},
-                NULL);
+  wire_put_step(
+      b, 7,
+      &(struct wire_step){"01J", "mesh", NULL, "{}", 2, {1, 2, 3, 4, 5}, inputs, 2, WIRE_RUN, NULL},
+      NULL);
   wire_put_value(b, WIRE_CANCEL, 7, WIRE_TIMEOUT);
   wire_put_recalled(b, tokens, 3);
   wire_put_progress(b, 7, &(struct wire_progress){500, "faces", 3, 9});
   wire_put_log(b, 7, 1, "a\0b\n", 4);
-  wire_put_done(b, 7,
-                &(struct wire_done){WIRE_RETRY, 3100, 9, 10, "later", NULL, "/w/x", artifacts, 1},
-                NULL);
+  wire_put_checkpoint(b, 7, "there/1");
+  wire_put_done(
+      b, 7,
+      &(struct wire_done){WIRE_RETRY, 3100, 9, 10, "later", NULL, "/w/x", artifacts, 1, false},
+      NULL);
 }
 
 static void messages_survive_the_way(void **state) {
@@ -73,8 +78,8 @@ static void messages_survive_the_way(void **state) {
   struct wire_input in = {0};
   const char *kinds[] = {"mesh", "preview"};
   struct wire_hello hello;
-  wire_put_hello(
-      &b, &(struct wire_hello){WIRE_VERSION, 42, "p", "1.0", "cpu", WIRE_FORK, 3, 1, kinds, 2});
+  wire_put_hello(&b, &(struct wire_hello){WIRE_VERSION, 42, "p", "1.0", "cpu", WIRE_FORK, 3, 1,
+                                          kinds, 2, false});
   struct wire_frame f = only(&in, &b);
   assert_int_equal(f.type, WIRE_HELLO);
   assert_int_equal(wire_get_hello(&f, &hello, NULL), 0);
@@ -106,7 +111,9 @@ static void messages_survive_the_way(void **state) {
   struct wire_step step;
   buf_clear(&b);
   wire_put_step(
-      &b, 7, &(struct wire_step){"01J", "mesh", NULL, "{}", 2, {1, 2, 3, 4, 5}, inputs, 2}, NULL);
+      &b, 7,
+      &(struct wire_step){"01J", "mesh", NULL, "{}", 2, {1, 2, 3, 4, 5}, inputs, 2, WIRE_RUN, NULL},
+      NULL);
   f = only(&in, &b);
   assert_int_equal(f.token, 7);
   assert_int_equal(wire_get_step(&f, &step, NULL), 0);
@@ -118,19 +125,96 @@ static void messages_survive_the_way(void **state) {
   struct wire_done done;
   struct wire_artifact artifact = {"a.txt", "text/plain", "/w/a.txt", "00ff", INT64_MAX};
   buf_clear(&b);
-  wire_put_done(&b, UINT64_MAX,
-                &(struct wire_done){WIRE_RETRY, -1, 9, 10, "later", NULL, "/w/x", &artifact, 1},
-                NULL);
+  wire_put_done(
+      &b, UINT64_MAX,
+      &(struct wire_done){WIRE_RETRY, -1, 9, 10, "later", NULL, "/w/x", &artifact, 1, true}, NULL);
   f = only(&in, &b);
   assert_true(f.token == UINT64_MAX);
   assert_int_equal(wire_get_done(&f, &done, NULL), 0);
   assert_int_equal(done.code, -1);
+  assert_true(done.open);
   assert_string_equal(done.message, "later");
   assert_null(done.result_json);
   assert_true(done.artifacts[0].bytes == INT64_MAX);
   free(done.artifacts);
   buf_free(&b);
   wire_input_free(&in);
+}
+
+static void remote_steps_survive_the_way(void **state) {
+  (void)state;
+  struct buf b = {0};
+  struct wire_input in = {0};
+  struct wire_step step = {.job_id = "01J", .kind = "k", .spec_json = "{}", .go = WIRE_POLL};
+  struct err err = {0};
+  const char *ref;
+  wire_put_step(&b, 7, &step, NULL);
+  struct wire_frame f = only(&in, &b);
+  assert_int_equal(wire_get_step(&f, &step, &err), ERR_PROTOCOL); /* a poll for what? */
+  buf_clear(&b);
+  step.ref = "there/1";
+  wire_put_step(&b, 7, &step, NULL);
+  f = only(&in, &b);
+  assert_int_equal(wire_get_step(&f, &step, NULL), 0);
+  assert_int_equal(step.go, WIRE_POLL);
+  assert_string_equal(step.ref, "there/1");
+  buf_clear(&b);
+  step.go = WIRE_GOES;
+  wire_put_step(&b, 7, &step, NULL);
+  f = only(&in, &b);
+  assert_int_equal(wire_get_step(&f, &step, &err), ERR_PROTOCOL);
+  buf_clear(&b);
+  wire_put_checkpoint(&b, 7, "there/1");
+  f = only(&in, &b);
+  assert_int_equal(f.token, 7);
+  assert_int_equal(wire_get_checkpoint(&f, &ref, NULL), 0);
+  assert_string_equal(ref, "there/1");
+  buf_clear(&b);
+  wire_put_checkpoint(&b, 7, "");
+  f = only(&in, &b);
+  assert_int_equal(wire_get_checkpoint(&f, &ref, &err), ERR_PROTOCOL);
+  buf_clear(&b);
+  wire_put_hello(&b, &(struct wire_hello){.wire_version = WIRE_VERSION,
+                                          .plugin = "p",
+                                          .version = "1",
+                                          .device = "net",
+                                          .isolation = WIRE_FORK,
+                                          .remote = true});
+  struct wire_hello hello;
+  f = only(&in, &b);
+  assert_int_equal(wire_get_hello(&f, &hello, &err), ERR_PROTOCOL); /* a fork keeps no reference */
+  buf_free(&b);
+  wire_input_free(&in);
+}
+
+static void references_are_text_and_back(void **state) {
+  static const struct {
+    const char *bytes;
+    size_t len;
+    const char *text;
+  } rows[] = {
+      {"fc-01ABC", 8, "fc-01ABC"},
+      {"https://h/x y%20z", 17, "https://h/x y%20z"},
+      {"gr\xc3\xbc", 4, "gr\xc3\xbc"},
+      {"a\nb", 3, "base64:YQpi"},
+      {"\0", 1, "base64:AA=="},
+      {"\xff\xfe", 2, "base64://4="},
+      {"base64:x", 8, "base64:YmFzZTY0Ong="}, /* looks like ours */
+  };
+  size_t len;
+  (void)state;
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char *text = wire_ref_text(rows[i].bytes, rows[i].len);
+    assert_string_equal(text, rows[i].text);
+    char *bytes = wire_ref_bytes(text, &len);
+    assert_non_null(bytes);
+    assert_int_equal(len, rows[i].len);
+    assert_memory_equal(bytes, rows[i].bytes, len);
+    free(bytes);
+    free(text);
+  }
+  assert_null(wire_ref_bytes("base64:abc", &len));
+  assert_null(wire_ref_bytes("base64:a*c=", &len));
 }
 
 static int count_of[32];
@@ -147,7 +231,7 @@ static void frames_arrive_in_any_pieces(void **state) {
   for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
     struct wire_input in = {0};
     memset(count_of, 0, sizeof count_of);
-    assert_int_equal(feed(&in, b.data, b.len, pieces[i], count_types), 10);
+    assert_int_equal(feed(&in, b.data, b.len, pieces[i], count_types), 11);
     assert_int_equal(count_of[WIRE_DONE], 1);
     assert_int_equal(count_of[WIRE_LOG], 1);
     wire_input_free(&in);
@@ -200,6 +284,9 @@ static void decode(const struct wire_frame *f) {
   case WIRE_REFUSED:
     wire_get_refused(f, &again, &text, NULL);
     break;
+  case WIRE_CHECKPOINT:
+    wire_get_checkpoint(f, &text, NULL);
+    break;
   case WIRE_LOG:
     wire_get_log(f, &level, &text, &n, NULL);
     break;
@@ -216,7 +303,9 @@ static void truncated_payloads_are_refused(void **state) {
   struct err err = {0};
   (void)state;
   wire_put_step(
-      &b, 7, &(struct wire_step){"01J", "mesh", NULL, "{}", 2, {1, 2, 3, 4, 5}, inputs, 2}, NULL);
+      &b, 7,
+      &(struct wire_step){"01J", "mesh", NULL, "{}", 2, {1, 2, 3, 4, 5}, inputs, 2, WIRE_RUN, NULL},
+      NULL);
   struct wire_frame f = only(&in, &b);
   size_t whole = f.len;
   for (f.len = 0; f.len < whole; f.len++) {
@@ -335,6 +424,8 @@ static void deaths_are_judged(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(messages_survive_the_way),
+      cmocka_unit_test(remote_steps_survive_the_way),
+      cmocka_unit_test(references_are_text_and_back),
       cmocka_unit_test(frames_arrive_in_any_pieces),
       cmocka_unit_test(truncated_payloads_are_refused),
       cmocka_unit_test(garbage_does_no_harm),

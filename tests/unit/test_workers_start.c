@@ -24,7 +24,7 @@ static void faulty_plugins_are_refused(void **state) {
   expect_failure(PLUGINS "faulty_size.so", "has 40 bytes");
   expect_failure(PLUGINS "faulty_flags.so", "0x00400000");
   expect_failure(PLUGINS "faulty_symbol.so", "a_function_that_nobody_has");
-  expect_failure(PLUGINS "faulty_remote.so", "cannot run yet");
+  expect_failure(PLUGINS "faulty_remote.so", "must be LATHE_SHARED");
   expect_failure(PLUGINS "faulty_both.so", "exactly one of run and remote");
   expect_failure(PLUGINS "faulty_null.so", "no descriptor");
   expect_failure(PLUGINS "absent.so", "absent.so");

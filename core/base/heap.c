@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "jobs/heap.h"
+#include "base/heap.h"
 
 #include "base/mem.h"
 

@@ -3,8 +3,8 @@
  * A binary heap of nodes that lie inside larger structures and know their place,
  * so that one can be taken out of the middle.
  */
-#ifndef JOBS_HEAP_H
-#define JOBS_HEAP_H
+#ifndef BASE_HEAP_H
+#define BASE_HEAP_H
 
 #include <stdbool.h>
 #include <stddef.h>

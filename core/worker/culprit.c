@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/culprit.h"
+
+#include "base/mem.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+enum { STACK_SIZE = 64 << 10 };
+
+static const int fatal[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS, SIGTRAP};
+enum { FATAL_COUNT = sizeof fatal / sizeof *fatal };
+
+static struct wire_board *the_board;
+static struct sigaction before[FATAL_COUNT];
+static _Thread_local uint64_t working_for;
+
+static void on_fatal(int number, siginfo_t *info, void *context) {
+  (void)context;
+  if (working_for)
+    atomic_store(&the_board->culprit, working_for);
+  for (int i = 0; i < FATAL_COUNT; i++)
+    if (fatal[i] == number)
+      sigaction(number, &before[i], NULL);
+  /* A fault comes again when the instruction is tried again; what was sent has to be sent again. */
+  if (info->si_code <= 0)
+    raise(number);
+}
+
+static void on_exit_call(void) {
+  if (working_for)
+    atomic_store(&the_board->culprit, working_for);
+}
+
+void culprit_watch(struct wire_board *board) {
+  the_board = board;
+  for (int i = 0; i < FATAL_COUNT; i++) {
+    struct sigaction act = {.sa_sigaction = on_fatal,
+                            .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+    sigemptyset(&act.sa_mask);
+    sigaction(fatal[i], &act, &before[i]);
+  }
+  atexit(on_exit_call);
+}
+
+void culprit_thread(void) {
+  stack_t stack = {.ss_sp = mem_alloc(STACK_SIZE), .ss_size = STACK_SIZE};
+  sigaltstack(&stack, NULL); /* for as long as the thread lives, which is as long as the process */
+}
+
+void culprit_enter(uint64_t token) {
+  working_for = token;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A worker is dead: whom to blame among its steps, and what becomes of each.
+ *
+ *   FORK       each child is judged by the zygote; those that had no child yet are lost
+ *   PROCESS    the step that was inside the plugin; those sent ahead are lost
+ *   SHARED     all that were sent
+ *   remote     the step whose thread ended the process, if the board says so; the others go on with
+ *              the next worker, and it costs them nothing
+ */
+#include "workers/internal.h"
+
+#include "wire/death.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+
+/* What its death means for a step that was inside the plugin. */
+static enum step_class judge(const struct worker *k, const struct workers_step *s, int signal,
+                             int exit_code, char *text, size_t size) {
+  if (s->cancel_class) {
+    snprintf(text, size, "%s",
+             s->cancel_class == STEP_TIMEOUT ? "the job ran out of its time" : "cancelled");
+    return (enum step_class)s->cancel_class;
+  }
+  if (k->killed && k->kill_token) {
+    snprintf(text, size, "the worker was killed because of another job");
+    return STEP_LOST;
+  }
+  if (k->killed) {
+    snprintf(text, size, "the worker was killed: %s", k->why);
+    return STEP_CRASHED;
+  }
+  struct wire_death death = {.signal = signal, .exit_code = exit_code};
+  return (enum step_class)wire_judge(&death, &s->limits, text, size);
+}
+
+/* Had the step begun? */
+static bool was_inside(const struct worker *k, const struct workers_step *s) {
+  if (k->b->isolation == WIRE_FORK)
+    return s->child != 0;
+  if (k->b->isolation == WIRE_PROCESS)
+    return atomic_load(&k->board->running) == s->token;
+  return true;
+}
+
+/* Is it inside one of a remote worker's calls? */
+static bool in_a_call(const struct worker *k, const struct workers_step *s) {
+  for (int i = 0; i < WIRE_INSIDE_MAX; i++)
+    if (atomic_load(&k->board->inside[i]) == s->token)
+      return true;
+  return false;
+}
+
+static void release(struct worker *k, uint64_t token) {
+  char path[4200];
+  snprintf(path, sizeof path, "%s/%s-%" PRIu64, k->b->w->work_root, k->b->o.name, token);
+  workers_release_workdir(k->b->w, path);
+}
+
+/* Its reference, or its key, finds again what it has submitted. */
+static void settle_remote(struct worker *k, struct workers_step *s, int signal, int exit_code) {
+  char text[900];
+  enum step_class class = STEP_LOST;
+  s->inside = in_a_call(k, s);
+  if (s->inside)
+    release(k, s->token);
+  if (atomic_load(&k->board->culprit) == s->token) {
+    s->open = true;
+    class = judge(k, s, signal, exit_code, text, sizeof text);
+  } else {
+    snprintf(text, sizeof text, "the worker ended; the job goes on with the next one");
+  }
+  steps_doom(s, class, text);
+}
+
+static void settle(struct worker *k, struct workers_step *s, int signal, int exit_code) {
+  char text[900];
+  enum step_class class = STEP_LOST;
+  snprintf(text, sizeof text, "the worker ended before it came to the job");
+  if (s->child)
+    kill(-s->child, SIGKILL); /* it dies with the zygote; what it started might not */
+  if (was_inside(k, s))
+    class = judge(k, s, signal, exit_code, text, sizeof text);
+  else if (s->cancel_class)
+    class = (enum step_class)s->cancel_class;
+  release(k, s->token);
+  steps_doom(s, class, text);
+}
+
+void steps_settle(struct worker *k, int signal, int exit_code) {
+  uint64_t folder = atomic_load(&k->board->folder);
+  if (folder)
+    release(k, folder);
+  list_for_each_safe(it, &k->steps) {
+    struct workers_step *s = container_of(it, struct workers_step, ring);
+    if (k->remote)
+      settle_remote(k, s, signal, exit_code);
+    else
+      settle(k, s, signal, exit_code);
+  }
+}
