@@ -36,7 +36,7 @@ static void render_attempts(struct buf *b, const struct record_job *job) {
     put(b, ",\"ended_at\":");
     buf_put_json_time(b, a->ended_us);
     put(b, ",\"ref\":");
-    buf_put_json_str(b, a->ref);
+    buf_put_json_str(b, a->ref && *a->ref ? a->ref : NULL);
     put(b, ",\"error\":");
     put_json_or(b, a->error_json, "null");
     put(b, "}");

@@ -5,7 +5,8 @@
  *
  *   choose -> reserve (slot, memory, threads) -> started (slot is the workers') -> release
  *
- * Backends whose device is "net" compute elsewhere: they take nothing of the machine.
+ * Remote backends, and those whose device is "net", compute elsewhere: they take nothing of the
+ * machine.
  * A job larger than a whole budget may run when nobody else uses that budget.
  */
 #include "base/mem.h"
@@ -28,6 +29,7 @@ struct place *place_find(struct jobs *j, const char *name) {
   struct place *p = mem_alloc(sizeof *p);
   p->name = mem_dup(name);
   p->budget = find_budget(j, name);
+  list_init(&p->away);
   p->next = j->places;
   j->places = p;
   return p;
@@ -40,6 +42,8 @@ void budget_configure(struct jobs *j) {
 
 static bool is_local(const struct backend *b) {
   const char *device = backend_device(b);
+  if (backend_is_remote(b))
+    return false;
   return !device || strcmp(device, "net") != 0;
 }
 
@@ -65,6 +69,8 @@ static bool fits(void *ctx, struct backend *b) {
   struct place *p = place_find(j, backend_name(b));
   if (backend_room(b) - p->starting <= 0)
     return false;
+  if (remote_open(job) && !backend_is_remote(b))
+    return false; /* the name stands for something else by now */
   a->slot = true;
   bool local = is_local(b), other = j->hold && j->hold != job;
   bool memory = (!local || fits_into(j->o.memory, j->memory, job->memory)) &&
@@ -101,8 +107,11 @@ static bool anything(void *ctx, struct backend *b) {
 
 /* `a` NULL: whether or not there is room.  all_never: no backend where an attempt failed. */
 static struct backend *choose(struct job *job, struct asking *a, bool all_never, bool *hopeless) {
-  struct route_question q = {
-      .kind = job->lane->kind_name, .pin = job->lane->pin, .fits = a ? fits : anything, .ctx = a};
+  const struct attempt *open = remote_open(job);
+  struct route_question q = {.kind = job->lane->kind_name,
+                             .pin = open ? open->place->name : job->lane->pin,
+                             .fits = a ? fits : anything,
+                             .ctx = a};
   if (job->attempt_count == job->attempt_base)
     return routing_choose(job->j->routing, &q, hopeless);
   const char **names = failed_on(job, &q.avoid_count, &q.never_count);
@@ -143,7 +152,7 @@ enum fit budget_choose(struct job *job, int64_t now_us, struct backend **b) {
   *b = choose(job, &a, false, &hopeless);
   if (*b)
     return FIT_YES;
-  if (hopeless && job->attempt_count > job->attempt_base)
+  if (hopeless && (job->attempt_count > job->attempt_base || remote_open(job)))
     return FIT_NEVER;
   if (!a.memory && !a.threads)
     return FIT_NO_SLOT;
@@ -151,20 +160,30 @@ enum fit budget_choose(struct job *job, int64_t now_us, struct backend **b) {
   return FIT_NO_BUDGET;
 }
 
-void budget_reserve(struct job *job, struct backend *b) {
+static void take(struct job *job, struct place *p) {
   struct jobs *j = job->j;
-  struct place *p = place_find(j, backend_name(b));
-  if (j->hold == job)
-    j->hold = NULL;
   job->place = p;
-  job->local = is_local(b);
-  p->starting++;
   p->memory += job->memory;
   p->threads += job->threads;
   if (job->local) {
     j->memory += job->memory;
     j->threads += job->threads;
   }
+}
+
+void budget_reserve(struct job *job, struct backend *b) {
+  struct jobs *j = job->j;
+  struct place *p = place_find(j, backend_name(b));
+  if (j->hold == job)
+    j->hold = NULL;
+  job->local = is_local(b);
+  p->starting++;
+  take(job, p);
+}
+
+void budget_take_again(struct job *job, struct place *p) {
+  job->local = false;
+  take(job, p);
 }
 
 void budget_started(struct job *job) {

@@ -121,6 +121,7 @@ void jobs_cancel(struct jobs *j, const char *id, jobs_answered *answered, void *
   }
   switch ((enum phase)job->phase) {
   case PHASE_RUN:
+  case PHASE_AWAY: /* the worker that takes it up is told at once */
     cancel_running(job, answered, arg);
     break;
   case PHASE_WAIT:

@@ -6,7 +6,8 @@
  *                                \--grace over--> steps stopped, jobs queued again --> drained
  *                                                      \--LAST_MS, disk failing -----> drained
  *
- * At rest means: queued, and on disk as such.
+ * At rest means: queued, and on disk as such; or running elsewhere, with what finds it again on
+ * disk.  Such a job stays `running` and is taken up at the next start.
  */
 #include "jobs/private.h"
 #include "observe/log.h"
@@ -46,7 +47,7 @@ void drain_on_timer(uv_timer_t *t) {
   for (struct job *job; (job = map_next(&j->live, &pos));) {
     if (job->phase == PHASE_START || job->phase == PHASE_SUBMIT)
       job->give_back = job->state == JOB_RUNNING;
-    if (job->phase == PHASE_RUN) {
+    if (job->phase == PHASE_RUN && !job->remote) {
       job->give_back = true;
       run_stop(job);
     }

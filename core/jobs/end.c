@@ -59,7 +59,7 @@ enum {
 /* ---- outcomes ---- */
 
 static char *problem(const struct verdict *v, const char *detail, const char *backend,
-                     bool retryable) {
+                     bool retryable, bool open) {
   struct buf b = {0};
   buf_puts(&b, "{\"type\":\"/problems/");
   buf_puts(&b, v->slug);
@@ -72,6 +72,8 @@ static char *problem(const struct verdict *v, const char *detail, const char *ba
     buf_puts(&b, ",\"backend\":");
     buf_put_json_str(&b, backend);
   }
+  if (open)
+    buf_puts(&b, ",\"submission\":\"unknown\"");
   buf_putc(&b, '}');
   return buf_take(&b);
 }
@@ -90,8 +92,17 @@ static struct outcome *conclude(struct job *job, enum job_state state) {
 static void fail(struct job *job, enum job_state state, const struct verdict *v, const char *detail,
                  bool retryable) {
   struct outcome *out = conclude(job, state);
-  out->error_json = problem(v, detail, out->with_attempt ? job_last(job)->place->name : NULL,
-                            retryable);
+  struct attempt *last = out->with_attempt ? job_last(job) : NULL;
+  struct buf text = {0};
+  if (last && last->open) {
+    buf_printf(&text, "%s. Backend %s may still have it under the %s %s",
+               detail && detail[0] ? detail : v->detail, last->place->name,
+               last->ref[0] ? "reference" : "key", last->ref[0] ? last->ref : remote_key(job));
+    detail = text.data;
+  }
+  out->error_json = problem(v, detail, last ? last->place->name : NULL, retryable,
+                            last && last->open);
+  buf_free(&text);
 }
 
 /* Queued again; `counts`: the attempt is one of those that the limit is about. */
@@ -157,6 +168,8 @@ static void judge(struct job *job, const struct step_result *r) {
     fail(job, JOB_CANCELLED, &verdicts[STEP_CANCELLED], NULL, true);
   else if (job->give_back && stopped)
     again(job, &verdicts[STEP_LOST], "the server shut down", true, false, 0);
+  else if (r->open && v->next == NEXT) /* another backend would do it a second time */
+    fail(job, JOB_FAILED, v, r->message, true);
   else if (v->next == FAIL || v->next == STOP)
     fail(job, v->next == STOP ? JOB_CANCELLED : JOB_FAILED, v, r->message, v->next == STOP);
   else if (v->next == BACK && ++job->lost < LOST_MAX)
@@ -222,11 +235,18 @@ static void adopt(struct job *job, const struct step_result *r) {
  * result is. */
 void end_result(struct job *job, const struct step_result *r) {
   struct jobs *j = job->j;
+  struct step_result crashed = {.class = STEP_CRASHED, .message = r->message, .open = true};
+  if (r->class == STEP_LOST && job->remote && (r->open || job->go != STEP_SUBMIT)) {
+    if (remote_survives(job, r))
+      return;
+    r = &crashed;
+  }
   struct meter *meter = jobs_meter(j, job->place, job->lane);
   job->step = NULL;
   budget_release(job);
   output_flush(job);
   metric_observe(meter->run_seconds, clock_wall_us() - job_last(job)->started_us);
+  job_last(job)->open = job->remote && r->open;
   if (r->class == STEP_OK) {
     keep_result(job, r);
     if (r->artifact_count > 0) {
@@ -313,6 +333,8 @@ void end_save(struct job *job) {
     attempt.state = out->attempt_state;
     attempt.ended_us = out->ended_us;
     attempt.error_json = out->error_json;
+    if (attempt.ref && !*attempt.ref)
+      attempt.ref = NULL; /* one may be on its way to the disk */
   }
   if (out->state == JOB_QUEUED)
     save_back(job, out->with_attempt ? &attempt : NULL);

@@ -15,17 +15,21 @@
  *                            |       v            |
  *                          BACK <- verdict -> ADOPT -> END -> gone
  *
+ *   RUN --its worker died--> AWAY --a worker is there--> RUN       of remote attempts: remote.c
+ *
  * What a client's cancellation meets, and what comes of it:
  *
- *   phase     on cancel                      then
- *   SUBMIT    (not there yet: unknown job)
- *   WAIT      out of the queue, END          cancelled; the attempt never was
+ *   phase     on cancel                    then
+ *   SUBMIT    (unknown job)
+ *   WAIT      out of the queue, END        cancelled; the attempt never was
  *   DELAY     likewise
- *   START     noted                          on disk: END as cancelled; disk failed: END from
- * queued RUN       the worker is told             CANCELLED or any failure: cancelled; OK:
- * completed ADOPT     waits                          completed: the answer is a conflict END waits
- * as it ends: answered so BACK      noted                          on disk: END as cancelled CLEAN
- * noted                          END as cancelled
+ *   START     noted                        on disk: END as cancelled; disk failed: likewise
+ *   RUN       the worker is told           any failure: cancelled; OK: completed
+ *   AWAY      noted                        as RUN, once a worker is there
+ *   ADOPT     waits                        completed: the answer is a conflict
+ *   END       waits                        as it ends: answered so
+ *   BACK      noted                        on disk: END as cancelled
+ *   CLEAN     noted                        END as cancelled, or AWAY
  *
  * Each job reaches END at most once, and leaves it only when the store has its end on disk.
  */
@@ -41,12 +45,18 @@ enum { RETRY_FIRST_MS = 100, RETRY_LAST_MS = 5000, WINDOW_MS = 2000 };
 
 /* ---- bookkeeping ---- */
 
-static bool at_rest(enum phase phase) {
-  return phase == PHASE_WAIT || phase == PHASE_DELAY;
+/* A remote attempt goes on without us, and is found again by what is on disk. */
+static bool at_rest(const struct job *job, enum phase phase) {
+  return phase == PHASE_WAIT || phase == PHASE_DELAY || phase == PHASE_AWAY ||
+         (phase == PHASE_RUN && job->remote);
+}
+
+bool job_at_rest(const struct job *job) {
+  return at_rest(job, (enum phase)job->phase);
 }
 
 void job_set_phase(struct job *job, enum phase phase) {
-  job->j->busy += at_rest((enum phase)job->phase) - at_rest(phase);
+  job->j->busy += at_rest(job, (enum phase)job->phase) - at_rest(job, phase);
   job->phase = (uint8_t)phase;
 }
 
@@ -215,6 +225,7 @@ int jobs_new(struct jobs **out, uv_loop_t *loop, struct store *store, struct sto
   init_timer(j, &j->retry_timer);
   init_timer(j, &j->retention_timer);
   init_timer(j, &j->drain_timer);
+  init_timer(j, &j->away_timer);
   retention_arm(j);
   *out = j;
   return 0;
@@ -285,20 +296,19 @@ static void on_closed(uv_handle_t *h) {
 /* Does no callback of the store or of storage come for it any more? */
 static bool nothing_due(const struct job *job) {
   bool unsaved = job->phase == PHASE_END || job->phase == PHASE_BACK;
-  return at_rest((enum phase)job->phase) || job->phase == PHASE_RUN ||
-         (unsaved && job->link.next != &job->link);
+  return job_at_rest(job) || job->phase == PHASE_RUN || (unsaved && job->link.next != &job->link);
 }
 
 void jobs_free(struct jobs *j) {
-  uv_timer_t *timers[] = {&j->delay_timer, &j->flush_timer, &j->retry_timer, &j->retention_timer,
-                          &j->drain_timer};
+  uv_timer_t *timers[] = {&j->delay_timer,     &j->flush_timer, &j->retry_timer,
+                          &j->retention_timer, &j->drain_timer, &j->away_timer};
   size_t pos = 0;
   j->closing = true;
   j->workers = NULL;
   for (struct job *job; (job = map_next(&j->live, &pos));) {
     if (!nothing_due(job))
       continue;
-    if (at_rest((enum phase)job->phase))
+    if (job->phase == PHASE_WAIT || job->phase == PHASE_DELAY)
       queue_remove(job);
     answer_waiters(job, ERR_BUSY, JOB_QUEUED);
     job_free(job);

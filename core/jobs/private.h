@@ -20,6 +20,7 @@ enum phase {
   PHASE_DELAY,  /* queued, not before a time */
   PHASE_START,  /* the commit of its attempt is under way; its slot is reserved */
   PHASE_RUN,    /* a worker has it */
+  PHASE_AWAY,   /* running elsewhere, and no worker here looks after it: remote.c */
   PHASE_ADOPT,  /* its outputs move into storage */
   PHASE_END,    /* the commit of its end is under way */
   PHASE_BACK,   /* the commit that queues it again is under way */
@@ -31,6 +32,7 @@ struct place { /* a backend's name, for ever, and what is reserved on it */
   int starting;                             /* attempts whose start is being committed */
   int64_t memory, threads;                  /* reserved */
   const struct jobs_backend_budget *budget; /* NULL: none */
+  struct list away;                         /* jobs that it has, though it is not there now */
   struct meter *meters;
   struct place *next;
 };
@@ -72,10 +74,12 @@ struct lane {              /* jobs that the same backends may take: (kind, pin) 
 struct attempt {
   const struct place *place;
   int64_t started_us, ended_us;
-  char *ref, *error_json; /* owned, or NULL */
+  char *ref;        /* owned; of a remote attempt: "" until there is one.  NULL: not remote */
+  char *error_json; /* owned, or NULL */
   int number;
   enum job_state state;
   bool never; /* failed for good there: not on this backend again */
+  bool open;  /* it is over, but what it submitted may not be */
 };
 
 struct outcome {                /* how an attempt or a job ended, kept until it is on disk */
@@ -120,6 +124,8 @@ struct job {
   bool cancel;    /* a client asked for it */
   bool give_back; /* drain: queue it again */
   bool local;     /* `place` computes on this machine */
+  bool remote;    /* the attempt under way is remote */
+  bool resumed;   /* that attempt may have submitted already: find it before */
   bool recovered; /* from an earlier life; its exclusions may be too strict */
   uint8_t lost;   /* steps in a row that never began */
   int64_t num, rank;
@@ -131,6 +137,9 @@ struct job {
   struct attempt *attempts;
   struct place *place; /* where memory and threads are reserved */
   struct workers_step *step;
+  uint32_t steps;  /* handed over so far: tells a step from an earlier one */
+  uint8_t go;      /* enum step_go of the last one */
+  int64_t away_us; /* since when it is in PHASE_AWAY */
   struct outcome *out;
   struct output *output;
   jobs_answered *answered; /* of the submit or retry; NULL once answered */
@@ -188,7 +197,7 @@ struct jobs {
   int64_t sweep_before_us;
   bool sweep_more;
 
-  uv_timer_t delay_timer, flush_timer, retry_timer, retention_timer, drain_timer;
+  uv_timer_t delay_timer, flush_timer, retry_timer, retention_timer, drain_timer, away_timer;
   int open_handles;
   int64_t requests; /* of control.c, that wait for the store */
   struct metric *queued_gauge, *running_gauge;
@@ -247,12 +256,17 @@ bool budget_elsewhere(struct job *job);
 void budget_reserve(struct job *job, struct backend *b); /* with a slot */
 void budget_started(struct job *job);                    /* the slot is the workers' matter now */
 void budget_release(struct job *job);
+/* Of an attempt of an earlier life: it has its place, and no slot. */
+void budget_take_again(struct job *job, struct place *p);
 
 /* ---- run.c: from the queue to a worker ---- */
 void run_dispatch(struct jobs *j);
 void run_launch(struct job *job); /* the attempt is on disk */
 void run_stop(struct job *job);   /* asks the worker to stop it, once */
-void run_pause(struct jobs *j);   /* the disk failed: no start before the retry timer */
+/* The attempt goes on where it is: PHASE_AWAY until its backend is there. */
+void run_hand_over(struct job *job, struct backend *b);
+struct step_limits run_limits(const struct job *job);
+void run_pause(struct jobs *j); /* the disk failed: no start before the retry timer */
 
 /* ---- end.c: results ---- */
 void end_result(struct job *job, const struct step_result *r);
@@ -262,6 +276,22 @@ void end_no_backend(struct job *job);                    /* every backend refuse
 void end_save(struct job *job);                          /* again, after the disk failed */
 void end_gone(struct job *job, enum job_state state);    /* answers, forgets and frees */
 void end_rest(struct job *job); /* queued on disk: into the queue, unless it was cancelled */
+
+/* ---- remote.c: jobs whose work is elsewhere ---- */
+/* The job has a new attempt, on b: which submission is it about? */
+void remote_attempt(struct job *job, const struct backend *b);
+/* Where its step begins. */
+enum step_go remote_go(const struct job *job);
+/* The name of the submission; valid until the next call. */
+const char *remote_key(const struct job *job);
+/* The last attempt left a submission of which nobody knows what became: only there may it go on. */
+const struct attempt *remote_open(const struct job *job);
+void remote_away(struct job *job);
+void remote_recovered(struct job *job);
+/* Its worker is gone: true when the attempt goes on elsewhere in time, with what it has. */
+bool remote_survives(struct job *job, const struct step_result *r);
+void remote_resume(struct jobs *j); /* those whose backend is there again */
+void remote_on_checkpoint(void *ctx, void *owner, const char *ref);
 
 /* ---- output.c: progress and log ---- */
 void output_progress(struct job *job, int permille, const char *what, int64_t current,
@@ -273,6 +303,7 @@ void output_on_timer(uv_timer_t *t);
 
 /* ---- jobs.c ---- */
 void job_set_phase(struct job *job, enum phase phase);
+bool job_at_rest(const struct job *job); /* the disk has all that is to be known of it */
 void job_set_state(struct job *job, enum job_state state);
 void job_count(struct job *job, int by); /* in the numbers of its state */
 /* jobs_free was called: frees the job, and true.  For callbacks that come late. */

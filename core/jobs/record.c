@@ -51,6 +51,8 @@ static void copy_attempts(struct job *job, const struct record_job *r) {
     /* Ours, so compact; inside a string the quotes would be escaped. */
     a->never = from->state == JOB_FAILED && from->error_json &&
                strstr(from->error_json, "\"retryable\":false");
+    a->open = from->ref && from->error_json &&
+              strstr(from->error_json, "\"submission\":\"unknown\"");
   }
 }
 
@@ -109,7 +111,7 @@ void outcome_free(struct outcome *out) {
 /* The job is in no queue and nobody else will call about it. */
 void job_free(struct job *job) {
   struct jobs *j = job->j;
-  if (job->phase != PHASE_WAIT && job->phase != PHASE_DELAY)
+  if (!job_at_rest(job))
     j->busy--;
   job_count(job, -1);
   list_remove(&job->link);

@@ -5,6 +5,7 @@
  *   queued, never started -----------------------------------------> queue
  *   queued, started before --outputs removed-----------------------> queue
  *   running ------------------outputs removed, attempt ends (on disk)--> queue
+ *   running elsewhere --------outputs removed--------------------------> goes on (remote.c)
  *
  * Outputs without a commit can only be those of an attempt that was not recorded
  * as completed, so they go before the job may run again.
@@ -28,6 +29,7 @@ static int take(void *ctx, const struct record_job *r) {
   job->recovered = true;
   if (r->state == JOB_RUNNING) {
     job_set_state(job, JOB_RUNNING);
+    job->remote = job_last(job) && job_last(job)->ref;
     t->running++;
   } else {
     t->queued++;
@@ -49,7 +51,9 @@ static void on_clean(void *arg, int code, const struct err *err) {
     struct job *job = container_of(it, struct job, link);
     if (job_orphaned(job))
       continue;
-    if (job->state == JOB_RUNNING)
+    if (job->remote)
+      remote_recovered(job);
+    else if (job->state == JOB_RUNNING)
       end_give_back(job, "the server stopped while the attempt was running");
     else
       end_rest(job);

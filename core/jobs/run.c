@@ -19,10 +19,15 @@
 /* So many heads of a lane may step aside; past that the lane waits for them. */
 enum { STUCK_MAX = 64 };
 
+/* What an attempt that goes on gets at least, though its time may be over: it may have come to its
+ * end while nobody looked. */
+enum { GO_ON_LEAST_MS = 30000 };
+
 /* ---- start ---- */
 
 /* The start is not on disk: as if it had not been tried. */
 static void undo_start(struct job *job) {
+  free(job_last(job)->ref);
   job->attempt_count--;
   budget_started(job);
   budget_release(job);
@@ -58,6 +63,7 @@ static void start(struct job *job, struct backend *b, int64_t now_us) {
   budget_reserve(job, b);
   queue_served(j, job->client);
   struct attempt *a = job_add_attempt(job, job->place, now_us);
+  remote_attempt(job, b);
   struct record_attempt record = job_attempt_record(a);
   struct store_event_in event = {EVENT_STARTED, event_started(job, a, &j->scratch)};
   job_set_phase(job, PHASE_START);
@@ -101,7 +107,8 @@ static bool may_step_aside(const struct job *job, enum fit fit) {
     return false;
   if (fit == FIT_NO_BUDGET)
     return !j->hold || j->hold == job;
-  return job->attempt_count > job->attempt_base; /* others may use what it avoids */
+  /* Others may use what it avoids, or need not wait for what it is bound to. */
+  return job->attempt_count > job->attempt_base || remote_open(job);
 }
 
 static void one_round(struct jobs *j) {
@@ -124,7 +131,10 @@ static void one_round(struct jobs *j) {
 }
 
 void run_dispatch(struct jobs *j) {
-  if (!j->workers || j->draining || j->paused || j->queued == 0)
+  if (!j->workers || j->draining)
+    return;
+  remote_resume(j);
+  if (j->paused || j->queued == 0)
     return;
   if (j->dispatching) {
     j->again = true;
@@ -144,7 +154,7 @@ static int64_t first_set(int64_t a, int64_t b) {
   return a > 0 ? a : b;
 }
 
-static struct step_limits limits_of(const struct job *job) {
+struct step_limits run_limits(const struct job *job) {
   const struct jobs *j = job->j;
   const struct route_options *route = routing_route(j->routing, job->lane->kind_name);
   const struct step_limits *all = &j->o.limits;
@@ -183,7 +193,19 @@ static const char *write_spec(const struct job *job, struct buf *b) {
   return b->data;
 }
 
-static void hand_over(struct job *job, struct backend *b) {
+/* A step's limits; an attempt that goes on has used some of its time, but gets some all the same.
+ */
+static struct step_limits limits_left(const struct job *job) {
+  struct step_limits l = run_limits(job);
+  if (job->go == STEP_RUN || job->go == STEP_SUBMIT || l.wall_ms == 0)
+    return l;
+  int64_t left = l.wall_ms - (clock_wall_us() - job_last(job)->started_us) / 1000;
+  int64_t least = l.wall_ms < GO_ON_LEAST_MS ? l.wall_ms : GO_ON_LEAST_MS;
+  l.wall_ms = left > least ? left : least;
+  return l;
+}
+
+void run_hand_over(struct job *job, struct backend *b) {
   struct jobs *j = job->j;
   size_t count = (size_t)job->input_count;
   struct step_input *inputs = mem_array(count + 1, sizeof *inputs);
@@ -192,19 +214,23 @@ static void hand_over(struct job *job, struct backend *b) {
     storage_blob_path(j->storage, job->inputs[i].sha256, paths + i * PATH_MAX);
     inputs[i] = (struct step_input){.name = job->inputs[i].name, .path = paths + i * PATH_MAX};
   }
+  job->go = (uint8_t)remote_go(job);
   struct step step = {
       .owner = job,
       .job_id = job->id,
       .kind = job->lane->kind_name,
-      .idem_key = job->id,
+      .idem_key = remote_key(job),
       .spec_json = write_spec(job, &j->scratch),
       .attempt = job_last(job)->number,
-      .limits = limits_of(job),
+      .limits = limits_left(job),
       .inputs = inputs,
       .input_count = count,
+      .go = (enum step_go)job->go,
+      .ref = job->go == STEP_POLL ? job_last(job)->ref : NULL,
   };
   cache_handed_over(job, b);
   job_set_phase(job, PHASE_RUN);
+  job->steps++;
   job->step = workers_run(b, &step);
   free(paths);
   free(inputs);
@@ -216,8 +242,15 @@ void run_launch(struct job *job) {
   if (job->started_us == 0)
     job->started_us = job_last(job)->started_us;
   budget_started(job);
-  if (!job->cancel && !job->give_back && b && backend_state(b) == BACKEND_READY) {
-    hand_over(job, b);
+  bool goes_on = job->remote && remote_go(job) != STEP_SUBMIT; /* there is something to stop */
+  if ((!job->cancel || goes_on) && !job->give_back && b && backend_state(b) == BACKEND_READY) {
+    run_hand_over(job, b);
+    if (job->cancel)
+      run_stop(job);
+    return;
+  }
+  if (goes_on) {
+    remote_away(job);
     return;
   }
   budget_release(job);
@@ -257,6 +290,10 @@ static void on_done(void *ctx, void *owner, const struct step_result *result) {
 }
 
 struct workers_events jobs_worker_events(struct jobs *j) {
-  return (struct workers_events){
-      .changed = on_changed, .progress = on_progress, .log = on_log, .done = on_done, .ctx = j};
+  return (struct workers_events){.changed = on_changed,
+                                 .progress = on_progress,
+                                 .log = on_log,
+                                 .checkpoint = remote_on_checkpoint,
+                                 .done = on_done,
+                                 .ctx = j};
 }

@@ -64,10 +64,10 @@ static void settle_remote(struct worker *k, struct workers_step *s, int signal, 
   char text[900];
   enum step_class class = STEP_LOST;
   s->inside = in_a_call(k, s);
+  s->open = true;
   if (s->inside)
     release(k, s->token);
   if (atomic_load(&k->board->culprit) == s->token) {
-    s->open = true;
     class = judge(k, s, signal, exit_code, text, sizeof text);
   } else {
     snprintf(text, sizeof text, "the worker ended; the job goes on with the next one");

@@ -90,8 +90,8 @@ struct step_result {
   const struct step_artifact *artifacts;
   size_t artifact_count;
   const char *workdir; /* absolute; storage may move artifacts out of it.  NULL: none was made */
-  bool open;           /* of a remote step that failed: what it submitted may still be there */
-  bool inside;         /* STEP_LOST: it was inside the plugin, so it may be what ended the worker */
+  bool open;   /* of a remote step that failed or was lost: what it submitted may still be there */
+  bool inside; /* STEP_LOST: it was inside the plugin, so it may be what ended the worker */
 };
 
 enum backend_state {

@@ -35,6 +35,7 @@ struct backend {
   enum backend_state state;
   const char *kinds[5];
   int slots, running;
+  bool remote;
 };
 
 struct workers_step {
@@ -44,7 +45,10 @@ struct workers_step {
   char job_id[27], kind[20], spec[600];
   int attempt;
   struct step_limits limits;
+  enum step_go go;
+  char key[60], ref[60];
   bool cancelled;
+  int answers, answer; /* of its checkpoints */
 };
 
 enum { BACKENDS_MAX = 4 };
@@ -65,6 +69,12 @@ const char *backend_device(const struct backend *b) {
 }
 enum backend_state backend_state(const struct backend *b) {
   return b->state;
+}
+bool backend_is_remote(const struct backend *b) {
+  return b->remote;
+}
+const char *backend_message(const struct backend *b) {
+  return b->state == BACKEND_READY ? NULL : "as the test says";
 }
 const char *const *backend_kinds(const struct backend *b) {
   return b->kinds;
@@ -101,11 +111,14 @@ struct backend *workers_next(const struct workers *w, const struct backend *prev
 }
 struct workers_step *workers_run(struct backend *b, const struct step *step) {
   struct workers_step *s = mem_alloc(sizeof *s);
-  assert_true(b->running < b->slots);
+  assert_true(b->running < b->slots || step->go > STEP_SUBMIT);
   s->b = b;
   s->owner = step->owner;
   s->attempt = step->attempt;
   s->limits = step->limits;
+  s->go = step->go;
+  snprintf(s->key, sizeof s->key, "%s", step->idem_key ? step->idem_key : "");
+  snprintf(s->ref, sizeof s->ref, "%s", step->ref ? step->ref : "");
   snprintf(s->job_id, sizeof s->job_id, "%.26s", step->job_id);
   snprintf(s->kind, sizeof s->kind, "%s", step->kind);
   snprintf(s->spec, sizeof s->spec, "%s", step->spec_json);
@@ -116,6 +129,10 @@ struct workers_step *workers_run(struct backend *b, const struct step *step) {
 }
 void workers_cancel(struct workers_step *s) {
   s->cancelled = true;
+}
+void workers_checkpointed(struct workers_step *s, int code) {
+  s->answers++;
+  s->answer = code;
 }
 void workers_release_workdir(struct workers *w, const char *workdir) {
   (void)w, (void)workdir;
