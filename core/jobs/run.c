@@ -228,7 +228,8 @@ void run_hand_over(struct job *job, struct backend *b) {
       .go = (enum step_go)job->go,
       .ref = job->go == STEP_POLL ? job_last(job)->ref : NULL,
   };
-  cache_handed_over(job, b);
+  if (job->go == STEP_RUN || job->go == STEP_SUBMIT) /* else another one may have begun it */
+    cache_handed_over(job, b);
   job_set_phase(job, PHASE_RUN);
   job->steps++;
   job->step = workers_run(b, &step);
