@@ -145,6 +145,10 @@ static int32_t echo(struct lathe_job *job, const struct lathe_request *r, const 
 static int32_t run(void *self, struct lathe_job *job, const struct lathe_request *r) {
   (void)self;
   json_error_t why;
+  if (strcmp(r->kind, "echo") != 0) {
+    host->error(job, "this plugin does jobs of the kind echo only");
+    return LATHE_BAD_INPUT;
+  }
   json_t *spec = json_loads(r->spec, 0, &why);
   if (!spec) {
     host->error(job, why.text);
