@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#include "child.h"
+
+#include "check.h"
+#include "wire/death.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct child child_start(void (*fn)(void *), void *arg, int output_fd) {
+  pid_t self = getpid();
+  fflush(NULL); /* or the child would print it again */
+  struct child c = {.pid = fork(), .pidfd = -1};
+  if (c.pid < 0) {
+    perror("lathe-plugin-check: no process could be started");
+    exit(2);
+  }
+  if (c.pid == 0) {
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != self)
+      _exit(1);
+    if (output_fd >= 0) {
+      dup2(output_fd, STDOUT_FILENO);
+      dup2(output_fd, STDERR_FILENO);
+      setvbuf(stdout, NULL, _IOLBF, 0);
+    }
+    fn(arg);
+    fflush(NULL);
+    _exit(0); /* no exit handlers: foreign libraries' have hung before */
+  }
+  setpgid(c.pid, c.pid); /* whoever comes first */
+  c.pidfd = (int)syscall(SYS_pidfd_open, c.pid, 0);
+  return c;
+}
+
+struct ending child_wait(struct child *c, int64_t until) {
+  struct pollfd p = {.fd = c->pidfd, .events = POLLIN};
+  struct ending e = {0};
+  int status = 0;
+  for (;;) {
+    int64_t left = until - now_ms();
+    int n = poll(&p, 1, left > 0 ? (int)left : 0);
+    if (n > 0)
+      break;
+    if (n == 0 && now_ms() >= until) {
+      e.late = true;
+      break;
+    }
+  }
+  kill(-c->pid, SIGKILL); /* the late one, and what a dead one left running */
+  while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR)
+    ;
+  close(c->pidfd);
+  if (WIFSIGNALED(status))
+    e.signal = WTERMSIG(status);
+  else
+    e.exit_code = WEXITSTATUS(status);
+  return e;
+}
+
+struct ending child_run(void (*fn)(void *), void *arg, int64_t limit_ms) {
+  struct child c = child_start(fn, arg, -1);
+  return child_wait(&c, now_ms() + limit_ms);
+}
+
+static void execute(void *arg) {
+  char *const *argv = arg;
+  execv(argv[0], argv);
+  fprintf(stderr, "%s cannot be started: %s\n", argv[0], strerror(errno));
+  fflush(stderr);
+  _exit(127);
+}
+
+struct ending child_program(char *const *argv, int64_t limit_ms, struct buf *out) {
+  char piece[4096];
+  ssize_t n;
+  off_t at = 0;
+  int fd = memfd_create("output", MFD_CLOEXEC);
+  struct child c = child_start(execute, (void *)(uintptr_t)argv, fd);
+  struct ending e = child_wait(&c, now_ms() + limit_ms);
+  while ((n = pread(fd, piece, sizeof piece, at)) > 0) {
+    buf_put_utf8(out, piece, (size_t)n);
+    at += n;
+  }
+  close(fd);
+  while (out->len && out->data[out->len - 1] == '\n')
+    out->data[--out->len] = '\0';
+  if (!out->data)
+    buf_puts(out, "");
+  return e;
+}
+
+bool ending_is_clean(const struct ending *e) {
+  return !e->late && e->signal == 0 && e->exit_code == 0;
+}
+
+const char *ending_text(const struct ending *e) {
+  static char text[200];
+  if (e->late)
+    snprintf(text, sizeof text, "did not end in time");
+  else if (e->signal)
+    snprintf(text, sizeof text, "died by %s", wire_signal_word(e->signal));
+  else
+    snprintf(text, sizeof text, "ended its process with exit code %d", e->exit_code);
+  return text;
+}
