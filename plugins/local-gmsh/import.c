@@ -112,9 +112,14 @@ static int32_t check(struct task *t) {
   return LATHE_OK;
 }
 
-static int32_t choose_size(struct task *t) {
+/* Elements along the diagonal where a mesh asks for no size. */
+static double per_diagonal(const struct task *t) {
+  return t->params.per_diagonal > 0 ? t->params.per_diagonal : 25;
+}
+
+int32_t import_size(struct task *t) {
   double finest = t->geometry.diagonal / (t->solid ? 2000 : 5000);
-  double share = t->solid                      ? 1 / 25.0
+  double share = t->solid                      ? 1 / per_diagonal(t)
                  : t->params.relative_size > 0 ? t->params.relative_size
                                                : t->params.step_size;
   t->size = t->params.max_size > 0 ? t->params.max_size : t->geometry.diagonal * share;
@@ -156,8 +161,7 @@ int32_t import_model(struct task *t) {
   measure(t, &t->geometry);
   names_take(&t->names);
   t->import_seconds = task_now() - began;
-  rc = check(t);
-  return rc == LATHE_OK ? choose_size(t) : rc;
+  return check(t);
 }
 
 bool import_again(struct task *t, bool heal, struct geometry *g, struct outcome *o) {

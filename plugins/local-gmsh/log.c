@@ -38,6 +38,19 @@ void log_begin(void) {
   started = true;
 }
 
+/* The text of an error; NULL where the line is none. */
+static const char *error_in(const char *line) {
+  if (strncmp(line, "Error", 5) != 0 && strncmp(line, "Fatal", 5) != 0)
+    return strstr(line, "I'm busy");
+  const char *colon = strchr(line, ':');
+  return colon ? colon + 1 + (colon[1] == ' ') : line;
+}
+
+static bool says_where(const char *text) {
+  return strstr(text, "intersection (") || strstr(text, " surface ") || strstr(text, " curve ");
+}
+
+/* The first, or the first that says where if the very first does not. */
 void log_first_error(char *text, size_t size) {
   char **lines = NULL;
   size_t count = 0;
@@ -45,12 +58,9 @@ void log_first_error(char *text, size_t size) {
   text[0] = '\0';
   gmshLoggerGet(&lines, &count, &e);
   for (size_t i = 0; e == 0 && i < count; i++) {
-    if (!text[0] && (strncmp(lines[i], "Error", 5) == 0 || strncmp(lines[i], "Fatal", 5) == 0)) {
-      const char *colon = strchr(lines[i], ':');
-      snprintf(text, size, "%s", colon ? colon + 1 + (colon[1] == ' ') : lines[i]);
-    } else if (!text[0] && strstr(lines[i], "I'm busy")) {
-      snprintf(text, size, "I'm busy");
-    }
+    const char *error = error_in(lines[i]);
+    if (error && (!text[0] || (says_where(error) && !says_where(text))))
+      snprintf(text, size, "%s", error);
     gmshFree(lines[i]);
   }
   gmshFree(lines);

@@ -4,6 +4,7 @@
  * checked types and ranges; what depends on two of them at once is checked here.
  */
 #include "picture.h"
+#include "plan.h"
 #include "task.h"
 
 #include <jansson.h>
@@ -57,6 +58,24 @@ static void fill_preview(struct params *p, const json_t *params) {
                          : 0;
 }
 
+/* How the parts of a score count where the job does not say; see docs/meshing.md. */
+static const double WEIGHTS[SCORE_PARTS] = {0.5, 0.15, 0.15, 0.1, 0.1};
+
+static void fill_search(struct params *p, const json_t *params) {
+  const char *strategy = json_string_value(json_object_get(params, "strategy"));
+  const char *order = json_string_value(json_object_get(params, "strategy_order"));
+  p->search = !strategy || strcmp(strategy, "fast") == 0 ? SEARCH_FAST
+              : strcmp(strategy, "exhaustive") == 0      ? SEARCH_EXHAUSTIVE
+                                                         : SEARCH_NAMED;
+  snprintf(p->strategy, sizeof p->strategy, "%s", strategy ? strategy : "fast");
+  snprintf(p->order_of, sizeof p->order_of, "%s", order ? order : "");
+  p->deterministic = bool_of(params, "deterministic", false);
+  p->time_budget = real_of(params, "time_budget", 0);
+  p->wishes.target = (uint64_t)real_of(params, "target_elements", 0);
+  p->wishes.threshold = real_of(params, "score_threshold", 1);
+  memcpy(p->wishes.weight, WEIGHTS, sizeof WEIGHTS);
+}
+
 static void fill(struct params *p, const json_t *params, int default_threads) {
   *p = (struct params){
       .max_size = real_of(params, "max_size_mm", 0),
@@ -71,10 +90,91 @@ static void fill(struct params *p, const json_t *params, int default_threads) {
       .binary = bool_of(params, "binary", true),
   };
   fill_preview(p, params);
+  fill_search(p, params);
   if (p->curvature == 0 && bool_of(params, "curvature_adaptive", false))
-    p->curvature = 12;
+    p->curvature = CURVATURE_ADAPTIVE;
   if (p->threads <= 0)
     p->threads = default_threads;
+}
+
+/* The weights of a score, by its parts' names. */
+static bool read_weights(struct task *t, const json_t *weights) {
+  const char *key;
+  json_t *v;
+  double sum = 0;
+  json_object_foreach((json_t *)weights, key, v) {
+    int part = 0;
+    while (part < SCORE_PARTS && strcmp(key, SCORE_NAMES[part]) != 0)
+      part++;
+    if (part == SCORE_PARTS)
+      task_fail(t, LATHE_BAD_INPUT,
+                "score_weights: %s is no part of a score; there are sicn, gamma, angle, volume and "
+                "count",
+                key);
+    else if (!json_is_number(v) || json_number_value(v) < 0 || json_number_value(v) > 1000)
+      task_fail(t, LATHE_BAD_INPUT, "score_weights: %s must be a number from 0 to 1000", key);
+    else
+      t->params.wishes.weight[part] = json_number_value(v);
+  }
+  for (int i = 0; i < SCORE_PARTS; i++)
+    sum += t->params.wishes.weight[i];
+  if (!(sum > 0))
+    task_fail(t, LATHE_BAD_INPUT, "score_weights: one of them must be above 0");
+  return t->code == LATHE_OK;
+}
+
+static bool read_search(struct task *t, const json_t *params) {
+  const json_t *weights = json_object_get(params, "score_weights");
+  const json_t *original = json_object_get(params, "quality_params");
+  if (json_is_object(original) && !quality_params_read(t, original))
+    return false;
+  return !json_is_object(weights) || read_weights(t, weights);
+}
+
+static bool known_strategies(struct task *t) {
+  char name[32];
+  const char *at = t->params.order_of;
+  while (*at) {
+    size_t n = strcspn(at, ",");
+    snprintf(name, sizeof name, "%.*s", (int)n, at);
+    if (!plan_known(name)) {
+      task_fail(t, LATHE_BAD_INPUT,
+                "strategy_order: there is no strategy \"%s\"; the choices of "
+                "`strategy` but fast and exhaustive are meant, with commas between them",
+                name);
+      return false;
+    }
+    at += n + (at[n] == ',');
+  }
+  return true;
+}
+
+/* What depends on several parameters at once. */
+static void settle(struct task *t, const json_t *params) {
+  struct params *p = &t->params;
+  if (!known_strategies(t))
+    return;
+  if (p->order_of[0] && p->search != SEARCH_EXHAUSTIVE)
+    task_fail(t, LATHE_BAD_INPUT,
+              "strategy_order says what strategy=exhaustive tries; the job asks "
+              "for strategy=%s",
+              p->strategy);
+  if (p->search != SEARCH_FAST &&
+      (choice_of(params, "algorithm_2d", ALGORITHM_2D) != 6 ||
+       choice_of(params, "algorithm_3d", ALGORITHM_3D) != 1 || !bool_of(params, "optimise", true)))
+    task_fail(t, LATHE_BAD_INPUT,
+              "algorithm_2d, algorithm_3d and optimise are for strategy=fast; "
+              "strategy=%s brings its own: leave them out, or name another strategy",
+              p->strategy);
+  if (p->deterministic && p->search != SEARCH_EXHAUSTIVE &&
+      (strstr(p->strategy, "hxt") || (p->search == SEARCH_FAST && p->algorithm_3d == 10)))
+    task_fail(t, LATHE_BAD_INPUT,
+              "deterministic: HXT's tetrahedra depend on where in memory things "
+              "lie; ask for a strategy with delaunay instead");
+  if (p->deterministic && p->search != SEARCH_EXHAUSTIVE && p->threads > 1) {
+    task_warn(t, "deterministic: meshed with one thread instead of %d", p->threads);
+    p->threads = 1;
+  }
 }
 
 bool params_read(struct task *t, int default_threads) {
@@ -91,7 +191,9 @@ bool params_read(struct task *t, int default_threads) {
   } else {
     snprintf(t->name, sizeof t->name, "%s", name);
     fill(&t->params, json_object_get(spec, "params"), default_threads);
-    if (t->params.max_size > 0 && t->params.min_size > t->params.max_size)
+    if (t->solid && read_search(t, json_object_get(spec, "params")))
+      settle(t, json_object_get(spec, "params"));
+    if (t->code == LATHE_OK && t->params.max_size > 0 && t->params.min_size > t->params.max_size)
       task_fail(t, LATHE_BAD_INPUT, "min_size_mm (%g) is above max_size_mm (%g): swap or drop one",
                 t->params.min_size, t->params.max_size);
   }

@@ -9,6 +9,7 @@
 #include "task.h"
 
 #include <gmshc.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +41,7 @@ static void set_options(void) {
     double value;
   } NUMBERS[] = {
       {"General.NumThreads", 1},   {"General.AbortOnError", 0},   {"General.Terminal", 1},
-      {"General.Verbosity", 4},    {"General.ExpertMode", 1},     {"General.SaveOptions", 0},
+      {"General.Verbosity", 2},    {"General.ExpertMode", 1},     {"General.SaveOptions", 0},
       {"General.SaveSession", 0},  {"General.NoPopup", 1},        {"General.DetachedMenu", 0},
       {"Geometry.OCCParallel", 0}, {"Geometry.AutoCoherence", 1}, {"Mesh.Optimize", 0},
       {"Mesh.OptimizeNetgen", 0},
@@ -83,16 +84,36 @@ static void plugin_destroy(void *self) {
   free(self);
 }
 
+/* The plugin ends by itself before the host ends it, so that there is time to say what was found.
+ */
+static double end_of(const struct task *t) {
+  double host = (double)t->request->deadline_ms / 1000, own = t->began + t->params.time_budget;
+  double left = host - t->began;
+  if (t->request->deadline_ms <= 0)
+    host = 0;
+  else
+    host -= fmin(fmax(left / 10, fmin(1, left / 3)), 20);
+  if (t->params.time_budget <= 0)
+    return host;
+  return host > 0 ? fmin(host, own) : own;
+}
+
 static int32_t work(struct task *t, const struct plugin *p) {
   struct outcome o = {0};
   struct rung chosen;
   int32_t rc;
   if (!params_read(t, p->threads))
     return t->code;
+  t->end = end_of(t);
   task_stage(t, STAGE_IMPORT);
   if ((rc = sniff_input(t)) != LATHE_OK || (rc = import_model(t)) != LATHE_OK ||
-      (rc = rung_climb(t, &o, &chosen)) != LATHE_OK)
+      (rc = import_size(t)) != LATHE_OK || (rc = size_for_target(t)) != LATHE_OK)
     return rc;
+  rc = t->solid && t->params.search == SEARCH_EXHAUSTIVE ? portfolio_run(t, &o, &chosen)
+                                                         : rung_climb(t, &o, &chosen);
+  if (rc != LATHE_OK)
+    return rc;
+  size_compare(t, &o);
   return result_deliver(t, &o, &chosen);
 }
 
@@ -106,7 +127,7 @@ static int32_t plugin_run(void *self, struct lathe_job *job, const struct lathe_
       .job = job,
       .request = request,
       .solid = strcmp(request->kind, "mesh") == 0,
-      .relay = -1,
+      .relay = RELAY_HOST,
       .began = task_now(),
   };
   int32_t rc = work(t, p);
@@ -120,7 +141,7 @@ static int32_t plugin_run(void *self, struct lathe_job *job, const struct lathe_
 static const struct lathe_plugin PLUGIN = {
     LATHE_PLUGIN_INIT,
     .name = "local-gmsh",
-    .version = LATHE_VERSION,
+    .version = LATHE_VERSION "+gmsh" GMSH_API_VERSION,
     .summary = "Surface previews and tetrahedral meshes of CAD files, with Gmsh on this machine",
     .license = "GPL-2.0-or-later",
     .kinds = KINDS,

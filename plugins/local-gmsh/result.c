@@ -4,6 +4,7 @@
  * small.
  */
 #include "files.h"
+#include "score.h"
 #include "task.h"
 
 #include <gmshc.h>
@@ -44,19 +45,60 @@ static void put_quality(struct out *o, const struct task *t, const struct outcom
              (size_t)r->poor);
 }
 
+static void put_measures(struct out *o, const struct attempt *a) {
+  out_printf(o,
+             ",\"tetrahedra\":%llu,\"nodes\":%llu,\"sicn_min\":%.6g,\"sicn_mean\":%.6g,"
+             "\"sicn_p1\":%.6g,\"sicn_p5\":%.6g,\"gamma_min\":%.6g,"
+             "\"min_dihedral_angle\":%.6g,\"volume_error\":%.6g,\"score\":%.6f,"
+             "\"original_score\":%.4f,\"score_parts\":{",
+             (unsigned long long)a->tetrahedra, (unsigned long long)a->nodes, a->sicn_min,
+             a->sicn_mean, a->sicn_p1, a->sicn_p5, a->gamma_min, a->angle_min, a->volume_error,
+             a->score, score_original(a));
+  for (int i = 0, n = 0; i < SCORE_PARTS; i++)
+    if (a->part[i] >= 0)
+      out_printf(o, "%s\"%s\":%.4f", n++ ? "," : "", SCORE_NAMES[i], a->part[i]);
+  out_text(o, "}");
+}
+
 static void put_attempts(struct out *o, const struct task *t) {
   out_text(o, "\"attempts\":[");
   for (size_t i = 0; i < t->attempt_count; i++) {
     const struct attempt *a = &t->attempts[i];
-    out_printf(o, "%s{\"strategy\":\"%s\",\"seconds\":%.4f,\"accepted\":%s", i ? "," : "",
-               a->strategy, a->seconds, a->reason == REASON_NONE ? "true" : "false");
+    out_printf(o, "%s{\"strategy\":\"%s\",\"seconds\":%.4f,\"accepted\":%s,\"chosen\":%s",
+               i ? "," : "", a->strategy, a->seconds, a->reason == REASON_NONE ? "true" : "false",
+               a->chosen ? "true" : "false");
+    if (a->scored)
+      put_measures(o, a);
     if (a->reason != REASON_NONE) {
       out_printf(o, ",\"reason\":\"%s\",\"detail\":", REASON_NAMES[a->reason]);
       out_json_string(o, a->text);
     }
-    out_text(o, "}");
+    out_text(o, ",\"phases\":{");
+    for (int s = 0, n = 0; s < STAGE_WRITE; s++)
+      if (a->phase[s] > 0)
+        out_printf(o, "%s\"%s\":%.4f", n++ ? "," : "", STAGE_NAMES[s], a->phase[s]);
+    out_text(o, "}}");
   }
   out_text(o, "],");
+}
+
+/* How the choice was made. */
+static void put_search(struct out *o, const struct task *t) {
+  static const char *const SEARCHES[] = {"fast", "exhaustive", "named"};
+  const struct params *p = &t->params;
+  out_printf(o, "\"search\":\"%s\",\"partial\":%s,\"deterministic\":%s,\"random_seed\":%d,",
+             SEARCHES[p->search], t->partial ? "true" : "false",
+             p->deterministic ? "true" : "false", RANDOM_SEED);
+  for (size_t i = 0; i < t->attempt_count; i++)
+    if (t->attempts[i].chosen && t->attempts[i].scored)
+      out_printf(o, "\"score\":%.6f,\"original_score\":%.4f,", t->attempts[i].score,
+                 score_original(&t->attempts[i]));
+  out_text(o, "\"score_weights\":{");
+  for (int i = 0; i < SCORE_PARTS; i++)
+    out_printf(o, "%s\"%s\":%g", i ? "," : "", SCORE_NAMES[i], p->wishes.weight[i]);
+  out_text(o, "},");
+  if (p->wishes.target)
+    out_printf(o, "\"target_elements\":%llu,", (unsigned long long)p->wishes.target);
 }
 
 static void put_seconds(struct out *o, const struct task *t, const struct outcome *r) {
@@ -68,14 +110,19 @@ static void put_seconds(struct out *o, const struct task *t, const struct outcom
 }
 
 static void put_options(struct out *o, const struct task *t, const struct rung *r) {
+  static const char *const FINISHES[] = {"none", "optimised", "polished"};
   out_printf(
       o,
       "\"options\":{\"max_size\":%.9g,\"min_size\":%.9g,\"curvature\":%d,\"circle_points\":%d,"
       "\"algorithm_2d\":%d,",
-      t->size, t->params.min_size, r->curvature, r->circle_points, r->algorithm_2d);
+      t->size * (r->finer > 0 ? r->finer : 1), t->params.min_size, r->curvature, r->circle_points,
+      r->algorithm_2d);
   if (t->solid)
-    out_printf(o, "\"algorithm_3d\":%d,\"optimise\":%s,\"element_order\":%d,", r->algorithm_3d,
-               t->params.optimise ? "true" : "false", t->params.order);
+    out_printf(o,
+               "\"algorithm_3d\":%d,\"optimise\":%s,\"finish\":\"%s\",\"element_order\":%d,"
+               "\"regions\":%zu,",
+               r->algorithm_3d, r->finish != FINISH_RAW ? "true" : "false", FINISHES[r->finish],
+               t->params.order, t->params.region_count);
   out_printf(o, "\"heal\":%s},\"threads\":%d,", r->heal || t->params.heal ? "true" : "false",
              t->params.threads);
 }
@@ -132,6 +179,8 @@ static bool write_result(struct task *t, const struct outcome *r, const struct r
   out_printf(&o, ",\"mesh_volume\":%.9g,", r->volume);
   put_counts(&o, t, r);
   put_quality(&o, t, r);
+  if (t->solid)
+    put_search(&o, t);
   put_attempts(&o, t);
   put_seconds(&o, t, r);
   put_options(&o, t, chosen);

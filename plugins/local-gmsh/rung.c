@@ -14,6 +14,9 @@
  */
 #include "rung.h"
 
+#include "ends.h"
+#include "mesh.h"
+#include "score.h"
 #include "task.h"
 
 #include <errno.h>
@@ -32,49 +35,56 @@ struct note { /* what goes through the pipe; an outcome follows where stage is S
   int32_t permille, stage;
 };
 
-static bool write_all(int fd, const void *data, size_t len) {
-  const char *p = data;
-  while (len) {
-    ssize_t n = write(fd, p, len);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n <= 0)
-      return false;
-    p += n;
-    len -= (size_t)n;
-  }
-  return true;
-}
-
-static bool read_all(int fd, void *data, size_t len) {
-  char *p = data;
-  while (len) {
-    ssize_t n = read(fd, p, len);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n <= 0)
-      return false;
-    p += n;
-    len -= (size_t)n;
-  }
-  return true;
-}
-
 void rung_relay_progress(int fd, int permille, int stage) {
   struct note note = {permille, stage};
-  write_all(fd, &note, sizeof note);
+  ends_write(fd, &note, sizeof note);
 }
 
+static void note_attempt(struct task *t, const struct rung *r, const struct outcome *o,
+                         double began) {
+  struct attempt *a = &t->attempts[t->attempt_count++];
+  *a = (struct attempt){.reason = o->reason};
+  snprintf(a->strategy, sizeof a->strategy, "%s", r->name);
+  snprintf(a->text, sizeof a->text, "%.*s", (int)sizeof a->text - 1, o->text);
+  memcpy(a->phase, o->seconds, sizeof a->phase);
+  a->phase[STAGE_IMPORT] = t->import_seconds;
+  a->seconds = t->import_seconds + task_now() - began;
+  if (o->code == LATHE_OK) {
+    a->chosen = true;
+    if (t->solid)
+      score_attempt(a, o, &t->params.wishes);
+  }
+}
+
+static bool mesh_solid(struct task *t, const struct rung *r, struct mesh *m, struct outcome *o) {
+  if (!volume_faces(t, r, o) || !volume_fill(t, r, o))
+    return false;
+  for (int level = FINISH_OPTIMISED; level <= (int)r->finish; level++)
+    if (!volume_improve(t, (enum finish)level, o))
+      return false;
+  return volume_check(t, m, o);
+}
+
+/* A mesh is noted before it is written: what it writes lists what was tried. */
 static void rung_here(struct task *t, const struct rung *r, bool import, struct outcome *o) {
   struct geometry healed = t->geometry;
+  struct mesh m = {0};
+  double began = task_now();
+  size_t count = t->attempt_count;
   if (import && !import_again(t, r->heal || t->params.heal, &healed, o))
     return;
   log_begin();
   strategy_apply(t, r);
-  if (t->solid)
-    volume_mesh(t, r, o);
-  else
+  if (!t->solid) {
     surface_mesh(t, r, o);
+    return;
+  }
+  if (mesh_solid(t, r, &m, o)) {
+    note_attempt(t, r, o, began);
+    volume_write(t, &m, o);
+    t->attempt_count = count; /* the climber notes it with its whole time */
+  }
+  mesh_free(&m);
 }
 
 /* Never returns. */
@@ -87,8 +97,8 @@ static void child_main(struct task *t, const struct rung *r, bool import, int fd
   t->relay = fd;
   rung_here(t, r, import, &o);
   fflush(NULL);
-  write_all(fd, &end, sizeof end);
-  write_all(fd, &o, sizeof o);
+  ends_write(fd, &end, sizeof end);
+  ends_write(fd, &o, sizeof o);
   _exit(0);
 }
 
@@ -104,10 +114,10 @@ static bool follow(struct task *t, int fd, double until, struct outcome *o, bool
     if (n <= 0)
       continue;
     struct note note;
-    if (!read_all(fd, &note, sizeof note))
+    if (!ends_read(fd, &note, sizeof note))
       return true;
     if (note.stage == STAGES) {
-      *got = read_all(fd, o, sizeof *o);
+      *got = ends_read(fd, o, sizeof *o);
       return true;
     }
     if (note.stage >= 0 && note.stage < STAGES && note.permille > t->permille)
@@ -119,17 +129,15 @@ static bool follow(struct task *t, int fd, double until, struct outcome *o, bool
 
 /* Half of the time that is left, so that there is some for the next; all of it for the last. */
 static double deadline_of(const struct task *t, bool last) {
-  double now = task_now(), end = (double)t->request->deadline_ms / 1000;
-  if (t->request->deadline_ms <= 0 || end <= now || last)
-    return 0; /* the host's own limit ends it */
-  return now + (end - now) / 2;
+  double now = task_now();
+  return t->end <= 0 || last ? t->end : now + (t->end - now) / 2;
 }
 
 static void rung_in_child(struct task *t, const struct rung *r, bool import, bool last,
                           struct outcome *o) {
   int fds[2], status = 0;
   bool got = false;
-  double until = deadline_of(t, last);
+  double began = task_now(), until = deadline_of(t, last);
   pid_t self = getpid();
   if (pipe(fds) < 0) {
     rung_here(t, r, import, o); /* better than not at all */
@@ -155,56 +163,93 @@ static void rung_in_child(struct task *t, const struct rung *r, bool import, boo
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
     ;
   if (!in_time)
-    outcome_fail(o, REASON_TIME, "it took more than half of the job's time");
+    outcome_fail(o, REASON_TIME, "it was stopped after %.1f s, for want of time",
+                 task_now() - began);
   else if (!got && WIFSIGNALED(status))
     outcome_fail(o, REASON_CRASH, "Gmsh crashed (%s)", strsignal(WTERMSIG(status)));
   else if (!got)
     outcome_fail(o, REASON_CRASH, "Gmsh ended without a result");
 }
 
-static void note_attempt(struct task *t, const struct rung *r, const struct outcome *o,
-                         double began) {
-  struct attempt *a = &t->attempts[t->attempt_count++];
-  *a = (struct attempt){.seconds = task_now() - began, .reason = o->reason};
-  snprintf(a->strategy, sizeof a->strategy, "%s", r->name);
-  snprintf(a->text, sizeof a->text, "%.*s", (int)sizeof a->text - 1, o->text);
-  memcpy(a->phase, o->seconds, sizeof a->phase);
-  if (o->code == LATHE_OK) {
-    a->chosen = true;
-    return;
-  }
+/* One line: Gmsh's own thousands cost more than a small mesh. */
+static void tell(struct task *t, const struct outcome *o) {
+  const struct attempt *a = &t->attempts[t->attempt_count - 1];
+  const double *s = o->seconds;
   char line[400];
-  snprintf(line, sizeof line, "strategy \"%s\" was turned down after %.2f s: %s", r->name,
-           a->seconds, a->text);
+  if (a->reason == REASON_NONE)
+    snprintf(line, sizeof line,
+             "strategy \"%s\": %llu nodes, %llu %s in %.3f s (import %.3f, edges %.3f, faces %.3f, "
+             "volume %.3f)",
+             a->strategy, (unsigned long long)o->nodes,
+             (unsigned long long)(t->solid ? o->tetrahedra : o->triangles),
+             t->solid ? "tetrahedra" : "triangles", a->seconds, t->import_seconds, s[STAGE_EDGES],
+             s[STAGE_FACES], s[STAGE_VOLUME] + s[STAGE_OPTIMISE]);
+  else
+    snprintf(line, sizeof line, "strategy \"%s\" was turned down after %.2f s: %s", a->strategy,
+             a->seconds, a->text);
   t->host->log(t->host, t->job, 1, line);
 }
 
-/* What the user reads when nothing worked. */
-static int32_t give_up(struct task *t, const struct outcome *first, const struct outcome *last) {
-  const struct outcome *o = last->reason == REASON_VOLUME || last->reason >= REASON_PART ? last
-                                                                                         : first;
-  char tried[300] = "";
+/* The attempt that says most about why: what is true of the part or the disk whatever is tried,
+ * then what is left when all else works, then the first. */
+static const struct attempt *telling(const struct task *t) {
+  static const int32_t ORDER[] = {REASON_WRITE, REASON_PART, REASON_VOLUME};
+  for (size_t k = 0; k < sizeof ORDER / sizeof *ORDER; k++)
+    for (size_t i = t->attempt_count; i-- > 0;)
+      if (t->attempts[i].reason == ORDER[k])
+        return &t->attempts[i];
+  return &t->attempts[0];
+}
+
+/* What the user can do about it. */
+static const char *advice(const struct task *t, const struct attempt *a) {
+  if (t->params.search == SEARCH_NAMED)
+    return "Try strategy=exhaustive, which tries them all, or another max_size_mm";
+  switch (a->reason) {
+  case REASON_TIME:
+    return "Give it more time (timeout_s), or ask for a larger max_size_mm";
+  case REASON_VOLUME:
+    return "Ask for a smaller max_size_mm or for curvature=24";
+  case REASON_CRASH:
+    return "Try another max_size_mm or heal=true, or export the part again from the CAD program";
+  default:
+    return "Try another max_size_mm, or repair the part there in the CAD program and export it "
+           "again";
+  }
+}
+
+int32_t rung_give_up(struct task *t) {
+  const struct attempt *a = telling(t);
+  char tried[400] = "";
+  if (t->attempt_count == 0)
+    return task_fail(t, LATHE_BAD_INPUT, "%s: no strategy could be tried", t->name);
   for (size_t i = 0; i < t->attempt_count; i++) {
     size_t len = strlen(tried);
     snprintf(tried + len, sizeof tried - len, "%s%s", i ? ", " : "", t->attempts[i].strategy);
   }
-  if (o->reason == REASON_WRITE)
-    return task_fail(t, LATHE_RETRY, "%s", o->text);
-  if (o->reason == REASON_PART)
-    return task_fail(t, LATHE_BAD_INPUT, "%s: %s", t->name, o->text);
-  return task_fail(
-      t, LATHE_BAD_INPUT,
-      "%s could not be meshed: %s. Tried: %s. Try another max_size_mm, or repair the part in "
-      "the CAD program and export it again",
-      t->name, o->text, tried);
+  if (a->reason == REASON_WRITE)
+    return task_fail(t, LATHE_RETRY, "%s", a->text);
+  if (a->reason == REASON_PART)
+    return task_fail(t, LATHE_BAD_INPUT, "%s: %s", t->name, a->text);
+  return task_fail(t, LATHE_BAD_INPUT, "%s could not be meshed: %s. Tried: %s. %s", t->name,
+                   a->text, tried, advice(t, a));
+}
+
+/* Worth climbing on? */
+static bool is_final(const struct task *t, const struct outcome *o) {
+  return o->reason == REASON_WRITE || o->reason == REASON_PART ||
+         (o->reason == REASON_TIME && t->params.deterministic) ||
+         (t->end > 0 && task_now() > t->end);
 }
 
 int32_t rung_climb(struct task *t, struct outcome *o, struct rung *chosen) {
   struct rung rungs[RUNGS_MAX];
   size_t n = strategy_list(t, rungs);
-  struct outcome first = {0};
   bool isolate = t->request->attempt > 1 || t->import_seconds > ISOLATE_PAST ||
                  (t->solid && t->format == FORMAT_STL);
+  if (n == 0)
+    return task_fail(t, LATHE_BAD_INPUT, "strategy %s is none for a %s file", t->params.strategy,
+                     FORMAT_NAMES[t->format]);
   for (size_t i = 0; i < n; i++) {
     bool volume = i > 0 && o->reason == REASON_VOLUME;
     if (i > 0 && rungs[i].only_volume != volume)
@@ -219,12 +264,11 @@ int32_t rung_climb(struct task *t, struct outcome *o, struct rung *chosen) {
     note_attempt(t, &rungs[i], o, began);
     if (t->host->cancelled(t->job))
       return task_fail(t, LATHE_CANCELLED, "cancelled");
+    tell(t, o);
     if (o->code == LATHE_OK)
       return LATHE_OK;
-    if (t->attempt_count == 1)
-      first = *o;
-    if (o->reason == REASON_WRITE || o->reason == REASON_PART)
+    if (is_final(t, o))
       break;
   }
-  return give_up(t, &first, o);
+  return rung_give_up(t);
 }

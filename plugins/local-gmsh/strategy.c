@@ -2,6 +2,7 @@
  *
  * The ladder: what is tried, in which order.  The measurements behind it are in the README.
  */
+#include "plan.h"
 #include "task.h"
 
 #include <gmshc.h>
@@ -11,14 +12,14 @@
 #define DELAUNAY  5
 #define KEEP      (-1) /* as the job asks */
 
-struct step {
+struct ladder_step {
   struct rung rung;
   bool solid, surface; /* for which kinds */
   bool cad, stl;       /* for which files */
   bool if_curvature;   /* only where the job asks for curvature */
 };
 
-static const struct step STEPS[] = {
+static const struct ladder_step STEPS[] = {
     {{.name = "as asked", .algorithm_2d = KEEP, .curvature = KEEP}, true, true, true, false, false},
     /* 12 edges a turn lose 4.5% of a round's volume, 24 lose 1.1%, 30 lose 0.7%. */
     {{.name = "rounder",
@@ -57,8 +58,10 @@ static const struct step STEPS[] = {
 
 size_t strategy_list(const struct task *t, struct rung rungs[RUNGS_MAX]) {
   size_t n = 0;
+  if (t->params.search == SEARCH_NAMED)
+    return plan_find(t, t->params.strategy, &rungs[0]);
   for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS && n < RUNGS_MAX; i++) {
-    const struct step *s = &STEPS[i];
+    const struct ladder_step *s = &STEPS[i];
     struct rung r = s->rung;
     if (!(t->solid ? s->solid : s->surface) || !(t->format == FORMAT_STL ? s->stl : s->cad) ||
         (s->if_curvature && t->params.curvature == 0) ||
@@ -71,6 +74,7 @@ size_t strategy_list(const struct task *t, struct rung rungs[RUNGS_MAX]) {
     if (r.circle_points == 0)
       r.circle_points = t->solid ? 12 : t->params.circle_points;
     r.algorithm_3d = t->params.algorithm_3d;
+    r.finish = t->params.optimise ? FINISH_OPTIMISED : FINISH_RAW;
     rungs[n++] = r;
   }
   return n;
@@ -85,20 +89,21 @@ void strategy_apply(const struct task *t, const struct rung *r) {
       {"Mesh.MaxNumThreads1D", t->params.threads},
       {"Mesh.MaxNumThreads2D", t->params.threads},
       {"Mesh.MaxNumThreads3D", t->params.threads},
-      {"Mesh.MeshSizeMax", t->size},
+      {"Mesh.MeshSizeMax", t->size * (r->finer > 0 ? r->finer : 1)},
       {"Mesh.MeshSizeMin", t->params.min_size},
       {"Mesh.MeshSizeFromCurvature", r->curvature},
       {"Mesh.MinimumCirclePoints", r->circle_points},
       {"Mesh.Algorithm", r->algorithm_2d},
       {"Mesh.Algorithm3D", r->algorithm_3d},
-      /* A step of its own in volume.c, but inside HXT, which has its own optimiser. */
-      {"Mesh.Optimize", r->algorithm_3d == 10 && t->params.optimise},
+      {"Mesh.Optimize", 0}, /* a step of its own in volume.c */
+      {"Mesh.RandomSeed", RANDOM_SEED},
       {"Mesh.ElementOrder", 1},
       {"Mesh.Binary", t->params.binary},
       {"Mesh.MshFileVersion", 4.1},
       {"Mesh.SaveAll", 1},
   };
   int e = 0;
+  size_fields(t);
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
     gmshOptionSetNumber(options[i].name, options[i].value, &e);
 }

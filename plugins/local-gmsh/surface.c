@@ -79,6 +79,23 @@ bool surface_generate(struct task *t, struct outcome *o) {
   return false;
 }
 
+uint64_t surface_fingerprint(void) {
+  size_t *tags = NULL, n = 0, coords = 0, params = 0;
+  double *xyz = NULL, *uv = NULL;
+  uint64_t hash = 0xcbf29ce484222325u, bits;
+  int e = 0;
+  gmshModelMeshGetNodes(&tags, &n, &xyz, &coords, &uv, &params, -1, -1, 0, 0, &e);
+  for (size_t i = 0; e == 0 && i < coords; i++) {
+    memcpy(&bits, &xyz[i], sizeof bits);
+    hash = (hash ^ bits) * 0x100000001b3u;
+    hash ^= hash >> 29;
+  }
+  gmshFree(tags);
+  gmshFree(xyz);
+  gmshFree(uv);
+  return e || n == 0 ? 0 : hash ? hash : 1;
+}
+
 /* Every face of the CAD must have triangles.  After errors a picture may lack a few, if it says
  * which. */
 static bool check_faces(const struct task *t, const struct soup *s, bool errors,

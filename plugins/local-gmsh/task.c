@@ -10,8 +10,11 @@
 
 const char *const FORMAT_NAMES[] = {"step", "iges", "brep", "stl"};
 const char *const STAGE_NAMES[] = {"import", "edges", "faces", "volume", "optimise", "write"};
-const char *const REASON_NAMES[] = {"none",    "errors", "empty",       "inverted", "volume_off",
-                                    "crashed", "slow",   "solids_lost", "part",     "not_written"};
+const char *const REASON_NAMES[] = {"none",       "errors",      "empty", "inverted",
+                                    "volume_off", "crashed",     "slow",  "solids_lost",
+                                    "part",       "not_written", "same"};
+
+const char *const SCORE_NAMES[SCORE_PARTS] = {"sicn", "gamma", "angle", "volume", "count"};
 
 /* Where each stage begins, in permille of a job of usual shape. */
 static const int PREVIEW_AT[STAGES] = {0, 300, 450, 0, 0, 900};
@@ -29,7 +32,7 @@ void task_stage(struct task *t, enum stage stage) {
     t->permille = permille;
   if (t->relay >= 0)
     rung_relay_progress(t->relay, t->permille, stage);
-  else
+  else if (t->relay == RELAY_HOST)
     t->host->progress(t->job, t->permille, STAGE_NAMES[stage]);
 }
 

@@ -15,6 +15,7 @@
 
 #include "names.h"
 
+#include <jansson.h>
 #include <lathe/plugin.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -47,14 +48,48 @@ enum reason {
   REASON_LOST,  /* healing lost solids */
   REASON_PART,  /* the part itself: no strategy can help */
   REASON_WRITE, /* not the mesh's fault: the disk */
+  REASON_SAME,  /* its faces are those of another strategy: nothing new would come of it */
 };
 extern const char *const REASON_NAMES[];
+
+/* What a score is made of; see score.h and docs/meshing.md. */
+#define SCORE_PARTS 5
+enum score_part { SCORE_SICN, SCORE_GAMMA, SCORE_ANGLE, SCORE_VOLUME, SCORE_COUNT };
+extern const char *const SCORE_NAMES[SCORE_PARTS];
+
+struct wishes { /* for the choice among candidates */
+  double weight[SCORE_PARTS];
+  uint64_t target;           /* tetrahedra; 0: none */
+  double threshold;          /* a score that ends the search; above 1: none does */
+  double original_threshold; /* the same on the original's scale; 0: none */
+};
+
+struct region { /* where elements are to be smaller */
+  double center[3], radius, size;
+};
+#define REGIONS_MAX 64
+
+#define CURVATURE_ADAPTIVE 12 /* elements per turn, where a job only says that it is wanted */
+
+enum ansys { ANSYS_NONE, ANSYS_CFD, ANSYS_FEA };
+enum search { SEARCH_FAST, SEARCH_EXHAUSTIVE, SEARCH_NAMED };
 
 struct params { /* of the job, checked by the kind */
   double max_size, min_size;
   int curvature, order, threads;
   int algorithm_2d, algorithm_3d; /* Gmsh's numbers */
   bool optimise, heal, binary;
+  enum search search;
+  char strategy[32];  /* SEARCH_NAMED */
+  char order_of[600]; /* names between commas: which candidates, in which order; "": all */
+  bool deterministic;
+  double time_budget;  /* seconds; 0: the job's own limit */
+  double per_diagonal; /* of a preset: elements along the diagonal; 0: the kind's default */
+  struct wishes wishes;
+  struct region regions[REGIONS_MAX];
+  size_t region_count;
+  enum ansys ansys; /* which program's files are wanted as well */
+  bool save_stl;
   /* of a preview */
   double relative_size; /* of the diagonal; 0: by the step */
   double step_size;     /* what the quality step takes */
@@ -75,6 +110,7 @@ struct outcome {
   int32_t reason;
   char text[700]; /* of a failure: what, where */
   uint64_t nodes, triangles, tetrahedra, poor;
+  uint64_t fingerprint; /* of the nodes of the faces; 0: not taken */
   uint64_t missing_faces;
   int32_t missing[MISSING_MAX]; /* the first of them */
   double volume;                /* of the mesh, model units cubed */
@@ -84,13 +120,18 @@ struct outcome {
   char warnings[400]; /* "; " between them */
 };
 
+/* How far the tetrahedra are improved; each goes on from the one before. */
+enum finish { FINISH_RAW, FINISH_OPTIMISED, FINISH_POLISHED };
+
 struct rung {
-  const char *name;
+  char name[32];
   int algorithm_2d, algorithm_3d;
   int curvature, circle_points;
   bool heal;        /* import again with OCC's repairs */
   bool facets;      /* STL: keep its triangles as they are */
   bool only_volume; /* tried only after REASON_VOLUME */
+  enum finish finish;
+  double finer; /* of the size; 0: as it is */
 };
 #define RUNGS_MAX 8
 
@@ -99,10 +140,6 @@ struct geometry {
   double low[3], high[3], diagonal;
   double volume; /* of all solids by the CAD kernel; 0: not known */
 };
-
-/* What a score is made of; see score.h and docs/meshing.md. */
-#define SCORE_PARTS 5
-enum score_part { SCORE_SICN, SCORE_GAMMA, SCORE_ANGLE, SCORE_VOLUME, SCORE_COUNT };
 
 /* A strategy that was tried (a candidate of `exhaustive`, a rung of `fast`), as result.json and
  * report.html list it.  Plain data: it crosses a pipe to the process that writes the files. */
@@ -120,14 +157,17 @@ struct attempt {
   double gamma_min, angle_min; /* degrees, dihedral */
   double volume_error;         /* of the mesh against the CAD, relative and signed; 0: not known */
 };
-#define ATTEMPTS_MAX 32
+#define ATTEMPTS_MAX 64
+
+#define RELAY_HOST (-1) /* progress goes to the host */
+#define RELAY_NONE (-2) /* and nowhere from a candidate's process */
 
 struct task {
   const struct lathe_host *host;
   struct lathe_job *job;
   const struct lathe_request *request;
   bool solid;   /* kind mesh: fill the volume.  Else preview: the surface alone */
-  int relay;    /* in a rung's own process: its pipe to the parent; else -1 */
+  int relay;    /* in a rung's own process: its pipe to the parent; else one of RELAY_* */
   int permille; /* progress never goes back */
   struct params params;
   enum format format;
@@ -140,6 +180,8 @@ struct task {
   struct names names;
   double size; /* longest edge, model units */
   double began, import_seconds;
+  double end;   /* when the job must have delivered, task_now(); 0: no limit */
+  bool partial; /* time ran out before every candidate was tried */
   struct attempt attempts[ATTEMPTS_MAX];
   size_t attempt_count;
   int32_t code; /* of task_fail */
@@ -164,6 +206,8 @@ void task_path(const struct task *t, char *path, const char *name);
 
 /* ---- params.c: false after task_fail ---- */
 bool params_read(struct task *t, int default_threads);
+/* quality_params.c: the original service's parameters, over those that are there. */
+bool quality_params_read(struct task *t, const json_t *given);
 
 /* ---- sniff.c: what the file is, by its content; refuses what is none of ours.  LATHE_OK or a
  * class ---- */
@@ -171,23 +215,54 @@ int32_t sniff_input(struct task *t);
 
 /* ---- import.c ---- */
 int32_t import_model(struct task *t);
+/* The longest edge, of the model's extent and the job's wishes, into t->size. */
+int32_t import_size(struct task *t);
 /* Once more, in a clean model, with OCC's repairs or without.  Geometry in *g. */
 bool import_again(struct task *t, bool heal, struct geometry *g, struct outcome *o);
 
 /* ---- strategy.c: the ladder of strategies for this task ---- */
+#define RANDOM_SEED 1
 size_t strategy_list(const struct task *t, struct rung rungs[RUNGS_MAX]);
 /* Sets Gmsh's options for a rung. */
 void strategy_apply(const struct task *t, const struct rung *r);
 
 /* ---- rung.c: climbs the ladder ---- */
 int32_t rung_climb(struct task *t, struct outcome *o, struct rung *chosen);
+/* Fails the task with what t->attempts say. */
+int32_t rung_give_up(struct task *t);
 
-/* ---- surface.c, volume.c: one strategy, from edges to written files.  False after outcome_fail
- * ---- */
+/* ---- portfolio.c: tries all candidates and takes the best ---- */
+int32_t portfolio_run(struct task *t, struct outcome *o, struct rung *chosen);
+
+/* ---- size.c ---- */
+/* Drafts until t->size gives the number of tetrahedra that the job wants; LATHE_OK also where that
+ * cannot be reached: then a warning says so. */
+int32_t size_for_target(struct task *t);
+/* Warns where the mesh missed the target. */
+void size_compare(struct task *t, const struct outcome *o);
+/* The regions of smaller elements, as Gmsh's fields. */
+void size_fields(const struct task *t);
+
+/* ---- surface.c: false after outcome_fail ---- */
+/* A preview, from edges to written files. */
 bool surface_mesh(struct task *t, const struct rung *r, struct outcome *o);
-bool volume_mesh(struct task *t, const struct rung *r, struct outcome *o);
 /* The 1D and 2D steps with their checks, which both kinds share. */
 bool surface_generate(struct task *t, struct outcome *o);
+/* Equal for equal meshes; 0 where there is none. */
+uint64_t surface_fingerprint(void);
+
+/* ---- volume.c: the steps of a mesh, in this order.  False after outcome_fail ---- */
+struct mesh; /* a checked mesh: mesh.h */
+bool volume_faces(struct task *t, const struct rung *r, struct outcome *o);
+bool volume_fill(struct task *t, const struct rung *r, struct outcome *o);
+/* One level of improvement; the levels below it were done before. */
+bool volume_improve(struct task *t, enum finish level, struct outcome *o);
+/* Raises the order where the job asks for it, checks and measures.  *m holds the mesh afterwards,
+ * also where the check fails; free it with mesh_free. */
+bool volume_check(struct task *t, struct mesh *m, struct outcome *o);
+/* Back to what volume_improve can go on from. */
+void volume_reopen(struct task *t, struct mesh *m);
+bool volume_write(struct task *t, struct mesh *m, struct outcome *o);
 
 /* ---- result.c: result.json, and hands the artifacts to the host ---- */
 int32_t result_deliver(struct task *t, const struct outcome *o, const struct rung *chosen);

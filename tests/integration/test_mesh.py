@@ -97,7 +97,7 @@ def test_mesh(client, path):
     for word in ("min", "mean", "histogram", "sicn", "gamma"):
         assert word in quality
     log = client.get(f"/api/jobs/{job['job_id']}/log").expect(200).text
-    assert "Info" in log or "Meshing" in log, log[:300]
+    assert "strategy" in log and "nodes" in log, log[:300]
 
 
 def test_parameters_take_effect(client):

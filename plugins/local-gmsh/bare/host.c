@@ -116,6 +116,8 @@ static json_t *value_of(const char *text) {
   char *end = NULL;
   if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)
     return json_boolean(text[0] == 't');
+  if (text[0] == '{')
+    return json_loads(text, 0, NULL);
   double number = strtod(text, &end);
   return end != text && *end == '\0' ? json_real(number) : json_string(text);
 }

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What a mesh is worth, and which of several is taken.  Pure functions of numbers: no Gmsh, no
+ * clock.  A score depends on its own mesh alone, so candidates can be compared across jobs.
+ */
+#ifndef SCORE_H
+#define SCORE_H
+
+#include "task.h"
+
+/* How near to the target counts as reached, and where the part for it has fallen to 0. */
+#define TARGET_TOLERANCE 0.15
+
+/* Fills a->score, a->part and the measures beside them out of a mesh that passed its check. */
+void score_attempt(struct attempt *a, const struct outcome *o, const struct wishes *w);
+
+/* The original service's mark of the same mesh: 0 best, 20 for a bad worst element, and more the
+ * larger the mesh. */
+double score_original(const struct attempt *a);
+
+/* Good enough to stop the search. */
+bool score_enough(const struct attempt *a, const struct wishes *w);
+
+/* The attempt to take: the best score, the first of equals; (size_t)-1 when none is valid.
+ * Where `in_order` is true the first that is good enough is taken instead, if there is one. */
+size_t score_choose(const struct attempt *a, size_t n, const struct wishes *w, bool in_order);
+
+#endif

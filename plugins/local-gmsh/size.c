@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Sizes: the one that gives a wanted number of tetrahedra, and smaller ones in places.
+ */
+#include "ends.h"
+#include "mesh.h"
+#include "score.h"
+#include "task.h"
+
+#include <errno.h>
+#include <gmshc.h>
+#include <math.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define DRAFTS      4
+#define DRAFT_SHARE 0.25 /* of the time that is left, for all drafts */
+/* With Mesh.MeshSizeMax h a volume V takes V / (FILLING h^3) tetrahedra, where nothing but h
+ * decides. */
+#define FILLING 0.19
+#define INSIDE  (1 / 3.0) /* of the size outside, in a region that names none */
+
+void size_fields(const struct task *t) {
+  double list[REGIONS_MAX];
+  int e = 0;
+  size_t n = t->params.region_count;
+  for (size_t i = 0; i < n; i++) {
+    const struct region *r = &t->params.regions[i];
+    const struct {
+      const char *name;
+      double value;
+    } values[] = {
+        {"Radius", r->radius},
+        {"Thickness", r->radius}, /* sizes grow over as much again */
+        {"VIn", r->size > 0 ? r->size : t->size * INSIDE},
+        {"VOut", t->size},
+        {"XCenter", r->center[0]},
+        {"YCenter", r->center[1]},
+        {"ZCenter", r->center[2]},
+    };
+    int tag = gmshModelMeshFieldAdd("Ball", (int)i + 1, &e);
+    for (size_t k = 0; k < sizeof values / sizeof *values; k++)
+      gmshModelMeshFieldSetNumber(tag, values[k].name, values[k].value, &e);
+    list[i] = tag;
+  }
+  if (n == 0)
+    return;
+  int all = gmshModelMeshFieldAdd("Min", (int)n + 1, &e);
+  gmshModelMeshFieldSetNumbers(all, "FieldsList", list, n, &e);
+  gmshModelMeshFieldSetAsBackgroundMesh(all, &e);
+}
+
+/* ---- a target ---- */
+
+/* Tetrahedra that t->size gives, by the quickest way there is; 0: it failed. */
+static uint64_t draft_here(struct task *t) {
+  struct rung r = {.algorithm_2d = 6,
+                   .algorithm_3d = t->params.deterministic ? 1 : 10,
+                   .curvature = t->params.curvature,
+                   .circle_points = 12};
+  struct outcome o = {0};
+  size_t *tags = NULL, *nodes = NULL, n = 0, m = 0;
+  int e = 0;
+  log_begin();
+  strategy_apply(t, &r);
+  if (!volume_faces(t, &r, &o) || !volume_fill(t, &r, &o) ||
+      !volume_improve(t, FINISH_OPTIMISED, &o))
+    return 0;
+  gmshModelMeshGetElementsByType(4, &tags, &n, &nodes, &m, -1, 0, 1, &e);
+  return e ? 0 : n;
+}
+
+/* In a process of its own, which may fail, crash and hang. */
+static uint64_t draft(struct task *t, double until) {
+  int fds[2];
+  uint64_t count = 0;
+  if (pipe(fds) < 0)
+    return 0;
+  fflush(NULL);
+  pid_t pid = fork();
+  if (pid == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    t->relay = RELAY_NONE;
+    count = draft_here(t);
+    _exit(ends_write(fds[1], &count, sizeof count) ? 0 : 1);
+  }
+  close(fds[1]);
+  struct pollfd p = {.fd = fds[0], .events = POLLIN};
+  double left = until - task_now();
+  if (pid < 0 ||
+      poll(&p, 1,
+           until <= 0 ? -1
+           : left > 0 ? (int)(left * 1000)
+                      : 0) <= 0 ||
+      !ends_read(fds[0], &count, sizeof count))
+    count = 0;
+  close(fds[0]);
+  if (pid > 0) {
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+      ;
+  }
+  return count;
+}
+
+static bool is_near(uint64_t count, uint64_t target) {
+  return fabs((double)count / (double)target - 1) <= TARGET_TOLERANCE / 2;
+}
+
+/* The next size by what the last two gave; count ~ size^slope. */
+static double next_size(double size, uint64_t count, double size_before, uint64_t count_before,
+                        uint64_t target) {
+  double slope = -3;
+  if (count_before && count != count_before)
+    slope = log((double)count / (double)count_before) / log(size / size_before);
+  if (!(slope < -1) || slope < -4)
+    slope = slope < -4 ? -4 : -1;
+  double factor = pow((double)target / (double)count, 1 / slope);
+  return size * fmin(fmax(factor, 0.2), 5);
+}
+
+int32_t size_for_target(struct task *t) {
+  const struct params *p = &t->params;
+  uint64_t target = p->wishes.target, count = 0, before = 0, best = 0;
+  double volume = t->geometry.volume,
+         largest = p->max_size > 0 ? p->max_size : t->geometry.diagonal;
+  double now = task_now(), share = p->deterministic ? 1 : DRAFT_SHARE;
+  double until = t->end > 0 ? now + (t->end - now) * share : 0;
+  double size = volume > 0 ? cbrt(volume / (FILLING * (double)target)) : t->size, size_before = 0;
+  if (!t->solid || target == 0)
+    return LATHE_OK;
+  t->size = fmin(size, largest);
+  for (int i = 0; i < DRAFTS && !is_near(count, target); i++) {
+    double tried = t->size = fmin(fmax(size, t->geometry.diagonal / 2000), largest);
+    if (i && tried == size_before)
+      break; /* at an end of what is allowed */
+    task_stage(t, STAGE_IMPORT);
+    count = draft(t, until);
+    if (count == 0) {
+      size = tried * 0.8;
+      size_before = 0;
+      before = 0;
+      continue;
+    }
+    best = count;
+    size = next_size(tried, count, size_before, before, target);
+    before = count;
+    size_before = tried;
+  }
+  if (best && !is_near(best, target))
+    t->size = fmin(fmax(size, t->geometry.diagonal / 2000), largest);
+  return LATHE_OK;
+}
+
+void size_compare(struct task *t, const struct outcome *o) {
+  uint64_t target = t->params.wishes.target;
+  if (!t->solid || target == 0 ||
+      fabs((double)o->tetrahedra / (double)target - 1) <= TARGET_TOLERANCE)
+    return;
+  task_warn(t,
+            "target_elements=%llu was missed: %llu tetrahedra; the part's details or the "
+            "limits on sizes decide that number",
+            (unsigned long long)target, (unsigned long long)o->tetrahedra);
+}
