@@ -113,6 +113,7 @@ int verb_backends(struct cli *c);
 int verb_top(struct cli *c);
 int verb_version(struct cli *c);
 int verb_help(struct cli *c);
+int verb_plugin(struct cli *c);
 int verb_complete(struct cli *c);
 
 #endif

@@ -16,7 +16,7 @@ _lathe() {
     case ${COMP_WORDS[i]} in
       --server | -s) _lathe_server=(--server "${COMP_WORDS[++i]}") ;;
       --token-file | --param | -p | --out | -o | --output | --backend | -b | --priority | --timeout | -t | \
-        --idempotency-key | -k | --state | --kind | --limit | -n | --after) ((i++)) ;;
+        --idempotency-key | -k | --state | --kind | --limit | -n | --after | --shape | --lang | --dir) ((i++)) ;;
       -*) ;;
       *) if [ -z "$verb" ]; then verb=${COMP_WORDS[i]}; elif [ -z "$operand" ]; then operand=${COMP_WORDS[i]}; fi ;;
     esac
@@ -26,11 +26,13 @@ _lathe() {
     --backend | -b) words=$(_lathe_words backends) ;;
     --kind) words=$(_lathe_words kinds) ;;
     --state) words="queued running completed failed cancelled" ;;
+    --shape) words="run remote exec" ;;
+    --lang) words="c c++ python" ;;
     --param | -p)
       words=$(_lathe_words params "$operand")
       compopt -o nospace 2>/dev/null
       ;;
-    --out | -o | --output | --token-file)
+    --out | -o | --output | --token-file | --dir)
       compopt -o default 2>/dev/null
       return
       ;;
@@ -50,6 +52,7 @@ _lathe() {
             fi
             ;;
           kinds) words=$(_lathe_words kinds) ;;
+          plugin) [ -n "$operand" ] || words=new ;;
           watch | show | log | cancel | retry | delete | get) words=$(_lathe_words jobs) ;;
         esac
       fi

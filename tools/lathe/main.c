@@ -65,6 +65,12 @@ static const struct cli_option get_options[] = {
     {"output", 'o', "PATH", "the file (- is stdout), or without NAME the folder"},
     {NULL, 0, NULL, NULL},
 };
+static const struct cli_option plugin_options[] = {
+    {"shape", 0, "SHAPE", "run (the default), remote or exec"},
+    {"lang", 0, "LANG", "c (the default), c++ or python"},
+    {"dir", 0, "DIR", "where the new folder goes (here)"},
+    {NULL, 0, NULL, NULL},
+};
 static const struct cli_option top_options[] = {
     {"once", '1', NULL, "print once and end"},
     {NULL, 0, NULL, NULL},
@@ -89,6 +95,12 @@ static const struct cli_verb verbs[] = {
      verb_kinds},
     {"backends", "", "Where jobs run, and how that goes", NULL, NULL, 0, 0, verb_backends},
     {"top", "", "A live view of the server; q ends it", NULL, top_options, 0, 0, verb_top},
+    {"plugin", "new NAME", "Begin a plugin: a project with a test and a README",
+     "Makes the folder NAME with a plugin that builds with CMake or make. Shapes: run does its "
+     "jobs\n"
+     "in a worker on this machine; remote hands them to something else and fetches the results;\n"
+     "exec is a program in any language that reads and writes lines.",
+     plugin_options, 2, 2, verb_plugin},
     {"version", "", "Versions of the client and the server", NULL, NULL, 0, 0, verb_version},
     {"help", "[VERB]", "This text, or more on one verb", NULL, NULL, 0, 1, verb_help},
     {"complete", "WHAT [OF]", NULL, "WHAT is verbs, options, kinds, params, backends or jobs.",

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""`lathe plugin new`: every combination is made, built both ways, checked and run with the installed SDK."""
+import os
+import subprocess
+
+import pytest
+
+from daemon import SANITIZED, clean_env
+from installed import Prefix, run
+
+pytestmark = pytest.mark.skipif(SANITIZED, reason="packages are made of Release builds")
+
+COMBINATIONS = [("run", "c"), ("run", "c++"), ("remote", "c"), ("remote", "c++"),
+                ("exec", "python"), ("exec", "c"), ("exec", "c++")]
+REFUSED = [("run", "python"), ("remote", "python")]
+WORDS = "be be that question whether\n"
+
+
+@pytest.fixture(scope="module")
+def prefix(tmp_path_factory):
+    return Prefix(tmp_path_factory.mktemp("prefix"))
+
+
+def new(prefix, *arguments, code=0, cwd=None):
+    """lathe plugin new ...: (stdout, stderr)"""
+    done = subprocess.run([prefix.path("bin/lathe"), "plugin", "new", *map(str, arguments)], cwd=cwd, text=True,
+                          capture_output=True, env=clean_env(), timeout=60, check=False)
+    assert done.returncode == code, done
+    return done.stdout, done.stderr
+
+
+def section(prefix, shape, project, built):
+    """The [backend demo] of the project's own demo.ini, for a plugin that is not installed."""
+    keys = {}
+    for line in (project / "demo.ini").read_text().splitlines():
+        if line and line[0] not in ";[":
+            key, _, value = line.partition(" = ")
+            keys[key] = value
+    if shape == "remote":
+        keys["spool"] = project / "spool"
+        keys["spool"].mkdir()
+    if shape != "exec":
+        keys["plugin"] = built
+    return {"server": {"kinds_path": project / "kinds"}, "backend demo": keys}
+
+
+def run_a_job(prefix, shape, project, built):
+    daemon = prefix.daemon(project / "lathed", section(prefix, shape, project, built))
+    daemon.start()
+    try:
+        c = daemon.client()
+        job = c.wait(c.form("/api/jobs/demo", [("file", "text.txt", WORDS.replace(" ", "\n").encode())]).json["job_id"])
+        assert job["status"] == "completed", job
+        if shape == "remote":
+            assert c.artifact(job["job_id"], "output.txt").text == "be\nbe\nquestion\nthat\nwhether\n"
+        else:
+            assert c.artifact(job["job_id"], "words.txt").text == "that\nquestion\nwhether\n"
+            assert job["result"] == {"words": 5, "listed": 3}
+        daemon.stop()
+    finally:
+        daemon.kill()
+
+
+@pytest.mark.parametrize("shape,lang", COMBINATIONS)
+def test_a_new_plugin_is_built_checked_and_run(prefix, tmp_path, shape, lang):
+    if shape == "exec" and not os.path.exists(prefix.path("lib/lathe/plugins/exec.so")):
+        pytest.skip("the plugin exec is not built")
+    out, err = new(prefix, "demo", "--shape", shape, "--lang", lang, cwd=tmp_path)
+    project = tmp_path / "demo"
+    assert out == f"{project}\n"
+    assert "make check" in err
+    for root, _, names in os.walk(project):
+        for name in names:
+            with open(os.path.join(root, name), encoding="utf-8") as file:
+                text = file.read()
+            assert not any(f"@{word}@" in text for word in ("NAME", "PWD", "SHARE", "SOURCE", "COMMAND")), name
+    checks = os.path.exists(prefix.path("bin/lathe-plugin-check"))
+    flags = prefix.env(CFLAGS="-O2 -Wall -Wextra -Werror", CXXFLAGS="-O2 -Wall -Wextra -Werror")
+
+    run("make", *(["check"] if checks else []), cwd=project, env=flags)
+    run_a_job(prefix, shape, project, project / "build/demo.so")
+    installed = tmp_path / "installed"
+    run("make", "install", cwd=project, env={**flags, "DESTDIR": str(installed)})
+    by_make = sorted(os.path.relpath(os.path.join(r, n), installed) for r, _, names in os.walk(installed) for n in names)
+
+    run("cmake", "-S", ".", "-B", "by-cmake", cwd=project, env=flags)
+    run("cmake", "--build", "by-cmake", cwd=project, env=flags)
+    if checks:
+        run("ctest", "--test-dir", "by-cmake", "--output-on-failure", cwd=project, env=flags)
+    installed = tmp_path / "installed-by-cmake"
+    run("cmake", "--install", "by-cmake", cwd=project, env={**flags, "DESTDIR": str(installed)})
+    by_cmake = sorted(os.path.relpath(os.path.join(r, n), installed) for r, _, names in os.walk(installed) for n in names)
+    assert [os.path.basename(p) for p in by_make] == [os.path.basename(p) for p in by_cmake]
+    assert any(p.endswith("/plugins/kinds/demo.json") for p in by_cmake)
+
+
+@pytest.mark.parametrize("shape,lang", REFUSED)
+def test_a_combination_without_sense_is_refused(prefix, tmp_path, shape, lang):
+    _, err = new(prefix, "demo", "--shape", shape, "--lang", lang, cwd=tmp_path, code=2)
+    assert "c or c++" in err and "use --shape exec" in err, err
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("arguments,said", [
+    (["demo", "--shape", "batch"], "there is no shape \"batch\"; --shape is run"),
+    (["demo", "--lang", "rust"], "--lang is c, c++ or python. Any other language can do --shape exec"),
+    (["Demo"], "\"Demo\" cannot be a plugin's name"),
+    (["../demo"], "cannot be a plugin's name"),
+    (["d" * 41], "cannot be a plugin's name"),
+    ([""], "cannot be a plugin's name"),
+    (["demo-"], "not ending with '-'"),
+    (["echo"], "\"echo\" is a name of lathe's own"),
+    (["demo", "--dir", "nowhere"], "cannot make the folder nowhere/demo: No such file"),
+])
+def test_what_cannot_be_made_is_said(prefix, tmp_path, arguments, said):
+    _, err = new(prefix, *arguments, cwd=tmp_path, code=2)
+    assert said in err, err
+    assert not os.listdir(tmp_path)
+
+
+def test_nothing_is_overwritten(prefix, tmp_path):
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo/plugin.c").write_text("mine")
+    _, err = new(prefix, "demo", "--dir", tmp_path, code=2)
+    assert "is there already; nothing was changed" in err
+    assert (tmp_path / "demo/plugin.c").read_text() == "mine"
+    assert os.listdir(tmp_path / "demo") == ["plugin.c"]
+
+
+def test_without_templates_it_says_which_package_has_them(prefix, tmp_path):
+    os.rename(prefix.path("share/lathe/template"), prefix.path("share/lathe/hidden"))
+    try:
+        _, err = new(prefix, "demo", cwd=tmp_path, code=2)
+    finally:
+        os.rename(prefix.path("share/lathe/hidden"), prefix.path("share/lathe/template"))
+    assert "they come with the package lathe-dev" in err
+    assert not os.listdir(tmp_path)
