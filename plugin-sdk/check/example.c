@@ -161,12 +161,14 @@ static void make_folder(const struct example *e) {
 
 bool example_make(struct tool *t, const char *kind_word, const char *name, struct example *e) {
   const struct kind *kind = kinds_find(t->kinds, kind_word);
+  static int count; /* no two jobs have one key */
   struct buf spec = {0};
   struct err err = {0};
   *e = (struct example){.kind = kind_word, .workdir = path_join(t->folder, name)};
-  snprintf(e->id, sizeof e->id, "01CHECK%s", name);
-  snprintf(e->idem_key, sizeof e->idem_key, "check-%llu-%s-%s", t->seed,
-           strrchr(t->folder, '/') + 1, name);
+  count++;
+  snprintf(e->id, sizeof e->id, "01CHECK%d%d", (int)getpid(), count);
+  snprintf(e->idem_key, sizeof e->idem_key, "check-%llu-%d-%d", (unsigned long long)now_ms(),
+           (int)getpid(), count);
   make_folder(e);
   buf_puts(&spec, "{\"params\":");
   bool ok = put_params(t, kind, &spec, &err) == 0;

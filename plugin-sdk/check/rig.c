@@ -8,7 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+
+enum { CLOSE_MS = 10000 };
 
 struct rig {
   struct tool *tool;
@@ -34,6 +38,13 @@ static void on_log(void *ctx, void *owner, const char *text, size_t len) {
   (void)ctx;
   out->moved = true;
   fwrite(text, 1, len, stdout);
+}
+
+/* Nothing is kept: this job is not taken up again. */
+static void on_checkpoint(void *ctx, void *owner, const char *ref) {
+  struct rig *r = ctx;
+  (void)owner, (void)ref;
+  workers_checkpointed(r->step, 0);
 }
 
 static void on_done(void *ctx, void *owner, const struct step_result *result) {
@@ -101,6 +112,7 @@ struct rig *rig_open(struct tool *t, int slots) {
   struct rig *r = mem_alloc(sizeof *r);
   *r = (struct rig){.tool = t, .root = path_join(t->folder, "work")};
   mkdir(r->root, 0700);
+  prctl(PR_SET_CHILD_SUBREAPER, 1); /* what a worker leaves behind becomes ours */
   log_configure(&(struct log_options){.level = LOG_WARN});
   uv_loop_init(&r->loop);
   uv_timer_init(&r->loop, &r->alarm);
@@ -112,6 +124,7 @@ struct rig *rig_open(struct tool *t, int slots) {
                                          .events = {.changed = on_changed,
                                                     .progress = on_progress,
                                                     .log = on_log,
+                                                    .checkpoint = on_checkpoint,
                                                     .done = on_done,
                                                     .ctx = r},
                                      });
@@ -154,6 +167,7 @@ static bool run_once(struct rig *r, const struct example *e, int64_t cancel_afte
                                         .attempt = 1,
                                         .inputs = inputs,
                                         .input_count = e->input_count,
+                                        .go = r->tool->facts->remote ? STEP_SUBMIT : STEP_RUN,
                                     });
   if (cancel_after_ms >= 0) {
     uv_update_time(&r->loop);
@@ -186,6 +200,9 @@ int rig_restarts(const struct rig *r) {
 
 void rig_close(struct rig *r) {
   workers_free(r->workers, on_stopped, r);
-  run_until(r, &r->stopped, 10000);
+  run_until(r, &r->stopped, CLOSE_MS);
+  /* A forked child of a worker dies a little later, with what it holds. */
+  for (int64_t until = now_ms() + CLOSE_MS; waitpid(-1, NULL, WNOHANG) >= 0 && now_ms() < until;)
+    nap_ms(1);
   path_remove_tree(r->root, NULL);
 }

@@ -93,6 +93,13 @@ static void die_here(int planned, int now) {
     _exit(DIED_ON_PURPOSE);
 }
 
+static uint64_t digest(const unsigned char *data, size_t len) { /* FNV-1a */
+  uint64_t h = 14695981039346656037u;
+  for (size_t i = 0; i < len; i++)
+    h = (h ^ data[i]) * 1099511628211u;
+  return h;
+}
+
 static int32_t sim_checkpoint(struct lathe_job *job, const void *ref, size_t len) {
   if (!job || !is_callers_thread(job, "checkpoint"))
     return LATHE_PERMANENT;
@@ -103,6 +110,7 @@ static int32_t sim_checkpoint(struct lathe_job *job, const void *ref, size_t len
                     : "it called checkpoint() outside of submit() and find()");
     return LATHE_PERMANENT;
   }
+  r->offered = digest(ref, len);
   die_here(job->plan.before_checkpoint, ++r->checkpoints);
   memcpy(r->ref, ref, len);
   r->ref_len = len;

@@ -27,6 +27,7 @@ struct record {
   int checkpoints, finished_checkpoints;
   unsigned char ref[REF_MAX];
   size_t ref_len;
+  uint64_t offered; /* digest of the last reference that checkpoint() was called with; 0: none */
   int artifact_count;
   struct {
     char name[NAME_SIZE * 2], media_type[NAME_SIZE];

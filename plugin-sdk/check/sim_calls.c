@@ -159,7 +159,7 @@ struct step_call {
 
 void sim_step(struct tool *t, enum remote_step step, const struct example *e,
               const struct plan *plan, struct record *record) {
-  const struct lathe_remote *remote = the_sim.plugin.d.remote;
+  const struct lathe_remote *remote = &the_sim.plugin.remote;
   lathe_step *const calls[] = {remote->submit, remote->find, remote->poll, remote->fetch,
                                remote->cancel};
   bool begins = step == TO_SUBMIT || step == TO_FIND;
