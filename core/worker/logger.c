@@ -86,8 +86,11 @@ static void add_line(struct logger *l, const char *text, size_t len) {
     buf_printf(&l->ready, "[lathe: the log is cut here, at its limit of %lld bytes (log_bytes)]\n",
                (long long)l->limit);
   }
-  if (l->since_us == 0)
+  if (l->since_us == 0) {
     l->since_us = clock_mono_us();
+    if (l->wake_fd && write(*l->wake_fd, &(uint64_t){1}, sizeof(uint64_t)) < 0)
+      l->wake_fd = NULL; /* its reader looks at the clock too, only less often */
+  }
   if (l->ready.len >= FLUSH_BYTES)
     send_ready(l);
 }

@@ -16,6 +16,7 @@ struct logger {
   int64_t since_us;     /* when the oldest unsent line came; 0: there is none */
   bool cut, said_no_memory;
   struct buf ready, partial; /* whole lines; the line of stdout that has not ended yet */
+  const int *wake_fd; /* an eventfd that is told when logger_due_ms() is no longer -1; NULL: none */
   pthread_mutex_t lock;
 };
 

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "worker/limits.h"
 #include "worker/step.h"
+#include "worker/usage.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -54,7 +55,9 @@ struct resident {
   struct list queue;
   size_t queued;
   struct lathe_job *current;
-  int64_t cpu_end_us; /* CPU time of the process at which `current` is over its limit; 0: none */
+  int64_t cpu_end_us;  /* CPU time of the process at which `current` is over its limit; 0: none */
+  int64_t below_us;    /* that of what the plugin started, at the first look; -1: not looked yet */
+  int64_t cpu_look_ms; /* when to look again */
   bool busy, stopping;
   atomic_bool watching; /* read without the lock by the run thread */
 };
@@ -148,9 +151,17 @@ static int64_t cpu_us(void) {
 }
 
 /* Under the lock.  A step over its CPU time ends here, and the process with it: nothing else stops
- * a plugin that computes.  The daemon knows what SIGXCPU means. */
+ * a plugin that computes.  What it started counts too, from the first look on: a millisecond into
+ * the step.  The daemon knows what SIGXCPU means. */
 static void check_cpu(struct resident *r) {
-  if (!r->current || !r->cpu_end_us || cpu_us() < r->cpu_end_us)
+  int64_t now = clock_mono_ms();
+  if (!r->current || !r->cpu_end_us || now < r->cpu_look_ms)
+    return;
+  r->cpu_look_ms = now + CPU_CHECK_MS;
+  int64_t below = usage_below_us();
+  if (r->below_us < 0)
+    r->below_us = below;
+  if (cpu_us() + below - r->below_us < r->cpu_end_us)
     return;
   logger_drain(&r->log, r->log_fd);
   logger_end(&r->log);
@@ -251,6 +262,8 @@ static void set_current(struct resident *r, struct lathe_job *job, int64_t cpu_e
   pthread_mutex_lock(&r->lock);
   r->current = job;
   r->cpu_end_us = cpu_end_us;
+  r->below_us = -1;
+  r->cpu_look_ms = 0;
   pthread_mutex_unlock(&r->lock);
 }
 
@@ -364,6 +377,7 @@ int serve_process(struct host *h) {
   };
   pthread_t thread;
   logger_init(&r.log, h->link, 0, 0);
+  r.log.wake_fd = &r.wake_fd; /* the plugin's own lines come by no descriptor that watch() polls */
   list_init(&r.queue);
   pthread_mutex_init(&r.lock, NULL);
   pthread_cond_init(&r.unwatched, NULL);

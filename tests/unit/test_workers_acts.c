@@ -41,6 +41,7 @@ static const struct act acts[] = {
     {"obey", PROCESS | SHARED, &brief, STEP_TIMEOUT, "time"},
     {"memory", FORK, &tight, STEP_LIMIT, "job_memory"},
     {"cpu", FORK | PROCESS, &tight, STEP_LIMIT, "job_cpu"},
+    {"below", PROCESS, &tight, STEP_LIMIT, "job_cpu"},
     {"fill", FORK | PROCESS, &tight, STEP_LIMIT, "job_output"},
     {"spread", ALL, &tight, STEP_LIMIT, "job_output"},
     {"badresult", ALL, NULL, STEP_PERMANENT, "result.json"},
@@ -182,6 +183,27 @@ static void the_log_has_all_that_was_said(void **state) {
   }
 }
 
+/* Also of a step that is silent from then on. */
+static void a_line_is_told_soon(void **state) {
+  (void)state;
+  for (size_t i = 0; i < 3; i++) {
+    struct rig r;
+    struct seen s;
+    rig_open(&r);
+    struct backend_options o = rig_options(plugins[i], 1);
+    o.heartbeat_timeout_ms = 20 * PATIENCE_MS;
+    r.b = workers_add(r.w, &o);
+    rig_ready(&r);
+    struct workers_step *step = rig_start(&r, &s, "speak", NULL);
+    RUN_UNTIL(&r, s.log.len > 0);
+    assert_string_equal(s.log.data, "one line\n");
+    workers_cancel(step);
+    RUN_UNTIL(&r, s.dones);
+    buf_free(&s.log);
+    rig_close(&r);
+  }
+}
+
 static void a_log_is_cut_at_its_limit(void **state) {
   (void)state;
   for (size_t i = 0; i < 3; i++) {
@@ -280,6 +302,7 @@ int main(void) {
       cmocka_unit_test(artifacts_are_hashed),
       cmocka_unit_test(inputs_lie_in_the_work_folder),
       cmocka_unit_test(the_log_has_all_that_was_said),
+      cmocka_unit_test(a_line_is_told_soon),
       cmocka_unit_test(a_log_is_cut_at_its_limit),
       cmocka_unit_test(a_flood_of_progress_is_thinned),
       cmocka_unit_test(nothing_is_left_behind),

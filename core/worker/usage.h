@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the processes below this one take.
+ */
+#ifndef WORKER_USAGE_H
+#define WORKER_USAGE_H
+
+#include <stdint.h>
+
+/* CPU time of the children of this process and of theirs, living and reaped, in microseconds;
+ * accurate to a tick (10 ms).  Costs some 10 us a thread and child: not for every step. */
+int64_t usage_below_us(void);
+
+#endif
