@@ -3,6 +3,7 @@
 # plugin with heavy libraries (plugins/CMakeLists.txt installs those).
 install(TARGETS lathed lathe-worker lathe RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT runtime)
 install(DIRECTORY plugin-sdk/kinds DESTINATION ${LATHE_SHARE_DIR} COMPONENT runtime FILES_MATCHING PATTERN *.json)
+install(FILES plugin-sdk/python/lathe_plugin.py DESTINATION ${LATHE_SHARE_DIR}/python COMPONENT runtime)
 install(FILES tools/lathe/lathe.bash DESTINATION share/bash-completion/completions RENAME lathe COMPONENT runtime)
 install(FILES conf/sysusers.conf DESTINATION lib/sysusers.d RENAME lathe.conf COMPONENT runtime)
 install(FILES README.md docs/admin.md docs/api.md docs/cli.md docs/configuration.md

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * exec: a backend in any language.  One command process, warm, that is spoken to in lines of JSON
+ * on its stdin and stdout (docs/exec.md).
+ *
+ *   create()  started -> hello -> start(options) -> ready
+ *   run()     idle -> busy: job -> progress* log* artifact* -> done | error -> idle
+ *   any fault: the command is killed, the job gets an error, and the whole worker is replaced
+ *   destroy() stop -> gone
+ *
+ * Two threads: the one that the host calls us on, and the watch thread, which reads the command's
+ * stderr at all times and, while no job runs, notices that the command dies or talks.
+ */
+#ifndef EXEC_H
+#define EXEC_H
+
+#include <lathe/plugin.h>
+
+#include <jansson.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#define PROTOCOL  1
+#define LINE_MOST (1u << 20) /* of the command's lines; room for a result of 256 KiB */
+#define TAIL_MOST 2048       /* of its stderr, for messages */
+
+struct piece { /* of text, growing; zeroed: empty */
+  char *data;
+  size_t len, room;
+};
+
+struct exec {
+  const struct lathe_host *host;
+  const struct lathe_renew *renewal;                      /* NULL: the host has none */
+  char **argv, **environment, **wanted_kinds, **settings; /* NULL-terminated words */
+  char *python_path;     /* PYTHONPATH with our helper module at its end */
+  const char *directory; /* "": where the worker is */
+  int64_t start_ms, ping_ms;
+  char label[100]; /* the command, for messages */
+
+  /* the process; -1 and 0 while there is none */
+  pid_t pid;
+  int pidfd, in, out, err;
+  bool dead, pings;                   /* pings: it said that it answers them at any time */
+  struct rlimit limits[RLIM_NLIMITS]; /* what it has */
+  char *name, *version;               /* of its hello */
+
+  /* Lines.  Of the thread that runs a job, else of the watch thread under the lock. */
+  struct piece sending, reading;
+  size_t taken; /* of `reading`: the line handed out last */
+  bool ended;   /* its stdout is at its end */
+  char fault[600];
+
+  /* the watch thread */
+  pthread_t thread;
+  bool has_thread;
+  int epoll, stop_fd;
+  pthread_mutex_t lock; /* of what follows */
+  bool busy;
+  char tail[TAIL_MOST]; /* the end of what came on stderr since the job began */
+  size_t tail_len;
+};
+
+int64_t exec_now_ms(void);
+
+/* ---- words.c ---- */
+/* "a 'b c' d\ e" -> a, "b c", "d e".  NULL: a quote is not closed. */
+char **words_split(const char *text);
+void words_free(char **words);
+size_t words_count(char *const *words);
+
+/* ---- process.c ---- */
+/* Starts the command.  Returns a result; the reason is in x->fault. */
+int32_t process_start(struct exec *x);
+/* Ends it, and closes what leads to it.  Without harm when there is none. */
+void process_kill(struct exec *x);
+/* Gives it the limits that the host set for this process. */
+void process_limit(struct exec *x);
+/* What became of a command that ended, or was found at fault: writes x->fault as a sentence with
+ * the command's name, its exit and the last lines of its stderr, and ends it.  `what` NULL: it
+ * ended by itself. Returns the result for the job that it had. */
+int32_t process_fault(struct exec *x, const char *what);
+
+/* ---- lines.c ---- */
+/* Queues a message; takes the reference. */
+void line_send(struct exec *x, json_t *message);
+enum line { LINE_NONE, LINE_HERE, LINE_END, LINE_TOO_LONG };
+/* Sends what is queued and waits up to wait_ms for a line; *text is ended by a NUL, without its
+ * newline, and good until the next call. */
+enum line line_wait(struct exec *x, int wait_ms, char **text, size_t *len);
+/* The message of a line, and the word of its `type`; NULL with the reason in x->fault. */
+json_t *line_parse(struct exec *x, const char *text, size_t len, const char **type);
+/* Logs a message of type log.  job NULL: of the backend. */
+void line_log(struct exec *x, struct lathe_job *job, const json_t *message);
+/* The result that an error's class stands for; 0: there is no such class. */
+int32_t line_class(const json_t *message);
+/* A member that is text, or NULL. */
+const char *line_text(const json_t *message, const char *name);
+
+/* ---- watch.c ---- */
+bool watch_begin(struct exec *x);
+void watch_end(struct exec *x);
+/* The command's descriptors are new. */
+void watch_command(struct exec *x);
+/* From here to watch_idle() the calling thread has the command to itself. */
+void watch_busy(struct exec *x);
+/* Passes on what stderr holds, looks at lines that nobody asked for, and leaves the command to the
+ * watch. */
+void watch_idle(struct exec *x);
+/* The last lines of stderr, in one line; "" where it said nothing. */
+void watch_last_lines(struct exec *x, char *out, size_t size);
+
+/* ---- start.c ---- */
+/* Starts the command and leads it to `ready`.  `kinds`: gives its kinds to the host.  Returns a
+ * result; the reason is in x->fault. */
+int32_t start_command(struct exec *x, const struct lathe_kinds *kinds);
+
+/* ---- options.c ---- */
+/* What the admin set, by the command's own declaration; NULL with the reason in x->fault. */
+json_t *options_check(struct exec *x, json_t *declared);
+
+/* ---- job.c ---- */
+int32_t job_run(struct exec *x, struct lathe_job *job, const struct lathe_request *r);
+
+#endif

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From a command line to a command that is ready.
+ */
+#include "exec.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Ends the command because of x->fault or, where that was given, `what`. */
+static int32_t give_up(struct exec *x, int32_t code, const char *what) {
+  char copy[sizeof x->fault];
+  snprintf(copy, sizeof copy, "%s", what ? what : x->fault);
+  process_fault(x, copy);
+  return code;
+}
+
+/* It said itself why it does not start. */
+static int32_t refused(struct exec *x, const json_t *message) {
+  const char *text = line_text(message, "message");
+  int32_t code = line_class(message);
+  snprintf(x->fault, sizeof x->fault, "the command \"%s\" does not start: %s", x->label,
+           text ? text : "it sent an error without a message");
+  process_kill(x);
+  return code ? code : LATHE_PERMANENT;
+}
+
+/* Waits for the message of that type.  NULL: *code says how it failed, and the command is ended. */
+static json_t *expect(struct exec *x, const char *type, int64_t end_ms, int32_t *code) {
+  for (;;) {
+    char *text, what[120];
+    const char *got_type;
+    size_t len;
+    int64_t left = end_ms - exec_now_ms();
+    enum line got = line_wait(x, left > 0 ? (int)left : 0, &text, &len);
+    if (got == LINE_END) {
+      *code = process_fault(x, NULL);
+      return NULL;
+    }
+    if (got == LINE_NONE && left > 0)
+      continue;
+    if (got != LINE_HERE) {
+      snprintf(what, sizeof what,
+               got == LINE_NONE ? "did not say \"%s\" within %.3g s (start_timeout)"
+                                : "wrote a line of more than 1 MiB before \"%s\"",
+               type, (double)x->start_ms / 1000);
+      *code = give_up(x, got == LINE_NONE ? LATHE_RETRY : LATHE_PERMANENT, what);
+      return NULL;
+    }
+    json_t *message = line_parse(x, text, len, &got_type);
+    if (message && strcmp(got_type, type) == 0)
+      return message;
+    if (!message) {
+      *code = give_up(x, LATHE_PERMANENT, NULL);
+    } else if (strcmp(got_type, "error") == 0) {
+      *code = refused(x, message);
+    } else if (strcmp(got_type, "log") == 0) {
+      line_log(x, NULL, message);
+      json_decref(message);
+      continue;
+    } else {
+      snprintf(what, sizeof what, "sent \"%.40s\" where \"%s\" was expected", got_type, type);
+      *code = give_up(x, LATHE_PERMANENT, what);
+    }
+    json_decref(message);
+    return NULL;
+  }
+}
+
+/* ---- kinds ---- */
+
+static bool does(const json_t *kinds, const char *kind) {
+  size_t i;
+  json_t *one;
+  json_array_foreach(kinds, i, one) if (json_is_string(one) &&
+                                        strcmp(json_string_value(one), kind) == 0) return true;
+  return false;
+}
+
+static bool is_wanted(const struct exec *x, const char *kind) {
+  for (char **w = x->wanted_kinds; *w; w++)
+    if (strcmp(*w, kind) == 0)
+      return true;
+  return !*x->wanted_kinds;
+}
+
+/* False with x->fault. */
+static bool take_kinds(struct exec *x, const json_t *hello, const struct lathe_kinds *kinds) {
+  const json_t *offered = json_object_get(hello, "kinds");
+  size_t i;
+  json_t *one;
+  for (char **w = x->wanted_kinds; *w; w++) {
+    if (!does(offered, *w)) {
+      snprintf(x->fault, sizeof x->fault, "does not do the kind \"%.64s\" that `kinds` asks for",
+               *w);
+      return false;
+    }
+  }
+  json_array_foreach(offered, i, one) {
+    const char *kind = json_string_value(one);
+    if (kind && !is_wanted(x, kind))
+      continue;
+    if (!kind || (kinds && kinds->declare(x->host, kind) != LATHE_OK)) {
+      snprintf(x->fault, sizeof x->fault,
+               "names the kind \"%.64s\" in its hello, which is no name of a kind (a-z 0-9 _ . -)",
+               kind ? kind : "");
+      return false;
+    }
+  }
+  if (json_array_size(offered) == 0)
+    snprintf(x->fault, sizeof x->fault, "names no kind in its hello");
+  return json_array_size(offered) > 0;
+}
+
+/* ---- hello ---- */
+
+static bool check_protocol(struct exec *x, const json_t *hello) {
+  const json_t *protocol = json_object_get(hello, "protocol");
+  if (json_is_integer(protocol) && json_integer_value(protocol) == PROTOCOL)
+    return true;
+  if (json_is_integer(protocol))
+    snprintf(
+        x->fault, sizeof x->fault,
+        "speaks protocol %lld and this lathe speaks %d; use the helper module that came with this "
+        "lathe, or upgrade lathe",
+        (long long)json_integer_value(protocol), PROTOCOL);
+  else
+    snprintf(x->fault, sizeof x->fault, "said hello without the number of its protocol (%d)",
+             PROTOCOL);
+  return false;
+}
+
+static void log_ready(struct exec *x, const json_t *hello) {
+  char text[400];
+  const char *name = line_text(hello, "name"), *version = line_text(hello, "version");
+  snprintf(text, sizeof text, "the command \"%s\" is ready: %.80s %.40s, process %d", x->label,
+           name ? name : "(no name)", version ? version : "", (int)x->pid);
+  x->host->log(x->host, NULL, 1, text);
+}
+
+int32_t start_command(struct exec *x, const struct lathe_kinds *kinds) {
+  int32_t code = process_start(x);
+  if (code != LATHE_OK)
+    return code;
+  int64_t end_ms = exec_now_ms() + x->start_ms;
+  watch_command(x);
+  line_send(x, json_pack("{s:s, s:i}", "type", "hello", "protocol", PROTOCOL));
+  json_t *hello = expect(x, "hello", end_ms, &code);
+  if (!hello)
+    return code;
+  json_t *options = NULL;
+  if (!check_protocol(x, hello) || !take_kinds(x, hello, kinds) ||
+      !(options = options_check(x, json_object_get(hello, "options")))) {
+    json_decref(hello);
+    return give_up(x, LATHE_PERMANENT, NULL);
+  }
+  x->pings = json_is_true(json_object_get(hello, "ping"));
+  line_send(x, json_pack("{s:s, s:o}", "type", "start", "options", options));
+  json_t *ready = expect(x, "ready", end_ms, &code);
+  if (ready)
+    log_ready(x, hello);
+  json_decref(ready);
+  json_decref(hello);
+  return ready ? LATHE_OK : code;
+}

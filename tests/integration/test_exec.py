@@ -1,0 +1,426 @@
+# SPDX-License-Identifier: MIT
+"""exec.so: backends in other languages, how they start, work, fail, break the protocol and die."""
+import json
+import os
+import signal
+import sys
+
+import pytest
+from daemon import ECHO, REPO, SANITIZED, children_of, is_alive, merged, wait_until
+
+FIXTURES = os.path.join(REPO, "tests", "fixtures", "exec")
+QUICK = {"limits": {"backoff_base": "10ms", "backoff_max": "50ms"}}
+
+
+def kind(name, **params):
+    return {"kind": name, "title": name, "summary": "Does what a test asks.",
+            "inputs": {"min": 0, "max": 4, "formats": []},
+            "params": [{"name": key, "type": "string", "default": value, "help": "For the test."}
+                       for key, value in params.items()],
+            "artifacts": [{"name": "*", "media_type": "application/octet-stream", "optional": True}],
+            "stages": [], "resources": {"memory": "1M", "threads": 0}, "limits": {"attempts": 2, "timeout": "60s"}}
+
+
+def command(script, *words):
+    return " ".join([sys.executable, os.path.join(FIXTURES, script), *words])
+
+
+def backend(script, *words, **options):
+    return {"plugin": "exec", "workers": 1, "restart_backoff": "10ms", "restart_backoff_max": "200ms",
+            "command": command(script, *words), **options}
+
+
+@pytest.fixture
+def make(make_daemon, tmp_path):
+    kinds = tmp_path / "kinds"
+    kinds.mkdir()
+    for name in ("turn", "mill"):
+        (kinds / f"{name}.json").write_text(json.dumps(kind(name, act="ok", note="")))
+
+    def start(*configs, env=None, **more):
+        return make_daemon(merged(QUICK, *configs), env={"LATHE_KINDS_PATH": str(kinds), **(env or {})}, **more)
+
+    return start
+
+
+def rude(*words, **options):
+    return {"backend turner": backend("rude.py", *words, **options)}
+
+
+def polite(**options):
+    return {"backend turner": backend("polite.py", **options)}
+
+
+def act(client, word, **more):
+    return client.wait(client.submit("turn", params={"act": word}, **more))
+
+
+def told(client, name="turner"):
+    return [b for b in client.get("/api/backends").json["backends"] if b["name"] == name][0]
+
+
+def log_of(client, job):
+    return client.get(f"/api/jobs/{job['job_id']}/log").expect(200).text
+
+
+def fails(client, word, slug, *says, attempts=None, **more):
+    job = act(client, word, **more)
+    assert job["status"] == "failed", job
+    assert job["error"]["type"] == f"/problems/{slug}", job["error"]
+    for text in says:
+        assert text in job["error"]["detail"], job["error"]
+    if attempts:
+        assert len(job["attempts"]) == attempts, job["attempts"]
+    return job
+
+
+def pid_in(text, word):
+    return int(text.split(word + " ", 1)[1].split()[0])
+
+
+# ---- a command that behaves ----
+
+def test_a_python_backend_works(make):
+    client = make(polite(workers=2)).client()
+    told_of = told(client)
+    assert told_of["state"] == "ready" and told_of["isolation"] == "process", told_of
+    assert sorted(told_of["kinds"]) == ["mill", "turn"]
+    job = act(client, "ok")
+    assert job["status"] == "completed", job
+    assert job["result"]["warmed"] == [{"threads": 2, "scale": 1.5, "fast": False, "mode": "fine"}]
+    assert client.run("mill", params={"act": "ok"})["status"] == "completed"
+
+    job = act(client, "progress")
+    assert job["progress"] == {"percent": 100.0, "stage": "step", "current": 5, "total": 5}
+
+
+def test_files_go_in_and_out(make):
+    client = make(polite()).client()
+    r = client.form("/api/jobs/turn", [("file", "part.txt", "Grüße\n".encode())], {"act": "files"}).expect(202)
+    job = client.wait(r.json["job_id"])
+    assert job["status"] == "completed", job
+    assert sorted(a["name"] for a in job["artifacts"]) == ["copy.txt", "lower.txt", "result.json", "upper.txt"]
+    assert client.artifact(job["job_id"], "upper.txt").text == "GRÜSSE\n"
+    assert client.artifact(job["job_id"], "lower.txt").text == "grüße\n"
+    result = job["result"]
+    assert result["cwd"] == result["workdir"] and result["attempt"] == 1
+    assert 0 < result["left"] <= 60
+
+
+def test_the_job_message_is_what_the_documentation_says(make, tmp_path):
+    folder = tmp_path / "with blank"
+    folder.mkdir()
+    client = make(rude("well", "'two words'", "back\\\\slash", directory=str(folder),
+                       environment="WORD='a b' OTHER=1")).client()
+    r = client.form("/api/jobs/turn", [("file", "a.txt", b"12345")], {"act": "where", "note": "\u2603"}).expect(202)
+    job = client.wait(r.json["job_id"])
+    result = job["result"]
+    got = result["job"]
+    deadline, workdir = got.pop("deadline"), got.pop("workdir")
+    assert deadline - job["started_at"] == pytest.approx(60, abs=5)
+    assert got.pop("idem_key").startswith(job["job_id"])
+    assert got.pop("inputs") == [{"name": "a.txt", "bytes": 5, "path": workdir + "/in/a.txt",
+                                  "sha256": job["inputs"][0]["sha256"]}]
+    assert got == {"type": "job", "id": job["job_id"], "kind": "turn", "attempt": 1,
+                   "params": {"act": "where", "note": "\u2603"}}
+    assert result["in"] == "12345"
+    assert result["cwd"] == str(folder)
+    assert result["WORD"] == "a b"
+    assert result["argv"][1:] == ["well", "two words", "back\\slash"]
+
+
+def test_what_is_printed_is_the_log(make):
+    client = make(polite()).client()
+    job = act(client, "print")
+    assert job["status"] == "completed", job
+    log = log_of(client, job)
+    for text in ("from print", "from a child", "from C", "from log()", "from the descriptor, unfinished"):
+        assert text in log, log
+    assert "from" not in log_of(client, act(client, "ok"))
+
+
+def test_exceptions_are_the_classes_of_failure(make):
+    client = make(polite()).client()
+    fails(client, "bad", "job-bad-input", "line 3 of part.txt", attempts=1)
+    fails(client, "retry", "job-failed", "the file server is away", attempts=2)
+    fails(client, "auth", "job-auth", "the token has expired", attempts=1)
+    job = fails(client, "raise", "job-failed", "ZeroDivisionError: division by zero", attempts=1)
+    assert "Traceback" in log_of(client, job)
+    fails(client, "nan", "job-failed", "ValueError", attempts=1)
+    fails(client, "big_result", "job-failed", "1 MiB is the most", attempts=1)
+    assert told(client)["restarts"] == 0  # an error is an answer
+    fails(client, "exit", "job-failed", "ended with exit code 1", "its last lines: gave up", attempts=2)
+    assert act(client, "ok")["status"] == "completed"
+
+
+def test_a_long_warm_command_serves_many(make):
+    """Sixty-four jobs at a time over four processes: each started once."""
+    client = make(polite(workers=4)).client()
+    ids = [client.submit("turn", params={"act": "ok"}) for _ in range(64)]
+    jobs = [client.wait(i) for i in ids]
+    assert all(j["status"] == "completed" for j in jobs), jobs
+    assert len({j["result"]["pid"] for j in jobs}) <= 4
+    assert all(len(j["result"]["warmed"]) == 1 for j in jobs)
+    assert told(client)["restarts"] == 0
+
+
+# ---- options ----
+
+def test_options_reach_the_command_as_it_declared_them(make, tmp_path):
+    model = tmp_path / "model.bin"
+    model.write_text("m")
+    client = make(polite(options=f"threads=3 scale=2 fast=yes mode=coarse title='two words' key=k model={model}"),
+                  env={"LATHE_SECRET_k": "s3cr3t"}).client()
+    assert act(client, "ok")["result"]["warmed"] == [
+        {"threads": 3, "scale": 2.0, "fast": True, "mode": "coarse", "title": "two words", "key": "s3cr3t",
+         "model": str(model)}]
+
+
+WRONG = [
+    (dict(options="thraeds=3"), 'knows no option "thraeds" of `options` (words name=value); it accepts threads, scale'),
+    (dict(options="threads"), 'knows no option "threads"'),
+    (dict(options="threads=99"), "does not take its option threads: 99 is outside of 1..8"),
+    (dict(options="threads=many"), 'option threads: "many" is no whole number'),
+    (dict(options="scale=-1"), "option scale: -1 is outside of 0.."),
+    (dict(options="fast=perhaps"), '"perhaps" is no true or false'),
+    (dict(options="mode=rough"), '"rough" is none of fine, coarse'),
+    (dict(options="key=nobody"), 'there is no secret "nobody"'),
+    (dict(options="model=here"), '"here" is no absolute path'),
+    (dict(options="model=/no/such"), "/no/such: No such file"),
+    (dict(options="title='open"), "options: a quote is not closed in: title='open"),
+    (dict(kinds="turn grind"), 'does not do the kind "grind" that `kinds` asks for'),
+    (dict(options="title=refuse"), "does not start: the model is for another machine"),
+    (dict(options="title=crash"), "does not start: RuntimeError: no GPU"),
+    (dict(environment="PATH"), 'environment: "PATH" is no NAME=value'),
+    (dict(command="./mesher.py"), "the program ./mesher.py is a relative path"),
+    (dict(command="no-such-program"), "no-such-program: No such file or directory"),
+    (dict(command="''"), "cannot be started"),
+    (dict(command="/etc"), "/etc: Permission denied"),
+]
+
+
+def test_what_is_wrong_is_told_on_the_backend(make):
+    """All at once: a backend for each fault, none of which stops the daemon."""
+    config = {f"backend b{i}": {**polite()["backend turner"], **options} for i, (options, _) in enumerate(WRONG)}
+    client = make(config).client()
+    for i, (options, says) in enumerate(WRONG):
+        wait_until(lambda name=f"b{i}": told(client, name)["state"] == "failed", f"{options} is refused")
+        message = told(client, f"b{i}")["message"]
+        assert says in message, (options, message)
+    assert client.echo()
+
+
+def test_kinds_can_be_restricted(make):
+    client = make(polite(kinds="mill")).client()
+    assert told(client)["kinds"] == ["mill"]
+    assert client.post("/api/jobs/turn", {}).json["type"] == "/problems/no-backend"
+
+
+# ---- how a command may fail to start ----
+
+STARTS = [
+    ("silent", "restarting", ['did not say "hello" within 0.4 s (start_timeout)']),
+    ("exit", "restarting", ["ended with exit code 4", "its last lines: no licence was found | buy one"]),
+    ("garbage", "failed", ["no message", "'Welcome to rude 0.1!'", "standard error"]),
+    ("protocol", "failed", ["speaks protocol 7 and this lathe speaks 1"]),
+    ("no_kinds", "failed", ["names no kind in its hello"]),
+    ("kind", "failed", ['the kind "No Kind"']),
+    ("option", "failed", ["unknown type"]),
+    ("error", "failed", ["does not start: the key has expired; get a new one"]),
+    ("later", "restarting", ["does not start: the licence server is away"]),
+    ("early", "failed", ['sent "done" where "ready" was expected']),
+]
+
+
+def test_a_command_that_does_not_start_is_told_on_the_backend(make):
+    config = {f"backend {how}": rude(how, **({"start_timeout": "400ms"} if how == "silent" else {}))["backend turner"]
+              for how, _, _ in STARTS}
+    client = make(config).client()
+    for how, state, says in STARTS:
+        wait_until(lambda name=how, want=state: told(client, name)["state"] == want, f"{how} is {state}")
+        wait_until(lambda name=how: told(client, name)["message"] and "rude.py" in told(client, name)["message"], how)
+        message = told(client, how)["message"]
+        assert all(text in message for text in says), (how, message)
+
+
+def test_a_command_may_answer_before_it_is_asked(make):
+    client = make(rude("eager")).client()
+    assert act(client, "ok")["status"] == "completed"
+
+
+# ---- how a command may break the protocol, or die ----
+
+FAULTS = [  # act, problem, attempts, what the message says
+    ("garbage", "job-failed", 1, ["no message", "'Info    : 100 nodes'"]),
+    ("array", "job-failed", 1, ["no JSON object", "'[1, 2]'"]),
+    ("utf8", "job-failed", 1, ["no message", "decode byte 0xff"]),
+    ("long", "job-failed", 1, ["a line of more than 1 MiB"]),
+    ("other", "job-failed", 1, ['sent "done" for the job 01JD0000000000000000000000 while it had the job']),
+    ("nobody", "job-failed", 1, ['sent "done" for the job (no id)']),
+    ("unknown", "job-failed", 1, ['unknown type "finished"']),
+    ("class", "job-failed", 1, ["none of bad_input, cancelled, retry"]),
+    ("result", "job-failed", 1, ["a result that is no JSON object"]),
+    ("exit", "job-failed", 2, ["ended with exit code 3", "second line | third line | the fourth über line"]),
+    ("segv", "job-failed", 2, ["died by signal 11 (Segmentation fault)", "about to fall"]),
+    ("close", "job-failed", 1, ["closed its standard output and did not end"]),
+]
+
+
+def test_a_faulty_command_costs_its_job_and_is_replaced(make):
+    client = make(rude()).client()
+    before = act(client, "ok")["result"]["pid"]
+    for word, slug, attempts, says in FAULTS:
+        job = fails(client, word, slug, "rude.py", *says, attempts=attempts)
+        after = act(client, "ok")["result"]["pid"]
+        assert after != before, (word, job)
+        before = after
+        assert not is_alive(job["attempts"][0].get("pid", 0) or 0)
+    assert told(client)["restarts"] >= len(FAULTS)
+
+
+def test_an_artifact_outside_of_the_work_folder_is_refused(make):
+    client = make(rude()).client()
+    fails(client, "escape", "job-failed", 'the artifact "hostname" was refused', "out of the work folder")
+    assert told(client)["restarts"] == 0
+
+
+def test_a_command_that_dies_or_talks_between_jobs_costs_nothing(make):
+    client = make(rude()).client()
+    for word, says in (("die_later", "ended with exit code 5; its last lines: bored to death"),
+                       ("chatter", "'one more thing'"), ("once", "ended with exit code 0")):
+        restarts = told(client)["restarts"]
+        job = act(client, word)
+        assert job["status"] == "completed", job
+        wait_until(lambda n=restarts: told(client)["restarts"] > n, f"{word}: the worker is replaced")
+        job = act(client, "ok")
+        assert job["status"] == "completed" and len(job["attempts"]) == 1, job
+    # Killed by a person, while nothing runs.
+    pid = job["result"]["pid"]
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: told(client)["restarts"] > restarts + 1, "the worker is replaced")
+    wait_until(lambda: told(client)["state"] == "ready", "it is ready again")
+    job = act(client, "ok")
+    assert job["result"]["pid"] != pid and len(job["attempts"]) == 1
+
+
+def test_scripts_that_do_one_job_each_are_served(make):
+    client = make(rude()).client()
+    for _ in range(8):
+        assert act(client, "once")["status"] == "completed"
+
+
+def test_a_deaf_command_is_found_by_its_silence(make):
+    client = make(rude("deaf", ping_timeout="300ms")).client()
+    fails(client, "hang", "job-failed", "gave no sign of life for 0.3 s, also not to a ping", attempts=2)
+    client = make(polite(ping_timeout="300ms")).client()  # busy, but its helper answers
+    assert act(client, "sleep")["status"] == "completed"
+
+
+# ---- ends from outside ----
+
+def running(client, job_id, word):
+    log = wait_until(lambda: word in client.get(f"/api/jobs/{job_id}/log").text and
+                     client.get(f"/api/jobs/{job_id}/log").text, f"{word} is in the log")
+    return log
+
+
+def test_cancel_and_timeout_kill_all_that_was_started(make):
+    client = make(rude()).client()
+    job_id = client.submit("turn", params={"act": "family"})
+    log = running(client, job_id, "child")
+    assert client.cancel(job_id).status == 200
+    job = client.wait(job_id)
+    assert job["status"] == "cancelled", job
+    for word in ("child", "command"):
+        wait_until(lambda pid=pid_in(log, word): not is_alive(pid), f"the {word} is gone")
+
+    job = client.wait(client.submit("turn", params={"act": "family"}, timeout_s=0.5))
+    assert job["error"]["type"] == "/problems/job-timeout", job["error"]
+    log = log_of(client, job)
+    for word in ("child", "command"):
+        wait_until(lambda pid=pid_in(log, word): not is_alive(pid), f"the {word} is gone")
+    assert act(client, "ok")["status"] == "completed"
+
+
+def test_the_helper_module_tells_of_a_cancel(make):
+    client = make(polite()).client()
+    job_id = client.submit("turn", params={"act": "obey"})
+    wait_until(lambda: client.job(job_id)["status"] == "running", "it runs")
+    client.cancel(job_id)
+    assert client.wait(job_id)["status"] == "cancelled"
+    assert act(client, "ok")["status"] == "completed"
+
+
+def test_killed_in_the_middle_of_a_job(make):
+    """The command, the worker, the daemon: each ends all that is below it, and the job runs again."""
+    daemon = make(rude())
+    client = daemon.client()
+    for whom in ("command", "worker", "daemon"):
+        job_id = client.submit("turn", params={"act": "family"})
+        log = running(client, job_id, "child")
+        pids = [pid_in(log, "child"), pid_in(log, "command")]
+        if whom == "command":
+            os.kill(pids[1], signal.SIGKILL)
+        elif whom == "worker":
+            worker = [p for p in children_of(daemon.pid) if pids[1] in children_of(p)][0]
+            os.kill(worker, signal.SIGKILL)
+        else:
+            daemon.kill()
+        for pid in pids:
+            wait_until(lambda p=pid: not is_alive(p), f"{whom} killed: process {pid} is gone")
+        if whom == "daemon":
+            daemon.start()
+            client = daemon.client()
+        wait_until(lambda: len(client.job(job_id)["attempts"]) == 2, "a second attempt", seconds=60)
+        client.cancel(job_id)
+        job = client.wait(job_id)
+        assert job["status"] == "cancelled", job
+        if whom == "command":
+            assert "was killed by the system or by a person (SIGKILL)" in job["attempts"][0]["error"]["detail"]
+    assert act(client, "ok")["status"] == "completed"
+
+
+def test_a_stop_is_told_to_the_command(make):
+    daemon = make(rude())
+    pid = act(daemon.client(), "ok")["result"]["pid"]
+    daemon.write_config(ECHO)
+    daemon.reload()
+    wait_until(lambda: not is_alive(pid), "the command is gone")
+    wait_until(lambda: "stopped in order" in daemon.log(), "its last word is in the log")
+
+
+# ---- limits ----
+
+def test_limits_reach_the_command(make):
+    client = make(rude(job_memory="900M", job_output="20M"), polite_too()).client()
+    assert act(client, "limits")["result"] == {"memory": 900 << 20, "file": 20 << 20, "core": 0}
+    fails(client, "memory", "job-failed", "ran out of its 900 MiB of memory", "job_memory", attempts=2)
+    fails(client, "file", "job-failed", "wrote a file of more than 20 MiB", "job_output", attempts=1)
+    job = client.run("mill", params={"act": "memory"})
+    assert "out of memory" in job["error"]["detail"], job["error"]
+    job = client.run("mill", params={"act": "big_file"})
+    assert "a file grew too large" in job["error"]["detail"], job["error"]
+    assert act(client, "ok")["status"] == "completed"
+
+
+def polite_too():
+    return {"backend miller": backend("polite.py", kinds="mill", job_memory="900M", job_output="20M")}
+
+
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer's shadow memory needs no limit")
+def test_cpu_time_of_the_command_counts(make):
+    client = make(rude(job_cpu="1s")).client()
+    fails(client, "cpu", "job-limit", "1 s of CPU time", "job_cpu", attempts=1)
+    assert act(client, "ok")["status"] == "completed"
+
+
+def test_floods_are_taken(make):
+    client = make(rude()).client()
+    job = act(client, "flood")
+    assert job["status"] == "completed", job
+    assert job["progress"]["current"] == 20000
+    assert log_of(client, job).count("to no purpose") == 2000
+    job = act(client, "shout")
+    assert job["status"] == "completed", job
+    assert "bad \ufffd byte, no end of line" in log_of(client, job) or "the log is cut here" in log_of(client, job)
+    assert log_of(client, act(client, "ok")) == ""
