@@ -62,6 +62,8 @@ static void put_backend(struct buf *b, struct api *a, const struct backend *x) {
   put_member(b, "version", backend_plugin_version(x));
   put_member(b, "device", backend_device(x));
   put_member(b, "isolation", backend_isolation(x));
+  put_member(b, "jail", backend_jail(x));
+  put_member(b, "jail_lacks", backend_jail_lacks(x));
   buf_puts(b, ",\"kinds\":[");
   for (size_t i = 0; kinds[i]; i++) {
     if (i)

@@ -81,6 +81,8 @@ struct config_backend {
   int threads;                                                /* 0: no budget of its own */
   int64_t memory;                                             /* 0: no budget of its own */
   int64_t job_memory, job_output, job_cpu_ms, job_timeout_ms; /* 0: as in [limits] */
+  int job_processes;                                          /* 0: no limit */
+  int jail; /* 0 auto, 1 required, 2 off: as enum backend_jail */
   int nice;
   int64_t ready_timeout_ms, heartbeat_timeout_ms, restart_backoff_ms, restart_backoff_max_ms;
   struct config_option *options; /* in the order of the file */

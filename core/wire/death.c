@@ -37,16 +37,50 @@ static bool ran_out_of_memory(const struct wire_death *d, const struct wire_limi
   return d->said_no_memory || d->max_rss > l->address_space / 10 * 7;
 }
 
+static void tell_over(const struct wire_death *d, const struct wire_limits *l, char *text,
+                      size_t size) {
+  switch (d->over) {
+  case WIRE_OVER_PROCESSES:
+    snprintf(text, size,
+             "the job wanted to run more than %lld processes and threads at a time; let it begin "
+             "fewer, or raise job_processes of the backend",
+             (long long)d->found);
+    break;
+  case WIRE_OVER_MEMORY:
+    snprintf(text, size,
+             "the job's processes together took %lld MiB of memory and %lld MiB are allowed; use a "
+             "simpler input or coarser parameters, or raise job_memory of the backend",
+             (long long)(d->found >> 20), (long long)(l->address_space >> 20));
+    break;
+  case WIRE_OVER_OUTPUT:
+    wire_tell_output(d->found, l->output_bytes, text, size);
+    break;
+  default:
+    snprintf(text, size,
+             "the job used more than %.3g s of CPU time; use a simpler input or coarser "
+             "parameters, or raise job_cpu of the backend",
+             (double)l->cpu_ms / 1000);
+  }
+}
+
+void wire_tell_output(int64_t bytes, int64_t limit, char *text, size_t size) {
+  if (bytes == INT64_MAX)
+    snprintf(text, size,
+             "the job made folders that cannot be measured: too deep for a path, or not readable");
+  else
+    snprintf(text, size,
+             "the job wrote %lld MiB of files and %lld MiB are allowed; use coarser parameters, or "
+             "raise job_output of the backend",
+             (long long)(bytes >> 20), (long long)(limit >> 20));
+}
+
 enum wire_class wire_judge(const struct wire_death *d, const struct wire_limits *limits, char *text,
                            size_t size) {
   /* Who ignores SIGXCPU is killed at the hard limit, a second later. */
   bool late = d->signal == SIGKILL && d->cpu_ms > limits->cpu_ms;
-  if ((d->signal == SIGXCPU || late) && limits->cpu_ms > 0) {
-    snprintf(
-        text, size,
-        "the job used more than %.3g s of CPU time; use a simpler input or coarser parameters, "
-        "or raise job_cpu of the backend",
-        (double)limits->cpu_ms / 1000);
+  bool cpu = (d->signal == SIGXCPU || late) && limits->cpu_ms > 0;
+  if (d->over != WIRE_OVER_NONE || cpu) {
+    tell_over(d, limits, text, size);
     return WIRE_LIMIT;
   }
   if (d->signal == SIGXFSZ && limits->output_bytes > 0) {

@@ -105,6 +105,8 @@ int wire_put_config(struct buf *out, const struct wire_config *m, struct err *er
   wire_put_u32(out, m->slots);
   wire_put_u32(out, m->heartbeat_ms);
   wire_put_u32(out, (uint32_t)m->nice);
+  wire_put_u32(out, m->jail);
+  wire_put_u32(out, m->processes);
   wire_put_u32(out, (uint32_t)m->setting_count);
   for (size_t i = 0; i < m->setting_count; i++) {
     wire_put_str(out, m->settings[i].key);
@@ -121,6 +123,8 @@ int wire_get_config(const struct wire_frame *f, struct wire_config *m, struct er
   m->slots = wire_get_u32(&r);
   m->heartbeat_ms = wire_get_u32(&r);
   m->nice = (int32_t)wire_get_u32(&r);
+  m->jail = wire_get_u32(&r);
+  m->processes = wire_get_u32(&r);
   m->setting_count = wire_get_count(&r, 12);
   m->settings = mem_array(m->setting_count + 1, sizeof *m->settings);
   for (size_t i = 0; i < m->setting_count; i++) {
@@ -288,6 +292,25 @@ int wire_get_refused(const struct wire_frame *f, bool *again, const char **text,
   *again = wire_get_u32(&r) != 0;
   *text = wire_get_text(&r);
   return wire_reader_end(&r, "REFUSED", err);
+}
+
+void wire_put_jail(struct buf *out, enum wire_jail_state state, const char *lacks) {
+  size_t start = wire_begin(out, WIRE_JAIL, 0);
+  wire_put_u32(out, state);
+  wire_put_str(out, lacks);
+  end_small(out, start);
+}
+
+int wire_get_jail(const struct wire_frame *f, enum wire_jail_state *state, const char **lacks,
+                  struct err *err) {
+  struct wire_reader r = wire_reader(f);
+  uint32_t number = wire_get_u32(&r);
+  *lacks = wire_get_text(&r);
+  int rc = wire_reader_end(&r, "JAIL", err);
+  if (rc == 0 && number > WIRE_JAIL_WHOLE)
+    return err_set(err, ERR_PROTOCOL, "a JAIL message of state %u", number);
+  *state = (enum wire_jail_state)number;
+  return rc;
 }
 
 void wire_put_log(struct buf *out, uint64_t token, int32_t level, const char *text, size_t len) {

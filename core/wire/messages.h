@@ -5,6 +5,7 @@
  *   worker                         daemon
  *     HELLO  ----------------------->     what the plugin is; or REFUSED, and the worker ends
  *            <-----------------------  CONFIG
+ *     JAIL   ----------------------->     how jobs are locked in
  *     READY  ----------------------->     create() is done, and which kinds it declared; or REFUSED
  *            <-----------------------  STEP*, CANCEL, RECALL
  *     BEGAN? PROGRESS* LOG* DONE --->     exactly one DONE per STEP that was not recalled
@@ -41,7 +42,8 @@
   X(WIRE_HEARTBEAT, 13, "HEARTBEAT")                                                               \
   X(WIRE_STOP, 14, "STOP")                                                                         \
   X(WIRE_CHECKPOINT, 15, "CHECKPOINT")     /* token; the reference as text (wire/ref.h) */         \
-  X(WIRE_CHECKPOINTED, 16, "CHECKPOINTED") /* token; 0, or a code: it is not on disk */
+  X(WIRE_CHECKPOINTED, 16, "CHECKPOINTED") /* token; 0, or a code: it is not on disk */            \
+  X(WIRE_JAIL, 17, "JAIL")                 /* enum wire_jail_state; what the kernel lacks */
 
 enum wire_type {
 #define X(name, value, word) name = (value),
@@ -72,6 +74,19 @@ enum { WIRE_NO_NETWORK = 1, WIRE_REPEATABLE = 2 };
 
 #define WIRE_INSIDE_MAX 64 /* calls of remote steps at a time */
 
+/* The jail that a backend's configuration asks for, and the one that its jobs get. */
+enum wire_jail_mode { WIRE_JAIL_AUTO, WIRE_JAIL_REQUIRED, WIRE_JAIL_OFF };
+enum wire_jail_state { WIRE_JAIL_NONE, WIRE_JAIL_PARTIAL, WIRE_JAIL_WHOLE };
+
+/* The limits that the kernel does not keep, so that a job is watched for them. */
+enum wire_over {
+  WIRE_OVER_NONE,
+  WIRE_OVER_PROCESSES,
+  WIRE_OVER_MEMORY,
+  WIRE_OVER_OUTPUT,
+  WIRE_OVER_CPU,
+};
+
 /* A page that daemon and worker share, so that the daemon knows what a dead worker was at, though
  * its last messages died with it.  The worker writes, the daemon reads. */
 struct wire_board {
@@ -81,6 +96,8 @@ struct wire_board {
    * thread ended the process (0: not known, as after SIGKILL). */
   _Atomic uint64_t inside[WIRE_INSIDE_MAX];
   _Atomic uint64_t culprit;
+  _Atomic uint32_t over; /* enum wire_over: why its job was killed */
+  _Atomic int64_t found; /* what was over the limit */
 };
 
 struct wire_hello {
@@ -107,6 +124,8 @@ struct wire_config {
   const char *backend, *work_root;
   uint32_t slots, heartbeat_ms;
   int32_t nice;
+  uint32_t jail;                 /* enum wire_jail_mode */
+  uint32_t processes;            /* and threads, that a job may have at a time; 0: no limit */
   struct wire_setting *settings; /* as hello.kinds */
   size_t setting_count;
 };
@@ -164,6 +183,9 @@ void wire_put_value(struct buf *out, uint16_t type, uint64_t token, int64_t valu
 int wire_get_value(const struct wire_frame *f, int64_t *value, struct err *err);
 void wire_put_refused(struct buf *out, bool again, const char *text);
 int wire_get_refused(const struct wire_frame *f, bool *again, const char **text, struct err *err);
+void wire_put_jail(struct buf *out, enum wire_jail_state state, const char *lacks);
+int wire_get_jail(const struct wire_frame *f, enum wire_jail_state *state, const char **lacks,
+                  struct err *err);
 void wire_put_log(struct buf *out, uint64_t token, int32_t level, const char *text, size_t len);
 int wire_get_log(const struct wire_frame *f, int32_t *level, const char **text, size_t *len,
                  struct err *err);

@@ -59,7 +59,10 @@ static int put_input(const char *dir, const struct wire_input_file *input, struc
 int folder_make(struct folder *f, const char *work_root, const char *backend, uint64_t token,
                 const struct wire_input_file *inputs, size_t count, struct err *err) {
   f->fd = -1;
+  f->token = token;
+  f->input_bytes = folder_input_bytes(inputs, count);
   folder_path(f->path, sizeof f->path, work_root, backend, token);
+  memcpy(f->final, f->path, sizeof f->final);
   if (mkdir(f->path, 0700) < 0) {
     int rc = errno == EEXIST ? path_remove_tree(f->path, err) : 0;
     if (rc < 0)
@@ -84,6 +87,19 @@ int folder_make(struct folder *f, const char *work_root, const char *backend, ui
   return 0;
 }
 
+int folder_take(struct folder *f, const char *work_root, const char *backend, uint64_t token,
+                struct err *err) {
+  folder_path(f->path, sizeof f->path, work_root, backend, token);
+  memcpy(f->final, f->path, sizeof f->final);
+  f->token = token;
+  f->input_bytes = 0;
+  f->fd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (f->fd < 0)
+    return err_sys(err, errno, "the work folder %s cannot be opened", f->path);
+  f->input_bytes = folder_bytes(f) - FOLDER_ENTRY; /* in/ itself */
+  return 0;
+}
+
 bool folder_is_empty(struct folder *f) {
   char entries[512] __attribute__((aligned(8)));
   if (lseek(f->fd, 0, SEEK_SET) < 0)
@@ -100,6 +116,16 @@ bool folder_is_empty(struct folder *f) {
   return true;
 }
 
+int64_t folder_input_bytes(const struct wire_input_file *inputs, size_t count) {
+  int64_t total = 0;
+  struct stat st;
+  for (size_t i = 0; i < count; i++)
+    if (stat(inputs[i].path, &st) == 0)
+      total += st.st_size > FOLDER_ENTRY ? st.st_size : FOLDER_ENTRY;
+  return total;
+}
+
+/* The job may write while this reads: what is gone by then is not counted. */
 int64_t folder_bytes(const struct folder *f) {
   char path[PATH_MAX];
   snprintf(path, sizeof path, "%s", f->path);
@@ -108,14 +134,20 @@ int64_t folder_bytes(const struct folder *f) {
   if (!tree)
     return 0;
   int64_t total = 0;
-  for (FTSENT *e; (e = fts_read(tree)) != NULL;) {
-    if (e->fts_info == FTS_D && e->fts_level == 1 && strcmp(e->fts_name, "in") == 0)
-      fts_set(tree, e, FTS_SKIP);
-    else if (e->fts_info == FTS_F)
+  for (FTSENT *e; total < INT64_MAX && (e = fts_read(tree)) != NULL;) {
+    bool failed = e->fts_info == FTS_DNR || e->fts_info == FTS_ERR || e->fts_info == FTS_NS;
+    if (failed && e->fts_errno != ENOENT)
+      total = INT64_MAX; /* too deep for a path, or not to be read */
+    else if (e->fts_info == FTS_F && e->fts_statp->st_size > FOLDER_ENTRY)
       total += e->fts_statp->st_size;
+    else if (e->fts_level > 0 && e->fts_info != FTS_DP)
+      total += FOLDER_ENTRY;
   }
   fts_close(tree);
-  return total;
+  if (total == INT64_MAX)
+    return total;
+  total -= f->input_bytes + (f->input_bytes ? FOLDER_ENTRY : 0); /* in/ itself */
+  return total > 0 ? total : 0;
 }
 
 void folder_close(struct folder *f, bool remove) {

@@ -6,7 +6,7 @@
  *   fork -> [spare child: waits] <- STEP
  *                     |
  *                     v
- *             [child: limits, run(), DONE into its socket, _exit]
+ *             [child: jail, limits, run(), DONE into its socket, _exit]
  *              |        | stdout, stderr: a pipe          frames: a socket
  *              |        v                                   v
  *              |     zygote: LOG ---------------------- PROGRESS, DONE --------------> daemon
@@ -16,8 +16,8 @@
  *              |   a big process apart
  *              +-> pidfd says it ended: reap it; without a DONE judge how it ended
  *
- * The child is not trusted: only PROGRESS, LOG and a well-formed DONE of its own token pass.  When
- * the zygote dies its children die with it.
+ * The child is not trusted: only PROGRESS, LOG and a well-formed DONE of its own token pass, and
+ * its guard watches it.  When the zygote dies its children die with it.
  */
 #include "worker/serve.h"
 
@@ -25,23 +25,26 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "wire/death.h"
-#include "worker/limits.h"
+#include "worker/forked.h"
+#include "worker/guard.h"
+#include "worker/orphans.h"
 #include "worker/step.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define FDS        4  /* that are watched for a child */
+#define ORPHANS_MS 10 /* how soon one that was killed is looked at again */
 
 struct child {
   struct list ring;
@@ -51,9 +54,11 @@ struct child {
   struct link socket;
   struct logger log;
   struct wire_limits limits;
+  struct guard guard;
   struct buf done;  /* the payload of its DONE; empty: none came */
   int cancel_class; /* why it was killed; 0: it was not */
   bool broken;      /* it broke the protocol */
+  bool guarded;     /* its guard killed it */
   bool told;        /* the daemon has its DONE; it only has to end */
   bool log_open, socket_open;
   int64_t began_us;
@@ -65,83 +70,21 @@ struct zygote {
   struct list children;
   size_t count;
   bool stopping;
+  bool orphans; /* some were killed and have yet to end */
 };
 
-/* ---- in the child ---- */
-
-static void child_close_fds(const struct child *c) {
+static void child_close_fds(struct child *c) {
   close(c->pidfd);
   close(c->log_fd);
   close(c->socket.fd);
+  guard_close(&c->guard);
 }
 
+/* In a new child. */
 static void child_close_others(struct zygote *z) {
   close(z->host->link->fd);
   list_for_each(it, &z->children) child_close_fds(container_of(it, struct child, ring));
 }
-
-/* The first touch of a page costs about a microsecond and a job of a few milliseconds has hundreds:
- * malloc gets some that were touched before the step came. */
-static void touch_heap(void) {
-  enum { PIECE = 64 << 10, PIECES = 64 };
-  void *pieces[PIECES];
-  mallopt(M_TRIM_THRESHOLD, 64 << 20); /* it keeps what is freed */
-  mallopt(M_MMAP_THRESHOLD, 4 << 20);
-  for (int i = 0; i < PIECES; i++)
-    if ((pieces[i] = malloc(PIECE)))
-      memset(pieces[i], 1, PIECE);
-  for (int i = 0; i < PIECES; i++)
-    free(pieces[i]);
-}
-
-/* Never returns. */
-static void child_run(struct host *h, struct link *link, uint64_t token,
-                      const struct wire_step *step) {
-  struct folder folder;
-  struct lathe_job job;
-  struct step_outcome outcome;
-  struct err err = {0};
-  job_begin(&job, h, token, step);
-  job.link = h->link = h->log.link = link; /* the daemon's socket is not ours */
-  job.folder = &folder;
-  if (folder_make(&folder, h->work_root, h->backend, token, step->inputs, step->input_count, &err) <
-      0) {
-    step_fail(&outcome, WIRE_RETRY, err.text);
-  } else {
-    limits_of_child(&step->limits);
-    step_run(&job, &outcome);
-  }
-  outcome.done.workdir = folder.path;
-  fflush(NULL);
-  step_send(link, token, &outcome, true);
-  _exit(0);
-}
-
-/* Waits for its step.  Never returns. */
-static void child_main(struct zygote *z, int socket, int log_fd, pid_t zygote_pid) {
-  struct link link;
-  struct wire_frame f;
-  struct wire_step step;
-  int rc;
-  setpgid(0, 0);
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != zygote_pid)
-    _exit(0);
-  child_close_others(z);
-  dup2(log_fd, STDOUT_FILENO);
-  dup2(log_fd, STDERR_FILENO);
-  close(log_fd);
-  link_init(&link, socket);
-  touch_heap();
-  while ((rc = wire_input_next(&link.in, &f, NULL)) == 0)
-    if (link_read(&link, true) < 0)
-      _exit(0);
-  if (rc < 0 || f.type != WIRE_STEP || wire_get_step(&f, &step, NULL) < 0)
-    _exit(EXIT_FAILURE);
-  child_run(z->host, &link, f.token, &step);
-}
-
-/* ---- in the zygote ---- */
 
 static void send_done(struct zygote *z, uint64_t token, enum wire_class class, const char *message,
                       bool folder) {
@@ -168,7 +111,8 @@ static struct child *child_fork(struct zygote *z) {
   pid_t pid = fork();
   if (pid == 0) {
     close(pair[0]); /* or it would not see the zygote leave */
-    child_main(z, pair[1], pipe_fds[1], self);
+    child_close_others(z);
+    forked_main(z->host, pair[1], pipe_fds[1], self);
   }
   close(pair[1]);
   close(pipe_fds[1]);
@@ -190,6 +134,7 @@ static struct child *child_fork(struct zygote *z) {
   c->pidfd = pidfd;
   c->log_fd = pipe_fds[0];
   c->log_open = c->socket_open = true;
+  c->guard.listener = -1;
   link_init(&c->socket, pair[0]);
   return c;
 }
@@ -204,7 +149,9 @@ static void child_free(struct child *c) {
 }
 
 /* Hands the child its step.  False: it is dead. */
-static bool child_give(struct child *c, const struct wire_frame *f) {
+static bool child_give(struct host *h, struct child *c, const struct wire_frame *f) {
+  if (h->jail.on && !jail_take_listener(c->socket.fd, &c->guard.listener))
+    return false;
   struct buf out = {0};
   size_t start = wire_begin(&out, WIRE_STEP, f->token), at = 0;
   buf_put(&out, f->payload, f->len);
@@ -224,12 +171,13 @@ static void child_start(struct zygote *z, const struct wire_frame *f,
                         const struct wire_step *step) {
   struct child *c = z->spare;
   z->spare = NULL;
-  if (c && !child_give(c, f)) { /* it was killed while it waited: the job shall not suffer */
+  if (c &&
+      !child_give(z->host, c, f)) { /* it was killed while it waited: the job shall not suffer */
     waitpid(c->pid, NULL, 0);
     child_free(c);
     c = NULL;
   }
-  if (!c && ((c = child_fork(z)) == NULL || !child_give(c, f))) {
+  if (!c && ((c = child_fork(z)) == NULL || !child_give(z->host, c, f))) {
     if (c) {
       waitpid(c->pid, NULL, 0);
       child_free(c);
@@ -244,6 +192,10 @@ static void child_start(struct zygote *z, const struct wire_frame *f,
   c->limits = step->limits;
   c->began_us = clock_mono_us();
   logger_init(&c->log, z->host->link, c->token, step->limits.log_bytes);
+  struct folder folder = {.fd = -1,
+                          .input_bytes = folder_input_bytes(step->inputs, step->input_count)};
+  folder_path(folder.path, sizeof folder.path, z->host->work_root, z->host->backend, c->token);
+  guard_begin(&c->guard, c->pid, &c->limits, z->host->processes, &folder);
   list_push_back(&z->children, &c->ring);
   z->count++;
   wire_put_value(link_begin(z->host->link), WIRE_BEGAN, c->token, c->pid);
@@ -302,15 +254,35 @@ static bool child_frame(struct zygote *z, struct child *c, const struct wire_fra
   }
 }
 
+/* Its DONE, with the calls that the jail refused behind the plugin's own reason. */
+static void put_done(const struct child *c, struct buf *out) {
+  struct wire_frame f = {
+      .type = WIRE_DONE, .token = c->token, .payload = c->done.data, .len = (uint32_t)c->done.len};
+  struct wire_done done;
+  char hint[300], text[1400];
+  guard_hint(&c->guard, hint, sizeof hint);
+  if (hint[0] && wire_get_done(&f, &done, NULL) == 0) {
+    bool failed = done.class != WIRE_OK;
+    if (failed) {
+      snprintf(text, sizeof text, "%.1000s%s", done.message ? done.message : "", hint);
+      done.message = text;
+      failed = wire_put_done(out, c->token, &done, NULL) == 0;
+    }
+    free(done.artifacts);
+    if (failed)
+      return;
+  }
+  size_t start = wire_begin(out, WIRE_DONE, c->token);
+  buf_put(out, c->done.data, c->done.len);
+  wire_end(out, start, NULL);
+}
+
 /* Passes its DONE on.  What its group still runs could touch the outputs, so it ends first. */
 static void child_tell(struct zygote *z, struct child *c) {
   child_kill(c);
   logger_drain(&c->log, c->log_fd);
   logger_end(&c->log);
-  struct buf *out = link_begin(z->host->link);
-  size_t start = wire_begin(out, WIRE_DONE, c->token);
-  buf_put(out, c->done.data, c->done.len);
-  wire_end(out, start, NULL);
+  put_done(c, link_begin(z->host->link));
   link_end(z->host->link, false);
   c->told = true;
   c->log_open = c->socket_open = false;
@@ -357,8 +329,12 @@ static void judge(struct zygote *z, struct child *c, int status, const struct ru
         .cpu_ms = cpu_ms(used),
         .max_rss = used->ru_maxrss * 1024,
         .said_no_memory = c->log.said_no_memory,
+        .over = c->guard.over,
+        .found = c->guard.found,
     };
     class = wire_judge(&death, &c->limits, text, sizeof text);
+    size_t at = strlen(text);
+    guard_hint(&c->guard, text + at, sizeof text - at);
   }
   send_done(z, c->token, class, text, true);
 }
@@ -426,15 +402,56 @@ static bool zygote_read(struct zygote *z) {
 
 static int next_timeout(struct zygote *z, int64_t heartbeat_at) {
   if (z->count == 0)
-    return -1;
+    return z->orphans ? ORPHANS_MS : -1;
   int64_t left = heartbeat_at - clock_mono_ms();
   int timeout = left < 0 ? 0 : (int)left;
   list_for_each(it, &z->children) {
     int due = logger_due_ms(&container_of(it, struct child, ring)->log);
     if (due >= 0 && due < timeout)
       timeout = due;
+    due = guard_due_ms(&container_of(it, struct child, ring)->guard);
+    if (due >= 0 && due < timeout)
+      timeout = due;
   }
+  if (z->orphans && timeout > ORPHANS_MS)
+    timeout = ORPHANS_MS;
   return timeout;
+}
+
+static bool is_ours(void *arg, pid_t pid) {
+  struct zygote *z = arg;
+  bool ours = z->spare && z->spare->pid == pid;
+  list_for_each(it, &z->children) ours |= container_of(it, struct child, ring)->pid == pid;
+  return ours;
+}
+
+static bool is_running(void *arg, pid_t group) {
+  struct zygote *z = arg;
+  list_for_each(it, &z->children) {
+    const struct child *c = container_of(it, struct child, ring);
+    if (c->pid == group && !c->told)
+      return true;
+  }
+  return false;
+}
+
+static void say_refused(void *arg, const char *call) {
+  struct child *c = arg;
+  char text[100];
+  snprintf(text, sizeof text, "the jail refused %s()", call);
+  logger_line(&c->log, 2, text);
+}
+
+/* What its guard has to see to. */
+static void child_guard(struct child *c, bool asked) {
+  if (asked)
+    guard_answer(&c->guard, say_refused, c);
+  if (!c->told && guard_due_ms(&c->guard) == 0)
+    guard_look(&c->guard);
+  if (c->guard.over != WIRE_OVER_NONE && !c->told && !c->guarded) {
+    c->guarded = true;
+    child_kill(c);
+  }
 }
 
 /* Serves the children whose fds poll() marked; fds[0] is the daemon's. */
@@ -447,20 +464,21 @@ static void serve_children(struct zygote *z, const struct pollfd *fds) {
     } else {
       if (fds[i + 2].revents)
         c->log_open = logger_drain(&c->log, c->log_fd);
+      child_guard(c, fds[i + 3].revents);
       if (fds[i + 1].revents)
         child_read(z, c);
       if (logger_due_ms(&c->log) == 0)
         logger_flush(&c->log);
     }
-    i += 3;
+    i += FDS;
   }
 }
 
 /* Writes what poll() shall watch; returns how many. */
 static size_t watch_list(struct zygote *z, struct pollfd **fds, size_t *cap) {
-  size_t need = 1 + 3 * z->count, n = 0;
+  size_t need = 1 + FDS * z->count, n = 0;
   if (!*fds || need > *cap) {
-    *cap = need + 24;
+    *cap = need + 8 * FDS;
     *fds = mem_grow(*fds, *cap * sizeof **fds);
   }
   (*fds)[n++] = (struct pollfd){.fd = z->host->link->fd, .events = POLLIN};
@@ -469,6 +487,7 @@ static size_t watch_list(struct zygote *z, struct pollfd **fds, size_t *cap) {
     (*fds)[n++] = (struct pollfd){.fd = c->pidfd, .events = POLLIN};
     (*fds)[n++] = (struct pollfd){.fd = c->socket_open ? c->socket.fd : -1, .events = POLLIN};
     (*fds)[n++] = (struct pollfd){.fd = c->log_open ? c->log_fd : -1, .events = POLLIN};
+    (*fds)[n++] = (struct pollfd){.fd = c->guard.listener, .events = POLLIN};
   }
   return n;
 }
@@ -479,6 +498,7 @@ int serve_fork(struct host *h) {
   size_t cap = 0;
   int64_t heartbeat_at = 0;
   list_init(&z.children);
+  orphans_adopt();
   z.spare = child_fork(&z);
   while (!z.stopping || z.count) {
     size_t n = watch_list(&z, &fds, &cap);
@@ -487,6 +507,8 @@ int serve_fork(struct host *h) {
       break;
     int64_t now = clock_mono_ms();
     serve_children(&z, fds);
+    if (z.orphans || z.count != before)
+      z.orphans = orphans_reap(is_ours, is_running, &z);
     if (fds[0].revents && !zygote_read(&z))
       break;
     if (before == 0 || now >= heartbeat_at) {

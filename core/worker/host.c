@@ -148,7 +148,7 @@ static int32_t host_artifact(struct lathe_job *job, const char *name, const char
       .name = mem_dup(name),
       .relpath = mem_dup(relpath),
       .media_type = mem_dup(media_type && *media_type ? media_type : "application/octet-stream"),
-      .path = mem_printf("%s/%s", job->folder->path, relpath),
+      .path = mem_printf("%s/%s", job->folder->final, relpath),
   };
   return LATHE_OK;
 }

@@ -6,6 +6,7 @@
 #define WORKER_HOST_H
 
 #include "worker/folder.h"
+#include "worker/jail.h"
 #include "worker/logger.h"
 #include "worker/plugin.h"
 
@@ -20,6 +21,8 @@ struct host {
   struct logger log; /* of the backend: what belongs to no step */
   struct wire_board *board;
   char *backend, *work_root;
+  struct jail jail;
+  uint32_t processes; /* and threads, that a job may have at a time */
   uint32_t slots, heartbeat_ms;
   int nice;
   int log_fds[2]; /* both ends of the pipe for stdout and stderr, from lathed; -1: none */

@@ -75,7 +75,7 @@ static void say_hello(struct host *h) {
 }
 
 /* Waits for CONFIG and takes it in.  0, or the exit code. */
-static int take_config(struct host *h) {
+static int take_config(struct host *h, enum wire_jail_mode *jail) {
   struct wire_frame f;
   struct wire_config m;
   struct err err = {0};
@@ -93,6 +93,8 @@ static int take_config(struct host *h) {
   h->slots = m.slots ? m.slots : 1;
   h->heartbeat_ms = m.heartbeat_ms ? m.heartbeat_ms : 1000;
   h->nice = m.nice;
+  h->processes = m.processes;
+  *jail = (enum wire_jail_mode)m.jail;
   rc = plugin_check_options(&h->plugin, m.settings, m.setting_count, &h->values, &h->value_count,
                             &errors);
   free(m.settings);
@@ -103,6 +105,21 @@ static int take_config(struct host *h) {
   }
   buf_free(&errors);
   return rc;
+}
+
+/* 0, or the exit code. */
+static int make_jail(struct host *h, enum wire_jail_mode mode) {
+  struct err err = {0};
+  const struct jail *j = &h->jail;
+  if (jail_init(&h->jail, &h->plugin, h->values, h->value_count, mode, &err) < 0)
+    return refuse(h, false, err.text);
+  wire_put_jail(link_begin(h->link),
+                !j->on        ? WIRE_JAIL_NONE
+                : j->lacks[0] ? WIRE_JAIL_PARTIAL
+                              : WIRE_JAIL_WHOLE,
+                j->lacks);
+  link_end(h->link, false);
+  return 0;
 }
 
 /* What create() or ready() returned, as a refusal.  Only what may pass by itself is tried again. */
@@ -190,8 +207,9 @@ static int work(const char *fd_text, const char *path, const char *board_fd, con
   if (plugin_load(&h.plugin, path, &err) < 0)
     return refuse(&h, false, err.text);
   say_hello(&h);
-  int rc = take_config(&h);
-  if (rc != 0)
+  enum wire_jail_mode jail = WIRE_JAIL_AUTO;
+  int rc = take_config(&h, &jail);
+  if (rc != 0 || (rc = make_jail(&h, jail)) != 0)
     return rc;
   limits_of_worker(h.nice);
   rc = start_plugin(&h);

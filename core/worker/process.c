@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "worker/limits.h"
 #include "worker/step.h"
+#include "worker/steward.h"
 #include "worker/usage.h"
 
 #include <errno.h>
@@ -28,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -46,9 +48,11 @@ struct waiting { /* a STEP that has not begun */
 struct resident {
   struct host *host;
   int log_fd, timer_fd, wake_fd;
-  struct logger log;    /* of the running step; between steps, of the backend */
-  struct folder folder; /* kept from step to step while nothing is left in it */
-  unsigned unsent;      /* DONEs in the link's buffer; run thread */
+  struct logger log;      /* of the running step; between steps, of the backend */
+  struct steward steward; /* where the process is jailed */
+  uint64_t watched;       /* token of the step that the steward knows of; under the lock */
+  struct folder folder;   /* kept from step to step while nothing is left in it */
+  unsigned unsent;        /* DONEs in the link's buffer; run thread */
 
   pthread_mutex_t lock; /* of what follows */
   pthread_cond_t unwatched;
@@ -170,6 +174,14 @@ static void check_cpu(struct resident *r) {
   raise(SIGXCPU);
 }
 
+/* Under the lock.  Steps that end at once are not worth a word. */
+static void tell_steward(struct resident *r) {
+  if (!r->host->jail.on || !r->current || r->current->token == r->watched)
+    return;
+  r->watched = r->current->token;
+  steward_watch(&r->steward, r->watched, &r->current->step->limits);
+}
+
 static int watch_timeout(struct resident *r, int64_t heartbeat_at) {
   int64_t left = heartbeat_at - clock_mono_ms();
   int timeout = left < 0 ? 0 : (int)left;
@@ -187,6 +199,7 @@ static void watch(struct resident *r) {
   int64_t heartbeat_at = clock_mono_ms() + h->heartbeat_ms;
   uint64_t wakes;
   link_flush(h->link); /* DONEs wait for no long step */
+  tell_steward(r);
   while (r->busy) {
     struct pollfd fds[] = {
         {.fd = h->link->fd, .events = POLLIN},
@@ -206,6 +219,7 @@ static void watch(struct resident *r) {
     if (fds[1].revents)
       logger_drain(&r->log, r->log_fd);
     check_cpu(r);
+    tell_steward(r);
     if (logger_due_ms(&r->log) == 0) {
       logger_flush(&r->log);
       link_flush(h->link);
@@ -243,19 +257,25 @@ static int get_folder(struct resident *r, uint64_t token, const struct wire_step
   if (r->folder.fd >= 0 && s->input_count == 0)
     return 0;
   folder_close(&r->folder, true);
+  if (r->host->jail.on)
+    return steward_make(&r->steward, &r->folder, r->host, token, s, err);
   atomic_store(&r->host->board->folder, token); /* before it exists, or it could be left behind */
   return folder_make(&r->folder, r->host->work_root, r->host->backend, token, s->inputs,
                      s->input_count, err);
 }
 
 /* After a step: an empty folder is kept, one with artifacts goes to the daemon. */
-static void put_folder(struct resident *r, struct step_outcome *out, char *path, size_t size) {
+static void put_folder(struct resident *r, struct step_outcome *out, char *path, size_t size,
+                       struct err *err) {
   if (r->folder.fd < 0 || (out->done.artifact_count == 0 && folder_is_empty(&r->folder)))
     return;
-  snprintf(path, size, "%s", r->folder.path);
+  snprintf(path, size, "%s", r->folder.final);
   out->done.workdir = path;
   folder_close(&r->folder, false);
-  atomic_store(&r->host->board->folder, 0);
+  if (!r->host->jail.on)
+    atomic_store(&r->host->board->folder, 0);
+  else if (steward_finish(&r->steward, r->folder.token, err) < 0)
+    step_spoil(out, WIRE_RETRY, err->text);
 }
 
 static void set_current(struct resident *r, struct lathe_job *job, int64_t cpu_end_us) {
@@ -292,7 +312,7 @@ static void run_step(struct resident *r, uint64_t token, const struct wire_step 
   logger_drain(&r->log, r->log_fd);
   logger_end(&r->log);
   logger_turn_to(&r->log, 0, 0);
-  put_folder(r, &outcome, workdir, sizeof workdir);
+  put_folder(r, &outcome, workdir, sizeof workdir, &err);
   bool cancelled = atomic_load(&job.cancelled) != 0; /* lathed is about to kill us: be quick */
   bool flush = cancelled || atomic_load(&r->watching) || ++r->unsent >= DONES_PER_WRITE;
   step_send(h->link, token, &outcome, flush);
@@ -367,6 +387,20 @@ static bool idle(struct resident *r) {
   return busy;
 }
 
+/* False: that failed; it is said. */
+static bool lock_in(struct resident *r) {
+  struct err err = {0};
+  struct stat threads;
+  if (stat("/proc/self/task", &threads) == 0 && threads.st_nlink > 3)
+    serve_complain(r->host, &(struct err){.text = "the plugin began threads in create(); the jail "
+                                                  "does not hold them"});
+  if (steward_begin(&r->steward, r->host, &err) == 0)
+    return true;
+  serve_complain(r->host, &err);
+  link_flush(r->host->link);
+  return false;
+}
+
 int serve_process(struct host *h) {
   struct resident r = {
       .host = h,
@@ -381,6 +415,8 @@ int serve_process(struct host *h) {
   list_init(&r.queue);
   pthread_mutex_init(&r.lock, NULL);
   pthread_cond_init(&r.unwatched, NULL);
+  if (h->jail.on && !lock_in(&r))
+    return EXIT_FAILURE;
   if (r.log_fd < 0 || r.timer_fd < 0 || r.wake_fd < 0 ||
       pthread_create(&thread, NULL, watch_thread, &r) != 0) {
     serve_complain(h, &(struct err){.text = "the worker cannot start its watch thread"});

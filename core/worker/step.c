@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/sha256.h"
+#include "wire/death.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -46,6 +47,13 @@ static void default_message(struct lathe_job *job, int32_t code) {
     snprintf(job->message, sizeof job->message,
              "the plugin %s failed with result %d and gave no message; the job's log may say more",
              job->host->plugin.d.name, code);
+}
+
+/* A plugin gives the system's reason; who reads it may not think of the jail. */
+static void hint_at_jail(struct lathe_job *job) {
+  size_t at = strlen(job->message);
+  if (job->host->jail.on && jail_is_behind(job->message) && at < sizeof job->message)
+    snprintf(job->message + at, sizeof job->message - at, " (%s)", JAIL_HINT);
 }
 
 static int fail(struct lathe_job *job, struct step_outcome *out, enum wire_class class) {
@@ -144,11 +152,7 @@ static int check_output(struct lathe_job *job, struct step_outcome *out) {
   int64_t bytes = folder_bytes(job->folder);
   if (bytes <= limit)
     return 0;
-  snprintf(
-      job->message, sizeof job->message,
-      "the job wrote %lld MiB of files and %lld MiB are allowed; use coarser parameters, or raise "
-      "job_output of the backend",
-      (long long)(bytes >> 20), (long long)(limit >> 20));
+  wire_tell_output(bytes, limit, job->message, sizeof job->message);
   return fail(job, out, WIRE_LIMIT);
 }
 
@@ -160,6 +164,7 @@ void step_conclude(struct lathe_job *job, int32_t code, int64_t start_us,
   out->done.retry_after_ms = job->retry_after_ms;
   if (out->done.class != WIRE_OK) {
     default_message(job, code);
+    hint_at_jail(job);
     out->done.message = job->message;
   } else if (check_output(job, out) == 0 && job->artifact_count) {
     take_artifacts(job, out);
@@ -187,6 +192,12 @@ void step_run(struct lathe_job *job, struct step_outcome *out) {
 
 void step_fail(struct step_outcome *out, enum wire_class class, const char *message) {
   *out = (struct step_outcome){.done = {.class = class, .message = message}};
+}
+
+void step_spoil(struct step_outcome *out, enum wire_class class, const char *message) {
+  free(out->artifacts);
+  free(out->result_json);
+  step_fail(out, class, message);
 }
 
 void step_send(struct link *link, uint64_t token, struct step_outcome *out, bool flush) {

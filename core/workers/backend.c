@@ -172,6 +172,24 @@ void backend_hello(struct backend *b, const struct wire_hello *m) {
   backend_fill(b);
 }
 
+/* Its workers all say the same; people are told once. */
+void backend_jailed(struct backend *b, enum wire_jail_state state, const char *lacks) {
+  bool news = lacks[0] && strcmp(lacks, b->jail_lacks) != 0;
+  b->jail = 1 + (int)state;
+  snprintf(b->jail_lacks, sizeof b->jail_lacks, "%s", lacks);
+  if (news)
+    log_warn("backend.jail", "backend %s: the jail of its jobs has a gap: %s", b->o.name, lacks);
+}
+
+const char *backend_jail(const struct backend *b) {
+  static const char *const words[] = {NULL, "none", "partial", "whole"};
+  return words[b->jail];
+}
+
+const char *backend_jail_lacks(const struct backend *b) {
+  return b->jail_lacks[0] ? b->jail_lacks : NULL;
+}
+
 void backend_worker_ready(struct worker *k) {
   struct backend *b = k->b;
   log_debug("worker.ready", "backend %s: worker %d is ready", b->o.name, (int)k->pid);
@@ -330,8 +348,8 @@ static bool same_file(const struct backend *b) {
 /* May running workers stay? */
 static bool same_process(const struct backend *b, const struct backend_options *o) {
   bool same = strcmp(b->o.plugin_path, o->plugin_path) == 0 && same_file(b) &&
-              same_text(b->o.missing, o->missing) && b->o.nice == o->nice &&
-              b->o.option_count == o->option_count &&
+              same_text(b->o.missing, o->missing) && b->o.nice == o->nice && b->o.jail == o->jail &&
+              b->o.job_processes == o->job_processes && b->o.option_count == o->option_count &&
               (b->isolation != WIRE_SHARED || b->o.slots == o->slots) && !b->refused;
   for (size_t i = 0; same && i < o->option_count; i++)
     same = same_text(b->o.options[i].key, o->options[i].key) &&
@@ -366,6 +384,7 @@ void workers_change(struct backend *b, const struct backend_options *o) {
     b->failures = b->restarts = 0;
     b->isolation = 0; /* the new plugin says */
     b->remote = false;
+    b->jail = 0;
     b->ewma_us = 0;
     uv_timer_stop(&b->restart);
     list_for_each_safe(it, &b->workers) {

@@ -69,6 +69,9 @@ struct backend {
   int isolation; /* 0: not known yet */
   uint32_t max_concurrency;
 
+  int jail; /* 1 + enum wire_jail_state; 0: not known yet */
+  char jail_lacks[300];
+
   struct metric *m_ready, *m_running, *m_slots, *m_restarts;
 };
 
@@ -134,6 +137,7 @@ void backend_worker_gone(struct worker *k,
 void backend_refused(struct backend *b, bool again, const char *text);
 void backend_hello(struct backend *b, const struct wire_hello *m);
 void backend_set_kinds(struct backend *b, const char **kinds, size_t count);
+void backend_jailed(struct backend *b, enum wire_jail_state state, const char *lacks);
 void backend_update(struct backend *b); /* state, metrics, `changed` */
 void backend_want_tick(struct backend *b, uint64_t at);
 void backend_close(struct backend *b); /* its last worker is gone and it was removed */

@@ -32,7 +32,13 @@ static enum step_class judge(const struct worker *k, const struct workers_step *
     snprintf(text, size, "the worker was killed: %s", k->why);
     return STEP_CRASHED;
   }
-  struct wire_death death = {.signal = signal, .exit_code = exit_code};
+  uint32_t over = atomic_load(&k->board->over); /* the worker's own word: it may be anything */
+  struct wire_death death = {
+      .signal = signal,
+      .exit_code = exit_code,
+      .over = over <= WIRE_OVER_CPU ? (enum wire_over)over : WIRE_OVER_NONE,
+      .found = atomic_load(&k->board->found),
+  };
   return (enum step_class)wire_judge(&death, &s->limits, text, size);
 }
 

@@ -95,6 +95,8 @@ static void send_config(struct worker *k) {
       .slots = (uint32_t)b->o.slots,
       .heartbeat_ms = (uint32_t)(b->o.heartbeat_timeout_ms / 4),
       .nice = b->o.nice,
+      .jail = b->o.jail,
+      .processes = (uint32_t)b->o.job_processes,
       .settings = settings,
       .setting_count = b->o.option_count,
   };
@@ -150,6 +152,16 @@ static bool take_refused(struct worker *k, const struct wire_frame *f, struct er
   return true;
 }
 
+static bool take_jail(struct worker *k, const struct wire_frame *f, struct err *err) {
+  enum wire_jail_state state;
+  const char *lacks;
+  if (wire_get_jail(f, &state, &lacks, err) < 0)
+    return false;
+  if (k->generation == k->b->generation)
+    backend_jailed(k->b, state, lacks);
+  return true;
+}
+
 /* False: the worker broke the protocol. */
 static bool take_frame(struct worker *k, const struct wire_frame *f, struct err *err) {
   switch (f->type) {
@@ -157,6 +169,8 @@ static bool take_frame(struct worker *k, const struct wire_frame *f, struct err 
     return take_hello(k, f, err);
   case WIRE_REFUSED:
     return take_refused(k, f, err);
+  case WIRE_JAIL:
+    return take_jail(k, f, err);
   case WIRE_READY:
     return take_ready(k, f, err);
   case WIRE_DONE:

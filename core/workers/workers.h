@@ -132,12 +132,15 @@ struct backend_option {
   const char *key, *value;
   const char *where; /* "lathe.ini:12", for messages */
 };
+enum backend_jail { BACKEND_JAIL_AUTO, BACKEND_JAIL_REQUIRED, BACKEND_JAIL_OFF };
 struct backend_options { /* copied */
   const char *name;
   const char *plugin_path; /* absolute path of the .so; as the admin named it when there is none */
   const char *missing;     /* why there is none: the backend is `failed` with it.  NULL: there is */
   int slots;               /* steps at a time */
   int nice;
+  enum backend_jail jail;
+  int job_processes; /* and threads of a jailed job; 0: no limit */
   int64_t ready_timeout_ms, heartbeat_timeout_ms;
   int64_t restart_backoff_ms, restart_backoff_max_ms;
   const struct backend_option *options; /* the plugin's own */
@@ -167,7 +170,10 @@ bool backend_is_repeatable(const struct backend *b);
 const char *backend_identity(const struct backend *b);
 /* It works by submit, find, poll, fetch and cancel, elsewhere. */
 bool backend_is_remote(const struct backend *b);
-const char *backend_isolation(const struct backend *b);    /* "fork", "process", "shared" */
+const char *backend_isolation(const struct backend *b); /* "fork", "process", "shared" */
+/* "whole", "partial" (the kernel lacks something: see the next), "none"; NULL: not known. */
+const char *backend_jail(const struct backend *b);
+const char *backend_jail_lacks(const struct backend *b);   /* a sentence; NULL: nothing */
 const char *const *backend_kinds(const struct backend *b); /* NULL-terminated; empty: not known */
 bool backend_does(const struct backend *b, const char *kind);
 int backend_slots(const struct backend *b);

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The system calls that a jailed process may not make: a seccomp filter of the thread that installs
+ * it and of all that it begets.  A refused call fails with EPERM; nothing is killed.
+ *
+ * With a listener the calls that need a judgement (a new process, a signal) and those that are
+ * refused come to the supervisor (guard.h), who so knows what the job ran into.
+ */
+#ifndef WORKER_FILTER_H
+#define WORKER_FILTER_H
+
+#include <stdbool.h>
+
+/* What a call that came to the supervisor is about. */
+enum filter_kind {
+  FILTER_REFUSE, /* never allowed */
+  FILTER_SPAWN,  /* begins a process or a thread */
+  FILTER_TARGET, /* the first argument is a process */
+  FILTER_WHO,    /* the second argument is a process, the first says so with FILTER_WHO_PROCESS */
+};
+
+/* Installs the filter; no new privileges must have been set.  Returns the listener (close on exec),
+ * -1 when it works without one, -2 when the kernel has no filters (errno says why).
+ * `signals_are_scoped`: Landlock keeps signals inside the jail, so that they need no judgement. */
+int filter_install(bool listen, bool signals_are_scoped);
+/* Does the kernel have filters, and tell of their calls? */
+bool filter_is_known(void);
+bool filter_can_listen(void);
+/* The kind of a call that came to the listener. */
+enum filter_kind filter_kind_of(int nr);
+/* "socket"; "a forbidden call" for one that is none of ours. */
+const char *filter_word(int nr);
+
+#endif

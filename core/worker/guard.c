@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A job is measured ten times a second at the most, and in a twentieth of the time.  Where it may
+ * have several processes, all of /proc is read for those of its group: the jail lets none leave it.
+ */
+#include "worker/guard.h"
+
+#include "base/clock.h"
+#include "worker/filter.h"
+#include "worker/jail.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/ioprio.h>
+#include <linux/seccomp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define LOOK_MS    100
+#define LOOK_SHARE 20 /* of the time that a look took, until the next */
+
+void guard_begin(struct guard *g, pid_t group, const struct wire_limits *limits, uint32_t most,
+                 const struct folder *folder) {
+  g->group = group;
+  g->limits = *limits;
+  g->most = most;
+  g->folder = *folder;
+  g->forked = g->listener < 0;
+  g->next_look_ms = clock_mono_ms() + LOOK_MS;
+}
+
+void guard_close(struct guard *g) {
+  if (g->listener >= 0)
+    close(g->listener);
+  g->listener = -1;
+}
+
+/* ---- the processes of a group ---- */
+
+struct process {
+  pid_t pid, group;
+  char state;
+  int64_t cpu_ms, threads;
+};
+
+static bool read_small(const char *path, char *out, size_t size) {
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return false;
+  ssize_t n = read(fd, out, size - 1);
+  close(fd);
+  out[n > 0 ? n : 0] = '\0';
+  return n > 0;
+}
+
+static bool read_process(pid_t pid, struct process *p) {
+  char path[40], text[1024];
+  unsigned long long user, system, child_user, child_system;
+  snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+  if (!read_small(path, text, sizeof text))
+    return false;
+  const char *rest = strrchr(text, ')'); /* the name before may hold anything */
+  *p = (struct process){.pid = pid};
+  if (!rest ||
+      sscanf(rest,
+             ") %c %*d %d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu %*d %*d "
+             "%" SCNd64,
+             &p->state, &p->group, &user, &system, &child_user, &child_system, &p->threads) != 7)
+    return false;
+  p->cpu_ms = (int64_t)(user + system + child_user + child_system) * 1000 / sysconf(_SC_CLK_TCK);
+  return true;
+}
+
+/* Calls `each` for every living process of the group. */
+static void for_each_process(pid_t group, void (*each)(const struct process *, void *), void *arg) {
+  struct process p;
+  DIR *proc = opendir("/proc");
+  if (!proc)
+    return;
+  for (struct dirent *e; (e = readdir(proc)) != NULL;)
+    if (isdigit((unsigned char)e->d_name[0]) && read_process(atoi(e->d_name), &p) &&
+        p.group == group && p.state != 'Z' && p.state != 'X')
+      each(&p, arg);
+  closedir(proc);
+}
+
+static void add_threads(const struct process *p, void *arg) {
+  *(int64_t *)arg += p->threads;
+}
+
+static int64_t count_tasks(pid_t group) {
+  int64_t tasks = 0;
+  for_each_process(group, add_threads, &tasks);
+  return tasks;
+}
+
+/* ---- calls that the filter reports ---- */
+
+static bool is_of_group(const struct guard *g, int64_t pid) {
+  return pid > 0 && getpgid((pid_t)pid) == g->group;
+}
+
+/* May one more begin?  Counting takes milliseconds, so it is done only when it matters. */
+static bool grant_task(struct guard *g, const struct seccomp_data *call) {
+  bool thread = call->nr == SYS_clone && call->args[0] & 0x00010000 /* CLONE_THREAD */;
+  g->forked |= !thread;
+  if (g->most == 0)
+    return true;
+  if (g->granted + 1 < g->most) { /* the first process is one too */
+    g->granted++;
+    return true;
+  }
+  int64_t tasks = count_tasks(g->group);
+  g->granted = tasks < g->most ? (uint32_t)tasks : g->most;
+  if (tasks < g->most)
+    return true;
+  g->over = WIRE_OVER_PROCESSES;
+  g->found = g->most;
+  return false;
+}
+
+static bool allows(struct guard *g, const struct seccomp_data *call) {
+  switch (filter_kind_of(call->nr)) {
+  case FILTER_SPAWN:
+    return grant_task(g, call);
+  case FILTER_TARGET:
+    return is_of_group(g, (int32_t)call->args[0]) || (int32_t)call->args[0] == -g->group;
+  case FILTER_WHO: {
+    int process = call->nr == SYS_setpriority ? PRIO_PROCESS : IOPRIO_WHO_PROCESS;
+    return (int)call->args[0] == process &&
+           ((int32_t)call->args[1] == 0 || is_of_group(g, (int32_t)call->args[1]));
+  }
+  default:
+    return false;
+  }
+}
+
+/* Is it the first time? */
+static bool note_refused(struct guard *g, int nr) {
+  for (size_t i = 0; i < g->refused_count; i++)
+    if (g->refused[i] == nr)
+      return false;
+  if (g->refused_count == sizeof g->refused / sizeof *g->refused)
+    return false;
+  g->refused[g->refused_count++] = nr;
+  return true;
+}
+
+void guard_answer(struct guard *g, void (*refused)(void *arg, const char *call), void *arg) {
+  /* A newer kernel's structures may be longer than ours. */
+  union {
+    struct seccomp_notif n;
+    char room[512];
+  } in;
+  union {
+    struct seccomp_notif_resp r;
+    char room[256];
+  } out;
+  memset(&in, 0, sizeof in);
+  memset(&out, 0, sizeof out);
+  if (ioctl(g->listener, SECCOMP_IOCTL_NOTIF_RECV, &in) < 0) {
+    if (errno != EINTR && errno != ENOENT && errno != EAGAIN)
+      guard_close(g);
+    return;
+  }
+  out.r.id = in.n.id;
+  if (g->over == WIRE_OVER_NONE && allows(g, &in.n.data)) {
+    out.r.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+  } else {
+    out.r.error = -EPERM;
+    if (g->over == WIRE_OVER_NONE && note_refused(g, in.n.data.nr))
+      refused(arg, filter_word(in.n.data.nr));
+  }
+  ioctl(g->listener, SECCOMP_IOCTL_NOTIF_SEND, &out); /* ENOENT: who asked is gone */
+}
+
+/* ---- what the job uses ---- */
+
+struct use {
+  int64_t resident, shared_out; /* bytes: as each process sees it, and fairly shared */
+  int64_t cpu_ms, nameless;     /* nameless: bytes in open files that have no name any more */
+};
+
+static void add_nameless(pid_t pid, struct use *u) {
+  char path[40];
+  struct stat st;
+  snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+  DIR *fds = opendir(path);
+  if (!fds)
+    return;
+  for (struct dirent *e; (e = readdir(fds)) != NULL;)
+    if (fstatat(dirfd(fds), e->d_name, &st, 0) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 0)
+      u->nameless += st.st_blocks * 512;
+  closedir(fds);
+}
+
+static void add_use(const struct process *p, void *arg) {
+  struct use *u = arg;
+  char path[40], text[128];
+  long long pages = 0;
+  snprintf(path, sizeof path, "/proc/%d/statm", (int)p->pid);
+  if (read_small(path, text, sizeof text) && sscanf(text, "%*d %lld", &pages) == 1)
+    u->resident += pages * sysconf(_SC_PAGESIZE);
+  u->cpu_ms += p->cpu_ms;
+  add_nameless(p->pid, u);
+}
+
+/* Pages that several processes share count once in all. */
+static void add_shared_out(const struct process *p, void *arg) {
+  struct use *u = arg;
+  char path[48], text[2048];
+  snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)p->pid);
+  const char *at = read_small(path, text, sizeof text) ? strstr(text, "\nPss:") : NULL;
+  if (at)
+    u->shared_out += atoll(at + 5) * 1024;
+}
+
+static void over(struct guard *g, enum wire_over what, int64_t found, int64_t limit) {
+  if (limit <= 0 || found <= limit || g->over != WIRE_OVER_NONE)
+    return;
+  g->over = what;
+  g->found = found;
+}
+
+static void for_each(const struct guard *g, void (*each)(const struct process *, void *),
+                     struct use *u) {
+  struct process p;
+  if (g->forked)
+    for_each_process(g->group, each, u);
+  else if (read_process(g->group, &p))
+    each(&p, u);
+}
+
+void guard_look(struct guard *g) {
+  const struct wire_limits *l = &g->limits;
+  int64_t start = clock_mono_us();
+  struct use u = {0};
+  for_each(g, add_use, &u);
+  if (l->address_space > 0 && u.resident > l->address_space)
+    for_each(g, add_shared_out, &u);
+  over(g, WIRE_OVER_MEMORY, u.shared_out, l->address_space);
+  over(g, WIRE_OVER_CPU, u.cpu_ms, l->cpu_ms);
+  if (l->output_bytes > 0) {
+    int64_t bytes = folder_bytes(&g->folder);
+    over(g, WIRE_OVER_OUTPUT, bytes == INT64_MAX ? bytes : bytes + u.nameless, l->output_bytes);
+  }
+  int64_t end = clock_mono_us(), pause = (end - start) * LOOK_SHARE / 1000;
+  g->next_look_ms = end / 1000 + (pause > LOOK_MS ? pause : LOOK_MS);
+}
+
+int guard_due_ms(const struct guard *g) {
+  int64_t left = g->next_look_ms - clock_mono_ms();
+  return g->over != WIRE_OVER_NONE ? -1 : left > 0 ? (int)left : 0;
+}
+
+/* ---- words ---- */
+
+void guard_hint(const struct guard *g, char *text, size_t size) {
+  size_t at = 0;
+  text[0] = '\0';
+  for (size_t i = 0; i < g->refused_count && at < size; i++)
+    at += (size_t)snprintf(text + at, size - at, "%s%s()", i ? ", " : " (the jail refused ",
+                           filter_word(g->refused[i]));
+  if (at && at < size)
+    snprintf(text + at, size - at, "; see `jail` in docs/admin.md)");
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What watches a running job from outside of its jail: answers for the calls that its filter
+ * reports, and adds up what the limits of the kernel see of each process alone.
+ */
+#ifndef WORKER_GUARD_H
+#define WORKER_GUARD_H
+
+#include "worker/folder.h"
+
+#include <sys/types.h>
+
+struct guard {
+  pid_t group;      /* of the job: its first process leads it */
+  int listener;     /* of the filter; -1: it reports nothing */
+  uint32_t most;    /* processes and threads at a time; 0: no limit */
+  uint32_t granted; /* since they were counted last, at the most */
+  bool forked;      /* there may be more than one process */
+  struct wire_limits limits;
+  struct folder folder; /* where it writes; no descriptor */
+  int64_t next_look_ms; /* clock_mono_ms(); 0: not begun */
+  int refused[8];       /* numbers of system calls */
+  size_t refused_count;
+  enum wire_over over;
+  int64_t found; /* what was over the limit */
+};
+
+/* `folder`: its path and the bytes of the inputs. */
+void guard_begin(struct guard *g, pid_t group, const struct wire_limits *limits, uint32_t most,
+                 const struct folder *folder);
+void guard_close(struct guard *g);
+/* Answers one call that waits at the listener; `refused` is told of the first of each that is
+ * refused, before the job goes on. */
+void guard_answer(struct guard *g, void (*refused)(void *arg, const char *call), void *arg);
+/* Milliseconds until guard_look should be called; -1: never. */
+int guard_due_ms(const struct guard *g);
+/* Measures the job.  g->over then says whether it is over a limit: kill it. */
+void guard_look(struct guard *g);
+/* " (the jail refused socket() and setsid(); see ...)", or nothing. */
+void guard_hint(const struct guard *g, char *text, size_t size);
+
+#endif

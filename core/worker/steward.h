@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Isolation PROCESS in a jail: a small process beside the worker, outside of the jail, that does
+ * what the worker cannot do for itself any more.
+ *
+ *   worker ---- STEP (make its folder, with the inputs) ---> steward
+ *          <--- 0 or an error ------------------------------
+ *          ---- FINISH (move the folder to where the daemon looks) --->
+ *          <--- 0 or an error ------------------------------
+ *          ---- WATCH (a step runs for long; its limits) -->  no answer
+ *
+ * It also answers for the calls that the jail's filter reports, and kills the worker when the step
+ * is over a limit; why is on the board, where the daemon finds it.  It ends with the worker.
+ */
+#ifndef WORKER_STEWARD_H
+#define WORKER_STEWARD_H
+
+#include "worker/host.h"
+
+struct steward {
+  struct link link;    /* to it */
+  uint64_t cell;       /* its number: all folders of the worker lie in <root>/<backend>-<cell> */
+  char root[PATH_MAX]; /* of the cell */
+};
+
+/* Makes the cell, starts the steward and locks this thread, and those that it will begin, in.  On
+ * the main thread, before it has begun any. */
+int steward_begin(struct steward *s, struct host *h, struct err *err);
+/* As folder_make(), but in the cell. */
+int steward_make(struct steward *s, struct folder *f, const struct host *h, uint64_t token,
+                 const struct wire_step *step, struct err *err);
+/* Moves the folder of the step, which is closed, to where the daemon looks for it. */
+int steward_finish(struct steward *s, uint64_t token, struct err *err);
+/* The running step is to be watched.  For any thread. */
+void steward_watch(struct steward *s, uint64_t token, const struct wire_limits *limits);
+
+#endif

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: MIT
+"""Jobs that attack: each is contained, says what it ran into, and the next job is unharmed."""
+import hashlib
+import json
+import os
+import re
+
+import pytest
+from daemon import BUILD, LATHED, SANITIZED, TEST_PLUGINS, children_of, is_alive, merged, wait_until
+
+KIND = {
+    "kind": "attack", "title": "Attack", "summary": "Tries to get out.",
+    "inputs": {"min": 0, "max": 1, "formats": []},
+    "params": [{"name": n, "type": "string", "default": "", "help": "See the plugin."} for n in ("act", "arg", "name")],
+    "artifacts": [{"name": "*", "media_type": "application/octet-stream", "optional": True}],
+    "stages": [], "resources": {"memory": "1M", "memory_per_input_byte": 0, "threads": 0},
+    "limits": {"attempts": 1, "timeout": "60s"},
+}
+INPUT = b"the daemon's own copy\n"
+
+pytestmark = pytest.mark.skipif(not os.path.exists(os.path.join(TEST_PLUGINS, "attacker_fork.so")),
+                                reason="the test plugins are not built")
+
+
+def attacker(isolation, **options):
+    plugin = os.path.join(TEST_PLUGINS, f"attacker_{isolation}.so")
+    return {"backend attacker": {"plugin": plugin, "workers": 2, "restart_backoff": "10ms", "nice": 0, **options}}
+
+
+@pytest.fixture
+def make(make_daemon, tmp_path):
+    kinds = tmp_path / "kinds"
+    kinds.mkdir()
+    (kinds / "attack.json").write_text(json.dumps(KIND))
+
+    def start(*configs, env=None, **more):
+        return make_daemon(merged(*configs), env={"LATHE_KINDS_PATH": str(kinds), **(env or {})}, **more)
+
+    return start
+
+
+@pytest.fixture(params=["fork", "process"])
+def isolation(request):
+    return request.param
+
+
+def state(client):
+    return [b for b in client.get("/api/backends").json["backends"] if b["name"] == "attacker"][0]
+
+
+@pytest.fixture
+def jailed(make, isolation):
+    """A daemon whose jobs are in a whole jail, or no test."""
+    daemon = make(attacker(isolation))
+    if state(daemon.client())["jail"] != "whole":
+        pytest.skip(f"this kernel makes no whole jail: {state(daemon.client())['jail_lacks']}")
+    return daemon
+
+
+def attack(client, act, arg="", with_input=False):
+    body = {"params": {"act": act, "arg": str(arg), "name": "part.bin" if with_input else ""}}
+    if with_input:
+        r = client.form("/api/jobs/attack", files=[("file", "part.bin", INPUT)],
+                        fields=[("params", json.dumps(body["params"]))]).expect(202)
+        return client.wait(r.json["job_id"])
+    return client.wait(client.submit("attack", **body))
+
+
+def refused(client, act, arg="", **more):
+    job = attack(client, act, arg, **more)
+    assert job["status"] == "failed", f"{act} {arg} got through: {job}"
+    assert "jail" in job["error"]["detail"], job["error"]
+    assert attack(client, "ok")["status"] == "completed"
+    return job
+
+
+def test_the_files_of_others(jailed, tmp_path):
+    c = jailed.client()
+    secret = tmp_path / "secret"
+    secret.write_text("x")
+    token = tmp_path / "tokens"
+    token.write_text("a:b")
+    token.chmod(0o600)
+    attack(c, "ok", with_input=True)
+    blob = jailed.files("blobs")[0]
+    data = jailed.data
+    for path in (secret, token, jailed.ini, f"{data}/{blob}", os.path.expanduser("~"), "/etc/passwd", "/etc/shadow",
+                 "/proc/1/environ", f"/proc/{jailed.pid}/maps", f"/proc/{jailed.pid}/cmdline",
+                 next(os.path.join(data, f) for f in os.listdir(data) if f.endswith(".db"))):
+        refused(c, "read", path)
+    for path in ("/", data, f"{data}/work", "/tmp", "/proc", os.path.expanduser("~")):
+        refused(c, "list", path)
+    for path in (secret, tmp_path / "new", "/tmp/lathe-attack", f"{data}/work/new", "/dev/shm/new"):
+        refused(c, "write", path)
+    refused(c, "remove", secret)
+    refused(c, "symlink", secret)
+    refused(c, "rename", secret)
+    refused(c, "link", secret)
+    refused(c, "execute")
+    assert secret.read_text() == "x" and not (tmp_path / "new").exists()
+    for path in ("/usr/bin/env", "/proc/self/maps", "/dev/urandom"):
+        assert attack(c, "read", path)["status"] == "completed", "what a library needs can be read"
+
+
+def test_a_path_among_the_options_is_let_in(make, isolation, tmp_path):
+    allowed = tmp_path / "model"
+    allowed.write_text("m")
+    c = make(attacker(isolation, path=allowed)).client()
+    assert attack(c, "read", allowed)["status"] == "completed"
+
+
+def test_the_input_is_read_only(jailed):
+    c = jailed.client()
+    for act in ("overwrite", "truncate", "chmod", "fchmod", "fchmodat2", "chown", "setxattr", "reopen", "map"):
+        refused(c, act, with_input=True)
+    blobs = jailed.files("blobs")
+    assert len(blobs) == 1
+    with open(os.path.join(jailed.data, blobs[0]), "rb") as file:
+        assert hashlib.sha256(file.read()).digest() == hashlib.sha256(INPUT).digest()
+    assert os.stat(os.path.join(jailed.data, blobs[0])).st_mode & 0o777 == 0o400
+
+
+def test_no_sockets(jailed):
+    c = jailed.client()
+    for act in ("tcp", "udp", "unix", "pair", "netlink"):
+        job = refused(c, act, jailed.port)
+        assert "the jail refused socket" in c.get(f"/api/jobs/{job['job_id']}/log").text
+
+
+def test_other_processes(jailed):
+    c = jailed.client()
+    attack(c, "ok")
+    worker = children_of(jailed.pid)[0]
+    for pid in (jailed.pid, worker):
+        for act in ("kill", "pidfd", "ptrace", "environ", "memory_of", "renice", "limit", "sigio"):
+            refused(c, act, pid)
+    assert jailed.process.poll() is None and is_alive(worker)
+    assert os.getpriority(os.PRIO_PROCESS, jailed.pid) == 0
+
+
+def test_nothing_lives_on(jailed, isolation):
+    c = jailed.client()
+    refused(c, "setsid")
+    refused(c, "undying")
+    name = f"esc{os.getpid()}"
+    assert attack(c, "daemon", name)["status"] == "completed"
+    if isolation == "process":  # it may keep helpers from job to job; they go with it
+        assert named(name)
+        jailed.stop()
+    wait_until(lambda: not named(name), "the job's daemon is gone")
+
+
+def named(name):
+    out = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/comm", encoding="ascii", errors="replace") as file:
+                if file.read().strip() == name and is_alive(int(pid)):
+                    out.append(int(pid))
+        except OSError:
+            pass
+    return out
+
+
+@pytest.mark.parametrize("act", ["bomb", "threads"])
+def test_a_bomb_is_stopped(make, isolation, act):
+    daemon = make(attacker(isolation, job_processes=40))
+    c = daemon.client()
+    if state(c)["jail"] != "whole":
+        pytest.skip("this kernel cannot count processes")
+    job = attack(c, act)
+    assert job["status"] == "failed" and job["error"]["type"] == "/problems/job-limit", job
+    assert "job_processes" in job["error"]["detail"], job["error"]
+    assert attack(c, "ok")["status"] == "completed"
+
+
+@pytest.mark.parametrize("act", ["fill", "fill_many", "fill_empty", "fill_nameless", "fill_in", "fill_deep"])
+def test_the_disk_is_not_filled(make, isolation, act):
+    daemon = make(attacker(isolation, job_output="512K" if act == "fill_empty" else "32M"))
+    c = daemon.client()
+    job = attack(c, act, with_input=act == "fill_in")
+    assert job["status"] == "failed" and job["error"]["type"] == "/problems/job-limit", job
+    assert re.search("job_output|cannot be measured", job["error"]["detail"]), job["error"]
+    assert attack(c, "ok")["status"] == "completed"
+    wait_until(lambda: not daemon.files("work"), "its files are gone")
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizers need an address space of their own size")
+@pytest.mark.parametrize("act", ["memory", "memory_many"])
+def test_memory_is_not_exhausted(make, act):
+    daemon = make(attacker("fork", job_memory="256M"))
+    c = daemon.client()
+    job = attack(c, act)
+    assert job["status"] == "failed", job
+    if act == "memory_many":
+        assert job["error"]["type"] == "/problems/job-limit", job
+        assert "job_memory" in job["error"]["detail"], job["error"]
+    assert attack(c, "ok")["status"] == "completed"
+
+
+@pytest.mark.parametrize("act", ["cpu", "cpu_many"])
+def test_cpu_is_not_exhausted(make, act):
+    daemon = make(attacker("fork", job_cpu="1s"))
+    c = daemon.client()
+    job = attack(c, act)
+    assert job["error"]["type"] == "/problems/job-limit" and "job_cpu" in job["error"]["detail"], job
+    assert attack(c, "ok")["status"] == "completed"
+
+
+# ---- who is jailed, and what is said where the kernel cannot ----
+
+
+@pytest.fixture
+def old_kernel(make, tmp_path):
+    """old_kernel(what, config): a daemon that finds that missing."""
+    program = os.path.join(BUILD, "tests", "oldkernel")
+    if not os.path.exists(program):
+        pytest.skip("the test programs are not built")
+
+    def start(what, config, **more):
+        script = tmp_path / "lathed"
+        script.write_text(f'#!/bin/sh\nexec {program} {what} {LATHED} "$@"\n')
+        script.chmod(0o700)
+        daemon = make(config, start=False)
+        daemon.program = str(script)
+        return daemon.start(**more)
+
+    return start
+
+
+@pytest.mark.parametrize("what,word", [("landlock", "Landlock"), ("seccomp", "seccomp")])
+def test_a_gap_in_the_jail_is_told_once(old_kernel, isolation, what, word):
+    daemon = old_kernel(what, attacker(isolation))
+    c = daemon.client()
+    assert state(c)["jail"] == "partial" and word in state(c)["jail_lacks"]
+    assert attack(c, "ok")["status"] == "completed"
+    assert daemon.log().count("jail of its jobs has a gap") == 2, "once for each backend: echo is the other"
+    if what == "landlock":  # the rest of it holds
+        refused(c, "udp")
+        refused(c, "chmod", with_input=True)
+
+
+def test_a_jail_that_is_required(old_kernel):
+    daemon = old_kernel("landlock", attacker("fork", jail="required"), ready=False)
+    c = daemon.client()
+    wait_until(lambda: state(c)["state"] == "failed", "the backend is refused")
+    assert "jail = required, but the kernel has no Landlock" in state(c)["message"]
+
+
+def test_a_jail_that_is_off(make, isolation, tmp_path):
+    (tmp_path / "secret").write_text("x")
+    c = make(attacker(isolation, jail="off")).client()
+    assert state(c)["jail"] == "none" and state(c)["jail_lacks"] is None
+    assert attack(c, "read", tmp_path / "secret")["status"] == "completed"
+    assert attack(c, "udp")["status"] == "completed"
+
+
+def test_what_left_its_group_unjailed_ends_with_the_job(make):
+    daemon = make(attacker("fork", jail="off"))
+    name = f"una{os.getpid()}"
+    assert attack(daemon.client(), "daemon", name)["status"] == "completed"
+    wait_until(lambda: not named(name), "what left its group is killed too")
