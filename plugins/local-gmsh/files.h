@@ -22,6 +22,12 @@ void geometry_json(struct out *o, const struct geometry *g, double volume);
 /* VTK unstructured grid, appended raw, with the solid and the quality of each tetrahedron. */
 void vtu_build(struct out *o, const struct soup *s, const struct quality *q);
 
+/* The original's mesh data for its viewer. */
+void viewer_json_build(struct out *o, const struct soup *s, const struct quality *q);
+/* One page without anything from outside.  picture: a PNG, may be empty. */
+void report_build(struct out *o, const struct task *t, const struct soup *s,
+                  const struct quality *q, const struct outcome *r, const struct out *picture);
+
 /* Writes WORKDIR/name and frees the content; false after outcome_fail. */
 bool files_put(struct task *t, struct outcome *o, struct out *content, const char *name);
 

@@ -158,8 +158,14 @@ int32_t import_model(struct task *t) {
         t->name, FORMAT_NAMES[t->format], text[0] ? ": " : "",
         strstr(text, "model.") ? "damaged or incomplete" : text);
   }
+  if (!assembly_prepare(t))
+    return task_fail(
+        t, LATHE_BAD_INPUT,
+        "the solids of %s cannot be joined to one conformal mesh: the CAD kernel failed "
+        "to cut them along each other. Ask for assembly=separate, or repair where they "
+        "touch",
+        t->name);
   measure(t, &t->geometry);
-  names_take(&t->names);
   t->import_seconds = task_now() - began;
   return check(t);
 }
@@ -171,9 +177,9 @@ bool import_again(struct task *t, bool heal, struct geometry *g, struct outcome 
   if (!load(t))
     return outcome_fail(o, REASON_LOG, "the part could not be read once more%s",
                         heal ? " with repairs" : "");
+  if (!assembly_prepare(t))
+    return outcome_fail(o, REASON_LOG, "the repaired solids could not be joined");
   measure(t, g);
-  names_free(&t->names);
-  names_take(&t->names);
   if (g->volumes < t->geometry.volumes || g->surfaces == 0)
     return outcome_fail(o, REASON_LOST, "repairing the CAD lost %zu of %zu solids",
                         t->geometry.volumes - g->volumes, t->geometry.volumes);

@@ -3,21 +3,39 @@
  * The files of a mesh, out of the process that holds it.
  */
 #include "files.h"
+#include "formats.h"
 #include "task.h"
 
-#include <gmshc.h>
+#define PICTURE_OF_MESH 640
+
+/* The facets of an STL became faces and a solid only now. */
+static void name_all(struct task *t) {
+  if (t->format == FORMAT_STL) {
+    names_free(&t->names);
+    names_take(&t->names);
+  }
+  names_groups(&t->names);
+}
 
 bool mesh_files_write(struct task *t, const struct soup *s, const struct quality *q,
                       struct outcome *o) {
-  struct out vtu = {0}, json = {0};
-  char path[PATH_MAX];
-  int e = 0;
-  task_path(t, path, "mesh.msh");
-  gmshWrite(path, &e);
-  if (e)
-    return outcome_fail(o, REASON_WRITE, "mesh.msh cannot be written: is the disk full?");
-  vtu_build(&vtu, s, q);
+  struct out json = {0}, page = {0};
+  struct drawing d;
+  name_all(t);
+  drawing_make(&d, s, false);
+  struct picture_job picture = {.s = s,
+                                .d = &d,
+                                .names = &t->names,
+                                .width = PICTURE_OF_MESH,
+                                .threads = t->params.threads,
+                                .wires = true};
+  picture_start(&picture);
+  bool ok = formats_write(t, s, q, o);
   quality_json(q, s, o, &json);
-  bool ok = files_put(t, o, &vtu, "mesh.vtu");
-  return files_put(t, o, &json, "quality.json") && ok;
+  picture_finish(&picture);
+  report_build(&page, t, s, q, o, &picture.out);
+  drawing_free(&d);
+  ok = files_put(t, o, &json, "quality.json") && ok;
+  ok = files_put(t, o, &page, "report.html") && ok;
+  return files_put(t, o, &picture.out, "mesh.png") && ok;
 }

@@ -158,7 +158,7 @@ static int by_group(const void *a, const void *b) {
 }
 
 /* "nut", and where several solids are called so "nut-1", "nut-7" after their tags. */
-static void name_groups(struct names *n) {
+void names_group(struct names *n) {
   struct label **order = out_alloc(n->solid_count, sizeof(struct label *));
   for (size_t i = 0; i < n->solid_count; i++) {
     struct label *l = order[i] = &n->solids[i];
@@ -167,6 +167,7 @@ static void name_groups(struct names *n) {
       group_word(word, sizeof word - 12, l->name);
     else
       snprintf(word, sizeof word, "solid");
+    free(l->group);
     l->group = out_alloc(GROUP_MAX, 1);
     snprintf(l->group, GROUP_MAX, "%s", word);
   }
@@ -191,7 +192,7 @@ void names_take(struct names *n) {
   qsort(n->faces, n->face_count, sizeof *n->faces, by_tag);
   take_owners(n);
   drop_shared(n);
-  name_groups(n);
+  names_group(n);
 }
 
 static void free_labels(struct label *labels, size_t count) {
@@ -228,24 +229,32 @@ static void add_group(int dim, int *tags, size_t count, const char *name) {
     gmshModelSetPhysicalName(dim, group, name, &e);
 }
 
+/* Faces of one name may lie apart: each name is one group. */
+static void group_named_face(const struct names *n, size_t first, int *tags) {
+  size_t count = 0;
+  char word[GROUP_MAX];
+  for (size_t k = 0; k < n->face_count; k++) {
+    if (!same(n->faces[k].name, n->faces[first].name))
+      continue;
+    if (k < first)
+      return; /* done with the first of that name */
+    tags[count++] = n->faces[k].tag;
+  }
+  group_word(word, sizeof word, n->faces[first].name);
+  add_group(2, tags, count, word);
+}
+
 void names_groups(const struct names *n) {
   int *tags = out_alloc(n->face_count, sizeof *tags);
   for (size_t i = 0; i < n->solid_count; i++)
     add_group(3, &n->solids[i].tag, 1, n->solids[i].group);
-  /* Faces of one name and solid may lie apart: each name becomes one group. */
-  for (size_t i = 0; i < n->face_count && n->named_faces; i++) {
-    size_t count = 0;
+  for (size_t i = 0; i < n->face_count; i++) {
     char word[GROUP_MAX];
-    bool first = n->faces[i].name != NULL;
-    for (size_t k = 0; first && k < i; k++)
-      first = !same(n->faces[k].name, n->faces[i].name);
-    for (size_t k = i; first && k < n->face_count; k++)
-      if (same(n->faces[k].name, n->faces[i].name))
-        tags[count++] = n->faces[k].tag;
-    if (!first)
-      continue;
-    group_word(word, sizeof word, n->faces[i].name);
-    add_group(2, tags, count, word);
+    snprintf(word, sizeof word, "face-%d", n->faces[i].tag);
+    if (n->faces[i].name)
+      group_named_face(n, i, tags);
+    else
+      add_group(2, &n->faces[i].tag, 1, word);
   }
   free(tags);
 }

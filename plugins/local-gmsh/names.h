@@ -35,12 +35,15 @@ void names_free(struct names *n);
 const struct label *names_solid(const struct names *n, int tag); /* NULL: not known */
 const struct label *names_face(const struct names *n, int tag);
 
+/* Chooses the groups anew, after names were changed. */
+void names_group(struct names *n);
+
 /* The colour of a face: its own, or its solid's.  False, and the default, where there is none. */
 bool names_colour(const struct names *n, int face, uint8_t rgb[3]);
 extern const uint8_t NAMES_DEFAULT_RGB[3];
 
-/* A physical group for each solid, and one for each name of faces, so that every format that knows
- * groups has them. */
+/* A physical group for each solid and each name of faces; a face without a name gets "face-12", as
+ * the preview calls it. */
 void names_groups(const struct names *n);
 
 /* "solids":[...],"named_faces":N, of at most `max` solids. */

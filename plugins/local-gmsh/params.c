@@ -3,6 +3,7 @@
  * The job's parameters and the name of its input, out of request->spec.  The kind's declaration has
  * checked types and ranges; what depends on two of them at once is checked here.
  */
+#include "formats.h"
 #include "picture.h"
 #include "plan.h"
 #include "task.h"
@@ -36,6 +37,11 @@ static double real_of(const json_t *params, const char *key, double fallback) {
 static bool bool_of(const json_t *params, const char *key, bool fallback) {
   const json_t *v = json_object_get(params, key);
   return json_is_boolean(v) ? json_is_true(v) : fallback;
+}
+
+static bool is_word(const json_t *params, const char *key, const char *word) {
+  const char *value = json_string_value(json_object_get(params, key));
+  return value && strcmp(value, word) == 0;
 }
 
 static int choice_of(const json_t *params, const char *key, const struct choice *table) {
@@ -88,6 +94,7 @@ static void fill(struct params *p, const json_t *params, int default_threads) {
       .optimise = bool_of(params, "optimise", true),
       .heal = bool_of(params, "heal", false),
       .binary = bool_of(params, "binary", true),
+      .conformal = is_word(params, "assembly", "conformal"),
   };
   fill_preview(p, params);
   fill_search(p, params);
@@ -193,6 +200,9 @@ bool params_read(struct task *t, int default_threads) {
     fill(&t->params, json_object_get(spec, "params"), default_threads);
     if (t->solid && read_search(t, json_object_get(spec, "params")))
       settle(t, json_object_get(spec, "params"));
+    if (t->code == LATHE_OK)
+      formats_read(t,
+                   json_string_value(json_object_get(json_object_get(spec, "params"), "outputs")));
     if (t->code == LATHE_OK && t->params.max_size > 0 && t->params.min_size > t->params.max_size)
       task_fail(t, LATHE_BAD_INPUT, "min_size_mm (%g) is above max_size_mm (%g): swap or drop one",
                 t->params.min_size, t->params.max_size);

@@ -18,13 +18,14 @@
 #define MARGIN    0.06F
 #define EMPTY     0u
 #define INK       1u /* lines */
-#define FIRST     2u /* then the colours of the faces */
+#define WIRE      2u /* lines between the elements of a face */
+#define FIRST     3u /* then the colours of the faces */
 #define BRIGHT    1023u
 #define THREADS   8
 #define LINE_NEAR 4.0F /* a line lies so many samples before its faces */
 
 static const uint8_t BACKGROUND[3] = {244, 245, 247};
-static const uint8_t LINES[3] = {38, 44, 56};
+static const uint8_t LINES[3] = {38, 44, 56}, WIRES[3] = {70, 80, 98};
 
 struct seen { /* a vertex on the screen; x and y in samples, z grows towards the viewer */
   float x, y, z, front, back; /* brightness of its two sides, 0..1 */
@@ -32,6 +33,7 @@ struct seen { /* a vertex on the screen; x and y in samples, z grows towards the
 
 struct line {
   struct seen a, b;
+  uint32_t word; /* INK or WIRE */
 };
 
 struct picture {
@@ -43,6 +45,7 @@ struct picture {
   uint8_t (*colours)[3];
   struct line *lines;
   size_t line_count;
+  bool wires;
   uint8_t *rgb;
   int next_band; /* taken with an atomic add */
 };
@@ -153,7 +156,7 @@ static bool meets_smoothly(const struct picture *p, size_t a, size_t b) {
   return mn >= limit * sqrtf(dot(m, m) * dot(n, n));
 }
 
-static void add_line(struct picture *p, size_t triangle, int corner, size_t *cap) {
+static void add_line(struct picture *p, size_t triangle, int corner, uint32_t word, size_t *cap) {
   const uint32_t *v = p->d->index + 3 * triangle;
   if (p->line_count == *cap) {
     struct out grow = {(char *)p->lines, p->line_count * sizeof *p->lines,
@@ -162,7 +165,7 @@ static void add_line(struct picture *p, size_t triangle, int corner, size_t *cap
     p->lines = (struct line *)(void *)grow.data;
     *cap = grow.cap / sizeof *p->lines;
   }
-  p->lines[p->line_count++] = (struct line){p->seen[v[corner]], p->seen[v[(corner + 1) % 3]]};
+  p->lines[p->line_count++] = (struct line){p->seen[v[corner]], p->seen[v[(corner + 1) % 3]], word};
 }
 
 static struct side *slot_of(struct side *table, size_t mask, uint32_t a, uint32_t b) {
@@ -192,7 +195,9 @@ static void find_lines(struct picture *p) {
         e->corner = (uint8_t)k;
       } else if (!e->drawn && !meets_smoothly(p, t, e->triangle - 1)) {
         e->drawn = 1;
-        add_line(p, t, k, &cap);
+        add_line(p, t, k, INK, &cap);
+      } else if (!e->drawn && p->wires) {
+        add_line(p, t, k, WIRE, &cap);
       }
       if (e->used == 255)
         e->used = 2; /* more would count as one again */
@@ -200,7 +205,7 @@ static void find_lines(struct picture *p) {
   }
   for (size_t i = 0; i < size; i++) /* the rims of open surfaces */
     if (table[i].used == 1)
-      add_line(p, table[i].triangle - 1, table[i].corner, &cap);
+      add_line(p, table[i].triangle - 1, table[i].corner, INK, &cap);
   free(table);
 }
 
@@ -269,13 +274,13 @@ static void draw_triangle(const struct band *b, const struct seen *const v[3], u
   }
 }
 
-static void draw_sample(const struct band *b, int x, int y, float z) {
+static void draw_sample(const struct band *b, int x, int y, float z, uint32_t word) {
   y -= b->top;
   if (x < 0 || x >= b->width || y < 0 || y >= b->rows)
     return;
   size_t at = (size_t)y * (size_t)b->width + (size_t)x;
-  if (z + LINE_NEAR > b->depth[at])
-    b->word[at] = INK << 10;
+  if (z + LINE_NEAR > b->depth[at] && b->word[at] >> 10 != INK)
+    b->word[at] = word << 10;
 }
 
 /* A pixel wide: SS samples, across the direction in which it moves less. */
@@ -289,9 +294,10 @@ static void draw_line(const struct band *b, const struct line *l) {
   for (float i = 0; i <= steps; i++) {
     float t = i / steps, x = l->a.x + t * dx, y = l->a.y + t * dy;
     float z = l->a.z + t * (l->b.z - l->a.z);
-    for (int k = 0; k < SS; k++) {
+    for (int k = 0; k < (l->word == WIRE ? 1 : SS); k++) {
       float shift = (float)k - (SS - 1) / 2.0F;
-      draw_sample(b, (int)((flat ? x : x + shift) + 0.5F), (int)((flat ? y + shift : y) + 0.5F), z);
+      draw_sample(b, (int)((flat ? x : x + shift) + 0.5F), (int)((flat ? y + shift : y) + 0.5F), z,
+                  l->word);
     }
   }
 }
@@ -309,9 +315,10 @@ static void average(const struct band *b) {
       }
       for (int k = 0; k < SS * SS; k++) {
         uint32_t word = w[(k / SS) * b->width + k % SS], colour = word >> 10;
-        const uint8_t *c = colour == EMPTY ? BACKGROUND
-                           : colour == INK ? LINES
-                                           : p->colours[colour - FIRST];
+        const uint8_t *c = colour == EMPTY  ? BACKGROUND
+                           : colour == INK  ? LINES
+                           : colour == WIRE ? WIRES
+                                            : p->colours[colour - FIRST];
         uint32_t bright = colour < FIRST ? BRIGHT + 1 : (word & BRIGHT) + 1;
         for (int i = 0; i < 3; i++)
           sum[i] += c[i] * bright;
@@ -370,8 +377,8 @@ static void draw(struct picture *p, int threads) {
 }
 
 void picture_build(struct out *o, const struct soup *s, const struct drawing *d,
-                   const struct names *names, int width, int threads) {
-  struct picture p = {.width = width, .height = width * 3 / 4, .s = s, .d = d};
+                   const struct names *names, int width, int threads, bool wires) {
+  struct picture p = {.width = width, .height = width * 3 / 4, .s = s, .d = d, .wires = wires};
   p.colour_of = out_alloc(s->triangle_count, sizeof *p.colour_of);
   p.colours = out_alloc(s->face_count, sizeof *p.colours);
   p.rgb = out_alloc((size_t)p.width * (size_t)p.height, 3);
@@ -393,7 +400,7 @@ void picture_build(struct out *o, const struct soup *s, const struct drawing *d,
 
 static void *build(void *self) {
   struct picture_job *job = self;
-  picture_build(&job->out, job->s, job->d, job->names, job->width, job->threads);
+  picture_build(&job->out, job->s, job->d, job->names, job->width, job->threads, job->wires);
   return NULL;
 }
 

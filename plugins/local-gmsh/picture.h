@@ -17,7 +17,7 @@
 
 /* A PNG of width x 3/4 width.  threads: bands of the picture drawn at a time. */
 void picture_build(struct out *o, const struct soup *s, const struct drawing *d,
-                   const struct names *names, int width, int threads);
+                   const struct names *names, int width, int threads, bool wires);
 
 /* The same in a thread of its own, while the caller writes other files.  Everything given lives
  * until picture_finish(), which leaves the PNG in `out`.  width 0: no picture. */
@@ -27,6 +27,7 @@ struct picture_job {
   const struct drawing *d;
   const struct names *names;
   int width, threads;
+  bool wires; /* the edges of all triangles */
   bool started;
   pthread_t thread;
 };

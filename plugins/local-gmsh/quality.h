@@ -32,6 +32,23 @@ void quality_free(struct quality *q);
 const char *quality_name(enum measure m, bool tets);
 /* Into o->quality and o->poor (SICN under 0.1). */
 void quality_summary(const struct quality *q, struct outcome *o);
+/* {"sicn_min": ...}, by the original's names. */
+void quality_metrics_json(struct out *out, const struct outcome *o, bool tets);
+
+#define QUALITY_BINS  20
+#define QUALITY_WORST 10
+/* Counts per bin between *low and *high; what lies outside counts in the end bins. */
+void quality_histogram(const struct quality *q, enum measure m, size_t bins[QUALITY_BINS],
+                       double *low, double *high);
+bool quality_low_is_good(enum measure m);
+struct bad_element {
+  size_t element;
+  double sicn, at[3]; /* its middle */
+};
+/* The elements of lowest SICN, worst first; returns how many. */
+size_t quality_worst(const struct quality *q, const struct soup *s,
+                     struct bad_element worst[QUALITY_WORST]);
+
 /* quality.json: the summary, a histogram of each measure, the worst elements and where they are. */
 void quality_json(const struct quality *q, const struct soup *s, const struct outcome *o,
                   struct out *out);

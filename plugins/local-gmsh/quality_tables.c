@@ -7,9 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BINS  20
-#define WORST 10
-#define POOR  0.1
+#define POOR 0.1
 
 static const struct {
   const char *tet, *triangle;
@@ -109,45 +107,75 @@ static void stats_json(struct out *out, const struct stats *s) {
   }
 }
 
-static void histogram_json(const struct quality *q, int m, struct out *out) {
-  double low = MEASURE[m].low, high = q->tets ? MEASURE[m].high_tet : MEASURE[m].high_triangle;
-  double width = (high - low) / BINS;
-  size_t bins[BINS] = {0};
+void quality_histogram(const struct quality *q, enum measure m, size_t bins[QUALITY_BINS],
+                       double *low, double *high) {
+  *low = MEASURE[m].low;
+  *high = q->tets ? MEASURE[m].high_tet : MEASURE[m].high_triangle;
+  double width = (*high - *low) / QUALITY_BINS;
+  memset(bins, 0, QUALITY_BINS * sizeof *bins);
   for (size_t i = 0; i < q->count; i++) {
-    double at = (q->values[m][i] - low) / width;
-    bins[at >= BINS ? BINS - 1 : at > 0 ? (size_t)at : 0]++;
+    double at = (q->values[m][i] - *low) / width;
+    bins[at >= QUALITY_BINS ? QUALITY_BINS - 1 : at > 0 ? (size_t)at : 0]++;
   }
+}
+
+bool quality_low_is_good(enum measure m) {
+  return MEASURE[m].small_is_good;
+}
+
+static void histogram_json(const struct quality *q, int m, struct out *out) {
+  size_t bins[QUALITY_BINS];
+  double low, high;
+  quality_histogram(q, (enum measure)m, bins, &low, &high);
+  double width = (high - low) / QUALITY_BINS;
   out_text(out, "\"histogram\":[");
-  for (int b = 0; b < BINS; b++)
+  for (int b = 0; b < QUALITY_BINS; b++)
     out_printf(out, "%s{\"from\":%.6g,\"to\":%.6g,\"count\":%zu}", b ? "," : "", low + b * width,
                low + (b + 1) * width, bins[b]);
   out_text(out, "]");
 }
 
-/* The elements of lowest SICN, worst first, with their middle. */
-static void worst_json(const struct quality *q, const struct soup *s, struct out *out) {
-  size_t worst[WORST], n = 0;
+size_t quality_worst(const struct quality *q, const struct soup *s,
+                     struct bad_element worst[QUALITY_WORST]) {
+  size_t n = 0;
   const double *sicn = q->values[MEASURE_SICN];
   for (size_t i = 0; i < q->count; i++) {
-    if (n == WORST && sicn[i] >= sicn[worst[n - 1]])
+    if (n == QUALITY_WORST && sicn[i] >= worst[n - 1].sicn)
       continue;
-    size_t at = n < WORST ? n++ : n - 1;
-    for (; at > 0 && sicn[worst[at - 1]] > sicn[i]; at--)
+    size_t at = n < QUALITY_WORST ? n++ : n - 1;
+    for (; at > 0 && worst[at - 1].sicn > sicn[i]; at--)
       worst[at] = worst[at - 1];
-    worst[at] = i;
+    worst[at] = (struct bad_element){.element = i, .sicn = sicn[i]};
   }
   size_t corners = q->tets ? 4 : 3, stride = q->tets ? (size_t)s->tet_nodes : 3;
   const uint32_t *elements = q->tets ? s->tets : s->triangles;
-  out_text(out, "\"worst\":[");
-  for (size_t w = 0; w < n; w++) {
-    double middle[3] = {0};
+  for (size_t w = 0; w < n; w++)
     for (size_t k = 0; k < corners; k++)
       for (size_t i = 0; i < 3; i++)
-        middle[i] += s->xyz[3 * (size_t)elements[worst[w] * stride + k] + i] / (double)corners;
+        worst[w].at[i] += s->xyz[3 * (size_t)elements[worst[w].element * stride + k] + i] /
+                          (double)corners;
+  return n;
+}
+
+static void worst_json(const struct quality *q, const struct soup *s, struct out *out) {
+  struct bad_element worst[QUALITY_WORST];
+  size_t n = quality_worst(q, s, worst);
+  out_text(out, "\"worst\":[");
+  for (size_t w = 0; w < n; w++)
     out_printf(out, "%s{\"element\":%zu,\"sicn\":%.9g,\"at\":[%.9g,%.9g,%.9g]}", w ? "," : "",
-               worst[w], sicn[worst[w]], middle[0], middle[1], middle[2]);
-  }
+               worst[w].element, worst[w].sicn, worst[w].at[0], worst[w].at[1], worst[w].at[2]);
   out_text(out, "]");
+}
+
+void quality_metrics_json(struct out *out, const struct outcome *o, bool tets) {
+  out_text(out, "{");
+  for (int m = 0; m < MEASURES; m++) {
+    const char *name = quality_name((enum measure)m, tets);
+    out_printf(out, "\"%s_min\":%.9g,\"%s_avg\":%.9g,\"%s_max\":%.9g,", name, o->quality[m].min,
+               name, o->quality[m].mean, name, o->quality[m].max);
+  }
+  out_printf(out, "\"sicn_10_percentile\":%.9g,\"poor_elements\":%zu}",
+             o->quality[MEASURE_SICN].p10, (size_t)o->poor);
 }
 
 void quality_json(const struct quality *q, const struct soup *s, const struct outcome *o,

@@ -4,6 +4,7 @@
  * small.
  */
 #include "files.h"
+#include "formats.h"
 #include "score.h"
 #include "task.h"
 
@@ -31,18 +32,6 @@ static void put_counts(struct out *o, const struct task *t, const struct outcome
     out_printf(o, ",\"tetrahedra\":%zu", (size_t)r->tetrahedra);
   out_printf(o, "},\"total_nodes\":%zu,\"total_elements\":%zu,", (size_t)r->nodes,
              (size_t)(t->solid ? r->tetrahedra : r->triangles));
-}
-
-/* The original's names. */
-static void put_quality(struct out *o, const struct task *t, const struct outcome *r) {
-  out_text(o, "\"quality_metrics\":{");
-  for (int m = 0; m < MEASURES; m++) {
-    const char *name = quality_name((enum measure)m, t->solid);
-    out_printf(o, "\"%s_min\":%.9g,\"%s_avg\":%.9g,\"%s_max\":%.9g,", name, r->quality[m].min, name,
-               r->quality[m].mean, name, r->quality[m].max);
-  }
-  out_printf(o, "\"sicn_10_percentile\":%.9g,\"poor_elements\":%zu},", r->quality[MEASURE_SICN].p10,
-             (size_t)r->poor);
 }
 
 static void put_measures(struct out *o, const struct attempt *a) {
@@ -178,7 +167,9 @@ static bool write_result(struct task *t, const struct outcome *r, const struct r
   geometry_json(&o, &t->geometry, volume);
   out_printf(&o, ",\"mesh_volume\":%.9g,", r->volume);
   put_counts(&o, t, r);
-  put_quality(&o, t, r);
+  out_text(&o, "\"quality_metrics\":");
+  quality_metrics_json(&o, r, t->solid);
+  out_text(&o, ",");
   if (t->solid)
     put_search(&o, t);
   put_attempts(&o, t);
@@ -196,8 +187,8 @@ static const struct {
     {"preview.glb", "model/gltf-binary", true, false},
     {"preview.png", "image/png", true, false},
     {"preview.json", "application/json", true, false},
-    {"mesh.msh", "model/mesh", false, true},
-    {"mesh.vtu", "application/vnd.vtk.vtu+xml", false, true},
+    {"report.html", "text/html; charset=utf-8", false, true},
+    {"mesh.png", "image/png", false, true},
     {"quality.json", "application/json", false, true},
     {"result.json", "application/json", true, true},
 };
@@ -209,16 +200,21 @@ static bool present(const struct task *t, const char *name) {
   return access(path, R_OK) == 0;
 }
 
+static int32_t give(struct task *t, const char *name, const char *media_type) {
+  int32_t rc = t->host->artifact(t->job, name, name, media_type);
+  return rc == LATHE_OK ? rc : task_fail(t, rc, "%s was not taken by the host", name);
+}
+
 int32_t result_deliver(struct task *t, const struct outcome *o, const struct rung *chosen) {
+  const char *name, *media_type;
+  int32_t rc = LATHE_OK;
   if (!write_result(t, o, chosen))
     return task_fail(t, LATHE_RETRY, "result.json cannot be written: is the disk full?");
-  for (size_t i = 0; i < sizeof ARTIFACTS / sizeof *ARTIFACTS; i++) {
-    if (!(t->solid ? ARTIFACTS[i].solid : ARTIFACTS[i].surface) || !present(t, ARTIFACTS[i].name))
-      continue;
-    int32_t rc = t->host->artifact(t->job, ARTIFACTS[i].name, ARTIFACTS[i].name,
-                                   ARTIFACTS[i].media_type);
-    if (rc != LATHE_OK)
-      return task_fail(t, rc, "%s was not taken by the host", ARTIFACTS[i].name);
-  }
-  return LATHE_OK;
+  for (size_t i = 0; t->solid && rc == LATHE_OK && (name = formats_file(i, &media_type)); i++)
+    if (t->params.outputs >> i & 1)
+      rc = give(t, name, media_type);
+  for (size_t i = 0; rc == LATHE_OK && i < sizeof ARTIFACTS / sizeof *ARTIFACTS; i++)
+    if ((t->solid ? ARTIFACTS[i].solid : ARTIFACTS[i].surface) && present(t, ARTIFACTS[i].name))
+      rc = give(t, ARTIFACTS[i].name, ARTIFACTS[i].media_type);
+  return rc;
 }

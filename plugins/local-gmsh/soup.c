@@ -8,9 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TRIANGLE 2 /* Gmsh's element types */
-#define TET4     4
-#define TET10    11
+#define TRIANGLE  2 /* Gmsh's element types */
+#define TET4      4
+#define TET10     11
+#define TRIANGLE6 9
 
 /* Fills xyz; returns the table from Gmsh's tags to ours (free it), NULL when there are no nodes. */
 static uint32_t *take_nodes(struct soup *s, size_t *max_tag) {
@@ -36,9 +37,10 @@ static uint32_t *take_nodes(struct soup *s, size_t *max_tag) {
   return index;
 }
 
-/* Elements of one type, entity by entity. */
-static void take_elements(int dim, int type, int nodes, const uint32_t *index, uint32_t **elements,
-                          size_t *count, struct range **ranges, size_t *range_count) {
+/* Elements of one type, entity by entity; of each the first `keep` of its nodes. */
+static void take_elements(int dim, int type, size_t nodes, size_t keep, const uint32_t *index,
+                          uint32_t **elements, size_t *count, struct range **ranges,
+                          size_t *range_count) {
   int *entities = NULL, e = 0;
   size_t n = 0, cap = 0;
   gmshModelGetEntities(&entities, &n, dim, &e);
@@ -51,10 +53,10 @@ static void take_elements(int dim, int type, int nodes, const uint32_t *index, u
     r->first = *count;
     gmshModelMeshGetElementsByType(type, &tags, &tag_count, &of, &of_count, r->tag, 0, 1, &e);
     if (e == 0 && tag_count) {
-      struct out grow = {(char *)*elements, *count * (size_t)nodes * sizeof(uint32_t), cap};
-      uint32_t *to = (uint32_t *)(void *)out_room(&grow, of_count * sizeof(uint32_t));
-      for (size_t k = 0; k < of_count; k++)
-        to[k] = index[of[k]];
+      struct out grow = {(char *)*elements, *count * keep * sizeof(uint32_t), cap};
+      uint32_t *to = (uint32_t *)(void *)out_room(&grow, tag_count * keep * sizeof(uint32_t));
+      for (size_t k = 0; k < tag_count * keep; k++)
+        to[k] = index[of[k / keep * nodes + k % keep]];
       *elements = (uint32_t *)(void *)grow.data;
       cap = grow.cap;
       r->count = tag_count;
@@ -73,11 +75,10 @@ bool soup_take(struct soup *s, int tet_nodes) {
   if (!index)
     return false;
   if (tet_nodes)
-    take_elements(3, tet_nodes == 10 ? TET10 : TET4, tet_nodes, index, &s->tets, &s->tet_count,
-                  &s->solids, &s->solid_count);
-  if (tet_nodes != 10)
-    take_elements(2, TRIANGLE, 3, index, &s->triangles, &s->triangle_count, &s->faces,
-                  &s->face_count);
+    take_elements(3, tet_nodes == 10 ? TET10 : TET4, (size_t)tet_nodes, (size_t)tet_nodes, index,
+                  &s->tets, &s->tet_count, &s->solids, &s->solid_count);
+  take_elements(2, tet_nodes == 10 ? TRIANGLE6 : TRIANGLE, tet_nodes == 10 ? 6 : 3, 3, index,
+                &s->triangles, &s->triangle_count, &s->faces, &s->face_count);
   free(index);
   return true;
 }

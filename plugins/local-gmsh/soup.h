@@ -19,7 +19,7 @@ struct soup {
   size_t node_count;
   double *xyz; /* 3 a node */
   size_t triangle_count;
-  uint32_t *triangles; /* 3 a triangle */
+  uint32_t *triangles; /* 3 a triangle: of a ten-node mesh the corners */
   struct range *faces;
   size_t face_count;
   size_t tet_count;

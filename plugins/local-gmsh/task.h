@@ -95,6 +95,9 @@ struct params { /* of the job, checked by the kind */
   double step_size;     /* what the quality step takes */
   int circle_points;
   int picture_width; /* 0: none */
+  /* of a mesh */
+  uint32_t outputs; /* a bit per format of formats.c */
+  bool conformal;   /* solids that touch share their nodes there */
 };
 
 #define MEASURES 5
@@ -219,6 +222,10 @@ int32_t import_model(struct task *t);
 int32_t import_size(struct task *t);
 /* Once more, in a clean model, with OCC's repairs or without.  Geometry in *g. */
 bool import_again(struct task *t, bool heal, struct geometry *g, struct outcome *o);
+
+/* ---- assembly.c: names and colours into t->names; joins the solids where the job asks for it.
+ * False: the kernel could not ---- */
+bool assembly_prepare(struct task *t);
 
 /* ---- strategy.c: the ladder of strategies for this task ---- */
 #define RANDOM_SEED 1

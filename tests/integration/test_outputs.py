@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """What local-gmsh writes for people and for other programs, each read back by a reader of its own."""
+import base64
 import collections
+import html.parser
 import os
 import re
 
 import pytest
+from mesh_readers import read_bdf, read_inp, read_msh2, read_msh4, read_stl, read_su2, read_unv
 from pictures import read_png
-from test_gmsh_plugin import BARE, PLUGIN, folder, glb_document, name_of, part, run, shared  # noqa: F401 (folder: a fixture)
+from test_gmsh_plugin import BAD_INPUT, BARE, PLUGIN, folder, glb_document, name_of, part, read_vtu, run, shared  # noqa: F401 (folder: a fixture)
 
 pytestmark = pytest.mark.skipif(not (os.path.exists(BARE) and os.path.exists(PLUGIN)),
                                 reason="local-gmsh is not built")
@@ -71,14 +74,16 @@ def test_names_and_colours_of_an_assembly():
 # ---- preview ----
 
 def test_quality_steps_and_sizes():
-    def triangles(*params):
-        return run("preview", part("block.step"), "picture=false", *params).json("result.json")["counts"]["triangles"]
-    steps = [triangles(f"quality={q}") for q in ("draft", "normal", "fine")]
-    assert steps[0] < steps[1] < steps[2] and steps[1] == triangles()
-    diagonal = run("preview", part("block.step")).json("result.json")["geometry"]["bbox_diagonal"]
-    relative = triangles("relative_size=0.02")
-    assert relative == pytest.approx(triangles(f"max_size_mm={0.02 * diagonal!r}"), rel=0.01) and relative > steps[1]
-    assert triangles("relative_size=0.02", "max_size_mm=5") == triangles("max_size_mm=5")
+    def preview(*params):
+        result = run("preview", part("block.step"), "picture=false", *params).json("result.json")
+        return result["counts"]["triangles"], result["options"]["max_size"], result["geometry"]["bbox_diagonal"]
+    steps = [preview(f"quality={q}") for q in ("draft", "normal", "fine")]
+    assert steps[0] < steps[1] < steps[2]
+    for (_, size, diagonal), share in zip(steps, (8, 15, 40)):
+        assert size == pytest.approx(diagonal / share)
+    assert preview() == steps[1]
+    assert preview("relative_size=0.05")[1] == pytest.approx(steps[1][2] / 20)
+    assert preview("relative_size=0.05", "max_size_mm=5")[1] == 5
 
 
 def looks(job):
@@ -119,3 +124,176 @@ def test_picture_is_the_same_every_time_and_can_be_left_out():
     assert none.code == 0 and "preview.png" not in none.artifacts
     wide = run("preview", part("block.step"), "picture_width=801")
     assert read_png(wide.read("preview.png"))[:2] == (801, 600)
+
+
+# ---- formats ----
+
+READERS = {"mesh.msh": read_msh4, "mesh-2.2.msh": read_msh2, "mesh.inp": read_inp, "mesh.unv": read_unv,
+           "mesh.bdf": read_bdf, "mesh.su2": read_su2}
+ASSEMBLY = ("max_size_mm=5", "binary=false")
+FACES = {f"face-{i}" for i in range(1, 19)}
+SOLIDS = {"base": 4000, "cover_plate": 4000, "bolt": 512}
+
+
+@pytest.fixture(scope="module")
+def assembly(tmp_path_factory):
+    """All formats of three boxes, read once."""
+    run.root = str(tmp_path_factory.mktemp("assembly"))
+    return run("mesh", part("assembly.step"), "outputs=all", *ASSEMBLY)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_format_holds_the_whole_mesh(assembly, name):
+    counts = assembly.json("result.json")["counts"]
+    mesh = READERS[name](assembly.read(name))
+    assert len(mesh.points) == counts["nodes"]
+    assert len(mesh.of("tet")) == counts["tetrahedra"]
+    assert len(mesh.of("tri")) == counts["triangles"]
+    assert mesh.volume() == pytest.approx(8512, rel=1e-6), "and no tetrahedron is inside out"
+    assert mesh.enclosed() == pytest.approx(8512, rel=1e-6)
+    if name != "mesh.msh":
+        assert not mesh.of("line") and not mesh.of("point"), "solvers get faces and solids alone"
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_groups_bear_the_names_of_the_file(assembly, name):
+    mesh = READERS[name](assembly.read(name))
+    if name == "mesh.bdf":  # knows no names: its properties are the numbers
+        solids = {s["solid"]: s["group"] for s in assembly.json("result.json")["solids"]}
+        mesh.groups = {(solids[n] if kind == "tet" else f"face-{n}"): e for (kind, n), e in mesh.groups.items()}
+    if name != "mesh.su2":
+        for solid, volume in SOLIDS.items():
+            assert mesh.volume(mesh.groups[solid]) == pytest.approx(volume, rel=1e-6)
+    faces = {g for g in mesh.groups if g not in SOLIDS}
+    assert faces == FACES
+    assert sum(len(mesh.groups[f]) for f in faces) == len(mesh.of("tri"))
+    if name == "mesh.inp":
+        assert set(mesh.node_sets) == FACES | set(SOLIDS)
+        tets = mesh.of("tet")
+        assert mesh.node_sets["bolt"] == {c for n in mesh.groups["bolt"] for c in tets[n]}
+
+
+def test_vtu_and_stl_hold_the_same(assembly):
+    vtu = read_vtu(assembly.read("mesh.vtu"))
+    counts = assembly.json("result.json")["counts"]
+    assert vtu["counts"] == [counts["nodes"], counts["tetrahedra"]]
+    binary = run("mesh", part("assembly.step"), "outputs=stl", ASSEMBLY[0])
+    stl = read_stl(binary.read("mesh.stl"))
+    assert len(stl.of("tri")) == counts["triangles"] and stl.enclosed() == pytest.approx(8512, rel=1e-5)
+    assert "mesh.msh" not in binary.artifacts and "mesh.vtu" not in binary.artifacts
+
+
+def test_ten_nodes_in_every_format():
+    job = run("mesh", part("block.step"), "outputs=all", "element_order=2", "binary=false", "max_size_mm=6")
+    counts = job.json("result.json")["counts"]
+    assert "mesh.su2" not in job.artifacts, "it has no such elements"
+    volumes = []
+    for name in ("mesh.msh", "mesh-2.2.msh", "mesh.unv"):
+        mesh = READERS[name](job.read(name))
+        assert (len(mesh.points), len(mesh.of("tet"))) == (counts["nodes"], counts["tetrahedra"]), name
+        volumes.append(mesh.volume())
+    assert volumes == [pytest.approx(volumes[0], rel=1e-9)] * 3
+    assert job.read("mesh.inp").count(b"type=C3D10") == 1 and b"CTETRA" in job.read("mesh.bdf")
+
+
+def test_outputs_that_cannot_be():
+    for params, word in ((["outputs=msh,iges"], '"iges"'), (["outputs=su2", "element_order=2"], "element_order=1"),
+                         (["outputs=../../etc/passwd"], "no format")):
+        job = run("mesh", part("block.step"), *params)
+        assert job.code == BAD_INPUT and word in job.error and job.stages == "", "before anything is meshed"
+    med = run("mesh", part("block.step"), "outputs=med,msh", "max_size_mm=8")
+    if med.code == 0:
+        assert med.read("mesh.med").startswith(b"\x89HDF")
+    else:
+        assert "built without" in med.error and med.stages == ""
+
+
+# ---- assemblies ----
+
+def test_conformal_solids_share_their_nodes():
+    def mesh(how):
+        job = run("mesh", part("assembly.step"), "outputs=msh", f"assembly={how}", *ASSEMBLY)
+        result, got = job.json("result.json"), read_msh4(job.read("mesh.msh"))
+        assert [(s["name"], s.get("color")) for s in result["solids"]] == [
+            ("base", "#ff0000"), ("cover plate", "#009932"), ("bolt", None)]
+        tets = got.of("tet")
+        nodes = {s: {c for n in got.groups[s] for c in tets[n]} for s in SOLIDS}
+        for solid, volume in SOLIDS.items():
+            assert got.volume(got.groups[solid]) == pytest.approx(volume, rel=1e-6)
+        assert not nodes["bolt"] & (nodes["base"] | nodes["cover_plate"])
+        return result["geometry"]["surfaces"], nodes["base"] & nodes["cover_plate"], got
+
+    assert mesh("separate")[:2] == (18, set())
+    surfaces, shared_nodes, got = mesh("conformal")
+    assert surfaces == 17 and len(shared_nodes) >= 25
+    assert all(got.points[n][2] == pytest.approx(10) for n in shared_nodes)
+
+
+# ---- what people look at ----
+
+def test_viewer_json_is_the_original_s(assembly):
+    data, result = assembly.json("viewer.json"), assembly.json("result.json")
+    n = result["counts"]["triangles"]
+    vtu = read_vtu(assembly.read("mesh.vtu"))
+    assert len(data["vertices"]) == len(data["colors"]) == 9 * n
+    assert len(data["element_tags"]) == len(data["entity_tags"]) == n and set(data["entity_tags"]) == set(range(1, 19))
+    assert data["num_nodes"] == result["counts"]["nodes"]
+    assert set(data["qualityColors"]) == {"sicn", "gamma", "skewness", "aspect_ratio", "min_angle"}
+    for i in range(0, n, 17):
+        tet = data["element_tags"][i] - 1
+        corners = [vtu["points"][3 * k:3 * k + 3] for k in vtu["connectivity"][4 * tet:4 * tet + 4]]
+        for k in range(3):
+            at = data["vertices"][9 * i + 3 * k:9 * i + 3 * k + 3]
+            assert any(at == pytest.approx(c, abs=1e-4) for c in corners), "the tetrahedron behind it has its corners"
+        r, g, b = data["colors"][9 * i:9 * i + 3]
+        sicn = vtu["sicn"][tet]
+        expected = (0.9 - 0.8 * (sicn - 0.3) / 0.7, 0.9) if sicn > 0.3 else (0.9, 0.1 + 0.8 * sicn / 0.3)
+        assert (r, g, b) == pytest.approx((*expected, 0.1), abs=0.002)
+    bins = data["histogramData"]["bins"]
+    assert len(bins) == 10 and sum(x["count"] for x in bins) == data["histogramData"]["totalElements"]
+    assert data["histogramData"]["maxCount"] == max(x["count"] for x in bins) and max(x["normalized"] for x in bins) == 1
+    assert data["qualityMetrics"] == result["quality_metrics"]
+
+
+class Page(html.parser.HTMLParser):
+    """Notes what a page would load, and whether its tags are balanced."""
+    VOID = {"meta", "img", "br", "input", "rect", "line"}
+    LOOSE = {"tr", "td", "th", "dt", "dd", "li", "p"}
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.loads, self.words, self.tags = [], [], [], collections.Counter()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags[tag] += 1
+        self.loads += [v for k, v in attrs if k in ("src", "href", "srcset", "data", "action", "xlink:href")]
+        assert not any(k.startswith("on") for k, _ in attrs)
+        if tag not in self.VOID | self.LOOSE:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID | self.LOOSE:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def test_report_is_one_page_without_anything_from_outside(tmp_path):
+    path = tmp_path / '<b onload="x">&\'.step'
+    path.write_bytes(open(part("assembly.step"), "rb").read().replace(b"'cover plate'", b"'<script>x&'"))
+    job = run("mesh", str(path), *ASSEMBLY)
+    text = job.read("report.html").decode()
+    page, result = Page(text), job.json("result.json")
+    assert page.open == [] and page.tags["script"] == page.tags["link"] == page.tags["b"] == 0
+    assert all(src.startswith("data:image/png;base64,") for src in page.loads) and len(page.loads) == 1
+    assert "url(" not in text and "@import" not in text
+    picture = base64.b64decode(page.loads[0].split(",")[1], validate=True)
+    assert picture == job.read("mesh.png") and read_png(picture)[:2] == (640, 480)
+    words = "".join(page.words)
+    for needed in (path.name, f"{result['counts']['tetrahedra']:,}", "SICN", "gamma", "What was tried", "<script>x&",
+                   "base", result["versions"]["gmsh"], "prefers-color-scheme"):
+        assert needed in words, needed
+    assert page.tags["svg"] == 5 and page.tags["rect"] == 100
+    assert "SICN" in words and f"{job.json('quality.json')['measures']['sicn']['p5']:.4g}" in words

@@ -20,7 +20,7 @@
 
 struct shared { /* between the job's process and us */
   char error[2048], stages[512];
-  char artifacts[16][64];
+  char artifacts[32][64];
   int artifact_count, code;
 };
 static struct shared *shared; /* the callbacks get no context of ours but the job */
@@ -76,7 +76,7 @@ static int32_t host_artifact(struct lathe_job *job, const char *name, const char
                              const char *media_type) {
   (void)job;
   (void)media_type;
-  if (shared->artifact_count == 16 || access(relpath, R_OK) < 0)
+  if (shared->artifact_count == 32 || access(relpath, R_OK) < 0)
     return LATHE_PERMANENT;
   snprintf(shared->artifacts[shared->artifact_count++], 64, "%s", name);
   return LATHE_OK;

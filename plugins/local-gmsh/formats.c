@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Gmsh chooses its writer by the ending of a name, so the names are ours alone: a client names a
+ * format, never a file.
+ */
+#include "formats.h"
+
+#include "files.h"
+
+#include <ctype.h>
+#include <gmshc.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef void builder(struct out *o, const struct soup *s, const struct quality *q);
+
+static const struct format_file {
+  const char *word, *file, *media_type;
+  double msh_version;       /* 0: no .msh */
+  const char *library;      /* a word of Gmsh's build options that the writer needs */
+  builder *build;           /* our own writer; NULL: Gmsh's */
+  bool linear_only, solver; /* solver: faces and solids alone; in 2.2 only so with groups */
+} FORMATS[] = {
+    {"msh", "mesh.msh", "model/mesh", 4.1, NULL, NULL, false, false},
+    {"msh2", "mesh-2.2.msh", "model/mesh", 2.2, NULL, NULL, false, true},
+    {"vtu", "mesh.vtu", "application/vnd.vtk.vtu+xml", 0, NULL, vtu_build, false, false},
+    {"stl", "mesh.stl", "model/stl", 0, NULL, NULL, false, false},
+    {"inp", "mesh.inp", "text/plain", 0, NULL, NULL, false, true},
+    {"unv", "mesh.unv", "text/plain", 0, NULL, NULL, false, true},
+    {"bdf", "mesh.bdf", "text/plain", 0, NULL, NULL, false, true},
+    {"su2", "mesh.su2", "text/plain", 0, NULL, NULL, true, true},
+    {"med", "mesh.med", "application/x-hdf5", 0, "Med", NULL, false, false},
+    {"viewer", "viewer.json", "application/json", 0, NULL, viewer_json_build, false, false},
+};
+#define COUNT    (sizeof FORMATS / sizeof *FORMATS)
+#define DEFAULTS (1u << 0 | 1u << 2) /* msh and vtu */
+
+const char *formats_file(size_t i, const char **media_type) {
+  if (i >= COUNT)
+    return NULL;
+  *media_type = FORMATS[i].media_type;
+  return FORMATS[i].file;
+}
+
+static bool built_in(const struct format_file *f) {
+  char *text = NULL, word[16];
+  int e = 0;
+  if (!f->library)
+    return true;
+  gmshOptionGetString("General.BuildOptions", &text, &e);
+  snprintf(word, sizeof word, " %s", f->library);
+  bool found = false;
+  for (const char *at = text; e == 0 && at && !found && (at = strstr(at, word)); at++)
+    found = !isalnum((unsigned char)at[strlen(word)]);
+  gmshFree(text);
+  return found;
+}
+
+static bool add(struct task *t, const char *word, size_t len) {
+  bool all = len == 3 && strncmp(word, "all", 3) == 0;
+  for (size_t i = 0; i < COUNT; i++) {
+    const struct format_file *f = &FORMATS[i];
+    bool named = strlen(f->word) == len && strncmp(word, f->word, len) == 0;
+    bool possible = built_in(f) && !(f->linear_only && t->params.order == 2);
+    if (named && !built_in(f))
+      task_fail(t, LATHE_BAD_INPUT,
+                "outputs: this machine's Gmsh was built without %s, which writing %s needs; leave "
+                "\"%s\" out, or take unv, inp or vtu",
+                f->library, f->file, f->word);
+    else if (named && !possible)
+      task_fail(t, LATHE_BAD_INPUT,
+                "outputs: %s has no ten-node tetrahedra; leave \"%s\" out, or ask for "
+                "element_order=1",
+                f->file, f->word);
+    if ((named || all) && possible)
+      t->params.outputs |= 1u << i;
+    if (named)
+      return possible;
+  }
+  if (!all)
+    task_fail(t, LATHE_BAD_INPUT,
+              "outputs: there is no format \"%.*s\"; there are msh, msh2, vtu, stl, inp, unv, bdf, "
+              "su2, med, viewer and all, with commas between them",
+              (int)(len < 20 ? len : 20), word);
+  return all;
+}
+
+bool formats_read(struct task *t, const char *list) {
+  static const char BETWEEN[] = ", \t";
+  t->params.outputs = 0;
+  for (const char *at = list ? list : ""; *(at += strspn(at, BETWEEN));) {
+    size_t len = strcspn(at, BETWEEN);
+    if (!add(t, at, len))
+      return false;
+    at += len;
+  }
+  if (t->params.outputs == 0)
+    t->params.outputs = DEFAULTS;
+  return true;
+}
+
+static void set(const char *name, double value) {
+  int e = 0;
+  gmshOptionSetNumber(name, value, &e);
+}
+
+static bool write_one(struct task *t, const struct format_file *f, struct outcome *o) {
+  char path[PATH_MAX];
+  int e = 0;
+  if (f->msh_version > 0)
+    set("Mesh.MshFileVersion", f->msh_version);
+  set("Mesh.SaveAll", !f->solver);
+  task_path(t, path, f->file);
+  gmshWrite(path, &e);
+  return e == 0 ||
+         outcome_fail(o, REASON_WRITE, "%s cannot be written: is the disk full?", f->file);
+}
+
+bool formats_write(struct task *t, const struct soup *s, const struct quality *q,
+                   struct outcome *o) {
+  bool ok = true;
+  set("Mesh.Binary", t->params.binary);
+  set("Mesh.BdfFieldFormat", 2);    /* 16 columns a number: 8 hold too few digits */
+  set("Mesh.SaveGroupsOfNodes", 1); /* where the format has node sets */
+  for (size_t i = 0; i < COUNT && ok; i++) {
+    struct out content = {0};
+    if (!(t->params.outputs >> i & 1))
+      continue;
+    if (FORMATS[i].build) {
+      FORMATS[i].build(&content, s, q);
+      ok = files_put(t, o, &content, FORMATS[i].file);
+    } else {
+      ok = write_one(t, &FORMATS[i], o);
+    }
+  }
+  return ok;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The files that a mesh can be had as, beside quality.json, report.html and result.json.
+ */
+#ifndef FORMATS_H
+#define FORMATS_H
+
+#include "quality.h"
+#include "soup.h"
+#include "task.h"
+
+/* Into t->params.outputs, out of "msh, inp, stl" ("all": every one that this library writes; NULL
+ * or empty: msh and vtu).  False after task_fail: a word that is none, or one that this library or
+ * the element order rules out. */
+bool formats_read(struct task *t, const char *list);
+
+/* All that was asked for, of the mesh in Gmsh's model.  False after outcome_fail. */
+bool formats_write(struct task *t, const struct soup *s, const struct quality *q,
+                   struct outcome *o);
+
+/* The file's name and media type of format `i`; NULL past the last. */
+const char *formats_file(size_t i, const char **media_type);
+
+#endif
