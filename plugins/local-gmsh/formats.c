@@ -34,6 +34,7 @@ static const struct format_file {
 };
 #define COUNT    (sizeof FORMATS / sizeof *FORMATS)
 #define DEFAULTS (1u << 0 | 1u << 2) /* msh and vtu */
+#define STL      (1u << 3)
 
 const char *formats_file(size_t i, const char **media_type) {
   if (i >= COUNT)
@@ -96,6 +97,8 @@ bool formats_read(struct task *t, const char *list) {
   }
   if (t->params.outputs == 0)
     t->params.outputs = DEFAULTS;
+  if (t->params.save_stl)
+    t->params.outputs |= STL;
   return true;
 }
 
