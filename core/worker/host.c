@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "worker/secrets.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +15,6 @@
 #define PROGRESS_BURST 256
 #define PROGRESS_US    20000 /* past the burst, one in so long */
 #define ARTIFACTS_MAX  1000
-#define SECRET_MAX     65536
 
 /* The table's error() has no host to come by: it is called with no job only inside create(). */
 static struct host *the_host;
@@ -153,39 +153,19 @@ static int32_t host_artifact(struct lathe_job *job, const char *name, const char
   return LATHE_OK;
 }
 
-/* From the environment (LATHE_SECRET_<name>), else from systemd's credentials. */
 static int32_t host_secret(const struct lathe_host *table, const char *name, char *out,
                            size_t *len) {
   (void)table;
   if (!name || !out || !len || !path_is_plain_name(name))
     return LATHE_PERMANENT;
-  char key[256];
-  char *text = NULL;
-  size_t size = 0;
-  const char *dir = getenv("CREDENTIALS_DIRECTORY");
-  snprintf(key, sizeof key, "LATHE_SECRET_%s", name);
-  const char *value = getenv(key);
-  if (value) {
-    text = mem_dup(value);
-    size = strlen(value);
-  } else if (dir) {
-    char *path = path_join(dir, name);
-    if (path_read_file(path, SECRET_MAX, &text, &size, NULL) < 0)
-      text = NULL;
-    free(path);
-  }
-  if (!text)
+  const char *value = secrets_get(name);
+  if (!value)
     return LATHE_NOT_FOUND;
-  while (size && (text[size - 1] == '\n' || text[size - 1] == '\r'))
-    size--;
+  size_t size = strlen(value);
   bool fits = size < *len;
-  if (fits) {
-    memcpy(out, text, size);
-    out[size] = '\0';
-  }
+  if (fits)
+    memcpy(out, value, size + 1);
   *len = size;
-  explicit_bzero(text, size);
-  free(text);
   return fits ? LATHE_OK : LATHE_PERMANENT;
 }
 

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "worker/limits.h"
+#include "worker/secrets.h"
 #include "worker/serve.h"
 
 #include <errno.h>
@@ -198,6 +199,7 @@ static int work(const char *fd_text, const char *path, const char *board_fd, con
   }
   prctl(PR_SET_PDEATHSIG, SIGKILL); /* while the plugin starts, nobody looks at the socket */
   prctl(PR_SET_NAME, "lathe-worker");
+  secrets_hide();
   link_init(&link, fd);
   h.link = &link;
   h.board = map_board(board_fd);
@@ -211,6 +213,7 @@ static int work(const char *fd_text, const char *path, const char *board_fd, con
   int rc = take_config(&h, &jail);
   if (rc != 0 || (rc = make_jail(&h, jail)) != 0)
     return rc;
+  secrets_keep(h.values, h.value_count);
   limits_of_worker(h.nice);
   rc = start_plugin(&h);
   if (rc != 0)

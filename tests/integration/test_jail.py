@@ -207,6 +207,24 @@ def test_cpu_is_not_exhausted(make, act):
     assert attack(c, "ok")["status"] == "completed"
 
 
+def test_the_secrets_of_others(make, isolation, tmp_path):
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "credentials" / "CRED").write_text("from systemd\n")
+    env = {"LATHE_SECRET_MINE": "m", "LATHE_SECRET_MINE_TOO": "t", "LATHE_SECRET_OTHER": "o",
+           "CREDENTIALS_DIRECTORY": str(tmp_path / "credentials")}
+    daemon = make(attacker(isolation, key="MINE"), env=env)
+    c = daemon.client()
+    assert attack(c, "secret", "MINE")["status"] == "completed"
+    for name in ("MINE_TOO", "OTHER", "CRED"):
+        assert attack(c, "secret", name)["status"] == "failed", name
+    for worker in children_of(daemon.pid):
+        with open(f"/proc/{worker}/environ", "rb") as file:
+            assert b"LATHE_SECRET" not in file.read()
+    daemon.write_config(merged(daemon.config, attacker(isolation, key="CRED")))
+    daemon.restart()
+    assert attack(daemon.client(), "secret", "CRED")["status"] == "completed"
+
+
 # ---- who is jailed, and what is said where the kernel cannot ----
 
 
