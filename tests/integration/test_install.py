@@ -73,7 +73,8 @@ def test_everything_is_where_it_belongs(prefix):
                  "include/lathe/plugin.h", "share/pkgconfig/lathe-plugin.pc", "share/lathe/plugin.map",
                  "lib/cmake/lathe-plugin/lathe-plugin-config.cmake", "etc/lathe/lathe.ini",
                  "lib/systemd/system/lathed.service", "share/doc/lathe/MIT.txt", "share/doc/lathe/admin.md",
-                 "share/bash-completion/completions/lathe"):
+                 "share/bash-completion/completions/lathe", "bin/lathe-plugin-check", "share/man/man8/lathed.8.gz",
+                 "share/man/man3/lathe-plugin.3.gz", "share/lathe/template/run-c/plugin.c"):
         assert os.path.isfile(prefix.path(name)), name
 
 

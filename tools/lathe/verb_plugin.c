@@ -174,8 +174,10 @@ static int copy_file(const struct project *p, const char *from, const char *to, 
   return code;
 }
 
-/* "NAME.json" becomes "thumbnail.json". */
+/* "NAME.json" becomes "thumbnail.json", "dot-gitignore" becomes ".gitignore". */
 static char *file_name(const struct project *p, const char *name) {
+  if (!strncmp(name, "dot-", 4))
+    return mem_printf(".%s", name + 4);
   return strncmp(name, "NAME", 4) ? mem_dup(name) : mem_printf("%s%s", p->name, name + 4);
 }
 
