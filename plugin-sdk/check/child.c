@@ -11,11 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* The exit code of a child that came to its end: a plugin that calls exit(0) has not. */
+enum { FINISHED = 91 };
 
 struct child child_start(void (*fn)(void *), void *arg, int output_fd) {
   pid_t self = getpid();
@@ -37,7 +39,7 @@ struct child child_start(void (*fn)(void *), void *arg, int output_fd) {
     }
     fn(arg);
     fflush(NULL);
-    _exit(0); /* no exit handlers: foreign libraries' have hung before */
+    _exit(FINISHED); /* no exit handlers: foreign libraries' have hung before */
   }
   setpgid(c.pid, c.pid); /* whoever comes first */
   c.pidfd = (int)syscall(SYS_pidfd_open, c.pid, 0);
@@ -66,6 +68,7 @@ struct ending child_wait(struct child *c, int64_t until) {
     e.signal = WTERMSIG(status);
   else
     e.exit_code = WEXITSTATUS(status);
+  e.finished = !e.signal && e.exit_code == FINISHED;
   return e;
 }
 
@@ -74,35 +77,8 @@ struct ending child_run(void (*fn)(void *), void *arg, int64_t limit_ms) {
   return child_wait(&c, now_ms() + limit_ms);
 }
 
-static void execute(void *arg) {
-  char *const *argv = arg;
-  execv(argv[0], argv);
-  fprintf(stderr, "%s cannot be started: %s\n", argv[0], strerror(errno));
-  fflush(stderr);
-  _exit(127);
-}
-
-struct ending child_program(char *const *argv, int64_t limit_ms, struct buf *out) {
-  char piece[4096];
-  ssize_t n;
-  off_t at = 0;
-  int fd = memfd_create("output", MFD_CLOEXEC);
-  struct child c = child_start(execute, (void *)(uintptr_t)argv, fd);
-  struct ending e = child_wait(&c, now_ms() + limit_ms);
-  while ((n = pread(fd, piece, sizeof piece, at)) > 0) {
-    buf_put_utf8(out, piece, (size_t)n);
-    at += n;
-  }
-  close(fd);
-  while (out->len && out->data[out->len - 1] == '\n')
-    out->data[--out->len] = '\0';
-  if (!out->data)
-    buf_puts(out, "");
-  return e;
-}
-
 bool ending_is_clean(const struct ending *e) {
-  return !e->late && e->signal == 0 && e->exit_code == 0;
+  return e->finished && !e->late;
 }
 
 const char *ending_text(const struct ending *e) {

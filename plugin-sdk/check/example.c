@@ -6,6 +6,7 @@
 #include "base/sha256.h"
 #include "sample.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,10 +130,12 @@ static bool put_input(struct tool *t, const struct kind *kind, size_t n, struct 
     return false;
   }
   e->inputs[n].path = mem_printf("%s/in/%s", e->workdir, name);
+  e->inputs[n].blob = mem_printf("%s/blobs/%s-%zu", t->folder, e->id, n);
   e->input_count = n + 1;
-  bool ok = write_file(e->inputs[n].path, &content);
+  bool ok = write_file(e->inputs[n].blob, &content) &&
+            link(e->inputs[n].blob, e->inputs[n].path) == 0;
   if (!ok)
-    fail(t, "the input %s cannot be written", e->inputs[n].path);
+    fail(t, "the input %s cannot be written: %s", e->inputs[n].path, strerror(errno));
   sha256_of(content.data, content.len, hex);
   buf_printf(spec, "%s{\"name\":", n ? "," : "");
   buf_put_json_str(spec, name);
@@ -169,6 +172,9 @@ bool example_make(struct tool *t, const char *kind_word, const char *name, struc
   snprintf(e->id, sizeof e->id, "01CHECK%d%d", (int)getpid(), count);
   snprintf(e->idem_key, sizeof e->idem_key, "check-%llu-%d-%d", (unsigned long long)now_ms(),
            (int)getpid(), count);
+  char *blobs = path_join(t->folder, "blobs");
+  mkdir(blobs, 0700);
+  free(blobs);
   make_folder(e);
   buf_puts(&spec, "{\"params\":");
   bool ok = put_params(t, kind, &spec, &err) == 0;
@@ -183,28 +189,20 @@ bool example_make(struct tool *t, const char *kind_word, const char *name, struc
 }
 
 void example_again(struct tool *t, struct example *e) {
-  struct buf contents[INPUTS_MAX] = {{0}};
-  for (size_t i = 0; i < e->input_count; i++) {
-    char *data;
-    size_t len;
-    if (path_read_file(e->inputs[i].path, INPUT_BYTES_MAX, &data, &len, NULL) == 0) {
-      buf_put(&contents[i], data, len);
-      free(data);
-    }
-  }
   path_remove_tree(e->workdir, NULL);
   make_folder(e);
-  for (size_t i = 0; i < e->input_count; i++) {
-    if (!write_file(e->inputs[i].path, &contents[i]))
-      fail(t, "the input %s cannot be written", e->inputs[i].path);
-    buf_free(&contents[i]);
-  }
+  for (size_t i = 0; i < e->input_count; i++)
+    if (link(e->inputs[i].blob, e->inputs[i].path) < 0)
+      fail(t, "the input %s cannot be made: %s", e->inputs[i].path, strerror(errno));
 }
 
 void example_free(struct example *e) {
   path_remove_tree(e->workdir, NULL);
-  for (size_t i = 0; i < e->input_count; i++)
+  for (size_t i = 0; i < e->input_count; i++) {
+    unlink(e->inputs[i].blob);
+    free(e->inputs[i].blob);
     free(e->inputs[i].path);
+  }
   free(e->workdir);
   free(e->spec);
 }

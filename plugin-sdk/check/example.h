@@ -16,7 +16,8 @@ struct example {
   char *spec;
   struct {
     char name[NAME_SIZE * 2];
-    char *path; /* absolute, in workdir/in */
+    char *path; /* absolute, in workdir/in: a link to the blob, as the daemon makes it */
+    char *blob;
   } inputs[INPUTS_MAX];
   size_t input_count;
 };

@@ -155,7 +155,7 @@ static bool run_once(struct rig *r, const struct example *e, int64_t cancel_afte
                      struct outcome *out) {
   struct step_input inputs[INPUTS_MAX];
   for (size_t i = 0; i < e->input_count; i++)
-    inputs[i] = (struct step_input){.name = e->inputs[i].name, .path = e->inputs[i].path};
+    inputs[i] = (struct step_input){.name = e->inputs[i].name, .path = e->inputs[i].blob};
   *out = (struct outcome){0};
   int64_t start = now_ms();
   r->step = workers_run(r->backend, &(struct step){
@@ -192,6 +192,13 @@ bool rig_run(struct rig *r, const struct example *e, int64_t cancel_after_ms, st
       break;
   }
   return done;
+}
+
+void rig_note_jail(struct rig *r) {
+  const char *jail = backend_jail(r->backend), *lacks = backend_jail_lacks(r->backend);
+  if (r->tool->facts->flags & LATHE_NO_NETWORK)
+    note(r->tool, "the jail is %s%s%s", jail ? jail : "not known", lacks ? ": " : "",
+         lacks ? lacks : "");
 }
 
 int rig_restarts(const struct rig *r) {

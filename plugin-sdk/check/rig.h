@@ -26,6 +26,8 @@ struct rig *rig_open(struct tool *t, int slots);
 bool rig_run(struct rig *r, const struct example *e, int64_t cancel_after_ms, struct outcome *out);
 /* Waits for the backend to be ready again.  False after fail(). */
 bool rig_ready(struct rig *r);
+/* note() of how jobs are locked in, for a plugin that says it can be. */
+void rig_note_jail(struct rig *r);
 int rig_restarts(const struct rig *r);
 void rig_close(struct rig *r);
 

@@ -52,6 +52,7 @@ void check_job(struct tool *t) {
   if (!r)
     return;
   run_each(t, r);
+  rig_note_jail(r);
   rig_close(r);
   if (!has_failed(t))
     watch_each(t);

@@ -195,6 +195,7 @@ def test_what_is_exported_besides(fault, says):
 @pytest.mark.parametrize("plugin, name, says", [
     ("faulty_symbol", "load", "a_function_that_nobody_has"),
     ("faulty_constructor", "load", "SIGABRT.*constructors"),
+    ("faulty_exit", "load", "ended its process with exit code 0 in loading"),
     ("faulty_magic", "descriptor", "magic 0x12345678"),
     ("faulty_major", "descriptor", "ABI 7.* speaks 1"),
     ("faulty_minor", "descriptor", "needs ABI 1.99 or later"),

@@ -88,7 +88,8 @@ struct lathe_request {              /* read-only, valid until the call returns *
 };
 
 /* What the host does for a plugin.  The table and its strings live as long as the process; a job
- * lives until the call that it was given to returns.
+ * lives until the call that it was given to returns, and no thread may use it after that.  Texts
+ * that are passed to these functions are copied before they return.
  *
  * config       the value of an option of the plugin's table, in its plain form; NULL for any other key.
  * log          a line (or lines) for people.  With a job: the job's log.  job NULL: the backend's log.
@@ -99,9 +100,10 @@ struct lathe_request {              /* read-only, valid until the call returns *
  *              one counts.  In create() and ready(): job NULL.
  * retry_after  with a LATHE_RETRY* result: not before so many milliseconds.
  * progress     0 to 1000, and the stage that runs now; "faces 12/300" gives the stage "faces" and its
- *              counts.  A flood is thinned to one in 20 ms after the first 256; the last is never lost.
- * cancelled    not 0: return LATHE_CANCELLED soon.  With FORK it is never seen: the child is killed at once.  With PROCESS the process is killed 3 ms later, with SHARED 2 s later.  A job
- *              that runs out of its time is treated the same.
+ *              counts; NULL: none.  A flood is thinned to one in 20 ms after the first 256; the last is never lost.
+ * cancelled    not 0: return LATHE_CANCELLED soon.  With FORK it is never seen: the child is killed at
+ *              once.  With PROCESS the process is killed 3 ms later, with SHARED 2 s later.  A job that
+ *              runs out of its time is treated the same.
  * checkpoint   for submit and find; elsewhere it returns LATHE_PERMANENT.  Makes the remote reference (any
  *              bytes, 1 to 4096) durable: it waits for the daemon's disk, and when it returns LATHE_OK the
  *              reference outlives a crash of worker, daemon and machine.  The last one counts.
@@ -136,7 +138,8 @@ struct lathe_host {                 /* [T] any thread; [C] the calling thread on
 
 /* One step of a remote job.  All state is in ref, so any process may go on.  A plugin with `remote` is
  * LATHE_SHARED; steps of different jobs run on several threads at a time (max_concurrency), those of
- * one job one after another.  A step should last as long as one request; waiting is the host's.
+ * one job one after another.  A step should last as long as one request; waiting is the host's.  The
+ * len bytes at ref are the host's, and go when the call returns.
  *
  *   submit --OK--> poll --PENDING--> poll ... --OK--> fetch --OK--> completed
  *     ^              +--- after a crash, or after a step failed with LATHE_RETRY*: again, with ref
@@ -164,12 +167,15 @@ struct lathe_remote {
 
 /* create    once per process, on its main thread, before anything else: load, warm up, check.  What it
  *           returns decides: LATHE_OK; LATHE_RETRY*: started again later; any other: the backend is out of
- *           use until its configuration changes.  With FORK: start no thread here that run() needs.
- * ready     after create, repeatedly until it returns LATHE_OK (LATHE_PENDING or LATHE_RETRY*: not yet).
+ *           use until its configuration changes.  *self is the plugin's own: every later call gets it.
+ *           With FORK: start no thread here that run() needs.
+ * ready     after create, on its thread, repeatedly until it returns LATHE_OK (LATHE_PENDING or
+ *           LATHE_RETRY*: not yet).
  * run       one job.  FORK: in a child, on its only thread; it may exit as it likes, leak and crash.
  *           PROCESS: on the thread of create.  SHARED: on any thread, up to max_concurrency at a time.
  *           Results: LATHE_OK, LATHE_BAD_INPUT.., LATHE_CANCELLED, LATHE_RETRY.., LATHE_PERMANENT...
- * destroy   when the backend is stopped in order; never after a crash, and not in a FORK child. */
+ * destroy   when the backend is stopped in order, on the thread of create, when no other call is under way.
+ *           Never after a crash or a create() that failed, and not in a FORK child. */
 struct lathe_plugin {               /* static data: reading it starts nothing */
   uint32_t magic, struct_size;
   uint16_t abi_major, abi_minor; /* of the header it was built with */
@@ -227,10 +233,11 @@ struct lathe_park {
 };
 
 #define LATHE_PLUGIN_INIT LATHE_MAGIC, sizeof(struct lathe_plugin), LATHE_ABI_MAJOR, LATHE_ABI_MINOR
+/* The one exported symbol.  The same pointer each time; often it is all that a process asks for. */
 #ifdef __cplusplus
 extern "C"
 #endif
 __attribute__((visibility("default")))
-const struct lathe_plugin *lathe_plugin_v1(void); /* the one exported symbol */
+const struct lathe_plugin *lathe_plugin_v1(void);
 /* clang-format on */
 #endif
