@@ -139,7 +139,7 @@ const struct config_key config_keys[] = {
      .help = "`local-gmsh`, `local-gmsh.so` or an absolute path. Looked for in `$LATHE_PLUGIN_PATH` (folders with `:` between them), in `[server] plugin_path`, then where lathe is installed."},
     {"backend", "enabled", BOOL, B(enabled), .fallback = "yes",
      .help = "`no` leaves the backend out."},
-    {"backend", "workers", INT(0, 4096), B(workers), .fallback = "0", .zero = "one for each core",
+    {"backend", "workers", INT(0, 20000), B(workers), .fallback = "0", .zero = "one for each core",
      .help = "Jobs at a time."},
     {"backend", "memory", SIZE(0, 1024 * TB), B(memory), .fallback = "0", .zero = "only that of the machine",
      .help = "Memory budget of all jobs of this backend."},

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Remote jobs: submitted once, whatever is killed when; a service in a process of its own counts."""
+import os
+import signal
+import time
+
 import pytest
 from remote import Remote
 
 from client import FINAL
-from daemon import children_of, is_alive, wait_until
+from daemon import FAULTFS, children_of, is_alive, linked_sanitizers, wait_until
 
 BOTH = ("worker", "daemon")
 POINTS = ("submit.before", "submit.taken", "submit.kept", "poll.before", "poll.after", "fetch.before",
@@ -41,7 +45,7 @@ def revive(daemon, victim):
         daemon.start(ready=False)
 
 
-def check_done(daemon, remote, job_id, key=None, content=None, attempts=1):
+def check_done(daemon, remote, job_id, key=None, content=None, attempts=1, finals=("completed",)):
     job = daemon.client().wait(job_id)
     assert job["status"] == "completed", job
     key = key or job_id
@@ -50,7 +54,7 @@ def check_done(daemon, remote, job_id, key=None, content=None, attempts=1):
     assert len(job["attempts"]) == attempts, job
     assert job["attempts"][-1]["ref"].startswith("r/"), job
     names = [e.name for e in daemon.client().events(job_id)]
-    assert [n for n in names if n in FINAL] == ["completed"], names
+    assert [n for n in names if n in FINAL] == list(finals), names
     assert remote.stats()["submissions"][key] == 1
     return job
 
@@ -82,9 +86,9 @@ def test_killed_while_it_looks_for_what_it_submitted(far, remote, victim):
         remote.shut("submit.taken")
         job_id = far.client().echo()
         remote.reached("submit.taken")
+        remote.shut(point)
         kill(far, "worker")
         remote.open("submit.taken")
-        remote.shut(point)
         remote.reached(point)
         kill(far, victim)
         remote.open(point)
@@ -103,3 +107,291 @@ def test_killed_before_the_remote_took_it(far, remote, victim):
     revive(far, victim)
     check_done(far, remote, job_id)
     assert remote.stats()["counts"]["FIND"] == 1
+
+
+# ---- the daemon's disk: what was said to it and what it wrote are two things ----
+
+def stopped(daemon):
+    os.kill(daemon.pid, signal.SIGSTOP)
+
+
+def test_killed_before_it_read_the_reference(far, remote):
+    remote.shut("submit.taken")
+    job_id = far.client().echo()
+    remote.reached("submit.taken")
+    workers = children_of(far.pid)
+    stopped(far)
+    remote.open("submit.taken")
+    time.sleep(0.1)  # the worker says it now; a slower one is the same as one killed at submit.taken
+    far.kill()
+    wait_until(lambda: not any(is_alive(pid) for pid in workers), "the worker ends")
+    far.start(ready=False)
+    check_done(far, remote, job_id)
+
+
+def test_killed_before_it_read_the_result(far, remote):
+    remote.shut("fetch.after")
+    job_id = far.client().echo()
+    remote.reached("fetch.after")
+    workers = children_of(far.pid)
+    stopped(far)
+    remote.open("fetch.after")
+    time.sleep(0.1)
+    far.kill()
+    wait_until(lambda: not any(is_alive(pid) for pid in workers), "the worker ends")
+    far.start(ready=False)
+    check_done(far, remote, job_id)
+
+
+def test_a_full_disk_keeps_no_reference_and_costs_no_second_submission(remote, make_daemon, tmp_path):
+    control = tmp_path / "fault"
+    root = tmp_path / "d0"
+    root.mkdir()
+    preload = ":".join(linked_sanitizers() + [FAULTFS])
+    daemon = make_daemon(remote.config(), base={}, env={"LD_PRELOAD": preload, "FAULTFS_ROOT": str(root.resolve()),
+                                                        "FAULTFS_CONTROL": str(control)})
+    remote.shut("submit.taken")
+    job_id = daemon.client().echo()
+    remote.reached("submit.taken")
+    control.write_text("write ENOSPC sync EIO")
+    remote.shut("find.kept")
+    remote.open("submit.taken")
+    remote.reached("find.kept")  # find() got no further than submit()
+    control.unlink()
+    remote.open("find.kept")
+    check_done(daemon, remote, job_id)
+
+
+# ---- what remotes do ----
+
+def test_a_refusal_is_tried_again_and_is_no_submission(far, remote):
+    remote.set(refuse=2, busy_ms=30)
+    job_id = far.client().echo()
+    job = far.client().wait(job_id)
+    assert job["status"] == "completed" and len(job["attempts"]) == 3, job
+    assert [a["error"] and a["error"]["type"] for a in job["attempts"]] == ["/problems/job-rate-limited"] * 2 + [None]
+    stats = remote.stats()
+    assert sorted(stats["submissions"].values()) == [1] and stats["counts"]["FIND"] == 2
+
+
+def test_an_answer_that_never_came_is_looked_for(far, remote):
+    remote.set(vanish=1, find_fails=2)
+    check_done(far, remote, far.client().echo())
+    assert remote.stats()["counts"]["FIND"] == 3
+
+
+def test_a_request_that_never_arrived_costs_an_attempt(far, remote):
+    remote.set(deaf=1)
+    job_id = far.client().echo()
+    job = far.client().wait(job_id)
+    assert job["status"] == "completed" and len(job["attempts"]) == 2, job
+    assert list(remote.stats()["submissions"].values()) == [1]
+
+
+def test_polls_that_fail_are_repeated(far, remote):
+    remote.set(poll_fails=3)
+    job_id = far.client().echo()
+    check_done(far, remote, job_id)
+    log = far.client().get(f"/api/jobs/{job_id}/log").text
+    assert log.count("out to lunch") == 1 and "it is tried again" in log, log
+
+
+def test_a_job_that_was_lost_there_is_submitted_again_under_a_new_key(far, remote):
+    remote.set(lose=1)
+    job_id = far.client().echo()
+    check_done(far, remote, job_id, key=f"{job_id}-2", attempts=2)
+    assert sorted(remote.stats()["submissions"]) == [job_id, f"{job_id}-2"]
+
+
+@pytest.mark.parametrize("how,slug", [("bad_input", "job-bad-input"), ("permanent", "job-failed")])
+def test_a_failure_there_is_one_here(far, remote, how, slug):
+    job = far.client().run(params={"fail": how})
+    assert job["status"] == "failed" and job["error"]["type"] == f"/problems/{slug}", job
+    assert "as the job wanted" in job["error"]["detail"]
+    assert job["attempts"][0]["ref"] == "r/1"
+    assert "submission" not in job["error"]
+    # A client's retry is a new submission: the first one is known to be over.
+    far.client().post(f"/api/jobs/{job['job_id']}/retry").expect(202)
+    far.client().wait(job["job_id"])
+    assert set(remote.stats()["submissions"]) == {job["job_id"], job["job_id"] + "-2"}
+
+
+def test_what_the_remote_asks_for_is_obeyed(far, remote):
+    remote.set(hint_ms=400)
+    c = far.client()
+    ids = [c.echo(sleep_ms=1500) for _ in range(4)]
+    for job_id in ids:
+        assert c.wait(job_id)["status"] == "completed"
+    for number, times in remote.stats()["polls"].items():
+        gaps = [b - a for a, b in zip(times, times[1:])]
+        assert len(gaps) >= 2, times
+        assert min(gaps) > 0.39, (number, gaps)
+
+
+# ---- the end that was asked for ----
+
+def test_cancel_tells_the_remote(far, remote):
+    c = far.client()
+    job_id = c.echo(sleep_ms=600000)
+    wait_until(lambda: remote.stats()["counts"]["POLL"], "it is polled")
+    c.cancel(job_id).expect(200)
+    job = c.wait(job_id)
+    assert job["status"] == "cancelled" and remote.stats()["cancels"] == {"r/1": 1}, job
+
+
+def test_cancel_is_tried_again_and_the_worker_lives(far, remote):
+    remote.set(cancel_fails=2)
+    c = far.client()
+    workers = children_of(far.pid)
+    job_id, other = c.echo(sleep_ms=600000), c.echo(sleep_ms=3000)
+    wait_until(lambda: remote.stats()["counts"]["POLL"] >= 2, "both are polled")
+    c.cancel(job_id).expect(200)
+    assert c.wait(job_id)["status"] == "cancelled"
+    assert len(remote.stats()["cancels"]) == 1
+    check_done(far, remote, other)
+    assert children_of(far.pid) == workers
+
+
+@pytest.mark.parametrize("point", ("submit.before", "submit.taken", "poll.before"))
+def test_cancelled_inside_a_call(far, remote, point):
+    c = far.client()
+    remote.shut(point)
+    job_id = c.echo()
+    remote.reached(point)
+    c.cancel(job_id).expect(200)
+    remote.open(point)
+    assert c.wait(job_id)["status"] == "cancelled"
+    assert remote.stats()["cancels"] == {"r/1": 1}
+
+
+def test_cancelled_while_the_result_is_fetched(far, remote):
+    """As with run(): a call that comes to its end all the same has done the job."""
+    c = far.client()
+    remote.shut("fetch.before")
+    job_id = c.echo()
+    remote.reached("fetch.before")
+    c.cancel(job_id).expect(200)
+    remote.open("fetch.before")
+    check_done(far, remote, job_id)
+
+
+@pytest.mark.parametrize("victim", BOTH)
+def test_killed_while_it_is_cancelled(far, remote, victim):
+    for point in ("cancel.before", "cancel.after"):
+        c = far.client()
+        job_id = c.echo(sleep_ms=600000)
+        wait_until(lambda: c.job(job_id)["attempts"][0]["ref"], "the reference")
+        remote.shut(point)
+        c.cancel(job_id).expect(200)
+        remote.reached(point)
+        kill(far, victim)
+        remote.open(point)
+        revive(far, victim)
+        if victim == "daemon":  # the wish was not on disk, the job goes on as if it had not been said
+            job = far.client().wait(job_id, ("running", "failed"))
+            far.client().cancel(job_id).expect(200, 409)
+            assert far.client().wait(job_id)["status"] in ("cancelled", "failed"), job
+        else:
+            assert c.wait(job_id)["status"] == "cancelled"
+        assert remote.stats()["cancels"][job_id_ref(remote, far, job_id)] >= 1
+        names = [e.name for e in far.client().events(job_id)]
+        assert len([n for n in names if n in FINAL]) == 1, names
+
+
+def job_id_ref(remote, daemon, job_id):
+    return daemon.client().job(job_id)["attempts"][0]["ref"]
+
+
+def test_out_of_time_tells_the_remote_and_then_another_backend_may_have_it(remote, make_daemon):
+    daemon = make_daemon({**remote.config(), "backend echo": {"plugin": "echo", "workers": 1},
+                          "route echo": {"backends": "far echo"}}, base={})
+    job = daemon.client().run(params={"sleep_ms": 3000}, timeout_s=1)
+    assert [a["backend"] for a in job["attempts"]] == ["far", "echo"], job
+    assert remote.stats()["cancels"] == {"r/1": 1}
+
+
+def test_what_may_still_run_there_goes_to_no_other_backend(remote, make_daemon):
+    """Out of time before anybody knows what came of the submit: it fails, and says where it may be."""
+    daemon = make_daemon({**remote.config(), "backend echo": {"plugin": "echo", "workers": 1},
+                          "route echo": {"backends": "far echo"}}, base={})
+    remote.set(vanish=1, find_fails=1000000)
+    c = daemon.client()
+    job_id = c.submit(params={}, timeout_s=1)
+    job = c.wait(job_id)
+    assert job["status"] == "failed" and len(job["attempts"]) == 1, job
+    assert job["error"]["submission"] == "unknown" and job["error"]["retryable"], job
+    assert f"Backend far may still have it under the key {job_id}" in job["error"]["detail"]
+    remote.set(find_fails=0)
+    c.post(f"/api/jobs/{job_id}/retry").expect(202)  # goes on where it was
+    check_done(daemon, remote, job_id, attempts=2, finals=("failed", "completed"))
+
+
+# ---- one of many ----
+
+@pytest.mark.parametrize("how", ("crash", "exit"))
+def test_a_crash_costs_one_job_an_attempt_and_the_others_nothing(far, remote, how):
+    c = far.client()
+    ids = [c.echo(sleep_ms=1000) for _ in range(40)]
+    wait_until(lambda: remote.stats()["counts"]["POLL"] > 60, "polls")
+    workers = children_of(far.pid)
+    remote.touch(f"poll.after.{how}")
+    attempts = sorted(len(c.wait(job_id)["attempts"]) for job_id in ids)
+    assert attempts == [1] * 39 + [2], attempts
+    assert children_of(far.pid) != workers
+    guilty, = (j for j in map(c.job, ids) if len(j["attempts"]) == 2)
+    first, second = guilty["attempts"]
+    assert first["status"] == "failed" and first["error"]["type"] == "/problems/job-crashed", first
+    assert first["ref"] == second["ref"]
+    assert set(remote.stats()["submissions"].values()) == {1}
+
+
+def test_a_call_that_hangs_ends_the_worker_and_costs_the_others_nothing(remote, make_daemon):
+    daemon = make_daemon(remote.config(heartbeat_timeout="1s"), base={})
+    c = daemon.client()
+    remote.touch("poll.before.hang")
+    ids = [c.echo(sleep_ms=6000) for _ in range(5)]
+    attempts = sorted(len(c.wait(job_id, seconds=60)["attempts"]) for job_id in ids)
+    assert attempts == [1] * 4 + [2], attempts
+    assert set(remote.stats()["submissions"].values()) == {1}
+    assert "the worker ends, and its other jobs go on with the next one" in daemon.log(300)
+
+
+# ---- backends come and go ----
+
+def test_drain_waits_for_no_remote_job(far, remote):
+    c = far.client()
+    ids = [c.echo(sleep_ms=800) for _ in range(5)]
+    wait_until(lambda: all(c.job(i)["attempts"][0]["ref"] for i in ids), "the references")
+    far.stop()
+    far.start(ready=False)
+    for job_id in ids:
+        check_done(far, remote, job_id)
+
+
+def test_a_backend_that_is_gone_is_waited_for(far, remote):
+    c = far.client()
+    job_id = c.echo(sleep_ms=100)
+    wait_until(lambda: c.job(job_id)["attempts"][0]["ref"], "the reference")
+    far.kill()
+    config = far.config
+    far.write_config({"backend other": {"plugin": "echo", "workers": 1}})
+    far.start()
+    c = far.client()
+    time.sleep(0.3)
+    assert c.job(job_id)["status"] == "running"
+    c.cancel(job_id).expect(200)  # noted until somebody can be told
+    assert c.job(job_id)["status"] == "running"
+    far.config = config
+    far.write_config()
+    far.reload()
+    assert c.wait(job_id)["status"] in ("cancelled", "completed")
+
+
+def test_jobs_of_a_backend_that_is_removed_finish_there(far, remote):
+    c = far.client()
+    job_id = c.echo(sleep_ms=1500)
+    wait_until(lambda: c.job(job_id)["attempts"][0]["ref"], "the reference")
+    far.write_config({"backend other": {"plugin": "echo", "workers": 1}})
+    far.reload()
+    wait_until(lambda: [b["name"] for b in c.get("/api/backends").json["backends"]] == ["other"], "the reload")
+    check_done(far, remote, job_id)
