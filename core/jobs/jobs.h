@@ -35,6 +35,7 @@ struct jobs_options { /* copied; jobs_reconfigure takes new ones while jobs run 
   int queue_max, queue_max_per_client;
   int attempts; /* default for kinds that do not say */
   int64_t backoff_base_ms, backoff_max_ms;
+  int64_t away_ms;   /* a remote backend gets so long to come back at least; 0: a minute */
   int64_t ageing_ms; /* a waiting job gains one step of priority per so long */
   int64_t idempotency_ttl_ms;
   bool cache;           /* repeats are answered with earlier results */

@@ -25,9 +25,9 @@
 #include <string.h>
 
 enum {
-  LOOK_MS = 5000,        /* how often jobs that are away are looked at */
-  AWAY_LEAST_MS = 60000, /* a backend gets so long to come back, though the job's time is over */
-  INSIDE_MAX = 10,       /* deaths in a row with the job inside the plugin that cost it nothing */
+  AWAY_MS = 60000, /* a backend gets so long to come back, though the job's time is over */
+  LOOKS = 12,      /* at the jobs that are away, in that time */
+  INSIDE_MAX = 10, /* deaths in a row with the job inside the plugin that cost it nothing */
 };
 
 /* ---- which submission ---- */
@@ -68,11 +68,15 @@ const char *remote_key(const struct job *job) {
 
 /* ---- away ---- */
 
+static int64_t away_ms(const struct jobs *j) {
+  return j->o.away_ms > 0 ? j->o.away_ms : AWAY_MS;
+}
+
 /* The job's time, or a while for its backend to come back: whichever is longer. */
 static int64_t expires_us(const struct job *job) {
   int64_t wall_ms = run_limits(job).wall_ms;
   int64_t end = job_last(job)->started_us + wall_ms * 1000;
-  int64_t least = job->away_us + AWAY_LEAST_MS * 1000;
+  int64_t least = job->away_us + away_ms(job->j) * 1000;
   return wall_ms == 0 ? INT64_MAX : end > least ? end : least;
 }
 
@@ -115,8 +119,10 @@ void remote_away(struct job *job) {
   job->away_us = clock_wall_us();
   job_set_phase(job, PHASE_AWAY);
   list_push_back(&job->place->away, &job->link);
-  if (!uv_is_active((uv_handle_t *)&j->away_timer))
-    uv_timer_start(&j->away_timer, on_look, LOOK_MS, LOOK_MS);
+  if (!uv_is_active((uv_handle_t *)&j->away_timer)) {
+    uint64_t every = (uint64_t)away_ms(j) / LOOKS;
+    uv_timer_start(&j->away_timer, on_look, every, every);
+  }
   jobs_check_drained(j);
 }
 

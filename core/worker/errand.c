@@ -17,6 +17,7 @@ enum {
   RETRY_LAST_MS = 30000,
   CANCEL_TRIES = 4,
 };
+#define ASKED_LAST_MS (30 * 86400000LL) /* past that, sums with it would be at risk */
 
 const char *call_word(enum call c) {
   static const char *const words[CALLS] = {"submit", "find", "poll", "fetch", "cancel"};
@@ -80,6 +81,8 @@ static int64_t back_off(int tries, int64_t first, int64_t last, uint64_t random)
 
 /* Never earlier than was asked for, and a little later for most. */
 static int64_t asked_for(int64_t ms, uint64_t random) {
+  if (ms > ASKED_LAST_MS)
+    ms = ASKED_LAST_MS;
   int64_t spread = ms / 10 < 1000 ? ms / 10 : 1000;
   return ms + (int64_t)(random % (uint64_t)(spread + 1));
 }
