@@ -278,8 +278,8 @@ void end_gone(struct job *job, enum job_state state);    /* answers, forgets and
 void end_rest(struct job *job); /* queued on disk: into the queue, unless it was cancelled */
 
 /* ---- remote.c: jobs whose work is elsewhere ---- */
-/* The job has a new attempt, on b: which submission is it about? */
-void remote_attempt(struct job *job, const struct backend *b);
+/* `a` is the job's new and last attempt, on b: which submission is it about? */
+void remote_attempt(struct job *job, struct attempt *a, const struct backend *b);
 /* Where its step begins. */
 enum step_go remote_go(const struct job *job);
 /* The name of the submission; valid until the next call. */

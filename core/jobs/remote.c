@@ -37,9 +37,8 @@ const struct attempt *remote_open(const struct job *job) {
   return last && last->open ? last : NULL;
 }
 
-void remote_attempt(struct job *job, const struct backend *b) {
-  struct attempt *a = job_last(job);
-  const struct attempt *before = job->attempt_count > 1 ? a - 1 : NULL;
+void remote_attempt(struct job *job, struct attempt *a, const struct backend *b) {
+  const struct attempt *before = a > job->attempts ? a - 1 : NULL;
   job->remote = backend_is_remote(b);
   job->resumed = job->remote && before && before->open;
   if (job->remote)

@@ -63,7 +63,7 @@ static void start(struct job *job, struct backend *b, int64_t now_us) {
   budget_reserve(job, b);
   queue_served(j, job->client);
   struct attempt *a = job_add_attempt(job, job->place, now_us);
-  remote_attempt(job, b);
+  remote_attempt(job, a, b);
   struct record_attempt record = job_attempt_record(a);
   struct store_event_in event = {EVENT_STARTED, event_started(job, a, &j->scratch)};
   job_set_phase(job, PHASE_START);

@@ -205,7 +205,7 @@ static void write_job(struct job *job, const char *idem_key, const char *fingerp
   budget_reserve(job, b);
   queue_served(j, job->client);
   struct attempt *a = job_add_attempt(job, job->place, job->created_us);
-  remote_attempt(job, b);
+  remote_attempt(job, a, b);
   struct record_attempt start = job_attempt_record(a);
   struct store_event_in started = {EVENT_STARTED, event_started(job, a, &j->scratch2)};
   job_set_state(job, JOB_RUNNING);

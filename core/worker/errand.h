@@ -41,8 +41,9 @@ struct errand {
   } failed;
   char *ref; /* bytes, or NULL */
   size_t ref_len;
-  int64_t log_total; /* what the job has logged */
+  int64_t log_total; /* what the job has logged, and said of its progress */
   bool log_cut;
+  uint64_t progress_mark;
   struct wire_step step; /* points into `payload` */
   char *payload;
 };

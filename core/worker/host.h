@@ -64,6 +64,7 @@ struct lathe_job {
   int progress_burst;
   int64_t progress_us;
   bool progress_waits;
+  uint64_t progress_mark; /* of what was said last: nobody needs to hear it again */
   int32_t progress_permille;
   char progress_what[200];
 };

@@ -268,6 +268,7 @@ static void begin_call(struct hand *h, struct errand *e) {
   logger_init(&h->log, c->host->link, e->by_token.key, e->step.limits.log_bytes);
   h->log.total = e->log_total;
   h->log.cut = e->log_cut;
+  h->job.progress_mark = e->progress_mark;
   h->job.log = &h->log;
   atomic_store(&c->host->board->inside[h->slot], e->by_token.key);
 }
@@ -291,6 +292,7 @@ static void make_call(struct hand *h, struct errand *e) {
   e->inside = false;
   e->log_total = h->log.total;
   e->log_cut = h->log.cut;
+  e->progress_mark = h->job.progress_mark;
   if (fetched) {
     pthread_mutex_unlock(&c->lock);
     deliver(h);
