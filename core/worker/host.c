@@ -78,15 +78,15 @@ static uint64_t mark_of(int32_t permille, const char *what) {
 /* Under the job's lock. */
 static void send_progress(struct lathe_job *job) {
   uint64_t mark = mark_of(job->progress_permille, job->progress_what);
+  job->progress_waits = false;
+  if (mark == job->progress_mark)
+    return;
+  job->progress_mark = mark;
   struct wire_progress m = {.permille = job->progress_permille};
   char what[sizeof job->progress_what];
   memcpy(what, job->progress_what, sizeof what);
   split_counts(what, &m.current, &m.total);
   m.what = what;
-  job->progress_waits = false;
-  if (mark == job->progress_mark)
-    return;
-  job->progress_mark = mark;
   wire_put_progress(link_begin(job->link), job->token, &m);
   link_end(job->link, true);
 }
