@@ -433,9 +433,11 @@ void steps_recalled(struct worker *k, const struct wire_frame *f) {
   uint64_t *tokens;
   size_t count;
   struct err err = {0};
-  int rc = k->remote ? err_set(&err, ERR_PROTOCOL, "a RECALLED that nobody asked for")
-                     : wire_get_recalled(f, &tokens, &count, &err);
-  if (rc < 0) {
+  if (k->remote) { /* which was not asked, and whose frames are gone */
+    worker_kill(k, 0, "a RECALLED that nobody asked for");
+    return;
+  }
+  if (wire_get_recalled(f, &tokens, &count, &err) < 0) {
     worker_kill(k, 0, "%.200s", err.text);
     return;
   }

@@ -37,13 +37,13 @@ enum { GO, OVER }; /* what follows */
 struct row {
   enum call call;
   int32_t code;
-  bool ref;    /* there is one when the call returns */
-  bool failed; /* find: after a submit that failed */
+  int ref;    /* there is one when the call returns */
+  int failed; /* find: after a submit that failed */
   int stopped;
   int then;
   enum call next;        /* GO */
   enum wire_class class; /* OVER */
-  bool open;
+  int open;
 };
 
 static const struct row rows[] = {
