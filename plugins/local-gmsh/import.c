@@ -10,10 +10,11 @@
 #include <gmshc.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static int32_t give_name(struct task *t) {
+int32_t import_name(struct task *t) {
   char target[300], name[32];
   snprintf(target, sizeof target, "in/%s", t->name);
   snprintf(name, sizeof name, "model.%s", FORMAT_NAMES[t->format]);
@@ -102,13 +103,6 @@ static int32_t check(struct task *t) {
                      "%s is %g units across; check the unit of the export, or whether a face is "
                      "unbounded",
                      t->name, g->diagonal);
-  if (t->solid && g->volumes == 0 && t->format != FORMAT_STL)
-    return task_fail(
-        t, LATHE_BAD_INPUT,
-        "%s holds %zu faces but no closed solid, so there is nothing to fill with "
-        "tetrahedra. Sew the faces to a solid in the CAD program, try heal=true, or ask "
-        "for a preview",
-        t->name, g->surfaces);
   return LATHE_OK;
 }
 
@@ -141,9 +135,106 @@ static void heal_options(bool on) {
     gmshOptionSetNumber(NAMES[i], on, &e);
 }
 
+/* ---- faces without a solid ---- */
+
+struct rims { /* curves that bound one face alone */
+  size_t all, open;
+  double at[3]; /* the middle of one */
+};
+
+/* How often each curve bounds a face, by its tag. */
+static size_t *uses_of_curves(size_t *last) {
+  int *faces = NULL, *curves = NULL, e = 0;
+  size_t n = 0, m = 0, *uses = NULL;
+  gmshModelGetEntities(&curves, &m, 1, &e);
+  *last = 0;
+  for (size_t i = 0; i < m; i += 2)
+    *last = (size_t)curves[i + 1] > *last ? (size_t)curves[i + 1] : *last;
+  uses = calloc(*last + 1, sizeof *uses);
+  gmshFree(curves);
+  gmshModelGetEntities(&faces, &n, 2, &e);
+  for (size_t i = 0; uses && i < n; i += 2) {
+    int *bounds = NULL;
+    size_t count = 0;
+    gmshModelGetBoundary(&faces[i], 2, &bounds, &count, 0, 0, 0, &e);
+    for (size_t k = 0; e == 0 && k < count; k += 2)
+      if (bounds[k] == 1 && (size_t)abs(bounds[k + 1]) <= *last)
+        uses[abs(bounds[k + 1])]++;
+    gmshFree(bounds);
+  }
+  gmshFree(faces);
+  return uses;
+}
+
+static void find_rims(struct rims *r) {
+  double a[3], b[3];
+  size_t last = 0, *uses = uses_of_curves(&last);
+  int e = 0;
+  *r = (struct rims){0};
+  for (size_t tag = 1; uses && tag <= last; tag++) {
+    r->all += uses[tag] > 0;
+    if (uses[tag] != 1 || r->open++)
+      continue;
+    gmshModelGetBoundingBox(1, (int)tag, &a[0], &a[1], &a[2], &b[0], &b[1], &b[2], &e);
+    for (int i = 0; i < 3; i++)
+      r->at[i] = (a[i] + b[i]) / 2;
+  }
+  free(uses);
+}
+
+/* A solid of all faces, which close. */
+static void fill_shell(void) {
+  int *entities = NULL, e = 0;
+  size_t n = 0;
+  gmshModelGetEntities(&entities, &n, 2, &e);
+  for (size_t i = 0; i < n / 2; i++)
+    entities[i] = entities[2 * i + 1];
+  int loop = gmshModelOccAddSurfaceLoop(entities, n / 2, -1, 1, &e);
+  if (e == 0)
+    gmshModelOccAddVolume(&loop, 1, -1, &e);
+  gmshModelOccSynchronize(&e);
+  gmshFree(entities);
+}
+
+/* Sews the faces, which many exports leave loose, and makes a solid of them if they close. */
+static int32_t sew(struct task *t) {
+  struct geometry *g = &t->geometry;
+  struct rims rims;
+  size_t faces = g->surfaces;
+  int e = 0;
+  if (!t->params.heal) {
+    gmshClear(&e);
+    heal_options(true);
+    if (!load(t))
+      return task_fail(t, LATHE_BAD_INPUT, "%s holds %zu loose faces, which cannot be sewn",
+                       t->name, faces);
+  }
+  find_rims(&rims);
+  if (count_of(3) == 0 && rims.open == 0)
+    fill_shell();
+  measure(t, g);
+  if (g->volumes == 0 && rims.open)
+    return task_fail(t, LATHE_BAD_INPUT,
+                     "%s holds %zu faces but no closed solid, so there is nothing to fill with "
+                     "tetrahedra: they were sewn, and %zu of %zu edges still belong to one face "
+                     "alone, one near (%.6g, %.6g, %.6g). Close the gap there in the CAD program, "
+                     "or ask for a preview",
+                     t->name, faces, rims.open, rims.all, rims.at[0], rims.at[1], rims.at[2]);
+  if (g->volumes == 0)
+    return task_fail(t, LATHE_BAD_INPUT,
+                     "%s holds %zu faces but no closed solid, and the CAD kernel could make none "
+                     "of them. Sew them to a solid in the CAD program, or ask for a preview",
+                     t->name, faces);
+  t->sewn = true;
+  assembly_prepare(t); /* takes the names of the new model */
+  task_warn(t, "the file holds faces without a solid; %zu of them were sewn to %zu solid%s",
+            g->surfaces, g->volumes, g->volumes == 1 ? "" : "s");
+  return LATHE_OK;
+}
+
 int32_t import_model(struct task *t) {
   double began = task_now();
-  int32_t rc = give_name(t);
+  int32_t rc = import_name(t);
   if (rc != LATHE_OK)
     return rc;
   heal_options(t->params.heal);
@@ -166,17 +257,22 @@ int32_t import_model(struct task *t) {
         "touch",
         t->name);
   measure(t, &t->geometry);
+  rc = check(t);
+  if (rc == LATHE_OK && t->solid && t->geometry.volumes == 0 && t->format != FORMAT_STL)
+    rc = sew(t);
   t->import_seconds = task_now() - began;
-  return check(t);
+  return rc;
 }
 
 bool import_again(struct task *t, bool heal, struct geometry *g, struct outcome *o) {
   int e = 0;
   gmshClear(&e);
-  heal_options(heal);
+  heal_options(heal || t->sewn);
   if (!load(t))
     return outcome_fail(o, REASON_LOG, "the part could not be read once more%s",
                         heal ? " with repairs" : "");
+  if (t->sewn && count_of(3) == 0)
+    fill_shell();
   if (!assembly_prepare(t))
     return outcome_fail(o, REASON_LOG, "the repaired solids could not be joined");
   measure(t, g);

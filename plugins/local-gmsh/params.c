@@ -196,7 +196,9 @@ bool params_read(struct task *t, int default_threads) {
     task_fail(t, LATHE_BAD_INPUT, "one CAD file is needed, %zu came: send it as `file`",
               json_array_size(inputs));
   } else {
+    const char *sha256 = json_string_value(json_object_get(json_array_get(inputs, 0), "sha256"));
     snprintf(t->name, sizeof t->name, "%s", name);
+    snprintf(t->sha256, sizeof t->sha256, "%s", sha256 ? sha256 : "");
     fill(&t->params, json_object_get(spec, "params"), default_threads);
     if (t->solid && read_search(t, json_object_get(spec, "params")))
       settle(t, json_object_get(spec, "params"));

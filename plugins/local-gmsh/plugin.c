@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define THREADS_MAX 64
+#define THREADS_MAX   64
+#define WORTH_PARKING 0.03 /* seconds of import */
 
 struct plugin {
   const struct lathe_host *host;
@@ -98,16 +99,67 @@ static double end_of(const struct task *t) {
   return host > 0 ? fmin(host, own) : own;
 }
 
+static const struct lathe_park *park_of(const struct task *t) {
+  const struct lathe_park *park = t->host->extension(t->host, LATHE_PARK_1);
+  return park && t->sha256[0] && LATHE_HAS(park, park) && LATHE_HAS(park, resume) ? park : NULL;
+}
+
+/* What the process holds after the import: the file, and all that decides how it is read. */
+static void park_key(const struct task *t, char *key, size_t size) {
+  snprintf(key, size, "local-gmsh %s %s heal=%d conformal=%d %s", t->sha256,
+           t->solid ? "solids" : "all", t->params.heal, t->params.conformal, t->name);
+}
+
+/* After the import this process may go on with another job on the same file: whatever came from
+ * the first job's request is read again. */
+static bool take_over(struct task *t, const struct lathe_request *request, int default_threads) {
+  t->request = request;
+  t->began = task_now();
+  t->permille = 0;
+  t->import_seconds = 0;
+  t->import_reused = true;
+  t->warnings[0] = '\0';
+  task_stage(t, STAGE_IMPORT);
+  return params_read(t, default_threads) && import_name(t) == LATHE_OK;
+}
+
+/* Sniff, import, and stay behind for the next job where that is worth it. */
+static int32_t import_once(struct task *t, int default_threads) {
+  const struct lathe_park *park = park_of(t);
+  const struct lathe_request *request = t->request;
+  char key[600], asked[sizeof t->warnings], imported[sizeof t->warnings];
+  int32_t rc;
+  park_key(t, key, sizeof key);
+  if (park)
+    park->resume(t->job, t->request, key);
+  memcpy(asked, t->warnings, sizeof asked);
+  t->warnings[0] = '\0';
+  if ((rc = sniff_input(t)) != LATHE_OK || (rc = import_model(t)) != LATHE_OK)
+    return rc;
+  memcpy(imported, t->warnings, sizeof imported);
+  memcpy(t->warnings, asked, sizeof asked);
+  if (park && t->import_seconds > WORTH_PARKING) {
+    fflush(NULL);
+    request = park->park(&t->job, t->request, key);
+  }
+  if (request != t->request && !take_over(t, request, default_threads))
+    return t->code;
+  if (imported[0])
+    task_warn(t, "%s", imported);
+  return LATHE_OK;
+}
+
 static int32_t work(struct task *t, const struct plugin *p) {
   struct outcome o = {0};
   struct rung chosen;
   int32_t rc;
+  task_stage(t, STAGE_IMPORT);
   if (!params_read(t, p->threads))
     return t->code;
+  if ((rc = import_once(t, p->threads)) != LATHE_OK)
+    return rc;
   t->end = end_of(t);
-  task_stage(t, STAGE_IMPORT);
-  if ((rc = sniff_input(t)) != LATHE_OK || (rc = import_model(t)) != LATHE_OK ||
-      (rc = import_size(t)) != LATHE_OK || (rc = size_for_target(t)) != LATHE_OK)
+  if ((rc = import_size(t)) != LATHE_OK || (rc = size_for_target(t)) != LATHE_OK)
     return rc;
   rc = t->solid && t->params.search == SEARCH_EXHAUSTIVE ? portfolio_run(t, &o, &chosen)
                                                          : rung_climb(t, &o, &chosen);
@@ -133,7 +185,7 @@ static int32_t plugin_run(void *self, struct lathe_job *job, const struct lathe_
   int32_t rc = work(t, p);
   fflush(stdout);
   if (rc != LATHE_OK)
-    p->host->error(job, t->error);
+    p->host->error(t->job, t->error); /* the job may be another one than it began with */
   free(t);
   return rc;
 }

@@ -51,6 +51,7 @@ struct portfolio {
   int wave;
   size_t done; /* candidates that came to an end */
   int slots, running;
+  rlim_t memory;        /* address space of a branch; 0: no limit of ours */
   double seconds_of[3]; /* the longest of each kind of step so far */
   bool cut;             /* time ran out */
 };
@@ -121,21 +122,20 @@ static void put_away(struct portfolio *p, int i) {
   close_end(&p->tree.ends[i].reports_in);
 }
 
-/* Several large meshes at a time must fit where one was allowed. */
-static void share_memory(int slots) {
+/* Several large meshes at a time must fit where one was allowed.  0: no limit. */
+static rlim_t memory_share(int slots) {
   struct rlimit limit;
   long pages = 0;
   FILE *file = slots > 1 ? fopen("/proc/self/statm", "re") : NULL;
   if (!file)
-    return;
+    return 0;
   bool ok = fscanf(file, "%ld", &pages) == 1;
   fclose(file);
   rlim_t base = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
   if (!ok || getrlimit(RLIMIT_AS, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY ||
       limit.rlim_cur <= base)
-    return;
-  limit.rlim_cur = base + (limit.rlim_cur - base) / (rlim_t)slots;
-  setrlimit(RLIMIT_AS, &limit);
+    return 0;
+  return base + (limit.rlim_cur - base) / (rlim_t)slots;
 }
 
 static pid_t fork_root(struct portfolio *p, int i) {
@@ -145,7 +145,8 @@ static pid_t fork_root(struct portfolio *p, int i) {
   if (pid == 0) {
     p->task->relay = RELAY_NONE;
     branch_close(&p->tree, i, false);
-    share_memory(p->slots);
+    if (p->memory)
+      setrlimit(RLIMIT_AS, &(struct rlimit){p->memory, p->memory});
     branch_main(&p->tree, i, &NOTHING);
   }
   branch_close(&p->tree, i, true);
@@ -518,6 +519,7 @@ int32_t portfolio_run(struct task *t, struct outcome *o, struct rung *chosen) {
   p->task = t;
   p->best = -1;
   p->slots = t->params.threads;
+  p->memory = memory_share(p->slots);
   t->params.threads = 1; /* of each candidate */
   p->tree = (struct tree){.task = t, .plan = &p->plan};
   plan_make(t, &p->plan);

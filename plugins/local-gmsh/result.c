@@ -95,7 +95,8 @@ static void put_seconds(struct out *o, const struct task *t, const struct outcom
   for (int s = STAGE_EDGES; s < STAGES; s++)
     if (r->seconds[s] > 0)
       out_printf(o, ",\"%s\":%.4f", STAGE_NAMES[s], r->seconds[s]);
-  out_printf(o, ",\"total\":%.4f},", task_now() - t->began);
+  out_printf(o, ",\"total\":%.4f},\"import_reused\":%s,", task_now() - t->began,
+             t->import_reused ? "true" : "false");
 }
 
 static void put_options(struct out *o, const struct task *t, const struct rung *r) {

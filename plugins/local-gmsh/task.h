@@ -177,14 +177,17 @@ struct task {
   const char *unit;   /* "mm", or "file" where the file names none */
   char file_unit[24]; /* what the file itself is written in; empty: it does not say */
   double file_unit_mm;
-  char name[256]; /* of the input, as the client called it: for messages alone */
+  char name[256];  /* of the input, as the client called it: for messages alone */
+  char sha256[65]; /* of the input; empty where the host does not say */
   char model[PATH_MAX];
+  bool sewn; /* the file held no solid, and its faces became one */
   struct geometry geometry;
   struct names names;
   double size; /* longest edge, model units */
   double began, import_seconds;
-  double end;   /* when the job must have delivered, task_now(); 0: no limit */
-  bool partial; /* time ran out before every candidate was tried */
+  bool import_reused; /* by an earlier job on the same file, which left this process behind */
+  double end;         /* when the job must have delivered, task_now(); 0: no limit */
+  bool partial;       /* time ran out before every candidate was tried */
   struct attempt attempts[ATTEMPTS_MAX];
   size_t attempt_count;
   int32_t code; /* of task_fail */
@@ -218,6 +221,8 @@ int32_t sniff_input(struct task *t);
 
 /* ---- import.c ---- */
 int32_t import_model(struct task *t);
+/* The input under a name of ours in the job's folder, into t->model. */
+int32_t import_name(struct task *t);
 /* The longest edge, of the model's extent and the job's wishes, into t->size. */
 int32_t import_size(struct task *t);
 /* Once more, in a clean model, with OCC's repairs or without.  Geometry in *g. */
