@@ -142,6 +142,7 @@ static struct api_options api_options(struct daemon *d) {
   return (struct api_options){
       .upload_max = d->config->server.max_upload,
       .wait_max_s = (int)(d->config->limits.wait_max_ms / 1000),
+      .batch_max = d->config->limits.batch_max,
       .authorise = authorise,
       .authorise_ctx = d,
   };

@@ -3,7 +3,7 @@
 # ones are installed.  Nothing is installed that is there already; what will be installed is said first.
 
 BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config libuv1-dev libmicrohttpd-dev libsqlite3-dev
-  libcurl4-openssl-dev libjansson-dev libinih-dev libssl-dev libgmsh-dev libpng-dev)
+  libcurl4-openssl-dev libjansson-dev libinih-dev libssl-dev libarchive-dev libgmsh-dev libpng-dev)
 RUN_PACKAGES=(python3-minimal curl)
 TEST_PACKAGES=(clang clang-format clang-tidy libcmocka-dev python3 python3-pytest dpkg-dev adduser iproute2 mandoc
   procps g++)

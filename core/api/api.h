@@ -37,6 +37,7 @@ struct api_rooms { /* borrowed; must outlive the api */
 
 struct api_options {  /* copied; api_reconfigure takes new ones */
   int64_t upload_max; /* bytes of one input; 0: no limit but the kind's */
+  int batch_max;      /* jobs of one batch */
   int wait_max_s;     /* most that `Prefer: wait=N` may ask for */
   /* The client's name for a token, or NULL.  The name must stay valid while the server is open. */
   const char *(*authorise)(void *ctx, const char *token);

@@ -84,6 +84,19 @@ const char *api_job_id(struct http_request *r) {
   return NULL;
 }
 
+void api_unknown_batch(struct http_request *r, const char *id) {
+  http_problem(r, 0, "unknown-batch", 0,
+               "There is no batch '%.40s'; it went with its last job, or never existed.", id);
+}
+
+const char *api_batch_id(struct http_request *r) {
+  const char *id = http_param(r, "id");
+  if (id && id_is_valid(id))
+    return id;
+  api_unknown_batch(r, id ? id : "");
+  return NULL;
+}
+
 bool api_head_of_stream(struct http_request *r, const char *media_type) {
   if (strcmp(http_method(r), "HEAD") != 0)
     return false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * GET /api/jobs/{id}/events and GET /api/events: server-sent events (WHATWG HTML 9.2).
+ * GET /api/jobs/{id}/events, GET /api/batches/{id}/events and GET /api/events: server-sent events
+ * (WHATWG HTML 9.2).
  */
 #include "api/stream.h"
 
@@ -25,6 +26,14 @@ void events_of_job(void *ctx, struct http_request *r) {
   if (!id || !resume_point(r, NULL, &after) || api_head_of_stream(r, "text/event-stream"))
     return;
   stream_open(ctx, r, &(struct stream_request){.job_id = id, .after = after});
+}
+
+void batches_events(void *ctx, struct http_request *r) {
+  const char *id = api_batch_id(r);
+  int64_t after;
+  if (!id || !resume_point(r, NULL, &after) || api_head_of_stream(r, "text/event-stream"))
+    return;
+  stream_open(ctx, r, &(struct stream_request){.batch_id = id, .after = after});
 }
 
 void events_of_all(void *ctx, struct http_request *r) {

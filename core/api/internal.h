@@ -41,9 +41,13 @@ void api_refuse(struct http_request *r, int code, const struct jobs_answer *answ
 /* 200 with the whole job, or the problem. */
 void api_reply_job(struct http_request *r, int status, const struct record_job *job);
 void api_unknown_job(struct http_request *r, const char *id);
+void api_unknown_kind(struct api *a, struct http_request *r, const char *word);
 void api_reply_json(struct http_request *r, int status, struct buf *body);
 /* The job's id of the path, or NULL after the 404 was sent. */
 const char *api_job_id(struct http_request *r);
+void api_unknown_batch(struct http_request *r, const char *id);
+/* As api_job_id. */
+const char *api_batch_id(struct http_request *r);
 /* True for HEAD, after an empty 200 was sent: for bodies without an end. */
 bool api_head_of_stream(struct http_request *r, const char *media_type);
 /* Fits a text into the 64-bit range: digits only. */
@@ -72,6 +76,7 @@ int prefer_wait(const char *header, int max);
 /* ---- streams (stream.c) ---- */
 void stream_on_event(struct api *a, struct watch *w, const struct frame *f);
 void stream_end_all(struct api *a);
+void stream_on_batch_ended(void *api, const char *id); /* for jobs_on_batch_ended */
 
 /* ---- blobs of requests under way (hold.c) ---- */
 /* A blob that a request may still refuse: it is removed again if this request made it and no other
@@ -90,6 +95,8 @@ http_handler events_of_job, events_of_all;
 http_handler log_get;
 http_handler artifacts_get;
 http_handler blobs_post;
+http_handler batches_post, batches_list, batches_get, batches_summary;
+http_handler batches_cancel, batches_delete, batches_events, batches_archive;
 http_handler kinds_list, kinds_get;
 http_handler backends_list;
 http_handler health_get, health_ready, health_metrics;

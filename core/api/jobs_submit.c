@@ -86,67 +86,20 @@ static void submit(struct submission *s) {
               on_answered, s);
 }
 
-/* ---- inputs that came inside the JSON ---- */
-
-static void store_next(struct submission *s);
-
-static void refuse_storing(struct submission *s, int code, const struct err *err) {
+static void on_inputs_stored(void *arg, int code, const struct err *err) {
+  struct submission *s = arg;
+  if (code == 0 && s->call.r) {
+    submit(s);
+    return;
+  }
   if (s->call.r)
     api_refuse(s->call.r, code, &(struct jobs_answer){.text = err ? err->text : NULL});
   submission_free(s, true);
 }
 
-static void on_stored(void *arg, int code, const struct storage_blob *blob, const struct err *err) {
-  struct submission *s = arg;
-  s->upload = NULL;
-  if (code < 0) {
-    refuse_storing(s, code, err);
-    return;
-  }
-  struct input *x = &s->inputs.list[s->storing];
-  memcpy(x->sha256, blob->sha256, sizeof x->sha256);
-  x->bytes = blob->bytes;
-  x->made_here = !blob->existed;
-  x->held = true;
-  hold_blob(s->call.api, x->sha256);
-  buf_free(&x->data);
-  s->storing++;
-  store_next(s);
-}
-
-static void on_wrote(void *arg, int code, const struct err *err) {
-  struct submission *s = arg;
-  if (code < 0 || !s->call.r) {
-    refuse_storing(s, code, err);
-    return;
-  }
-  storage_upload_finish(s->upload, on_stored, s);
-}
-
-static void store_next(struct submission *s) {
-  while (s->storing < s->inputs.count && s->inputs.list[s->storing].sha256[0])
-    s->storing++;
-  if (!s->call.r) {
-    submission_free(s, true);
-    return;
-  }
-  if (s->storing == s->inputs.count) {
-    submit(s);
-    return;
-  }
-  struct input *x = &s->inputs.list[s->storing];
-  struct err err = {0};
-  s->upload = storage_upload_begin(s->call.api->at.storage, s->call.api->options.upload_max);
-  int rc = storage_upload_write(s->upload, x->data.data, x->data.len, on_wrote, s, &err);
-  if (rc < 0)
-    refuse_storing(s, rc, &err);
-  else if (rc == 0)
-    storage_upload_finish(s->upload, on_stored, s);
-}
-
 /* ---- the handler ---- */
 
-static void unknown_kind(struct api *a, struct http_request *r, const char *word) {
+void api_unknown_kind(struct api *a, struct http_request *r, const char *word) {
   const char *near = kinds_nearest(a->at.kinds, word);
   http_problem(r, 0, "unknown-kind", 0, "There is no kind '%.60s'%s%s%s GET /api/kinds lists all.",
                word, near ? "; did you mean '" : ".", near ? near : "", near ? "'?" : "");
@@ -157,7 +110,7 @@ void jobs_submit_post(void *ctx, struct http_request *r) {
   const char *word = http_param(r, "kind");
   const struct kind *kind = kinds_find(a->at.kinds, word);
   if (!kind) {
-    unknown_kind(a, r, word);
+    api_unknown_kind(a, r, word);
     return;
   }
   if (a->draining) {
@@ -174,5 +127,7 @@ void jobs_submit_post(void *ctx, struct http_request *r) {
     submission_free(s, true);
     return;
   }
-  store_next(s);
+  s->storing =
+      (struct storing){.call = &s->call, .inputs = &s->inputs, .done = on_inputs_stored, .arg = s};
+  storing_start(&s->storing);
 }

@@ -25,6 +25,8 @@ static const struct {
                          "origins with `cors_origins` in [server]."},
     {"not-found", "No resource has this path; GET /api/openapi.json lists all."},
     {"unknown-job", "The job never existed, was deleted, or was removed by retention."},
+    {"unknown-batch",
+     "The batch never existed, or its last job was deleted or removed by retention."},
     {"unknown-kind", "No such kind is declared; GET /api/kinds lists all."},
     {"unknown-artifact", "The job has no output of this name (yet); `artifacts` in its JSON lists "
                          "what it has."},

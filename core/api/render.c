@@ -135,6 +135,8 @@ void render_job(struct buf *b, const struct record_job *job) {
   put_json_or(b, job->error_json, "null");
   put(b, job->cached ? ",\"cached\":true,\"cached_from\":" : ",\"cached\":false,\"cached_from\":");
   buf_put_json_str(b, job->source);
+  put(b, ",\"batch_id\":");
+  buf_put_json_str(b, job->batch);
   put(b, ",\"cost\":null");
   put(b, ",\"created_at\":");
   buf_put_json_time(b, job->created_us);

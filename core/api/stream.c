@@ -35,6 +35,7 @@ struct stream {
   struct http_request *r; /* until the answer has begun */
   struct http_stream *out;
   int64_t job_num, cursor, asof;
+  int64_t job_count; /* of a batch, which begins with job_num; else 0 */
   int types;
   bool as_log, once;
   bool resumed;   /* the client named the last event it saw */
@@ -42,8 +43,8 @@ struct stream {
   bool sent_any, last_final;
   bool resync_sent; /* in this catching up */
   bool live, blocked, asking, ended, closed;
-  char job_id[ID_SIZE];
-  struct buf resync; /* the job as it was found, for a client that resumes */
+  char job_id[ID_SIZE]; /* or that of the batch */
+  struct buf resync;    /* the job as it was found, for a client that resumes */
 };
 
 static void catch_up(struct stream *s);
@@ -145,6 +146,8 @@ static void write_resync(struct stream *s) {
   buf_puts(&b, "event: resync\ndata: ");
   if (s->resync.len)
     buf_put(&b, s->resync.data, s->resync.len);
+  else if (s->job_count)
+    buf_printf(&b, "{\"batch_id\":\"%s\"}", s->job_id);
   else if (s->job_num)
     buf_printf(&b, "{\"job_id\":\"%s\"}", s->job_id);
   else
@@ -182,6 +185,8 @@ static void begin(struct stream *s) {
 /* Everything that was published is written: hand over to the live side, or end. */
 static void reached_now(struct stream *s) {
   bool over = s->job_num && (s->sent_any ? s->last_final : s->was_final);
+  if (s->job_count)
+    over = jobs_batch_open(s->api->at.jobs, s->job_id) == 0;
   if (over || s->once) {
     end(s);
     return;
@@ -190,11 +195,17 @@ static void reached_now(struct stream *s) {
   s->resync_sent = false;
 }
 
+static bool concerns(const struct stream *s, const struct frame *f) {
+  if (s->job_count)
+    return f->job_num >= s->job_num && f->job_num - s->job_num < s->job_count;
+  return !s->job_num || f->job_num == s->job_num;
+}
+
 static void replay(struct stream *s) {
   const struct frames *fs = &s->api->frames;
   for (size_t i = frames_after(fs, s->cursor); i < fs->count && !s->blocked; i++) {
     const struct frame *f = frames_at(fs, i);
-    if (!s->job_num || f->job_num == s->job_num)
+    if (concerns(s, f))
       write_frame(s, f);
   }
   if (s->blocked)
@@ -271,6 +282,7 @@ static void catch_up(struct stream *s) {
   store_events(s->api->at.store,
                &(struct store_event_query){
                    .job_num = s->job_num,
+                   .job_count = s->job_count,
                    .after_seq = s->cursor,
                    .types = s->types == 0x7f ? 0 : s->types | FINAL_TYPES,
                    .limit = READ_LIMIT,
@@ -318,6 +330,38 @@ static void on_job(void *arg, int code, const struct record_job *job) {
     catch_up(s);
 }
 
+static void on_batch(void *arg, int code, const struct record_batch *batch, size_t count,
+                     bool more) {
+  struct stream *s = arg;
+  (void)count, (void)more;
+  s->asking = false;
+  if (s->closed) {
+    release(s);
+    return;
+  }
+  if (code < 0) {
+    struct http_request *r = s->r;
+    list_init(&s->all_link);
+    if (code == ERR_NOT_FOUND)
+      api_unknown_batch(r, s->job_id);
+    else
+      api_refuse(r, code, NULL);
+    release(s);
+    return;
+  }
+  s->job_num = batch->num;
+  s->job_count = batch->count;
+  s->was_final = jobs_batch_open(s->api->at.jobs, s->job_id) == 0;
+  enlist(s);
+  if (s->cursor > s->api->frames.published) { /* an id that this store never gave */
+    s->cursor = s->api->frames.published;
+    begin(s);
+    write_resync(s);
+  }
+  if (!s->blocked)
+    catch_up(s);
+}
+
 static void open_over_all(struct stream *s, int64_t after) {
   enlist(s);
   int64_t now = s->api->frames.published;
@@ -343,6 +387,12 @@ void stream_open(struct api *a, struct http_request *r, const struct stream_requ
   list_init(&s->all_link);
   list_init(&s->link);
   http_on_abort(r, on_gone, s);
+  if (q->batch_id) {
+    memcpy(s->job_id, q->batch_id, sizeof s->job_id);
+    s->asking = true;
+    store_batch_get(a->at.store, s->job_id, on_batch, s);
+    return;
+  }
   if (!q->job_id) {
     open_over_all(s, q->after);
     return;
@@ -357,7 +407,7 @@ void stream_open(struct api *a, struct http_request *r, const struct stream_requ
 static void tell(struct list *streams, const struct frame *f, bool of_one_job) {
   list_for_each_safe(it, streams) {
     struct stream *s = container_of(it, struct stream, link);
-    if (!s->live)
+    if (!s->live || !concerns(s, f))
       continue;
     write_frame(s, f);
     if (of_one_job && s->last_final && !s->blocked)
@@ -370,6 +420,16 @@ void stream_on_event(struct api *a, struct watch *w, const struct frame *f) {
   if (!w)
     return;
   tell(&w->streams, f, true);
+}
+
+/* The last event of the last job was told before this. */
+void stream_on_batch_ended(void *api, const char *id) {
+  struct api *a = api;
+  list_for_each_safe(it, &a->everything) {
+    struct stream *s = container_of(it, struct stream, link);
+    if (s->live && s->job_count && strcmp(s->job_id, id) == 0)
+      end(s);
+  }
 }
 
 void stream_end_all(struct api *a) {

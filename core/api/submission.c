@@ -5,6 +5,7 @@
  */
 #include "api/submission.h"
 
+#include "api/fields.h"
 #include "api/upload.h"
 #include "base/mem.h"
 #include "base/sha256.h"
@@ -24,7 +25,6 @@ struct fields { /* of a request, while it is parsed */
   json_t *form;           /* keeps the texts of a form alive */
   bool from_text;
   struct refusal *no;
-  int rc;
 };
 
 /* ---- the reserved keys ---- */
@@ -120,21 +120,36 @@ static int set_input_name(struct fields *f, const json_t *v) {
   return 0;
 }
 
-static const struct {
+struct reserved {
   const char *name;
   int (*set)(struct fields *f, const json_t *v);
-} reserved[] = {
-    {"input", set_input},     {"input_name", set_input_name}, {"params", set_params},
-    {"backend", set_backend}, {"priority", set_priority},     {"timeout_s", set_timeout},
-    {"client", set_client},
 };
+static const struct reserved common[] = {{"backend", set_backend},
+                                         {"priority", set_priority},
+                                         {"timeout_s", set_timeout},
+                                         {"client", set_client},
+                                         {NULL, NULL}};
+static const struct reserved of_a_job[] = {
+    {"input", set_input}, {"input_name", set_input_name}, {"params", set_params}, {NULL, NULL}};
+
+static int set_one(const struct reserved *table, struct fields *f, const char *key,
+                   const json_t *v) {
+  for (; table->name; table++)
+    if (strcmp(table->name, key) == 0)
+      return table->set(f, v);
+  return 1;
+}
+
+int submission_set(struct submission *s, const char *key, const json_t *v, bool from_text,
+                   struct refusal *no) {
+  struct fields f = {.s = s, .from_text = from_text, .no = no};
+  return set_one(common, &f, key, v);
+}
 
 /* 1: the key is none of the reserved ones. */
 static int set_reserved(struct fields *f, const char *key, const json_t *v) {
-  for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
-    if (strcmp(reserved[i].name, key) == 0)
-      return reserved[i].set(f, v);
-  return 1;
+  int rc = set_one(of_a_job, f, key, v);
+  return rc == 1 ? set_one(common, f, key, v) : rc;
 }
 
 /* ---- JSON ---- */
@@ -171,46 +186,13 @@ static int parse_json(struct fields *f, const json_t *body) {
 
 /* ---- forms ---- */
 
-/* Takes over a file that came with the request, and the hold on its blob. */
-static int add_file(struct fields *f, const char *field, struct api_file *file) {
-  static const char *const names[] = {"file", "files", "file[]", "image"};
-  bool known = false;
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    known |= strcmp(names[i], field) == 0;
-  if (!known)
-    return refuse(f->no, "unknown-parameter", "The form has a file as '%.60s'; send it as 'file'.",
-                  field);
+static int add_file(void *arg, struct api_file *file) {
+  struct fields *f = arg;
   struct input *x = inputs_add(&f->s->inputs, file->name, f->no);
   if (!x)
     return ERR_INVAL;
-  memcpy(x->sha256, file->sha256, sizeof x->sha256);
-  x->bytes = file->bytes;
-  x->made_here = !file->existed;
-  x->held = file->held;
-  file->held = false;
+  input_take(x, file);
   return 0;
-}
-
-static void on_part(void *arg, const char *field, const char *value, size_t len, void *file) {
-  struct fields *f = arg;
-  if (f->rc < 0)
-    return;
-  if (file) {
-    f->rc = add_file(f, field, file);
-    return;
-  }
-  json_t *text = json_stringn(value ? value : "", len);
-  if (!text) {
-    f->rc = refuse(f->no, "bad-parameter", "The field '%.60s' is no UTF-8 text.", field);
-  } else if (strcmp(field, "file") == 0) {
-    f->rc = refuse(f->no, "bad-request", "The part 'file' has no file name, so it is no file.");
-    json_decref(text);
-  } else if (json_object_get(f->form, field)) {
-    f->rc = refuse(f->no, "bad-parameter", "The field '%.60s' is there twice.", field);
-    json_decref(text);
-  } else if (json_object_set_new(f->form, field, text) != 0) {
-    f->rc = refuse(f->no, "bad-parameter", "The name of a field is no UTF-8 text.");
-  }
 }
 
 /* Parameters given as fields are text; those of `params` become text too where both are used. */
@@ -221,17 +203,9 @@ static int merge_params(struct fields *f, json_t *fields) {
     f->from_text = false;
     return 0;
   }
-  json_object_foreach(f->params, key, v) {
-    if (json_object_get(fields, key))
-      return refuse(f->no, "bad-parameter", "'%.60s' is given as a field and in params.", key);
-    if (json_is_string(v)) {
-      json_object_set(fields, key, v);
-      continue;
-    }
-    char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
-    json_object_set_new(fields, key, json_string(text));
-    free(text);
-  }
+  json_object_foreach(f->params, key, v) if (json_object_get(fields, key)) return refuse(
+      f->no, "bad-parameter", "'%.60s' is given as a field and in params.", key);
+  fields_add_as_text(fields, f->params);
   json_decref(f->params);
   f->params = json_incref(fields);
   return 0;
@@ -241,26 +215,25 @@ static int parse_form(struct fields *f) {
   const char *key;
   json_t *v, *others = json_object();
   f->from_text = true;
-  f->form = json_object();
-  http_form_each(f->s->call.r, on_part, f);
+  int rc = fields_form(f->s->call.r, &f->form, add_file, f, f->no);
   json_object_foreach(f->form, key, v) {
-    if (f->rc < 0)
+    if (rc < 0)
       break;
-    f->rc = set_reserved(f, key, v);
-    if (f->rc == 1)
-      f->rc = json_object_set(others, key, v);
+    rc = set_reserved(f, key, v);
+    if (rc == 1)
+      rc = json_object_set(others, key, v);
   }
-  if (f->rc >= 0)
-    f->rc = merge_params(f, others);
-  if (f->rc >= 0 && f->input)
-    f->rc = inputs_parse(&f->s->inputs, f->input, f->input_name, f->no);
+  if (rc >= 0)
+    rc = merge_params(f, others);
+  if (rc >= 0 && f->input)
+    rc = inputs_parse(&f->s->inputs, f->input, f->input_name, f->no);
   json_decref(others);
-  return f->rc;
+  return rc;
 }
 
 /* ---- the whole request ---- */
 
-static int check_backend(struct submission *s, struct refusal *no) {
+int submission_check_backend(struct submission *s, struct refusal *no) {
   struct workers *w = s->call.api->at.workers;
   if (!s->backend)
     return 0;
@@ -285,7 +258,7 @@ static bool wants_anew(const char *header) {
   return false;
 }
 
-static int read_headers(struct submission *s, struct refusal *no) {
+int submission_headers(struct submission *s, struct refusal *no) {
   struct http_request *r = s->call.r;
   s->anew = wants_anew(http_header(r, "Cache-Control"));
   s->wait_s = prefer_wait(http_header(r, "Prefer"), s->call.api->options.wait_max_s);
@@ -306,58 +279,38 @@ static int read_headers(struct submission *s, struct refusal *no) {
   return 0;
 }
 
-static bool is_json_type(const char *type) {
-  size_t len = strcspn(type, "; ");
-  return (len == 16 && strncasecmp(type, "application/json", len) == 0) ||
-         (len > 5 && strncasecmp(type + len - 5, "+json", 5) == 0);
-}
-
-/* Numbers past 64 bits are JSON all the same: as reals they meet the range of their parameter. */
-static json_t *load_json(const char *text, size_t len, json_error_t *e) {
-  json_t *json = json_loadb(text, len, JSON_REJECT_DUPLICATES, e);
-  if (!json && json_error_code(e) == json_error_numeric_overflow)
-    json = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, e);
-  return json;
-}
-
 static int parse_body(struct fields *f) {
-  struct http_request *r = f->s->call.r;
-  size_t len = 0;
-  const char *body = http_body(r, &len), *type = http_header(r, "Content-Type");
-  if (http_is_form(r))
+  if (http_is_form(f->s->call.r))
     return parse_form(f);
-  if (!body || len == 0)
-    return 0;
-  if (type && !is_json_type(type))
-    return refuse(f->no, "unsupported-media-type",
-                  "'%.80s' is not understood: send application/json or multipart/form-data.", type);
-  json_error_t e;
-  json_t *json = load_json(body, len, &e);
-  if (!json)
-    return refuse(f->no, "bad-json", "The body is not valid JSON: %.200s (line %d, column %d).",
-                  e.text, e.line, e.column);
-  int rc = parse_json(f, json);
+  json_t *json = NULL;
+  int rc = fields_json(f->s->call.r, &json, f->no);
+  if (rc == 0 && json)
+    rc = parse_json(f, json);
   json_decref(json);
   return rc;
 }
 
+void submission_client(struct submission *s) {
+  const char *token_client = http_client(s->call.r);
+  if (!token_client || !*token_client)
+    return;
+  free(s->client);
+  s->client = mem_dup(token_client);
+}
+
 int submission_parse(struct submission *s, struct refusal *no) {
   struct fields f = {.s = s, .no = no};
-  int rc = read_headers(s, no);
+  int rc = submission_headers(s, no);
   if (rc == 0)
     rc = parse_body(&f);
   if (rc >= 0)
-    rc = check_backend(s, no);
+    rc = submission_check_backend(s, no);
   const char *slug = "bad-parameter";
   if (rc >= 0 && (rc = kind_check(s->kind, f.params, f.from_text, &s->params, &slug, &no->err)) < 0)
     no->slug = slug;
   if (rc >= 0)
     rc = inputs_check(s->call.api, &s->inputs, s->kind, no);
-  const char *token_client = http_client(s->call.r);
-  if (token_client && *token_client) {
-    free(s->client);
-    s->client = mem_dup(token_client);
-  }
+  submission_client(s);
   json_decref(f.params);
   json_decref(f.form);
   return rc < 0 ? rc : 0;
@@ -365,30 +318,37 @@ int submission_parse(struct submission *s, struct refusal *no) {
 
 /* ---- the fingerprint ---- */
 
-static void add_text(struct sha256 *h, const char *text) {
+void fingerprint_text(struct sha256 *h, const char *text) {
   if (text)
     sha256_add(h, text, strlen(text));
   sha256_add(h, text ? "\0" : "\1", 1);
 }
 
+void fingerprint_common(struct sha256 *h, const struct submission *s) {
+  int64_t numbers[2] = {s->priority, s->timeout_ms};
+  fingerprint_text(h, kind_name(s->kind));
+  fingerprint_text(h, s->client ? s->client : "");
+  fingerprint_text(h, s->backend);
+  fingerprint_text(h, s->params.data);
+  sha256_add(h, numbers, sizeof numbers);
+}
+
+void fingerprint_inputs(struct sha256 *h, const struct inputs *in) {
+  for (size_t i = 0; i < in->count; i++) {
+    fingerprint_text(h, in->list[i].name);
+    fingerprint_text(h, in->list[i].sha256);
+  }
+}
+
 void submission_fingerprint(struct submission *s) {
   struct sha256 *h = sha256_begin();
-  int64_t numbers[2] = {s->priority, s->timeout_ms};
-  add_text(h, kind_name(s->kind));
-  add_text(h, s->client ? s->client : "");
-  add_text(h, s->backend);
-  add_text(h, s->params.data);
-  sha256_add(h, numbers, sizeof numbers);
-  for (size_t i = 0; i < s->inputs.count; i++) {
-    add_text(h, s->inputs.list[i].name);
-    add_text(h, s->inputs.list[i].sha256);
-  }
+  fingerprint_common(h, s);
+  fingerprint_inputs(h, &s->inputs);
   sha256_end(h, s->fingerprint);
 }
 
 void submission_free(struct submission *s, bool refused) {
-  if (s->upload)
-    storage_upload_abort(s->upload);
+  storing_abort(&s->storing);
   inputs_release(s->call.api, &s->inputs, refused);
   buf_free(&s->params);
   free(s->backend);

@@ -5,7 +5,7 @@
 #ifndef API_SUBMISSION_H
 #define API_SUBMISSION_H
 
-#include "api/inputs.h"
+#include "api/storing.h"
 
 struct submission {
   struct call call;
@@ -16,11 +16,21 @@ struct submission {
   int priority;
   int64_t timeout_ms;
   int wait_s;
-  bool anew;      /* an earlier result will not do */
-  size_t storing; /* index of the input that is being stored */
-  struct storage_upload *upload;
+  bool anew; /* an earlier result will not do */
+  struct storing storing;
   char fingerprint[SHA256_HEX_SIZE];
 };
+
+/* The parts of it that a batch has too: a common key (1: it is none), the headers, who asks, and is
+ * the backend one that does the kind? */
+int submission_set(struct submission *s, const char *key, const json_t *v, bool from_text,
+                   struct refusal *no);
+int submission_headers(struct submission *s, struct refusal *no);
+void submission_client(struct submission *s);
+int submission_check_backend(struct submission *s, struct refusal *no);
+void fingerprint_text(struct sha256 *h, const char *text);
+void fingerprint_common(struct sha256 *h, const struct submission *s);
+void fingerprint_inputs(struct sha256 *h, const struct inputs *in);
 
 int submission_parse(struct submission *s, struct refusal *no);
 /* Digest of all that makes this request this request; for the Idempotency-Key. */

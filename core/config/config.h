@@ -37,6 +37,7 @@ struct config_server {
 struct config_limits { /* sizes in bytes */
   int queue_max, queue_max_per_client, connections;
   int64_t body_max, wait_max_ms;
+  int batch_max;
   int attempts;
   int64_t backoff_base_ms, backoff_max_ms;
   int64_t job_timeout_ms, job_cpu_ms; /* job_cpu_ms 0: job_timeout times the threads of the job */

@@ -82,6 +82,8 @@ const struct config_key config_keys[] = {
      .help = "Largest JSON body or form field."},
     {"limits", "wait_max", DURATION(0, HOUR), PLACE(limits.wait_max_ms), .fallback = "60s",
      .help = "Longest `Prefer: wait=N` that is honoured."},
+    {"limits", "batch_max", INT(1, 100000), PLACE(limits.batch_max), .fallback = "5000",
+     .help = "Jobs of one batch."},
     {"limits", "attempts", INT(1, 100), PLACE(limits.attempts), .fallback = "3",
      .help = "Attempts of a job, where neither its kind nor its route says otherwise."},
     {"limits", "backoff_base", DURATION(1, DAY), PLACE(limits.backoff_base_ms), .fallback = "1s",

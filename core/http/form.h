@@ -12,7 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { FORM_PARTS_MAX = 256, FORM_HEAD_MAX = 8192, FORM_BOUNDARY_MAX = 200 };
+enum { FORM_PARTS_MAX = 2048, FORM_HEAD_MAX = 8192, FORM_BOUNDARY_MAX = 200 };
 
 struct form;
 

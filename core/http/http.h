@@ -145,11 +145,14 @@ struct http_stream_events {
   void (*drained)(void *arg);
   void (*closed)(void *arg);
   void *arg;
+  bool whole; /* the body has an end: cut short by a shutdown, it is broken off */
 };
 struct http_stream *http_stream_begin(struct http_request *r, int status, const char *media_type,
                                       const struct http_stream_events *events);
 /* Appends; false when over 64 KiB wait to be sent (it was appended all the same). */
 bool http_stream_write(struct http_stream *s, const void *data, size_t len);
 void http_stream_end(struct http_stream *s);
+/* Ends it so that the client sees that the body is not whole. */
+void http_stream_break(struct http_stream *s);
 
 #endif

@@ -111,6 +111,7 @@ struct http_stream { /* stream.c */
   struct buf out;
   size_t sent; /* of out */
   struct http_stream_events events;
+  bool broken;                     /* its end is no end of the body */
   bool open, ended, blocked, idle; /* idle: its connection is suspended until there is data */
 };
 

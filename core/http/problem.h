@@ -14,6 +14,7 @@
   X("forbidden-origin", 403, "The Origin is not allowed")                                          \
   X("not-found", 404, "There is nothing at this path")                                             \
   X("unknown-job", 404, "There is no such job")                                                    \
+  X("unknown-batch", 404, "There is no such batch")                                                \
   X("unknown-kind", 404, "There is no such kind of job")                                           \
   X("unknown-artifact", 404, "The job has no such artifact")                                       \
   X("unknown-blob", 422, "There is no such blob")                                                  \

@@ -54,7 +54,7 @@ static ssize_t on_read(void *cls, uint64_t pos, char *to, size_t max) {
     return (ssize_t)n;
   }
   if (s->ended)
-    return MHD_CONTENT_READER_END_OF_STREAM;
+    return s->broken ? MHD_CONTENT_READER_END_WITH_ERROR : MHD_CONTENT_READER_END_OF_STREAM;
   if (r->conn->half_closed) {
     request_gone(r);
     return MHD_CONTENT_READER_END_WITH_ERROR;
@@ -78,8 +78,10 @@ struct http_stream *http_stream_begin(struct http_request *r, int status, const 
   metric_add(r->h->open_streams, 1);
   reply_queue(r, status, media_type,
               MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, on_read, s, NULL));
-  if (r->h->stopping)
+  if (r->h->stopping) {
     s->ended = true;
+    s->broken = events->whole;
+  }
   return s;
 }
 
@@ -101,6 +103,11 @@ void http_stream_end(struct http_stream *s) {
   wake(s);
 }
 
+void http_stream_break(struct http_stream *s) {
+  s->broken = true;
+  http_stream_end(s);
+}
+
 /* The last word about a stream: its owner forgets it. */
 void stream_over(struct http_request *r) {
   struct http_stream *s = &r->stream;
@@ -117,7 +124,11 @@ void stream_over(struct http_request *r) {
 void stream_finish_all(struct http *h) {
   list_for_each_safe(it, &h->requests) {
     struct http_request *r = container_of(it, struct http_request, link);
-    if (r->stream.open)
+    if (!r->stream.open || r->stream.ended)
+      continue;
+    if (r->stream.events.whole)
+      http_stream_break(&r->stream);
+    else
       http_stream_end(&r->stream);
   }
 }

@@ -64,6 +64,7 @@ static void finish(struct look *l, bool found) {
   if (!found) {
     outcome_free(job->out);
     job->out = NULL;
+    metric_add(job->lane->cache_misses, 1);
   }
   looked(arg);
 }

@@ -192,7 +192,7 @@ static void on_retry_read(void *arg, int code, const struct record_job *record) 
     refuse_state(r, again ? JOB_QUEUED : record->state, "failed or cancelled");
     return;
   }
-  code = submit_refusal(j, map_get(&j->clients, record->client), &slug, &text, &retry_after_s);
+  code = submit_refusal(j, map_get(&j->clients, record->client), 1, &slug, &text, &retry_after_s);
   if (code) {
     answer_refusal(r->answered, r->arg, code, slug, retry_after_s, text);
     request_free(r);

@@ -261,6 +261,7 @@ static void free_all(struct jobs *j) {
   meters_free(j->unplaced);
   queue_free(j);
   map_free(&j->live);
+  map_free(&j->batches);
   copy_options(j, &(struct jobs_options){0});
   free((void *)j->o.budgets);
   buf_free(&j->scratch);

@@ -99,6 +99,27 @@ typedef void jobs_answered(void *arg, int code, const struct jobs_answer *answer
 
 void jobs_submit(struct jobs *j, const struct jobs_request *request, jobs_answered *answered,
                  void *arg);
+
+/* Jobs that are accepted together, all or none. */
+struct jobs_batch {
+  const char *name;                /* for people, "" for none */
+  const char *sets_json;           /* array, kept for people */
+  const struct jobs_request *jobs; /* same kind and client; idem_key and fingerprint are not read */
+  const struct record_batch_item *items; /* of each job */
+  size_t count;                          /* at least 1 */
+  const char *idem_key, *fingerprint;    /* of the whole, or NULL */
+};
+/* The answer's job_id is the batch's.  The request stays valid until then. */
+void jobs_submit_batch(struct jobs *j, const struct jobs_batch *batch, jobs_answered *answered,
+                       void *arg);
+/* Cancels those that are queued or running; answers when each was asked (code 0), or tells the
+ * first failure. */
+void jobs_cancel_batch(struct jobs *j, const char *id, jobs_answered *answered, void *arg);
+/* How many jobs of the batch are queued or running. */
+int64_t jobs_batch_open(const struct jobs *j, const char *id);
+/* Told when no job of a batch is queued or running any more, after their ends were told. */
+void jobs_on_batch_ended(struct jobs *j, void (*ended)(void *ctx, const char *id), void *ctx);
+
 /* Queued: at once.  Running: asks the worker; answers when the cancellation is on its way. Final:
  * ERR_CONFLICT with slug wrong-state (but 0 for one already cancelled). */
 void jobs_cancel(struct jobs *j, const char *id, jobs_answered *answered, void *arg);

@@ -110,8 +110,16 @@ struct waiter { /* somebody who wants to know how a cancellation went */
   void *arg;
 };
 
+struct batch { /* one with jobs that are queued or running */
+  char id[ID_SIZE];
+  struct list jobs;
+  int64_t open;
+};
+
 struct job {
   struct jobs *j;
+  struct batch *batch; /* or NULL */
+  struct list batch_link;
   struct heap_node node; /* in flow->jobs or j->delayed */
   struct list link;      /* in lane->stuck, j->dirty, j->unsaved or j->cleaning */
   struct lane *lane;
@@ -161,11 +169,14 @@ struct jobs {
   struct metrics *metrics;
   void (*ended)(void *ctx, const struct record_job *job); /* may be NULL */
   void *ended_ctx;
+  void (*batch_ended)(void *ctx, const char *id); /* may be NULL */
+  void *batch_ended_ctx;
   struct jobs_options o; /* budgets owned */
   struct id_maker ids;
   uint64_t random;
 
   struct map live;    /* id -> struct job */
+  struct map batches; /* id -> struct batch */
   struct map clients; /* name -> struct client */
   struct lane *lanes;
   struct place *places;
@@ -327,6 +338,10 @@ void cache_handed_over(struct job *job, const struct backend *b);
 /* Under which its result may answer later jobs; NULL: it may not.  `key` holds it. */
 const char *cache_key(const struct job *job, char key[SHA256_HEX_SIZE]);
 
+/* ---- batch.c ---- */
+void batch_join(struct job *job, const char *id);
+void batch_quit(struct job *job);
+
 /* ---- drain.c, retention.c ---- */
 void drain_on_timer(uv_timer_t *t);
 void retention_on_timer(uv_timer_t *t);
@@ -336,8 +351,16 @@ bool retention_keep(struct jobs *j, const char *sha256);
 
 /* ---- submit.c, control.c ---- */
 /* Why no more jobs are taken; 0: they are. */
-int submit_refusal(struct jobs *j, const struct client *c, const char **slug, const char **text,
-                   int *retry_after_s);
+int submit_refusal(struct jobs *j, const struct client *c, int64_t more, const char **slug,
+                   const char **text, int *retry_after_s);
+/* Could it ever run, and are its inputs there? */
+int submit_check(struct jobs *j, const struct jobs_request *r, const char **slug, struct err *err);
+/* A job of the request, in PHASE_SUBMIT and without a number. */
+struct job *submit_job(struct jobs *j, const struct jobs_request *request, const char *batch,
+                       int64_t created_us);
+/* Of a commit that failed. */
+void answer_failure(jobs_answered *answered, void *arg, int code, const char *text);
+void submit_forget(struct job *job, int code); /* it never was */
 void answer_refusal(jobs_answered *answered, void *arg, int code, const char *slug,
                     int retry_after_s, const char *text);
 void answer_state(jobs_answered *answered, void *arg, const char *id, enum job_state state);

@@ -88,6 +88,8 @@ struct job *job_new(struct jobs *j, const struct record_job *r, const struct kin
   job_count(job, 1);
   j->busy++;
   map_put(&j->live, job->id, job);
+  if (r->batch)
+    batch_join(job, r->batch);
   return job;
 }
 
@@ -116,6 +118,8 @@ void job_free(struct job *job) {
   job_count(job, -1);
   list_remove(&job->link);
   map_remove(&j->live, job->id);
+  if (job->batch)
+    batch_quit(job);
   if (j->hold == job)
     j->hold = NULL;
   queue_client_put(j, job->client);
@@ -191,6 +195,7 @@ const struct record_job *job_view(struct job *job) {
       .created_us = job->created_us,
       .started_us = job->started_us,
       .not_before_us = job->not_before_us,
+      .batch = job->batch ? job->batch->id : NULL,
       .inputs = job->inputs,
       .input_count = (size_t)job->input_count,
       .attempts = j->view_attempts,

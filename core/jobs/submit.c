@@ -31,8 +31,7 @@ void answer_state(jobs_answered *answered, void *arg, const char *id, enum job_s
   answered(arg, 0, &a);
 }
 
-/* Of a commit that failed. */
-static void answer_failure(jobs_answered *answered, void *arg, int code, const char *text) {
+void answer_failure(jobs_answered *answered, void *arg, int code, const char *text) {
   if (code == ERR_MISMATCH)
     answer_refusal(answered, arg, code, "idempotency-mismatch", 0, text);
   else if (jobs_is_disk_failure(code))
@@ -43,8 +42,8 @@ static void answer_failure(jobs_answered *answered, void *arg, int code, const c
 
 /* ---- refusals ---- */
 
-int submit_refusal(struct jobs *j, const struct client *c, const char **slug, const char **text,
-                   int *retry_after_s) {
+int submit_refusal(struct jobs *j, const struct client *c, int64_t more, const char **slug,
+                   const char **text, int *retry_after_s) {
   *retry_after_s = 5;
   if (j->draining) {
     *slug = "draining";
@@ -52,12 +51,12 @@ int submit_refusal(struct jobs *j, const struct client *c, const char **slug, co
     return ERR_BUSY;
   }
   *retry_after_s = jobs_retry_after(j);
-  if (j->o.queue_max > 0 && j->queued >= j->o.queue_max) {
+  if (j->o.queue_max > 0 && j->queued + more > j->o.queue_max) {
     *slug = "queue-full";
     *text = "as many jobs wait as [limits] queue_max allows; try again later";
     return ERR_BUSY;
   }
-  if (c && j->o.queue_max_per_client > 0 && c->queued >= j->o.queue_max_per_client) {
+  if (j->o.queue_max_per_client > 0 && (c ? c->queued : 0) + more > j->o.queue_max_per_client) {
     *slug = "too-many-requests";
     *text = "as many of your jobs wait as [limits] queue_max_per_client allows; try again later";
     return ERR_BUSY;
@@ -97,6 +96,11 @@ static int refuse_inputs(struct jobs *j, const struct jobs_request *r, const cha
   return 0;
 }
 
+int submit_check(struct jobs *j, const struct jobs_request *r, const char **slug, struct err *err) {
+  int rc = refuse_hopeless(j, r, slug, err);
+  return rc ? rc : refuse_inputs(j, r, slug, err);
+}
+
 /* ---- the commit ---- */
 
 struct replay { /* waits for the state of the job that a key stands for */
@@ -130,8 +134,8 @@ static void answer_replay(struct jobs *j, jobs_answered *answered, void *arg, co
   store_get(j->store, id, on_replay_read, r);
 }
 
-/* It never was: gives back what was reserved for it. */
-static void forget(struct job *job, int code) {
+/* Gives back what was reserved for it. */
+void submit_forget(struct job *job, int code) {
   struct jobs *j = job->j;
   if (job->place) {
     budget_started(job);
@@ -161,7 +165,7 @@ static void on_submitted(void *arg, int code, const struct store_receipt *receip
   if (job_orphaned(job))
     return;
   if (code < 0 || receipt->replayed) {
-    forget(job, code);
+    submit_forget(job, code);
   } else if (job->state == JOB_RUNNING) {
     run_launch(job);
   } else {
@@ -261,7 +265,7 @@ static void on_cached(void *arg, int code, const struct store_receipt *receipt) 
   if (job_orphaned(job))
     return;
   if (code < 0 || receipt->replayed)
-    forget(job, code);
+    submit_forget(job, code);
   else
     end_gone(job, JOB_COMPLETED);
 }
@@ -291,9 +295,28 @@ static void on_looked(void *arg) {
     write_cached(t);
     return;
   }
-  metric_add(job->lane->cache_misses, 1);
   write_job(job, t->idem_key, t->fingerprint);
   ticket_free(t);
+}
+
+struct job *submit_job(struct jobs *j, const struct jobs_request *request, const char *batch,
+                       int64_t created_us) {
+  char id[ID_SIZE];
+  id_make(&j->ids, id);
+  struct record_job record = {
+      .id = id,
+      .kind = kind_name(request->kind),
+      .client = request->client ? request->client : "",
+      .pin = request->pin,
+      .priority = request->priority,
+      .timeout_ms = request->timeout_ms,
+      .params_json = request->params_json ? request->params_json : "{}",
+      .created_us = created_us,
+      .batch = batch,
+      .inputs = request->inputs,
+      .input_count = request->input_count,
+  };
+  return job_new(j, &record, request->kind);
 }
 
 void jobs_submit(struct jobs *j, const struct jobs_request *request, jobs_answered *answered,
@@ -302,33 +325,17 @@ void jobs_submit(struct jobs *j, const struct jobs_request *request, jobs_answer
   struct err err = {.text = ""};
   int retry_after_s;
   const char *name = request->client ? request->client : "";
-  int rc = submit_refusal(j, map_get(&j->clients, name), &slug, &text, &retry_after_s);
+  int rc = submit_refusal(j, map_get(&j->clients, name), 1, &slug, &text, &retry_after_s);
   if (rc) {
     answer_refusal(answered, arg, rc, slug, retry_after_s, text);
     return;
   }
-  rc = refuse_hopeless(j, request, &slug, &err);
-  if (!rc)
-    rc = refuse_inputs(j, request, &slug, &err);
+  rc = submit_check(j, request, &slug, &err);
   if (rc) {
     answer_refusal(answered, arg, rc, slug, 0, err.text);
     return;
   }
-  char id[ID_SIZE];
-  id_make(&j->ids, id);
-  struct record_job record = {
-      .id = id,
-      .kind = kind_name(request->kind),
-      .client = name,
-      .pin = request->pin,
-      .priority = request->priority,
-      .timeout_ms = request->timeout_ms,
-      .params_json = request->params_json ? request->params_json : "{}",
-      .created_us = clock_wall_us(),
-      .inputs = request->inputs,
-      .input_count = request->input_count,
-  };
-  struct job *job = job_new(j, &record, request->kind);
+  struct job *job = submit_job(j, request, NULL, clock_wall_us());
   job->answered = answered;
   job->arg = arg;
   struct ticket *t = mem_alloc(sizeof *t);

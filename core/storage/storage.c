@@ -54,6 +54,32 @@ void storage_queue(struct storage *s, struct storage_task *t) {
   uv_queue_work(s->loop, &t->req, task_run, task_after);
 }
 
+struct foreign_task {
+  struct storage_task task;
+  void (*run)(void *arg);
+  void (*after)(void *arg);
+  void *arg;
+};
+
+static void run_foreign(struct storage_task *t) {
+  struct foreign_task *f = (struct foreign_task *)t;
+  f->run(f->arg);
+}
+
+static void after_foreign(struct storage_task *t) {
+  struct foreign_task *f = (struct foreign_task *)t;
+  f->after(f->arg);
+  free(f);
+}
+
+void storage_work(struct storage *s, void (*run)(void *arg), void (*after)(void *arg), void *arg) {
+  struct foreign_task *f = mem_alloc(sizeof *f);
+  *f = (struct foreign_task){.run = run, .after = after, .arg = arg};
+  f->task.run = run_foreign;
+  f->task.after = after_foreign;
+  storage_queue(s, &f->task);
+}
+
 int storage_sync_dir(const char *path, struct err *err) {
   int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0)

@@ -84,7 +84,7 @@ struct storage_file {
 void storage_check_artifacts(struct storage *s, const char *job_id,
                              const struct storage_file *files, size_t count, int64_t since_us,
                              storage_wrote *done, void *arg);
-/* Opens an artifact for reading; a plain open(). Returns the fd or a negative code. */
+/* Opens an artifact for reading; a plain open(). Returns the fd or a negative code.  Any thread. */
 int storage_open_artifact(const struct storage *s, const char *job_id, const char *name,
                           int64_t *bytes, struct err *err);
 /* Removes output/<job_id> of each; done may be NULL. */
@@ -104,6 +104,10 @@ void storage_old_blobs(struct storage *s, int64_t before_us,
                        void *arg);
 void storage_remove_blobs(struct storage *s, const char *const *sha256s, size_t count,
                           int64_t before_us, storage_wrote *done, void *arg);
+
+/* Disk work of others: `run` on a pool thread, then `after` on the loop.  Storage is there until it
+ * is over; in `run` storage_open_artifact may be called. */
+void storage_work(struct storage *s, void (*run)(void *arg), void (*after)(void *arg), void *arg);
 
 /* Bytes free for use on the data folder's file system. */
 int64_t storage_free_bytes(const struct storage *s);

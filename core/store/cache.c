@@ -41,6 +41,7 @@ static int put_job(struct store *s, const struct op *op, int64_t bytes, struct e
   bind_text(st, 15, job->progress_json);
   bind_text(st, 16, job->result_json);
   bind_text(st, 17, job->source);
+  bind_text(st, 18, job->batch);
   return conn_step(&s->conn, st, err);
 }
 

@@ -67,7 +67,7 @@ static const struct record_artifact *copy_artifacts(struct arena *a, const struc
   return artifacts;
 }
 
-static void copy_key(struct op *op, const struct store_idempotency *in) {
+void op_copy_key(struct op *op, const struct store_idempotency *in) {
   if (in == NULL)
     return;
   struct store_idempotency *k = arena_alloc(&op->arena, sizeof *k);
@@ -82,8 +82,8 @@ int64_t store_next_num(struct store *s) {
   return s->next_num++;
 }
 
-static struct op *op_of_job(enum op_type type, const struct record_job *job,
-                            const struct store_event_in *queued, store_done *done, void *arg) {
+struct op *op_of_job(enum op_type type, const struct record_job *job,
+                     const struct store_event_in *queued, store_done *done, void *arg) {
   struct op *op = op_new(type, job->num, done, arg);
   struct arena *a = &op->arena;
   struct record_job *copy = arena_alloc(a, sizeof *copy);
@@ -97,6 +97,7 @@ static struct op *op_of_job(enum op_type type, const struct record_job *job,
   copy->kind = arena_dup(a, job->kind);
   copy->client = arena_dup(a, job->client != NULL ? job->client : "");
   copy->pin = arena_dup(a, job->pin);
+  copy->batch = arena_dup(a, job->batch);
   copy->params_json = arena_dup(a, job->params_json);
   copy->progress_json = arena_dup(a, job->progress_json);
   copy->input_count = job->input_count;
@@ -112,16 +113,15 @@ void store_submit(struct store *s, const struct record_job *job,
                   store_done *done, void *arg) {
   struct op *op = op_of_job(OP_SUBMIT, job, queued, done, arg);
   copy_attempt(op, start);
-  copy_key(op, key);
+  op_copy_key(op, key);
   if (start != NULL)
     add_event(op, started, start->started_us);
   store_push(s, op);
 }
 
-void store_submit_cached(struct store *s, const struct record_job *job, int64_t source_num,
-                         const struct store_event_in *queued,
-                         const struct store_event_in *completed,
-                         const struct store_idempotency *key, store_done *done, void *arg) {
+struct op *op_of_cached(const struct record_job *job, int64_t source_num,
+                        const struct store_event_in *queued, const struct store_event_in *completed,
+                        store_done *done, void *arg) {
   struct op *op = op_of_job(OP_CACHED, job, queued, done, arg);
   struct record_job *copy = (struct record_job *)op->job;
   copy->ended_us = job->ended_us;
@@ -131,8 +131,16 @@ void store_submit_cached(struct store *s, const struct record_job *job, int64_t 
   copy->artifact_count = job->artifact_count;
   copy->artifacts = job->artifact_count > 0 ? copy_artifacts(&op->arena, job) : NULL;
   op->source_num = source_num;
-  copy_key(op, key);
   add_event(op, completed, copy->ended_us);
+  return op;
+}
+
+void store_submit_cached(struct store *s, const struct record_job *job, int64_t source_num,
+                         const struct store_event_in *queued,
+                         const struct store_event_in *completed,
+                         const struct store_idempotency *key, store_done *done, void *arg) {
+  struct op *op = op_of_cached(job, source_num, queued, completed, done, arg);
+  op_copy_key(op, key);
   store_push(s, op);
 }
 

@@ -160,6 +160,7 @@ static int put_job(struct store *s, const struct op *op, int64_t bytes, struct e
   bind_text(st, 19, job->pin);
   bind_text(st, 20, job->params_json);
   bind_text(st, 21, job->progress_json);
+  bind_text(st, 22, job->batch);
   return conn_step(&s->conn, st, err);
 }
 
@@ -366,7 +367,7 @@ static int (*const appliers[OP_TYPES])(struct store *, struct op *, struct err *
     [OP_SUBMIT] = apply_submit,    [OP_START] = apply_start,    [OP_FINISH] = apply_finish,
     [OP_REQUEUE] = apply_requeue,  [OP_EVENT] = apply_event,    [OP_CHECKPOINT] = apply_checkpoint,
     [OP_DELETE] = op_apply_delete, [OP_PURGE] = op_apply_purge, [OP_UNUSED] = op_apply_unused,
-    [OP_CACHED] = op_apply_cached,
+    [OP_CACHED] = op_apply_cached, [OP_BATCH] = op_apply_batch,
 };
 
 int op_apply(struct store *s, struct op *op, struct err *err) {

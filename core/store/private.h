@@ -39,6 +39,7 @@ enum op_type {
   OP_PURGE,
   OP_UNUSED,
   OP_CACHED,
+  OP_BATCH,
   OP_TYPES,
 };
 
@@ -69,6 +70,9 @@ struct op {
   const char **folders; /* of results that no job needs any more */
   size_t folder_count;
   int64_t source_num; /* of a cached job */
+  const struct record_batch *batch;
+  const struct record_batch_item *item; /* of a job in a batch */
+  struct op *jobs, *last_job;           /* of a batch: its submits, by `next` */
 
   int code; /* the result */
   bool replayed;
@@ -90,7 +94,16 @@ struct batch {
 
 /* ---- one read ---- */
 
-enum read_type { READ_GET, READ_LIST, READ_EVENTS, READ_CACHED, READ_TYPES };
+enum read_type {
+  READ_GET,
+  READ_LIST,
+  READ_EVENTS,
+  READ_CACHED,
+  READ_BATCH,
+  READ_BATCHES,
+  READ_ITEMS,
+  READ_TYPES
+};
 
 struct read {
   struct read *next;
@@ -105,6 +118,12 @@ struct read {
   int64_t floor; /* of a list: nothing lies below this num; of events: nothing above this seq */
   bool begun;
 
+  struct record_batch *batches;
+  struct record_batch_job *items;
+  int64_t from, to; /* numbers of jobs */
+  const char *client;
+  bool artifacts;
+
   int code;
   struct record_job *jobs;
   struct record_event *events;
@@ -114,6 +133,10 @@ struct read {
     void (*get)(void *arg, int code, const struct record_job *job);
     void (*list)(void *arg, int code, const struct record_job *jobs, size_t count, bool more);
     void (*events)(void *arg, int code, const struct store_events *e);
+    void (*batches)(void *arg, int code, const struct record_batch *batches, size_t count,
+                    bool more);
+    void (*items)(void *arg, int code, const struct record_batch_job *items, size_t count,
+                  bool more);
   } done;
   void *arg;
 };
@@ -191,7 +214,30 @@ int cache_purge(struct store *s, struct op *op, struct err *err);
  * their bytes from here on. */
 int cache_leave(struct store *s, int64_t num, const char *id, const char *source, bool *folder_goes,
                 struct err *err);
+/* batch.c (writer) */
+int op_apply_batch(struct store *s, struct op *op, struct err *err);
+/* The row of a job of this batch is gone: with the last one the batch goes. */
+int batch_leave(struct store *s, const char *batch, struct err *err);
+/* batch_read.c (reader) */
+int read_batch(struct store *s, struct conn *c, struct read *r, struct err *err);
+int read_batches(struct store *s, struct conn *c, struct read *r, struct err *err);
+int read_items(struct store *s, struct conn *c, struct read *r, struct err *err);
+void deliver_batches(struct read *r);
+void deliver_items(struct read *r);
+/* reader.c */
+struct read *read_new(enum read_type type, void *arg);
+void read_push(struct store *s, struct read *r);
+/* rows.c */
+const char *row_text(sqlite3_stmt *st, int col, struct arena *a);
+int row_artifacts(struct conn *c, int64_t num, size_t max, struct arena *a, struct record_job *job,
+                  struct err *err);
 /* calls.c */
+struct op *op_of_job(enum op_type type, const struct record_job *job,
+                     const struct store_event_in *queued, store_done *done, void *arg);
+struct op *op_of_cached(const struct record_job *job, int64_t source_num,
+                        const struct store_event_in *queued, const struct store_event_in *completed,
+                        store_done *done, void *arg);
+void op_copy_key(struct op *op, const struct store_idempotency *in);
 struct op *op_new(enum op_type type, int64_t num, store_done *done, void *arg);
 
 /* writer.c */

@@ -21,7 +21,7 @@ struct doomed { /* a job that is removed */
   enum job_state state;
   int inputs, artifacts, earlier; /* rows of its own: earlier attempts */
   bool noisy;
-  const char *id, *source;
+  const char *id, *source, *batch;
 };
 
 struct purge {
@@ -63,6 +63,8 @@ static int delete_job(struct store *s, struct op *op, const struct doomed *d, st
     return code;
   s->now.jobs[d->state]--;
   s->now.bytes -= d->bytes;
+  if (d->batch != NULL && (code = batch_leave(s, d->batch, err)) < 0)
+    return code;
   code = cache_leave(s, d->num, d->id, d->source, &folder_goes, err);
   if (folder_goes)
     op->folders[op->folder_count++] = d->source != NULL ? d->source : d->id;
@@ -85,6 +87,7 @@ int op_apply_delete(struct store *s, struct op *op, struct err *err) {
                      .artifacts = sqlite3_column_int(st, 4)};
   op->id = d.id = arena_dup(&op->arena, (const char *)sqlite3_column_text(st, 6));
   d.source = arena_dup(&op->arena, (const char *)sqlite3_column_text(st, 7));
+  d.batch = arena_dup(&op->arena, (const char *)sqlite3_column_text(st, 8));
   op->folders = arena_alloc(&op->arena, sizeof *op->folders);
   op->folder_count = 0;
   sqlite3_reset(st);
@@ -159,6 +162,7 @@ static int find_doomed(struct purge *p, struct doomed *found, int *count, struct
         .noisy = sqlite3_column_int(st, 8) != 0,
         .id = arena_dup(&p->op->arena, (const char *)sqlite3_column_text(st, 9)),
         .source = arena_dup(&p->op->arena, (const char *)sqlite3_column_text(st, 10)),
+        .batch = arena_dup(&p->op->arena, (const char *)sqlite3_column_text(st, 11)),
     };
     p->finals--;
     p->bytes -= d->bytes;

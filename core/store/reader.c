@@ -111,7 +111,9 @@ static int events_begin(struct conn *c, struct read *r, struct err *err) {
     return code;
   r->floor = t.last_seq;
   int64_t purged = t.purged_seq;
-  if (r->query.job_num != 0) {
+  if (r->query.job_count > 0) {
+    purged = 0; /* a job that is gone took its events with it: the rest is whole */
+  } else if (r->query.job_num != 0) {
     sqlite3_stmt *st = conn_stmt(c, SQL_EVENTS_GAP);
     sqlite3_bind_int64(st, 1, r->query.job_num);
     /* A job that is gone took its events with it. */
@@ -127,15 +129,19 @@ static int read_events(struct store *s, struct conn *c, struct read *r, struct e
   int code = events_begin(c, r, err);
   if (code < 0)
     return code;
-  bool all = q->job_num == 0;
+  bool all = q->job_num == 0, range = q->job_count > 0;
   int64_t high = all && r->floor - q->after_seq > PIECE_EVENTS ? q->after_seq + PIECE_EVENTS
                                                                : NUM_MAX;
-  sqlite3_stmt *st = conn_stmt(c, all ? SQL_EVENTS_OF_ALL : SQL_EVENTS_OF_JOB);
+  sqlite3_stmt *st = conn_stmt(c, all     ? SQL_EVENTS_OF_ALL
+                                  : range ? SQL_EVENTS_OF_RANGE
+                                          : SQL_EVENTS_OF_JOB);
   sqlite3_bind_int64(st, 1, q->after_seq);
   sqlite3_bind_int64(st, 2, high);
   sqlite3_bind_int(st, 3, q->types != 0 ? q->types : -1);
   if (!all)
     sqlite3_bind_int64(st, 4, q->job_num);
+  if (range)
+    sqlite3_bind_int64(st, 6, q->job_num + q->job_count);
   sqlite3_bind_int64(st, 5, q->limit + 1 - (int64_t)r->count);
   while ((code = conn_step(c, st, err)) > 0) {
     if (r->count == (size_t)q->limit) {
@@ -174,10 +180,9 @@ static int read_cached(struct store *s, struct conn *c, struct read *r, struct e
 
 static int (*const readers[READ_TYPES])(struct store *, struct conn *, struct read *,
                                         struct err *) = {
-    [READ_GET] = read_get,
-    [READ_LIST] = read_list,
-    [READ_EVENTS] = read_events,
-    [READ_CACHED] = read_cached,
+    [READ_GET] = read_get,       [READ_LIST] = read_list,   [READ_EVENTS] = read_events,
+    [READ_CACHED] = read_cached, [READ_BATCH] = read_batch, [READ_BATCHES] = read_batches,
+    [READ_ITEMS] = read_items,
 };
 
 /* One snapshot for all statements of a piece. */
@@ -237,7 +242,7 @@ void *reader_main(void *arg) {
 
 /* ---- the calls ---- */
 
-static struct read *read_new(enum read_type type, void *arg) {
+struct read *read_new(enum read_type type, void *arg) {
   struct arena arena = {0};
   struct read *r = arena_alloc(&arena, sizeof *r);
   r->arena = arena;
@@ -246,7 +251,7 @@ static struct read *read_new(enum read_type type, void *arg) {
   return r;
 }
 
-static void push_read(struct store *s, struct read *r) {
+void read_push(struct store *s, struct read *r) {
   store_expect(s);
   pthread_mutex_lock(&s->lock);
   *s->reads_tail = r;
@@ -265,7 +270,7 @@ void store_get(struct store *s, const char *id,
   struct read *r = read_new(READ_GET, arg);
   r->id = arena_dup(&r->arena, id);
   r->done.get = done;
-  push_read(s, r);
+  read_push(s, r);
 }
 
 void store_list(struct store *s, const struct store_filter *filter,
@@ -279,7 +284,7 @@ void store_list(struct store *s, const struct store_filter *filter,
   r->filter.client = arena_dup(&r->arena, filter->client);
   r->filter.limit = page_of(filter->limit);
   r->done.list = done;
-  push_read(s, r);
+  read_push(s, r);
 }
 
 void store_events(struct store *s, const struct store_event_query *q,
@@ -288,7 +293,7 @@ void store_events(struct store *s, const struct store_event_query *q,
   r->query = *q;
   r->query.limit = page_of(q->limit);
   r->done.events = done;
-  push_read(s, r);
+  read_push(s, r);
 }
 
 void store_cached(struct store *s, const char *const *keys, size_t count, int64_t since_us,
@@ -300,7 +305,7 @@ void store_cached(struct store *s, const char *const *keys, size_t count, int64_
   r->key_count = count;
   r->since_us = since_us;
   r->done.get = done;
-  push_read(s, r);
+  read_push(s, r);
 }
 
 static void deliver_get(struct read *r) {
@@ -321,10 +326,9 @@ static void deliver_events(struct read *r) {
 }
 
 static void (*const deliverers[READ_TYPES])(struct read *) = {
-    [READ_GET] = deliver_get,
-    [READ_LIST] = deliver_list,
-    [READ_EVENTS] = deliver_events,
-    [READ_CACHED] = deliver_get,
+    [READ_GET] = deliver_get,     [READ_LIST] = deliver_list,     [READ_EVENTS] = deliver_events,
+    [READ_CACHED] = deliver_get,  [READ_BATCH] = deliver_batches, [READ_BATCHES] = deliver_batches,
+    [READ_ITEMS] = deliver_items,
 };
 
 void read_deliver(struct read *r) {

@@ -97,12 +97,41 @@ struct record_job {
   const char *cache_key; /* for store_finish: under which the result answers later jobs, or NULL */
   const char *source;    /* of a cached one: the job that computed the result; the files are its */
 
+  const char *batch; /* id of the batch that it is in, or NULL */
+
   const struct record_input *inputs;
   size_t input_count;
   const struct record_attempt *attempts;
   size_t attempt_count;
   const struct record_artifact *artifacts;
   size_t artifact_count;
+};
+
+/* Jobs that were accepted together.  Their numbers follow each other, the first is the batch's. */
+struct record_batch {
+  int64_t num;
+  const char *id; /* ULID */
+  const char *kind, *client;
+  const char *name;      /* for people; "" for none */
+  const char *sets_json; /* array: the sets of parameters, as they were given */
+  int64_t created_us;
+  int64_t count;     /* of jobs, when it was accepted */
+  int64_t states[5]; /* of those that are still there, by enum job_state; read only */
+  double percent;    /* of the whole; read only */
+};
+
+struct record_batch_item { /* a job of a batch, as the batch remembers it */
+  const char *file;        /* the input's name as the client gave it; "" for none */
+  const char *set;         /* name of the set of parameters; "" where there is only one */
+  const char *folder;      /* of the archive: "12-part-fine" */
+};
+
+struct record_batch_job {
+  struct record_batch_item item;
+  const char *id;           /* also of a job that was deleted */
+  bool there;               /* not deleted; else nothing below is set */
+  struct record_job job;    /* without inputs, attempts, result; artifacts only if asked for */
+  const char *summary_json; /* object: the result's plain values, two levels deep */
 };
 
 struct record_event {

@@ -36,9 +36,10 @@ enum col { /* the order of JOB_COLUMNS */
            COL_RESULT,
            COL_ERROR,
            COL_SOURCE,
+           COL_BATCH,
 };
 
-static const char *text_of(sqlite3_stmt *st, int col, struct arena *a) {
+const char *row_text(sqlite3_stmt *st, int col, struct arena *a) {
   const char *text = (const char *)sqlite3_column_text(st, col);
   return text != NULL ? arena_dup_n(a, text, (size_t)sqlite3_column_bytes(st, col)) : NULL;
 }
@@ -59,17 +60,17 @@ static int each_row(struct conn *c, enum sql which, int64_t num, size_t max, siz
 
 static void take_input(sqlite3_stmt *st, struct arena *a, void *array, size_t i) {
   ((struct record_input *)array)[i] = (struct record_input){
-      .name = text_of(st, 0, a),
-      .sha256 = text_of(st, 1, a),
+      .name = row_text(st, 0, a),
+      .sha256 = row_text(st, 1, a),
       .bytes = sqlite3_column_int64(st, 2),
   };
 }
 
 static void take_artifact(sqlite3_stmt *st, struct arena *a, void *array, size_t i) {
   ((struct record_artifact *)array)[i] = (struct record_artifact){
-      .name = text_of(st, 0, a),
-      .media_type = text_of(st, 1, a),
-      .sha256 = text_of(st, 2, a),
+      .name = row_text(st, 0, a),
+      .media_type = row_text(st, 1, a),
+      .sha256 = row_text(st, 2, a),
       .bytes = sqlite3_column_int64(st, 3),
   };
 }
@@ -78,11 +79,11 @@ static void take_attempt(sqlite3_stmt *st, struct arena *a, void *array, size_t 
   ((struct record_attempt *)array)[i] = (struct record_attempt){
       .number = sqlite3_column_int(st, 0),
       .state = (enum job_state)sqlite3_column_int(st, 1),
-      .backend = text_of(st, 2, a),
+      .backend = row_text(st, 2, a),
       .started_us = sqlite3_column_int64(st, 3),
       .ended_us = sqlite3_column_int64(st, 4),
-      .ref = text_of(st, 5, a),
-      .error_json = text_of(st, 6, a),
+      .ref = row_text(st, 5, a),
+      .error_json = row_text(st, 6, a),
   };
 }
 
@@ -106,8 +107,8 @@ static int attempts_of(struct conn *c, sqlite3_stmt *st, struct arena *a, struct
       .backend = job->backend,
       .started_us = sqlite3_column_int64(st, COL_ATT_STARTED),
       .ended_us = sqlite3_column_int64(st, COL_ATT_ENDED),
-      .ref = text_of(st, COL_ATT_REF, a),
-      .error_json = text_of(st, COL_ATT_ERROR, a),
+      .ref = row_text(st, COL_ATT_REF, a),
+      .error_json = row_text(st, COL_ATT_ERROR, a),
   };
   return 0;
 }
@@ -115,25 +116,35 @@ static int attempts_of(struct conn *c, sqlite3_stmt *st, struct arena *a, struct
 static void columns_of(sqlite3_stmt *st, struct arena *a, struct record_job *job) {
   *job = (struct record_job){
       .num = sqlite3_column_int64(st, COL_NUM),
-      .id = text_of(st, COL_ID, a),
-      .kind = text_of(st, COL_KIND, a),
-      .client = text_of(st, COL_CLIENT, a),
-      .pin = text_of(st, COL_PIN, a),
+      .id = row_text(st, COL_ID, a),
+      .kind = row_text(st, COL_KIND, a),
+      .client = row_text(st, COL_CLIENT, a),
+      .pin = row_text(st, COL_PIN, a),
       .state = (enum job_state)sqlite3_column_int(st, COL_STATE),
       .priority = sqlite3_column_int(st, COL_PRIORITY),
       .timeout_ms = sqlite3_column_int64(st, COL_TIMEOUT),
-      .params_json = text_of(st, COL_PARAMS, a),
-      .progress_json = text_of(st, COL_PROGRESS, a),
-      .result_json = text_of(st, COL_RESULT, a),
-      .error_json = text_of(st, COL_ERROR, a),
-      .backend = text_of(st, COL_BACKEND, a),
+      .params_json = row_text(st, COL_PARAMS, a),
+      .progress_json = row_text(st, COL_PROGRESS, a),
+      .result_json = row_text(st, COL_RESULT, a),
+      .error_json = row_text(st, COL_ERROR, a),
+      .backend = row_text(st, COL_BACKEND, a),
       .created_us = sqlite3_column_int64(st, COL_CREATED),
       .started_us = sqlite3_column_int64(st, COL_STARTED),
       .ended_us = sqlite3_column_int64(st, COL_ENDED),
       .not_before_us = sqlite3_column_int64(st, COL_NOT_BEFORE),
       .cached = sqlite3_column_int(st, COL_CACHED) != 0,
-      .source = text_of(st, COL_SOURCE, a),
+      .source = row_text(st, COL_SOURCE, a),
+      .batch = row_text(st, COL_BATCH, a),
   };
+}
+
+int row_artifacts(struct conn *c, int64_t num, size_t max, struct arena *a, struct record_job *job,
+                  struct err *err) {
+  if (max == 0)
+    return 0;
+  struct record_artifact *array = arena_alloc(a, max * sizeof *array);
+  job->artifacts = array;
+  return each_row(c, SQL_ARTIFACTS, num, max, &job->artifact_count, take_artifact, a, array, err);
 }
 
 int row_job(struct conn *c, sqlite3_stmt *st, struct arena *a, struct record_job *job,
@@ -147,12 +158,8 @@ int row_job(struct conn *c, sqlite3_stmt *st, struct arena *a, struct record_job
     job->inputs = array;
     code = each_row(c, SQL_INPUTS, job->num, inputs, &job->input_count, take_input, a, array, err);
   }
-  if (artifacts > 0 && code == 0) {
-    struct record_artifact *array = arena_alloc(a, artifacts * sizeof *array);
-    job->artifacts = array;
-    code = each_row(c, SQL_ARTIFACTS, job->num, artifacts, &job->artifact_count, take_artifact, a,
-                    array, err);
-  }
+  if (code == 0)
+    code = row_artifacts(c, job->num, artifacts, a, job, err);
   return code < 0 ? code : attempts_of(c, st, a, job, err);
 }
 
@@ -160,10 +167,10 @@ void row_event(sqlite3_stmt *st, struct arena *a, struct record_event *event) {
   *event = (struct record_event){
       .seq = sqlite3_column_int64(st, 0),
       .job_num = sqlite3_column_int64(st, 1),
-      .job_id = text_of(st, 2, a),
+      .job_id = row_text(st, 2, a),
       .type = (enum event_type)sqlite3_column_int(st, 3),
       .at_us = sqlite3_column_int64(st, 4),
-      .data_json = text_of(st, 5, a),
+      .data_json = row_text(st, 5, a),
       .data_len = (size_t)sqlite3_column_bytes(st, 5),
   };
 }

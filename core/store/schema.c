@@ -12,6 +12,8 @@
  *   jobs_noisy    finished ones whose progress and log events retention has not removed
  *   jobs_source   those that were answered with another job's result, by that job
  *   cache         results that answer later jobs, by the digest of all that they depend on
+ *   batches       by the number of their first job; the jobs of one follow each other
+ *   batch_jobs    by the job's number: what a batch remembers of a job that was deleted
  *   events        by seq, the order of all; events_job: those of one job
  */
 #include "store/private.h"
@@ -54,7 +56,15 @@ static const char schema_2[] =
     "CREATE INDEX cache_job ON cache(job);"
     "CREATE INDEX cache_made ON cache(made);";
 
-static const char *const migrations[] = {schema_1, schema_2}; /* [n] brings version n to n + 1 */
+static const char schema_3[] =
+    "ALTER TABLE jobs ADD COLUMN batch TEXT;"
+    "CREATE TABLE batches(num INTEGER PRIMARY KEY, id TEXT UNIQUE, kind TEXT, client TEXT,"
+    " name TEXT, sets TEXT, created INTEGER, count INTEGER);"
+    "CREATE TABLE batch_jobs(job INTEGER PRIMARY KEY, id TEXT, file TEXT, label TEXT,"
+    " folder TEXT);";
+
+static const char *const migrations[] = {schema_1, schema_2,
+                                         schema_3}; /* [n] brings version n to n + 1 */
 #define LATEST ((int64_t)(sizeof migrations / sizeof *migrations))
 
 #define APPLICATION_ID 0x4c617468 /* "Lath": tells our files from other SQLite databases */

@@ -14,7 +14,18 @@
 #define JOB_COLUMNS                                                                                \
   "num,id,state,kind,backend,client,created,ended,started,not_before,priority,timeout,cached,"     \
   "inputs,artifacts,tries,att_state,att_started,att_ended,att_ref,att_error,pin,params,progress,"  \
-  "result,error,source"
+  "result,error,source,batch"
+#define BATCH_COLUMNS "num,id,kind,client,name,sets,created,count"
+/* The plain values of a result, two levels deep: lists, and what lies deeper, are for its reader.
+ */
+#define RESULT_SUMMARY                                                                             \
+  "SELECT json_group_object(k,CASE t WHEN 'true' THEN json('true') WHEN 'false' THEN "             \
+  "json('false') ELSE v END) FROM (SELECT key k,type t,value v FROM "                              \
+  "json_each(iif(json_valid(j.result),j.result,'{}')) UNION ALL "                                  \
+  "SELECT o.key||'.'||i.key,i.type,i.value FROM "                                                  \
+  "json_each(iif(json_valid(j.result),j.result,'{}')) o,"                                          \
+  "json_each(iif(o.type='object',o.value,'{}')) i) "                                               \
+  "WHERE t IN ('true','false','integer','real') OR (t='text' AND length(v)<=200)"
 #define JOB_FILTER                                                                                 \
   " AND (?4 IS NULL OR kind=?4) AND (?5 IS NULL OR backend=?5) AND (?6 IS NULL OR client=?6)"      \
   " ORDER BY num DESC LIMIT ?1"
@@ -37,8 +48,8 @@
   X(SQL_MAX_SEQ, "SELECT max(seq) FROM events")                                                    \
   X(SQL_JOB_NEW,                                                                                   \
     "INSERT INTO jobs(num,id,state,kind,backend,client,created,bytes,started,not_before,priority," \
-    "timeout,cached,inputs,tries,att_state,att_started,att_ref,pin,params,progress)"               \
-    "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21)")          \
+    "timeout,cached,inputs,tries,att_state,att_started,att_ref,pin,params,progress,batch)"         \
+    "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22)")      \
   X(SQL_JOB_START,                                                                                 \
     "UPDATE jobs SET state=1,backend=?2,started=iif(started=0,?3,started),not_before=0,tries=?4,"  \
     "att_state=1,att_started=?3,att_ended=0,att_ref=?5,att_error=NULL WHERE num=?1 AND state=0")   \
@@ -48,7 +59,7 @@
     "att_state=iif(att_state IS NULL,NULL,?10),att_ended=?11,att_error=?12,"                       \
     "att_ref=ifnull(?13,att_ref) WHERE num=?1 AND state=?14 AND tries=ifnull(?15,tries)")          \
   X(SQL_JOB_STATE,                                                                                 \
-    "SELECT state,tries,bytes,inputs,artifacts,noisy,id,source FROM jobs WHERE num=?1")            \
+    "SELECT state,tries,bytes,inputs,artifacts,noisy,id,source,batch FROM jobs WHERE num=?1")      \
   X(SQL_JOB_REQUEUE,                                                                               \
     "UPDATE jobs SET state=0,ended=0,not_before=?2,result=NULL,error=NULL,progress=NULL,"          \
     "artifacts=0,bytes=bytes-?3,cached=0,att_state=NULL,att_started=0,att_ended=0,att_ref=NULL,"   \
@@ -93,7 +104,7 @@
   X(SQL_JOBS_OPEN, "SELECT num FROM jobs WHERE state<2")                                           \
   X(SQL_BYTES_OPEN, "SELECT sum(bytes) FROM jobs WHERE state<2")                                   \
   X(SQL_JOBS_OLDEST, "SELECT num,state,ended,created,bytes,inputs,artifacts,"                      \
-                     "tries-(att_state IS NOT NULL),noisy,id,source FROM jobs "                    \
+                     "tries-(att_state IS NOT NULL),noisy,id,source,batch FROM jobs "              \
                      "WHERE num>?1 ORDER BY num")                                                  \
   X(SQL_JOBS_NOISY, "SELECT num,ended,created FROM jobs WHERE noisy=1 AND state>=2 AND num>?1 "    \
                     "ORDER BY num")                                                                \
@@ -103,8 +114,8 @@
   X(SQL_NOISE_DONE, "UPDATE jobs SET noisy=?3,gap_seq=?2 WHERE num=?1")                            \
   X(SQL_JOB_CACHED,                                                                                \
     "INSERT INTO jobs(num,id,state,kind,backend,client,created,ended,bytes,started,not_before,"    \
-    "priority,timeout,cached,inputs,artifacts,tries,pin,params,progress,result,source) "           \
-    "VALUES(?1,?2,2,?3,?4,?5,?6,?7,?8,0,0,?9,?10,1,?11,?12,0,?13,?14,?15,?16,?17)")                \
+    "priority,timeout,cached,inputs,artifacts,tries,pin,params,progress,result,source,batch) "     \
+    "VALUES(?1,?2,2,?3,?4,?5,?6,?7,?8,0,0,?9,?10,1,?11,?12,0,?13,?14,?15,?16,?17,?18)")            \
   X(SQL_JOB_BEARS, "UPDATE jobs SET bytes=bytes+?2 WHERE num=?1")                                  \
   X(SQL_FILES_OWNER, "SELECT num FROM jobs WHERE id=?1")                                           \
   X(SQL_FILES_FIRST, "SELECT min(num) FROM jobs WHERE source=?1")                                  \
@@ -117,6 +128,28 @@
                    "(SELECT key FROM cache WHERE made<?1 ORDER BY made LIMIT ?2)")                 \
   X(SQL_CACHE_MANY, "DELETE FROM cache WHERE key IN (SELECT key FROM cache ORDER BY made "         \
                     "LIMIT max(0,min(?2,(SELECT count(*) FROM cache)-?1)))")                       \
+  X(SQL_BATCH_NEW, "INSERT INTO batches(num,id,kind,client,name,sets,created,count) "              \
+                   "VALUES(?1,?2,?3,?4,?5,?6,?7,?8)")                                              \
+  X(SQL_BATCH_JOB_NEW, "INSERT INTO batch_jobs(job,id,file,label,folder) VALUES(?1,?2,?3,?4,?5)")  \
+  X(SQL_BATCH_RANGE, "SELECT num,num+count FROM batches WHERE id=?1")                              \
+  X(SQL_BATCH_LEFT, "SELECT 1 FROM jobs WHERE num>=?1 AND num<?2 LIMIT 1")                         \
+  X(SQL_BATCH_DELETE, "DELETE FROM batches WHERE num=?1")                                          \
+  X(SQL_BATCH_JOBS_DELETE, "DELETE FROM batch_jobs WHERE job>=?1 AND job<?2")                      \
+  X(SQL_BATCH_BY_ID, "SELECT " BATCH_COLUMNS " FROM batches WHERE id=?1")                          \
+  X(SQL_BATCH_LIST, "SELECT " BATCH_COLUMNS " FROM batches WHERE num<?1 "                          \
+                    "AND (?2 IS NULL OR client=?2) ORDER BY num DESC LIMIT ?3")                    \
+  X(SQL_BATCH_STATES,                                                                              \
+    "SELECT state,count(*),sum(iif(state=1,ifnull(json_extract(progress,'$.percent'),0),0)) "      \
+    "FROM jobs WHERE num>=?1 AND num<?2 GROUP BY state")                                           \
+  X(SQL_BATCH_ITEMS,                                                                               \
+    "SELECT b.job,b.id,b.file,b.label,b.folder,j.state,j.backend,j.cached,j.source,j.created,"     \
+    "j.started,j.ended,j.progress,j.error,j.artifacts,(" RESULT_SUMMARY ") "                       \
+    "FROM batch_jobs b LEFT JOIN jobs j ON j.num=b.job "                                           \
+    "WHERE b.job>=?1 AND b.job<?2 ORDER BY b.job LIMIT ?3")                                        \
+  X(SQL_EVENTS_OF_RANGE,                                                                           \
+    "SELECT e.seq,e.job,j.id,e.type,e.at,e.data FROM events e INDEXED BY events_job "              \
+    "JOIN jobs j ON j.num=e.job WHERE e.job>=?4 AND e.job<?6 AND e.seq>?1 AND e.seq<=?2 "          \
+    "AND (1<<e.type)&?3 ORDER BY e.seq LIMIT ?5")                                                  \
   X(SQL_FREE_PAGES, "PRAGMA freelist_count")                                                       \
   X(SQL_JOB_BY_NUM, "SELECT " JOB_COLUMNS " FROM jobs WHERE num=?1")                               \
   X(SQL_JOB_BY_ID, "SELECT " JOB_COLUMNS " FROM jobs WHERE id=?1")                                 \

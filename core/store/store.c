@@ -71,6 +71,8 @@ void store_notify(struct store *s) {
 static void publish(struct store *s, const struct op *op) {
   if (op->code != 0 || op->replayed)
     return;
+  for (const struct op *job = op->jobs; job != NULL; job = job->next)
+    publish(s, job);
   for (int i = 0; i < op->event_count; i++) {
     const struct op_event *e = &op->events[i];
     s->options.on_event(s->options.ctx, &(struct record_event){.seq = e->seq,
@@ -104,6 +106,14 @@ static void end_op(struct op *op) {
   }
 }
 
+static void op_free(struct op *op) {
+  for (struct op *job = op->jobs, *next; job != NULL; job = next) {
+    next = job->next;
+    arena_free(&job->arena);
+  }
+  arena_free(&op->arena);
+}
+
 static void deliver_batch(struct store *s, struct batch *b) {
   struct op *next;
   s->totals = b->totals;
@@ -118,7 +128,7 @@ static void deliver_batch(struct store *s, struct batch *b) {
     s->operations++;
     settled(s);
     end_op(op);
-    arena_free(&op->arena);
+    op_free(op);
   }
   free(b);
 }

@@ -136,6 +136,36 @@ void store_submit_cached(struct store *s, const struct record_job *job, int64_t 
                          const struct store_event_in *completed,
                          const struct store_idempotency *key, store_done *done, void *arg);
 
+/* ---- batches: jobs that are accepted together, all or none ---- */
+
+struct store_group; /* being put together */
+struct store_group *store_group_begin(void);
+/* The next job; jobs' numbers must follow each other.  completed: NULL, or the job is answered with
+ * the result of another as in store_submit_cached. */
+void store_group_add(struct store_group *g, const struct record_job *job,
+                     const struct record_batch_item *item, const struct store_event_in *queued,
+                     const struct store_event_in *completed, int64_t source_num);
+/* Writes the batch and its jobs in one transaction; takes the group.  The receipt has the batch's
+ * id.  ERR_NOT_FOUND where a result that answers one of the jobs is gone. */
+void store_group_submit(struct store *s, struct store_group *g, const struct record_batch *batch,
+                        const struct store_idempotency *key, store_done *done, void *arg);
+
+/* One batch, or ERR_NOT_FOUND. */
+void store_batch_get(struct store *s, const char *id,
+                     void (*done)(void *arg, int code, const struct record_batch *batches,
+                                  size_t count, bool more),
+                     void *arg);
+/* Newest first. */
+void store_batch_list(struct store *s, const char *client, int64_t before_num, int limit,
+                      void (*done)(void *arg, int code, const struct record_batch *batches,
+                                   size_t count, bool more),
+                      void *arg);
+/* Jobs of a batch by number, from <= num < to, at most `limit`; also those that were deleted. */
+void store_batch_jobs(struct store *s, int64_t from, int64_t to, int limit, bool artifacts,
+                      void (*done)(void *arg, int code, const struct record_batch_job *items,
+                                   size_t count, bool more),
+                      void *arg);
+
 /* ---- retention ---- */
 
 struct store_retention {  /* 0: no limit of that sort */
@@ -186,6 +216,7 @@ void store_list(struct store *s, const struct store_filter *filter,
 
 struct store_event_query {
   int64_t job_num;   /* 0: all jobs */
+  int64_t job_count; /* of a batch that begins with job_num; 0: that job alone */
   int64_t after_seq; /* events with a greater seq */
   int types;         /* bit mask of 1 << enum event_type, 0: all */
   int limit;         /* 1..1000 */

@@ -8,7 +8,9 @@ METHODS = ("get", "post", "delete")
 SERVED = [("post", "/api/jobs/{kind}"), ("get", "/api/jobs"), ("get", "/api/jobs/{id}"), ("delete", "/api/jobs/{id}"),
           ("get", "/api/jobs/{id}/events"), ("get", "/api/events"), ("post", "/api/jobs/{id}/cancel"),
           ("post", "/api/jobs/{id}/retry"), ("get", "/api/jobs/{id}/log"), ("get", "/api/jobs/{id}/artifacts/{name}"),
-          ("post", "/api/blobs"), ("get", "/api/kinds"), ("get", "/api/backends"), ("get", "/api/health"),
+          ("post", "/api/blobs"), ("post", "/api/batches"), ("get", "/api/batches"), ("get", "/api/batches/{id}"),
+          ("delete", "/api/batches/{id}"), ("get", "/api/batches/{id}/events"), ("post", "/api/batches/{id}/cancel"),
+          ("get", "/api/batches/{id}/summary"), ("get", "/api/batches/{id}/archive"), ("get", "/api/kinds"), ("get", "/api/backends"), ("get", "/api/health"),
           ("get", "/api/ready"), ("get", "/metrics"), ("get", "/api/openapi.json")]
 
 

@@ -102,6 +102,19 @@ void jobs_on_ended(struct jobs *j, void (*ended)(void *ctx, const struct record_
                    void *ctx) {
   (void)j, (void)ended, (void)ctx;
 }
+void jobs_on_batch_ended(struct jobs *j, void (*ended)(void *ctx, const char *id), void *ctx) {
+  (void)j, (void)ended, (void)ctx;
+}
+int64_t jobs_batch_open(const struct jobs *j, const char *id) {
+  (void)j, (void)id;
+  return 0;
+}
+void store_batch_get(struct store *s, const char *id,
+                     void (*done)(void *arg, int code, const struct record_batch *batches,
+                                  size_t count, bool more),
+                     void *arg) {
+  (void)s, (void)id, (void)done, (void)arg;
+}
 const struct record_job *jobs_live(struct jobs *j, const char *id) {
   (void)j, (void)id;
   return NULL;

@@ -108,6 +108,7 @@ int verb_cancel(struct cli *c);
 int verb_retry(struct cli *c);
 int verb_delete(struct cli *c);
 int verb_get(struct cli *c);
+int verb_batch(struct cli *c);
 int verb_kinds(struct cli *c);
 int verb_backends(struct cli *c);
 int verb_top(struct cli *c);

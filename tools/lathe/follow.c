@@ -72,21 +72,19 @@ static int connect_once(struct cli *c, const char *path, struct follow *f,
   return code;
 }
 
-/* The stream ended without an event: is the job over? */
-static bool is_over(struct cli *c, const char *id) {
-  char *path = http_path(c, "/api/jobs/%s", id);
+/* The stream ended without an event: is the job, or the batch, over? */
+static bool is_over(struct cli *c, const char *path) {
   struct http_call call = {.path = path};
   struct http_answer answer;
   bool over = http_do(c, &call, &answer) == CLI_OK &&
               follow_is_final(json_text(answer.json, "status"));
   http_answer_free(&answer);
-  free(path);
   return over;
 }
 
 /* Is there no point in another connection?  *code becomes what to return. */
-static bool is_end(struct cli *c, const char *id, struct follow *f, int *code) {
-  if (f->done || (*code == CLI_OK && f->events == 0 && is_over(c, id))) {
+static bool is_end(struct cli *c, const char *resource, struct follow *f, int *code) {
+  if (f->done || (*code == CLI_OK && f->events == 0 && is_over(c, resource))) {
     *code = CLI_OK;
     return true;
   }
@@ -103,18 +101,19 @@ static bool is_end(struct cli *c, const char *id, struct follow *f, int *code) {
   return lost;
 }
 
-int follow_job(struct cli *c, const char *id, const char *after, follow_event *on_event,
-               void *arg) {
+/* resource: the path of the job or batch. */
+static int follow_resource(struct cli *c, const char *resource, const char *after,
+                           follow_event *on_event, void *arg) {
   struct follow f = {
       .on_event = on_event, .arg = arg, .heard_ms = clock_mono_ms(), .pause_ms = PAUSE_MIN_MS};
-  char *path = http_path(c, "/api/jobs/%s/events", id);
+  char *path = mem_printf("%s/events", resource);
   int code;
   if (after)
     buf_puts(&f.sse.last_id, after);
   for (;;) {
     struct http_answer answer;
     code = connect_once(c, path, &f, &answer);
-    bool end = is_end(c, id, &f, &code);
+    bool end = is_end(c, resource, &f, &code);
     if (end)
       http_report(c, &answer, code);
     http_answer_free(&answer);
@@ -125,5 +124,20 @@ int follow_job(struct cli *c, const char *id, const char *after, follow_event *o
   }
   sse_free(&f.sse);
   free(path);
+  return code;
+}
+
+int follow_job(struct cli *c, const char *id, const char *after, follow_event *on_event,
+               void *arg) {
+  char *resource = http_path(c, "/api/jobs/%s", id);
+  int code = follow_resource(c, resource, after, on_event, arg);
+  free(resource);
+  return code;
+}
+
+int follow_batch(struct cli *c, const char *id, follow_event *on_event, void *arg) {
+  char *resource = http_path(c, "/api/batches/%s", id);
+  int code = follow_resource(c, resource, NULL, on_event, arg);
+  free(resource);
   return code;
 }

@@ -18,6 +18,8 @@ typedef int follow_event(void *arg, const char *event, const char *id, const jso
  * CLI_UNREACHABLE (reported) after 30 s without a connection, CLI_INTERRUPTED.  `after`: the id of
  * the last event known, or NULL. */
 int follow_job(struct cli *c, const char *id, const char *after, follow_event *on_event, void *arg);
+/* The events of all jobs of a batch, until the last of them is over. */
+int follow_batch(struct cli *c, const char *id, follow_event *on_event, void *arg);
 bool follow_is_final(const char *event);
 
 #endif

@@ -16,7 +16,7 @@ _lathe() {
     case ${COMP_WORDS[i]} in
       --server | -s) _lathe_server=(--server "${COMP_WORDS[++i]}") ;;
       --token-file | --param | -p | --out | -o | --output | --backend | -b | --priority | --timeout | -t | \
-        --idempotency-key | -k | --state | --kind | --limit | -n | --after | --shape | --lang | --dir) ((i++)) ;;
+        --idempotency-key | -k | --state | --kind | --limit | -n | --after | --set | --name | --shape | --lang | --dir) ((i++)) ;;
       -*) ;;
       *) if [ -z "$verb" ]; then verb=${COMP_WORDS[i]}; elif [ -z "$operand" ]; then operand=${COMP_WORDS[i]}; fi ;;
     esac
@@ -51,6 +51,7 @@ _lathe() {
               return
             fi
             ;;
+          batch) [ -z "$operand" ] && words="submit list show wait cancel get delete" || compopt -o default 2>/dev/null ;;
           kinds) words=$(_lathe_words kinds) ;;
           plugin) [ -n "$operand" ] || words=new ;;
           watch | show | log | cancel | retry | delete | get) words=$(_lathe_words jobs) ;;

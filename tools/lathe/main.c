@@ -71,6 +71,20 @@ static const struct cli_option plugin_options[] = {
     {"dir", 0, "DIR", "where the new folder goes (here)"},
     {NULL, 0, NULL, NULL},
 };
+static const struct cli_option batch_options[] = {
+    {"set", 0, "[NAME:]K=V,...",
+     "submit: a set of parameters, a job for each file; repeat for more"},
+    {"param", 'p', "NAME=VALUE", "submit: a parameter of all sets; repeat for more"},
+    {"name", 0, "TEXT", "submit: what the batch is called"},
+    {"wait", 'w', NULL, "submit: follow it to its end"},
+    {"backend", 'b', "NAME", "submit: only on this backend"},
+    {"priority", 0, "N", "submit: -100..100, higher first"},
+    {"timeout", 't', "SECONDS", "submit: wall time of one attempt"},
+    {"no-cache", 0, NULL, "submit: run all, even if earlier results would do"},
+    {"idempotency-key", 'k', "KEY", "submit: the same key and request again gives the same batch"},
+    {"output", 'o', "FILE", "get: .zip, .tar or .tar.gz; - is stdout (zip)"},
+    {NULL, 0, NULL, NULL},
+};
 static const struct cli_option top_options[] = {
     {"once", '1', NULL, "print once and end"},
     {NULL, 0, NULL, NULL},
@@ -91,6 +105,12 @@ static const struct cli_verb verbs[] = {
     {"retry", "JOB...", "Queue failed or cancelled jobs again", NULL, NULL, 1, -1, verb_retry},
     {"delete", "JOB...", "Remove ended jobs and their files", NULL, NULL, 1, -1, verb_delete},
     {"get", "JOB [NAME]", "Bring one artifact, or all, here", NULL, get_options, 1, 2, verb_get},
+    {"batch", "submit KIND [FILE...] | list | show|wait|cancel|get|delete BATCH",
+     "Many jobs at once: files times sets of parameters",
+     "submit prints the batch's id; wait ends as the worst of its jobs did; get brings all "
+     "results\n"
+     "as one archive, also before the batch has ended.",
+     batch_options, 1, -1, verb_batch},
     {"kinds", "[KIND]", "What the server does; the parameters of a kind", NULL, NULL, 0, 1,
      verb_kinds},
     {"backends", "", "Where jobs run, and how that goes", NULL, NULL, 0, 0, verb_backends},

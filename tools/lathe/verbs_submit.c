@@ -7,15 +7,13 @@
 #include "artifacts.h"
 #include "base/mem.h"
 #include "follow.h"
+#include "form.h"
 #include "http_client.h"
 #include "progress.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 struct session {
   struct cli *c;
@@ -25,59 +23,15 @@ struct session {
 
 /* ---- the request ---- */
 
-static int add_file(curl_mime *mime, const char *path) {
-  struct stat st;
-  if (stat(path, &st) || access(path, R_OK)) {
-    say_error("cannot read %s: %s", path, strerror(errno));
-    return CLI_USAGE;
-  }
-  if (!S_ISREG(st.st_mode)) {
-    say_error("%s is not a regular file", path);
-    return CLI_USAGE;
-  }
-  curl_mimepart *part = curl_mime_addpart(mime);
-  const char *slash = strrchr(path, '/');
-  curl_mime_name(part, "file");
-  curl_mime_filedata(part, path); /* streamed while it is sent */
-  curl_mime_filename(part, slash ? slash + 1 : path);
-  curl_mime_type(part, "application/octet-stream");
-  return CLI_OK;
-}
-
-static void add_field(curl_mime *mime, const char *name, size_t name_len, const char *value) {
-  char *copy = mem_dup_n(name, name_len);
-  curl_mimepart *part = curl_mime_addpart(mime);
-  curl_mime_name(part, copy);
-  curl_mime_data(part, value, CURL_ZERO_TERMINATED);
-  free(copy);
-}
-
 /* The fields of the form; *count is how many there are. */
 static int fill_form(const struct cli *c, curl_mime *mime, int *count) {
-  static const struct {
-    const char *option, *field;
-  } reserved[] = {{"backend", "backend"}, {"priority", "priority"}, {"timeout", "timeout_s"}};
   *count = 0;
-  size_t pos = 0;
-  for (const char *text; (text = option_each(c, "param", &pos)); ++*count) {
-    const char *equals = strchr(text, '=');
-    if (!equals || equals == text) {
-      say_error("-p takes name=value, not %s; lathe kinds %s lists the parameters", text,
-                c->operands[0]);
-      return CLI_USAGE;
-    }
-    add_field(mime, text, (size_t)(equals - text), equals + 1);
-  }
-  for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++) {
-    const char *value = option_get(c, reserved[i].option);
-    if (value) {
-      add_field(mime, reserved[i].field, strlen(reserved[i].field), value);
-      ++*count;
-    }
-  }
+  int code = form_add_params(c, mime, c->operands[0], count);
+  if (code != CLI_OK)
+    return code;
   /* Files last, so that the server has seen the fields when the long part begins. */
   for (size_t i = 1; i < c->operand_count; i++, ++*count)
-    if (add_file(mime, c->operands[i]) != CLI_OK)
+    if (form_add_file(mime, c->operands[i]) != CLI_OK)
       return CLI_USAGE;
   return CLI_OK;
 }

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Refusals name the entry that they are about: files[3] 'part.step', sets[1] 'fine'.
+ */
+#include "api/batch_request.h"
+
+#include "api/fields.h"
+#include "base/mem.h"
+#include "base/path.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct reading { /* of a request, while it is parsed */
+  struct batch_request *b;
+  json_t *base, *list; /* of "params": an object, or a list of sets without names */
+  json_t *sets, *files;
+  json_t *fields; /* parameters that came as fields of a form */
+  bool from_text, has_files;
+  struct refusal *no;
+};
+
+/* `no` says what; the entry goes in front of it. */
+static int refuse_entry(struct refusal *no, const char *list, size_t i, const char *name) {
+  struct err why = no->err;
+  return err_set(&no->err, ERR_INVAL, "%s[%zu]%s%.100s%s: %s", list, i, name[0] ? " '" : "", name,
+                 name[0] ? "'" : "", why.text);
+}
+
+/* ---- keys ---- */
+
+/* A member that came as the text of a form's field is JSON in it. */
+static int set_json(struct reading *f, const char *key, const json_t *v, json_t **out) {
+  json_error_t e;
+  json_t *value = f->from_text && json_is_string(v)
+                      ? json_loadb(json_string_value(v), json_string_length(v),
+                                   JSON_REJECT_DUPLICATES, &e)
+                      : json_incref((json_t *)v);
+  if (!value)
+    return refuse(f->no, "bad-json", "%s is not valid JSON: %.200s (line %d, column %d).", key,
+                  e.text, e.line, e.column);
+  json_decref(*out);
+  *out = value;
+  return 0;
+}
+
+static int set_params(struct reading *f, const json_t *v) {
+  json_t *value = NULL;
+  int rc = set_json(f, "params", v, &value);
+  if (rc == 0 && json_is_array(value))
+    f->list = value;
+  else if (rc == 0 && json_is_object(value))
+    f->base = value;
+  else
+    json_decref(value);
+  if (rc == 0 && !f->list && !f->base && !json_is_null(v))
+    return refuse(f->no, "bad-parameter", "params must be an object, or a list of objects.");
+  return rc;
+}
+
+static int set_sets(struct reading *f, const json_t *v) {
+  int rc = set_json(f, "sets", v, &f->sets);
+  if (rc == 0 && !json_is_array(f->sets))
+    return refuse(f->no, "bad-parameter",
+                  "sets must be a list of {\"name\": ..., \"params\": {...}}.");
+  return rc;
+}
+
+static int set_files(struct reading *f, const json_t *v) {
+  int rc = set_json(f, "files", v, &f->files);
+  f->has_files = true;
+  if (rc == 0 && !json_is_array(f->files))
+    return refuse(f->no, "bad-input", "files must be a list of inputs.");
+  if (rc == 0 && json_array_size(f->files) == 0)
+    return refuse(f->no, "bad-input", "files is empty; a batch needs at least one.");
+  return rc;
+}
+
+static int set_name(struct reading *f, const json_t *v) {
+  if (!json_is_string(v) || json_string_length(v) > 200)
+    return refuse(f->no, "bad-parameter", "name must be text of at most 200 bytes.");
+  free(f->b->name);
+  f->b->name = mem_dup(json_string_value(v));
+  return 0;
+}
+
+static int set_kind(struct reading *f, const json_t *v) {
+  const struct kinds *kinds = f->b->s.call.api->at.kinds;
+  const char *word = json_string_value(v);
+  f->b->s.kind = word ? kinds_find(kinds, word) : NULL;
+  const char *near = word && !f->b->s.kind ? kinds_nearest(kinds, word) : NULL;
+  if (!word)
+    return refuse(f->no, "bad-parameter", "kind must be the name of a kind.");
+  if (!f->b->s.kind)
+    return refuse(f->no, "unknown-kind", "There is no kind '%.60s'%s%s%s GET /api/kinds lists all.",
+                  word, near ? "; did you mean '" : ".", near ? near : "", near ? "'?" : "");
+  return 0;
+}
+
+static const struct {
+  const char *name;
+  int (*set)(struct reading *f, const json_t *v);
+} keys[] = {{"kind", set_kind},
+            {"name", set_name},
+            {"params", set_params},
+            {"sets", set_sets},
+            {"files", set_files}};
+
+static int set_key(struct reading *f, const char *key, const json_t *v) {
+  for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+    if (strcmp(keys[i].name, key) == 0)
+      return keys[i].set(f, v);
+  int rc = submission_set(&f->b->s, key, v, f->from_text, f->no);
+  if (rc != 1)
+    return rc;
+  if (f->from_text)
+    return json_object_set(f->fields, key, (json_t *)v);
+  return refuse(
+      f->no, "unknown-parameter",
+      "There is no key '%.60s' in the body; the keys are kind, files, params, sets, name, "
+      "backend, priority, timeout_s, client.",
+      key);
+}
+
+/* ---- files ---- */
+
+static struct inputs *add_entry(struct batch_request *b) {
+  if (b->file_count == b->file_cap) {
+    b->file_cap = b->file_cap ? b->file_cap * 2 : 16;
+    b->files = mem_grow(b->files, b->file_cap * sizeof *b->files);
+  }
+  struct inputs *in = &b->files[b->file_count++];
+  *in = (struct inputs){0};
+  return in;
+}
+
+static int add_upload(void *arg, struct api_file *file) {
+  struct reading *f = arg;
+  input_take(inputs_add(add_entry(f->b), file->name, f->no), file);
+  return 0;
+}
+
+static int add_listed(struct reading *f) {
+  size_t i;
+  json_t *one;
+  json_array_foreach(f->files, i, one) {
+    struct inputs *in = add_entry(f->b);
+    int rc = inputs_parse(in, one, NULL, f->no);
+    const char *name = json_string_value(json_object_get(one, "name"));
+    if (rc < 0)
+      return refuse_entry(f->no, "files", i, name ? name : "");
+    if (in->count == 0) {
+      refuse(f->no, "bad-input",
+             "it is empty; give a blob's id, {\"name\", \"blob\" or \"data\"}, "
+             "or a list of those.");
+      return refuse_entry(f->no, "files", i, "");
+    }
+  }
+  return 0;
+}
+
+static const char *name_of(const struct inputs *in) {
+  return in->count > 0 ? in->list[0].name : "";
+}
+
+static int check_files(struct reading *f) {
+  struct batch_request *b = f->b;
+  if (b->file_count == 0 && kind_inputs_min(b->s.kind) > 0)
+    return refuse(f->no, "bad-input",
+                  "There are no files. Send them as parts 'file' of a form, or in the JSON as "
+                  "'files'.");
+  if (b->file_count == 0)
+    add_entry(b);
+  for (size_t i = 0; i < b->file_count; i++)
+    if (inputs_check(b->s.call.api, &b->files[i], b->s.kind, f->no) < 0)
+      return refuse_entry(f->no, "files", i, name_of(&b->files[i]));
+  return 0;
+}
+
+/* ---- sets ---- */
+
+/* The set's own parameters over those of all sets. */
+static json_t *merged(const struct reading *f, const json_t *own) {
+  json_t *all = json_object();
+  json_object_update(all, f->fields);
+  const json_t *parts[] = {f->base, own};
+  for (int i = 0; i < 2; i++) {
+    if (f->from_text)
+      fields_add_as_text(all, parts[i]);
+    else if (parts[i])
+      json_object_update(all, (json_t *)parts[i]);
+  }
+  return all;
+}
+
+/* The parameters that were given, with the values that they have once they are checked. */
+static json_t *as_checked(const json_t *given, const char *checked) {
+  json_t *all = checked ? json_loads(checked, 0, NULL) : NULL, *out = json_object();
+  const char *key;
+  json_t *v;
+  json_object_foreach((json_t *)given, key, v) if (json_object_get(all, key))
+      json_object_set(out, key, json_object_get(all, key));
+  json_decref(all);
+  return out;
+}
+
+static int add_set(struct reading *f, const char *name, const json_t *own, json_t *shown) {
+  struct batch_request *b = f->b;
+  struct batch_set *set = &b->sets[b->set_count++];
+  set->name = mem_dup(name);
+  json_t *all = merged(f, own);
+  const char *slug = "bad-parameter";
+  int rc = kind_check(b->s.kind, all, f->from_text, &set->params, &slug, &f->no->err);
+  if (rc < 0)
+    f->no->slug = slug;
+  json_array_append_new(
+      shown, json_pack("{s:s, s:o}", "name", name, "params", as_checked(all, set->params.data)));
+  json_decref(all);
+  return rc;
+}
+
+/* One element of "sets" or of a list in "params". */
+static int read_set(struct reading *f, const char *list, size_t i, const json_t *one, bool named,
+                    json_t *shown) {
+  const json_t *params = named ? json_object_get(one, "params") : one;
+  const char *name = named ? json_string_value(json_object_get(one, "name")) : NULL, *key;
+  char number[24];
+  json_t *v;
+  snprintf(number, sizeof number, "%zu", i + 1);
+  int rc = 0;
+  if (!json_is_object(one) || (params && !json_is_object(params)))
+    rc = refuse(f->no, "bad-parameter", "it must be %s.",
+                named ? "{\"name\": ..., \"params\": {...}}" : "an object of parameters");
+  if (named)
+    json_object_foreach((json_t *)one, key, v) if (rc == 0 && strcmp(key, "name") != 0 &&
+                                                   strcmp(key, "params") != 0) rc =
+        refuse(f->no, "unknown-parameter", "a set has 'name' and 'params', but no '%.60s'.", key);
+  if (rc == 0 && name && (!*name || strlen(name) > 60))
+    rc = refuse(f->no, "bad-parameter", "its name must have 1 to 60 bytes.");
+  for (size_t k = 0; k < f->b->set_count && rc == 0; k++)
+    if (name && strcmp(f->b->sets[k].name, name) == 0)
+      rc = refuse(f->no, "bad-parameter", "its name is that of sets[%zu] too.", k);
+  if (rc == 0)
+    rc = add_set(f, name ? name : number, params, shown);
+  return rc < 0 ? refuse_entry(f->no, list, i, name ? name : "") : 0;
+}
+
+static int read_sets(struct reading *f) {
+  json_t *shown = json_array();
+  const char *list = f->list ? "params" : "sets";
+  const json_t *sets = f->list ? f->list : f->sets;
+  int rc = 0;
+  if (f->list && f->sets)
+    rc = refuse(f->no, "bad-parameter", "params is a list, and there are sets: give one of them.");
+  else if (sets && json_array_size(sets) == 0)
+    rc = refuse(f->no, "bad-parameter", "%s is empty; leave it out for the defaults.", list);
+  f->b->sets = mem_array(json_array_size(sets) + 1, sizeof *f->b->sets);
+  for (size_t i = 0; i < json_array_size(sets) && rc == 0; i++)
+    rc = read_set(f, list, i, json_array_get(sets, i), !f->list, shown);
+  if (!sets && rc == 0)
+    rc = add_set(f, "", NULL, shown);
+  f->b->sets_json = json_dumps(shown, JSON_COMPACT);
+  json_decref(shown);
+  return rc;
+}
+
+/* ---- the whole ---- */
+
+static int read_keys(struct reading *f) {
+  struct http_request *r = f->b->s.call.r;
+  json_t *body = NULL, *v;
+  const char *key;
+  f->from_text = http_is_form(r);
+  int rc = f->from_text ? fields_form(r, &body, add_upload, f, f->no)
+                        : fields_json(r, &body, f->no);
+  if (rc == 0 && !json_is_object(body))
+    rc = refuse(f->no, "bad-request", "The body must be a JSON object or a form.");
+  if (rc == 0)
+    json_object_foreach(body, key, v) if (rc == 0) rc = set_key(f, key, v);
+  json_decref(body);
+  return rc < 0 ? rc : 0;
+}
+
+static int check_count(struct reading *f) {
+  const struct batch_request *b = f->b;
+  size_t jobs = (b->file_count ? b->file_count : 1) * b->set_count;
+  size_t max = (size_t)b->s.call.api->options.batch_max;
+  if (jobs > max)
+    return refuse(f->no, "too-large",
+                  "%zu files times %zu sets are %zu jobs; a batch has at most %zu.", b->file_count,
+                  b->set_count, jobs, max);
+  return 0;
+}
+
+int batch_parse(struct batch_request *b, struct refusal *no) {
+  struct reading f = {.b = b, .no = no, .fields = json_object()};
+  int rc = submission_headers(&b->s, no);
+  if (rc == 0)
+    rc = read_keys(&f);
+  if (rc == 0 && !b->s.kind)
+    rc = refuse(no, "bad-request", "The body does not say which 'kind'; GET /api/kinds lists all.");
+  if (rc == 0)
+    rc = submission_check_backend(&b->s, no);
+  if (rc == 0)
+    rc = read_sets(&f);
+  if (rc == 0)
+    rc = add_listed(&f);
+  if (rc == 0)
+    rc = check_count(&f);
+  if (rc == 0)
+    rc = check_files(&f);
+  submission_client(&b->s);
+  json_decref(f.base);
+  json_decref(f.list);
+  json_decref(f.sets);
+  json_decref(f.files);
+  json_decref(f.fields);
+  return rc;
+}
+
+/* ---- jobs ---- */
+
+/* "12-part-fine": one that no other job of the batch has, whatever the files are called. */
+static void name_folder(char out[201], size_t n, const char *file, const char *set) {
+  char text[400];
+  const char *dot = strrchr(file, '.');
+  int stem = (int)(dot && dot > file ? (size_t)(dot - file) : strlen(file));
+  snprintf(text, sizeof text, "%zu%s%.*s%s%s", n, stem ? "-" : "", stem < 110 ? stem : 110, file,
+           set[0] ? "-" : "", set);
+  for (char *p = text; *p; p++)
+    if (*p == '/' || *p == '\\')
+      *p = '_';
+  path_plain_name(text, out, 201);
+}
+
+void batch_make_jobs(struct batch_request *b) {
+  size_t count = b->file_count * b->set_count, total = 0, n = 0, at = 0;
+  struct jobs_request *jobs = mem_array(count, sizeof *jobs);
+  struct record_batch_item *items = mem_array(count, sizeof *items);
+  for (size_t i = 0; i < b->file_count; i++)
+    total += b->files[i].count;
+  b->inputs = mem_array(total + 1, sizeof *b->inputs);
+  b->folders = mem_array(count, sizeof *b->folders);
+  for (size_t i = 0; i < b->file_count; i++) {
+    const struct inputs *in = &b->files[i];
+    const struct record_input *first = &b->inputs[at];
+    for (size_t k = 0; k < in->count; k++)
+      b->inputs[at++] = (struct record_input){
+          .name = in->list[k].name, .sha256 = in->list[k].sha256, .bytes = in->list[k].bytes};
+    for (size_t k = 0; k < b->set_count; k++, n++) {
+      name_folder(b->folders[n], n + 1, name_of(in), b->sets[k].name);
+      items[n] = (struct record_batch_item){name_of(in), b->sets[k].name, b->folders[n]};
+      jobs[n] = (struct jobs_request){.kind = b->s.kind,
+                                      .client = b->s.client ? b->s.client : "",
+                                      .pin = b->s.backend,
+                                      .priority = b->s.priority,
+                                      .timeout_ms = b->s.timeout_ms,
+                                      .params_json = b->sets[k].params.data,
+                                      .inputs = first,
+                                      .input_count = in->count,
+                                      .anew = b->s.anew};
+    }
+  }
+  b->batch = (struct jobs_batch){.name = b->name ? b->name : "",
+                                 .sets_json = b->sets_json,
+                                 .jobs = jobs,
+                                 .items = items,
+                                 .count = count};
+  if (!b->s.idem_key)
+    return;
+  struct sha256 *h = sha256_begin();
+  fingerprint_common(h, &b->s);
+  fingerprint_text(h, b->name);
+  fingerprint_text(h, b->sets_json);
+  for (size_t i = 0; i < b->file_count; i++)
+    fingerprint_inputs(h, &b->files[i]);
+  sha256_end(h, b->s.fingerprint);
+  b->batch.idem_key = b->s.idem_key;
+  b->batch.fingerprint = b->s.fingerprint;
+}
+
+void batch_request_free(struct batch_request *b, bool refused) {
+  struct api *a = b->s.call.api;
+  storing_abort(&b->s.storing);
+  for (size_t i = 0; i < b->file_count; i++)
+    inputs_release(a, &b->files[i], refused);
+  for (size_t i = 0; i < b->set_count; i++) {
+    free(b->sets[i].name);
+    buf_free(&b->sets[i].params);
+  }
+  free((void *)b->batch.jobs);
+  free((void *)b->batch.items);
+  free(b->inputs);
+  free(b->folders);
+  free(b->files);
+  free(b->sets);
+  free(b->sets_json);
+  free(b->name);
+  free(b->s.backend);
+  free(b->s.client);
+  free(b->s.idem_key);
+  free(b);
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * POST /api/batches
+ *
+ *   parsed, checked --> inline inputs stored, entry after entry --> jobs_submit_batch --> 202
+ *        |                        |                                       |
+ *        +-- 4xx                  +-- 4xx, 503                            +-- 409, 422, 503
+ *
+ * All jobs are accepted, or none.
+ */
+#include "api/batch_request.h"
+#include "base/mem.h"
+
+#include <stdio.h>
+
+static void on_answered(void *arg, int code, const struct jobs_answer *answer) {
+  struct batch_request *b = arg;
+  struct http_request *r = b->s.call.r;
+  struct buf body = {0};
+  char location[64];
+  if (r && code < 0) {
+    api_refuse(r, code, answer);
+  } else if (r) {
+    snprintf(location, sizeof location, "/api/batches/%s", answer->job_id);
+    http_add_header(r, "Location", location);
+    if (answer->replayed)
+      http_add_header(r, "Idempotency-Replayed", "true");
+    buf_printf(&body, "{\"batch_id\":\"%s\",\"total\":%zu,\"url\":\"%s\",\"events\":\"%s/events\"}",
+               answer->job_id, b->batch.count, location, location);
+    api_reply_json(r, 202, &body);
+  }
+  batch_request_free(b, code < 0);
+}
+
+static void store_entry(struct batch_request *b);
+
+static void on_entry_stored(void *arg, int code, const struct err *err) {
+  struct batch_request *b = arg;
+  struct http_request *r = b->s.call.r;
+  if (code < 0 && r)
+    api_refuse(r, code, &(struct jobs_answer){.text = err ? err->text : NULL});
+  if (code < 0 || !r) {
+    batch_request_free(b, true);
+    return;
+  }
+  b->at++;
+  store_entry(b);
+}
+
+/* Entries whose inputs are blobs already are passed over here, so that a thousand of them do not
+ * call each other a thousand deep. */
+static void store_entry(struct batch_request *b) {
+  for (; b->at < b->file_count; b->at++) {
+    const struct inputs *in = &b->files[b->at];
+    for (size_t i = 0; i < in->count; i++) {
+      if (in->list[i].sha256[0])
+        continue;
+      b->s.storing = (struct storing){
+          .call = &b->s.call, .inputs = &b->files[b->at], .done = on_entry_stored, .arg = b};
+      storing_start(&b->s.storing);
+      return;
+    }
+  }
+  batch_make_jobs(b);
+  jobs_submit_batch(b->s.call.api->at.jobs, &b->batch, on_answered, b);
+}
+
+void batches_post(void *ctx, struct http_request *r) {
+  struct api *a = ctx;
+  struct refusal no = {0};
+  if (a->draining) {
+    http_problem(r, 0, "draining", 10,
+                 "The server is shutting down; send the request again later.");
+    return;
+  }
+  struct batch_request *b = mem_alloc(sizeof *b);
+  call_init(&b->s.call, a, r);
+  if (batch_parse(b, &no) < 0) {
+    if (b->s.call.r)
+      http_problem(b->s.call.r, 0, no.slug ? no.slug : "bad-request", 0, "%s", no.err.text);
+    batch_request_free(b, true);
+    return;
+  }
+  store_entry(b);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+#include "api/fields.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- JSON ---- */
+
+static bool is_json_type(const char *type) {
+  size_t len = strcspn(type, "; ");
+  return (len == 16 && strncasecmp(type, "application/json", len) == 0) ||
+         (len > 5 && strncasecmp(type + len - 5, "+json", 5) == 0);
+}
+
+/* Numbers past 64 bits are JSON all the same: as reals they meet the range of their parameter. */
+static json_t *load_json(const char *text, size_t len, json_error_t *e) {
+  json_t *json = json_loadb(text, len, JSON_REJECT_DUPLICATES, e);
+  if (!json && json_error_code(e) == json_error_numeric_overflow)
+    json = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, e);
+  return json;
+}
+
+int fields_json(struct http_request *r, json_t **out, struct refusal *no) {
+  size_t len = 0;
+  const char *body = http_body(r, &len), *type = http_header(r, "Content-Type");
+  *out = NULL;
+  if (!body || len == 0)
+    return 0;
+  if (type && !is_json_type(type))
+    return refuse(no, "unsupported-media-type",
+                  "'%.80s' is not understood: send application/json or multipart/form-data.", type);
+  json_error_t e;
+  *out = load_json(body, len, &e);
+  if (!*out)
+    return refuse(no, "bad-json", "The body is not valid JSON: %.200s (line %d, column %d).",
+                  e.text, e.line, e.column);
+  return 0;
+}
+
+/* ---- forms ---- */
+
+struct form_reader {
+  json_t *fields;
+  int (*file)(void *arg, struct api_file *file);
+  void *arg;
+  struct refusal *no;
+  int rc;
+};
+
+static int take_file(struct form_reader *f, const char *field, struct api_file *file) {
+  static const char *const names[] = {"file", "files", "file[]", "image"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (strcmp(names[i], field) == 0)
+      return f->file(f->arg, file);
+  return refuse(f->no, "unknown-parameter", "The form has a file as '%.60s'; send it as 'file'.",
+                field);
+}
+
+static void on_part(void *arg, const char *field, const char *value, size_t len, void *file) {
+  struct form_reader *f = arg;
+  if (f->rc < 0)
+    return;
+  if (file) {
+    f->rc = take_file(f, field, file);
+    return;
+  }
+  json_t *text = json_stringn(value ? value : "", len);
+  if (!text) {
+    f->rc = refuse(f->no, "bad-parameter", "The field '%.60s' is no UTF-8 text.", field);
+  } else if (strcmp(field, "file") == 0) {
+    f->rc = refuse(f->no, "bad-request", "The part 'file' has no file name, so it is no file.");
+    json_decref(text);
+  } else if (json_object_get(f->fields, field)) {
+    f->rc = refuse(f->no, "bad-parameter", "The field '%.60s' is there twice.", field);
+    json_decref(text);
+  } else if (json_object_set_new(f->fields, field, text) != 0) {
+    f->rc = refuse(f->no, "bad-parameter", "The name of a field is no UTF-8 text.");
+  }
+}
+
+int fields_form(struct http_request *r, json_t **out, int (*file)(void *arg, struct api_file *file),
+                void *arg, struct refusal *no) {
+  struct form_reader f = {.fields = json_object(), .file = file, .arg = arg, .no = no};
+  http_form_each(r, on_part, &f);
+  *out = f.fields;
+  return f.rc;
+}
+
+void fields_add_as_text(json_t *to, const json_t *from) {
+  const char *key;
+  json_t *v;
+  json_object_foreach((json_t *)from, key, v) {
+    if (json_is_string(v)) {
+      json_object_set(to, key, v);
+      continue;
+    }
+    char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+    json_object_set_new(to, key, json_string(text));
+    free(text);
+  }
+}
+
+void input_take(struct input *x, struct api_file *file) {
+  memcpy(x->sha256, file->sha256, sizeof x->sha256);
+  x->bytes = file->bytes;
+  x->made_here = !file->existed;
+  x->held = file->held;
+  file->held = false;
+}

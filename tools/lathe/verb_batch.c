@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * lathe batch: many jobs handed in, followed, cancelled and brought here together.
+ */
+#include "artifacts.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "follow.h"
+#include "form.h"
+#include "progress.h"
+#include "table.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- submit ---- */
+
+/* "k=v,k=v" into an object of texts; the server knows their types. */
+static int parse_pairs(const char *text, json_t *params) {
+  char *copy = mem_dup(text), *rest = copy;
+  int code = CLI_OK;
+  for (char *pair; code == CLI_OK && (pair = strsep(&rest, ","));) {
+    char *equals = strchr(pair, '=');
+    if (!equals || equals == pair) {
+      say_error("--set takes NAME:key=value,key=value or key=value,..., not %s", text);
+      code = CLI_USAGE;
+      continue;
+    }
+    *equals = '\0';
+    json_object_set_new(params, pair, json_string(equals + 1));
+  }
+  free(copy);
+  return code;
+}
+
+/* A name is what stands before the first ':', when no '=' comes earlier. */
+static int add_set(json_t *sets, const char *text) {
+  size_t name = strcspn(text, ":=");
+  bool named = name > 0 && text[name] == ':';
+  json_t *params = json_object(), *set = json_object();
+  const char *pairs = named ? text + name + 1 : text;
+  int code = *pairs ? parse_pairs(pairs, params) : CLI_OK;
+  if (named)
+    json_object_set_new(set, "name", json_stringn(text, name));
+  json_object_set_new(set, "params", params);
+  json_array_append_new(sets, set);
+  return code;
+}
+
+static int fill_form(const struct cli *c, curl_mime *mime) {
+  const char *kind = c->operands[1], *name = option_get(c, "name");
+  json_t *sets = json_array();
+  size_t pos = 0;
+  int count = 0, code = CLI_OK;
+  for (const char *text; code == CLI_OK && (text = option_each(c, "set", &pos));)
+    code = add_set(sets, text);
+  form_add_field(mime, "kind", 4, kind);
+  if (name)
+    form_add_field(mime, "name", 4, name);
+  if (code == CLI_OK && json_array_size(sets) > 0) {
+    char *text = json_dumps(sets, JSON_COMPACT);
+    form_add_field(mime, "sets", 4, text);
+    free(text);
+  }
+  if (code == CLI_OK)
+    code = form_add_params(c, mime, kind, &count);
+  for (size_t i = 2; i < c->operand_count && code == CLI_OK; i++)
+    code = form_add_file(mime, c->operands[i]);
+  json_decref(sets);
+  return code;
+}
+
+static int wait_for(struct cli *c, const char *id);
+
+static int batch_submit(struct cli *c) {
+  curl_mime *mime = curl_mime_init(c->curl);
+  const char *key = option_get(c, "idempotency-key");
+  char *header = key ? mem_printf("Idempotency-Key: %s", key) : NULL;
+  const char *fresh = option_get(c, "no-cache") ? "Cache-Control: no-cache" : NULL;
+  struct http_answer answer = {0};
+  int code = fill_form(c, mime);
+  if (code == CLI_OK) {
+    struct http_call call = {.method = "POST",
+                             .path = "/api/batches",
+                             .mime = mime,
+                             .headers = {"Accept: application/json", fresh, header},
+                             .endless = true};
+    code = http_do(c, &call, &answer);
+    http_report(c, &answer, code);
+  }
+  const char *id = json_text(answer.json, "batch_id");
+  if (code == CLI_OK && option_get(c, "wait"))
+    code = wait_for(c, id);
+  else if (code == CLI_OK && c->json)
+    say_json(answer.json);
+  else if (code == CLI_OK)
+    printf("%s\n", id);
+  http_answer_free(&answer);
+  curl_mime_free(mime);
+  free(header);
+  return code;
+}
+
+/* ---- wait ---- */
+
+struct waiting {
+  struct progress progress;
+  int64_t total, ended, failed;
+};
+
+static int on_event(void *arg, const char *event, const char *id, const json_t *data) {
+  struct waiting *w = arg;
+  char stage[60];
+  (void)id, (void)data;
+  if (!follow_is_final(event))
+    return 0;
+  w->ended++;
+  w->failed += strcmp(event, "failed") == 0;
+  snprintf(stage, sizeof stage, "%lld of %lld%s", (long long)w->ended, (long long)w->total,
+           w->failed ? ", some failed" : "");
+  progress_update(&w->progress, stage,
+                  w->total > 0 ? 100.0 * (double)w->ended / (double)w->total : 0);
+  return 0;
+}
+
+static void say_batch_end(const json_t *batch) {
+  const json_t *counts = json_object_get(batch, "counts");
+  const char *state;
+  json_t *n;
+  fprintf(stderr, "batch %s:", json_text(batch, "status"));
+  json_object_foreach((json_t *)counts, state, n) if (json_integer_value(n) > 0)
+      fprintf(stderr, " %lld %s", (long long)json_integer_value(n), state);
+  fprintf(stderr, "\n");
+}
+
+static int wait_for(struct cli *c, const char *id) {
+  char *path = http_path(c, "/api/batches/%s?limit=0", id);
+  struct waiting w = {0};
+  json_t *batch = NULL;
+  int code = http_fetch(c, NULL, path, &batch);
+  if (code == CLI_OK) {
+    w.total = json_integer_value(json_object_get(batch, "total"));
+    json_decref(batch);
+    batch = NULL;
+    progress_begin(&w.progress, "batch", c->json);
+    code = follow_batch(c, id, on_event, &w);
+    progress_end(&w.progress);
+  }
+  if (code == CLI_OK)
+    code = http_fetch(c, NULL, path, &batch);
+  if (code == CLI_OK && c->json)
+    say_json(batch);
+  else if (code == CLI_OK)
+    say_batch_end(batch);
+  if (code == CLI_OK)
+    code = job_exit(batch);
+  if (code == CLI_INTERRUPTED && !c->json)
+    fprintf(stderr, "Interrupted; the batch goes on: lathe batch wait %s\n", id);
+  json_decref(batch);
+  free(path);
+  return code;
+}
+
+static int batch_wait(struct cli *c) {
+  return wait_for(c, c->operands[1]);
+}
+
+/* ---- show, list ---- */
+
+static void put_row(struct table *t, const json_t *job) {
+  char seconds[SAY_SIZE];
+  double took = json_real_of(job, "seconds");
+  table_putf(t, "%lld", (long long)json_integer_value(json_object_get(job, "n")));
+  table_put(t, json_text(job, "job_id"));
+  table_put(t, json_text(job, "file"));
+  table_put(t, json_text(job, "set"));
+  table_put(t, json_text(job, "status"));
+  table_put(t, json_is_true(json_object_get(job, "cached")) ? "cached"
+               : took > 0                                   ? say_seconds(took, seconds)
+                                                            : "");
+  table_put(t, json_text(json_object_get(job, "error"), "detail"));
+}
+
+/* Page after page, so that a batch of any size is shown. */
+static int fetch_whole(struct cli *c, const char *id, json_t **out) {
+  json_t *all = NULL;
+  int64_t after = 0;
+  int code;
+  do {
+    char *path = http_path(c, "/api/batches/%s", id), *page_path;
+    page_path = mem_printf("%s?after=%lld", path, (long long)after);
+    json_t *page = NULL;
+    code = http_fetch(c, NULL, page_path, &page);
+    free(path);
+    free(page_path);
+    after = code == CLI_OK ? json_integer_value(json_object_get(page, "next")) : 0;
+    if (all && code == CLI_OK)
+      json_array_extend(json_object_get(all, "jobs"), json_object_get(page, "jobs"));
+    if (all || code != CLI_OK)
+      json_decref(page);
+    else
+      all = page;
+  } while (code == CLI_OK && after > 0);
+  json_object_del(all, "next");
+  *out = all;
+  return code;
+}
+
+static int batch_show(struct cli *c) {
+  json_t *batch = NULL;
+  int code = fetch_whole(c, c->operands[1], &batch);
+  if (code == CLI_OK && c->json) {
+    say_json(batch);
+  } else if (code == CLI_OK) {
+    struct table t = {0};
+    size_t i;
+    json_t *job;
+    printf("%s  %s  %s  %s  %.0f%%\n", json_text(batch, "batch_id"), json_text(batch, "kind"),
+           json_text(batch, "name"), json_text(batch, "status"),
+           json_real_of(json_object_get(batch, "progress"), "percent"));
+    table_begin(&t, ">N|JOB|FILE|SET|STATUS|TIME|ERROR");
+    json_array_foreach(json_object_get(batch, "jobs"), i, job) put_row(&t, job);
+    table_print(&t, 0);
+  }
+  json_decref(batch);
+  return code;
+}
+
+static int batch_list(struct cli *c) {
+  json_t *page = NULL, *batch;
+  size_t i;
+  int code = http_fetch(c, NULL, "/api/batches?limit=100", &page);
+  if (code == CLI_OK && c->json) {
+    say_json(json_object_get(page, "batches"));
+  } else if (code == CLI_OK) {
+    struct table t = {0};
+    char age[SAY_SIZE];
+    table_begin(&t, "BATCH|KIND|NAME|STATUS|>JOBS|>DONE|>AGE");
+    json_array_foreach(json_object_get(page, "batches"), i, batch) {
+      table_put(&t, json_text(batch, "batch_id"));
+      table_put(&t, json_text(batch, "kind"));
+      table_put(&t, json_text(batch, "name"));
+      table_put(&t, json_text(batch, "status"));
+      table_putf(&t, "%lld", (long long)json_integer_value(json_object_get(batch, "total")));
+      table_putf(&t, "%.0f%%", json_real_of(json_object_get(batch, "progress"), "percent"));
+      table_put(
+          &t, say_seconds((double)clock_wall_us() / 1e6 - json_real_of(batch, "created_at"), age));
+    }
+    table_print(&t, 0);
+  }
+  json_decref(page);
+  return code;
+}
+
+/* ---- cancel, delete, get ---- */
+
+static int batch_cancel(struct cli *c) {
+  char *path = http_path(c, "/api/batches/%s/cancel", c->operands[1]);
+  json_t *batch = NULL;
+  int code = http_fetch(c, "POST", path, &batch);
+  if (code == CLI_OK && c->json)
+    say_json(batch);
+  json_decref(batch);
+  free(path);
+  return code;
+}
+
+static int batch_delete(struct cli *c) {
+  char *path = http_path(c, "/api/batches/%s", c->operands[1]);
+  json_t *nothing = NULL;
+  int code = http_fetch(c, "DELETE", path, &nothing);
+  json_decref(nothing);
+  free(path);
+  return code;
+}
+
+static bool ends_with(const char *text, const char *end) {
+  size_t a = strlen(text), b = strlen(end);
+  return a >= b && strcmp(text + a - b, end) == 0;
+}
+
+/* The format is that of the file's ending. */
+static int batch_get(struct cli *c) {
+  static const char *const endings[][2] = {
+      {".tar.gz", "tar.gz"}, {".tgz", "tar.gz"}, {".tar", "tar"}};
+  const char *out = option_get(c, "output"), *format = "zip";
+  char *file = out ? mem_dup(out) : mem_printf("batch-%s.zip", c->operands[1]);
+  for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+    if (ends_with(file, endings[i][0])) {
+      format = endings[i][1];
+      break;
+    }
+  char *path = http_path(c, "/api/batches/%s/archive", c->operands[1]);
+  char *url = mem_printf("%s?format=%s", path, format);
+  json_t *artifact = json_pack("{s:s, s:s}", "name", file, "url", url);
+  int code = artifact_get(c, artifact, file);
+  if (code == CLI_OK && strcmp(file, "-") != 0)
+    fprintf(stderr, "%s\n", file);
+  json_decref(artifact);
+  free(url);
+  free(path);
+  free(file);
+  return code;
+}
+
+/* ---- the verb ---- */
+
+int verb_batch(struct cli *c) {
+  static const struct {
+    const char *word;
+    size_t min, max; /* operands behind the word */
+    int (*run)(struct cli *c);
+  } acts[] = {
+      {"submit", 1, (size_t)-1, batch_submit},
+      {"list", 0, 0, batch_list},
+      {"show", 1, 1, batch_show},
+      {"wait", 1, 1, batch_wait},
+      {"cancel", 1, 1, batch_cancel},
+      {"get", 1, 1, batch_get},
+      {"delete", 1, 1, batch_delete},
+  };
+  for (size_t i = 0; i < sizeof acts / sizeof *acts; i++) {
+    if (strcmp(acts[i].word, c->operands[0]) != 0)
+      continue;
+    size_t n = c->operand_count - 1;
+    if (n >= acts[i].min && n <= acts[i].max)
+      return acts[i].run(c);
+    say_error("lathe batch %s takes %s; see lathe help batch", acts[i].word,
+              acts[i].max == 1   ? "the id of one batch"
+              : acts[i].max == 0 ? "nothing more"
+                                 : "a kind and files");
+    return CLI_USAGE;
+  }
+  say_error("there is no lathe batch %s; see lathe help batch", c->operands[0]);
+  return CLI_USAGE;
+}
