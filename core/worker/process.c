@@ -402,7 +402,8 @@ static bool lock_in(struct resident *r) {
 }
 
 int serve_process(struct host *h) {
-  struct resident r = {
+  static struct resident r; /* the watch thread outlives this function: destroy() comes after it */
+  r = (struct resident){
       .host = h,
       .folder.fd = -1,
       .log_fd = serve_redirect_output(h),

@@ -160,8 +160,10 @@ void check_config(struct tool *t) {
   if (!sim_load(t, HOST_OF_TODAY))
     return;
   const struct lathe_option *const *options = sim_plugin()->options;
+  int kinds = t->facts->kind_count; /* what it declares with other options is no kind of ours */
   if (!options || !options[0])
     skip(t, "the plugin has no options");
   for (; options && *options; options++)
     try_option(t, *options, s);
+  t->facts->kind_count = kinds;
 }
