@@ -35,6 +35,8 @@ install(FILES plugin-sdk/plugin.map DESTINATION ${LATHE_SHARE_DIR} COMPONENT dev
 file(GLOB guides CONFIGURE_DEPENDS docs/plugin*.md docs/plugin*.svg docs/exec.md)
 install(FILES ${guides} DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT dev)
 install(FILES plugin-sdk/kinds/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME kinds.md COMPONENT dev)
+install(DIRECTORY plugin-sdk/examples/exec DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT dev
+        USE_SOURCE_PERMISSIONS)
 install(FILES plugins/echo/echo.c DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT dev)
 if(TARGET lathe-plugin-check)
   install(TARGETS lathe-plugin-check RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT dev)

@@ -1,24 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""A lathe backend in Python: what a command of the plugin `exec` needs (docs/exec.md).
+"""A lathe backend in Python (3.9 or later, no other module): a command of the plugin `exec`; see docs/exec.md.
 
     import lathe_plugin          # first: from here on print() is the job's log
-
     plugin = lathe_plugin.Plugin("thumbs", "1.0")
     plugin.option("quality", "int", default=80, min=1, max=100, help="Of the JPEG.")
-
     @plugin.warm
     def load(options): ...       # once, before the backend counts as ready
-
     @plugin.kind("thumbnail")
     def thumbnail(job):
         job.progress(50, "scale")
-        ...
         job.artifact("small.jpg", media_type="image/jpeg")
         return {"width": 128}
-
     plugin.run()
-
-Standard library only; Python 3.9 or later."""
+"""
 import ctypes
 import errno
 import json
@@ -31,57 +25,51 @@ import time
 import traceback
 
 PROTOCOL, LINE_MOST = 1, 1 << 20
-_pipes = None
 
 
 class Failure(Exception):
-    """How a job fails: raise one of the classes below.  Any other exception counts as Permanent, with its
-    traceback in the log."""
+    """How a job fails; any other exception counts as Permanent, with its traceback in the log."""
     word = "permanent"
-
     def __init__(self, message, retry_after_s=None):
         super().__init__(message)
         self.retry_after_s = retry_after_s
 
-
-class BadInput(Failure):  # the job is wrong, here and elsewhere; say where
+class BadInput(Failure):
+    """The job is wrong, here and elsewhere; say where."""
     word = "bad_input"
 
-
-class Retry(Failure):  # it may work later, or on another backend
+class Retry(Failure):
+    """It may work later, or on another backend."""
     word = "retry"
 
-
-class RateLimit(Failure):  # too many requests somewhere; until when: retry_after_s
+class RateLimit(Failure):
+    """Too many requests somewhere; retry_after_s says until when."""
     word = "rate_limit"
 
+class Permanent(Failure):
+    """It will not work here; another backend may do it."""
 
-class Permanent(Failure):  # it will not work here; another backend may do it
-    word = "permanent"
-
-
-class Auth(Failure):  # a person must mend a credential
+class Auth(Failure):
+    """A person must mend a credential."""
     word = "auth"
 
-
-class Cancelled(Failure):  # when job.cancelled was seen to be true
+class Cancelled(Failure):
+    """When job.cancelled was seen to be true."""
     word = "cancelled"
 
 
 def _take_pipes():
     """Keeps stdin and stdout for the protocol; what the program prints goes to stderr, the job's log."""
-    global _pipes
-    _pipes = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
+    pipes = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
+    with open(os.devnull, "rb") as null:
+        os.dup2(null.fileno(), 0)
     os.dup2(2, 1)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True, errors="backslashreplace")
+    return pipes
 
 
-if os.environ.pop("LATHE_EXEC", None):
-    _take_pipes()
+_pipes = _take_pipes() if os.environ.pop("LATHE_EXEC", None) else None
 
 
 class Job:
@@ -95,8 +83,7 @@ class Job:
         self.cancelled = False
 
     @property
-    def input(self):
-        """The path of the first input."""
+    def input(self):  # the path of the first one
         return self.inputs[0]["path"]
 
     @property

@@ -45,13 +45,13 @@ struct exec {
   int pidfd, in, out, err;
   bool dead, pings;                   /* pings: it said that it answers them at any time */
   struct rlimit limits[RLIM_NLIMITS]; /* what it has */
-  char *name, *version;               /* of its hello */
+  json_t *kinds;                      /* that it serves; NULL before its hello */
 
   /* Lines.  Of the thread that runs a job, else of the watch thread under the lock. */
   struct piece sending, reading;
-  size_t taken; /* of `reading`: the line handed out last */
-  bool ended;   /* its stdout is at its end */
-  char fault[600];
+  size_t taken;    /* of `reading`: the line handed out last */
+  bool ended;      /* its stdout is at its end */
+  char fault[900]; /* why it failed; room for all that process_fault() says */
 
   /* the watch thread */
   pthread_t thread;
@@ -116,6 +116,7 @@ void watch_last_lines(struct exec *x, char *out, size_t size);
 /* Starts the command and leads it to `ready`.  `kinds`: gives its kinds to the host.  Returns a
  * result; the reason is in x->fault. */
 int32_t start_command(struct exec *x, const struct lathe_kinds *kinds);
+bool start_does_kind(const json_t *kinds, const char *kind);
 
 /* ---- options.c ---- */
 /* What the admin set, by the command's own declaration; NULL with the reason in x->fault. */

@@ -31,7 +31,7 @@ static json_t *deadline_of(const struct lathe_request *r) {
   if (!r->deadline_ms)
     return json_null();
   clock_gettime(CLOCK_REALTIME, &t);
-  double now = (double)t.tv_sec + (double)(t.tv_nsec / 1000000) / 1000;
+  double now = (double)t.tv_sec + (double)t.tv_nsec / 1e9;
   return json_real(now + (double)(r->deadline_ms - exec_now_ms()) / 1000);
 }
 
@@ -239,6 +239,12 @@ static void converse(struct talk *t) {
 
 int32_t job_run(struct exec *x, struct lathe_job *job, const struct lathe_request *r) {
   struct talk t = {.x = x, .job = job, .r = r};
+  if (!start_does_kind(x->kinds, r->kind)) {
+    char text[250];
+    snprintf(text, sizeof text, "the command \"%s\" does not do the kind %.64s", x->label, r->kind);
+    x->host->error(job, text);
+    return LATHE_PERMANENT;
+  }
   json_t *message = job_message(r);
   if (!message) {
     x->host->error(job, "the job's specification is no JSON that can be passed on");

@@ -14,6 +14,7 @@ static void release(struct exec *x) {
   process_kill(x);
   watch_end(x);
   free(x->python_path);
+  json_decref(x->kinds);
   words_free(x->argv);
   words_free(x->environment);
   words_free(x->wanted_kinds);
@@ -152,33 +153,29 @@ static void destroy(void *self) {
   release(x);
 }
 
-#define OPTION(id, kind, name, standard, words)                                                    \
-  static const struct lathe_option id = {                                                          \
-      .struct_size = sizeof id, .type = kind, .key = name, .fallback = standard, .help = words}
 #define QUOTING                                                                                    \
   "Blanks part words, '...' and \"...\" hold them together, \\ takes the next character as it is."
 
-OPTION(
-    o_command, LATHE_STRING, "command", NULL,
-    "The program and its arguments; the program is an absolute path, or found in PATH. " QUOTING);
-OPTION(o_directory, LATHE_PATH, "directory", "",
-       "Folder in which the command starts; not set: lathed's.");
-OPTION(o_environment, LATHE_STRING, "environment", "",
-       "Words NAME=value, added to the command's environment. Quoted as in `command`.");
-OPTION(o_kinds, LATHE_STRING, "kinds", "",
-       "Kinds to serve, of those that the command offers; not set: all.");
-OPTION(o_options, LATHE_STRING, "options", "",
-       "Words name=value for the command, which says what it accepts. Quoted as in `command`.");
-OPTION(
-    o_start, LATHE_MILLIS, "start_timeout", "25s",
-    "How long the command may take until it is ready; keep it below the backend's ready_timeout.");
-OPTION(o_ping, LATHE_MILLIS, "ping_timeout", "30s",
-       "A command that said that it answers pings, and is silent for so long during a job, is "
-       "replaced; 0: "
-       "never.");
+static const struct lathe_option table[] = {
+    {sizeof *table, LATHE_STRING, "command", NULL, NULL,
+     "The program and its arguments; the program is an absolute path, or found in PATH. " QUOTING},
+    {sizeof *table, LATHE_PATH, "directory", "", NULL,
+     "Folder in which the command starts; not set: lathed's."},
+    {sizeof *table, LATHE_STRING, "environment", "", NULL,
+     "Words NAME=value, added to the command's environment. Quoted as in `command`."},
+    {sizeof *table, LATHE_STRING, "kinds", "", NULL,
+     "Kinds to serve, of those that the command offers; not set: all."},
+    {sizeof *table, LATHE_STRING, "options", "", NULL,
+     "Words name=value for the command, which says what it accepts. Quoted as in `command`."},
+    {sizeof *table, LATHE_MILLIS, "start_timeout", "25s", "1..",
+     "How long the command may take until it is ready; keep it below the backend's ready_timeout."},
+    {sizeof *table, LATHE_MILLIS, "ping_timeout", "30s", "0..",
+     "A command that said that it answers pings, and is silent for so long during a job, is "
+     "replaced; 0: never."},
+};
 
-static const struct lathe_option *const options[] = {
-    &o_command, &o_directory, &o_environment, &o_kinds, &o_options, &o_start, &o_ping, NULL};
+static const struct lathe_option *const options[] = {&table[0], &table[1], &table[2], &table[3],
+                                                     &table[4], &table[5], &table[6], NULL};
 static const struct lathe_plugin plugin = {
     LATHE_PLUGIN_INIT,
     .name = "exec",

@@ -70,11 +70,12 @@ static json_t *expect(struct exec *x, const char *type, int64_t end_ms, int32_t 
 
 /* ---- kinds ---- */
 
-static bool does(const json_t *kinds, const char *kind) {
-  size_t i;
-  json_t *one;
-  json_array_foreach(kinds, i, one) if (json_is_string(one) &&
-                                        strcmp(json_string_value(one), kind) == 0) return true;
+bool start_does_kind(const json_t *kinds, const char *kind) {
+  for (size_t i = 0; i < json_array_size(kinds); i++) {
+    const char *one = json_string_value(json_array_get(kinds, i));
+    if (one && strcmp(one, kind) == 0)
+      return true;
+  }
   return false;
 }
 
@@ -90,8 +91,10 @@ static bool take_kinds(struct exec *x, const json_t *hello, const struct lathe_k
   const json_t *offered = json_object_get(hello, "kinds");
   size_t i;
   json_t *one;
+  json_decref(x->kinds);
+  x->kinds = json_array();
   for (char **w = x->wanted_kinds; *w; w++) {
-    if (!does(offered, *w)) {
+    if (!start_does_kind(offered, *w)) {
       snprintf(x->fault, sizeof x->fault, "does not do the kind \"%.64s\" that `kinds` asks for",
                *w);
       return false;
@@ -107,6 +110,7 @@ static bool take_kinds(struct exec *x, const json_t *hello, const struct lathe_k
                kind ? kind : "");
       return false;
     }
+    json_array_append(x->kinds, one);
   }
   if (json_array_size(offered) == 0)
     snprintf(x->fault, sizeof x->fault, "names no kind in its hello");

@@ -38,6 +38,7 @@ jobs_max = 0
 plugin = echo
 workers = {workers}
 """
+EXEC_ONLY = ECHO_ONLY.replace("plugin = echo", "plugin = exec\ncommand = {python} {here}/noop.py")
 DEFAULT = """
 [server]
 listen = 127.0.0.1:0
@@ -222,6 +223,23 @@ def end_to_end(b):
             peer = statistics.median(r["per_second"] for r in peers[connections])
             beside = f"beanstalkd -f 0 put-reserve-delete {peer:,.0f}/s"
         b.row(f"no-op jobs end to end, {connections} connections", f"{rate:,.0f}", "/s", goal, beside)
+
+
+def exec_noop(b):
+    """A no-op in Python behind the plugin exec, beside echo, which is a C plugin."""
+    results = {}
+    for _ in range(b.rounds):
+        for name, config in (("echo", ECHO_ONLY), ("exec", EXEC_ONLY)):
+            with b.folder() as folder, b.daemon(folder, config, workers=2, python=sys.executable, here=HERE) as d:
+                d.ready()
+                b.load("wait", d.port, 1, 0.5)
+                for connections in (1, 64):
+                    results.setdefault((name, connections), []).append(b.load("wait", d.port, connections))
+    p50 = {name: statistics.median(r["p50_us"] for r in results[name, 1]) / 1000 for name in ("echo", "exec")}
+    b.row("no-op job in Python (exec) alone, p50", f"{p50['exec']:.2f}", "ms", "", f"echo {p50['echo']:.2f} ms")
+    rate = {name: statistics.median(r["per_second"] for r in results[name, 64]) for name in ("echo", "exec")}
+    b.row("no-op jobs in Python (exec), 2 processes, 64 connections", f"{rate['exec']:,.0f}", "/s", "",
+          f"echo {rate['echo']:,.0f}/s")
 
 
 def sample_files():
@@ -451,7 +469,7 @@ def million(b):
             b.row("a page of 50 jobs, a million in the store", f"{statistics.median(pages):.1f}", "ms")
 
 
-PARTS = [("submits", submits), ("end_to_end", end_to_end), ("preview", preview_first),
+PARTS = [("submits", submits), ("end_to_end", end_to_end), ("exec", exec_noop), ("preview", preview_first),
          ("overhead", overhead), ("cached", cached), ("cancel", cancel), ("growth", growth), ("idle", idle),
          ("million", million)]
 

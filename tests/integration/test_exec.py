@@ -3,10 +3,11 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 
 import pytest
-from daemon import ECHO, REPO, SANITIZED, children_of, is_alive, merged, wait_until
+from daemon import BUILD, ECHO, REPO, SANITIZED, children_of, is_alive, merged, wait_until
 
 FIXTURES = os.path.join(REPO, "tests", "fixtures", "exec")
 QUICK = {"limits": {"backoff_base": "10ms", "backoff_max": "50ms"}}
@@ -17,7 +18,8 @@ def kind(name, **params):
             "inputs": {"min": 0, "max": 4, "formats": []},
             "params": [{"name": key, "type": "string", "default": value, "help": "For the test."}
                        for key, value in params.items()],
-            "artifacts": [{"name": "*", "media_type": "application/octet-stream", "optional": True}],
+            "artifacts": [{"name": "*", "media_type": "application/octet-stream", "optional": True},
+                          {"name": "result.json", "media_type": "application/json", "optional": True}],
             "stages": [], "resources": {"memory": "1M", "threads": 0}, "limits": {"attempts": 2, "timeout": "60s"}}
 
 
@@ -424,3 +426,102 @@ def test_floods_are_taken(make):
     assert job["status"] == "completed", job
     assert "bad \ufffd byte, no end of line" in log_of(client, job) or "the log is cut here" in log_of(client, job)
     assert log_of(client, act(client, "ok")) == ""
+
+
+# ---- the examples ----
+
+EXAMPLES = os.path.join(REPO, "plugin-sdk", "examples", "exec")
+
+
+def python_with_gmsh():
+    for python in (sys.executable, "/usr/bin/python3"):
+        if subprocess.run([python, "-c", "import gmsh"], capture_output=True, check=False).returncode == 0:
+            return python
+    return None
+
+
+def example(name, line, **options):
+    return {"server": {"kinds_path": os.path.join(EXAMPLES, "kinds")},
+            f"backend {name}": {"plugin": "exec", "workers": 1, "command": line, **options}}
+
+
+def form(client, what, name, data, **fields):
+    return client.wait(client.form(f"/api/jobs/{what}", [("file", name, data)], fields).expect(202).json["job_id"])
+
+
+def test_the_example_in_sh(make_daemon):
+    client = make_daemon(example("words", os.path.join(EXAMPLES, "wordcount.sh"))).client()
+    for text in (b"one two three\n", b" ", b'"type":"stop" \\ "id":"x"'):
+        job = form(client, "wordcount", "a 'b' text.txt", text)
+        assert job["status"] == "completed", job
+        assert job["result"] == {"words": len(text.split())}
+    assert "counted 3 words" in log_of(client, client.all_jobs()[-1])
+    assert told(client, "words")["restarts"] == 0
+
+
+def test_the_documentation_shows_the_example(make_daemon):
+    with open(os.path.join(REPO, "docs", "exec.md"), encoding="utf-8") as file:
+        text = file.read()
+    with open(os.path.join(EXAMPLES, "wordcount.sh"), encoding="utf-8") as file:
+        assert file.read() in text, "docs/exec.md shows another wordcount.sh"
+
+
+def test_the_example_with_gmsh(make_daemon):
+    python = python_with_gmsh()
+    if not python:
+        pytest.skip("no Python has the module gmsh; on Debian: apt install python3-gmsh")
+    line = f"{python} {os.path.join(EXAMPLES, 'gmsh_backend.py')}"
+    client = make_daemon(example("gmsh", line)).client()
+    with open(os.path.join(REPO, "tests", "fixtures", "cad", "block.step"), "rb") as file:
+        block = file.read()
+    job = form(client, "mesh-python", "block.step", block)
+    assert job["status"] == "completed", job
+    assert job["result"]["tetrahedra"] > 100 and job["result"]["nodes"] > 50
+    assert client.artifact(job["job_id"], "mesh.msh").text.startswith("$MeshFormat")
+    assert "tetrahedra" in log_of(client, job) and "Info" in log_of(client, job)
+    coarse = form(client, "mesh-python", "block.step", block, max_size_mm="1000")
+    assert coarse["result"]["tetrahedra"] < job["result"]["tetrahedra"]
+    assert "Info    : Reading" not in log_of(client, client.run("echo"))
+    job = form(client, "mesh-python", "bad.step", b"nonsense")
+    assert job["error"]["type"] == "/problems/job-bad-input", job["error"]
+    assert "bad.step: it" in job["error"]["detail"], job["error"]
+    assert told(client, "gmsh")["restarts"] == 0
+
+
+def test_the_worker_daemon_of_the_older_service_moves_over(make_daemon):
+    client = make_daemon(merged(QUICK, example("old", " ".join(
+        [sys.executable, os.path.join(EXAMPLES, "original_backend.py"), sys.executable, "-u",
+         os.path.join(FIXTURES, "original.py")])))).client()
+    job = form(client, "mesh-original", "part.step", b"x")
+    assert job["status"] == "completed", job
+    assert job["result"]["total_elements"] == 7
+    assert client.artifact(job["job_id"], "part.msh").text == "$MeshFormat\n"
+    assert "Info    : meshing" in log_of(client, job)
+    job = form(client, "mesh-original", "part.step", b"x", quality_params='{"fail": 1}')
+    assert job["error"]["detail"] == "exhausted all strategies", job["error"]
+    job = form(client, "mesh-original", "part.step", b"x", quality_params='{"die": 1}')
+    assert "segmentation fault, or so | the worker daemon ended with 1" in job["error"]["detail"], job["error"]
+    assert form(client, "mesh-original", "part.step", b"x")["status"] == "completed"
+
+
+# ---- the conformance suite ----
+
+def check(*words):
+    run = subprocess.run([os.path.join(BUILD, "bin", "lathe-plugin-check"), *words], capture_output=True, text=True,
+                         check=False, timeout=300)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return [line.split()[1] for line in run.stdout.splitlines() if line.startswith("skip")]
+
+
+def test_it_passes_lathe_plugin_check(tmp_path):
+    plugin = os.path.join(BUILD, "plugins", "exec.so")
+    with open(os.path.join(EXAMPLES, "wordcount.sh"), encoding="utf-8") as file:
+        script = file.read()
+    # What the check tries with another value of `kinds` must not count: nothing declares this kind.
+    two = tmp_path / "two.sh"
+    two.write_text(script.replace('["wordcount"]', '["wordcount","undeclared"]'))
+    skipped = check("--kinds", os.path.join(EXAMPLES, "kinds"), plugin, f"command=sh {two}", "kinds=wordcount")
+    assert skipped in (["resume"], ["cancel", "resume"])  # its jobs may be too short to be cancelled
+    (tmp_path / "turn.json").write_text(json.dumps(kind("turn", act="step", note="")))
+    assert check("--kinds", str(tmp_path), "--only", "cancel", "--only", "progress", "--only", "leaks", plugin,
+                 f"command={command('polite.py')}", "kinds=turn") == []
