@@ -33,6 +33,7 @@ struct place { /* a backend's name, for ever, and what is reserved on it */
   int64_t memory, threads;                  /* reserved */
   const struct jobs_backend_budget *budget; /* NULL: none */
   struct list away;                         /* jobs that it has, though it is not there now */
+  bool said_away;
   struct meter *meters;
   struct place *next;
 };

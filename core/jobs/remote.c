@@ -79,19 +79,38 @@ static int64_t expires_us(const struct job *job) {
   return wall_ms == 0 ? INT64_MAX : end > least ? end : least;
 }
 
+/* Why the backend of jobs that are away is not there. */
+static const char *absence(const struct jobs *j, const struct place *p) {
+  const struct backend *b = j->workers ? workers_find(j->workers, p->name) : NULL;
+  const char *why = "it is not in the configuration";
+  if (b && backend_state(b) == BACKEND_READY)
+    why = "it is no remote backend any more";
+  else if (b && backend_message(b))
+    why = backend_message(b);
+  return why;
+}
+
 static void expire(struct job *job) {
-  struct jobs *j = job->j;
-  const char *name = job->place->name, *why = NULL;
-  const struct backend *b = j->workers ? workers_find(j->workers, name) : NULL;
   char text[1600];
-  if (b)
-    why = backend_state(b) == BACKEND_READY ? "it is no remote backend any more"
-                                            : backend_message(b);
   snprintf(text, sizeof text,
            "the backend that has the job could not be asked until the job's time was over: %s; "
            "bring it back and retry the job, which then goes on where it was",
-           why ? why : "it is not in the configuration");
+           absence(job->j, job->place));
   end_result(job, &(struct step_result){.class = STEP_TIMEOUT, .message = text, .open = true});
+}
+
+/* Once for each absence. */
+static void say_away(const struct jobs *j, struct place *p) {
+  int64_t n = 0;
+  if (p->said_away)
+    return;
+  list_for_each(it, &p->away) n++;
+  p->said_away = true;
+  log_warn(
+      "jobs.away",
+      "backend %s has %lld jobs and cannot be asked for them: %s; they wait for it until their "
+      "time is over",
+      p->name, (long long)n, absence(j, p));
 }
 
 static void on_look(uv_timer_t *t) {
@@ -104,7 +123,10 @@ static void on_look(uv_timer_t *t) {
       if (expires_us(job) <= now && !j->draining)
         expire(job);
     }
-    any |= !list_empty(&p->away);
+    if (list_empty(&p->away))
+      continue;
+    any = true;
+    say_away(j, p);
   }
   if (!any)
     uv_timer_stop(t);
@@ -145,6 +167,7 @@ void remote_resume(struct jobs *j) {
     if (!b || backend_state(b) != BACKEND_READY || !backend_is_remote(b))
       continue;
     int64_t n = 0;
+    p->said_away = false;
     for (struct list *it; (it = list_pop_front(&p->away)); n++) {
       struct job *job = container_of(it, struct job, link);
       run_hand_over(job, b);
