@@ -38,11 +38,10 @@ const struct attempt *remote_open(const struct job *job) {
 }
 
 void remote_attempt(struct job *job, struct attempt *a, const struct backend *b) {
-  const struct attempt *before = a > job->attempts ? a - 1 : NULL;
   job->remote = backend_is_remote(b);
-  job->resumed = job->remote && before && before->open;
+  job->resumed = job->remote && a > job->attempts && a[-1].open;
   if (job->remote)
-    a->ref = mem_dup(job->resumed ? before->ref : "");
+    a->ref = mem_dup(job->resumed ? a[-1].ref : "");
 }
 
 enum step_go remote_go(const struct job *job) {
