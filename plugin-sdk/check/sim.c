@@ -214,6 +214,11 @@ static void *guarded(size_t size) {
   return p + room - size;
 }
 
+void sim_unshaped(const void *shaped) {
+  size_t page = (size_t)sysconf(_SC_PAGESIZE);
+  munmap((void *)((uintptr_t)shaped / page * page), 2 * page); /* all of them are below a page */
+}
+
 void *sim_shaped(enum host_shape shape, const void *from, size_t size, size_t size_1_0) {
   enum { NEWS = 512, NONSENSE = 0xa5 };
   size_t says = shape == HOST_OLD ? size_1_0 : shape == HOST_NEWER ? size + NEWS : size;

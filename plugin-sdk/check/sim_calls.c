@@ -113,6 +113,7 @@ void sim_run_here(struct tool *t, const struct example *e, struct record *record
   job->thread = gettid();
   entering(t, "run() of %s", e->kind);
   record->result = the_sim.plugin.d.run(the_sim.self, job, r);
+  sim_unshaped(r);
   record->took_ms = now_ms() - start;
   record->returned = true;
   job->over = true;
@@ -178,8 +179,9 @@ void sim_step(struct tool *t, enum remote_step step, const struct example *e,
   if (ref)
     memcpy(ref, record->ref, record->ref_len);
   entering(t, "%s() of %s", step_words[step], e->kind);
-  record->result = calls[step](the_sim.self, job, request_for(e, job->workdir != NULL), ref,
-                               begins ? 0 : record->ref_len);
+  const struct lathe_request *r = request_for(e, job->workdir != NULL);
+  record->result = calls[step](the_sim.self, job, r, ref, begins ? 0 : record->ref_len);
+  sim_unshaped(r);
   record->returned = true;
   job->over = true;
   free(ref);

@@ -26,5 +26,7 @@ extern struct sim the_sim;
 const struct lathe_host *sim_table(enum host_shape shape);
 /* A copy of a structure in that shape: an older one ends where reading it faults. */
 void *sim_shaped(enum host_shape shape, const void *from, size_t size, size_t size_1_0);
+/* Gives its memory back; without that, leaks would find ours. */
+void sim_unshaped(const void *shaped);
 
 #endif
