@@ -201,7 +201,7 @@ int32_t poll(void *data, lathe_job *job, const lathe_request *, const void *ref,
     case Remote::State::running:
       self.host->progress(job, 500, "there");
     }
-    self.host->retry_after(job, 200);
+    self.host->retry_after(job, 50);
     return LATHE_PENDING;
   });
 }

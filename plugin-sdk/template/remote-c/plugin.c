@@ -28,7 +28,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PATH_SIZE = 4200, POLL_MS = 200 };
+enum { PATH_SIZE = 4200, POLL_MS = 50 };
 
 struct self { /* strings of the host, which live as long as the process */
   const struct lathe_host *host;
