@@ -9,7 +9,7 @@ from daemon import BUILD, Daemon, clean_env
 
 def run(*command, cwd=None, env=None, code=0, **more):
     """Runs it to its end; its exit code must be `code`.  Returns what it printed on both streams."""
-    done = subprocess.run([str(c) for c in command], cwd=cwd, env=clean_env(env), text=True, timeout=300, check=False,
+    done = subprocess.run([str(c) for c in command], cwd=cwd, env=clean_env(env), text=True, timeout=120, check=False,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, **more)
     assert done.returncode == code, f"{command} in {cwd}: exit code {done.returncode}\n{done.stdout}"
     return done.stdout

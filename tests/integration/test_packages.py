@@ -28,9 +28,11 @@ NAMES = ["lathe", "lathe-dev"] + ["lathe-plugin-gmsh"] * GMSH
 
 @pytest.fixture(scope="module")
 def debs(tmp_path_factory):
-    """name -> path of the package."""
-    folder = tmp_path_factory.mktemp("debs")
-    run("cpack", "-B", folder, cwd=BUILD)
+    """name -> path of the package; made once for all files of tests."""
+    folder = tmp_path_factory.getbasetemp() / "debs"
+    if not folder.exists():
+        folder.mkdir()
+        run("cpack", "-B", folder, cwd=BUILD)
     found = {os.path.basename(path).split("_")[0]: path for path in glob.glob(f"{folder}/*.deb")}
     assert sorted(found) == sorted(NAMES)
     return found
