@@ -41,6 +41,7 @@ struct facts { /* shared memory; filled in by the checks `descriptor` and `creat
   char name[NAME_SIZE], version[NAME_SIZE];
   char kinds[KINDS_MAX][NAME_SIZE];
   int kind_count;
+  bool kinds_known; /* create() with the options given has declared what it declares */
   int64_t create_ms;
 };
 

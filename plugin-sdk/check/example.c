@@ -223,6 +223,8 @@ static bool is_declared(const struct example *e, const json_t *artifact, const c
 static void check_given(struct tool *t, const struct example *e, const json_t *declared,
                         const struct given_artifact *g) {
   const json_t *found = NULL;
+  if (strcmp(g->name, "result.json") == 0) /* the job's result, whatever its kind */
+    return;
   for (size_t i = 0; !found && i < json_array_size(declared); i++)
     if (is_declared(e, json_array_get(declared, i), g->name))
       found = json_array_get(declared, i);

@@ -95,7 +95,8 @@ static void run_in_process(struct tool *t, const struct check *c) {
       fail(t, "%s%s did not end within %lld s", *where ? "" : "the check", where,
            (long long)(t->limit_ms / 1000));
     else
-      fail(t, "the plugin %s%s%s", ending_text(&e), *where ? " in " : "", where);
+      fail(t, "%s %s%s%s", *where ? "the plugin" : "the check's own process", ending_text(&e),
+           *where ? " in " : "", where);
   }
   if (has_failed(t) && fd >= 0)
     add_output(t, fd);
@@ -164,8 +165,8 @@ static int run_all(struct tool *t, const struct wishes *w) {
 }
 
 int main(int argc, char **argv) {
-  struct tool t = {0};
-  struct wishes w = {0};
+  static struct tool t; /* with what they hold, for good */
+  static struct wishes w;
   struct err err = {0};
   int rc = options_read(&t, &w, argc, argv, &err);
   if (rc != OPTIONS_GO_ON) {

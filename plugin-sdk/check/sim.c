@@ -188,9 +188,11 @@ static int32_t sim_declare(const struct lathe_host *table, const char *kind) {
   struct facts *f = the_sim.tool->facts;
   if (!kind || !*kind || strlen(kind) >= NAME_SIZE || f->kind_count == KINDS_MAX)
     return LATHE_PERMANENT;
+  if (f->kinds_known)
+    return LATHE_OK;
   for (int i = 0; i < f->kind_count; i++)
     if (strcmp(f->kinds[i], kind) == 0)
-      return LATHE_OK; /* an earlier process learnt it */
+      return LATHE_OK;
   snprintf(f->kinds[f->kind_count++], NAME_SIZE, "%s", kind);
   return LATHE_OK;
 }

@@ -29,6 +29,7 @@ void check_create(struct tool *t) {
     return;
   }
   t->facts->create_ms = now_ms() - start;
+  t->facts->kinds_known = true;
   note(t, "the start takes %lld ms", (long long)t->facts->create_ms);
   proc_count(&after);
   int threads = after.threads - before.threads;

@@ -5,9 +5,11 @@ A faulty plugin fails exactly the check that is there for its fault; checks that
 skipped.  The plugins are tests/fixtures/check/bad.c with a fault chosen by BAD_FAULT, and those of
 tests/fixtures/plugins that do not load at all.
 """
+import json
 import os
 import re
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -18,13 +20,13 @@ BAD = os.path.join(BUILD, "tests", "check")
 SCAN_MS = 5000  # a busy machine's; the fixture that loads too slowly is tried with the real limit
 
 
-def check(plugin, *args, fault=None, env=None, tmp=None):
+def check(plugin, *args, settings=(), fault=None, env=None, tmp=None):
     extra = dict(env or {})
     if fault:
         extra["BAD_FAULT"] = fault
     if tmp:
         extra["TMPDIR"] = str(tmp)
-    return subprocess.run([CHECK, *args, str(plugin)], capture_output=True, text=True, timeout=300,
+    return subprocess.run([CHECK, *args, str(plugin), *settings], capture_output=True, text=True, timeout=300,
                           env=clean_env(extra), check=False)
 
 
@@ -68,6 +70,18 @@ def test_local_gmsh_passes():
     part = os.path.join(REPO, "tests", "fixtures", "cad", "block.step")
     verdicts = passes(os.path.join(PLUGINS, "local-gmsh.so"), "--input", part, "--limit", "200")
     assert [c for c, v in verdicts.items() if v == "skipped"] == ["resume"]
+
+
+def test_exec_passes(tmp_path):
+    """The command offers two kinds; the option `kinds`, which `config` tries other values of, picks one."""
+    kind = {"kind": "turn", "title": "Turn", "summary": "Does what a test asks.", "inputs": {"min": 0, "max": 1},
+            "params": [{"name": "act", "type": "string", "default": "ok", "help": "For the test."}], "artifacts": [],
+            "stages": [], "resources": {"memory": "1M", "threads": 0}, "limits": {"attempts": 2, "timeout": "60s"}}
+    (tmp_path / "turn.json").write_text(json.dumps(kind))
+    command = f"{sys.executable} {os.path.join(REPO, 'tests', 'fixtures', 'exec', 'polite.py')}"
+    verdicts = passes(os.path.join(PLUGINS, "exec.so"), "--kinds", str(tmp_path),
+                      settings=["command=" + command, "kinds=turn"])
+    assert [c for c, v in verdicts.items() if v == "skipped"] in (["resume"], ["cancel", "resume"])
 
 
 @pytest.mark.parametrize("fixture, skipped", [
