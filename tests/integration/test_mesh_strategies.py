@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from daemon import Daemon
+from daemon import Daemon, children_of, cpu_seconds, wait_until
 from test_gmsh_plugin import BAD_INPUT, folder, name_of, part, pytestmark, run, shared  # noqa: F401  (fixture and mark)
 
 SINGLES = ["frontal-delaunay-polished", "delaunay-delaunay", "meshadapt-delaunay-raw", "curved-delaunay"]
@@ -27,13 +27,18 @@ def original(**params):
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory):
+def daemon(tmp_path_factory):
     d = Daemon(tmp_path_factory.mktemp("strategies"), {"backend local": {"plugin": "local-gmsh", "workers": 1}}, base={})
     try:
-        yield d.start().client()
+        yield d.start()
         d.stop()
     finally:
         d.kill()
+
+
+@pytest.fixture
+def client(daemon):
+    return daemon.client()
 
 
 def submit(client, path, **fields):
@@ -228,3 +233,40 @@ def test_the_second_order_is_kept_through_the_branches():
     assert len([a for a in result["attempts"] if a["accepted"]]) == 3
     assert result["options"]["element_order"] == 2 and os.path.getsize(os.path.join(job.folder, "mesh.msh")) > 0
     assert result["mesh_volume"] == pytest.approx(result["geometry"]["total_volume"], rel=1e-4)
+
+
+# ---- processes ----
+
+def everything_below(pid):
+    below = set(children_of(pid))
+    return below.union(*(everything_below(child) for child in below))
+
+
+def begin(daemon, client, **fields):
+    """An exhaustive job that has candidates behind and before it, and the processes that came with it."""
+    idle = everything_below(daemon.pid)
+    with open(part("bracket.step"), "rb") as file:
+        r = client.form("/api/jobs/mesh", [("file", "bracket.step", file.read())],
+                        {"strategy": "exhaustive", "threads": 2, **fields})
+    job_id = r.expect(202).json["job_id"]
+    wait_until(lambda: client.job(job_id)["progress"]["stage"] == "candidates" and
+               client.job(job_id)["progress"]["current"] >= 2, "the second candidate is over")
+    return job_id, everything_below(daemon.pid) - idle
+
+
+def test_cancel_ends_every_branch(daemon, client):
+    job_id, processes = begin(daemon, client, max_size_mm=2)
+    assert len(processes) >= 3
+    client.cancel(job_id).expect(200)
+    assert client.wait(job_id)["status"] == "cancelled"
+    wait_until(lambda: not [p for p in processes & everything_below(daemon.pid) if cpu_seconds(p) >= 0.05],
+               "all of its processes are gone")
+    assert submit(client, part("block.step"))["status"] == "completed"
+
+
+def test_a_killed_branch_costs_itself_alone(daemon, client):
+    job_id, processes = begin(daemon, client, max_size_mm=2.5, strategy_order=SOME_FAIL.split("=")[1])
+    os.kill(max(processes), 9)  # the youngest: a branch
+    job = client.wait(job_id, seconds=180)
+    assert job["status"] == "completed", job["error"]
+    assert len([a for a in job["result"]["attempts"] if a["accepted"]]) >= 2
