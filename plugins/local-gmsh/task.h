@@ -169,9 +169,12 @@ struct task {
   const struct lathe_host *host;
   struct lathe_job *job;
   const struct lathe_request *request;
-  bool solid;   /* kind mesh: fill the volume.  Else preview: the surface alone */
-  int relay;    /* in a rung's own process: its pipe to the parent; else one of RELAY_* */
-  int permille; /* progress never goes back */
+  bool solid;         /* kind mesh: fill the volume.  Else preview: the surface alone */
+  bool sewn;          /* the file held no solid, and its faces became one */
+  bool import_reused; /* by an earlier job on the same file, which left this process behind */
+  bool partial;       /* time ran out before every candidate was tried */
+  int relay;          /* in a rung's own process: its pipe to the parent; else one of RELAY_* */
+  int permille;       /* progress never goes back */
   struct params params;
   enum format format;
   const char *unit;   /* "mm", or "file" where the file names none */
@@ -180,14 +183,11 @@ struct task {
   char name[256];  /* of the input, as the client called it: for messages alone */
   char sha256[65]; /* of the input; empty where the host does not say */
   char model[PATH_MAX];
-  bool sewn; /* the file held no solid, and its faces became one */
   struct geometry geometry;
   struct names names;
   double size; /* longest edge, model units */
   double began, import_seconds;
-  bool import_reused; /* by an earlier job on the same file, which left this process behind */
-  double end;         /* when the job must have delivered, task_now(); 0: no limit */
-  bool partial;       /* time ran out before every candidate was tried */
+  double end; /* when the job must have delivered, task_now(); 0: no limit */
   struct attempt attempts[ATTEMPTS_MAX];
   size_t attempt_count;
   int32_t code; /* of task_fail */
