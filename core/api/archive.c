@@ -103,14 +103,15 @@ static int put_table(struct archive_out *x, const char *name,
   return rc;
 }
 
-static int put_end(struct archive_out *x) {
+static void put_end(struct archive_out *x) {
   int rc = put_table(x, "summary.csv", batch_table_csv);
   if (rc == 0)
     rc = put_table(x, "summary.json", batch_table_json);
   if (rc == 0 && x->missing.len > 0)
     rc = pack_file(x->pack, "missing.txt", &x->missing, x->now_us, &x->err);
+  if (rc == 0)
+    pack_close(x->pack, &x->err);
   x->packed = true;
-  return rc == 0 ? pack_close(x->pack, &x->err) : rc;
 }
 
 static void pack_piece(void *arg) {
@@ -120,7 +121,7 @@ static void pack_piece(void *arg) {
   while (rc == 0 && x->at < x->count && out->len < PIECE)
     rc = x->fd < 0 ? open_entry(x) : read_entry(x);
   if (rc == 0 && x->at == x->count && x->from == x->to && out->len < PIECE)
-    rc = put_end(x);
+    put_end(x);
 }
 
 /* ---- between the pieces, on the loop ---- */

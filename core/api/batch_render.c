@@ -58,7 +58,7 @@ static void put_progress(struct buf *b, const struct record_job *job) {
 void batch_render_job(struct buf *b, const struct record_batch *batch,
                       const struct record_batch_job *x) {
   const struct record_job *job = &x->job;
-  buf_printf(b, "{\"n\":%lld,\"folder\":", (long long)(job->num - batch->num + 1));
+  buf_printf(b, "{\"n\":%lld,\"folder\":", (long long)job->num - batch->num + 1);
   buf_put_json_str(b, x->item.folder);
   buf_puts(b, ",\"file\":");
   buf_put_json_str(b, x->item.file);

@@ -11,7 +11,7 @@
 /* The members of a batch, without the closing brace. */
 void batch_render(struct buf *b, const struct record_batch *batch);
 void batch_render_job(struct buf *b, const struct record_batch *batch,
-                      const struct record_batch_job *job);
+                      const struct record_batch_job *x);
 
 /* Rows as batch_render_job wrote them, one after the other with a NUL behind each. */
 void batch_table_json(struct buf *out, const char *batch_json, const struct buf *rows);

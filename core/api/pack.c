@@ -8,6 +8,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <errno.h>
 #include <locale.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -16,18 +17,20 @@ struct pack {
   struct archive *a;
   struct archive_entry *entry;
   struct buf out;
-  bool failed;
+  bool dropped;
 };
 
 static int fail(struct pack *p, struct err *err) {
-  p->failed = true;
   const char *text = archive_error_string(p->a);
   return err_set(err, ERR_IO, "the archive cannot be written: %s", text ? text : "unknown reason");
 }
 
 static la_ssize_t on_write(struct archive *a, void *arg, const void *data, size_t len) {
   struct pack *p = arg;
-  (void)a;
+  if (p->dropped) {
+    archive_set_error(a, EPIPE, "the archive is not wanted any more");
+    return -1;
+  }
   buf_put(&p->out, data, len);
   return (la_ssize_t)len;
 }
@@ -85,7 +88,7 @@ struct pack *pack_new(enum pack_format format, struct err *err) {
 void pack_free(struct pack *p) {
   if (!p)
     return;
-  archive_write_fail(p->a); /* else it would write the end */
+  p->dropped = true; /* what it would write at its end; archive_write_fail() leaks its buffers */
   archive_write_free(p->a);
   archive_entry_free(p->entry);
   buf_free(&p->out);

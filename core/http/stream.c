@@ -14,7 +14,12 @@
 
 #include <string.h>
 
-enum { BLOCK_AT = 64 << 10, DRAINED_BELOW = 16 << 10, BLOCK_SIZE = 1024 };
+enum {
+  BLOCK_AT = 64 << 10,
+  DRAINED_BELOW = 16 << 10,
+  BLOCK_SIZE = 1024,
+  WHOLE_BLOCK_SIZE = 32 << 10
+};
 
 static size_t waiting(const struct http_stream *s) {
   return s->out.len - s->sent;
@@ -77,7 +82,9 @@ struct http_stream *http_stream_begin(struct http_request *r, int status, const 
   *s = (struct http_stream){.events = *events, .open = true};
   metric_add(r->h->open_streams, 1);
   reply_queue(r, status, media_type,
-              MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, on_read, s, NULL));
+              MHD_create_response_from_callback(MHD_SIZE_UNKNOWN,
+                                                events->whole ? WHOLE_BLOCK_SIZE : BLOCK_SIZE,
+                                                on_read, s, NULL));
   if (r->h->stopping) {
     s->ended = true;
     s->broken = events->whole;

@@ -339,6 +339,36 @@ def cached(b):
           "2.0", f"p99 {percentile(answers, 0.99):.2f} ms; a run {statistics.median(runs):.1f} ms")
 
 
+def batches(b):
+    """A thousand no-op jobs as one batch, and an archive of 256 MiB read as fast as it comes."""
+    accepted, done, rates = [], [], []
+    for _ in range(b.rounds):
+        with b.folder() as folder, b.daemon(folder, ECHO_ONLY, workers=2) as d:
+            d.ready()
+
+            def submit(params):
+                begin = time.perf_counter()
+                status, data = d.request("POST", "/api/batches", json.dumps({"kind": "echo", "params": params}),
+                                         {"Content-Type": "application/json"})
+                if status != 202:
+                    sys.exit(f"bench: batch: {data}")
+                first = time.perf_counter() - begin
+                batch = json.loads(data)
+                d.request("GET", batch["events"])  # ends with the batch
+                return batch["url"], first * 1000, (time.perf_counter() - begin) * 1000
+
+            _, first, whole = submit([{}] * 1000)
+            accepted.append(first)
+            done.append(whole)
+            url, _, _ = submit([{"output_bytes": 32 << 20}] * 8)
+            begin = time.perf_counter()
+            _, data = d.request("GET", url + "/archive")
+            rates.append(len(data) / 1e6 / (time.perf_counter() - begin))
+    b.row("a batch of 1000 no-op jobs accepted", f"{statistics.median(accepted):.0f}", "ms", "",
+          f"all completed after {statistics.median(done):.0f} ms")
+    b.row("archive of a batch, 256 MiB as zip", f"{statistics.median(rates):.0f}", "MB/s")
+
+
 def cancel(b):
     """From the cancel request until the job's processes are gone, while it meshes."""
     path, label = sample_files()[-1]
@@ -470,7 +500,8 @@ def million(b):
 
 
 PARTS = [("submits", submits), ("end_to_end", end_to_end), ("exec", exec_noop), ("preview", preview_first),
-         ("overhead", overhead), ("cached", cached), ("cancel", cancel), ("growth", growth), ("idle", idle),
+         ("overhead", overhead), ("cached", cached), ("batches", batches), ("cancel", cancel), ("growth", growth),
+         ("idle", idle),
          ("million", million)]
 
 

@@ -171,6 +171,8 @@ static void see_mesh(const struct record_job *job) {
   assert_string_equal(job->inputs[0].sha256, "5ha-of-input");
   assert_string_equal(job->artifacts[1].name, "result.json");
   assert_string_equal(job->result_json, "{\"nodes\":8}");
+  assert_null(job->source); /* from here on what later schemas added */
+  assert_null(job->batch);
 }
 
 static void see_old(void *arg, int code, const struct record_job *jobs, size_t count, bool more) {
@@ -219,6 +221,8 @@ static void test_schema_1(void **state) {
   assert_true(a.replayed);
   assert_int_equal(a.num, 1);
   put_ended(w, "echo", JOB_COMPLETED); /* and it is written on */
+  store_cached(w->store, (const char *[]){"no such key"}, 1, 0, help_got, &(struct get){0});
+  settle(w);
   assert_string_equal(counts(w), "1 1 2 1 1");
 }
 
