@@ -107,6 +107,8 @@ int wire_put_config(struct buf *out, const struct wire_config *m, struct err *er
   wire_put_u32(out, (uint32_t)m->nice);
   wire_put_u32(out, m->jail);
   wire_put_u32(out, m->processes);
+  wire_put_i64(out, m->park_memory);
+  wire_put_i64(out, m->park_ms);
   wire_put_u32(out, (uint32_t)m->setting_count);
   for (size_t i = 0; i < m->setting_count; i++) {
     wire_put_str(out, m->settings[i].key);
@@ -125,6 +127,8 @@ int wire_get_config(const struct wire_frame *f, struct wire_config *m, struct er
   m->nice = (int32_t)wire_get_u32(&r);
   m->jail = wire_get_u32(&r);
   m->processes = wire_get_u32(&r);
+  m->park_memory = wire_get_i64(&r);
+  m->park_ms = wire_get_i64(&r);
   m->setting_count = wire_get_count(&r, 12);
   m->settings = mem_array(m->setting_count + 1, sizeof *m->settings);
   for (size_t i = 0; i < m->setting_count; i++) {
@@ -310,6 +314,33 @@ int wire_get_jail(const struct wire_frame *f, enum wire_jail_state *state, const
   if (rc == 0 && number > WIRE_JAIL_WHOLE)
     return err_set(err, ERR_PROTOCOL, "a JAIL message of state %u", number);
   *state = (enum wire_jail_state)number;
+  return rc;
+}
+
+void wire_put_parked(struct buf *out, const struct wire_parked *m) {
+  size_t start = wire_begin(out, WIRE_PARKED, 0);
+  wire_put_i64(out, m->bytes);
+  wire_put_i64(out, m->hits);
+  wire_put_u32(out, (uint32_t)m->count);
+  for (size_t i = 0; i < m->count; i++)
+    wire_put_u64(out, m->pids[i]);
+  end_small(out, start);
+}
+
+int wire_get_parked(const struct wire_frame *f, struct wire_parked *m, struct err *err) {
+  struct wire_reader r = wire_reader(f);
+  *m = (struct wire_parked){.bytes = wire_get_i64(&r)};
+  m->hits = wire_get_i64(&r);
+  m->count = wire_get_count(&r, 8);
+  uint64_t *pids = mem_array(m->count + 1, sizeof *pids);
+  for (size_t i = 0; i < m->count; i++)
+    pids[i] = wire_get_u64(&r);
+  m->pids = pids;
+  int rc = wire_reader_end(&r, "PARKED", err);
+  if (rc < 0) {
+    free(pids);
+    m->pids = NULL;
+  }
   return rc;
 }
 

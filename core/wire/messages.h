@@ -24,7 +24,7 @@
 
 #include "wire/frame.h"
 
-#define WIRE_VERSION 3
+#define WIRE_VERSION 4
 
 #define WIRE_TYPE_TABLE(X)                                                                         \
   X(WIRE_HELLO, 1, "HELLO")                                                                        \
@@ -43,7 +43,10 @@
   X(WIRE_STOP, 14, "STOP")                                                                         \
   X(WIRE_CHECKPOINT, 15, "CHECKPOINT")     /* token; the reference as text (wire/ref.h) */         \
   X(WIRE_CHECKPOINTED, 16, "CHECKPOINTED") /* token; 0, or a code: it is not on disk */            \
-  X(WIRE_JAIL, 17, "JAIL")                 /* enum wire_jail_state; what the kernel lacks */
+  X(WIRE_JAIL, 17, "JAIL")                 /* enum wire_jail_state; what the kernel lacks */       \
+  X(WIRE_PARKED, 18, "PARKED")             /* what is parked in the zygote */                      \
+  X(WIRE_PARK, 19, "PARK")                 /* child to zygote: the key */                          \
+  X(WIRE_RESUME, 20, "RESUME")             /* child to zygote: the key */
 
 enum wire_type {
 #define X(name, value, word) name = (value),
@@ -126,6 +129,7 @@ struct wire_config {
   int32_t nice;
   uint32_t jail;                 /* enum wire_jail_mode */
   uint32_t processes;            /* and threads, that a job may have at a time; 0: no limit */
+  int64_t park_memory, park_ms;  /* 0: nothing is parked */
   struct wire_setting *settings; /* as hello.kinds */
   size_t setting_count;
 };
@@ -186,6 +190,14 @@ int wire_get_refused(const struct wire_frame *f, bool *again, const char **text,
 void wire_put_jail(struct buf *out, enum wire_jail_state state, const char *lacks);
 int wire_get_jail(const struct wire_frame *f, enum wire_jail_state *state, const char **lacks,
                   struct err *err);
+/* Processes that wait, with an input read, for another job on it. */
+struct wire_parked {
+  const uint64_t *pids; /* decoding: the caller's to free */
+  size_t count;
+  int64_t bytes, hits;
+};
+void wire_put_parked(struct buf *out, const struct wire_parked *m);
+int wire_get_parked(const struct wire_frame *f, struct wire_parked *m, struct err *err);
 void wire_put_log(struct buf *out, uint64_t token, int32_t level, const char *text, size_t len);
 int wire_get_log(const struct wire_frame *f, int32_t *level, const char **text, size_t *len,
                  struct err *err);

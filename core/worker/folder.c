@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/folder.h"
 
+#include "base/mem.h"
 #include "base/path.h"
 
 #include <dirent.h>
@@ -85,6 +86,23 @@ int folder_make(struct folder *f, const char *work_root, const char *backend, ui
       return rc;
   }
   return 0;
+}
+
+char *folder_cell(const char *work_root, const char *backend, uint64_t token) {
+  return mem_printf("%s/%s-%" PRIu64 ".cell", work_root, backend, token);
+}
+
+int folder_finish(const char *cell, const char *work_root, const char *backend, uint64_t token,
+                  struct err *err) {
+  char from[PATH_MAX], to[PATH_MAX];
+  struct stat st;
+  folder_path(from, sizeof from, cell, backend, token);
+  folder_path(to, sizeof to, work_root, backend, token);
+  if (lstat(from, &st) < 0 || (S_ISDIR(st.st_mode) && rename(from, to) < 0))
+    return err_sys(err, errno, "the work folder %s cannot be moved to %s", from, to);
+  return S_ISDIR(st.st_mode)
+             ? 0
+             : err_set(err, ERR_DENIED, "the work folder %s is no folder any more", from);
 }
 
 int folder_take(struct folder *f, const char *work_root, const char *backend, uint64_t token,

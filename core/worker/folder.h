@@ -21,6 +21,11 @@ struct folder {
  * file system allows it, else as copies. */
 int folder_make(struct folder *f, const char *work_root, const char *backend, uint64_t token,
                 const struct wire_input_file *inputs, size_t count, struct err *err);
+/* <work root>/<backend>-<token>.cell; the caller frees. */
+char *folder_cell(const char *work_root, const char *backend, uint64_t token);
+/* Moves the folder of a step that is over out of its cell, to where the daemon looks for it. */
+int folder_finish(const char *cell, const char *work_root, const char *backend, uint64_t token,
+                  struct err *err);
 /* The same for a folder that another process made: everything in its in/ is an input. */
 int folder_take(struct folder *f, const char *work_root, const char *backend, uint64_t token,
                 struct err *err);

@@ -21,9 +21,12 @@
  */
 #include "worker/serve.h"
 
+#include "worker/zygote.h"
+
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "wire/death.h"
 #include "worker/forked.h"
 #include "worker/guard.h"
@@ -46,33 +49,6 @@
 #define FDS        4  /* that are watched for a child */
 #define ORPHANS_MS 10 /* how soon one that was killed is looked at again */
 
-struct child {
-  struct list ring;
-  uint64_t token;
-  pid_t pid;
-  int pidfd, log_fd;
-  struct link socket;
-  struct logger log;
-  struct wire_limits limits;
-  struct guard guard;
-  struct buf done;  /* the payload of its DONE; empty: none came */
-  int cancel_class; /* why it was killed; 0: it was not */
-  bool broken;      /* it broke the protocol */
-  bool guarded;     /* its guard killed it */
-  bool told;        /* the daemon has its DONE; it only has to end */
-  bool log_open, socket_open;
-  int64_t began_us;
-};
-
-struct zygote {
-  struct host *host;
-  struct child *spare; /* forked ahead: it waits for the next step */
-  struct list children;
-  size_t count;
-  bool stopping;
-  bool orphans; /* some were killed and have yet to end */
-};
-
 static void child_close_fds(struct child *c) {
   close(c->pidfd);
   close(c->log_fd);
@@ -84,6 +60,7 @@ static void child_close_fds(struct child *c) {
 static void child_close_others(struct zygote *z) {
   close(z->host->link->fd);
   list_for_each(it, &z->children) child_close_fds(container_of(it, struct child, ring));
+  lot_close(&z->lot);
 }
 
 static void send_done(struct zygote *z, uint64_t token, enum wire_class class, const char *message,
@@ -145,6 +122,8 @@ static void child_free(struct child *c) {
   buf_free(&c->socket.out);
   pthread_mutex_destroy(&c->socket.lock);
   buf_free(&c->done);
+  buf_free(&c->step);
+  free(c->cell);
   free(c);
 }
 
@@ -167,6 +146,18 @@ static bool child_give(struct host *h, struct child *c, const struct wire_frame 
   return given;
 }
 
+void child_began(struct zygote *z, struct child *c, int64_t input_bytes) {
+  const struct host *h = z->host;
+  struct folder folder = {.fd = -1, .input_bytes = input_bytes};
+  folder_path(folder.path, sizeof folder.path, c->cell ? c->cell : h->work_root, h->backend,
+              c->token);
+  guard_begin(&c->guard, c->pid, &c->limits, h->processes, &folder);
+  list_push_back(&z->children, &c->ring);
+  z->count++;
+  wire_put_value(link_begin(h->link), WIRE_BEGAN, c->token, c->pid);
+  link_end(h->link, false);
+}
+
 static void child_start(struct zygote *z, const struct wire_frame *f,
                         const struct wire_step *step) {
   struct child *c = z->spare;
@@ -182,6 +173,7 @@ static void child_start(struct zygote *z, const struct wire_frame *f,
       waitpid(c->pid, NULL, 0);
       child_free(c);
     }
+    lot_evict_all(&z->lot);
     send_done(z, f->token, WIRE_RETRY,
               "no process could be started for the job: the system is out of "
               "processes, file descriptors or memory",
@@ -191,18 +183,16 @@ static void child_start(struct zygote *z, const struct wire_frame *f,
   c->token = f->token;
   c->limits = step->limits;
   c->began_us = clock_mono_us();
+  if (z->host->parks) {
+    buf_put(&c->step, f->payload, f->len);
+    if (z->host->jail.on)
+      c->cell = folder_cell(z->host->work_root, z->host->backend, c->token);
+  }
   logger_init(&c->log, z->host->link, c->token, step->limits.log_bytes);
-  struct folder folder = {.fd = -1,
-                          .input_bytes = folder_input_bytes(step->inputs, step->input_count)};
-  folder_path(folder.path, sizeof folder.path, z->host->work_root, z->host->backend, c->token);
-  guard_begin(&c->guard, c->pid, &c->limits, z->host->processes, &folder);
-  list_push_back(&z->children, &c->ring);
-  z->count++;
-  wire_put_value(link_begin(z->host->link), WIRE_BEGAN, c->token, c->pid);
-  link_end(z->host->link, false);
+  child_began(z, c, folder_input_bytes(step->inputs, step->input_count));
 }
 
-static void child_kill(struct child *c) {
+void child_kill(struct child *c) {
   if (kill(-c->pid, SIGKILL) < 0)
     kill(c->pid, SIGKILL);
 }
@@ -210,12 +200,30 @@ static void child_kill(struct child *c) {
 static void child_cancel(struct zygote *z, uint64_t token, int class) {
   list_for_each(it, &z->children) {
     struct child *c = container_of(it, struct child, ring);
-    if (c->token != token)
+    if (c->token != token || c->told)
       continue;
     c->cancel_class = class > WIRE_OK && class < WIRE_CLASSES ? class : WIRE_CANCELLED;
     child_kill(c);
     return;
   }
+}
+
+static bool child_asks(struct zygote *z, struct child *c, const struct wire_frame *f) {
+  struct wire_reader r = wire_reader(f);
+  const char *key = wire_get_text(&r);
+  if (wire_reader_end(&r, wire_type_word(f->type), NULL) < 0 || c->told || c->cancel_class)
+    return c->told || c->cancel_class;
+  if (f->type == WIRE_PARK)
+    child_park(z, c, key);
+  else
+    child_resume(z, c, key);
+  return true;
+}
+
+/* Its folder goes to where the daemon looks for it. */
+static void child_move_folder(struct zygote *z, struct child *c) {
+  if (c->cell)
+    folder_finish(c->cell, z->host->work_root, z->host->backend, c->token, NULL);
 }
 
 /* A frame of the child.  False: it broke the protocol. */
@@ -249,6 +257,9 @@ static bool child_frame(struct zygote *z, struct child *c, const struct wire_fra
     free(done.artifacts);
     buf_put(&c->done, f->payload, f->len);
     return true;
+  case WIRE_PARK:
+  case WIRE_RESUME:
+    return child_asks(z, c, f);
   default:
     return false;
   }
@@ -282,6 +293,8 @@ static void child_tell(struct zygote *z, struct child *c) {
   child_kill(c);
   logger_drain(&c->log, c->log_fd);
   logger_end(&c->log);
+  child_move_folder(z, c);
+  lot_maker_over(&z->lot, c->pid, true, false);
   put_done(c, link_begin(z->host->link));
   link_end(z->host->link, false);
   c->told = true;
@@ -291,7 +304,7 @@ static void child_tell(struct zygote *z, struct child *c) {
 static void child_read(struct zygote *z, struct child *c) {
   struct wire_frame f;
   int got = 0;
-  while (!c->broken && (got = link_read(&c->socket, false)) > 0) {
+  while (!c->broken && !c->told && (got = link_read(&c->socket, false)) > 0) {
     int rc;
     while ((rc = wire_input_next(&c->socket.in, &f, NULL)) > 0 && child_frame(z, c, &f))
       ;
@@ -302,7 +315,7 @@ static void child_read(struct zygote *z, struct child *c) {
   }
   if (got < 0)
     c->socket_open = false;
-  if (c->done.len && !c->broken)
+  if (c->done.len && !c->broken && !c->told)
     child_tell(z, c);
 }
 
@@ -350,8 +363,12 @@ static void child_ended(struct zygote *z, struct child *c) {
   if (!c->told) {
     logger_drain(&c->log, c->log_fd);
     logger_end(&c->log);
+    child_move_folder(z, c);
     judge(z, c, status, &used);
   }
+  lot_maker_over(&z->lot, c->pid, c->told || c->cancel_class, true);
+  if (c->cell && !lot_uses(&z->lot, c->cell))
+    path_remove_tree(c->cell, NULL);
   list_remove(&c->ring);
   z->count--;
   logger_free(&c->log);
@@ -401,10 +418,14 @@ static bool zygote_read(struct zygote *z) {
 }
 
 static int next_timeout(struct zygote *z, int64_t heartbeat_at) {
+  int timeout = lot_due_ms(&z->lot);
+  if (z->orphans && (timeout < 0 || timeout > ORPHANS_MS))
+    timeout = ORPHANS_MS;
   if (z->count == 0)
-    return z->orphans ? ORPHANS_MS : -1;
+    return timeout;
   int64_t left = heartbeat_at - clock_mono_ms();
-  int timeout = left < 0 ? 0 : (int)left;
+  if (timeout < 0 || left < timeout)
+    timeout = left < 0 ? 0 : (int)left;
   list_for_each(it, &z->children) {
     int due = logger_due_ms(&container_of(it, struct child, ring)->log);
     if (due >= 0 && due < timeout)
@@ -413,14 +434,12 @@ static int next_timeout(struct zygote *z, int64_t heartbeat_at) {
     if (due >= 0 && due < timeout)
       timeout = due;
   }
-  if (z->orphans && timeout > ORPHANS_MS)
-    timeout = ORPHANS_MS;
   return timeout;
 }
 
 static bool is_ours(void *arg, pid_t pid) {
   struct zygote *z = arg;
-  bool ours = z->spare && z->spare->pid == pid;
+  bool ours = (z->spare && z->spare->pid == pid) || lot_has(&z->lot, pid);
   list_for_each(it, &z->children) ours |= container_of(it, struct child, ring)->pid == pid;
   return ours;
 }
@@ -456,8 +475,14 @@ static void child_guard(struct child *c, bool asked) {
 
 /* Serves the children whose fds poll() marked; fds[0] is the daemon's. */
 static void serve_children(struct zygote *z, const struct pollfd *fds) {
-  size_t i = 1;
+  size_t i = 1, end = 1 + FDS * z->count, k = end;
+  list_for_each_safe(it, &z->lot.all) {
+    if (fds[k++].revents)
+      parked_heard(z, container_of(it, struct parked, ring));
+  }
   list_for_each_safe(it, &z->children) {
+    if (i == end)
+      break; /* it began just now */
     struct child *c = container_of(it, struct child, ring);
     if (fds[i].revents & POLLIN) {
       child_ended(z, c);
@@ -476,7 +501,7 @@ static void serve_children(struct zygote *z, const struct pollfd *fds) {
 
 /* Writes what poll() shall watch; returns how many. */
 static size_t watch_list(struct zygote *z, struct pollfd **fds, size_t *cap) {
-  size_t need = 1 + FDS * z->count, n = 0;
+  size_t need = 1 + FDS * z->count + z->lot.count, n = 0;
   if (!*fds || need > *cap) {
     *cap = need + 8 * FDS;
     *fds = mem_grow(*fds, *cap * sizeof **fds);
@@ -489,6 +514,8 @@ static size_t watch_list(struct zygote *z, struct pollfd **fds, size_t *cap) {
     (*fds)[n++] = (struct pollfd){.fd = c->log_open ? c->log_fd : -1, .events = POLLIN};
     (*fds)[n++] = (struct pollfd){.fd = c->guard.listener, .events = POLLIN};
   }
+  list_for_each(it, &z->lot.all)(*fds)[n++] =
+      (struct pollfd){.fd = container_of(it, struct parked, ring)->socket, .events = POLLIN};
   return n;
 }
 
@@ -498,6 +525,8 @@ int serve_fork(struct host *h) {
   size_t cap = 0;
   int64_t heartbeat_at = 0;
   list_init(&z.children);
+  lot_init(&z.lot, h);
+  h->zygote = getpid();
   orphans_adopt();
   z.spare = child_fork(&z);
   while (!z.stopping || z.count) {
@@ -507,7 +536,10 @@ int serve_fork(struct host *h) {
       break;
     int64_t now = clock_mono_ms();
     serve_children(&z, fds);
-    if (z.orphans || z.count != before)
+    lot_expire(&z.lot);
+    if (z.stopping)
+      lot_evict_all(&z.lot);
+    if (z.orphans || z.count != before || z.lot.changed)
       z.orphans = orphans_reap(is_ours, is_running, &z);
     if (fds[0].revents && !zygote_read(&z))
       break;
@@ -518,6 +550,7 @@ int serve_fork(struct host *h) {
       }
       heartbeat_at = now + h->heartbeat_ms;
     }
+    lot_report(&z.lot);
     link_flush(h->link);
     if (!z.spare && !z.stopping && z.count < h->slots)
       z.spare = child_fork(&z);
@@ -525,6 +558,7 @@ int serve_fork(struct host *h) {
   if (z.spare)
     child_kill(z.spare);
   list_for_each(it, &z.children) child_kill(container_of(it, struct child, ring));
+  lot_evict_all(&z.lot);
   free(fds);
   return 0;
 }

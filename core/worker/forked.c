@@ -4,12 +4,15 @@
 #include "worker/limits.h"
 #include "worker/step.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The first touch of a page costs about a microsecond and a job of a few milliseconds has hundreds:
@@ -26,28 +29,54 @@ static void touch_heap(void) {
     free(pieces[i]);
 }
 
+/* Where a job may leave parked processes, its folder lies in a cell, which is all that the jail
+ * lets them see: so they can go on with another job's folder. */
+static int make_folder(struct host *h, struct folder *f, uint64_t token,
+                       const struct wire_step *step, struct err *err) {
+  char *root = h->work_root;
+  int rc = 0;
+  if (h->parks && h->jail.on) {
+    root = folder_cell(h->work_root, h->backend, token);
+    if (mkdir(root, 0700) < 0)
+      rc = err_sys(err, errno, "the folder %s cannot be made", root);
+  }
+  h->park_cell = root;
+  if (rc == 0)
+    rc = folder_make(f, root, h->backend, token, step->inputs, step->input_count, err);
+  folder_path(f->final, sizeof f->final, h->work_root, h->backend, token);
+  return rc;
+}
+
+static int lock_in(struct host *h, const struct folder *f, int ruleset, struct err *err) {
+  if (!h->jail.on || err->code)
+    return err->code;
+  int cell = h->parks ? open(h->park_cell, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+  int rc = jail_enter(&h->jail, ruleset, cell < 0 ? f->fd : cell, err);
+  if (cell >= 0)
+    close(cell);
+  return rc;
+}
+
 static _Noreturn void run(struct host *h, struct link *link, uint64_t token,
                           const struct wire_step *step, int ruleset, struct err *jail_err) {
-  struct folder folder;
+  struct folder folder = {.fd = -1};
   struct lathe_job job;
   struct step_outcome outcome;
   struct err err = {0};
   job_begin(&job, h, token, step);
   job.link = h->link = h->log.link = link; /* the daemon's socket is not ours */
   job.folder = &folder;
-  if (folder_make(&folder, h->work_root, h->backend, token, step->inputs, step->input_count, &err) <
-      0) {
+  if (make_folder(h, &folder, token, step, &err) < 0) {
     step_fail(&outcome, WIRE_RETRY, err.text);
-  } else if (h->jail.on &&
-             (jail_err->code || jail_enter(&h->jail, ruleset, folder.fd, jail_err) < 0)) {
+  } else if (lock_in(h, &folder, ruleset, jail_err) < 0) {
     step_fail(&outcome, WIRE_RETRY, jail_err->text);
   } else {
-    limits_of_child(&step->limits);
+    limits_of_child(&step->limits, h->parks);
     step_run(&job, &outcome);
   }
   outcome.done.workdir = folder.final;
   fflush(NULL);
-  step_send(link, token, &outcome, true);
+  step_send(job.link, job.token, &outcome, true); /* the job may be another by now */
   _exit(0);
 }
 

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "worker/park.h"
 #include "worker/secrets.h"
 
 #include <stdio.h>
@@ -233,6 +234,7 @@ static const void *host_extension(const struct lathe_host *table, const char *id
   } extensions[] = {
       {LATHE_KINDS_1, &kinds, 0},
       {LATHE_RENEW_1, &renewal, LATHE_PROCESS},
+      {LATHE_PARK_1, &park_functions, LATHE_FORK},
   };
   const struct host *h = (const struct host *)table;
   for (size_t i = 0; id && i < sizeof extensions / sizeof *extensions; i++)

@@ -22,6 +22,10 @@ struct host {
   struct wire_board *board;
   char *backend, *work_root;
   struct jail jail;
+  bool parks;      /* jobs may leave parked processes */
+  pid_t zygote;    /* FORK: its number */
+  char *park_cell; /* in a child: where the folders lie of all jobs that it may become */
+  int64_t park_memory, park_ms;
   uint32_t processes; /* and threads, that a job may have at a time */
   uint32_t slots, heartbeat_ms;
   int nice;
@@ -60,6 +64,7 @@ struct lathe_job {
   size_t artifact_count;
 
   /* Progress: a burst goes through, a flood is thinned.  For any thread. */
+  int64_t began_us;
   pthread_mutex_t lock;
   int progress_burst;
   int64_t progress_us;

@@ -31,16 +31,20 @@ static void set(int resource, int64_t value, bool for_good) {
   setrlimit(resource, &now);
 }
 
-void limits_of_child(const struct wire_limits *l) {
+void limits_of_child(const struct wire_limits *l, bool turns) {
   if (l->address_space > 0 && !HAS_SHADOW)
     set(RLIMIT_AS, l->address_space, true);
   if (l->output_bytes > 0)
     set(RLIMIT_FSIZE, l->output_bytes, true);
   if (l->cpu_ms > 0) {
     /* SIGXCPU at the soft limit says why; the hard one, a second later, kills who ignores it. */
-    struct rlimit cpu = {.rlim_cur = (rlim_t)((l->cpu_ms + 999) / 1000)};
-    cpu.rlim_max = cpu.rlim_cur + 1;
-    setrlimit(RLIMIT_CPU, &cpu);
+    int64_t seconds = (l->cpu_ms + 999) / 1000;
+    set(RLIMIT_CPU, seconds, false);
+    struct rlimit cpu;
+    if (!turns && getrlimit(RLIMIT_CPU, &cpu) == 0) {
+      cpu.rlim_max = cpu.rlim_cur + 1;
+      setrlimit(RLIMIT_CPU, &cpu);
+    }
   }
 }
 

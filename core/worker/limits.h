@@ -7,8 +7,9 @@
 
 #include "wire/messages.h"
 
-/* For a forked child: for good. */
-void limits_of_child(const struct wire_limits *l);
+/* For a forked child: for good; but the CPU time can be set anew where the process `turns` to other
+ * jobs, and its guard keeps it. */
+void limits_of_child(const struct wire_limits *l, bool turns);
 /* For a resident process, before each step: the soft limits of address space and file size, which
  * can be raised again.  CPU time is watched instead, for it adds up over the steps. */
 void limits_of_resident(const struct wire_limits *l);

@@ -95,6 +95,9 @@ static int take_config(struct host *h, enum wire_jail_mode *jail) {
   h->heartbeat_ms = m.heartbeat_ms ? m.heartbeat_ms : 1000;
   h->nice = m.nice;
   h->processes = m.processes;
+  h->park_memory = m.park_memory;
+  h->park_ms = m.park_ms;
+  h->parks = m.park_memory > 0 && m.park_ms > 0;
   *jail = (enum wire_jail_mode)m.jail;
   rc = plugin_check_options(&h->plugin, m.settings, m.setting_count, &h->values, &h->value_count,
                             &errors);

@@ -173,21 +173,26 @@ void step_conclude(struct lathe_job *job, int32_t code, int64_t start_us,
   out->done.run_us = clock_mono_us() - start_us;
 }
 
-void step_run(struct lathe_job *job, struct step_outcome *out) {
+void step_request(struct lathe_job *job, struct lathe_request *request) {
   const struct wire_step *s = job->step;
-  int64_t start = clock_mono_us();
-  struct lathe_request request = {
-      .struct_size = sizeof request,
+  job->began_us = clock_mono_us();
+  *request = (struct lathe_request){
+      .struct_size = sizeof *request,
       .attempt = (uint32_t)s->attempt,
       .id = s->job_id,
       .kind = s->kind,
       .idem_key = s->idem_key ? s->idem_key : s->job_id,
       .spec = s->spec_json,
       .workdir = job->folder->path,
-      .deadline_ms = s->limits.wall_ms > 0 ? start / 1000 + s->limits.wall_ms : 0,
+      .deadline_ms = s->limits.wall_ms > 0 ? job->began_us / 1000 + s->limits.wall_ms : 0,
   };
+}
+
+void step_run(struct lathe_job *job, struct step_outcome *out) {
+  struct lathe_request request;
+  step_request(job, &request);
   int32_t code = job->host->plugin.d.run(job->host->self, job, &request);
-  step_conclude(job, code, start, out);
+  step_conclude(job, code, job->began_us, out); /* it may have become another job */
 }
 
 void step_fail(struct step_outcome *out, enum wire_class class, const char *message) {

@@ -19,6 +19,8 @@ void step_run(struct lathe_job *job, struct step_outcome *out);
 void step_conclude(struct lathe_job *job, int32_t code, int64_t start_us, struct step_outcome *out);
 /* A failure of ours before the plugin was asked. */
 void step_fail(struct step_outcome *out, enum wire_class class, const char *message);
+/* The request for a job that begins now. */
+void step_request(struct lathe_job *job, struct lathe_request *request);
 /* What succeeded up to here fails after all. */
 void step_spoil(struct step_outcome *out, enum wire_class class, const char *message);
 /* Sends DONE (a result that does not fit becomes a failure that says so) and frees. */

@@ -72,15 +72,8 @@ static void make(struct warden *w, const struct wire_frame *f) {
 }
 
 static void finish(struct warden *w, uint64_t token) {
-  char from[PATH_MAX], to[PATH_MAX];
-  struct stat st;
   struct err err = {0};
-  folder_path(from, sizeof from, w->cell, w->host->backend, token);
-  folder_path(to, sizeof to, w->host->work_root, w->host->backend, token);
-  if (lstat(from, &st) < 0 || rename(from, to) < 0)
-    err_sys(&err, errno, "the work folder %s cannot be moved to %s", from, to);
-  else if (!S_ISDIR(st.st_mode))
-    err_set(&err, ERR_DENIED, "the work folder %s is no folder any more", from);
+  folder_finish(w->cell, w->host->work_root, w->host->backend, token, &err);
   w->guard.folder.input_bytes = 0;
   answer(w, &err);
 }

@@ -295,6 +295,12 @@ static void make_metrics(struct backend *b) {
                                labels.data);
   b->m_slots = metrics_gauge(m, "lathe_backend_slots", "Steps that the backend runs at a time.",
                              labels.data);
+  b->m_parked = metrics_gauge(m, "lathe_parked",
+                              "Processes that wait, with an input read, for another job on it.",
+                              labels.data);
+  b->m_parked_bytes = metrics_gauge(m, "lathe_parked_bytes", "Memory of those.", labels.data);
+  b->m_park_hits = metrics_counter(m, "lathe_park_hits_total",
+                                   "Jobs that went on in a parked process.", labels.data);
   b->m_restarts = metrics_counter(m, "lathe_worker_restarts_total",
                                   "Workers that ended unasked and were replaced.", labels.data);
   buf_free(&labels);
@@ -349,7 +355,8 @@ static bool same_file(const struct backend *b) {
 static bool same_process(const struct backend *b, const struct backend_options *o) {
   bool same = strcmp(b->o.plugin_path, o->plugin_path) == 0 && same_file(b) &&
               same_text(b->o.missing, o->missing) && b->o.nice == o->nice && b->o.jail == o->jail &&
-              b->o.job_processes == o->job_processes && b->o.option_count == o->option_count &&
+              b->o.job_processes == o->job_processes && b->o.park_memory == o->park_memory &&
+              b->o.park_ms == o->park_ms && b->o.option_count == o->option_count &&
               (b->isolation != WIRE_SHARED || b->o.slots == o->slots) && !b->refused;
   for (size_t i = 0; same && i < o->option_count; i++)
     same = same_text(b->o.options[i].key, o->options[i].key) &&

@@ -73,6 +73,7 @@ struct backend {
   char jail_lacks[300];
 
   struct metric *m_ready, *m_running, *m_slots, *m_restarts;
+  struct metric *m_parked, *m_parked_bytes, *m_park_hits;
 };
 
 enum worker_state { WORKER_LOADING, WORKER_CREATING, WORKER_READY, WORKER_STOPPED };
@@ -88,6 +89,8 @@ struct worker {
   uint64_t kill_token;
   char why[300];
   pid_t pid;
+  pid_t parked[64]; /* FORK: stopped, in groups of their own; 0: no more */
+  int64_t park_hits;
   int fd, pidfd;
   int log_fd;   /* reading end of the pipe that its stdout and stderr may go into */
   bool refused; /* it said itself why it cannot start */

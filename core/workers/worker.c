@@ -97,6 +97,8 @@ static void send_config(struct worker *k) {
       .nice = b->o.nice,
       .jail = b->o.jail,
       .processes = (uint32_t)b->o.job_processes,
+      .park_memory = b->o.park_memory,
+      .park_ms = b->o.park_ms,
       .settings = settings,
       .setting_count = b->o.option_count,
   };
@@ -162,6 +164,36 @@ static bool take_jail(struct worker *k, const struct wire_frame *f, struct err *
   return true;
 }
 
+static void set_parked(struct worker *k, const struct wire_parked *m) {
+  struct backend *b = k->b;
+  size_t most = sizeof k->parked / sizeof *k->parked, count = m->count < most ? m->count : most;
+  for (size_t i = 0; i < most; i++)
+    k->parked[i] = i < count && m->pids[i] > 1 ? (pid_t)m->pids[i] : 0;
+  if (!b->m_parked || k->generation != b->generation)
+    return;
+  metric_set(b->m_parked, (double)count);
+  metric_set(b->m_parked_bytes, (double)m->bytes);
+  if (m->hits > k->park_hits)
+    metric_add(b->m_park_hits, m->hits - k->park_hits);
+  k->park_hits = m->hits;
+}
+
+static bool take_parked(struct worker *k, const struct wire_frame *f, struct err *err) {
+  struct wire_parked m;
+  if (wire_get_parked(f, &m, err) < 0)
+    return false;
+  set_parked(k, &m);
+  free((void *)(uintptr_t)m.pids);
+  return true;
+}
+
+/* They are stopped and do not see that their zygote is gone. */
+static void kill_parked(struct worker *k) {
+  for (size_t i = 0; i < sizeof k->parked / sizeof *k->parked && k->parked[i]; i++)
+    kill(-k->parked[i], SIGKILL);
+  set_parked(k, &(struct wire_parked){.hits = k->park_hits});
+}
+
 /* False: the worker broke the protocol. */
 static bool take_frame(struct worker *k, const struct wire_frame *f, struct err *err) {
   switch (f->type) {
@@ -169,6 +201,8 @@ static bool take_frame(struct worker *k, const struct wire_frame *f, struct err 
     return take_hello(k, f, err);
   case WIRE_REFUSED:
     return take_refused(k, f, err);
+  case WIRE_PARKED:
+    return take_parked(k, f, err);
   case WIRE_JAIL:
     return take_jail(k, f, err);
   case WIRE_READY:
@@ -320,6 +354,7 @@ static void on_exit_of(uv_poll_t *handle, int status, int events) {
   int exit_code = WIFEXITED(result) ? WEXITSTATUS(result) : 0;
   if (!uv_is_closing((uv_handle_t *)&k->socket) && !k->b->w->freeing)
     read_frames(k);
+  kill_parked(k);
   last_words(k);
   tell(k, signal, exit_code);
   if (!k->b->has_message || k->state != WORKER_READY)

@@ -140,7 +140,8 @@ struct backend_options { /* copied */
   int slots;               /* steps at a time */
   int nice;
   enum backend_jail jail;
-  int job_processes; /* and threads of a jailed job; 0: no limit */
+  int64_t park_memory, park_ms; /* of processes that wait for another job on their input */
+  int job_processes;            /* and threads of a jailed job; 0: no limit */
   int64_t ready_timeout_ms, heartbeat_timeout_ms;
   int64_t restart_backoff_ms, restart_backoff_max_ms;
   const struct backend_option *options; /* the plugin's own */

@@ -54,7 +54,8 @@ static void put_one_of_each(struct buf *b) {
   struct wire_artifact artifacts[] = {{"a.txt", "text/plain", "/w/a.txt", "00ff", 3}};
   wire_put_hello(b, &(struct wire_hello){WIRE_VERSION, 42, "p", "1.0", "cpu", WIRE_FORK, 3, 1,
                                          kinds, 2, false});
-  wire_put_config(b, &(struct wire_config){"local", "/w", 4, 500, -5, 1, 64, settings, 2}, NULL);
+  wire_put_config(b, &(struct wire_config){"local", "/w", 4, 500, -5, 1, 64, 7, 8, settings, 2},
+                  NULL);
   wire_put_ready(b, kinds, 2);
   wire_put_refused(b, true, "why not");
   wire_put_step(
@@ -101,7 +102,8 @@ static void messages_survive_the_way(void **state) {
 
   struct wire_config config;
   buf_clear(&b);
-  wire_put_config(&b, &(struct wire_config){"local", "/w", 4, 500, -5, 1, 64, settings, 2}, NULL);
+  wire_put_config(&b, &(struct wire_config){"local", "/w", 4, 500, -5, 1, 64, 7, 8, settings, 2},
+                  NULL);
   f = only(&in, &b);
   assert_int_equal(wire_get_config(&f, &config, NULL), 0);
   assert_int_equal(config.nice, -5);

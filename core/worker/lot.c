@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/lot.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "worker/park.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define MOST       64 /* processes */
+#define SPARE_PART 16 /* of the machine's memory that parking leaves to others */
+
+void lot_init(struct lot *l, struct host *h) {
+  *l = (struct lot){.host = h};
+  list_init(&l->all);
+}
+
+static struct parked *of_key(struct lot *l, const char *key) {
+  list_for_each(it, &l->all) {
+    struct parked *p = container_of(it, struct parked, ring);
+    if (strcmp(p->key, key) == 0)
+      return p;
+  }
+  return NULL;
+}
+
+int lot_admit(struct lot *l, const char *key, pid_t maker, int listener, const char *cell,
+              const struct wire_limits *limits) {
+  int pair[2], on = 1;
+  if (!l->host->parks || l->count >= MOST || of_key(l, key) ||
+      socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+    return -1;
+  setsockopt(pair[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on); /* the kernel says who it is */
+  struct parked *p = mem_alloc(sizeof *p);
+  *p = (struct parked){
+      .key = mem_dup(key),
+      .maker = maker,
+      .socket = pair[0],
+      .listener = listener < 0 ? -1 : fcntl(listener, F_DUPFD_CLOEXEC, 0),
+      .cell = cell ? mem_dup(cell) : NULL,
+      .limits = *limits,
+      .since_ms = clock_mono_ms(),
+  };
+  list_push_back(&l->all, &p->ring);
+  l->count++;
+  return pair[1];
+}
+
+void lot_take(struct lot *l, struct parked *p) {
+  list_remove(&p->ring);
+  l->count--;
+  l->changed = true;
+}
+
+void lot_evict(struct lot *l, struct parked *p) {
+  lot_take(l, p);
+  if (p->pid > 0 && kill(-p->pid, SIGKILL) < 0)
+    kill(p->pid, SIGKILL);
+  close(p->socket);
+  if (p->listener >= 0)
+    close(p->listener);
+  if (p->cell && !p->maker && !lot_uses(l, p->cell))
+    path_remove_tree(p->cell, NULL);
+  free(p->cell);
+  free(p->key);
+  free(p);
+}
+
+void lot_evict_all(struct lot *l) {
+  list_for_each_safe(it, &l->all) lot_evict(l, container_of(it, struct parked, ring));
+}
+
+/* It is stopped: whatever it is, it does nothing until it becomes a job. */
+pid_t lot_hear(struct lot *l, struct parked *p) {
+  int fds[2];
+  pid_t maker = p->maker, pid = 0;
+  if (poll(&(struct pollfd){.fd = p->socket, .events = POLLIN}, 1, 0) <= 0)
+    return 0;
+  bool ready = park_receive(p->socket, fds, &pid) == PARK_READY;
+  for (int i = 0; i < 2; i++)
+    if (fds[i] >= 0)
+      close(fds[i]);
+  if (!ready || p->pid || pid <= 1 || getpgid(pid) != pid || kill(-pid, SIGSTOP) < 0) {
+    lot_evict(l, p);
+    return maker;
+  }
+  p->pid = pid;
+  l->changed = true;
+  return maker;
+}
+
+/* ---- the budget ---- */
+
+/* What it would give back.  Pages that it shares count in part. */
+static int64_t measure(pid_t pid) {
+  char path[48], text[2048];
+  snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)pid);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+  if (fd >= 0)
+    close(fd);
+  text[n > 0 ? n : 0] = '\0';
+  const char *at = strstr(text, "\nPss:");
+  return at ? atoll(at + 5) * 1024 : 0;
+}
+
+static bool machine_is_short(void) {
+  char text[512];
+  int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+  if (fd >= 0)
+    close(fd);
+  text[n > 0 ? n : 0] = '\0';
+  const char *total = strstr(text, "MemTotal:"), *left = strstr(text, "MemAvailable:");
+  return total && left && atoll(left + 13) < atoll(total + 9) / SPARE_PART;
+}
+
+static int64_t bytes_of_all(const struct lot *l) {
+  int64_t bytes = 0;
+  list_for_each(it, &l->all) bytes += container_of(it, struct parked, ring)->bytes;
+  return bytes;
+}
+
+static struct parked *oldest(struct lot *l) {
+  list_for_each(it, &l->all) {
+    struct parked *p = container_of(it, struct parked, ring);
+    if (!p->maker)
+      return p;
+  }
+  return NULL;
+}
+
+void lot_maker_over(struct lot *l, pid_t maker, bool well, bool dead) {
+  bool measured = false;
+  list_for_each_safe(it, &l->all) {
+    struct parked *p = container_of(it, struct parked, ring);
+    if (p->maker == maker) {
+      p->maker = 0;
+      p->since_ms = clock_mono_ms();
+      if (!well || !p->pid)
+        lot_evict(l, p);
+    }
+  }
+  if (!dead)
+    return;
+  list_for_each(it, &l->all) {
+    struct parked *p = container_of(it, struct parked, ring);
+    if (p->bytes == 0 && !p->maker) {
+      p->bytes = measure(p->pid);
+      measured = l->changed = true;
+    }
+  }
+  if (measured && machine_is_short())
+    lot_evict_all(l);
+  for (struct parked *p; bytes_of_all(l) > l->host->park_memory && (p = oldest(l)) != NULL;)
+    lot_evict(l, p);
+}
+
+/* ---- time ---- */
+
+static int64_t due_at(const struct lot *l, const struct parked *p) {
+  return p->since_ms + l->host->park_ms;
+}
+
+int lot_due_ms(const struct lot *l) {
+  int64_t now = clock_mono_ms(), due = -1;
+  list_for_each(it, &l->all) {
+    const struct parked *p = container_of(it, struct parked, ring);
+    int64_t left = due_at(l, p) - now;
+    if (!p->maker && (due < 0 || left < due))
+      due = left < 0 ? 0 : left;
+  }
+  return due > INT32_MAX ? INT32_MAX : (int)due;
+}
+
+void lot_expire(struct lot *l) {
+  int64_t now = clock_mono_ms();
+  list_for_each_safe(it, &l->all) {
+    struct parked *p = container_of(it, struct parked, ring);
+    if (!p->maker && now >= due_at(l, p))
+      lot_evict(l, p);
+  }
+}
+
+/* ---- looks ---- */
+
+struct parked *lot_find(struct lot *l, const char *key, const struct wire_limits *limits) {
+  struct parked *p = of_key(l, key);
+  return p && p->pid && !p->maker && p->limits.address_space == limits->address_space &&
+                 p->limits.output_bytes == limits->output_bytes
+             ? p
+             : NULL;
+}
+
+bool lot_has(const struct lot *l, pid_t pid) {
+  list_for_each(it, &l->all) if (container_of(it, struct parked, ring)->pid == pid) return true;
+  return false;
+}
+
+bool lot_uses(const struct lot *l, const char *cell) {
+  list_for_each(it, &l->all) {
+    const struct parked *p = container_of(it, struct parked, ring);
+    if (p->cell && strcmp(p->cell, cell) == 0)
+      return true;
+  }
+  return false;
+}
+
+void lot_report(struct lot *l) {
+  uint64_t pids[MOST];
+  struct wire_parked m = {.pids = pids, .bytes = bytes_of_all(l), .hits = l->hits};
+  if (!l->changed)
+    return;
+  l->changed = false;
+  list_for_each(it, &l->all) {
+    const struct parked *p = container_of(it, struct parked, ring);
+    if (p->pid)
+      pids[m.count++] = (uint64_t)p->pid;
+  }
+  wire_put_parked(link_begin(l->host->link), &m);
+  link_end(l->host->link, false);
+}
+
+void lot_close(struct lot *l) {
+  list_for_each(it, &l->all) {
+    struct parked *p = container_of(it, struct parked, ring);
+    close(p->socket);
+    if (p->listener >= 0)
+      close(p->listener);
+  }
+}

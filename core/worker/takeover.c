@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How a job moves from the child that was forked for it into a parked process.
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "worker/park.h"
+#include "worker/zygote.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+void child_park(struct zygote *z, struct child *c, const char *key) {
+  int given = lot_admit(&z->lot, key, c->pid, c->guard.listener, c->cell, &c->limits);
+  c->guard.may_leave = given >= 0;
+  park_send(c->socket.fd, given < 0 ? PARK_NO : PARK_YES, (const int[]){given, -1});
+  if (given >= 0)
+    close(given);
+}
+
+void parked_heard(struct zygote *z, struct parked *p) {
+  pid_t maker = lot_hear(&z->lot, p);
+  list_for_each(it, &z->children) {
+    struct child *c = container_of(it, struct child, ring);
+    if (c->pid == maker)
+      park_send(c->socket.fd, PARK_READY, NULL);
+  }
+}
+
+/* The parked process as a child; p is used up.  NULL: the system has no more to give. */
+static struct child *adopt(struct zygote *z, struct parked *p, int *log_end) {
+  int pipe_fds[2], pidfd = pidfd_open(p->pid, 0);
+  if (pidfd < 0 || pipe2(pipe_fds, O_CLOEXEC) < 0) {
+    if (pidfd >= 0)
+      close(pidfd);
+    return NULL;
+  }
+  fcntl(pidfd, F_SETFD, FD_CLOEXEC);
+  fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK);
+  struct child *c = mem_alloc(sizeof *c);
+  c->pid = p->pid;
+  c->pidfd = pidfd;
+  c->log_fd = pipe_fds[0];
+  c->log_open = c->socket_open = true;
+  c->guard.listener = p->listener;
+  c->cell = p->cell;
+  link_init(&c->socket, p->socket);
+  *log_end = pipe_fds[1];
+  lot_take(&z->lot, p);
+  return c;
+}
+
+/* The job goes from `old`, which ends, to `c`. */
+static void hand_over(struct zygote *z, struct child *old, struct child *c, int64_t input_bytes) {
+  c->token = old->token;
+  c->limits = old->limits;
+  c->began_us = old->began_us;
+  c->step = old->step;
+  old->step = (struct buf){0};
+  logger_end(&old->log);
+  logger_init(&c->log, z->host->link, c->token, c->limits.log_bytes);
+  c->log.total = old->log.total;
+  old->told = true;
+  old->log_open = old->socket_open = false;
+  child_kill(old);
+  child_began(z, c, input_bytes);
+}
+
+static bool send_step(struct child *c) {
+  struct buf *out = link_begin(&c->socket);
+  size_t start = wire_begin(out, WIRE_STEP, c->token);
+  buf_put(out, c->step.data, c->step.len);
+  wire_end(out, start, NULL);
+  size_t at = 0;
+  while (at < out->len) {
+    ssize_t n = send(c->socket.fd, out->data + at, out->len - at, MSG_NOSIGNAL);
+    if (n <= 0)
+      break;
+    at += (size_t)n;
+  }
+  bool sent = at == out->len;
+  buf_clear(out);
+  link_end(&c->socket, false);
+  return sent;
+}
+
+/* It leaves a copy of itself before it begins, under the same key. */
+static void let_go(struct zygote *z, struct child *c, const char *key, int log_end) {
+  int next = lot_admit(&z->lot, key, c->pid, c->guard.listener, c->cell, &c->limits);
+  c->guard.may_leave = next >= 0;
+  kill(-c->pid, SIGCONT);
+  /* One that died meanwhile is judged when its end is seen. */
+  if (park_send(c->socket.fd, PARK_GO, (const int[]){log_end, next}) == 0)
+    send_step(c);
+  if (next >= 0)
+    close(next);
+  z->lot.hits++;
+}
+
+void child_resume(struct zygote *z, struct child *old, const char *key) {
+  struct parked *p = lot_find(&z->lot, key, &old->limits);
+  struct wire_frame f = {
+      .type = WIRE_STEP, .token = old->token, .payload = old->step.data, .len = old->step.len};
+  struct wire_step step;
+  struct folder folder = {.fd = -1};
+  struct child *c = NULL;
+  int log_end;
+  if (p && wire_get_step(&f, &step, NULL) == 0) {
+    if (folder_make(&folder, p->cell ? p->cell : z->host->work_root, z->host->backend, old->token,
+                    step.inputs, step.input_count, NULL) == 0)
+      c = adopt(z, p, &log_end);
+    folder_close(&folder, !c);
+    free(step.inputs);
+  }
+  if (!c) {
+    park_send(old->socket.fd, PARK_NO, NULL);
+    return;
+  }
+  hand_over(z, old, c, folder.input_bytes);
+  let_go(z, c, key, log_end);
+  close(log_end);
+  free(p->key);
+  free(p);
+}
