@@ -27,7 +27,7 @@ struct bench {
 static void run_one(struct bench *b, const char *act) {
   workers_run(b->b, &(struct step){.owner = b,
                                    .job_id = "01JD0000000000000000000000",
-                                   .kind = "bench",
+                                   .kind = "echo",
                                    .idem_key = act,
                                    .spec_json = "{\"params\":{\"sleep_ms\":0,\"steps\":0,\"fail\":"
                                                 "\"none\",\"log_lines\":0,\"output_bytes\":0},"
@@ -65,7 +65,9 @@ static void on_stopped(void *arg) {
   ((struct bench *)arg)->stopped = true;
 }
 
+/* plugins/exec.so gets the no-op in Python as its command. */
 static void open_bench(struct bench *b, const char *build, const char *plugin, int slots) {
+  struct backend_option command = {"command", "python3 " NOOP, "workers_bench"};
   char *worker = path_join(build, "bin/lathe-worker"), *path = path_join(build, plugin);
   *b = (struct bench){.root = "/tmp/lathe-bench-XXXXXX"};
   if (!mkdtemp(b->root))
@@ -80,13 +82,16 @@ static void open_bench(struct bench *b, const char *build, const char *plugin, i
                                               .done = on_done,
                                               .ctx = b},
                                });
-  b->b = workers_add(b->w, &(struct backend_options){.name = "bench",
-                                                     .plugin_path = path,
-                                                     .slots = slots,
-                                                     .ready_timeout_ms = 10000,
-                                                     .heartbeat_timeout_ms = 10000,
-                                                     .restart_backoff_ms = 100,
-                                                     .restart_backoff_max_ms = 1000});
+  b->b = workers_add(b->w,
+                     &(struct backend_options){.name = "bench",
+                                               .plugin_path = path,
+                                               .slots = slots,
+                                               .ready_timeout_ms = 10000,
+                                               .heartbeat_timeout_ms = 10000,
+                                               .restart_backoff_ms = 100,
+                                               .restart_backoff_max_ms = 1000,
+                                               .options = &command,
+                                               .option_count = strstr(plugin, "exec") != NULL});
   while (backend_room(b->b) < slots && backend_state(b->b) != BACKEND_FAILED)
     uv_run(&b->loop, UV_RUN_ONCE);
   if (backend_message(b->b)) {
@@ -186,7 +191,9 @@ int main(int argc, char **argv) {
              2, 200000);
   throughput(build, "tests/plugins/scripted_fork.so", "no-op, forked, 2 slots", 2, 2000);
   throughput(build, "tests/plugins/scripted_shared.so", "no-op, shared, 2 slots", 2, 20000);
+  throughput(build, "plugins/exec.so", "no-op in Python, exec, 2 processes", 2, 20000);
   alone(build, "plugins/echo.so", "one alone, echo", SAMPLES);
+  alone(build, "plugins/exec.so", "one alone, in Python, exec", SAMPLES);
   alone(build, "tests/plugins/scripted_fork.so", "one alone, forked", 1000);
   alone(build, "tests/plugins/scripted_shared.so", "one alone, shared", SAMPLES);
   cancel(build, "tests/plugins/scripted_fork.so", "cancel of a computing step, forked", 200);

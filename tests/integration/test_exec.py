@@ -393,6 +393,7 @@ def test_a_stop_is_told_to_the_command(make):
 
 # ---- limits ----
 
+@pytest.mark.skipif(SANITIZED, reason="under a sanitizer the worker sets no limit on the address space")
 def test_limits_reach_the_command(make):
     client = make(rude(job_memory="900M", job_output="20M"), polite_too()).client()
     assert act(client, "limits")["result"] == {"memory": 900 << 20, "file": 20 << 20, "core": 0}
@@ -409,7 +410,6 @@ def polite_too():
     return {"backend miller": backend("polite.py", kinds="mill", job_memory="900M", job_output="20M")}
 
 
-@pytest.mark.skipif(SANITIZED, reason="a sanitizer's shadow memory needs no limit")
 def test_cpu_time_of_the_command_counts(make):
     client = make(rude(job_cpu="1s")).client()
     fails(client, "cpu", "job-limit", "1 s of CPU time", "job_cpu", attempts=1)
@@ -513,6 +513,7 @@ def check(*words):
     return [line.split()[1] for line in run.stdout.splitlines() if line.startswith("skip")]
 
 
+@pytest.mark.skipif(SANITIZED, reason="the check `leaks` would measure the sanitizer")
 def test_it_passes_lathe_plugin_check(tmp_path):
     plugin = os.path.join(BUILD, "plugins", "exec.so")
     with open(os.path.join(EXAMPLES, "wordcount.sh"), encoding="utf-8") as file:
