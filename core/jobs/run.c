@@ -244,7 +244,8 @@ void run_launch(struct job *job) {
     job->started_us = job_last(job)->started_us;
   budget_started(job);
   bool goes_on = job->remote && remote_go(job) != STEP_SUBMIT; /* there is something to stop */
-  if ((!job->cancel || goes_on) && !job->give_back && b && backend_state(b) == BACKEND_READY) {
+  bool there = b && backend_state(b) == BACKEND_READY && backend_is_remote(b) == job->remote;
+  if ((!job->cancel || goes_on) && !job->give_back && there) {
     run_hand_over(job, b);
     if (job->cancel)
       run_stop(job);

@@ -2,8 +2,10 @@
 #include "wire/messages.h"
 
 #include "base/mem.h"
+#include "wire/ref.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 const char *wire_type_word(unsigned type) {
   switch (type) {
@@ -369,8 +371,9 @@ int wire_get_checkpoint(const struct wire_frame *f, const char **ref, struct err
   struct wire_reader r = wire_reader(f);
   *ref = wire_get_text(&r);
   int rc = wire_reader_end(&r, "CHECKPOINT", err);
-  if (rc == 0 && !**ref)
-    rc = err_set(err, ERR_PROTOCOL, "a CHECKPOINT without a reference");
+  size_t len = strlen(*ref);
+  if (rc == 0 && (len == 0 || len > WIRE_TEXT_MAX))
+    rc = err_set(err, ERR_PROTOCOL, "a CHECKPOINT with a reference of %zu bytes", len);
   return rc;
 }
 

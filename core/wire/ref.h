@@ -9,7 +9,8 @@
 
 #include <stddef.h>
 
-#define WIRE_REF_MAX 4096 /* bytes, as lathe/plugin.h promises */
+#define WIRE_REF_MAX  4096               /* bytes, as lathe/plugin.h promises */
+#define WIRE_TEXT_MAX (2 * WIRE_REF_MAX) /* above any text of one */
 
 /* The caller frees. */
 char *wire_ref_text(const void *bytes, size_t len);

@@ -176,6 +176,12 @@ static void remote_steps_survive_the_way(void **state) {
   f = only(&in, &b);
   assert_int_equal(wire_get_checkpoint(&f, &ref, &err), ERR_PROTOCOL);
   buf_clear(&b);
+  char *huge = memset(mem_alloc(WIRE_TEXT_MAX + 2), 'x', WIRE_TEXT_MAX + 1);
+  wire_put_checkpoint(&b, 7, huge);
+  free(huge);
+  f = only(&in, &b);
+  assert_int_equal(wire_get_checkpoint(&f, &ref, &err), ERR_PROTOCOL);
+  buf_clear(&b);
   wire_put_hello(&b, &(struct wire_hello){.wire_version = WIRE_VERSION,
                                           .plugin = "p",
                                           .version = "1",
