@@ -14,6 +14,15 @@ from test_gmsh_plugin import BAD_INPUT, BARE, PLUGIN, folder, glb_document, name
 pytestmark = pytest.mark.skipif(not (os.path.exists(BARE) and os.path.exists(PLUGIN)),
                                 reason="local-gmsh is not built")
 
+SHADES = ("#009932", "#009933")  # Gmsh before 4.9 gives colours in linear light, and loses a digit
+
+
+def colour_of(item):
+    colour = item.get("color")
+    return GREEN if colour in SHADES else colour
+
+
+GREEN = SHADES[1]
 INCHES = (b"(CONVERSION_BASED_UNIT('INCH',#9001)LENGTH_UNIT()NAMED_UNIT(#9003));\n"
           b"#9001=LENGTH_MEASURE_WITH_UNIT(LENGTH_MEASURE(25.4),#9002);\n"
           b"#9002=(LENGTH_UNIT()NAMED_UNIT(*)SI_UNIT(.MILLI.,.METRE.));\n"
@@ -57,17 +66,17 @@ def test_units_of_an_iges_file(path, tmp_path):
 def test_names_and_colours_of_an_assembly():
     job = run("preview", part("assembly.step"))
     result = job.json("result.json")
-    assert [(s["name"], s["group"], s.get("color")) for s in result["solids"]] == [
-        ("base", "base", "#ff0000"), ("cover plate", "cover_plate", "#009932"), ("bolt", "bolt", None)]
+    assert [(s["name"], s["group"], colour_of(s)) for s in result["solids"]] == [
+        ("base", "base", "#ff0000"), ("cover plate", "cover_plate", GREEN), ("bolt", "bolt", None)]
     assert all(s["path"].startswith("crate/") for s in result["solids"])
     doc = glb_document(job.read("preview.glb"))
-    solids = collections.Counter((p["extras"]["solid_name"], p["extras"].get("color"))
+    solids = collections.Counter((p["extras"]["solid_name"], colour_of(p["extras"]))
                                  for p in doc["meshes"][0]["primitives"])
-    assert solids == {("base", "#ff0000"): 6, ("cover plate", "#009932"): 6, ("bolt", None): 6}
+    assert solids == {("base", "#ff0000"): 6, ("cover plate", GREEN): 6, ("bolt", None): 6}
     assert len(doc["materials"]) == 3
     flat = job.json("preview.json")
     colours = collections.Counter(tuple(flat["colors"][i:i + 3]) for i in range(0, len(flat["colors"]), 3))
-    assert set(colours) == {(1, 0, 0), (0, 0.6, 0.196), (0.3, 0.6, 0.9)}
+    assert sorted(colours)[1:] == [(0.3, 0.6, 0.9), (1, 0, 0)] and min(colours) == pytest.approx((0, 0.6, 0.2), abs=0.005)
     assert sum(colours.values()) == flat["numVertices"]
 
 
@@ -214,8 +223,8 @@ def test_conformal_solids_share_their_nodes():
     def mesh(how):
         job = run("mesh", part("assembly.step"), "outputs=msh", f"assembly={how}", *ASSEMBLY)
         result, got = job.json("result.json"), read_msh4(job.read("mesh.msh"))
-        assert [(s["name"], s.get("color")) for s in result["solids"]] == [
-            ("base", "#ff0000"), ("cover plate", "#009932"), ("bolt", None)]
+        assert [(s["name"], colour_of(s)) for s in result["solids"]] == [
+            ("base", "#ff0000"), ("cover plate", GREEN), ("bolt", None)]
         tets = got.of("tet")
         nodes = {s: {c for n in got.groups[s] for c in tets[n]} for s in SOLIDS}
         for solid, volume in SOLIDS.items():
