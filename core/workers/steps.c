@@ -23,10 +23,12 @@
 #include <string.h>
 
 #define RECALL_MS        5
-#define PROCESS_GRACE_MS 3    /* for cancelled() to be seen; then the process is killed */
-#define FORK_GRACE_MS    1000 /* for the zygote to kill the child */
-#define SHARED_GRACE_MS  2000
-#define LATE_MS          1000 /* a tick as late as this: we were asleep, not the workers */
+#define PROCESS_GRACE_MS 3 /* for cancelled() to be seen; then the process is killed */
+/* For the zygote to kill the child: one that holds gigabytes takes a second to go on a busy
+ * machine, and killing the zygote ends its other jobs too. */
+#define FORK_GRACE_MS   5000
+#define SHARED_GRACE_MS 2000
+#define LATE_MS         1000 /* a tick as late as this: we were asleep, not the workers */
 
 static uint64_t now_of(const struct backend *b) {
   return uv_now(b->w->loop);

@@ -134,7 +134,8 @@ static int32_t import_once(struct task *t, int default_threads) {
     park->resume(t->job, t->request, key);
   memcpy(asked, t->warnings, sizeof asked);
   t->warnings[0] = '\0';
-  if ((rc = sniff_input(t)) != LATHE_OK || (rc = import_model(t)) != LATHE_OK)
+  if ((rc = sniff_input(t)) != LATHE_OK || (rc = trial_import(t)) != LATHE_OK ||
+      (rc = import_model(t)) != LATHE_OK)
     return rc;
   memcpy(imported, t->warnings, sizeof imported);
   memcpy(t->warnings, asked, sizeof asked);

@@ -228,6 +228,9 @@ int32_t import_size(struct task *t);
 /* Once more, in a clean model, with OCC's repairs or without.  Geometry in *g. */
 bool import_again(struct task *t, bool heal, struct geometry *g, struct outcome *o);
 
+/* ---- trial.c: on a second attempt, whether reading the file crashes ---- */
+int32_t trial_import(struct task *t);
+
 /* ---- assembly.c: names and colours into t->names; joins the solids where the job asks for it.
  * False: the kernel could not ---- */
 bool assembly_prepare(struct task *t);
