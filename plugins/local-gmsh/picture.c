@@ -286,13 +286,13 @@ static void draw_sample(const struct band *b, int x, int y, float z, uint32_t wo
 /* A pixel wide: SS samples, across the direction in which it moves less. */
 static void draw_line(const struct band *b, const struct line *l) {
   float dx = l->b.x - l->a.x, dy = l->b.y - l->a.y;
-  float steps = (float)round_up(most(1, most(fabsf(dx), fabsf(dy))));
+  int steps = round_up(most(1, most(fabsf(dx), fabsf(dy))));
   bool flat = fabsf(dx) >= fabsf(dy);
   if (most(l->a.y, l->b.y) < (float)(b->top - SS) ||
       least(l->a.y, l->b.y) > (float)(b->top + b->rows + SS))
     return;
-  for (float i = 0; i <= steps; i++) {
-    float t = i / steps, x = l->a.x + t * dx, y = l->a.y + t * dy;
+  for (int i = 0; i <= steps; i++) {
+    float t = (float)i / (float)steps, x = l->a.x + t * dx, y = l->a.y + t * dy;
     float z = l->a.z + t * (l->b.z - l->a.z);
     for (int k = 0; k < (l->word == WIRE ? 1 : SS); k++) {
       float shift = (float)k - (SS - 1) / 2.0F;
