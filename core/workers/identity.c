@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * What of a backend its results depend on, as one digest: the plugin's name and version (which
- * carries that of its library), the file that it was loaded from, and the options that the admin
- * gave it.  Options of the daemon (slots, limits, nice) change no result.
+ * What of a backend its results depend on, as one digest: the plugin's name and version, the file
+ * that it was loaded from, the libraries that came with it, and the options that the admin gave it.
+ * Options of the daemon (slots, limits, nice) change no result.
  */
+#include "base/mem.h"
 #include "base/sha256.h"
 #include "workers/internal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -27,11 +29,40 @@ static void add_file(struct sha256 *h, const char *path) {
   add_text(h, text);
 }
 
+static int compare_lines(const void *a, const void *b) {
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The code that the worker has mapped, as device, number and path of each file: a library that is
+ * upgraded under its old name has another number. */
+static void add_libraries(struct sha256 *h, int64_t pid) {
+  enum { LIBRARIES_MAX = 1000 };
+  char path[60], line[4400], *found[LIBRARIES_MAX];
+  size_t count = 0;
+  snprintf(path, sizeof path, "/proc/%lld/maps", (long long)pid);
+  FILE *f = fopen(path, "re");
+  while (f && count < LIBRARIES_MAX && fgets(line, sizeof line, f)) {
+    char *rights = strchr(line, ' '); /* "7f..-7f.. r-xp 00001000 fe:00 1234  /usr/lib/libc.so.6" */
+    char *offset = rights ? strchr(rights + 1, ' ') : NULL;
+    char *file = offset ? strchr(offset + 1, ' ') : NULL;
+    if (file && rights[3] == 'x' && strchr(file, '/'))
+      found[count++] = mem_dup(file);
+  }
+  if (f)
+    fclose(f);
+  qsort(found, count, sizeof *found, compare_lines);
+  for (size_t i = 0; i < count; i++) {
+    add_text(h, found[i]);
+    free(found[i]);
+  }
+}
+
 void backend_identify(struct backend *b, const struct wire_hello *m) {
   struct sha256 *h = sha256_begin();
   add_text(h, m->plugin);
   add_text(h, m->version);
   add_file(h, b->o.plugin_path);
+  add_libraries(h, m->pid);
   for (size_t i = 0; i < b->o.option_count; i++) {
     add_text(h, b->o.options[i].key);
     add_text(h, b->o.options[i].value);

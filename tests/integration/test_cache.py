@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from daemon import LATHE, TEST_PLUGINS, clean_env, wait_until
+from daemon import FAULTFS, LATHE, SANITIZED, TEST_PLUGINS, clean_env, wait_until
 
 PLUGIN = os.path.join(TEST_PLUGINS, "repeatable.so")
 NO_CACHE = {"Cache-Control": "no-cache"}
@@ -262,6 +262,20 @@ def test_another_plugin_or_options_compute_anew(make_daemon, tmp_path):
     assert ask(d)["cached_from"] == first["job_id"]  # as it was then
     shutil.copy(PLUGIN, own + ".new")
     os.replace(own + ".new", own)  # as an upgrade does
+    d.restart()
+    assert ask(d)["cached"] is False
+
+
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer's library has to be the first")
+def test_another_library_computes_anew(make_daemon, tmp_path):
+    library = str(tmp_path / "library.so")
+    shutil.copy(FAULTFS, library)
+    d = make_daemon(base=base(), env={"LD_PRELOAD": library})
+    first = ask(d)
+    d.restart()
+    assert ask(d)["cached_from"] == first["job_id"]
+    shutil.copy(FAULTFS, library + ".new")
+    os.replace(library + ".new", library)
     d.restart()
     assert ask(d)["cached"] is False
 
