@@ -168,14 +168,17 @@ class Machine:
         return [path for path in found.splitlines() if not os.path.lexists(path)]
 
     @contextlib.contextmanager
-    def lathed(self):
-        """The daemon as its unit runs it: command, user, folder and umask from there."""
+    def lathed(self, filtered=False):
+        """The daemon as its unit runs it: command, user, folder, umask and (filtered) system calls from there."""
         unit = self.run("cat", "/usr/lib/systemd/system/lathed.service")
         words = {key: re.search(f"^{key}=(.*)$", unit, re.M).group(1)
                  for key in ("ExecStartPre", "ExecStart", "User", "Group", "WorkingDirectory", "UMask")}
         drop = ["setpriv", f"--reuid={words['User']}", f"--regid={words['Group']}", "--clear-groups", "--no-new-privs",
                 "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all"]
         here = ["sh", "-c", f"cd {words['WorkingDirectory']} && umask {words['UMask']} && exec \"$@\"", "sh"]
+        if filtered:
+            here += ["python3", *self.put(os.path.join(os.path.dirname(__file__), "unit_filter.py")),
+                     "/usr/lib/systemd/system/lathed.service"]
         self.run(*drop, *here, *words["ExecStartPre"].split())
         process = subprocess.Popen(self.command(*drop, *here, *words["ExecStart"].split()), stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, text=True, env={"PATH": PATH})
@@ -232,13 +235,15 @@ def test_install_run_upgrade_remove_purge(machine, debs, tmp_path):
     enabled = "/etc/systemd/system/multi-user.target.wants/lathed.service"
     assert machine.run("readlink", "-f", enabled).strip().endswith("/lathed.service")
 
-    with machine.lathed() as daemon:
+    filtered = bool(shutil.which("systemd-analyze"))
+    with machine.lathed(filtered) as daemon:
         wait_until(lambda: machine.is_ready(daemon), "lathed is ready")
         job = json.loads(machine.run("lathe", "submit", "echo", "--wait", "--json"))
         assert job["status"] == "completed", job
         backends = json.loads(machine.run("lathe", "backends", "--json"))
         assert {b["name"]: b["state"] for b in backends["backends"]} == {
             "echo": "ready", **({"local": "ready"} if GMSH else {})}
+        jails = {b["name"]: (b["jail"], b["jail_lacks"]) for b in backends["backends"]}
     owners = set(machine.run("find", "/var/lib/lathe", "-printf", "%u:%g\n").split())
     assert owners == {"lathe:lathe"}
 
@@ -251,6 +256,9 @@ def test_install_run_upgrade_remove_purge(machine, debs, tmp_path):
         wait_until(lambda: machine.is_ready(daemon), "lathed is ready after the upgrade")
         again = json.loads(machine.run("lathe", "show", job["job_id"], "--json"))
         assert again["status"] == "completed"
+        # What the unit takes away must not take the jail from the jobs.
+        backends = json.loads(machine.run("lathe", "backends", "--json"))
+        assert jails == {b["name"]: (b["jail"], b["jail_lacks"]) for b in backends["backends"]}
 
     machine.run("dpkg", "-r", *reversed(NAMES))
     assert machine.run("ls", "/var/lib/lathe").strip()
