@@ -85,7 +85,7 @@ def test_a_new_plugin_is_built_checked_and_run(prefix, tmp_path, shape, lang):
 
     run("cmake", "-S", ".", "-B", "by-cmake", cwd=project, env=flags)
     run("cmake", "--build", "by-cmake", cwd=project, env=flags)
-    if checks:
+    if checks and lang != "python":  # where nothing is built, nothing is new
         run("ctest", "--test-dir", "by-cmake", "--output-on-failure", cwd=project, env=flags)
     installed = tmp_path / "installed-by-cmake"
     run("cmake", "--install", "by-cmake", cwd=project, env={**flags, "DESTDIR": str(installed)})
