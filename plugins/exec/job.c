@@ -93,7 +93,7 @@ static void on_log(struct talk *t, const json_t *m) {
   line_log(t->x, t->job, m);
 }
 
-/* "/work/folder/a/b" and "a/b" are the same to us. */
+/* A path below the work folder may be absolute. */
 static const char *relative(const struct talk *t, const char *path) {
   size_t len = strlen(t->r->workdir);
   bool below = strncmp(path, t->r->workdir, len) == 0 && path[len] == '/';
