@@ -96,7 +96,49 @@ static int32_t check_points(struct task *t, struct view v) {
   return LATHE_OK;
 }
 
+/* "#12": *p is behind it.  0: no number there. */
+static unsigned long reference(const char **p, const char *end) {
+  unsigned long n = 0;
+  for (++*p; *p < end && isdigit((unsigned char)**p) && n < 1000000000ul; ++*p)
+    n = 10 * n + (unsigned long)(**p - '0');
+  return n;
+}
+
+/* From behind "=" to the end of the entity: does it name itself? */
+static bool names_itself(const char **p, const char *end, unsigned long id) {
+  while (*p < end && **p != ';') {
+    if (**p == '\'') { /* a text, and a doubled quote is two of them */
+      const char *quote = memchr(*p + 1, '\'', (size_t)(end - *p - 1));
+      *p = quote ? quote + 1 : end;
+    } else if (**p != '#') {
+      ++*p;
+    } else if (reference(p, end) == id) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* OpenCASCADE follows an entity that is part of itself until its memory or time is over. */
+static int32_t check_references(struct task *t, struct view v) {
+  const char *end = v.data + v.size;
+  for (const char *p = v.data; (p = memchr(p, '#', (size_t)(end - p))) != NULL;) {
+    const char *at = p;
+    unsigned long id = reference(&p, end);
+    while (p < end && isspace((unsigned char)*p))
+      p++;
+    if (id && p < end && *p == '=' && names_itself(&p, end, id))
+      return task_fail(t, LATHE_BAD_INPUT,
+                       "%s is damaged: its entity #%lu, in line %zu, is part of itself; export the "
+                       "part again",
+                       t->name, id, view_line(v, at));
+  }
+  return LATHE_OK;
+}
+
 int32_t sniff_step(struct task *t, struct view v) {
   int32_t rc = check_frame(t, v);
-  return rc == LATHE_OK ? check_points(t, v) : rc;
+  if (rc == LATHE_OK)
+    rc = check_points(t, v);
+  return rc == LATHE_OK ? check_references(t, v) : rc;
 }

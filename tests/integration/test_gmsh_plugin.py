@@ -355,6 +355,7 @@ def test_made_up_bad_files(tmp_path):
         "cut.step": (step[:len(step) // 2], "cut off"),
         "nan.step": (re.sub(rb"CARTESIAN_POINT\('',\(0\.", b"CARTESIAN_POINT('',(NAN", step, count=1), "no number"),
         "far.step": (re.sub(rb"CARTESIAN_POINT\('',\(0\.", b"CARTESIAN_POINT('',(1E40", step, count=1), "1e+40"),
+        "itself.step": (step.replace(b"#33 = AXIS2_PLACEMENT_3D('',#34", b"#33 = AXIS2_PLACEMENT_3D('',#33"), "#33"),
         "short.stl": (stl[:-30], "facets"),
         "nan.stl": (stl[:200] + struct.pack("<f", math.nan) * 3 + stl[212:], "facet"),
         "text.stl": (text[:len(text) // 2], "cut off"),
