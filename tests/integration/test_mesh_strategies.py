@@ -235,6 +235,27 @@ def test_the_second_order_is_kept_through_the_branches():
     assert result["mesh_volume"] == pytest.approx(result["geometry"]["total_volume"], rel=1e-4)
 
 
+# ---- the next job on a file ----
+
+@pytest.mark.parametrize("path", shared("m6_screw_thread_503k.step"), ids=name_of)
+def test_the_next_job_on_a_file_skips_its_import(client, path):
+    """Another strategy, another size: the process that has imported the file goes on, and gives what a new one gives."""
+    first = submit(client, path, strategy="frontal-delaunay")
+    assert first["result"]["import_reused"] is False and first["result"]["seconds"]["import"] > 0
+    polished = submit(client, path, strategy="frontal-delaunay-polished")
+    assert polished["result"]["import_reused"] is True and polished["result"]["seconds"]["import"] == 0
+    alone = run("mesh", path, "strategy=frontal-delaunay-polished").json("result.json")
+    assert polished["result"]["counts"] == alone["counts"] and polished["result"]["score"] == alone["score"]
+    coarse = submit(client, path, max_size_mm=2, quality_params='{"worker_count": 9}')
+    assert coarse["result"]["import_reused"] and coarse["result"]["options"]["max_size"] == 2
+    assert any("worker_count" in w for w in coarse["result"]["warnings"])
+    refused_job = submit(client, path, quality_params='{"colour": 1}')
+    assert refused_job["status"] == "failed" and "colour" in refused_job["error"]["detail"]
+    assert submit(client, path, heal=True)["result"]["import_reused"] is False  # read in another way
+    searched = submit(client, path, strategy="exhaustive", strategy_order="frontal-delaunay-raw,frontal-delaunay")
+    assert searched["result"]["import_reused"] and searched["result"]["strategy"] == "frontal-delaunay"
+
+
 # ---- processes ----
 
 def everything_below(pid):
