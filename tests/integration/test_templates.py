@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from daemon import SANITIZED, clean_env
+from daemon import SANITIZED, clean_env, wait_until
 from installed import Prefix, run
 
 pytestmark = pytest.mark.skipif(SANITIZED, reason="packages are made of Release builds")
@@ -75,7 +75,7 @@ def test_a_new_plugin_is_built_checked_and_run(prefix, tmp_path, shape, lang):
                 text = file.read()
             assert not any(f"@{word}@" in text for word in ("NAME", "PWD", "SHARE", "SOURCE", "COMMAND")), name
     checks = os.path.exists(prefix.path("bin/lathe-plugin-check"))
-    flags = prefix.env(CFLAGS="-O2 -Wall -Wextra -Werror", CXXFLAGS="-O2 -Wall -Wextra -Werror")
+    flags = prefix.env(CFLAGS="-O3 -D_FORTIFY_SOURCE=2 -Wall -Wextra -Werror", CXXFLAGS="-O3 -D_FORTIFY_SOURCE=2 -Wall -Wextra -Werror")
 
     run("make", *(["check"] if checks else []), cwd=project, env=flags)
     run_a_job(prefix, shape, project, project / "build/demo.so")
@@ -92,6 +92,33 @@ def test_a_new_plugin_is_built_checked_and_run(prefix, tmp_path, shape, lang):
     by_cmake = sorted(os.path.relpath(os.path.join(r, n), installed) for r, _, names in os.walk(installed) for n in names)
     assert [os.path.basename(p) for p in by_make] == [os.path.basename(p) for p in by_cmake]
     assert any(p.endswith("/plugins/kinds/demo.json") for p in by_cmake)
+
+
+@pytest.mark.parametrize("lang", ["c", "c++"])
+def test_a_remote_of_the_template_outlives_a_crash(prefix, tmp_path, lang):
+    """The daemon is killed while the job is elsewhere; the next one takes it up, and nothing ran twice."""
+    new(prefix, "demo", "--shape", "remote", "--lang", lang, cwd=tmp_path)
+    project = tmp_path / "demo"
+    run("make", cwd=project, env=prefix.env())
+    config = section(prefix, "remote", project, project / "build/demo.so")
+    config["backend demo"]["command"] = f"echo begun >>{tmp_path}/begun; until test -e {tmp_path}/go; do sleep 0.05; done; sort"
+    daemon = prefix.daemon(project / "lathed", config)
+    daemon.start()
+    try:
+        c = daemon.client()
+        job_id = c.form("/api/jobs/demo", [("file", "text.txt", b"b\na\n")]).json["job_id"]
+        wait_until((tmp_path / "begun").exists, "the command has begun")
+        daemon.kill()
+        daemon.start()
+        (tmp_path / "go").touch()
+        job = daemon.client().wait(job_id)
+        assert job["status"] == "completed", job
+        assert daemon.client().artifact(job_id, "output.txt").text == "a\nb\n"
+        assert (tmp_path / "begun").read_text() == "begun\n"
+        daemon.stop()
+    finally:
+        (tmp_path / "go").touch()
+        daemon.kill()
 
 
 @pytest.mark.parametrize("shape,lang", REFUSED)

@@ -28,7 +28,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PATH_SIZE = 4200, POLL_MS = 50 };
+enum { PATH_SIZE = 4200, FILE_SIZE = PATH_SIZE + 20, POLL_MS = 50 };
 
 struct self { /* strings of the host, which live as long as the process */
   const struct lathe_host *host;
@@ -79,7 +79,7 @@ static int start(const struct self *self, char *folder) {
 
 /* The number in a file of the folder; -1: there is none. */
 static int number_in(const char *folder, const char *name) {
-  char path[PATH_SIZE];
+  char path[FILE_SIZE];
   int number = -1;
   snprintf(path, sizeof path, "%s/%s", folder, name);
   FILE *f = fopen(path, "r");
@@ -91,7 +91,7 @@ static int number_in(const char *folder, const char *name) {
 }
 
 static int is_running(const char *folder) {
-  char path[PATH_SIZE];
+  char path[FILE_SIZE];
   snprintf(path, sizeof path, "%s/lock", folder);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   int held = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0;
@@ -151,7 +151,7 @@ static int input_of(const struct lathe_request *r, char *path) {
 /* All is prepared aside and renamed in one step, so that a folder that is there is whole. */
 static int32_t submit(void *data, struct lathe_job *job, const struct lathe_request *r,
                       const void *ref, size_t len) {
-  char input[PATH_SIZE], folder[PATH_SIZE], aside[PATH_SIZE], target[PATH_SIZE + 10];
+  char input[PATH_SIZE], folder[PATH_SIZE], aside[PATH_SIZE], target[FILE_SIZE];
   const struct self *self = data;
   (void)ref, (void)len;
   if (input_of(r, input) != 0)
@@ -199,7 +199,7 @@ static int32_t poll_job(void *data, struct lathe_job *job, const struct lathe_re
 
 static int32_t fetch(void *data, struct lathe_job *job, const struct lathe_request *r,
                      const void *ref, size_t len) {
-  char folder[PATH_SIZE], from[PATH_SIZE + 20], to[PATH_SIZE];
+  char folder[PATH_SIZE], from[FILE_SIZE], to[PATH_SIZE];
   const struct self *self = data;
   folder_of(self, ref, len, folder);
   snprintf(from, sizeof from, "%s/output.txt", folder);
