@@ -38,10 +38,10 @@ struct facts { /* shared memory; filled in by the checks `descriptor` and `creat
   int32_t isolation;
   uint32_t flags, max_concurrency;
   bool remote;
-  char name[NAME_SIZE], version[NAME_SIZE];
+  char name[NAME_SIZE];
   char kinds[KINDS_MAX][NAME_SIZE];
   int kind_count;
-  bool kinds_known; /* create() with the options given has declared what it declares */
+  bool kinds_known; /* from now on: what create() declares with other options is none of these */
   int64_t create_ms;
 };
 
@@ -96,9 +96,6 @@ extern const struct check checks[];
 void check_load(struct tool *t);
 void check_exports(struct tool *t);
 void check_descriptor(struct tool *t);
-void check_remote_cancel(struct tool *t); /* of cancel, for remote steps */
-void check_kind_declarations(
-    struct tool *t); /* of descriptor and create: each kind is declared somewhere */
 void check_options(struct tool *t);
 void check_scan(struct tool *t);
 void check_create(struct tool *t);
@@ -112,6 +109,10 @@ void check_old_host(struct tool *t);
 void check_new_host(struct tool *t);
 void check_leaks(struct tool *t);
 void check_two(struct tool *t);
+/* Parts of checks: of `cancel` for remote steps; of `descriptor` and `create`, that each kind is
+ * declared somewhere. */
+void check_remote_cancel(struct tool *t);
+void check_kind_declarations(struct tool *t);
 
 /* ---- small things ---- */
 /* The same numbers for the same seed and check. */

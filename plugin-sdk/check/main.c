@@ -48,6 +48,7 @@ struct run { /* how each check went */
   int passed, failed, skipped;
 };
 
+/* How many there are, for a name that none has. */
 static size_t index_of(const char *name) {
   size_t i = 0;
   while (checks[i].name && strcmp(checks[i].name, name) != 0)
@@ -134,14 +135,13 @@ static enum verdict run_check(struct tool *t, const struct run *r, const struct 
 /* The checks wanted and those that they build on. */
 static unsigned with_needed(const struct wishes *w) {
   unsigned set = 0;
-  for (size_t i = 0; checks[i].name; i++)
+  for (size_t i = index_of(""); i-- > 0;) { /* what a check needs stands before it */
     if (wishes_has(w, checks[i].name))
       set |= 1u << i;
-  for (size_t i = 0; checks[i].name; i++) /* what is needed stands before: walk backwards */
-    for (size_t back = 0; checks[back].name; back++)
-      for (size_t n = 0; n < sizeof needed / sizeof *needed; n++)
-        if ((set & 1u << back) && (checks[back].needs & 1 << n))
-          set |= 1u << index_of(needed[n]);
+    for (size_t n = 0; n < sizeof needed / sizeof *needed; n++)
+      if ((set & 1u << i) && (checks[i].needs & 1 << n))
+        set |= 1u << index_of(needed[n]);
+  }
   return set;
 }
 

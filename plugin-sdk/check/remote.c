@@ -108,9 +108,8 @@ static bool find_or_submit(struct tool *t, const struct example *e, struct recor
     fail(t, "submit() after find() had found nothing gave %d: %s", r->result, said(r));
   else if (before && r->offered != before)
     fail(t, "the host died inside checkpoint(), find() found nothing, and the second submit() gave "
-            "another reference: the "
-            "job runs twice there, and is paid twice. Send request->idem_key with the submission "
-            "and look it up in find()");
+            "another reference: the job runs twice there, and is paid twice. Send "
+            "request->idem_key with the submission and look it up in find()");
   return !has_failed(t);
 }
 

@@ -9,7 +9,7 @@
 #include "workers/workers.h"
 
 struct outcome {
-  bool done, moved; /* moved: a progress or a line of log came, so it runs */
+  bool done;
   enum step_class class;
   int32_t code;
   char message[1000];

@@ -8,7 +8,6 @@
 #include "proc.h"
 #include "worker/plugin.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>

@@ -149,14 +149,6 @@ void sim_run(struct tool *t, const struct example *e, struct record *record) {
 
 const char *const step_words[] = {"submit", "find", "poll", "fetch", "cancel"};
 
-struct step_call {
-  struct tool *tool;
-  enum remote_step step;
-  const struct example *example;
-  const struct plan *plan;
-  struct record *record;
-};
-
 void sim_step(struct tool *t, enum remote_step step, const struct example *e,
               const struct plan *plan, struct record *record) {
   const struct lathe_remote *remote = &the_sim.plugin.remote;

@@ -36,8 +36,7 @@ void check_create(struct tool *t) {
   if (t->facts->isolation == LATHE_FORK && threads > 0)
     fail(t,
          "create() leaves %d thread%s running, and each job runs in a forked child, which has none "
-         "of them: start "
-         "threads in run(), or be LATHE_PROCESS",
+         "of them: start threads in run(), or be LATHE_PROCESS",
          threads, threads == 1 ? "" : "s");
   if (t->facts->kind_count == 0)
     fail(t, "kinds is NULL and create() declared none with the extension " LATHE_KINDS_1);
@@ -161,10 +160,8 @@ void check_config(struct tool *t) {
   if (!sim_load(t, HOST_OF_TODAY))
     return;
   const struct lathe_option *const *options = sim_plugin()->options;
-  int kinds = t->facts->kind_count; /* what it declares with other options is no kind of ours */
   if (!options || !options[0])
     skip(t, "the plugin has no options");
   for (; options && *options; options++)
     try_option(t, *options, s);
-  t->facts->kind_count = kinds;
 }
