@@ -143,11 +143,14 @@ static int check_given(const struct tool *t, struct err *err) {
     if (access(t->inputs[i].value, R_OK) != 0)
       return err_sys(err, errno, "the input %s cannot be read", t->inputs[i].value);
   for (size_t i = 0; i < t->param_count; i++) {
-    json_t *object = json_loads(t->params[i].value, JSON_REJECT_DUPLICATES, &why);
-    if (!json_is_object(object))
+    json_t *json = json_loads(t->params[i].value, JSON_REJECT_DUPLICATES, &why);
+    bool is_object = json_is_object(json);
+    if (json)
+      snprintf(why.text, sizeof why.text, "it is another value");
+    json_decref(json);
+    if (!is_object)
       return err_set(err, ERR_INVAL, "--params %s is no JSON object, as {\"name\": 1}: %s",
-                     t->params[i].value, object ? "it is another value" : why.text);
-    json_decref(object);
+                     t->params[i].value, why.text);
   }
   return 0;
 }

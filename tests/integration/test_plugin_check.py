@@ -21,7 +21,8 @@ SCAN_MS = 5000  # a busy machine's; the fixture that loads too slowly is tried w
 
 
 def check(plugin, *args, settings=(), fault=None, env=None, tmp=None):
-    extra = dict(env or {})
+    # A sanitizer would turn signals into exits.
+    extra = {"ASAN_OPTIONS": "handle_segv=0:handle_abort=0", **(env or {})}
     if fault:
         extra["BAD_FAULT"] = fault
     if tmp:
@@ -161,7 +162,8 @@ FAULTS = {
     "two_lock": ("two", "another instance runs"),
     "two_busy": ("two", "one at a time", "shared"),
 }
-NEEDS_HEAP = {"leaks_malloc", "leaks_map"}  # sanitizers have a heap of their own
+# A sanitizer has a heap of its own, and in the worker it sees what is read past the end of a request.
+NOT_SANITIZED = {"leaks_malloc", "leaks_map", "old_request"}
 
 
 @pytest.fixture(scope="module")
@@ -182,8 +184,8 @@ def runs(tmp_path_factory):
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_fails_its_check_and_no_other(runs, fault):
-    if SANITIZED and fault in NEEDS_HEAP:
-        pytest.skip("the sanitizer's heap cannot be measured")
+    if SANITIZED and fault in NOT_SANITIZED:
+        pytest.skip("a sanitizer stands between")
     name, says = FAULTS[fault][:2]
     verdicts, texts = tap(runs[fault])
     assert [c for c, v in verdicts.items() if v == "failed"] == [name], texts
