@@ -167,10 +167,47 @@ static bool write_preview(struct task *t, const struct soup *s, struct outcome *
   return ok;
 }
 
+#ifdef GMSH_HAS_IMPORT_STL
+/* The CAD kernel's own triangles: 5 to 16 times as fast as meshing the faces, at the same number of
+ * edges on a circle.  They heed no size, so they are for a preview that asks for none.  False: a
+ * face has none, and the mesh is empty again. */
+static bool kernel_triangles(struct task *t, struct outcome *o) {
+  double began = task_now(), at[3];
+  struct soup s;
+  int e = 0;
+  if (t->format == FORMAT_STL || t->params.max_size > 0 || t->params.min_size > 0 ||
+      t->params.relative_size > 0 || t->params.curvature > 0)
+    return false;
+  task_stage(t, STAGE_FACES);
+  gmshOptionSetNumber("Mesh.StlLinearDeflectionRelative", 0, &e);
+  gmshOptionSetNumber("Mesh.StlLinearDeflection", t->size / 8, &e);
+  gmshOptionSetNumber("Mesh.StlAngularDeflection", 2 * M_PI / t->params.circle_points, &e);
+  gmshModelMeshImportStl(&e);
+  bool whole = e == 0 && soup_take(&s, 0);
+  if (whole) {
+    whole = s.triangle_count > 0 && find_missing(t, &s, o, at) == 0;
+    soup_free(&s);
+  }
+  o->missing_faces = 0;
+  if (whole)
+    o->seconds[STAGE_FACES] = task_now() - began;
+  else
+    gmshModelMeshClear(NULL, 0, &e);
+  log_begin();
+  return whole;
+}
+#else
+static bool kernel_triangles(struct task *t, struct outcome *o) {
+  (void)t;
+  (void)o;
+  return false;
+}
+#endif
+
 bool surface_mesh(struct task *t, const struct rung *r, struct outcome *o) {
   struct soup s;
   struct quality q;
-  bool errors = !r->facets && !surface_generate(t, o);
+  bool errors = !r->facets && !kernel_triangles(t, o) && !surface_generate(t, o);
   if (!soup_take(&s, 0))
     return outcome_fail(o, REASON_EMPTY, "the surface mesh came out empty");
   bool ok = check_faces(t, &s, errors, o) && (t->format != FORMAT_STL || check_facets(&s, o));
