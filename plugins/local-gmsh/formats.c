@@ -86,6 +86,10 @@ static bool add(struct task *t, const char *word, size_t len) {
   return all;
 }
 
+/* Fluent converts universal files, Mechanical takes Nastran's as an external model. */
+static const char *const ANSYS_READS[] = {
+    [ANSYS_NONE] = NULL, [ANSYS_CFD] = "unv", [ANSYS_FEA] = "bdf"};
+
 bool formats_read(struct task *t, const char *list) {
   static const char BETWEEN[] = ", \t";
   t->params.outputs = 0;
@@ -99,7 +103,8 @@ bool formats_read(struct task *t, const char *list) {
     t->params.outputs = DEFAULTS;
   if (t->params.save_stl)
     t->params.outputs |= STL;
-  return true;
+  const char *ansys = ANSYS_READS[t->params.ansys];
+  return !ansys || add(t, ansys, strlen(ansys));
 }
 
 static void set(const char *name, double value) {

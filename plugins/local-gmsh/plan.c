@@ -67,11 +67,7 @@ static struct rung rung_of(const struct task *t, const struct root *root) {
 static int add(struct plan *p, const char *name, enum step step, const struct rung *r, int parent,
                int wave) {
   struct node *n = &p->nodes[p->count];
-  *n = (struct node){.step = step,
-                     .rung = *r,
-                     .parent = parent,
-                     .depth = parent < 0 ? 0 : p->nodes[parent].depth + 1,
-                     .wave = wave};
+  *n = (struct node){.step = step, .rung = *r, .parent = parent, .wave = wave};
   memccpy(n->name, name, 0, sizeof n->name - 1);
   memccpy(n->rung.name, name, 0, sizeof n->rung.name - 1);
   return (int)p->count++;

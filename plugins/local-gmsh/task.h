@@ -88,7 +88,7 @@ struct params { /* of the job, checked by the kind */
   struct wishes wishes;
   struct region regions[REGIONS_MAX];
   size_t region_count;
-  enum ansys ansys; /* which program's files are wanted as well */
+  enum ansys ansys; /* a file that this program reads is wanted as well */
   bool save_stl;
   /* of a preview */
   double relative_size; /* of the diagonal; 0: by the step */

@@ -183,7 +183,9 @@ def test_the_original_parameters():
     assert result(target_elements=9000)["counts"]["tetrahedra"] == pytest.approx(9000, rel=0.15)
     ordered = result(strategy_order=["hxt", "delaunay"])
     assert {a["strategy"] for a in ordered["attempts"]} == {"frontal-hxt", "delaunay-delaunay"}
-    assert result(ansys_mode="FEA")["options"]["element_order"] == 2
+    fea = run("mesh", part("block.step"), original(ansys_mode="FEA", save_stl=True))
+    assert fea.json("result.json")["options"]["element_order"] == 2 and {"mesh.bdf", "mesh.stl"} <= set(fea.artifacts)
+    assert "mesh.unv" in run("mesh", part("block.step"), original(ansys_mode="CFD")).artifacts
     assert result(ansys_mode=None)["counts"] == plain["counts"]
     assert "worker_count" in result(worker_count=8)["warnings"][0]
     assert "defer_quality" in result(defer_quality=True)["warnings"][0]

@@ -162,7 +162,6 @@ static void check_tree(const struct plan *p) {
   for (size_t i = 0; i < p->count; i++) {
     const struct node *n = &p->nodes[i];
     assert_true(n->parent < (int)i);
-    assert_int_equal(n->depth, n->parent < 0 ? 0 : p->nodes[n->parent].depth + 1);
     assert_true((n->parent < 0) == (n->step == STEP_FACES));
     if (n->parent >= 0) {
       const struct node *up = &p->nodes[n->parent];
