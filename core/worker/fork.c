@@ -265,38 +265,21 @@ static bool child_frame(struct zygote *z, struct child *c, const struct wire_fra
   }
 }
 
-/* Its DONE, with the calls that the jail refused behind the plugin's own reason. */
-static void put_done(const struct child *c, struct buf *out) {
-  struct wire_frame f = {
-      .type = WIRE_DONE, .token = c->token, .payload = c->done.data, .len = (uint32_t)c->done.len};
-  struct wire_done done;
-  char hint[300], text[1400];
-  guard_hint(&c->guard, hint, sizeof hint);
-  if (hint[0] && wire_get_done(&f, &done, NULL) == 0) {
-    bool failed = done.class != WIRE_OK;
-    if (failed) {
-      snprintf(text, sizeof text, "%.1000s%s", done.message ? done.message : "", hint);
-      done.message = text;
-      failed = wire_put_done(out, c->token, &done, NULL) == 0;
-    }
-    free(done.artifacts);
-    if (failed)
-      return;
-  }
-  size_t start = wire_begin(out, WIRE_DONE, c->token);
-  buf_put(out, c->done.data, c->done.len);
-  wire_end(out, start, NULL);
-}
-
 /* Passes its DONE on.  What its group still runs could touch the outputs, so it ends first. */
 static void child_tell(struct zygote *z, struct child *c) {
   child_kill(c);
   logger_drain(&c->log, c->log_fd);
   logger_end(&c->log);
   child_move_folder(z, c);
-  lot_maker_over(&z->lot, c->pid, true, false);
-  put_done(c, link_begin(z->host->link));
-  link_end(z->host->link, false);
+  bool honest = child_is_honest(z, c);
+  lot_maker_over(&z->lot, c->pid, honest, false);
+  if (honest) {
+    child_put_done(c, link_begin(z->host->link));
+    link_end(z->host->link, false);
+  } else {
+    send_done(z, c->token, WIRE_CRASHED,
+              "the plugin's process named files that are not its own as its results", true);
+  }
   c->told = true;
   c->log_open = c->socket_open = false;
 }
@@ -427,10 +410,11 @@ static int next_timeout(struct zygote *z, int64_t heartbeat_at) {
   if (timeout < 0 || left < timeout)
     timeout = left < 0 ? 0 : (int)left;
   list_for_each(it, &z->children) {
-    int due = logger_due_ms(&container_of(it, struct child, ring)->log);
+    struct child *c = container_of(it, struct child, ring);
+    int due = c->told ? -1 : logger_due_ms(&c->log);
     if (due >= 0 && due < timeout)
       timeout = due;
-    due = guard_due_ms(&container_of(it, struct child, ring)->guard);
+    due = c->told ? -1 : guard_due_ms(&c->guard);
     if (due >= 0 && due < timeout)
       timeout = due;
   }

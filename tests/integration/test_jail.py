@@ -138,6 +138,20 @@ def test_other_processes(jailed):
     assert os.getpriority(os.PRIO_PROCESS, jailed.pid) == 0
 
 
+@pytest.mark.parametrize("memory", ["0", "512M"])
+def test_a_forged_result(make, tmp_path, memory):
+    daemon = make(attacker("fork", park_memory=memory))
+    other = os.path.join(daemon.data, "work", "attacker-7")
+    os.makedirs(other)
+    with open(os.path.join(other, "result.json"), "w", encoding="ascii") as file:
+        file.write('{"of": "another"}')
+    c = daemon.client()
+    job = attack(c, "forge", other)
+    assert job["status"] == "failed" and not job["artifacts"], job
+    assert "not its own" in job["error"]["detail"], job["error"]
+    assert attack(c, "ok")["status"] == "completed"
+
+
 def test_nothing_lives_on(jailed, isolation):
     c = jailed.client()
     refused(c, "setsid")
