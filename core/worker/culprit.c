@@ -15,6 +15,7 @@ enum { FATAL_COUNT = sizeof fatal / sizeof *fatal };
 static struct wire_board *the_board;
 static struct sigaction before[FATAL_COUNT];
 static _Thread_local uint64_t working_for;
+static _Thread_local void *own_stack; /* for as long as the thread lives */
 
 static void on_fatal(int number, siginfo_t *info, void *context) {
   (void)context;
@@ -45,8 +46,8 @@ void culprit_watch(struct wire_board *board) {
 }
 
 void culprit_thread(void) {
-  stack_t stack = {.ss_sp = mem_alloc(STACK_SIZE), .ss_size = STACK_SIZE};
-  sigaltstack(&stack, NULL); /* for as long as the thread lives, which is as long as the process */
+  own_stack = mem_alloc(STACK_SIZE);
+  sigaltstack(&(stack_t){.ss_sp = own_stack, .ss_size = STACK_SIZE}, NULL);
 }
 
 void culprit_enter(uint64_t token) {

@@ -151,6 +151,8 @@ def disk(tmp_path):
 @pytest.fixture
 def far_with_disk(remote, make_daemon, tmp_path, disk):
     """Its disk fails while the file `disk` says so."""
+    if not os.path.exists(FAULTFS):
+        pytest.skip("libfaultfs.so is not built")
     root = os.path.realpath(tmp_path / "d0" / "data")  # not its log
     return make_daemon(remote.config(), base={},
                        env={"LD_PRELOAD": ":".join(linked_sanitizers() + [FAULTFS]),
