@@ -183,6 +183,7 @@ static void backend_free(struct backend *b) {
   free((void *)(uintptr_t)b->o.options);
   free((char *)(uintptr_t)b->o.name);
   free((char *)(uintptr_t)b->o.plugin_path);
+  free((char *)(uintptr_t)b->o.missing);
   for (size_t i = 0; b->kinds && b->kinds[i]; i++)
     free(b->kinds[i]);
   free(b->kinds);
