@@ -92,11 +92,17 @@ static void a_process_is_replaced_when_it_asks(void **state) {
         assert_int_not_equal(pid_of(&behind[k]), pid_of(&s));
     }
     RUN_UNTIL(&r, backend_restarts(r.b) > restarts && backend_state(r.b) == BACKEND_READY);
+    buf_free(&before.log);
     rig_run(&r, &before, "ok", NULL);
     assert_int_equal(before.class, STEP_OK);
     assert_int_not_equal(pid_of(&before), pid_of(&s));
+    buf_free(&s.log);
+    for (size_t k = 0; k < 3; k++)
+      buf_free(&behind[k].log);
   }
+  buf_free(&before.log);
   rig_run(&r, &s, "renew", NULL);
+  buf_free(&s.log);
   RUN_UNTIL(&r, backend_state(r.b) == BACKEND_RESTARTING);
   assert_non_null(strstr(backend_message(r.b), "declaring wants a new process: its helper died"));
   rig_close(&r);
