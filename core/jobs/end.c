@@ -227,7 +227,7 @@ static void adopt(struct job *job, const struct step_result *r) {
                                          .path = r->artifacts[i].path};
   job->out->workdir = mem_dup(r->workdir);
   job_set_phase(job, PHASE_ADOPT);
-  storage_adopt(j->storage, job->id, outputs, r->artifact_count, on_adopted, job);
+  storage_adopt(j->storage, job->id, r->workdir, outputs, r->artifact_count, on_adopted, job);
   free(outputs);
 }
 

@@ -28,6 +28,7 @@ struct output {
 struct adopt_task {
   struct storage_task task;
   char job_id[ID_SIZE];
+  char *folder; /* of the attempt; without links once it was checked */
   struct output *outputs;
   size_t count;
   struct err err;
@@ -35,10 +36,22 @@ struct adopt_task {
   void *arg;
 };
 
-/* Opens the file and makes sure that it is a plain one inside the work root. */
-static int check_output(struct adopt_task *a, struct output *o) {
+/* The attempt's folder must be one right below the work root. */
+static int check_folder(struct adopt_task *a) {
   const char *work = a->task.s->work;
   size_t len = strlen(work);
+  char *real = a->folder ? realpath(a->folder, NULL) : NULL;
+  bool fine = real && strncmp(real, work, len) == 0 && real[len] == '/' &&
+              path_is_plain_name(real + len + 1);
+  free(a->folder);
+  a->folder = real;
+  return fine ? 0 : err_set(&a->err, ERR_DENIED, "the attempt's work folder is not there");
+}
+
+/* Opens the file and makes sure that it is a plain one inside the attempt's folder: a plugin could
+ * name another job's by way of a link. */
+static int check_output(struct adopt_task *a, struct output *o) {
+  size_t len = strlen(a->folder);
   char real[PATH_MAX];
   struct stat st;
   if (!path_is_plain_name(o->name))
@@ -48,7 +61,7 @@ static int check_output(struct adopt_task *a, struct output *o) {
     return err_sys(&a->err, errno, "cannot open the artifact %s", o->name);
   if (fstat(o->fd, &st) || !S_ISREG(st.st_mode))
     return err_set(&a->err, ERR_INVAL, "the artifact %s is no regular file", o->name);
-  if (!realpath(o->path, real) || strncmp(real, work, len) != 0 || real[len] != '/')
+  if (!realpath(o->path, real) || strncmp(real, a->folder, len) != 0 || real[len] != '/')
     return err_set(&a->err, ERR_DENIED, "the artifact %s lies outside the attempt's work folder",
                    o->name);
   return 0;
@@ -61,6 +74,11 @@ static int move_output(struct adopt_task *a, struct output *o, const char *dir) 
     return err_set(&a->err, ERR_INVAL, "the path of the artifact %s is too long", o->name);
   if (fchmod(o->fd, 0444) || rename(o->path, to))
     return err_sys(&a->err, errno, "cannot move the artifact %s to %s", o->name, to);
+  struct stat checked, moved;
+  if (fstat(o->fd, &checked) || lstat(to, &moved) || checked.st_dev != moved.st_dev ||
+      checked.st_ino != moved.st_ino)
+    return err_set(&a->err, ERR_DENIED, "the artifact %s was exchanged while it was taken",
+                   o->name);
   return 0;
 }
 
@@ -79,6 +97,8 @@ static int sync_outputs(struct adopt_task *a, const char *dir) {
 static void run_adopt(struct storage_task *t) {
   struct adopt_task *a = (struct adopt_task *)t;
   char dir[PATH_MAX];
+  if (check_folder(a))
+    return;
   for (size_t i = 0; i < a->count; i++)
     if (check_output(a, &a->outputs[i]))
       return;
@@ -104,15 +124,18 @@ static void after_adopt(struct storage_task *t) {
       close(a->outputs[i].fd);
   }
   free(a->outputs);
+  free(a->folder);
   free(a);
 }
 
-void storage_adopt(struct storage *s, const char *job_id, const struct storage_output *outputs,
-                   size_t count, storage_wrote *done, void *arg) {
+void storage_adopt(struct storage *s, const char *job_id, const char *workdir,
+                   const struct storage_output *outputs, size_t count, storage_wrote *done,
+                   void *arg) {
   struct adopt_task *a = mem_alloc(sizeof *a);
   a->task.run = run_adopt;
   a->task.after = after_adopt;
   snprintf(a->job_id, sizeof a->job_id, "%s", job_id);
+  a->folder = mem_dup(workdir);
   a->outputs = mem_array(count + 1, sizeof *a->outputs);
   a->count = count;
   for (size_t i = 0; i < count; i++)

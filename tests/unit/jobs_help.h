@@ -26,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- workers, played ---- */
@@ -276,6 +277,13 @@ static inline void world_health(void *ctx, int code, const char *text) {
   struct world *w = ctx;
   if (w->jobs)
     jobs_store_health(w->jobs, code, text);
+}
+
+/* The work folder of an attempt; the caller frees. */
+static inline char *world_attempt_folder(struct world *w) {
+  char *folder = mem_printf("%s/local-1", storage_work_root(w->storage));
+  mkdir(folder, 0700);
+  return folder;
 }
 
 static inline void world_start(struct world *w) {

@@ -287,7 +287,7 @@ static void test_artifacts(void **state) {
   struct world *w = *state;
   const char *id = ask(w, (struct ask){0});
   struct workers_step *s = wait_step(w);
-  char *path = mem_printf("%s/x.bin", storage_work_root(w->storage));
+  char *folder = world_attempt_folder(w), *path = mem_printf("%s/x.bin", folder);
   FILE *f = fopen(path, "w");
   fputs("hello", f);
   fclose(f);
@@ -296,7 +296,7 @@ static void test_artifacts(void **state) {
   struct step_result r = {.class = STEP_OK,
                           .artifacts = &artifact,
                           .artifact_count = 1,
-                          .workdir = storage_work_root(w->storage),
+                          .workdir = folder,
                           .result_json = "{\"n\":1}"};
   fake_end_with(s, &r);
   struct seen *seen = wait_final(w, id);
@@ -309,14 +309,18 @@ static void test_artifacts(void **state) {
   assert_true(fd >= 0);
   close(fd);
   free(path);
+  free(folder);
 }
 
 static void test_an_output_that_is_none(void **state) {
   struct world *w = *state;
   const char *id = ask(w, (struct ask){0});
   struct step_artifact artifact = {.name = "x", .media_type = "a/b", .path = "/etc/passwd"};
-  struct step_result r = {.class = STEP_OK, .artifacts = &artifact, .artifact_count = 1};
+  char *folder = world_attempt_folder(w);
+  struct step_result r = {
+      .class = STEP_OK, .artifacts = &artifact, .artifact_count = 1, .workdir = folder};
   fake_end_with(wait_step(w), &r);
+  free(folder);
   assert_int_equal(wait_final(w, id)->last, EVENT_FAILED);
   assert_int_equal(access("/etc/passwd", F_OK), 0);
 }

@@ -23,12 +23,14 @@ static int outputs(struct world *w) {
 static const char *complete(struct world *w) {
   const char *id = ask(w, (struct ask){0});
   struct workers_step *s = wait_step(w);
-  char *path = mem_printf("%s/out", storage_work_root(w->storage));
+  char *folder = world_attempt_folder(w), *path = mem_printf("%s/out", folder);
   fclose(fopen(path, "w"));
   struct step_artifact a = {.name = "x", .media_type = "a/b", .path = path, .sha256 = "00"};
-  struct step_result r = {.class = STEP_OK, .artifacts = &a, .artifact_count = 1};
+  struct step_result r = {
+      .class = STEP_OK, .artifacts = &a, .artifact_count = 1, .workdir = folder};
   fake_end_with(s, &r);
   free(path);
+  free(folder);
   wait_final(w, id);
   return id;
 }

@@ -259,8 +259,15 @@ static void test_old_blobs_go_unless_used_again(void **state) {
   assert_int_equal(f->count, 0);
 }
 
+static char *attempt_folder(struct fixture *f) {
+  return mem_printf("%s/local-1", storage_work_root(f->s));
+}
+
+/* A file of the attempt, in its work folder. */
 static char *work_file(struct fixture *f, const char *name, const char *text) {
-  char *path = mem_printf("%s/%s", storage_work_root(f->s), name);
+  char *folder = attempt_folder(f), *path = mem_printf("%s/%s", folder, name);
+  mkdir(folder, 0700);
+  free(folder);
   FILE *file = fopen(path, "w");
   assert_non_null(file);
   fputs(text, file);
@@ -270,7 +277,9 @@ static char *work_file(struct fixture *f, const char *name, const char *text) {
 
 static void adopt(struct fixture *f, const char *name, const char *path) {
   struct storage_output o = {.name = name, .path = path};
-  storage_adopt(f->s, JOB, &o, 1, on_wrote, f);
+  char *folder = attempt_folder(f);
+  storage_adopt(f->s, JOB, folder, &o, 1, on_wrote, f);
+  free(folder);
   run(f);
   assert_int_equal(f->calls, 1);
 }
@@ -306,11 +315,26 @@ static void test_adopt_open_remove(void **state) {
 static void test_adopt_refuses_what_is_no_output(void **state) {
   struct fixture *f = *state;
   char outside[PATH_MAX], link_path[PATH_MAX];
+  char *own = work_file(f, "own", "own"),
+       *others = mem_printf("%s/local-2", storage_work_root(f->s));
+  assert_int_equal(mkdir(others, 0700), 0);
+  snprintf(outside, sizeof outside, "%s/secret", others);
+  fclose(fopen(outside, "w"));
+  adopt(f, "x", outside); /* another attempt's */
+  assert_int_equal(f->code, ERR_DENIED);
+  assert_int_equal(unlink(outside), 0);
+  char *folder = attempt_folder(f), *hidden = mem_printf("%s-hidden", folder);
+  assert_int_equal(rename(folder, hidden), 0);
+  assert_int_equal(symlink(f->dir, folder), 0); /* the folder itself is a link */
+  adopt(f, "x", own);
+  assert_int_equal(f->code, ERR_DENIED);
+  assert_int_equal(unlink(folder), 0);
+  assert_int_equal(rename(hidden, folder), 0);
   snprintf(outside, sizeof outside, "%s/secret", f->dir);
   fclose(fopen(outside, "w"));
   adopt(f, "x", outside);
   assert_int_equal(f->code, ERR_DENIED);
-  snprintf(link_path, sizeof link_path, "%s/link", storage_work_root(f->s));
+  snprintf(link_path, sizeof link_path, "%s/link", folder);
   assert_int_equal(symlink(outside, link_path), 0);
   adopt(f, "x", link_path);
   assert_true(f->code < 0);
@@ -321,7 +345,7 @@ static void test_adopt_refuses_what_is_no_output(void **state) {
   adopt(f, "x", through);
   assert_int_equal(f->code, ERR_DENIED);
   assert_int_equal(mkfifo(outside, 0600), -1);
-  char *fifo = mem_printf("%s/fifo", storage_work_root(f->s));
+  char *fifo = mem_printf("%s/fifo", folder);
   assert_int_equal(mkfifo(fifo, 0600), 0);
   adopt(f, "x", fifo);
   assert_int_equal(f->code, ERR_INVAL);
@@ -331,13 +355,21 @@ static void test_adopt_refuses_what_is_no_output(void **state) {
   assert_int_equal(f->code, ERR_INVAL);
   assert_int_equal(access(path, F_OK), 0);
   free(path);
+  free(own);
+  free(others);
+  free(folder);
+  free(hidden);
   assert_int_equal(access(outside, F_OK), 0);
 }
 
 static void test_work_folders(void **state) {
   struct fixture *f = *state;
-  free(work_file(f, "one", "1"));
-  free(work_file(f, "two", "2"));
+  const char *const names[] = {"one", "two"};
+  for (int i = 0; i < 2; i++) {
+    char *path = mem_printf("%s/%s", storage_work_root(f->s), names[i]);
+    assert_int_equal(mkdir(path, 0700), 0);
+    free(path);
+  }
   storage_remove_work(f->s, "one");
   storage_remove_work(f->s, "../blobs");
   run(f);
@@ -354,7 +386,7 @@ static void test_close_waits_for_what_is_under_way(void **state) {
   struct storage_options o = {.data_dir = f->dir};
   free(work_file(f, "left", "over"));
   assert_int_equal(storage_open(&other, &f->loop, &o, NULL), 0);
-  storage_remove_work(other, "left");
+  storage_remove_work(other, "local-1");
   storage_close(other);
   run(f);
   assert_int_equal(entries(f, "work"), 0);
