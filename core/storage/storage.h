@@ -71,8 +71,8 @@ struct storage_output {
   const char *name; /* plain file name that it gets */
   const char *path; /* absolute, inside the attempt's work folder; a regular file */
 };
-/* Moves outputs of the attempt whose work folder is `workdir` to output/<job_id>/ (replacing what an
- * earlier attempt left there), synced if so configured, then calls back.  Strings are copied. */
+/* Moves outputs of the attempt whose work folder is `workdir` to output/<job_id>/ (replacing what
+ * an earlier attempt left there), synced if so configured, then calls back.  Strings are copied. */
 void storage_adopt(struct storage *s, const char *job_id, const char *workdir,
                    const struct storage_output *outputs, size_t count, storage_wrote *done,
                    void *arg);
