@@ -6,7 +6,7 @@ BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config libuv1-dev libmicroht
   libcurl4-openssl-dev libjansson-dev libinih-dev libssl-dev libarchive-dev libgmsh-dev libpng-dev)
 RUN_PACKAGES=(python3-minimal curl)
 TEST_PACKAGES=(clang clang-format clang-tidy libcmocka-dev python3 python3-pytest dpkg-dev adduser iproute2 mandoc
-  procps g++ python3-gmsh)
+  procps g++ make python3-gmsh)
 
 # The names of those packages that are not installed.
 missing_packages() {

@@ -102,8 +102,8 @@ struct lathe_request {              /* read-only, valid until the call returns *
  * progress     0 to 1000, and the stage that runs now; "faces 12/300" gives the stage "faces" and its
  *              counts; NULL: none.  A flood is thinned to one in 20 ms after the first 256; the last is never lost.
  * cancelled    not 0: return LATHE_CANCELLED soon.  With FORK it is never seen: the child is killed at
- *              once.  With PROCESS the process is killed 3 ms later, with SHARED 2 s later.  A job that
- *              runs out of its time is treated the same.
+ *              once.  With PROCESS the process is killed 3 ms later, with SHARED 2 s later (not for
+ *              remote steps: cancel() follows).  A job that runs out of its time is treated the same.
  * checkpoint   for submit and find; elsewhere it returns LATHE_PERMANENT.  Makes the remote reference (any
  *              bytes, 1 to 4096) durable: it waits for the daemon's disk, and when it returns LATHE_OK the
  *              reference outlives a crash of worker, daemon and machine.  The last one counts.
