@@ -69,10 +69,9 @@ static void put_colors(struct out *o, const struct soup *s, const struct names *
       snprintf(text, sizeof text, "%.3g,%.3g,%.3g,", rgb[0] / 255.0, rgb[1] / 255.0,
                rgb[2] / 255.0);
     size_t len = strlen(text), corners = 3 * s->faces[f].count;
-    char *p = out_room(o, corners * len);
+    out_room(o, corners * len);
     for (size_t i = 0; i < corners; i++)
-      memcpy(p + i * len, text, len);
-    o->len += corners * len;
+      out_put(o, text, len);
   }
   if (s->triangle_count)
     o->len--; /* the last comma */
