@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "wire/ref.h"
+#include "worker/class.h"
 
 #include <lathe/plugin.h>
 #include <stdio.h>
@@ -110,17 +111,6 @@ static bool is_retry(int32_t code) {
 /* A call that gave up when it was told to, and says nothing of the remote. */
 static bool is_cancelled(int32_t code) {
   return code / 1000 == LATHE_CANCELLED / 1000;
-}
-
-static enum wire_class class_of(int32_t code) {
-  switch (code / 1000) {
-  case LATHE_BAD_INPUT / 1000:
-    return WIRE_BAD_INPUT;
-  case LATHE_RETRY / 1000:
-    return WIRE_RETRY;
-  default:
-    return code / 100 == LATHE_AUTH / 100 ? WIRE_AUTH : WIRE_PERMANENT;
-  }
 }
 
 static bool over(const struct errand *e, struct errand_end *end, const struct errand_news *n,

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "wire/death.h"
+#include "worker/class.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -17,20 +18,11 @@
 #define READ_SIZE  (256u << 10)
 
 /* The class of what run() returned. */
-static enum wire_class class_of(struct lathe_job *job, int32_t code) {
+static enum wire_class class_of_run(struct lathe_job *job, int32_t code) {
   int cancelled = atomic_load(&job->cancelled);
   if (code == LATHE_OK)
     return WIRE_OK;
-  if (cancelled)
-    return (enum wire_class)cancelled;
-  switch (code / 1000) {
-  case LATHE_BAD_INPUT / 1000:
-    return WIRE_BAD_INPUT;
-  case LATHE_RETRY / 1000:
-    return WIRE_RETRY;
-  default:
-    return code / 100 == LATHE_AUTH / 100 ? WIRE_AUTH : WIRE_PERMANENT;
-  }
+  return cancelled ? (enum wire_class)cancelled : class_of(code);
 }
 
 static void default_message(struct lathe_job *job, int32_t code) {
@@ -160,7 +152,7 @@ void step_conclude(struct lathe_job *job, int32_t code, int64_t start_us,
                    struct step_outcome *out) {
   *out = (struct step_outcome){0};
   out->done.code = code;
-  out->done.class = class_of(job, code);
+  out->done.class = class_of_run(job, code);
   out->done.retry_after_ms = job->retry_after_ms;
   if (out->done.class != WIRE_OK) {
     default_message(job, code);

@@ -497,7 +497,7 @@ static int32_t conclude(struct portfolio *p, struct outcome *o, struct rung *cho
   struct task *t = p->task;
   list_attempts(p);
   if (p->cut && t->params.deterministic)
-    return task_fail(t, LATHE_BAD_INPUT,
+    return task_fail(t, LATHE_TIMEOUT,
                      "%s: the time ran out before every candidate was tried, and with "
                      "deterministic=true the best so far is not delivered, because it depends on "
                      "the machine's load. Give it more time (timeout_s, time_budget), or fewer "

@@ -221,8 +221,10 @@ static const char *advice(const struct task *t, const struct attempt *a) {
 int32_t rung_give_up(struct task *t) {
   const struct attempt *a = telling(t);
   char tried[400] = "";
+  bool late = t->end > 0 && task_now() > t->end;
   if (t->attempt_count == 0)
-    return task_fail(t, LATHE_BAD_INPUT, "%s: no strategy could be tried", t->name);
+    return task_fail(t, late ? LATHE_TIMEOUT : LATHE_BAD_INPUT, "%s: no strategy could be tried",
+                     t->name);
   for (size_t i = 0; i < t->attempt_count; i++) {
     size_t len = strlen(tried);
     snprintf(tried + len, sizeof tried - len, "%s%s", i ? ", " : "", t->attempts[i].strategy);
@@ -231,8 +233,10 @@ int32_t rung_give_up(struct task *t) {
     return task_fail(t, LATHE_RETRY, "%s", a->text);
   if (a->reason == REASON_PART)
     return task_fail(t, LATHE_BAD_INPUT, "%s: %s", t->name, a->text);
-  return task_fail(t, LATHE_BAD_INPUT, "%s could not be meshed: %s. Tried: %s. %s", t->name,
-                   a->text, tried, advice(t, a));
+  late |= a->reason == REASON_TIME;
+  return task_fail(t, late ? LATHE_TIMEOUT : LATHE_BAD_INPUT,
+                   "%s could not be meshed: %s. Tried: %s. %s", t->name, a->text, tried,
+                   advice(t, a));
 }
 
 /* Worth climbing on? */

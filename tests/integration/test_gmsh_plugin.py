@@ -18,6 +18,7 @@ PLUGIN = os.path.join(BUILD, "plugins", "local-gmsh.so")
 PARTS = os.path.join(REPO, "tests", "fixtures", "cad")
 SHARED = os.path.join(REPO, "..", "shared", "data", "cad")
 BAD_INPUT = 1000
+TIMEOUT = 4200
 
 pytestmark = pytest.mark.skipif(not (os.path.exists(BARE) and os.path.exists(PLUGIN)),
                                 reason="local-gmsh is not built")

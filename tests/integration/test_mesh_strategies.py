@@ -5,7 +5,7 @@ import os
 
 import pytest
 from daemon import Daemon, children_of, cpu_seconds, wait_until
-from test_gmsh_plugin import BAD_INPUT, folder, name_of, part, pytestmark, run, shared  # noqa: F401  (fixture and mark)
+from test_gmsh_plugin import BAD_INPUT, TIMEOUT, folder, name_of, part, pytestmark, run, shared  # noqa: F401  (fixture and mark)
 
 SINGLES = ["frontal-delaunay-polished", "delaunay-delaunay", "meshadapt-delaunay-raw", "curved-delaunay"]
 
@@ -16,9 +16,9 @@ def exhaustive(path, *params):
     return job, job.json("result.json")
 
 
-def refused(*params, path=None):
+def refused(*params, path=None, code=BAD_INPUT):
     job = run("mesh", path or part("block.step"), *params)
-    assert job.code == BAD_INPUT and job.artifacts == [], (job.code, job.error)
+    assert job.code == code and job.artifacts == [], (job.code, job.error)
     return job.error
 
 
@@ -135,20 +135,21 @@ def test_out_of_time_delivers_the_best_so_far():
         job = run("mesh", part("bracket.step"), "strategy=exhaustive", "max_size_mm=2", f"time_budget={budget}")
         if job.code == 0 or budget > 200:
             break
-        assert job.code == BAD_INPUT and "for want of time" in job.error or "could be tried" in job.error, job.error
+        assert job.code == TIMEOUT and ("for want of time" in job.error or "could be tried" in job.error), job.error
         budget *= 1.6
     result = job.json("result.json")
     assert result["partial"] is True and "best so far" in result["warnings"][0]
     assert result["score"] == max(a["score"] for a in result["attempts"] if a["accepted"] and "score" in a)
     assert job.json("quality.json")["count"] == result["counts"]["tetrahedra"]
     assert "deterministic" in refused("strategy=exhaustive", "max_size_mm=2", f"time_budget={budget / 4}",
-                                      "deterministic=true", path=part("bracket.step"))
+                                      "deterministic=true", path=part("bracket.step"), code=TIMEOUT)
 
 
 def test_the_limit_of_the_job_is_kept_from_inside(client):
     """The plugin ends by itself, with a reason, before the host must kill it."""
     job = submit(client, part("bracket.step"), strategy="exhaustive", max_size_mm=0.3, timeout_s=3)
     assert job["status"] == "failed" and job["artifacts"] == [], job
+    assert job["error"]["type"] == "/problems/job-timeout", job["error"]
     assert "frontal" in job["error"]["detail"] and "timeout_s" in job["error"]["detail"]
 
 

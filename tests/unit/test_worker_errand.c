@@ -55,6 +55,7 @@ static const struct row rows[] = {
     {CALL_SUBMIT, LATHE_RETRY_ANEW, false, false, 0, OVER, 0, WIRE_RETRY, false},
     {CALL_SUBMIT, LATHE_BAD_INPUT, false, false, 0, OVER, 0, WIRE_BAD_INPUT, false},
     {CALL_SUBMIT, LATHE_AUTH, false, false, 0, OVER, 0, WIRE_AUTH, false},
+    {CALL_SUBMIT, LATHE_TIMEOUT, false, false, 0, OVER, 0, WIRE_TIMEOUT, false},
     {CALL_SUBMIT, LATHE_CANCELLED, false, false, 0, OVER, 0, WIRE_PERMANENT, true},
     {CALL_SUBMIT, 17, false, false, 0, OVER, 0, WIRE_PERMANENT, false},
     {CALL_SUBMIT, -5, false, false, 0, OVER, 0, WIRE_PERMANENT, false},

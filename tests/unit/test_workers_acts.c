@@ -48,6 +48,7 @@ static const struct act acts[] = {
     {"tricks", ALL, NULL, STEP_PERMANENT, "all were refused"},
     {"wait", ALL, NULL, STEP_RETRY, "come back later"},
     {"auth", ALL, NULL, STEP_AUTH, "no message"},
+    {"late", ALL, NULL, STEP_TIMEOUT, "its own clock"},
     {"strange", ALL, NULL, STEP_PERMANENT, "result 2"},
     {"unknown", ALL, NULL, STEP_BAD_INPUT, "no such act"},
     {"close", FORK, NULL, STEP_OK, ""},

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a plugin's failure means for the job.
+ */
+#ifndef WORKER_CLASS_H
+#define WORKER_CLASS_H
+
+#include "wire/messages.h"
+
+#include <lathe/plugin.h>
+
+/* Of a result that is neither LATHE_OK nor the end of a job that was cancelled. */
+static inline enum wire_class class_of(int32_t code) {
+  switch (code / 1000) {
+  case LATHE_BAD_INPUT / 1000:
+    return WIRE_BAD_INPUT;
+  case LATHE_RETRY / 1000:
+    return WIRE_RETRY;
+  }
+  switch (code / 100) {
+  case LATHE_AUTH / 100:
+    return WIRE_AUTH;
+  case LATHE_TIMEOUT / 100:
+    return WIRE_TIMEOUT;
+  default:
+    return WIRE_PERMANENT;
+  }
+}
+
+#endif
