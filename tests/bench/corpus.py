@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The corpus, file by file, as Markdown: what each strategy makes of it, in what time, beside bare Gmsh.
 
-    tests/bench/corpus.py [--build DIR] [--data FOLDER] [--files WORD,...] [--patience SECONDS] [--json FILE]
+    tests/bench/corpus.py [--build DIR] [--data FOLDER] [--files WORD,...] [--patience SECONDS] [--budget SECONDS] [--json FILE]
 
 For each file: bare Gmsh (the same calls in one process, of this build), `fast`, `exhaustive` on two
 cores, and each of its candidates alone with an import of its own.  Candidates alone are left out
@@ -54,7 +54,7 @@ class Tools:
         """Seconds and elements of the plain calls; None where they give nothing."""
         try:
             out = subprocess.run([self.bare, kind, path, "1"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                 check=False, timeout=60)
+                                 check=False, timeout=30)
             line = json.loads(out.stdout)
         except (ValueError, subprocess.TimeoutExpired):
             return None, 0
@@ -71,8 +71,9 @@ def dash(value, form):
 
 
 def print_table(head, rows):
+    """Row by row as they come."""
     print("| " + " | ".join(head) + " |")
-    print("|" + "---|" * len(head))
+    print("|" + "---|" * len(head), flush=True)
     for row in rows:
         print("| " + " | ".join(str(cell) for cell in row) + " |", flush=True)
     print(flush=True)
@@ -93,7 +94,7 @@ def singles(tools, path, result, patience):
     return total, best, by
 
 
-def mesh_row(tools, path, patience, record):
+def mesh_row(tools, path, arguments, record):
     name = os.path.basename(path)
     print(f"corpus: {name}", file=sys.stderr, flush=True)
     bare, tets = tools.bare_seconds("mesh", path)
@@ -102,13 +103,17 @@ def mesh_row(tools, path, patience, record):
     if fast is None:
         record[name]["error"] = error
         return [name, dash(bare, ".2f"), tets or "none", f"{fast_seconds:.2f}", "failed", "", "", "", "", "", "", ""], error
-    seconds, best, error = tools.job("mesh", path, "strategy=exhaustive", f"threads={CORES}")
-    alone = singles(tools, path, best, patience)
+    seconds, best, error = tools.job("mesh", path, "strategy=exhaustive", f"threads={CORES}",
+                                     f"time_budget={arguments.budget:g}")
+    if best is None:
+        return [name, dash(bare, ".2f"), tets or "none", f"{fast_seconds:.2f}", f"{fast['strategy']} {fast['score']:.3f}",
+                "nothing in the budget", "", "", "", f"{seconds:.2f}", "-", "-"], error
+    alone = None if best["partial"] else singles(tools, path, best, arguments.patience)
     q = best["quality_metrics"]
     record[name].update(fast_score=fast["score"], seconds=seconds, strategy=best["strategy"], score=best["score"],
                         singles=alone, attempts=best["attempts"])
     return [name, dash(bare, ".2f"), tets or "none", f"{fast_seconds:.2f}", f"{fast['strategy']} {fast['score']:.3f}",
-            best["strategy"], f"{best['score']:.3f}", best["counts"]["tetrahedra"],
+            best["strategy"] + (" (time was up)" if best["partial"] else ""), f"{best['score']:.3f}", best["counts"]["tetrahedra"],
             f"{q['sicn_min']:.3g} / {q['sicn_avg']:.3f}", f"{seconds:.2f}",
             "-" if not alone else f"{alone[0]:.1f}, {seconds / alone[0]:.2f}",
             "-" if not alone else f"{alone[1]:.3f} {'ok' if alone[1] <= best['score'] + 1e-6 else alone[2] + ' was better'}"], None
@@ -157,6 +162,7 @@ def main():
     parser.add_argument("--data", default=os.path.join(os.path.dirname(TOP), "shared/data/cad"))
     parser.add_argument("--files", default="")
     parser.add_argument("--patience", type=float, default=60)
+    parser.add_argument("--budget", type=float, default=120, help="seconds for an exhaustive search")
     parser.add_argument("--json")
     arguments = parser.parse_args()
     arguments.seconds = arguments.rounds = 1
@@ -164,14 +170,16 @@ def main():
     files = corpus(folder, [w for w in arguments.files.split(",") if w])
     tools, record, reasons = Tools(os.path.abspath(arguments.build)), {}, []
     begin = time.perf_counter()
-    rows = []
-    for path in files:
-        row, error = mesh_row(tools, path, arguments.patience, record)
-        rows.append(row)
-        if error:
-            reasons.append([os.path.basename(path), error])
+
+    def rows():
+        for path in files:
+            row, error = mesh_row(tools, path, arguments, record)
+            if error:
+                reasons.append([os.path.basename(path), error])
+            yield row
+
     print_table(["file", "bare, s", "its tetrahedra", "fast, s", "fast: strategy, score", "exhaustive chose", "score",
-                 "tetrahedra", "SICN min / mean", f"{CORES} cores, s", "candidates alone, s; share", "best single"], rows)
+                 "tetrahedra", "SICN min / mean", f"{CORES} cores, s", "candidates alone, s; share", "best single"], rows())
     print_table(["no mesh", "why"], reasons)
     print_table(["preview", "job", "bare, ms", "gmsh -2, ms"], previews(tools, files))
     print_table(["second job on a file", "status", "first", "again", "import reused"], second_jobs(arguments, files))
