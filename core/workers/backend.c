@@ -167,7 +167,6 @@ void backend_hello(struct backend *b, const struct wire_hello *m) {
   b->isolation = m->isolation;
   b->max_concurrency = m->max_concurrency;
   b->flags = m->flags;
-  backend_identify(b, m);
   b->remote = m->remote;
   backend_fill(b);
 }
@@ -194,6 +193,7 @@ void backend_worker_ready(struct worker *k) {
   struct backend *b = k->b;
   log_debug("worker.ready", "backend %s: worker %d is ready", b->o.name, (int)k->pid);
   if (k->generation == b->generation) {
+    backend_identify(b, k->pid);
     b->has_message = false;
     if (!b->died_at_work)
       b->failures = 0; /* it failed to start and now it does; deaths at work are forgiven by work */
@@ -390,6 +390,7 @@ void workers_change(struct backend *b, const struct backend_options *o) {
     b->generation++;
     b->failures = b->restarts = 0;
     b->isolation = 0; /* the new plugin says */
+    b->identity[0] = '\0';
     b->remote = false;
     b->jail = 0;
     b->ewma_us = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What of a backend its results depend on, as one digest: the plugin's name and version, the file
- * that it was loaded from, the libraries that came with it, and the options that the admin gave it.
- * Options of the daemon (slots, limits, nice) change no result.
+ * What of a backend its results depend on, as one digest: the plugin's version, the file that it
+ * was loaded from, the libraries that came with it and that its create() loaded, and the options
+ * that the admin gave it. Options of the daemon (slots, limits, nice) change no result.
  */
 #include "base/mem.h"
 #include "base/sha256.h"
@@ -35,11 +35,11 @@ static int compare_lines(const void *a, const void *b) {
 
 /* The code that the worker has mapped, as device, number and path of each file: a library that is
  * upgraded under its old name has another number. */
-static void add_libraries(struct sha256 *h, int64_t pid) {
+static void add_libraries(struct sha256 *h, pid_t pid) {
   enum { LIBRARIES_MAX = 1000 };
   char path[60], line[4400], *found[LIBRARIES_MAX];
   size_t count = 0;
-  snprintf(path, sizeof path, "/proc/%lld/maps", (long long)pid);
+  snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
   FILE *f = fopen(path, "re");
   while (f && count < LIBRARIES_MAX && fgets(line, sizeof line, f)) {
     char *rights = strchr(line, ' '); /* "7f..-7f.. r-xp 00001000 fe:00 1234  /usr/lib/libc.so.6" */
@@ -57,12 +57,11 @@ static void add_libraries(struct sha256 *h, int64_t pid) {
   }
 }
 
-void backend_identify(struct backend *b, const struct wire_hello *m) {
+void backend_identify(struct backend *b, pid_t pid) {
   struct sha256 *h = sha256_begin();
-  add_text(h, m->plugin);
-  add_text(h, m->version);
+  add_text(h, b->version);
   add_file(h, b->o.plugin_path);
-  add_libraries(h, m->pid);
+  add_libraries(h, pid);
   for (size_t i = 0; i < b->o.option_count; i++) {
     add_text(h, b->o.options[i].key);
     add_text(h, b->o.options[i].value);

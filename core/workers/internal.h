@@ -130,7 +130,7 @@ struct workers_step {
 void workers_touch(struct workers *w); /* something is to be done at the end of the turn */
 
 /* ---- identity.c ---- */
-void backend_identify(struct backend *b, const struct wire_hello *m);
+void backend_identify(struct backend *b, pid_t pid); /* of a worker that is ready */
 
 /* ---- backend.c ---- */
 void backend_fill(struct backend *b); /* starts the workers that are missing */

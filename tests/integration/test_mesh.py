@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import shutil
 import struct
 
 import pytest
@@ -195,6 +196,24 @@ def test_timeout_of_a_mesh(client):
     assert job["status"] == "failed"
     assert job["error"]["type"] == "/problems/job-timeout", job["error"]
     assert run(client, "preview", path)["status"] == "completed"
+
+
+def test_without_its_mesher_the_backend_says_so(tmp_path):
+    """local-gmsh.so loads the rest when it is created: here only half of it was copied."""
+    alone = shutil.copy(os.path.join(PLUGINS, "local-gmsh.so"), tmp_path)
+    d = Daemon(tmp_path / "daemon", {"backend half": {"plugin": alone, "workers": 1}})
+    try:
+        d.start()
+
+        def message():
+            backend, = [b for b in d.client().get("/api/backends").json["backends"] if b["name"] == "half"]
+            return backend["state"] == "failed" and backend["message"]
+
+        said = wait_until(message, "the backend has failed")
+        assert f"{tmp_path}/local-gmsh/mesher.so" in said and "install both anew" in said
+        d.stop()
+    finally:
+        d.kill()
 
 
 def test_four_meshes_on_two_slots(client):

@@ -60,6 +60,7 @@ def test_packages_hold_what_their_names_say(debs):
         assert path in files["lathe-dev"], path
     if GMSH:
         assert "/usr/lib/lathe/plugins/local-gmsh.so" in files["lathe-plugin-gmsh"]
+        assert "/usr/lib/lathe/plugins/local-gmsh/mesher.so" in files["lathe-plugin-gmsh"]
         assert "/etc/lathe/conf.d/local-gmsh.ini" in files["lathe-plugin-gmsh"]
     for name, entries in files.items():
         assert f"/usr/share/doc/{name}/copyright" in entries

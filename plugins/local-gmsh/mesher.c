@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What the plugin does (mesher.h):
+ *
+ *   create(): Gmsh started, options set, a small part meshed so that code and tables are in memory.
+ *             One thread, no parallel region: the host forks from here.
+ *   run():    in a child that the host forked for one job; the child ends after it.
+ */
+#include "mesher.h"
+
+#include "task.h"
+
+#include <gmshc.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define THREADS_MAX   64
+#define WORTH_PARKING 0.03 /* seconds of import */
+
+struct state {
+  const struct lathe_host *host;
+  int threads;
+};
+
+static void set_options(void) {
+  static const struct {
+    const char *name;
+    double value;
+  } NUMBERS[] = {
+      {"General.NumThreads", 1},   {"General.AbortOnError", 0},   {"General.Terminal", 1},
+      {"General.Verbosity", 2},    {"General.ExpertMode", 1},     {"General.SaveOptions", 0},
+      {"General.SaveSession", 0},  {"General.NoPopup", 1},        {"General.DetachedMenu", 0},
+      {"Geometry.OCCParallel", 0}, {"Geometry.AutoCoherence", 1}, {"Mesh.Optimize", 0},
+      {"Mesh.OptimizeNetgen", 0},
+  };
+  int e = 0;
+  for (size_t i = 0; i < sizeof NUMBERS / sizeof *NUMBERS; i++)
+    gmshOptionSetNumber(NUMBERS[i].name, NUMBERS[i].value, &e);
+}
+
+static int32_t mesher_create(const struct lathe_host *host, void **self) {
+  int e = 0;
+  struct state *p = calloc(1, sizeof *p);
+  if (!p)
+    return LATHE_RETRY_MEM;
+  p->host = host;
+  const char *threads = host->config(host, "threads");
+  p->threads = threads ? atoi(threads) : 1;
+  if (p->threads < 1 || p->threads > THREADS_MAX)
+    p->threads = 1;
+#ifdef GMSH_INITIALIZE_HAS_RUN
+  gmshInitialize(0, NULL, 0, 0, &e);
+#else
+  gmshInitialize(0, NULL, 0, &e);
+#endif
+  if (e) {
+    host->error(NULL, "Gmsh could not be started");
+    free(p);
+    return LATHE_PERMANENT;
+  }
+  set_options();
+  warm_up();
+  set_options(); /* warming up silenced it */
+  *self = p;
+  return LATHE_OK;
+}
+
+static void mesher_destroy(void *self) {
+  int e = 0;
+  gmshFinalize(&e);
+  free(self);
+}
+
+/* The plugin ends by itself before the host ends it, so that there is time to say what was found.
+ */
+static double end_of(const struct task *t) {
+  double host = (double)t->request->deadline_ms / 1000, own = t->began + t->params.time_budget;
+  double left = host - t->began;
+  if (t->request->deadline_ms <= 0)
+    host = 0;
+  else
+    host -= fmin(fmax(left / 10, fmin(1, left / 3)), 20);
+  if (t->params.time_budget <= 0)
+    return host;
+  return host > 0 ? fmin(host, own) : own;
+}
+
+static const struct lathe_park *park_of(const struct task *t) {
+  const struct lathe_park *park = t->host->extension(t->host, LATHE_PARK_1);
+  return park && t->sha256[0] && LATHE_HAS(park, park) && LATHE_HAS(park, resume) ? park : NULL;
+}
+
+/* What the process holds after the import: the file, and all that decides how it is read. */
+static void park_key(const struct task *t, char *key, size_t size) {
+  snprintf(key, size, "local-gmsh %s %s heal=%d conformal=%d %s", t->sha256,
+           t->solid ? "solids" : "all", t->params.heal, t->params.conformal, t->name);
+}
+
+/* After the import this process may go on with another job on the same file: whatever came from
+ * the first job's request is read again. */
+static bool take_over(struct task *t, const struct lathe_request *request, int default_threads) {
+  t->request = request;
+  t->began = task_now();
+  t->permille = 0;
+  t->import_seconds = 0;
+  t->import_reused = true;
+  t->warnings[0] = '\0';
+  task_stage(t, STAGE_IMPORT);
+  return params_read(t, default_threads) && import_name(t) == LATHE_OK;
+}
+
+/* Sniff, import, and stay behind for the next job where that is worth it. */
+static int32_t import_once(struct task *t, int default_threads) {
+  const struct lathe_park *park = park_of(t);
+  const struct lathe_request *request = t->request;
+  char key[600], asked[sizeof t->warnings], imported[sizeof t->warnings];
+  int32_t rc;
+  park_key(t, key, sizeof key);
+  if (park)
+    park->resume(t->job, t->request, key);
+  memcpy(asked, t->warnings, sizeof asked);
+  t->warnings[0] = '\0';
+  if ((rc = sniff_input(t)) != LATHE_OK || (rc = trial_import(t)) != LATHE_OK ||
+      (rc = import_model(t)) != LATHE_OK)
+    return rc;
+  memcpy(imported, t->warnings, sizeof imported);
+  memcpy(t->warnings, asked, sizeof asked);
+  if (park && t->import_seconds > WORTH_PARKING) {
+    fflush(NULL);
+    request = park->park(&t->job, t->request, key);
+  }
+  if (request != t->request && !take_over(t, request, default_threads))
+    return t->code;
+  if (imported[0])
+    task_warn(t, "%s", imported);
+  return LATHE_OK;
+}
+
+static int32_t work(struct task *t, const struct state *p) {
+  struct outcome o = {0};
+  struct rung chosen;
+  int32_t rc;
+  task_stage(t, STAGE_IMPORT);
+  if (!params_read(t, p->threads))
+    return t->code;
+  if ((rc = import_once(t, p->threads)) != LATHE_OK)
+    return rc;
+  t->end = end_of(t);
+  if ((rc = import_size(t)) != LATHE_OK || (rc = size_for_target(t)) != LATHE_OK)
+    return rc;
+  rc = t->solid && t->params.search == SEARCH_EXHAUSTIVE ? portfolio_run(t, &o, &chosen)
+                                                         : rung_climb(t, &o, &chosen);
+  if (rc != LATHE_OK)
+    return rc;
+  size_compare(t, &o);
+  return result_deliver(t, &o, &chosen);
+}
+
+static int32_t mesher_run(void *self, struct lathe_job *job, const struct lathe_request *request) {
+  const struct state *p = self;
+  struct task *t = calloc(1, sizeof *t);
+  if (!t)
+    return LATHE_RETRY_MEM;
+  t->host = p->host; /* one by one: to clear it again would touch sixteen pages more */
+  t->job = job;
+  t->request = request;
+  t->solid = strcmp(request->kind, "mesh") == 0;
+  t->relay = RELAY_HOST;
+  t->began = task_now();
+  int32_t rc = work(t, p);
+  fflush(stdout);
+  if (rc != LATHE_OK)
+    p->host->error(t->job, t->error); /* the job may be another one than it began with */
+  free(t);
+  return rc;
+}
+
+extern const struct mesher local_gmsh_mesher; /* by name: MESHER_SYMBOL */
+__attribute__((visibility("default"))) const struct mesher local_gmsh_mesher = {
+    .create = mesher_create,
+    .destroy = mesher_destroy,
+    .run = mesher_run,
+};
