@@ -46,7 +46,7 @@
   X(WIRE_JAIL, 17, "JAIL")                 /* enum wire_jail_state; what the kernel lacks */       \
   X(WIRE_PARKED, 18, "PARKED")             /* what is parked in the zygote */                      \
   X(WIRE_PARK, 19, "PARK")                 /* child to zygote: the key */                          \
-  X(WIRE_RESUME, 20, "RESUME")             /* child to zygote: the key */
+  X(WIRE_RESUME, 20, "RESUME") /* child to zygote: the key; with a step: how many are parked */
 
 enum wire_type {
 #define X(name, value, word) name = (value),

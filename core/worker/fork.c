@@ -46,8 +46,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define FDS        4  /* that are watched for a child */
-#define ORPHANS_MS 10 /* how soon one that was killed is looked at again */
+#define FDS        4    /* that are watched for a child */
+#define SPARE_MS   3    /* into a job the next spare is forked */
+#define AGAIN_MS   1000 /* after a fork that failed */
+#define ORPHANS_MS 10   /* how soon one that was killed is looked at again */
 
 static void child_close_fds(struct child *c) {
   close(c->pidfd);
@@ -127,11 +129,12 @@ static void child_free(struct child *c) {
   free(c);
 }
 
-/* Hands the child its step.  False: it is dead. */
-static bool child_give(struct host *h, struct child *c, const struct wire_frame *f) {
-  if (h->jail.on && !jail_take_listener(c->socket.fd, &c->guard.listener))
+/* Hands the child its step, after the number of parked processes.  False: it is dead. */
+static bool child_give(struct zygote *z, struct child *c, const struct wire_frame *f) {
+  if (z->host->jail.on && !jail_take_listener(c->socket.fd, &c->guard.listener))
     return false;
   struct buf out = {0};
+  wire_put_value(&out, WIRE_RESUME, f->token, (int64_t)z->lot.count);
   size_t start = wire_begin(&out, WIRE_STEP, f->token), at = 0;
   buf_put(&out, f->payload, f->len);
   wire_end(&out, start, NULL);
@@ -162,13 +165,12 @@ static void child_start(struct zygote *z, const struct wire_frame *f,
                         const struct wire_step *step) {
   struct child *c = z->spare;
   z->spare = NULL;
-  if (c &&
-      !child_give(z->host, c, f)) { /* it was killed while it waited: the job shall not suffer */
+  if (c && !child_give(z, c, f)) { /* it was killed while it waited: the job shall not suffer */
     waitpid(c->pid, NULL, 0);
     child_free(c);
     c = NULL;
   }
-  if (!c && ((c = child_fork(z)) == NULL || !child_give(z->host, c, f))) {
+  if (!c && ((c = child_fork(z)) == NULL || !child_give(z, c, f))) {
     if (c) {
       waitpid(c->pid, NULL, 0);
       child_free(c);
@@ -183,6 +185,7 @@ static void child_start(struct zygote *z, const struct wire_frame *f,
   c->token = f->token;
   c->limits = step->limits;
   c->began_us = clock_mono_us();
+  z->spare_at_ms = clock_mono_ms() + SPARE_MS;
   if (z->host->parks) {
     buf_put(&c->step, f->payload, f->len);
     if (z->host->jail.on)
@@ -400,10 +403,29 @@ static bool zygote_read(struct zygote *z) {
   return rc == 0;
 }
 
+/* At once where no job works; else while one does, after its beginning and before its end: that is
+ * when the daemon needs the processor. */
+static int spare_due_ms(const struct zygote *z) {
+  int64_t left = z->spare_at_ms - clock_mono_ms();
+  if (z->spare || z->stopping)
+    return -1;
+  return left < 0 || (z->count == 0 && left <= SPARE_MS) ? 0 : (int)left;
+}
+
+static void make_spare(struct zygote *z) {
+  if (spare_due_ms(z) != 0)
+    return;
+  z->spare = child_fork(z);
+  if (!z->spare)
+    z->spare_at_ms = clock_mono_ms() + AGAIN_MS;
+}
+
 static int next_timeout(struct zygote *z, int64_t heartbeat_at) {
-  int timeout = lot_due_ms(&z->lot);
+  int timeout = lot_due_ms(&z->lot), spare = spare_due_ms(z);
   if (z->orphans && (timeout < 0 || timeout > ORPHANS_MS))
     timeout = ORPHANS_MS;
+  if (spare >= 0 && (timeout < 0 || timeout > spare))
+    timeout = spare;
   if (z->count == 0)
     return timeout;
   int64_t left = heartbeat_at - clock_mono_ms();
@@ -445,9 +467,11 @@ static void say_refused(void *arg, const char *call) {
   logger_line(&c->log, 2, text);
 }
 
-/* What its guard has to see to. */
-static void child_guard(struct child *c, bool asked) {
-  if (asked)
+/* What its guard has to see to.  `asked`: what poll() says of its listener. */
+static void child_guard(struct child *c, short asked) {
+  if (asked & (POLLHUP | POLLERR)) /* nobody is left to ask, and poll() would say so until reaped */
+    guard_close(&c->guard);
+  else if (asked)
     guard_answer(&c->guard, say_refused, c);
   if (!c->told && guard_due_ms(&c->guard) == 0)
     guard_look(&c->guard);
@@ -512,7 +536,7 @@ int serve_fork(struct host *h) {
   lot_init(&z.lot, h);
   h->zygote = getpid();
   orphans_adopt();
-  z.spare = child_fork(&z);
+  make_spare(&z);
   while (!z.stopping || z.count) {
     size_t n = watch_list(&z, &fds, &cap);
     size_t before = z.count;
@@ -536,8 +560,7 @@ int serve_fork(struct host *h) {
     }
     lot_report(&z.lot);
     link_flush(h->link);
-    if (!z.spare && !z.stopping && z.count < h->slots)
-      z.spare = child_fork(&z);
+    make_spare(&z);
   }
   if (z.spare)
     child_kill(z.spare);

@@ -80,11 +80,22 @@ static _Noreturn void run(struct host *h, struct link *link, uint64_t token,
   _exit(0);
 }
 
+/* The number of parked processes, then the step. */
+static void wait_for_step(struct host *h, struct link *link, struct wire_frame *f) {
+  int rc;
+  do {
+    while ((rc = wire_input_next(&link->in, f, NULL)) == 0)
+      if (link_read(link, true) < 0)
+        _exit(0);
+  } while (rc > 0 && f->type == WIRE_RESUME && wire_get_value(f, &h->parked, NULL) == 0);
+  if (rc < 0 || f->type != WIRE_STEP)
+    _exit(EXIT_FAILURE);
+}
+
 void forked_main(struct host *h, int socket, int log_fd, pid_t zygote) {
   struct link link;
   struct wire_frame f;
   struct wire_step step;
-  int rc;
   setpgid(0, 0);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != zygote)
@@ -98,10 +109,8 @@ void forked_main(struct host *h, int socket, int log_fd, pid_t zygote) {
   if (h->jail.on)
     jail_send_listener(socket, listener);
   touch_heap();
-  while ((rc = wire_input_next(&link.in, &f, NULL)) == 0)
-    if (link_read(&link, true) < 0)
-      _exit(0);
-  if (rc < 0 || f.type != WIRE_STEP || wire_get_step(&f, &step, NULL) < 0)
+  wait_for_step(h, &link, &f);
+  if (wire_get_step(&f, &step, NULL) < 0)
     _exit(EXIT_FAILURE);
   run(h, &link, f.token, &step, ruleset, &jail_err);
 }

@@ -24,6 +24,7 @@ struct host {
   struct jail jail;
   bool parks;      /* jobs may leave parked processes */
   pid_t zygote;    /* FORK: its number */
+  int64_t parked;  /* in a child: how many processes were parked when its step came */
   char *park_cell; /* in a child: where the folders lie of all jobs that it may become */
   int64_t park_memory, park_ms;
   uint32_t processes; /* and threads, that a job may have at a time */

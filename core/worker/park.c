@@ -78,7 +78,7 @@ static bool is_off(const struct lathe_job *job, const char *key) {
 static void resume(struct lathe_job *job, const struct lathe_request *request, const char *key) {
   int fds[2];
   (void)request;
-  if (!is_off(job, key) && ask(job, WIRE_RESUME, key, fds) == 0)
+  if (!is_off(job, key) && job->host->parked && ask(job, WIRE_RESUME, key, fds) == 0)
     _exit(0); /* the zygote is gone; or the job went on elsewhere, and this was killed */
 }
 

@@ -32,6 +32,7 @@ struct child {
 struct zygote {
   struct host *host;
   struct child *spare; /* forked ahead: it waits for the next step */
+  int64_t spare_at_ms; /* clock_mono_ms(): not before, while all slots are taken */
   struct list children;
   size_t count;
   bool stopping;
