@@ -60,7 +60,8 @@ static void serialise(void) {
 void warm_up(void) {
   int e = 0;
   double box[6], mass;
-  struct rung r = {.algorithm_2d = 6, .algorithm_3d = 1, .circle_points = 12};
+  struct rung faces = {.algorithm_2d = 5, .circle_points = 12},
+              solid = {.algorithm_2d = 6, .algorithm_3d = 1, .circle_points = 12};
   struct task t = {.params = {.threads = 1, .optimise = true, .binary = true}, .size = 3};
   gmshOptionSetNumber("General.Terminal", 0, &e);
   gmshOptionSetNumber("Geometry.OCCImportLabels", 1, &e);
@@ -68,7 +69,12 @@ void warm_up(void) {
   import_step();
   gmshModelGetBoundingBox(-1, -1, &box[0], &box[1], &box[2], &box[3], &box[4], &box[5], &e);
   gmshModelOccGetMass(3, 1, &mass, &e);
-  strategy_apply(&t, &r);
+  strategy_apply(&t, &faces);
+  for (int dim = 1; dim <= 2; dim++)
+    gmshModelMeshGenerate(dim, &e);
+  gmshModelMeshClear(NULL, 0, &e);
+  t.solid = true;
+  strategy_apply(&t, &solid);
   for (int dim = 1; dim <= 3; dim++)
     gmshModelMeshGenerate(dim, &e);
   gmshModelMeshOptimize("", 0, 1, NULL, 0, &e);
