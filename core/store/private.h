@@ -154,6 +154,8 @@ struct store {
   uv_check_t check;
   int handles; /* still open */
   struct op *gathered, **gathered_tail;
+  bool hurry; /* somebody waits for one of them */
+  uv_timer_t patience;
   size_t outstanding; /* operations and reads whose callback is due */
   int64_t next_num;
   struct totals totals; /* as of the last batch delivered */

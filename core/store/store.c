@@ -12,7 +12,9 @@
  * What one turn of the loop asks for is handed over in one go, just before the
  * loop sleeps (prepare) and just after it read its sockets (check).  So the
  * requests that arrive together share a commit, instead of the first one going
- * alone and the others waiting for it.
+ * alone and the others waiting for it.  Progress and log, for which nobody
+ * waits, hold on for PATIENCE_MS for a commit that is made anyway: a short job
+ * has them in the commit with its end.
  */
 #include "store/private.h"
 
@@ -22,6 +24,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+
+enum { PATIENCE_MS = 50 };
 
 /* ---- from the loop to the threads ---- */
 
@@ -39,11 +43,11 @@ void store_push(struct store *s, struct op *op) {
   store_expect(s);
   *s->gathered_tail = op;
   s->gathered_tail = &op->next;
+  s->hurry |= op->type != OP_EVENT || op->done != NULL;
 }
 
-static void flush(struct store *s) {
-  if (s->gathered == NULL)
-    return;
+static void hand_over(struct store *s) {
+  uv_timer_stop(&s->patience);
   pthread_mutex_lock(&s->lock);
   *s->queue_tail = s->gathered;
   s->queue_tail = s->gathered_tail;
@@ -52,6 +56,18 @@ static void flush(struct store *s) {
   pthread_mutex_unlock(&s->lock);
   s->gathered = NULL;
   s->gathered_tail = &s->gathered;
+  s->hurry = false;
+}
+
+static void on_patience(uv_timer_t *timer) {
+  hand_over(timer->data);
+}
+
+static void flush(struct store *s) {
+  if (s->hurry)
+    hand_over(s);
+  else if (s->gathered != NULL && !uv_is_active((uv_handle_t *)&s->patience))
+    uv_timer_start(&s->patience, on_patience, PATIENCE_MS, 0);
 }
 
 static void on_prepare(uv_prepare_t *handle) {
@@ -216,6 +232,7 @@ static void close_handles(struct store *s) {
   uv_close((uv_handle_t *)&s->async, on_closed);
   uv_close((uv_handle_t *)&s->prepare, on_closed);
   uv_close((uv_handle_t *)&s->check, on_closed);
+  uv_close((uv_handle_t *)&s->patience, on_closed);
 }
 
 /* None of them keeps the loop alive by itself; the async does while a callback is due. */
@@ -227,11 +244,12 @@ static int open_handles(struct store *s, uv_loop_t *loop, struct err *err) {
   uv_check_init(loop, &s->check);
   uv_prepare_start(&s->prepare, on_prepare);
   uv_check_start(&s->check, on_check);
-  s->async.data = s->prepare.data = s->check.data = s;
+  uv_timer_init(loop, &s->patience);
+  s->async.data = s->prepare.data = s->check.data = s->patience.data = s;
   uv_unref((uv_handle_t *)&s->async);
   uv_unref((uv_handle_t *)&s->prepare);
   uv_unref((uv_handle_t *)&s->check);
-  s->handles = 3;
+  s->handles = 4;
   return 0;
 }
 
@@ -302,7 +320,8 @@ fail:
 /* Callbacks may ask for more; that is served too. */
 static void drain(struct store *s) {
   while (s->outstanding > 0) {
-    flush(s);
+    if (s->gathered != NULL)
+      hand_over(s);
     pthread_mutex_lock(&s->lock);
     while (s->batches == NULL && s->reads_done == NULL)
       pthread_cond_wait(&s->idle, &s->lock);

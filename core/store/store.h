@@ -110,8 +110,8 @@ void store_requeue(struct store *s, int64_t num, const char *id,
                    const struct store_event_in *event, store_done *done, void *arg);
 
 /* One more event (progress, log).  For progress, data_json also becomes the
- * job's progress_json.  done may be NULL.  ERR_CONFLICT once the job is final: nothing follows the
- * last event. */
+ * job's progress_json.  done may be NULL: then it may wait some time for a commit.  ERR_CONFLICT
+ * once the job is final: nothing follows the last event. */
 void store_event(struct store *s, int64_t num, const char *id, const struct store_event_in *event,
                  store_done *done, void *arg);
 

@@ -91,6 +91,41 @@ static void test_order_in_a_group(void **state) {
   assert_true(stats.wal_bytes > 0);
 }
 
+/* Commits that three events and the end of a job took; 0: the machine was too slow to say. */
+static int64_t commits_of_a_short_job(struct world *w) {
+  struct store_stats before, after;
+  struct store_event_in progress = {EVENT_PROGRESS, "{}"};
+  struct answer a = {.w = w};
+  int64_t num = put(w, "echo", true);
+  store_stats(w->store, &before);
+  int64_t began_us = clock_mono_us();
+  for (int turn = 0; turn < 3; turn++) {
+    store_event(w->store, num, w->id[num], &progress, NULL, NULL);
+    uv_run(&w->loop, UV_RUN_NOWAIT);
+    usleep(3000); /* in which a commit would begin */
+  }
+  bool in_time = clock_mono_us() - began_us < 40000;
+  send_finish(w, num, JOB_COMPLETED, 1, &a);
+  settle(w);
+  store_stats(w->store, &after);
+  return in_time ? after.commits - before.commits : 0;
+}
+
+/* Progress that nobody waits for goes with the next commit, and by itself when there is none. */
+static void test_progress_has_patience(void **state) {
+  struct world *w = *state;
+  struct store_event_in progress = {EVENT_PROGRESS, "{}"};
+  int64_t commits = 0;
+  for (int i = 0; i < 20 && commits == 0; i++)
+    commits = commits_of_a_short_job(w);
+  assert_in_range(commits, 0, 1);
+  int64_t num = put(w, "echo", true);
+  trace(w);
+  store_event(w->store, num, w->id[num], &progress, NULL, NULL);
+  settle(w);
+  assert_non_null(strstr(trace(w), ":progress "));
+}
+
 static void test_start(void **state) {
   struct world *w = *state;
   int64_t num = put(w, "echo", false);
@@ -356,6 +391,7 @@ int main(void) {
       T(test_submit),
       T(test_submit_and_start),
       T(test_order_in_a_group),
+      T(test_progress_has_patience),
       T(test_start),
       T(test_finish),
       T(test_finish_is_refused),
