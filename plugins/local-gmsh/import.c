@@ -35,22 +35,7 @@ static size_t count_of(int dim) {
   return e ? 0 : n / 2;
 }
 
-/* The CAD kernel's own volume; 0 where it knows none. */
-static double kernel_volume(void) {
-  int *tags = NULL, e = 0;
-  size_t n = 0;
-  double sum = 0;
-  gmshModelOccGetEntities(&tags, &n, 3, &e);
-  for (size_t i = 0; e == 0 && i < n; i += 2) {
-    double mass = 0;
-    gmshModelOccGetMass(3, tags[i + 1], &mass, &e);
-    sum += fabs(mass);
-  }
-  gmshFree(tags);
-  return e == 0 && isfinite(sum) ? sum : 0;
-}
-
-static void measure(const struct task *t, struct geometry *g) {
+static void measure(struct geometry *g) {
   int e = 0;
   double *a = g->low, *b = g->high, sum = 0;
   g->points = count_of(0);
@@ -61,8 +46,6 @@ static void measure(const struct task *t, struct geometry *g) {
   for (int i = 0; i < 3; i++)
     sum += (b[i] - a[i]) * (b[i] - a[i]);
   g->diagonal = e ? 0 : sqrt(sum);
-  /* A preview takes it from its triangles: the kernel is as slow at it as 1D meshing. */
-  g->volume = t->solid && t->format != FORMAT_STL ? kernel_volume() : 0;
 }
 
 /* True when Gmsh took the file. */
@@ -212,7 +195,7 @@ static int32_t sew(struct task *t) {
   find_rims(&rims);
   if (count_of(3) == 0 && rims.open == 0)
     fill_shell();
-  measure(t, g);
+  measure(g);
   if (g->volumes == 0 && rims.open)
     return task_fail(t, LATHE_BAD_INPUT,
                      "%s holds %zu faces but no closed solid, so there is nothing to fill with "
@@ -256,7 +239,7 @@ int32_t import_model(struct task *t) {
         "to cut them along each other. Ask for assembly=separate, or repair where they "
         "touch",
         t->name);
-  measure(t, &t->geometry);
+  measure(&t->geometry);
   rc = check(t);
   if (rc == LATHE_OK && t->solid && t->geometry.volumes == 0 && t->format != FORMAT_STL)
     rc = sew(t);
@@ -275,7 +258,7 @@ bool import_again(struct task *t, bool heal, struct geometry *g, struct outcome 
     fill_shell();
   if (!assembly_prepare(t))
     return outcome_fail(o, REASON_LOG, "the repaired solids could not be joined");
-  measure(t, g);
+  measure(g);
   if (g->volumes < t->geometry.volumes || g->surfaces == 0)
     return outcome_fail(o, REASON_LOST, "repairing the CAD lost %zu of %zu solids",
                         t->geometry.volumes - g->volumes, t->geometry.volumes);

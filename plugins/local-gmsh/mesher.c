@@ -147,6 +147,7 @@ static int32_t work(struct task *t, const struct state *p) {
     return t->code;
   if ((rc = import_once(t, p->threads)) != LATHE_OK)
     return rc;
+  mass_begin(t);
   t->end = end_of(t);
   if ((rc = import_size(t)) != LATHE_OK || (rc = size_for_target(t)) != LATHE_OK)
     return rc;

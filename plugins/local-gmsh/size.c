@@ -127,13 +127,13 @@ static double next_size(double size, uint64_t count, double size_before, uint64_
 int32_t size_for_target(struct task *t) {
   const struct params *p = &t->params;
   uint64_t target = p->wishes.target, count = 0, before = 0, best = 0;
-  double volume = t->geometry.volume,
-         largest = p->max_size > 0 ? p->max_size : t->geometry.diagonal;
+  double largest = p->max_size > 0 ? p->max_size : t->geometry.diagonal;
   double now = task_now(), share = p->deterministic ? 1 : DRAFT_SHARE;
   double until = t->end > 0 ? now + (t->end - now) * share : 0;
-  double size = volume > 0 ? cbrt(volume / (FILLING * (double)target)) : t->size, size_before = 0;
   if (!t->solid || target == 0)
     return LATHE_OK;
+  double volume = mass_of(t), size_before = 0;
+  double size = volume > 0 ? cbrt(volume / (FILLING * (double)target)) : t->size;
   t->size = fmin(size, largest);
   for (int i = 0; i < DRAFTS && !is_near(count, target); i++) {
     double tried = t->size = fmin(fmax(size, t->geometry.diagonal / 2000), largest);

@@ -141,7 +141,7 @@ struct rung {
 struct geometry {
   size_t volumes, surfaces, curves, points;
   double low[3], high[3], diagonal;
-  double volume; /* of all solids by the CAD kernel; 0: not known */
+  double volume; /* of all solids; 0: not known.  Ask mass_of */
 };
 
 /* A strategy that was tried (a candidate of `exhaustive`, a rung of `fast`), as result.json and
@@ -184,6 +184,10 @@ struct task {
   char sha256[65]; /* of the input; empty where the host does not say */
   char model[PATH_MAX];
   struct geometry geometry;
+  struct {
+    double *page; /* NULL: geometry.volume says it */
+    int pipe;
+  } mass; /* the volume that is reckoned beside this process: mass.c */
   struct names names;
   double size; /* longest edge, model units */
   double began, import_seconds;
@@ -227,6 +231,11 @@ int32_t import_name(struct task *t);
 int32_t import_size(struct task *t);
 /* Once more, in a clean model, with OCC's repairs or without.  Geometry in *g. */
 bool import_again(struct task *t, bool heal, struct geometry *g, struct outcome *o);
+
+/* ---- mass.c: the volume of all solids by the CAD kernel, model units; of an STL by its facets. 0:
+ * not known ---- */
+void mass_begin(struct task *t);      /* a mesh, after its import */
+double mass_of(const struct task *t); /* waits for it; also in a process that was forked since */
 
 /* ---- trial.c: on a second attempt, whether reading the file crashes ---- */
 int32_t trial_import(struct task *t);

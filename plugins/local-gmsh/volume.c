@@ -171,7 +171,7 @@ static bool check_shapes(const struct soup *s, const struct quality *q, struct o
 }
 
 static bool check_volume(const struct task *t, const struct soup *s, struct outcome *o) {
-  double sum = 0, cad = o->cad_volume = t->geometry.volume;
+  double sum = 0, cad = o->cad_volume = mass_of(t);
   for (size_t i = 0; i < s->tet_count && s->tet_nodes == 4; i++)
     sum += fabs(soup_tet_volume(s, i));
   if (s->tet_nodes == 4)
