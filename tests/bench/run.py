@@ -292,33 +292,34 @@ def preview_first(b):
 
 
 def overhead(b):
-    """A job against the same work called in a process that has Gmsh loaded, in turn."""
+    """A job against the same work called in a process that has Gmsh loaded, in turn; nothing parked, nothing cached."""
     bare = os.path.join(b.build, "tests/gmsh-bare")
-    plugin = os.path.join(b.build, "plugins/local-gmsh.so")
     if not os.path.exists(bare):
         print("  (gmsh-bare is not built: left out)")
         return
-    with b.folder() as folder, b.daemon(folder, DEFAULT) as d:
+    with b.folder() as folder, b.daemon(folder, DEFAULT.replace("plugin = local-gmsh", "plugin = local-gmsh\npark_memory = 0")) as d:
         d.ready()
-        for path, label in sample_files():
-            blob = upload(d, path)
-            jobs, alone = [], []
-            count = 60 if os.path.getsize(path) < 100000 else 12
-            for _ in range(6):
-                out = subprocess.run([bare, "preview", path, str(count // 6)],
-                                     stdout=subprocess.PIPE, check=True)
-                alone += [ms for ms in json.loads(out.stdout)["milliseconds"]]
-                for _ in range(count // 6):
-                    seconds, status, job = submit_blob(d, "preview", blob, os.path.basename(path), True)
-                    if status != 200 or job["status"] != "completed":
-                        sys.exit(f"bench: preview failed: {job}")
-                    jobs.append(seconds * 1000)
-            p50 = statistics.median(jobs) - statistics.median(alone)
-            p99 = percentile(jobs, 0.99) - statistics.median(alone)
-            b.row(f"overhead of a preview over bare Gmsh, {label}, p50", f"{p50:.1f}", "ms", "3.0",
-                  f"job {statistics.median(jobs):.1f} ms, bare {statistics.median(alone):.1f} ms; "
-                  f"p99 {p99:.1f} ms (goal 10)")
-    del plugin
+        for kind in ("preview", "mesh"):
+            for path, label in sample_files()[:3 if kind == "preview" else 2]:
+                overhead_of(b, d, bare, kind, path, label)
+
+
+def overhead_of(b, d, bare, kind, path, label):
+    blob = upload(d, path)
+    jobs, alone = [], []
+    count = (60 if os.path.getsize(path) < 100000 else 12) // (1 if kind == "preview" else 3)
+    for _ in range(6):
+        out = subprocess.run([bare, kind, path, str(max(2, count // 6))], stdout=subprocess.PIPE, check=True)
+        alone += json.loads(out.stdout)["milliseconds"]
+        for _ in range(max(2, count // 6)):
+            seconds, status, job = submit_blob(d, kind, blob, os.path.basename(path), True)
+            if status != 200 or job["status"] != "completed":
+                sys.exit(f"bench: {kind} failed: {job}")
+            jobs.append(seconds * 1000)
+    p50 = statistics.median(jobs) - statistics.median(alone)
+    p99 = percentile(jobs, 0.99) - statistics.median(alone)
+    b.row(f"overhead of a {kind} over bare Gmsh, {label}, p50", f"{p50:.1f}", "ms", "3.0",
+          f"job {statistics.median(jobs):.1f} ms, bare {statistics.median(alone):.1f} ms; p99 {p99:.1f} ms (goal 10)")
 
 
 def cached(b):

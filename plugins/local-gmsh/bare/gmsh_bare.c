@@ -5,9 +5,10 @@
  *   gmsh-bare preview|mesh FILE COUNT
  *       the same import, options, meshing and writing by plain in-process calls, COUNT times after
  * one that is not counted; prints {"milliseconds": [...], "triangles": N, "tetrahedra": N}
- *   gmsh-bare --plugin PLUGIN.so [--out DIR] [--repeat N] [--attempt N] [--quiet] KIND FILE
- * [key=value...] the plugin's own job without a daemon, in a fork each; prints one JSON object a
- * job
+ *   gmsh-bare --plugin PLUGIN.so [--out DIR] [--repeat N] [--attempt N] [--quiet] [--here]
+ *             KIND FILE [key=value...]
+ *       the plugin's own job without a daemon, in a fork each (--here: in this process); prints one
+ *       JSON object a job
  */
 #include "host.h"
 
@@ -139,10 +140,9 @@ static int bare(const char *kind, const char *path, int count) {
 }
 
 static int usage(void) {
-  fprintf(stderr,
-          "gmsh-bare preview|mesh FILE COUNT\n"
-          "gmsh-bare --plugin PLUGIN.so [--out DIR] [--repeat N] [--attempt N] [--quiet] KIND FILE "
-          "[key=value...]\n");
+  fprintf(stderr, "gmsh-bare preview|mesh FILE COUNT\n"
+                  "gmsh-bare --plugin PLUGIN.so [--out DIR] [--repeat N] [--attempt N] [--quiet] "
+                  "[--here] KIND FILE [key=value...]\n");
   return 2;
 }
 
@@ -150,8 +150,8 @@ int main(int argc, char **argv) {
   struct bare_job job = {.repeat = 1, .attempt = 1};
   int i = 1;
   for (; i < argc && strncmp(argv[i], "--", 2) == 0; i++) {
-    if (strcmp(argv[i], "--quiet") == 0) {
-      job.quiet = 1;
+    if (strcmp(argv[i], "--quiet") == 0 || strcmp(argv[i], "--here") == 0) {
+      *(argv[i][2] == 'q' ? &job.quiet : &job.here) = 1;
       continue;
     }
     if (i + 1 >= argc)

@@ -14,6 +14,7 @@ struct bare_job {
   const char *out; /* folder for the artifacts; NULL: thrown away */
   int repeat, attempt;
   int quiet; /* drop what the job prints */
+  int here;  /* in this process, not in a fork: for jobs that go well, input by its whole path */
 };
 
 /* Prints one JSON object a job; returns the last job's code, or -1. */
