@@ -14,8 +14,8 @@
 #define KEEP      (-1) /* as the job asks */
 
 /* How exactly the size along an edge is integrated.  Gmsh's own 1e-9 makes up to 13 times the work
- * of the edges for nodes that lie elsewhere by less than a thousandth of an element. */
-#define EDGE_PRECISION 1e-4
+ * of the edges for nodes that lie elsewhere by less than a ten-thousandth of an element. */
+#define EDGE_PRECISION 1e-5
 
 struct ladder_step {
   struct rung rung;

@@ -113,14 +113,14 @@ class Daemon:
 
 
 class Bench:
-    def program(self, path):
-        return os.path.join(self.build, path)
-
     def __init__(self, arguments):
         self.build = os.path.abspath(arguments.build)
         self.seconds = arguments.seconds
         self.rounds = arguments.rounds
         self.rows = []
+
+    def program(self, path):
+        return os.path.join(self.build, path)
 
     def row(self, what, value, unit, goal="", beside=""):
         self.rows.append((what, value, unit, goal, beside))

@@ -121,7 +121,7 @@ static int bare(const char *kind, const char *path, int count) {
   set("Mesh.Smoothing", solid);
   set("Mesh.Algorithm3D", 1);
   set("Mesh.MinimumCirclePoints", 12);
-  set("Mesh.LcIntegrationPrecision", 1e-4);
+  set("Mesh.LcIntegrationPrecision", 1e-5);
   set("Mesh.Optimize", 0);
   set("Mesh.Binary", 1);
   set("Mesh.MshFileVersion", 4.1);
