@@ -85,6 +85,7 @@ void drawing_make(struct drawing *d, const struct soup *s, bool creases) {
       .index = out_alloc(corners, sizeof *d->index),
       .low = {INFINITY, INFINITY, INFINITY},
       .high = {-INFINITY, -INFINITY, -INFINITY},
+      .creases = creases,
   };
   struct builder b = {
       .s = s,

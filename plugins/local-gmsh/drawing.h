@@ -13,6 +13,7 @@ struct drawing {
   float (*position)[3], (*normal)[3]; /* normals of unit length */
   uint32_t *index;                    /* 3 a triangle, in the soup's order */
   float low[3], high[3];
+  bool creases; /* as drawing_make was asked */
 };
 
 /* creases: split normals where facets meet at over 40 degrees (for STL, whose solids are one face).

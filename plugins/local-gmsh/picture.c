@@ -147,12 +147,16 @@ struct side {                   /* of an edge, in an open hash table */
   uint8_t corner, used, drawn;
 };
 
-/* The edges of one face's triangles meet smoothly; those of two are drawn, and so are creases. */
+/* A face of a CAD file is smooth, however few its triangles; where two meet at an angle a line is
+ * drawn.  The facets of an STL have creases. */
 static bool meets_smoothly(const struct picture *p, size_t a, size_t b) {
   float m[3], n[3];
+  bool same = p->colour_of[a] == p->colour_of[b];
+  if (same && !p->d->creases)
+    return true;
   drawing_triangle_normal(p->s, p->s->triangles + 3 * a, m);
   drawing_triangle_normal(p->s, p->s->triangles + 3 * b, n);
-  float mn = dot(m, n), limit = p->colour_of[a] == p->colour_of[b] ? DRAWING_CREASE : 0.985F;
+  float mn = dot(m, n), limit = same ? DRAWING_CREASE : 0.985F;
   return mn >= limit * sqrtf(dot(m, m) * dot(n, n));
 }
 
