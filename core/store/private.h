@@ -152,10 +152,10 @@ struct store {
   uv_async_t async;
   uv_prepare_t prepare;
   uv_check_t check;
-  int handles; /* still open */
-  struct op *gathered, **gathered_tail;
-  bool hurry; /* somebody waits for one of them */
   uv_timer_t patience;
+  int handles; /* still open */
+  bool hurry;  /* somebody waits for one of the gathered */
+  struct op *gathered, **gathered_tail;
   size_t outstanding; /* operations and reads whose callback is due */
   int64_t next_num;
   struct totals totals; /* as of the last batch delivered */

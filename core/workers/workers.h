@@ -166,8 +166,9 @@ const char *backend_plugin_version(const struct backend *b); /* NULL before hell
 const char *backend_device(const struct backend *b);
 /* The same inputs and parameters give a result as good (lathe/plugin.h's LATHE_REPEATABLE). */
 bool backend_is_repeatable(const struct backend *b);
-/* Digest of what its results depend on besides the job; NULL before one is ready, and where a repeat
- * may give another result.  Of the worker that was ready last: ask when a step is handed over. */
+/* Digest of what its results depend on besides the job; NULL before one is ready, and where a
+ * repeat may give another result.  Of the worker that was ready last: ask when a step is handed
+ * over. */
 const char *backend_identity(const struct backend *b);
 /* It works by submit, find, poll, fetch and cancel, elsewhere. */
 bool backend_is_remote(const struct backend *b);
