@@ -37,25 +37,33 @@ static double kernel_volume(void) {
   return e == 0 && isfinite(sum) ? sum : 0;
 }
 
+static _Noreturn void reckon(double *page, pid_t parent) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() == parent)
+    *page = kernel_volume();
+  _exit(0);
+}
+
 /* False: it could not be started. */
 static bool begin_beside(struct task *t) {
   int fds[2];
+  pid_t self = getpid();
   double *page = mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
                       0);
   if (page == MAP_FAILED || pipe2(fds, O_CLOEXEC) < 0)
     return false;
   *page = NAN;
-  pid_t self = getpid(), pid = fork();
-  if (pid == 0) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() == self)
-      *page = kernel_volume();
-    _exit(0);
-  }
+  pid_t pid = fork();
+  if (pid == 0)
+    reckon(page, self);
   close(fds[1]);
+  if (pid < 0) {
+    close(fds[0]);
+    return false;
+  }
   t->mass.page = page;
   t->mass.pipe = fds[0];
-  return pid > 0;
+  return true;
 }
 
 void mass_begin(struct task *t) {
