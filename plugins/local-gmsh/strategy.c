@@ -3,19 +3,15 @@
  * The ladder: what is tried, in which order.  The measurements behind it are in the README.
  */
 #include "plan.h"
+#include "sizing.h"
 #include "task.h"
 
 #include <gmshc.h>
-#include <string.h>
 
 #define MESHADAPT 1
 #define DELAUNAY  5
 #define FRONTAL   6
 #define KEEP      (-1) /* as the job asks */
-
-/* How exactly the size along an edge is integrated.  Gmsh's own 1e-9 makes up to 13 times the work
- * of the edges for nodes that lie elsewhere by less than a ten-thousandth of an element. */
-#define EDGE_PRECISION 1e-5
 
 struct ladder_step {
   struct rung rung;
@@ -86,21 +82,6 @@ size_t strategy_list(const struct task *t, struct rung rungs[RUNGS_MAX]) {
   return n;
 }
 
-/* A plane is exact with any triangles: small edges around it need no small ones within. */
-static void loosen_planes(void) {
-  int *tags = NULL, e = 0;
-  size_t n = 0;
-  gmshModelGetEntities(&tags, &n, 2, &e);
-  for (size_t i = 0; e == 0 && i < n; i += 2) {
-    char *type = NULL;
-    gmshModelGetType(2, tags[i + 1], &type, &e);
-    if (e == 0 && strcmp(type, "Plane") == 0)
-      gmshModelMeshSetSizeFromBoundary(2, tags[i + 1], 0, &e);
-    gmshFree(type);
-  }
-  gmshFree(tags);
-}
-
 void strategy_apply(const struct task *t, const struct rung *r) {
   const struct {
     const char *name;
@@ -114,7 +95,7 @@ void strategy_apply(const struct task *t, const struct rung *r) {
       {"Mesh.MeshSizeMin", t->params.min_size},
       {"Mesh.MeshSizeFromCurvature", r->curvature},
       {"Mesh.MinimumCirclePoints", r->circle_points},
-      {"Mesh.LcIntegrationPrecision", EDGE_PRECISION},
+      {"Mesh.LcIntegrationPrecision", SIZING_EDGE_PRECISION},
       {"Mesh.Algorithm", r->algorithm_2d},
       {"Mesh.Smoothing", t->solid}, /* half of the time of the faces, and a viewer sees no gain */
       {"Mesh.Algorithm3D", r->algorithm_3d},
@@ -128,7 +109,7 @@ void strategy_apply(const struct task *t, const struct rung *r) {
   int e = 0;
   size_fields(t);
   if (!t->solid && t->format != FORMAT_STL)
-    loosen_planes();
+    sizing_loosen_planes();
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
     gmshOptionSetNumber(options[i].name, options[i].value, &e);
 }

@@ -11,6 +11,7 @@
  *       JSON object a job
  */
 #include "host.h"
+#include "sizing.h"
 
 #include <gmshc.h>
 #include <math.h>
@@ -59,21 +60,6 @@ static size_t count_of(int type) {
   return n;
 }
 
-/* As the plugin does for a preview. */
-static void loosen_planes(void) {
-  int *tags = NULL, e = 0;
-  size_t n = 0;
-  gmshModelGetEntities(&tags, &n, 2, &e);
-  for (size_t i = 0; e == 0 && i < n; i += 2) {
-    char *type = NULL;
-    gmshModelGetType(2, tags[i + 1], &type, &e);
-    if (e == 0 && strcmp(type, "Plane") == 0)
-      gmshModelMeshSetSizeFromBoundary(2, tags[i + 1], 0, &e);
-    gmshFree(type);
-  }
-  gmshFree(tags);
-}
-
 /* Import, 1D, 2D, for a mesh also 3D and optimise, and Gmsh's own writer. */
 static double once(const char *path, const char *format, bool solid, const char *out) {
   int e = 0, *tags = NULL;
@@ -91,7 +77,7 @@ static double once(const char *path, const char *format, bool solid, const char 
     sum += (b[i + 3] - b[i]) * (b[i + 3] - b[i]);
   set("Mesh.MeshSizeMax", sqrt(sum) / (solid ? 25 : 15));
   if (!solid)
-    loosen_planes();
+    sizing_loosen_planes();
   for (int dim = 1; dim <= (solid ? 3 : 2) && strcmp(format, "stl") != 0; dim++)
     gmshModelMeshGenerate(dim, &e);
   if (solid)
@@ -121,7 +107,7 @@ static int bare(const char *kind, const char *path, int count) {
   set("Mesh.Smoothing", solid);
   set("Mesh.Algorithm3D", 1);
   set("Mesh.MinimumCirclePoints", 12);
-  set("Mesh.LcIntegrationPrecision", 1e-5);
+  set("Mesh.LcIntegrationPrecision", SIZING_EDGE_PRECISION);
   set("Mesh.Optimize", 0);
   set("Mesh.Binary", 1);
   set("Mesh.MshFileVersion", 4.1);
