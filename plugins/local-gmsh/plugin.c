@@ -31,13 +31,23 @@ static const struct lathe_option THREADS = {
 };
 static const struct lathe_option *const OPTIONS[] = {&THREADS, NULL};
 
-/* Next to this file, wherever it was installed.  NULL: `error` says why. */
-static const struct mesher *load_mesher(char *error, size_t size) {
+/* The folder of this file, wherever it was installed and by what links it was found; ends with '/'.
+ * Empty: it is not known. */
+static void own_folder(char folder[PATH_MAX]) {
   Dl_info own;
-  char path[PATH_MAX];
-  const char *slash = dladdr(KINDS, &own) ? strrchr(own.dli_fname, '/') : NULL;
-  int folder = slash ? (int)(slash + 1 - own.dli_fname) : 0;
-  snprintf(path, sizeof path, "%.*s" MESHER_FILE, folder, folder ? own.dli_fname : "");
+  char *slash = dladdr(KINDS, &own) && realpath(own.dli_fname, folder) ? strrchr(folder, '/')
+                                                                       : NULL;
+  if (slash)
+    slash[1] = '\0';
+  else
+    folder[0] = '\0';
+}
+
+/* NULL: `error` says why. */
+static const struct mesher *load_mesher(char *error, size_t size) {
+  char folder[PATH_MAX], path[PATH_MAX + sizeof MESHER_FILE];
+  own_folder(folder);
+  snprintf(path, sizeof path, "%s" MESHER_FILE, folder);
   void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   const struct mesher *mesher = library ? dlsym(library, MESHER_SYMBOL) : NULL;
   if (!mesher)
@@ -46,7 +56,7 @@ static const struct mesher *load_mesher(char *error, size_t size) {
 }
 
 static int32_t plugin_create(const struct lathe_host *host, void **self) {
-  char error[PATH_MAX + 512];
+  char error[2 * PATH_MAX];
   struct plugin *p = calloc(1, sizeof *p);
   if (!p)
     return LATHE_RETRY_MEM;

@@ -216,6 +216,18 @@ def test_without_its_mesher_the_backend_says_so(tmp_path):
         d.kill()
 
 
+def test_a_link_to_the_plugin_finds_its_mesher(tmp_path):
+    link = tmp_path / "meshes.so"
+    link.symlink_to(os.path.join(PLUGINS, "local-gmsh.so"))
+    d = Daemon(tmp_path / "daemon", {"backend linked": {"plugin": str(link), "workers": 1}}, base={})
+    try:
+        d.start()
+        assert run(d.client(), "preview", os.path.join(HERE, "block.step"))["status"] == "completed"
+        d.stop()
+    finally:
+        d.kill()
+
+
 def test_four_meshes_on_two_slots(client):
     path = present(SOLID + PARTS)[0]
     ids = [send(client, "mesh", path).expect(202).json["job_id"] for _ in range(4)]
