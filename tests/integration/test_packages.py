@@ -114,12 +114,12 @@ class Machine:
     SETUP = """
         set -e
         mount -t tmpfs -o mode=755 tmpfs "$1"
-        mkdir "$1/upper" "$1/work" "$1/root"
-        mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/root"
-        for folder in proc dev sys; do mount --rbind "/$folder" "$1/root/$folder"; done
-        mount -t tmpfs tmpfs "$1/root/tmp"
-        mount -t tmpfs tmpfs "$1/root/run"
-        rm -f "$1/root/var/lib/man-db/auto-update"  # or each dpkg reads every page of the machine
+        mkdir "$1/upper" "$1/work" "$1/machine"
+        mount -t overlay overlay -o "lowerdir=/,upperdir=$1/upper,workdir=$1/work" "$1/machine"
+        for folder in proc dev sys; do mount --rbind "/$folder" "$1/machine/$folder"; done
+        mount -t tmpfs tmpfs "$1/machine/tmp"
+        mount -t tmpfs tmpfs "$1/machine/run"
+        rm -f "$1/machine/var/lib/man-db/auto-update"  # or each dpkg reads every page of the machine
         ip link set lo up
         echo ready
         exec cat
@@ -127,7 +127,7 @@ class Machine:
 
     def __init__(self, folder):
         self.folder = str(folder)
-        self.root = f"{folder}/root"
+        self.root = f"{folder}/machine"
         self.keeper = None
 
     def __enter__(self):
