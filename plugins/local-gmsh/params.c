@@ -19,7 +19,7 @@ struct choice {
 static const struct choice ALGORITHM_2D[] = {
     {"frontal", 6}, {"delaunay", 5}, {"meshadapt", 1}, {NULL, 6}};
 #define PREVIEW_2D                                                                                 \
-  5 /* Delaunay: as near to the surface as frontal's triangles, in half of the time */
+  5 /* Delaunay: about as near to the surface as frontal's triangles, in half of the time */
 static const struct choice ALGORITHM_3D[] = {{"delaunay", 1}, {"hxt", 10}, {NULL, 1}};
 
 /* How fine a preview is without a size: its longest edge by the diagonal, edges of a circle. */
