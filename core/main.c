@@ -4,6 +4,9 @@
  *
  * Exit codes: 0 fine, 1 the daemon could not start or failed, 2 wrong arguments or configuration.
  */
+#include "base/mem.h"
+#include "base/terminal.h"
+#include "base/words.h"
 #include "config/config.h"
 #include "daemon.h"
 
@@ -33,6 +36,14 @@ static int run(const struct args *a) {
   return load(a, &c) < 0 ? EXIT_USAGE : daemon_run(c);
 }
 
+/* What others wrote (plugins, arguments), harmless for a terminal. */
+static void say(const char *text) {
+  struct buf shown = {0};
+  terminal_put(&shown, text, strlen(text), TERMINAL_TEXT);
+  fputs(shown.len ? shown.data : "", stderr);
+  buf_free(&shown);
+}
+
 static int check(const struct args *a) {
   struct config *c;
   if (load(a, &c) < 0)
@@ -40,8 +51,8 @@ static int check(const struct args *a) {
   struct daemon_complaints complaints;
   daemon_check_plugins(c, &complaints);
   bool fine = !complaints.options.len && !complaints.plugins.len;
-  fputs(complaints.options.len ? complaints.options.data : "", stderr);
-  fputs(complaints.plugins.len ? complaints.plugins.data : "", stderr);
+  say(complaints.options.len ? complaints.options.data : "");
+  say(complaints.plugins.len ? complaints.plugins.data : "");
   daemon_complaints_free(&complaints);
   if (fine)
     printf("%s is fine: %zu backends, %zu routes\n", c->path ? c->path : "The built-in default",
@@ -103,9 +114,17 @@ static int help(const struct args *a) {
   return 0;
 }
 
-static int wrong(const char *what, const char *word) {
-  fprintf(stderr, "lathed: %s '%s'\n\n", what, word);
-  usage(stderr);
+static const char *verb_name(const void *ctx, size_t i) {
+  (void)ctx;
+  return verbs[i].name;
+}
+
+static int unknown(const char *word) {
+  const char *near = words_nearest(word, verb_name, NULL, VERBS);
+  char *text = mem_printf("lathed: there is no argument '%s'%s%s%s; see lathed --help\n", word,
+                          near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+  say(text);
+  free(text);
   return EXIT_USAGE;
 }
 
@@ -118,15 +137,17 @@ int main(int argc, char **argv) {
       continue;
     }
     if (strcmp(argv[i], "--config") == 0) {
-      if (++i == argc)
-        return wrong("a file must follow", "--config");
+      if (++i == argc) {
+        say("lathed: a file must follow --config, as in: lathed --config /etc/lathe/lathe.ini\n");
+        return EXIT_USAGE;
+      }
       a.config = argv[i];
       continue;
     }
     while (v < VERBS && strcmp(argv[i], verbs[v].name) != 0)
       v++;
     if (v == VERBS)
-      return wrong("unknown argument", argv[i]);
+      return unknown(argv[i]);
     a.verb = verbs[v].verb;
   }
   return a.verb(&a);

@@ -5,6 +5,7 @@
 #ifndef CONFIG_PRIVATE_H
 #define CONFIG_PRIVATE_H
 
+#include "base/words.h"
 #include "config/config.h"
 
 #include <limits.h>
@@ -124,12 +125,5 @@ bool config_is_loopback(const char *host);
 /* ---- the machine ---- */
 int machine_cpus(void);
 int64_t machine_memory(void);
-
-/* ---- words ---- */
-/* Slips (letters wrong, missing, extra or swapped) between two words, letter case apart. */
-int words_distance(const char *a, const char *b);
-/* The nearest of `count` candidates, NULL when none is near. */
-const char *words_nearest(const char *word, const char *(*candidate)(const void *ctx, size_t i),
-                          const void *ctx, size_t count);
 
 #endif

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/mem.h"
+#include "base/terminal.h"
 #include "config/private.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void problems_add(struct config_problems *p, bool warning, const char *where, int line,
                          const char *fmt, va_list args) {
@@ -40,9 +42,15 @@ void config_problems_sort(struct config_problems *p) {
 }
 
 void config_problems_print(const struct config_problems *p, FILE *out) {
-  for (size_t i = 0; i < p->count; i++)
-    fprintf(out, "%s: %s: %s\n", p->items[i].where, p->items[i].warning ? "warning" : "error",
-            p->items[i].text);
+  for (size_t i = 0; i < p->count; i++) {
+    char *line = mem_printf("%s: %s: %s", p->items[i].where,
+                            p->items[i].warning ? "warning" : "error", p->items[i].text);
+    struct buf shown = {0};
+    terminal_put(&shown, line, strlen(line), TERMINAL_LINE);
+    fprintf(out, "%s\n", shown.data);
+    buf_free(&shown);
+    free(line);
+  }
 }
 
 void config_problems_free(struct config_problems *p) {

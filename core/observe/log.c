@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * An entry is made in memory and leaves with one write(2), so that lines of several threads do not
- * mix.  What a client sent may be in it: control characters never reach the terminal as such.
+ * mix.  What a client sent may be in it: control characters never reach the terminal as such, in
+ * either format, because journalctl and less show both on one.
  */
 #include "observe/log.h"
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/terminal.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -77,8 +79,13 @@ void log_write(enum log_level level, const char *event, const char *fmt, ...) {
     buf_puts(&line, event);
   buf_puts(&line, json ? ", \"message\": " : " msg=");
   buf_put_json_str(&line, text);
-  buf_puts(&line, json ? "}\n" : "\n");
-  log_send(&line);
+  if (json)
+    buf_putc(&line, '}');
+  struct buf shown = {0};
+  terminal_put(&shown, line.data, line.len, TERMINAL_LINE);
+  buf_putc(&shown, '\n');
+  log_send(&shown);
+  buf_free(&shown);
   buf_free(&line);
   free(long_text);
   errno = saved_errno;

@@ -10,6 +10,7 @@
 #include "base/sha256.h"
 #include "base/table.h"
 #include "base/units.h"
+#include "base/words.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -252,12 +253,28 @@ static void hashes(void **state) {
   assert_false(sha256_is_hex("ba78"));
 }
 
+static void nearest_words(void **state) {
+  (void)state;
+  assert_int_equal(words_distance("abc", "abc"), 0);
+  assert_int_equal(words_distance("abc", "ABC"), 0);
+  assert_int_equal(words_distance("abc", "acb"), 1);
+  assert_int_equal(words_distance("abc", "abcd"), 1);
+  assert_int_equal(words_distance("abc", "xbc"), 1);
+  assert_int_equal(words_distance("", "abc"), 3);
+  assert_int_equal(words_distance("kitten", "sitting"), 3);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(errors),  cmocka_unit_test(ids_ascend_and_are_valid),
-      cmocka_unit_test(bad_ids), cmocka_unit_test(lists),
-      cmocka_unit_test(maps),    cmocka_unit_test(maps_do_not_grow_by_churn),
-      cmocka_unit_test(tables),  cmocka_unit_test(units),
+      cmocka_unit_test(nearest_words),
+      cmocka_unit_test(errors),
+      cmocka_unit_test(ids_ascend_and_are_valid),
+      cmocka_unit_test(bad_ids),
+      cmocka_unit_test(lists),
+      cmocka_unit_test(maps),
+      cmocka_unit_test(maps_do_not_grow_by_churn),
+      cmocka_unit_test(tables),
+      cmocka_unit_test(units),
       cmocka_unit_test(hashes),
   };
   return cmocka_run_group_tests_name("base_small", tests, NULL, NULL);

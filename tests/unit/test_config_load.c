@@ -382,17 +382,6 @@ static void rubbish(void **state) {
   }
 }
 
-static void nearest_words(void **state) {
-  (void)state;
-  assert_int_equal(words_distance("abc", "abc"), 0);
-  assert_int_equal(words_distance("abc", "ABC"), 0);
-  assert_int_equal(words_distance("abc", "acb"), 1);
-  assert_int_equal(words_distance("abc", "abcd"), 1);
-  assert_int_equal(words_distance("abc", "xbc"), 1);
-  assert_int_equal(words_distance("", "abc"), 3);
-  assert_int_equal(words_distance("kitten", "sitting"), 3);
-}
-
 static void shipped_files_load(void **state) {
   (void)state;
   static const char *const files[] = {"lathe.ini", "examples/network.ini", "examples/two-pools.ini",
@@ -455,7 +444,6 @@ int main(void) {
       cmocka_unit_test(environment),
       cmocka_unit_test(no_file),
       cmocka_unit_test(rubbish),
-      cmocka_unit_test(nearest_words),
       cmocka_unit_test(shipped_files_load),
       cmocka_unit_test(hints_of_the_shipped_file_are_keys),
   };

@@ -68,7 +68,25 @@ static void json_lines(void **state) {
   json_decref(json);
 }
 
+/* What a terminal or a pager would act on does not get there, in either format. */
+static void no_controls(void **state) {
+  (void)state;
+  char out[4096];
+  for (int json = 0; json < 2; json++) {
+    log_configure(&(struct log_options){.level = LOG_INFO, .json = json});
+    catch_stderr();
+    log_error("a.b", "%s",
+              "\xc2\x9b"
+              "31m \xe2\x80\xae \r \x1b \x7f \x9b");
+    caught(out, sizeof(out));
+    assert_non_null(strstr(out, "\\u009b31m \\u202e \\r \\u001b \\u007f \xef\xbf\xbd"));
+    assert_null(strstr(out, "\xc2\x9b"));
+    assert_ptr_equal(strchr(out, '\n'), out + strlen(out) - 1);
+  }
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(text_lines), cmocka_unit_test(json_lines)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(text_lines), cmocka_unit_test(json_lines),
+                                     cmocka_unit_test(no_controls)};
   return cmocka_run_group_tests_name("observe_log", tests, NULL, NULL);
 }

@@ -2,7 +2,7 @@
  *
  * "Did you mean": the restricted Damerau-Levenshtein distance.
  */
-#include "config/private.h"
+#include "base/words.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * "Did you mean": the known word that is nearest to what somebody wrote.
+ */
+#ifndef BASE_WORDS_H
+#define BASE_WORDS_H
+
+#include <stddef.h>
+
+/* Slips (letters wrong, missing, extra or swapped) between two words, letter case apart. */
+int words_distance(const char *a, const char *b);
+/* The nearest of `count` candidates, NULL when none is near. */
+const char *words_nearest(const char *word, const char *(*candidate)(const void *ctx, size_t i),
+                          const void *ctx, size_t count);
+
+#endif
