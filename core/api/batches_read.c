@@ -60,16 +60,18 @@ static void on_list(void *arg, int code, const struct record_batch *batches, siz
 void batches_list(void *ctx, struct http_request *r) {
   struct api *a = ctx;
   const char *token = http_query(r, "page_token"), *client = http_query(r, "client");
+  static const char *const others[] = {"client", "page_token", NULL};
   int64_t limit = LIST_DEFAULT, before = 0;
-  if (!read_number(r, "limit", PAGE_MAX, &limit))
+  char prefix[ID_SIZE];
+  if (!read_number(r, "limit", PAGE_MAX, &limit) || !page_id_prefix(r, others, prefix))
     return;
   if (token && *token && !page_token_parse(token, &before)) {
     http_problem(r, 0, "bad-request", 0,
                  "page_token is none that this server gave; start again without one.");
     return;
   }
-  store_batch_list(a->at.store, client && *client ? client : NULL, before, (int)limit, on_list,
-                   call_new(a, r));
+  store_batch_list(a->at.store, client && *client ? client : NULL, *prefix ? prefix : NULL, before,
+                   (int)limit, on_list, call_new(a, r));
 }
 
 /* ---- one batch, and its table ---- */

@@ -69,8 +69,9 @@ static const char *given(struct http_request *r, const char *name) {
   return text && *text ? text : NULL;
 }
 
-/* False after the 400 was sent. */
-static bool read_filter(struct http_request *r, struct store_filter *f) {
+/* False after the 400 was sent.  prefix: room for what the filter points to. */
+static bool read_filter(struct http_request *r, struct store_filter *f, char prefix[ID_SIZE]) {
+  static const char *const others[] = {"state", "kind", "backend", "client", "page_token", NULL};
   const char *state = given(r, "state"), *limit = given(r, "limit");
   const char *token = given(r, "page_token");
   int64_t n;
@@ -97,12 +98,16 @@ static bool read_filter(struct http_request *r, struct store_filter *f) {
                  "page_token is none that this server gave; start again without one.");
     return false;
   }
+  if (!page_id_prefix(r, others, prefix))
+    return false;
+  f->id_prefix = *prefix ? prefix : NULL;
   return true;
 }
 
 void jobs_read_list(void *ctx, struct http_request *r) {
   struct api *a = ctx;
   struct store_filter filter;
-  if (read_filter(r, &filter))
+  char prefix[ID_SIZE];
+  if (read_filter(r, &filter, prefix))
     store_list(a->at.store, &filter, on_list, call_new(a, r));
 }

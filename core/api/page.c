@@ -25,3 +25,26 @@ bool page_token_parse(const char *token, int64_t *before_num) {
   buf_free(&plain);
   return ok;
 }
+
+bool page_id_prefix(struct http_request *r, const char *const *others, char out[ID_SIZE]) {
+  const char *text = http_query(r, "id_prefix");
+  out[0] = '\0';
+  if (!text || !*text)
+    return true;
+  if (!id_prefix(text, out)) {
+    http_problem(r, 0, "bad-request", 0,
+                 "id_prefix '%.40s' cannot begin an id; ids are %d of the digits 0-9 and A-Z "
+                 "without I, L, O and U.",
+                 text, ID_LEN);
+    return false;
+  }
+  for (; *others; others++) {
+    const char *other = http_query(r, *others);
+    if (other && *other) {
+      http_problem(r, 0, "bad-request", 0, "id_prefix goes with limit alone; leave %s out.",
+                   *others);
+      return false;
+    }
+  }
+  return true;
+}

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,16 @@ void id_make(struct id_maker *m, char out[ID_SIZE]) {
       out[10 + 8 * half + i] = alphabet[(bits >> (35 - 5 * i)) & 31];
   }
   out[ID_LEN] = '\0';
+}
+
+bool id_prefix(const char *text, char out[ID_SIZE]) {
+  size_t len = strnlen(text, ID_SIZE);
+  if (len == 0 || len > ID_LEN)
+    return false;
+  for (size_t i = 0; i < len; i++)
+    out[i] = (char)toupper((unsigned char)text[i]);
+  out[len] = '\0';
+  return strspn(out, alphabet) == len && out[0] <= '7';
 }
 
 bool id_is_valid(const char *text) {

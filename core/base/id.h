@@ -20,5 +20,8 @@ struct id_maker { /* zeroed: ready for use; one thread */
 /* Writes a fresh id, greater than every one before from this maker. */
 void id_make(struct id_maker *m, char out[ID_SIZE]);
 bool id_is_valid(const char *text);
+/* The beginning of an id as people write it (1 to 26 digits, letter case apart) in the form of ids.
+ * False: no id can begin so. */
+bool id_prefix(const char *text, char out[ID_SIZE]);
 
 #endif

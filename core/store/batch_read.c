@@ -58,12 +58,18 @@ int read_batch(struct store *s, struct conn *c, struct read *r, struct err *err)
 
 int read_batches(struct store *s, struct conn *c, struct read *r, struct err *err) {
   (void)s;
-  sqlite3_stmt *st = conn_stmt(c, SQL_BATCH_LIST);
+  const char *prefix = r->filter.id_prefix;
+  sqlite3_stmt *st = conn_stmt(c, prefix != NULL ? SQL_BATCH_PREFIX : SQL_BATCH_LIST);
   int code;
   r->batches = arena_alloc(&r->arena, (size_t)r->filter.limit * sizeof *r->batches);
-  sqlite3_bind_int64(st, 1, r->from > 0 ? r->from : INT64_MAX);
-  bind_text(st, 2, r->client);
-  sqlite3_bind_int(st, 3, r->filter.limit + 1);
+  if (prefix != NULL) {
+    bind_text(st, 1, prefix);
+    sqlite3_bind_int(st, 2, r->filter.limit);
+  } else {
+    sqlite3_bind_int64(st, 1, r->from > 0 ? r->from : INT64_MAX);
+    bind_text(st, 2, r->client);
+    sqlite3_bind_int(st, 3, r->filter.limit + 1);
+  }
   while ((code = conn_step(c, st, err)) > 0) {
     if (r->count == (size_t)r->filter.limit) {
       r->more = true;
@@ -148,12 +154,14 @@ void store_batch_get(struct store *s, const char *id,
   read_push(s, r);
 }
 
-void store_batch_list(struct store *s, const char *client, int64_t before_num, int limit,
+void store_batch_list(struct store *s, const char *client, const char *id_prefix,
+                      int64_t before_num, int limit,
                       void (*done)(void *arg, int code, const struct record_batch *batches,
                                    size_t count, bool more),
                       void *arg) {
   struct read *r = read_new(READ_BATCHES, arg);
   r->client = arena_dup(&r->arena, client);
+  r->filter.id_prefix = arena_dup(&r->arena, id_prefix);
   r->from = before_num;
   r->filter.limit = limit < 1 ? 1 : limit;
   r->done.batches = done;

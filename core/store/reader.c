@@ -64,12 +64,37 @@ static int list_begin(struct conn *c, struct read *r, struct err *err) {
   return code;
 }
 
+/* The rows of a statement up to the limit. */
+static int take_jobs(struct conn *c, sqlite3_stmt *st, struct read *r, struct err *err) {
+  int code;
+  while ((code = conn_step(c, st, err)) > 0) {
+    if (r->count == (size_t)r->filter.limit) {
+      r->more = true;
+      break;
+    }
+    if ((code = row_job(c, st, &r->arena, &r->jobs[r->count], err)) < 0)
+      break;
+    r->count++;
+  }
+  sqlite3_reset(st);
+  return code < 0 ? code : 0;
+}
+
+static int list_by_prefix(struct conn *c, struct read *r, struct err *err) {
+  sqlite3_stmt *st = conn_stmt(c, SQL_LIST_PREFIX);
+  bind_text(st, 1, r->filter.id_prefix);
+  sqlite3_bind_int(st, 2, r->filter.limit);
+  return take_jobs(c, st, r, err);
+}
+
 static int read_list(struct store *s, struct conn *c, struct read *r, struct err *err) {
   (void)s;
   struct store_filter *f = &r->filter;
   int code = list_begin(c, r, err);
   if (code < 0)
     return code;
+  if (f->id_prefix != NULL)
+    return list_by_prefix(c, r, err);
   enum sql which = list_sql(f);
   bool few = which == SQL_LIST_OPEN || /* or every row that is looked at counts */
              (which != SQL_LIST_STATE && f->kind == NULL && f->backend == NULL &&
@@ -84,16 +109,7 @@ static int read_list(struct store *s, struct conn *c, struct read *r, struct err
   bind_text(st, 6, f->client);
   if (f->state >= 0)
     sqlite3_bind_int(st, 7, f->state);
-  while ((code = conn_step(c, st, err)) > 0) {
-    if (r->count == (size_t)f->limit) {
-      r->more = true;
-      break;
-    }
-    if ((code = row_job(c, st, &r->arena, &r->jobs[r->count], err)) < 0)
-      break;
-    r->count++;
-  }
-  sqlite3_reset(st);
+  code = take_jobs(c, st, r, err);
   f->before_num = low;
   return code < 0 ? code : !r->more && low > r->floor ? AGAIN : 0;
 }
@@ -282,6 +298,7 @@ void store_list(struct store *s, const struct store_filter *filter,
   r->filter.kind = arena_dup(&r->arena, filter->kind);
   r->filter.backend = arena_dup(&r->arena, filter->backend);
   r->filter.client = arena_dup(&r->arena, filter->client);
+  r->filter.id_prefix = arena_dup(&r->arena, filter->id_prefix);
   r->filter.limit = page_of(filter->limit);
   r->done.list = done;
   read_push(s, r);

@@ -138,6 +138,8 @@
   X(SQL_BATCH_BY_ID, "SELECT " BATCH_COLUMNS " FROM batches WHERE id=?1")                          \
   X(SQL_BATCH_LIST, "SELECT " BATCH_COLUMNS " FROM batches WHERE num<?1 "                          \
                     "AND (?2 IS NULL OR client=?2) ORDER BY num DESC LIMIT ?3")                    \
+  X(SQL_BATCH_PREFIX, "SELECT " BATCH_COLUMNS " FROM batches WHERE id>=?1 AND id<?1||'~' "         \
+                      "ORDER BY id DESC LIMIT ?2")                                                 \
   X(SQL_BATCH_STATES,                                                                              \
     "SELECT state,count(*),sum(iif(state=1,ifnull(json_extract(progress,'$.percent'),0),0)) "      \
     "FROM jobs WHERE num>=?1 AND num<?2 GROUP BY state")                                           \
@@ -153,6 +155,8 @@
   X(SQL_FREE_PAGES, "PRAGMA freelist_count")                                                       \
   X(SQL_JOB_BY_NUM, "SELECT " JOB_COLUMNS " FROM jobs WHERE num=?1")                               \
   X(SQL_JOB_BY_ID, "SELECT " JOB_COLUMNS " FROM jobs WHERE id=?1")                                 \
+  X(SQL_LIST_PREFIX, "SELECT " JOB_COLUMNS " FROM jobs WHERE id>=?1 AND id<?1||'~' "               \
+                     "ORDER BY id DESC LIMIT ?2")                                                  \
   X(SQL_LIST_ANY, "SELECT " JOB_COLUMNS " FROM jobs WHERE num<?2 AND num>=?3" JOB_FILTER)          \
   X(SQL_LIST_OPEN, "SELECT " JOB_COLUMNS " FROM jobs INDEXED BY jobs_open "                        \
                    "WHERE state=?7 AND state<2 AND num<?2 AND num>=?3" JOB_FILTER)                 \

@@ -155,8 +155,9 @@ void store_batch_get(struct store *s, const char *id,
                      void (*done)(void *arg, int code, const struct record_batch *batches,
                                   size_t count, bool more),
                      void *arg);
-/* Newest first. */
-void store_batch_list(struct store *s, const char *client, int64_t before_num, int limit,
+/* Newest first.  id_prefix as in struct store_filter. */
+void store_batch_list(struct store *s, const char *client, const char *id_prefix,
+                      int64_t before_num, int limit,
                       void (*done)(void *arg, int code, const struct record_batch *batches,
                                    size_t count, bool more),
                       void *arg);
@@ -205,8 +206,10 @@ void store_get(struct store *s, const char *id,
 struct store_filter {
   int state;                           /* enum job_state, or -1 */
   const char *kind, *backend, *client; /* NULL: any */
-  int64_t before_num;                  /* page: only jobs with a smaller num; 0: from the newest */
-  int limit;                           /* 1..1000 */
+  const char *id_prefix; /* NULL: any; else those whose id begins so, and no other field counts but
+                            the limit; not continued on a page after it */
+  int64_t before_num;    /* page: only jobs with a smaller num; 0: from the newest */
+  int limit;             /* 1..1000 */
 };
 /* Newest first, whole records. */
 void store_list(struct store *s, const struct store_filter *filter,

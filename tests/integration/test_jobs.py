@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 import time
 
 from daemon import wait_until
@@ -144,6 +145,37 @@ def test_idempotency_key_of_a_form(client):
     assert len(ids) == 1
     client.form("/api/jobs/echo", [("file", "a.bin", b"other")], {"steps": 1}, key) \
         .problem(422, "idempotency-mismatch")
+
+
+def test_list_by_the_beginning_of_an_id(make_daemon):
+    client = make_daemon().client()
+    ids = [client.echo() for _ in range(5)]
+
+    def found(prefix, more=""):
+        page = client.get(f"/api/jobs?id_prefix={prefix}{more}").expect(200).json
+        assert page["next_page_token"] is None
+        return [job["job_id"] for job in page["jobs"]]
+
+    shared = os.path.commonprefix(ids)
+    assert len(shared) >= 4
+    assert found(shared) == ids[::-1] and found(shared.lower()) == ids[::-1]
+    assert found(shared, "&limit=2") == ids[:-3:-1]
+    assert found(ids[2]) == [ids[2]] and found("7" * 20) == []
+    for wrong in ("8", "01I", "x" * 27, "01%20", "01&state=queued", "01&kind=echo", "01&client=a", "01&backend=echo"):
+        client.get(f"/api/jobs?id_prefix={wrong}").problem(400, "bad-request")
+
+    batches = [client.post("/api/batches", {"kind": "echo", "sets": [{"params": {}}]}).expect(202).json["batch_id"]
+               for _ in range(3)]
+
+    def found_batches(query):
+        return [b["batch_id"] for b in client.get(f"/api/batches?{query}").expect(200).json["batches"]]
+
+    shared = os.path.commonprefix(batches).lower()
+    assert found_batches(f"id_prefix={shared}") == batches[::-1]
+    assert found_batches(f"id_prefix={shared}&limit=1") == batches[-1:]
+    assert found_batches(f"id_prefix={batches[0]}") == batches[:1]
+    client.get(f"/api/batches?id_prefix={shared}&client=x").problem(400, "bad-request")
+    client.get("/api/batches?id_prefix=*").problem(400, "bad-request")
 
 
 def test_list_filters_and_pages(make_daemon):

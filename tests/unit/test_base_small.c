@@ -253,6 +253,17 @@ static void hashes(void **state) {
   assert_false(sha256_is_hex("ba78"));
 }
 
+static void id_prefixes(void **state) {
+  (void)state;
+  char out[ID_SIZE];
+  assert_true(id_prefix("01jx", out));
+  assert_string_equal(out, "01JX");
+  assert_true(id_prefix("7ZZZZZZZZZZZZZZZZZZZZZZZZZ", out));
+  static const char *const bad[] = {"", "8", "01I", "01-", "01J ", "7ZZZZZZZZZZZZZZZZZZZZZZZZZZ"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    assert_false(id_prefix(bad[i], out));
+}
+
 static void nearest_words(void **state) {
   (void)state;
   assert_int_equal(words_distance("abc", "abc"), 0);
@@ -266,15 +277,11 @@ static void nearest_words(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(nearest_words),
-      cmocka_unit_test(errors),
-      cmocka_unit_test(ids_ascend_and_are_valid),
-      cmocka_unit_test(bad_ids),
-      cmocka_unit_test(lists),
-      cmocka_unit_test(maps),
-      cmocka_unit_test(maps_do_not_grow_by_churn),
-      cmocka_unit_test(tables),
-      cmocka_unit_test(units),
+      cmocka_unit_test(nearest_words), cmocka_unit_test(id_prefixes),
+      cmocka_unit_test(errors),        cmocka_unit_test(ids_ascend_and_are_valid),
+      cmocka_unit_test(bad_ids),       cmocka_unit_test(lists),
+      cmocka_unit_test(maps),          cmocka_unit_test(maps_do_not_grow_by_churn),
+      cmocka_unit_test(tables),        cmocka_unit_test(units),
       cmocka_unit_test(hashes),
   };
   return cmocka_run_group_tests_name("base_small", tests, NULL, NULL);

@@ -39,6 +39,31 @@ static void test_list_filters(void **state) {
                       "end");
 }
 
+static void test_list_by_prefix(void **state) {
+  struct world *w = *state;
+  static const char *const ids[] = {"01J00000000000000000000001", "01J00000000000000000000002",
+                                    "01JZ0000000000000000000003", "02000000000000000000000004"};
+  struct answer a = {0};
+  for (int64_t num = 1; num <= 4; num++) {
+    struct record_job job = {
+        .num = num, .id = ids[num - 1], .kind = "echo", .client = "", .params_json = "{}"};
+    send_submit(w, &job, false, NULL, &a);
+  }
+  settle(w);
+  static const struct {
+    const char *prefix, *expected;
+  } cases[] = {{"01J", "3 2 1 end"},
+               {"01J0", "2 1 end"},
+               {"02", "4 end"},
+               {"03", "end"},
+               {"01JZ0000000000000000000003", "3 end"},
+               {"0", "4 3 2 end"}};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+    assert_string_equal(
+        list(w, (struct store_filter){.state = -1, .id_prefix = cases[i].prefix, .limit = 3}),
+        cases[i].expected);
+}
+
 /* Numbers far apart: the list goes on past the piece that it looks at in one go. */
 static void test_list_looks_far(void **state) {
   struct world *w = *state;
@@ -172,10 +197,15 @@ static void test_unused_blobs(void **state) {
 int main(void) {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_set_up, world_tear_down)
   const struct CMUnitTest tests[] = {
-      T(test_list_pages),       T(test_list_filters),
-      T(test_list_looks_far),   T(test_events_of_one_and_all),
-      T(test_gap_after_delete), T(test_reads_see_writes),
-      T(test_get_absent),       T(test_unused_blobs),
+      T(test_list_pages),
+      T(test_list_filters),
+      T(test_list_by_prefix),
+      T(test_list_looks_far),
+      T(test_events_of_one_and_all),
+      T(test_gap_after_delete),
+      T(test_reads_see_writes),
+      T(test_get_absent),
+      T(test_unused_blobs),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
