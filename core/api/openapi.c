@@ -2,6 +2,10 @@
  *
  * GET /api/openapi.json: the template openapi.json (embedded at build time), completed with the
  * problem table and the kinds that this daemon has loaded.  Made when first asked for.
+ *
+ * OpenAPI takes /api/jobs/{kind} and /api/jobs/{id} for one path, so the template describes both at
+ * /api/jobs/{id}, where the parameter of POST is the kind.  Typed clients have better: each kind is
+ * a path of its own, without a parameter.
  */
 #include "api/internal.h"
 #include "api/problems.h"
@@ -95,6 +99,10 @@ static json_t *param_schema(const json_t *p) {
   for (size_t i = 0; type && i < sizeof types / sizeof *types; i++)
     if (strcmp(types[i][0], type) == 0)
       json_object_set_new(s, "type", json_string(types[i][1]));
+  if (type && strcmp(type, "real") == 0)
+    json_object_set_new(s, "format", json_string("double"));
+  if (type && strcmp(type, "object") == 0) /* passed on as it is */
+    json_object_set_new(s, "additionalProperties", json_true());
   bool text = type && strcmp(type, "string") == 0;
   static const char *const copied[][3] = {{"min", "minimum", "minLength"},
                                           {"max", "maximum", "maxLength"},
@@ -128,45 +136,106 @@ static json_t *params_schema(const struct kind *k) {
   return schema;
 }
 
-/* The form: the kind's parameters, the reserved fields of the template, and the file. */
-static json_t *form_schema(const json_t *generic, const json_t *params) {
-  json_t *form = json_deep_copy(generic);
-  json_object_update(json_object_get(form, "properties"), json_object_get(params, "properties"));
+static json_t *ref_to(const char *schema) {
+  return json_pack("{s:o}", "$ref", json_sprintf("#/components/schemas/%s", schema));
+}
+
+static json_t *inputs_of(const struct kind *k, const char *member) {
+  return json_object_get(json_object_get(kind_json(k), "inputs"), member);
+}
+
+/* The template has the inputs of any kind, a list; a kind with one input has that alone. */
+static void narrow_list(json_t *properties, const char *name, const struct kind *k) {
+  json_t *list = json_object_get(properties, name);
+  json_t *what = json_object_get(list, "description");
+  if (inputs_of(k, "help"))
+    what = inputs_of(k, "help");
+  if (kind_inputs_max(k) == 1) {
+    json_t *one = json_deep_copy(json_object_get(list, "items"));
+    json_object_set(one, "description", what);
+    json_object_set_new(properties, name, one);
+    return;
+  }
+  json_object_set(list, "description", what);
+  json_object_set_new(list, "maxItems", json_integer(kind_inputs_max(k)));
+  if (kind_inputs_min(k) > 0)
+    json_object_set_new(list, "minItems", json_integer(kind_inputs_min(k)));
+}
+
+static void drop_inputs(json_t *properties) {
+  static const char *const names[] = {"file", "input", "input_name"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    json_object_del(properties, names[i]);
+}
+
+/* The form: the kind's parameters, the reserved fields of the template, and the files.  It asks for
+ * fields where the server also takes them inside of `params` or `input`: a typed client has one way
+ * to give each. */
+static json_t *form_schema(const json_t *generic, const json_t *params, const struct kind *k) {
+  json_t *form = json_deep_copy(generic), *properties = json_object_get(form, "properties");
+  json_t *required = json_array();
+  json_object_update(properties, json_object_get(params, "properties"));
   json_object_set_new(form, "additionalProperties", json_false());
+  if (kind_inputs_max(k) > 0)
+    narrow_list(properties, "file", k);
+  else
+    drop_inputs(properties);
+  if (kind_inputs_min(k) > 0)
+    json_array_append_new(required, json_string("file"));
+  json_array_extend(required, json_object_get(params, "required"));
+  if (json_array_size(required))
+    json_object_set(form, "required", required);
+  json_decref(required);
   return form;
 }
 
+/* The JSON body: that of any kind, with this kind's inputs and parameters. */
+static json_t *body_schema(const json_t *generic, const json_t *params, const char *params_name,
+                           const struct kind *k) {
+  json_t *body = json_deep_copy(generic), *properties = json_object_get(body, "properties");
+  json_t *required = json_array();
+  json_object_set_new(properties, "params", ref_to(params_name));
+  if (kind_inputs_max(k) == 0)
+    drop_inputs(properties);
+  else if (kind_inputs_max(k) == 1)
+    json_object_set_new(properties, "input", ref_to("Input"));
+  if (kind_inputs_min(k) > 0)
+    json_array_append_new(required, json_string("input"));
+  if (json_object_get(params, "required"))
+    json_array_append_new(required, json_string("params"));
+  if (json_array_size(required))
+    json_object_set(body, "required", required);
+  json_decref(required);
+  return body;
+}
+
 static void add_kind(const struct kind *k, json_t *paths, json_t *schemas, const json_t *generic) {
-  char name[100], ref[140], path[120];
-  snprintf(name, sizeof name, "Params_%s", kind_name(k));
-  snprintf(ref, sizeof ref, "#/components/schemas/%s", name);
+  char params_name[100], body_name[100], path[120];
+  snprintf(params_name, sizeof params_name, "Params_%s", kind_name(k));
+  snprintf(body_name, sizeof body_name, "Submit_%s", kind_name(k));
   snprintf(path, sizeof path, "/api/jobs/%s", kind_name(k));
   json_t *params = params_schema(k), *operation = json_deep_copy(generic);
-  json_object_set_new(schemas, name, params);
-  json_object_del(operation, "parameters");
+  json_t *body = body_schema(json_object_get(schemas, "Submit"), params, params_name, k);
   json_object_set_new(operation, "operationId", json_sprintf("submit_%s", kind_name(k)));
   json_object_set(operation, "summary", json_object_get(kind_json(k), "title"));
   json_object_set(operation, "description", json_object_get(kind_json(k), "summary"));
-  json_t *content = json_object_get(json_object_get(operation, "requestBody"), "content");
+  json_t *request = json_object_get(operation, "requestBody");
+  json_t *content = json_object_get(request, "content");
   json_t *form = json_object_get(content, "multipart/form-data");
-  json_object_set_new(form, "schema", form_schema(json_object_get(form, "schema"), params));
-  json_object_set_new(json_object_get(content, "application/json"), "schema",
-                      json_pack("{s:[{s:s}, {s:s, s:{s:{s:s}}}]}", "allOf", "$ref",
-                                "#/components/schemas/Submit", "type", "object", "properties",
-                                "params", "$ref", ref));
-  json_t *headers =
-      json_deep_copy(json_object_get(json_object_get(generic, "x-headers"), "parameters"));
-  if (headers)
-    json_object_set_new(operation, "parameters", headers);
-  json_object_del(operation, "x-headers");
+  json_object_set_new(form, "schema", form_schema(json_object_get(form, "schema"), params, k));
+  json_object_set_new(json_object_get(content, "application/json"), "schema", ref_to(body_name));
+  json_object_set_new(request, "required",
+                      json_boolean(json_array_size(json_object_get(body, "required"))));
+  json_object_set_new(schemas, params_name, params);
+  json_object_set_new(schemas, body_name, body);
   json_object_set_new(paths, path, json_pack("{s:o}", "post", operation));
 }
 
+/* A kind's path is a fixed one, so it goes before the template and hides only what it is. */
 static void add_kinds(const struct kinds *kinds, json_t *paths, json_t *schemas) {
-  json_t *generic = json_object_get(json_object_get(paths, "/api/jobs/{kind}"), "post");
+  json_t *generic = json_object_get(json_object_get(paths, "/api/jobs/{id}"), "post");
   for (const struct kind *k = kinds_next(kinds, NULL); k; k = kinds_next(kinds, k))
     add_kind(k, paths, schemas, generic);
-  json_object_del(generic, "x-headers");
 }
 
 /* ---- the document ---- */
