@@ -191,6 +191,8 @@ static void conn_begin(struct http *h, struct MHD_Connection *mhd, void **socket
 static void conn_end(struct conn *c) {
   struct http *h = c->h;
   epoll_ctl(h->watch_fd, EPOLL_CTL_DEL, c->fd, NULL);
+  if (c->request)
+    request_lost(c->request);
   if (c->linger && !c->half_closed)
     linger_begin(c);
   list_remove(&c->link);

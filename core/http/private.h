@@ -76,7 +76,8 @@ struct http {
   int handles;         /* still to be closed */
   bool due;            /* something for MHD_run to do */
   /* metrics */
-  struct metric *requests_total[METHODS][6], *seconds, *open_conns, *open_streams, *received;
+  struct metric *requests_total[METHODS][6], *seconds, *open_conns, *open_requests, *open_streams,
+      *received;
 };
 
 struct head { /* the headers that the room itself looks at, borrowed from libmicrohttpd */
@@ -169,6 +170,8 @@ enum MHD_Result request_on_call(void *cls, struct MHD_Connection *mhd, const cha
                                 size_t *size, void **context);
 void request_on_over(void *cls, struct MHD_Connection *mhd, void **context,
                      enum MHD_RequestTerminationCode why);
+/* libmicrohttpd has closed the connection without a word about its request: frees it. */
+void request_lost(struct http_request *r);
 void request_suspend(struct http_request *r);
 void request_resume(struct http_request *r);
 /* The client sends no more: it has a little time left for its reply. */

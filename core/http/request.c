@@ -14,6 +14,9 @@
  *   suspended   http_reply: resumed, called again, sent
  *      |   \__ client gone: on_gone, resumed, closed
  *   on_over     sent or not: what the handler left (files of the sink) is given up
+ *
+ * libmicrohttpd 0.9.75 does not call on_over where a second error meets a request that it refuses
+ * already.  The end of the connection then ends the request too: request_lost.
  */
 #include "http/private.h"
 
@@ -24,6 +27,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* libmicrohttpd takes the query apart too, with a record for each parameter.  Where its memory has
+ * no room for them, it neither answers nor goes on until the client leaves, and then forgets to say
+ * so.  Nothing here asks it for the query, so it gets an empty one.  The text is its own buffer,
+ * which it writes to itself after this call. */
+static void hide_query(const char *uri) {
+  char *question = strchr((char *)(uintptr_t)uri, '?');
+  if (question)
+    question[1] = 0;
+}
+
 void *request_on_uri(void *cls, const char *uri, struct MHD_Connection *mhd) {
   struct http_request *r = mem_alloc(sizeof *r);
   r->h = cls;
@@ -33,11 +46,14 @@ void *request_on_uri(void *cls, const char *uri, struct MHD_Connection *mhd) {
   r->method = "";
   list_init(&r->half_link);
   list_push_back(&r->h->requests, &r->link);
+  metric_add(r->h->open_requests, 1);
   conn_has_head(r->conn, r);
   /* A wrong target is answered in the first call, which knows how to. */
   const char *wrong = uri_parse(&r->uri, uri ? uri : "");
   if (wrong)
     err_set(&r->body.err, ERR_INVAL, "%s", wrong);
+  if (uri)
+    hide_query(uri);
   return r;
 }
 
@@ -237,15 +253,7 @@ enum MHD_Result request_on_call(void *cls, struct MHD_Connection *mhd, const cha
   return *size ? data_call(r, data, size) : last_call(r);
 }
 
-void request_on_over(void *cls, struct MHD_Connection *mhd, void **context,
-                     enum MHD_RequestTerminationCode why) {
-  (void)cls, (void)mhd;
-  struct http_request *r = *context;
-  if (!r)
-    return;
-  *context = NULL;
-  if (!r->replied && !r->gone)
-    log_debug("http.aborted", "%s %s ended before its reply (%d)", r->method, r->uri.raw, (int)why);
+static void request_end(struct http_request *r) {
   if (!r->gone)
     tell_gone(r);
   body_free(r);
@@ -255,10 +263,29 @@ void request_on_over(void *cls, struct MHD_Connection *mhd, void **context,
   if (r->response)
     MHD_destroy_response(r->response);
   reply_free(r);
+  metric_add(r->h->open_requests, -1);
   uri_free(&r->uri);
   buf_free(&r->rest);
   free(r->client);
   free(r);
+}
+
+void request_on_over(void *cls, struct MHD_Connection *mhd, void **context,
+                     enum MHD_RequestTerminationCode why) {
+  (void)cls, (void)mhd;
+  struct http_request *r = *context;
+  if (!r)
+    return;
+  *context = NULL;
+  if (!r->replied && !r->gone)
+    log_debug("http.aborted", "%s %s ended before its reply (%d)", r->method, r->uri.raw, (int)why);
+  request_end(r);
+}
+
+void request_lost(struct http_request *r) {
+  r->method = r->version = ""; /* they and the headers lay in the connection's memory */
+  r->head = (struct head){0};
+  request_end(r);
 }
 
 /* ---- what a handler may ask ---- */

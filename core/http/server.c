@@ -139,6 +139,8 @@ static void make_metrics(struct http *h) {
   h->seconds = metrics_histogram(h->metrics, "lathe_http_request_seconds",
                                  "Time from the request line to the reply", NULL);
   h->open_conns = metrics_gauge(h->metrics, "lathe_http_connections", "Open connections", NULL);
+  h->open_requests = metrics_gauge(h->metrics, "lathe_http_requests_open",
+                                   "Requests under way, streams among them", NULL);
   h->open_streams = metrics_gauge(h->metrics, "lathe_http_streams", "Open event streams", NULL);
   h->received = metrics_counter(h->metrics, "lathe_http_received_bytes_total",
                                 "Bytes of request bodies", NULL);

@@ -57,12 +57,14 @@ static const char *split_path(struct uri *u, char *path) {
   return NULL;
 }
 
+_Static_assert(URI_QUERY_MAX == 64, "a message names it");
+
 static const char *split_query(struct uri *u, char *query) {
   size_t count = 1;
   for (const char *p = query; *p; p++)
     count += *p == '&';
   if (count > URI_QUERY_MAX)
-    return "The query has too many parameters.";
+    return "The query has more than 64 parameters.";
   u->query = mem_array(count, sizeof *u->query);
   for (char *p = query; p;) {
     char *name = p;

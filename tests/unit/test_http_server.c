@@ -395,6 +395,107 @@ static void requests_are_counted(void **state) {
   reply_drop(&r);
 }
 
+/* ---- what libmicrohttpd gives up itself ---- */
+
+static void put_many(struct buf *b, const char *piece, int times) {
+  for (int i = 0; i < times; i++)
+    buf_puts(b, piece);
+}
+
+#define TEN(text)     text text text text text text text text text text
+#define HUNDRED(text) TEN(TEN(text))
+
+/* A request with so many of each; tails: what may follow the target. */
+static void put_request(struct buf *b, const char *method, const char *arg, int args,
+                        const char *header, int headers, const char *tail) {
+  buf_printf(b, "%s /echo?x", method);
+  put_many(b, arg, args);
+  buf_puts(b, " HTTP/1.1\r\nHost: localhost\r\n");
+  put_many(b, header, headers);
+  buf_puts(b, tail);
+}
+
+/* Sends it and reads to the end.  Returns the status of the first reply, 0 without one. */
+static int status_of(struct site *s, const struct buf *b) {
+  struct reply r = {0};
+  int fd = dial(s);
+  say_n(s, fd, b->data, b->len);
+  shutdown(fd, SHUT_WR);
+  hear(s, fd, &r, false);
+  int status = r.status;
+  hear_end(s, fd);
+  close(fd);
+  reply_drop(&r);
+  return status;
+}
+
+static void what_the_library_gives_up_is_freed(void **state) {
+  struct site *s = *state;
+  static const char *const methods[] = {"GET", "HEAD", "POST", "BREW"};
+  static const struct {
+    const char *arg, *header, *tail;
+    int args, headers;
+    int least; /* status; 0: none need come */
+  } cases[] = {
+      {"&a", "", "\r\n", 160, 0, 400},
+      {"&a", "", "\r\n", 200, 0, 400},
+      {"&a=b", "", "\r\n", 1000, 0, 400},
+      {"&abcdefgh=%41", "", "\r\n", 500, 0, 400},
+      {"&a", "X: y\r\n", "\r\n", 100, 100, 400},
+      {"", "X: y\r\n", "\r\n", 0, 200, 400},
+      {"", "Cookie: a=b; c=d; e=f\r\n", "\r\n", 0, 200, 400},
+      {"", "Cookie: " HUNDRED("a=b;") HUNDRED("a=b;") "\r\n", "\r\n", 0, 1, 400},
+      {"", "", "no colon\r\n\r\n", 0, 0, 400},
+      {"", "", "X: y\r\n folded\r\n\r\n", 0, 0, 200},
+      {"", "", "Content-Length: x\r\n\r\n", 0, 0, 400},
+      {"", "", "Content-Length: 99999999999999999999\r\n\r\n", 0, 0, 400},
+      {"", "", "Transfer-Encoding: chunked\r\n\r\nzz\r\n", 0, 0, 400},
+      {"", "", "Transfer-Encoding: chunked\r\n\r\n3\r\nabcXYZ\r\n", 0, 0, 400},
+      {"", "", "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nbad trailer\r\n\r\n", 0, 0, 400},
+      {"", "", "Content-Length: 9\r\n\r\nabc", 0, 0, 0},
+      {"", "", "X: unfinished", 0, 0, 0},
+  };
+  struct buf b = {0};
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    for (size_t m = 0; m < 4; m++) {
+      buf_clear(&b);
+      put_request(&b, methods[m], cases[i].arg, cases[i].args, cases[i].header, cases[i].headers,
+                  cases[i].tail);
+      int status = status_of(s, &b);
+      if (status < cases[i].least)
+        fail_msg("case %zu, %s: %d", i, methods[m], status);
+      /* The same behind a request that is in order. */
+      put_request(&b, "GET", "", 0, "", 0, "\r\n");
+      struct buf piped = {0};
+      put_request(&piped, "GET", "", 0, "", 0, "\r\n");
+      buf_put(&piped, b.data, b.len);
+      assert_int_equal(status_of(s, &piped), 200);
+      buf_free(&piped);
+    }
+  }
+  buf_free(&b);
+  WAIT_FOR(s, rendered(s, &s->seen, "lathe_http_requests_open 0\n"));
+  WAIT_FOR(s, rendered(s, &s->seen, "lathe_http_connections 0\n"));
+}
+
+static void a_query_of_too_many_parameters_is_answered(void **state) {
+  struct site *s = *state;
+  struct buf b = {0};
+  for (int args = 60; args < 400; args += 5) {
+    buf_clear(&b);
+    buf_puts(&b, "/echo?q=1");
+    put_many(&b, "&a=b", args);
+    struct reply r = ask(s, "GET", b.data, NULL, NULL, 0);
+    if (args < 64)
+      expect_text(&r, 200, "q=1");
+    else
+      expect_problem(&r, 400, "bad-request");
+    reply_drop(&r);
+  }
+  buf_free(&b);
+  WAIT_FOR(s, rendered(s, &s->seen, "lathe_http_requests_open 0\n"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -416,6 +517,8 @@ int main(void) {
       TEST(stopping),
       TEST(closing_tells_who_waits),
       TEST(requests_are_counted),
+      TEST(what_the_library_gives_up_is_freed),
+      TEST(a_query_of_too_many_parameters_is_answered),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
