@@ -15,18 +15,42 @@ static bool any_backend(const struct api *a, enum backend_state state) {
   return false;
 }
 
+/* ---- how it is with each kind ---- */
+
+/* Writes "kinds":{"mesh":"ready",...}, without those that no backend of the configuration does.
+ * Returns how many should be done and cannot be. */
+static size_t put_kinds(struct api *a, struct buf *b) {
+  size_t missing = 0, n = 0;
+  buf_puts(b, "\"kinds\":{");
+  for (const struct kind *k = kinds_next(a->at.kinds, NULL); k; k = kinds_next(a->at.kinds, k)) {
+    enum route_outlook o = jobs_outlook(a->at.jobs, kind_name(k), NULL);
+    if (o == OUTLOOK_NOBODY)
+      continue;
+    buf_puts(b, n++ ? "," : "");
+    buf_put_json_str(b, kind_name(k));
+    buf_printf(b, ":\"%s\"", route_outlook_word(o));
+    missing += o == OUTLOOK_MISSING;
+  }
+  buf_putc(b, '}');
+  return missing;
+}
+
 void health_get(void *ctx, struct http_request *r) {
   struct api *a = ctx;
   struct jobs_stats stats;
-  struct buf b = {0};
+  struct buf b = {0}, kinds = {0};
   jobs_stats(a->at.jobs, &stats);
-  const char *status = stats.draining ? "draining" : stats.store_code < 0 ? "degraded" : "ok";
+  bool degraded = put_kinds(a, &kinds) > 0 || stats.store_code < 0;
   buf_printf(&b,
              "{\"status\":\"%s\",\"model_loaded\":%s,\"version\":\"%s\",\"uptime_s\":%.3f,"
-             "\"queued\":%lld,\"running\":%lld}",
-             status, any_backend(a, BACKEND_READY) ? "true" : "false", LATHE_VERSION,
+             "\"queued\":%lld,\"running\":%lld,%s}",
+             stats.draining ? "draining"
+             : degraded     ? "degraded"
+                            : "ok",
+             any_backend(a, BACKEND_READY) ? "true" : "false", LATHE_VERSION,
              (double)(clock_mono_us() - a->started_us) / 1e6, (long long)stats.queued,
-             (long long)stats.running);
+             (long long)stats.running, kinds.data);
+  buf_free(&kinds);
   http_add_header(r, "Cache-Control", "no-store");
   api_reply_json(r, 200, &b);
 }
@@ -51,20 +75,46 @@ static void reasons(struct api *a, const struct jobs_stats *stats, struct buf *o
   }
 }
 
+/* Of one kind alone. */
+static void reasons_of_kind(struct api *a, const struct jobs_stats *stats, const char *kind,
+                            struct buf *out) {
+  struct buf why = {0};
+  enum route_outlook o = jobs_outlook(a->at.jobs, kind, &why);
+  if (stats->draining)
+    buf_puts(out, "The server is shutting down. ");
+  if (stats->store_code < 0)
+    buf_puts(out, "The disk does not accept writes. ");
+  if (o == OUTLOOK_NOBODY)
+    buf_printf(out, "No backend of the configuration does the kind '%s'. ", kind);
+  else if (o != OUTLOOK_READY)
+    buf_printf(out, "Jobs of the kind '%s' would not run: %s. ", kind, why.len ? why.data : "");
+  buf_free(&why);
+}
+
 void health_ready(void *ctx, struct http_request *r) {
   struct api *a = ctx;
   struct jobs_stats stats;
-  struct buf why = {0}, b = {0};
+  struct buf why = {0}, kinds = {0}, b = {0};
+  const char *kind = http_query(r, "kind");
+  if (kind && !kinds_find(a->at.kinds, kind)) {
+    api_unknown_kind(a, r, kind);
+    return;
+  }
   jobs_stats(a->at.jobs, &stats);
-  reasons(a, &stats, &why);
+  if (kind)
+    reasons_of_kind(a, &stats, kind, &why);
+  else
+    reasons(a, &stats, &why);
   if (why.len) {
     http_problem(r, 0, "not-ready", 1, "%.*s", (int)why.len - 1, why.data);
   } else {
-    buf_puts(&b, "{\"status\":\"ready\"}");
+    bool degraded = put_kinds(a, &kinds) > 0;
+    buf_printf(&b, "{\"status\":\"%s\",%s}", degraded ? "degraded" : "ready", kinds.data);
     http_add_header(r, "Cache-Control", "no-store");
     api_reply_json(r, 200, &b);
   }
   buf_free(&why);
+  buf_free(&kinds);
 }
 
 /* ---- metrics: what others keep is read when asked for ---- */

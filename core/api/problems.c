@@ -81,7 +81,10 @@ static const struct {
     {"job-cancelled", "A client cancelled the job."},
     {"job-interrupted", "The daemon stopped or was restarted during the attempt; the job is tried "
                         "again."},
-    {"no-backend", "No configured backend does this kind; the admin adds one."},
+    {"no-backend",
+     "No backend does this kind now: none is configured, or those that are have failed; `detail` "
+     "says which and why. The same request will fail until the admin acts. Also in the "
+     "`error` of a job that was waiting."},
 };
 
 static const char *advice_of(const char *slug) {
@@ -113,7 +116,7 @@ const struct problem_page *problem_page_find(const char *slug) {
 
 static void put_page(struct buf *b, const struct problem_page *p) {
   buf_printf(b, "/problems/%s\n%s\n", p->slug, p->title);
-  if (strncmp(p->slug, "job-", 4) == 0 || strcmp(p->slug, "no-backend") == 0)
+  if (strncmp(p->slug, "job-", 4) == 0)
     buf_puts(b, "In the `error` of a job or of one of its attempts.\n");
   else
     buf_printf(b, "HTTP status %d.\n", p->status);

@@ -48,6 +48,6 @@
   X("job-auth", 500, "The backend refused the credential")                                         \
   X("job-cancelled", 500, "The job was cancelled")                                                 \
   X("job-interrupted", 500, "The attempt was interrupted")                                         \
-  X("no-backend", 500, "No backend can do this job")
+  X("no-backend", 503, "No backend can do this job")
 
 #endif

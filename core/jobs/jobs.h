@@ -147,6 +147,8 @@ struct jobs_stats {
   int store_code; /* 0, or why writes fail */
 };
 void jobs_stats(const struct jobs *j, struct jobs_stats *out);
+/* How it is with a kind, as routing_outlook tells: for health and readiness. */
+enum route_outlook jobs_outlook(const struct jobs *j, const char *kind, struct buf *why);
 int64_t jobs_queued_for(const struct jobs *j,
                         const char *backend_or_kind); /* waiting jobs of a kind */
 

@@ -64,24 +64,40 @@ int submit_refusal(struct jobs *j, const struct client *c, int64_t more, const c
   return 0;
 }
 
-/* Is there no backend that will ever do it? */
+/* Is there no backend that will ever do it?  One that should and has failed is the admin's to mend;
+ * what no backend of the configuration does, is the client's mistake only where it named one. */
 static int refuse_hopeless(struct jobs *j, const struct jobs_request *r, const char **slug,
                            struct err *err) {
   struct route_question q = {.kind = kind_name(r->kind), .pin = r->pin};
+  struct buf why = {0};
   bool hopeless = false;
+  int rc = 0;
   routing_choose(j->routing, &q, &hopeless);
   if (!hopeless)
     return 0;
-  *slug = r->pin ? "unknown-backend" : "no-backend";
-  if (r->pin)
-    return err_set(err, ERR_INVAL,
-                   "no backend %.100s can do the kind %s; GET /api/backends lists "
-                   "those that can",
-                   r->pin, q.kind);
-  return err_set(err, ERR_UNSUPPORTED,
-                 "no backend can do the kind %s; the admin can add one in a "
-                 "[backend NAME] section, GET /api/backends says why one failed",
+  *slug = "no-backend";
+  if (routing_outlook(j->routing, q.kind, r->pin, &why) == OUTLOOK_MISSING) {
+    rc = err_set(err, ERR_UNSUPPORTED,
+                 "No backend can do the kind '%.60s' now: %.300s. The admin has to mend that.",
+                 q.kind, why.data);
+  } else if (r->pin) {
+    *slug = "unknown-backend";
+    rc = err_set(err, ERR_INVAL,
+                 "The backend '%.60s' does not do the kind '%.60s'; GET /api/backends lists those "
+                 "that do.",
+                 r->pin, q.kind);
+  } else {
+    rc = err_set(err, ERR_UNSUPPORTED,
+                 "No backend of the configuration does the kind '%.60s'. The admin can add one as "
+                 "[backend NAME].",
                  q.kind);
+  }
+  buf_free(&why);
+  return rc;
+}
+
+enum route_outlook jobs_outlook(const struct jobs *j, const char *kind, struct buf *why) {
+  return routing_outlook(j->routing, kind, NULL, why);
 }
 
 static int refuse_inputs(struct jobs *j, const struct jobs_request *r, const char **slug,

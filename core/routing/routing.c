@@ -209,3 +209,73 @@ struct backend *routing_choose(struct routing *r, const struct route_question *q
         route->turn = (unsigned)i + 1;
   return b;
 }
+
+/* ---- how it is with a kind ---- */
+
+static const char *const outlook_words[] = {
+    [OUTLOOK_READY] = "ready",
+    [OUTLOOK_STARTING] = "starting",
+    [OUTLOOK_MISSING] = "missing",
+    [OUTLOOK_NOBODY] = "unserved",
+};
+
+const char *route_outlook_word(enum route_outlook o) {
+  return outlook_words[o];
+}
+
+static void blame(struct buf *why, const char *name, const struct backend *b) {
+  if (!why)
+    return;
+  buf_puts(why, why->len ? "; " : "");
+  if (!b)
+    buf_printf(why, "backend '%s' is not enabled", name);
+  else if (backend_state(b) == BACKEND_FAILED)
+    buf_printf(why, "backend '%s' has failed", name);
+  else
+    buf_printf(why, "backend '%s' is %s", name, backend_state_word(backend_state(b)));
+  if (b && backend_message(b))
+    buf_printf(why, ": %s", backend_message(b));
+}
+
+/* What a backend that never came up would do is not known. */
+static bool may_be_its(const struct backend *b, const char *kind) {
+  return backend_does(b, kind) || (backend_state(b) != BACKEND_READY && !backend_kinds(b)[0]);
+}
+
+/* Returns how many should do the kind and are not ready. */
+static size_t blame_all(struct routing *r, const struct route *route, const char *kind,
+                        const char *pin, struct buf *why) {
+  size_t n = 0;
+  if (pin || route) {
+    const char *const one[] = {pin, NULL};
+    for (const char *const *name = pin ? one : route->options.backends; *name; name++) {
+      const struct backend *b = workers_find(r->workers, *name);
+      if (b ? !may_be_its(b, kind) || backend_state(b) == BACKEND_READY : pin != NULL)
+        continue;
+      blame(why, *name, b);
+      n++;
+    }
+    return n;
+  }
+  for (struct backend *b = NULL; (b = workers_next(r->workers, b));) {
+    if (!may_be_its(b, kind) || backend_state(b) == BACKEND_READY)
+      continue;
+    blame(why, backend_name(b), b);
+    n++;
+  }
+  return n;
+}
+
+enum route_outlook routing_outlook(struct routing *r, const char *kind, const char *pin,
+                                   struct buf *why) {
+  const struct route_question q = {.kind = kind, .pin = pin};
+  const struct route *route = map_get(&r->routes, kind);
+  if (!r->workers)
+    return OUTLOOK_NOBODY;
+  size_t n = find_candidates(r, &q, route);
+  for (size_t i = 0; i < n; i++)
+    if (backend_state(r->found[i]) == BACKEND_READY)
+      return OUTLOOK_READY;
+  size_t blamed = blame_all(r, route, kind, pin, why);
+  return n ? OUTLOOK_STARTING : blamed ? OUTLOOK_MISSING : OUTLOOK_NOBODY;
+}

@@ -9,6 +9,7 @@
 #ifndef ROUTING_ROUTING_H
 #define ROUTING_ROUTING_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "workers/workers.h"
 
@@ -51,6 +52,18 @@ struct route_question {
  * ready but has no room, the answer is to wait for it.  *hopeless (may be NULL) is set when no
  * configured backend will ever do the kind (none lists it and none is still starting). */
 struct backend *routing_choose(struct routing *r, const struct route_question *q, bool *hopeless);
+/* How it is with a kind as a whole. */
+enum route_outlook {
+  OUTLOOK_READY,    /* a backend that does it is ready */
+  OUTLOOK_STARTING, /* one is on its way */
+  OUTLOOK_MISSING,  /* those that do it, or may do it, have failed */
+  OUTLOOK_NOBODY,   /* no backend of the configuration does it */
+};
+const char *route_outlook_word(enum route_outlook o); /* "ready" ... "unserved" */
+/* Of a kind, or (pin not NULL) of one backend for it.  Where it is not ready `why` (may be NULL)
+ * gets what stands in the way, "backend 'local' has failed: ...; ...". */
+enum route_outlook routing_outlook(struct routing *r, const char *kind, const char *pin,
+                                   struct buf *why);
 /* Those that are ready and may get it, whether there is room or not, in the order of the route; at
  * most `max`.  Returns how many. */
 size_t routing_ready(struct routing *r, const struct route_question *q, struct backend **out,

@@ -77,6 +77,9 @@ bool backend_is_remote(const struct backend *b) {
 const char *backend_message(const struct backend *b) {
   return b->state == BACKEND_READY ? NULL : "as the test says";
 }
+const char *backend_state_word(enum backend_state s) {
+  return s == BACKEND_FAILED ? "failed" : "as the test says";
+}
 const char *const *backend_kinds(const struct backend *b) {
   return b->kinds;
 }

@@ -29,6 +29,12 @@ const char *backend_name(const struct backend *b) {
 enum backend_state backend_state(const struct backend *b) {
   return b->state;
 }
+const char *backend_message(const struct backend *b) {
+  return b->state == BACKEND_READY ? NULL : "it lacks a library";
+}
+const char *backend_state_word(enum backend_state s) {
+  return s == BACKEND_STARTING ? "starting" : "restarting";
+}
 const char *const *backend_kinds(const struct backend *b) {
   return b->kinds;
 }
@@ -181,6 +187,33 @@ static void test_configure_replaces(void **state) {
   assert_int_equal(route_policy_parse("best"), -1);
 }
 
+static void test_outlook(void **state) {
+  struct routing *r = *state;
+  struct buf why = {0};
+  assert_int_equal(routing_outlook(r, "mesh", NULL, &why), OUTLOOK_READY);
+  assert_int_equal(routing_outlook(r, "echo", NULL, &why), OUTLOOK_NOBODY);
+  assert_int_equal(why.len, 0);
+  made[0].state = made[1].state = BACKEND_FAILED;
+  made[2].state = BACKEND_STARTING;
+  assert_int_equal(routing_outlook(r, "mesh", NULL, NULL), OUTLOOK_STARTING);
+  made[2].state = BACKEND_READY;
+  assert_int_equal(routing_outlook(r, "mesh", NULL, NULL), OUTLOOK_READY);
+  assert_int_equal(routing_outlook(r, "mesh", "a", &why), OUTLOOK_MISSING);
+  assert_string_equal(why.data, "backend 'a' has failed: it lacks a library");
+  buf_clear(&why);
+  /* what one that never came up would do is not known */
+  made[0].kinds[0] = NULL;
+  assert_int_equal(routing_outlook(r, "echo", NULL, &why), OUTLOOK_MISSING);
+  assert_string_equal(why.data, "backend 'a' has failed: it lacks a library");
+  buf_clear(&why);
+  configure(r, ROUTE_ORDERED); /* b, c */
+  made_count = 2;
+  assert_int_equal(routing_outlook(r, "mesh", NULL, &why), OUTLOOK_MISSING);
+  assert_string_equal(why.data,
+                      "backend 'b' has failed: it lacks a library; backend 'c' is not enabled");
+  buf_free(&why);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -191,6 +224,7 @@ int main(void) {
       T(test_avoid_is_a_wish_and_never_is_not),
       T(test_hopeless),
       T(test_configure_replaces),
+      T(test_outlook),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,6 +22,7 @@
   X(CLI_REFUSED, 3, "the server refused the request (4xx)")                                        \
   X(CLI_UNREACHABLE, 4, "the server cannot be reached, or failed (5xx)")                           \
   X(CLI_CANCELLED, 5, "the job was cancelled")                                                     \
+  X(CLI_SERVER, 6, "the server has no backend for the kind; its admin has to act")                 \
   X(CLI_INTERRUPTED, 130, "interrupted (Ctrl-C); a submitted job goes on")
 
 enum cli_exit {

@@ -93,11 +93,15 @@ CURL *http_prepare(struct cli *c, CURL *curl, const struct http_call *call,
   return curl;
 }
 
-/* What the answer means for the exit code. */
-static int code_of_status(int status) {
-  if (status >= 200 && status < 300)
+/* What the answer means for the exit code.  A server without a backend for the kind has the same
+ * answer until its admin acts: whoever tries again on CLI_UNREACHABLE has to stop. */
+static int code_of_answer(const struct http_answer *a) {
+  const char *type = json_string_value(json_object_get(a->json, "type"));
+  if (a->status >= 200 && a->status < 300)
     return CLI_OK;
-  return status >= 400 && status < 500 ? CLI_REFUSED : CLI_UNREACHABLE;
+  if (a->status >= 400 && a->status < 500)
+    return CLI_REFUSED;
+  return type && strcmp(type, "/problems/no-backend") == 0 ? CLI_SERVER : CLI_UNREACHABLE;
 }
 
 int http_do(struct cli *c, const struct http_call *call, struct http_answer *answer) {
@@ -131,10 +135,10 @@ int http_do(struct cli *c, const struct http_call *call, struct http_answer *ans
   if (done != CURLE_OK && !(done == CURLE_SEND_ERROR && status >= 400)) {
     snprintf(answer->text, sizeof answer->text, "%s",
              *problem ? problem : curl_easy_strerror(done));
-    if (code_of_status(answer->status) != CLI_REFUSED)
+    if (code_of_answer(answer) != CLI_REFUSED)
       return CLI_UNREACHABLE;
   }
-  return code_of_status(answer->status);
+  return code_of_answer(answer);
 }
 
 void http_answer_free(struct http_answer *answer) {

@@ -33,7 +33,8 @@ struct http_answer { /* http_answer_free gives it back */
   char text[300];    /* why no answer came */
 };
 
-/* CLI_OK for 2xx, CLI_REFUSED for 4xx, CLI_UNREACHABLE for 5xx and no answer, CLI_INTERRUPTED.
+/* CLI_OK for 2xx, CLI_REFUSED for 4xx, CLI_SERVER where no backend does the kind,
+ * CLI_UNREACHABLE for other 5xx and no answer, CLI_INTERRUPTED.
  * Says nothing; see http_report. */
 int http_do(struct cli *c, const struct http_call *call, struct http_answer *answer);
 void http_answer_free(struct http_answer *answer);
