@@ -11,7 +11,10 @@
 #include "store/conn.h"
 #include "store/store.h"
 
+#include "base/poll_time.h"
+
 #include <pthread.h>
+#include <stdatomic.h>
 
 /* What the file knows in numbers; its one row in `meta` changes with every commit. */
 struct totals {
@@ -153,6 +156,9 @@ struct store {
   uv_prepare_t prepare;
   uv_check_t check;
   uv_timer_t patience;
+  uv_idle_t polling;     /* active: the loop does not sleep */
+  int64_t lone_since_us; /* an operation is under way that was alone; 0: none is */
+  struct poll_time commit_poll;
   int handles; /* still open */
   bool hurry;  /* somebody waits for one of the gathered */
   struct op *gathered, **gathered_tail;
@@ -160,6 +166,10 @@ struct store {
   int64_t next_num;
   struct totals totals; /* as of the last batch delivered */
   int64_t commits, operations;
+
+  atomic_bool loop_polls; /* it looks at `news` and needs no call */
+  atomic_bool news;       /* something is to be delivered */
+  atomic_bool queued;     /* something is to be written */
 
   pthread_mutex_t lock;
   pthread_cond_t work, read_work, checkpoint_work, idle;
@@ -175,7 +185,8 @@ struct store {
   pthread_mutex_t reader_conn_lock, checkpoint_conn_lock;
   struct conn reader_conn, checkpoint_conn; /* under their lock */
 
-  struct conn conn;  /* (writer) from here on */
+  struct conn conn; /* (writer) from here on */
+  struct poll_time work_poll;
   struct totals now; /* with the operations applied so far */
   struct totals acknowledged;
   struct err health;  /* code 0: well */

@@ -15,9 +15,18 @@
  * alone and the others waiting for it.  Progress and log, for which nobody
  * waits, hold on for PATIENCE_MS for a commit that is made anyway: a short job
  * has them in the commit with its end.
+ *
+ * A request that is alone pays for being handed over: two threads wake each
+ * other, which takes a third of the time that its commit takes.  So while one
+ * operation is under way and nothing else is, the loop does not sleep but polls:
+ * it serves its sockets and timers as ever, and looks for the end of the commit
+ * between them.  The writer looks for the next operation likewise.  Both learn
+ * from the waits before (base/poll_time.h): on a slow disk, and for a client that
+ * is slow, they sleep at once.
  */
 #include "store/private.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "observe/log.h"
 
@@ -25,7 +34,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-enum { PATIENCE_MS = 50 };
+enum { PATIENCE_MS = 50, COMMIT_POLL_US = 400 };
 
 /* ---- from the loop to the threads ---- */
 
@@ -46,13 +55,30 @@ void store_push(struct store *s, struct op *op) {
   s->hurry |= op->type != OP_EVENT || op->done != NULL;
 }
 
+static void on_polling(uv_idle_t *idle) {
+  (void)idle; /* that it is active keeps the loop from sleeping */
+}
+
+/* The operation that is about to be handed over is the only one under way. */
+static void begin_polling(struct store *s) {
+  s->lone_since_us = clock_mono_us();
+  if (s->commit_poll.budget_us == 0)
+    return;
+  atomic_store(&s->news, false);
+  atomic_store(&s->loop_polls, true);
+  uv_idle_start(&s->polling, on_polling);
+}
+
 static void hand_over(struct store *s) {
   uv_timer_stop(&s->patience);
+  if (s->outstanding == 1 && s->hurry)
+    begin_polling(s);
   pthread_mutex_lock(&s->lock);
   *s->queue_tail = s->gathered;
   s->queue_tail = s->gathered_tail;
   if (s->writer_sleeps)
     pthread_cond_signal(&s->work);
+  atomic_store(&s->queued, true);
   pthread_mutex_unlock(&s->lock);
   s->gathered = NULL;
   s->gathered_tail = &s->gathered;
@@ -70,18 +96,14 @@ static void flush(struct store *s) {
     uv_timer_start(&s->patience, on_patience, PATIENCE_MS, 0);
 }
 
-static void on_prepare(uv_prepare_t *handle) {
-  flush(handle->data);
-}
-
-static void on_check(uv_check_t *handle) {
-  flush(handle->data);
-}
-
 /* ---- from the threads to the loop ---- */
 
+/* What is to be delivered was listed before: so a loop that stops polling finds it in its list, or
+ * is seen here as one that does not poll. */
 void store_notify(struct store *s) {
-  uv_async_send(&s->async);
+  atomic_store(&s->news, true);
+  if (!atomic_load(&s->loop_polls))
+    uv_async_send(&s->async);
 }
 
 static void publish(struct store *s, const struct op *op) {
@@ -132,6 +154,9 @@ static void op_free(struct op *op) {
 
 static void deliver_batch(struct store *s, struct batch *b) {
   struct op *next;
+  if (s->lone_since_us > 0)
+    poll_time_learn(&s->commit_poll, clock_mono_us() - s->lone_since_us);
+  s->lone_since_us = 0;
   s->totals = b->totals;
   s->commits++;
   if (b->health_changed && s->options.on_health != NULL)
@@ -173,6 +198,27 @@ static void on_async(uv_async_t *handle) {
   deliver(handle->data);
 }
 
+/* Only in `check`: what a callback leaves for the `prepare` of other rooms must not wait there for
+ * the loop's sleep. */
+static void poll_once(struct store *s) {
+  if (!uv_is_active((uv_handle_t *)&s->polling))
+    return;
+  if (!atomic_load(&s->news) && clock_mono_us() - s->lone_since_us < s->commit_poll.budget_us)
+    return;
+  uv_idle_stop(&s->polling);
+  atomic_store(&s->loop_polls, false);
+  deliver(s);
+}
+
+static void on_prepare(uv_prepare_t *handle) {
+  flush(handle->data);
+}
+
+static void on_check(uv_check_t *handle) {
+  poll_once(handle->data);
+  flush(handle->data);
+}
+
 /* ---- life ---- */
 
 static int open_database(struct store *s, struct err *err) {
@@ -193,6 +239,7 @@ static void set_up(struct store *s, const struct store_options *options) {
   s->path = mem_dup(options->path);
   s->options.path = s->path;
   s->lock_fd = -1;
+  s->commit_poll = poll_time_new(COMMIT_POLL_US);
   s->gathered_tail = &s->gathered;
   s->queue_tail = &s->queue;
   s->reads_tail = &s->reads;
@@ -233,6 +280,7 @@ static void close_handles(struct store *s) {
   uv_close((uv_handle_t *)&s->prepare, on_closed);
   uv_close((uv_handle_t *)&s->check, on_closed);
   uv_close((uv_handle_t *)&s->patience, on_closed);
+  uv_close((uv_handle_t *)&s->polling, on_closed);
 }
 
 /* None of them keeps the loop alive by itself; the async does while a callback is due. */
@@ -245,11 +293,12 @@ static int open_handles(struct store *s, uv_loop_t *loop, struct err *err) {
   uv_prepare_start(&s->prepare, on_prepare);
   uv_check_start(&s->check, on_check);
   uv_timer_init(loop, &s->patience);
-  s->async.data = s->prepare.data = s->check.data = s->patience.data = s;
+  uv_idle_init(loop, &s->polling);
+  s->async.data = s->prepare.data = s->check.data = s->patience.data = s->polling.data = s;
   uv_unref((uv_handle_t *)&s->async);
   uv_unref((uv_handle_t *)&s->prepare);
   uv_unref((uv_handle_t *)&s->check);
-  s->handles = 4;
+  s->handles = 5;
   return 0;
 }
 

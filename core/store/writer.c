@@ -28,6 +28,7 @@
  */
 #include "store/private.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "observe/log.h"
 
@@ -35,6 +36,7 @@
 
 #define GROUP_MAX    512
 #define FAILURES_MAX 3 /* in a row, then the connection is opened again */
+#define WORK_POLL_US 100
 
 /* ---- the connection ---- */
 
@@ -204,14 +206,40 @@ static void note_health(struct store *s, struct batch *b, int code, const struct
   b->health = s->health;
 }
 
-/* Takes the oldest pending operations.  False: the store closes.  NULL: a checkpoint failed. */
-static bool take_group(struct store *s, struct op **ops) {
-  pthread_mutex_lock(&s->lock);
+/* Waits a little for work, without the lock: see store.c. */
+static void poll_for_work(struct store *s) {
+  int64_t begun = clock_mono_us();
+  while (!atomic_load(&s->queued) && clock_mono_us() - begun < s->work_poll.budget_us)
+    poll_time_relax();
+}
+
+static void sleep_for_work(struct store *s) {
   while (s->queue == NULL && !s->stop && !checkpoint_failed(s)) {
     s->writer_sleeps = true;
     pthread_cond_wait(&s->work, &s->lock);
     s->writer_sleeps = false;
   }
+}
+
+/* With the lock held. */
+static void wait_for_work(struct store *s) {
+  if (s->queue != NULL)
+    return;
+  int64_t begun = clock_mono_us();
+  atomic_store(&s->queued, false);
+  if (s->work_poll.budget_us > 0) {
+    pthread_mutex_unlock(&s->lock);
+    poll_for_work(s);
+    pthread_mutex_lock(&s->lock);
+  }
+  sleep_for_work(s);
+  poll_time_learn(&s->work_poll, clock_mono_us() - begun);
+}
+
+/* Takes the oldest pending operations.  False: the store closes.  NULL: a checkpoint failed. */
+static bool take_group(struct store *s, struct op **ops) {
+  pthread_mutex_lock(&s->lock);
+  wait_for_work(s);
   struct op *head = s->queue, *last = head;
   for (int n = 1; last != NULL && last->next != NULL && n < GROUP_MAX; n++)
     last = last->next;
@@ -250,6 +278,7 @@ void *writer_main(void *arg) {
   struct store *s = arg;
   struct op *ops;
   struct err err;
+  s->work_poll = poll_time_new(WORK_POLL_US);
   while (take_group(s, &ops)) {
     if (ops != NULL)
       serve(s, ops);

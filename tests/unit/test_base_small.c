@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/poll_time.h"
 #include "base/sha256.h"
 #include "base/table.h"
 #include "base/units.h"
@@ -275,6 +276,24 @@ static void nearest_words(void **state) {
   assert_int_equal(words_distance("kitten", "sitting"), 3);
 }
 
+static void a_short_wait_makes_the_next_poll_longer(void **state) {
+  (void)state;
+  struct poll_time p = {.max_us = 100};
+  assert_int_equal(p.budget_us, 0);
+  poll_time_learn(&p, 100);
+  assert_int_equal(p.budget_us, 10);
+  poll_time_learn(&p, 3);
+  assert_int_equal(p.budget_us, 20);
+  for (int i = 0; i < 10; i++)
+    poll_time_learn(&p, 50);
+  assert_int_equal(p.budget_us, 100);
+  poll_time_learn(&p, 101); /* whoever waits for long sleeps at once the next time */
+  assert_int_equal(p.budget_us, 0);
+  struct poll_time never = {.max_us = 0};
+  poll_time_learn(&never, 0);
+  assert_int_equal(never.budget_us, 0);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(nearest_words), cmocka_unit_test(id_prefixes),
@@ -282,7 +301,7 @@ int main(void) {
       cmocka_unit_test(bad_ids),       cmocka_unit_test(lists),
       cmocka_unit_test(maps),          cmocka_unit_test(maps_do_not_grow_by_churn),
       cmocka_unit_test(tables),        cmocka_unit_test(units),
-      cmocka_unit_test(hashes),
+      cmocka_unit_test(hashes),        cmocka_unit_test(a_short_wait_makes_the_next_poll_longer),
   };
   return cmocka_run_group_tests_name("base_small", tests, NULL, NULL);
 }
