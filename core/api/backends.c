@@ -57,7 +57,13 @@ static void put_backend(struct buf *b, struct api *a, const struct backend *x) {
   buf_puts(b, "{\"name\":");
   buf_put_json_str(b, backend_name(x));
   put_member(b, "state", backend_state_word(backend_state(x)));
-  put_member(b, "message", backend_message(x));
+  const char *limited = backend_limited(x);
+  put_member(b, "message", limited ? limited : backend_message(x));
+  int64_t resumes_us = backend_resumes_us(x);
+  if (resumes_us)
+    buf_printf(b, ",\"resumes_at\":%.3f", (double)resumes_us / 1e6);
+  else
+    buf_puts(b, ",\"resumes_at\":null");
   put_plugin(b, backend_plugin(x));
   put_member(b, "version", backend_plugin_version(x));
   put_member(b, "device", backend_device(x));

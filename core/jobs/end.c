@@ -33,7 +33,8 @@ static const struct verdict verdicts[] = {
     [STEP_CANCELLED] = {STOP, "job-cancelled", "The job was cancelled", "the job was cancelled"},
     [STEP_RETRY] = {RETRY, "job-failed", "The job failed", "the backend asked to try again later"},
     [STEP_PERMANENT] = {NEXT, "job-failed", "The job failed", "the backend gave no reason"},
-    [STEP_AUTH] = {NEXT, "job-auth", "The backend refused the credential",
+    [STEP_AUTH] = {NEXT, /* of run(); of a remote step the backend pauses, and the job waits */
+                   "job-auth", "The backend refused the credential",
                    "check the credentials of the backend"},
     [STEP_CRASHED] = {RETRY, "job-crashed", "The worker process crashed",
                       "the worker process ended unexpectedly"},
@@ -142,6 +143,15 @@ static int64_t back_off(struct job *job, int tries, int64_t at_least_ms) {
   return delay > at_least_ms ? delay : at_least_ms;
 }
 
+/* The service limits the rate: that says nothing of the job, and the backend begins no other one
+ * meanwhile. */
+static void wait_for_rate(struct job *job, const char *detail, int64_t retry_after_ms) {
+  struct attempt *last = job_last(job);
+  last->state = JOB_FAILED; /* where it is not to go at once */
+  int64_t delay = budget_elsewhere(job) ? 0 : retry_after_ms;
+  again(job, &rate_limited, detail, true, false, delay);
+}
+
 /* A failure that another try may mend: on another backend at once, on the same one after a pause.
  */
 static void retry_or_fail(struct job *job, const struct verdict *v, const char *detail,
@@ -168,6 +178,10 @@ static void judge(struct job *job, const struct step_result *r) {
     fail(job, JOB_CANCELLED, &verdicts[STEP_CANCELLED], NULL, true);
   else if (job->give_back && stopped)
     again(job, &verdicts[STEP_LOST], "the server shut down", true, false, 0);
+  else if (v == &rate_limited)
+    wait_for_rate(job, r->message, r->retry_after_ms);
+  else if (r->class == STEP_AUTH && job->remote) /* nothing was begun; the backend is paused */
+    again(job, v, r->message, true, false, 0);
   else if (r->open && v->next == NEXT) /* another backend would do it a second time */
     fail(job, JOB_FAILED, v, r->message, true);
   else if (v->next == FAIL || v->next == STOP)
@@ -236,6 +250,8 @@ static void adopt(struct job *job, const struct step_result *r) {
 void end_result(struct job *job, const struct step_result *r) {
   struct jobs *j = job->j;
   struct step_result crashed = {.class = STEP_CRASHED, .message = r->message, .open = true};
+  if (r->class == STEP_AUTH && remote_keeps(job, r))
+    return;
   if (r->class == STEP_LOST && job->remote && (r->open || job->go != STEP_SUBMIT)) {
     if (remote_survives(job, r))
       return;

@@ -5,8 +5,8 @@
  *
  *   START --submit--> RUN --DONE--> as any other
  *                      |  ^
- *     its worker died  v  | its backend is ready: poll with the reference, or find by the key
- *                     AWAY --its time is over--> failed; the message says who may have it
+ *     its worker died, v  | its backend is ready: poll with the reference, or find by the key
+ *     or AUTH         AWAY --its time is over--> failed; the message says who may have it
  *                      ^
  *     the daemon starts again
  *
@@ -89,6 +89,12 @@ static const char *absence(const struct jobs *j, const struct place *p) {
   return why;
 }
 
+/* A person has to mend it, however long that takes; what it has is not given up meanwhile. */
+static bool is_paused(const struct jobs *j, const struct place *p) {
+  const struct backend *b = j->workers ? workers_find(j->workers, p->name) : NULL;
+  return b && backend_state(b) == BACKEND_PAUSED;
+}
+
 static void expire(struct job *job) {
   char text[1600];
   snprintf(text, sizeof text,
@@ -117,9 +123,10 @@ static void on_look(uv_timer_t *t) {
   int64_t now = clock_wall_us();
   bool any = false;
   for (struct place *p = j->places; p; p = p->next) {
+    bool kept = j->draining || is_paused(j, p);
     list_for_each_safe(it, &p->away) {
       struct job *job = container_of(it, struct job, link);
-      if (expires_us(job) <= now && !j->draining)
+      if (!kept && expires_us(job) <= now)
         expire(job);
     }
     if (list_empty(&p->away))
@@ -154,6 +161,14 @@ void remote_recovered(struct job *job) {
 /* Who was inside when a worker died and nobody knows by whose hand is suspect, in the long run. */
 bool remote_survives(struct job *job, const struct step_result *r) {
   if (r->inside && ++job->lost >= INSIDE_MAX)
+    return false;
+  output_flush(job);
+  remote_away(job);
+  return true;
+}
+
+bool remote_keeps(struct job *job, const struct step_result *r) {
+  if (!job->remote || (!r->open && job->go == STEP_SUBMIT))
     return false;
   output_flush(job);
   remote_away(job);

@@ -114,6 +114,7 @@ static bool hopeful(const struct backend *b, const char *kind) {
     return backend_does(b, kind);
   case BACKEND_STARTING:
   case BACKEND_RESTARTING:
+  case BACKEND_PAUSED:
     return backend_kinds(b)[0] == NULL || backend_does(b, kind);
   case BACKEND_FAILED:
   case BACKEND_STOPPING:

@@ -17,6 +17,7 @@ enum {
   RETRY_FIRST_MS = 500,
   RETRY_LAST_MS = 30000,
   CANCEL_TRIES = 4,
+  CANCEL_LIMITS = 20, /* of a service that limits the rate: these are no failures */
 };
 #define ASKED_LAST_MS (30 * 86400000LL) /* past that, sums with it would be at risk */
 
@@ -58,6 +59,7 @@ void errand_free(struct errand *e) {
   free(e->step.inputs);
   free(e->payload);
   free(e->failed.message);
+  free(e->why);
   free(e->ref);
   free(e);
 }
@@ -151,8 +153,12 @@ static bool after_submit(struct errand *e, const struct errand_news *n, uint64_t
                          int64_t *delay_ms, struct errand_end *end) {
   if (n->code == LATHE_OK || (is_retry(n->code) && n->code != LATHE_RETRY_ANEW && e->ref))
     return with_reference(e, n, random, delay_ms, end);
-  if (!is_retry(n->code) || n->code == LATHE_RETRY_ANEW)
-    return over(e, end, n, class_of(n->code), is_cancelled(n->code));
+  if (n->code == LATHE_RETRY_RATE) /* the daemon waits for the whole backend, then comes by find */
+    return over(e, end, n, WIRE_RETRY, true);
+  if (n->code == LATHE_RETRY_ANEW)
+    return over(e, end, n, WIRE_RETRY, false);
+  if (!is_retry(n->code)) /* what it kept a reference of is there, whatever it says now */
+    return over(e, end, n, class_of(n->code), is_cancelled(n->code) || e->ref);
   e->failed.code = n->code;
   e->failed.retry_after_ms = n->retry_after_ms;
   free(e->failed.message);
@@ -189,13 +195,33 @@ static bool after_poll(struct errand *e, const struct errand_news *n, uint64_t r
     return go_on(e, CALL_FETCH, delay_ms, 0);
   if (is_retry(n->code) && n->code != LATHE_RETRY_ANEW)
     return go_on(e, e->next, delay_ms, after_retry(e, n, random));
+  if (class_of(n->code) == WIRE_TIMEOUT) { /* nobody says that it is over there */
+    e->stopped = WIRE_TIMEOUT;
+    e->why = mem_dup(n->message);
+    return false;
+  }
   return over(e, end, n, class_of(n->code), false);
+}
+
+/* ---- the end of all: nobody is served with this credential ---- */
+
+bool errand_denied(const struct errand *e, const struct errand_end *why, struct errand_end *end) {
+  *end = *why;
+  end->class = WIRE_AUTH;
+  end->open = e->called || e->ref;
+  return true;
+}
+
+static bool is_denied(int32_t code) {
+  return class_of(code) == WIRE_AUTH;
 }
 
 /* ---- the end that was asked for ---- */
 
 static bool stopped(const struct errand *e, struct errand_end *end, bool open) {
   const char *text = e->stopped == WIRE_TIMEOUT ? "the job ran out of its time" : "cancelled";
+  if (e->why && e->why[0])
+    text = e->why;
   struct errand_news n = {.code = LATHE_CANCELLED, .message = text};
   return over(e, end, &n, (enum wire_class)e->stopped, open);
 }
@@ -204,9 +230,12 @@ static bool after_cancel(struct errand *e, const struct errand_news *n, uint64_t
                          int64_t *delay_ms, struct errand_end *end) {
   if (n->code == LATHE_OK)
     return stopped(e, end, false);
-  if (!is_retry(n->code) || e->failures + 1 >= CANCEL_TRIES)
+  bool slowed = n->code == LATHE_RETRY_RATE && e->limits++ < CANCEL_LIMITS;
+  if (!slowed && (!is_retry(n->code) || e->failures + 1 >= CANCEL_TRIES))
     return stopped(e, end, true);
-  return go_on(e, CALL_CANCEL, delay_ms, after_retry(e, n, random));
+  int64_t delay = after_retry(e, n, random);
+  e->failures -= slowed;
+  return go_on(e, CALL_CANCEL, delay_ms, delay);
 }
 
 /* Cancelled or out of time, and no call is under way. */
@@ -233,6 +262,8 @@ bool errand_advance(struct errand *e, const struct errand_news *n, uint64_t rand
       [CALL_FETCH] = after_poll,    [CALL_CANCEL] = after_cancel,
   };
   *delay_ms = 0;
+  if (is_denied(n->code)) /* what there is stays, also what was to be stopped */
+    return over(e, end, n, WIRE_AUTH, e->ref || e->next != CALL_SUBMIT);
   bool ended = after[e->next](e, n, random, delay_ms, end);
   if (!e->stopped || e->next == CALL_CANCEL)
     return ended;

@@ -10,6 +10,8 @@
  *              +-- find --OK--+      after a submit that failed: NOT_FOUND --> over (retry)
  *
  *   anywhere --a class of failure, RETRY_ANEW--> over
+ *   anywhere --AUTH--> over, and so are all others: the daemon pauses the backend and keeps them
+ *   submit --RETRY_RATE--> over (retry): the daemon waits, and comes back by find
  *   cancelled, out of time: cancel --OK, or tries are used up--> over
  */
 #ifndef WORKER_ERRAND_H
@@ -34,11 +36,13 @@ struct errand {
   int stopped;  /* 0, or the class it is to end with: cancelled, out of time */
   int pendings; /* polls that found it running, in a row */
   int failures; /* calls that asked to be tried again, in a row */
+  int limits;   /* cancels that were told to wait */
   struct {      /* a submit that failed, while find looks what came of it */
     int32_t code;
     int64_t retry_after_ms;
     char *message;
   } failed;
+  char *why; /* the plugin's word on why it stops; NULL: it has none */
   char *ref; /* bytes, or NULL */
   size_t ref_len;
   int64_t log_total; /* what the job has logged, and said of its progress */
@@ -70,6 +74,9 @@ struct errand_end {      /* how it is over */
  * here).  False: e->next is to be called after *delay_ms.  `random`: any number, for the jitter. */
 bool errand_advance(struct errand *e, const struct errand_news *n, uint64_t random,
                     int64_t *delay_ms, struct errand_end *end);
+/* Another one was denied with this end (LATHE_AUTH), and that is all errands' answer.  Not while a
+ * thread has it.  True. */
+bool errand_denied(const struct errand *e, const struct errand_end *why, struct errand_end *end);
 /* It shall end with this class; not while a thread has it.  As errand_advance. */
 bool errand_stop(struct errand *e, enum wire_class class, struct errand_end *end);
 

@@ -60,6 +60,8 @@ void backend_update(struct backend *b) {
   bool ready = ready_workers(b) > 0;
   if (b->removed)
     b->state = BACKEND_STOPPING;
+  else if (b->paused)
+    b->state = BACKEND_PAUSED;
   else if (ready)
     b->state = BACKEND_READY;
   else if (b->refused)
@@ -131,7 +133,7 @@ static void start_later(struct backend *b, int64_t delay_ms) {
 }
 
 void backend_fill(struct backend *b) {
-  if (b->removed || b->refused || b->w->freeing)
+  if (b->removed || b->refused || b->paused || b->w->freeing)
     return;
   while (live_workers(b) < wanted_workers(b)) {
     struct err err = {0};
@@ -317,9 +319,10 @@ struct backend *workers_add(struct workers *w, const struct backend_options *o) 
   w->backend_count++;
   uv_timer_init(w->loop, &b->restart);
   uv_timer_init(w->loop, &b->tick);
+  uv_timer_init(w->loop, &b->open);
   b->tick.timer_cb = on_tick;
-  b->restart.data = b->tick.data = b;
-  b->open_handles = 2;
+  b->restart.data = b->tick.data = b->open.data = b;
+  b->open_handles = 3;
   make_metrics(b);
   begin_anew(b);
   backend_fill(b);
@@ -399,6 +402,7 @@ void workers_change(struct backend *b, const struct backend_options *o) {
       backend_retire(container_of(it, struct worker, ring));
     }
   }
+  pause_clear(b);
   backend_fill(b);
   if (same)
     retire_surplus(b);
@@ -410,6 +414,7 @@ void workers_remove(struct backend *b) {
     return;
   b->removed = true;
   uv_timer_stop(&b->restart);
+  uv_timer_stop(&b->open);
   backend_update(b);
   if (!b->w->freeing)
     steps_lose_pending(b);
@@ -495,7 +500,7 @@ int backend_room(const struct backend *b) {
     return 0;
   int ready = b->isolation == WIRE_PROCESS ? ready_workers(b) : 1;
   int room = ready * backend_depth(b) - (int)b->running;
-  return room < 0 ? 0 : room;
+  return room < 0 ? 0 : pause_room(b, room);
 }
 
 int backend_restarts(const struct backend *b) {

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "base/pace.h"
 #include "base/sha256.h"
 #include "base/table.h"
 #include "wire/messages.h"
@@ -56,7 +57,13 @@ struct backend {
   int64_t ewma_us;                      /* how long a step takes */
   struct list workers, pending, doomed; /* pending: not sent; doomed: over, but not told yet */
   size_t worker_count, pending_count, running;
-  uv_timer_t restart, tick;
+  struct pace pace;   /* of a service that limits the rate; loop time */
+  char limited[300];  /* what it said */
+  size_t unproven;    /* steps that may still be told to wait: running, or not submitted yet */
+  struct pace denied; /* of one that refuses the credential: how long a pause with an end is */
+  bool paused;
+  uint64_t paused_until; /* loop time; 0: a person resumes it */
+  uv_timer_t restart, tick, open;
   uint64_t tick_at; /* loop time; 0: the timer is off */
   int open_handles;
 
@@ -123,6 +130,7 @@ struct workers_step {
   pid_t child;          /* FORK */
   enum step_class doom; /* of a doomed one */
   char *doom_text;
+  bool unproven;     /* counts in the backend's */
   bool open, inside; /* likewise: as in step_result */
 };
 
@@ -147,6 +155,14 @@ void backend_close(struct backend *b); /* its last worker is gone and it was rem
 void backend_retire(struct worker *k);
 int backend_depth(const struct backend *b);
 bool backend_is_ready(const struct worker *k); /* takes steps */
+
+/* ---- pause.c: a service that refuses the credential, or limits the rate ---- */
+void pause_heard(struct worker *k, struct workers_step *s, const struct wire_done *m); /* its end */
+void pause_begins(struct workers_step *s); /* it may be told to wait */
+void pause_served(struct workers_step *s); /* it was not: submitted, or over */
+void pause_over(struct workers_step *s);   /* nobody knows */
+int pause_room(const struct backend *b, int room);
+void pause_clear(struct backend *b); /* all is forgotten; a paused one goes on, with new workers */
 
 /* ---- worker.c: one process and its socket ---- */
 int worker_start(struct backend *b, struct err *err);

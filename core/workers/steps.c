@@ -56,6 +56,7 @@ static void unlink_step(struct workers_step *s) {
 /* The one place that says `done` for a step that is in no list any more. */
 static void tell(struct workers_step *s, const struct step_result *r) {
   struct backend *b = s->b;
+  pause_over(s);
   b->running--;
   b->notify = true;
   workers_touch(b->w);
@@ -115,7 +116,7 @@ void steps_drop_all(struct backend *b) {
     step_free(container_of(s, struct workers_step, ring));
   for (struct list *s; (s = list_pop_front(&b->doomed)) != NULL;)
     step_free(container_of(s, struct workers_step, ring));
-  b->running = b->pending_count = 0;
+  b->running = b->pending_count = b->unproven = 0;
 }
 
 /* ---- handing over ---- */
@@ -149,6 +150,8 @@ struct workers_step *workers_run(struct backend *b, const struct step *step) {
   list_push_back(&b->pending, &s->ring);
   b->pending_count++;
   b->running++;
+  if (s->go == STEP_RUN || s->go == STEP_SUBMIT || s->go == STEP_FIND)
+    pause_begins(s);
   workers_touch(b->w);
   if (wire_put_step(&s->frame, s->token, &m, &err) < 0)
     steps_doom(s, STEP_BAD_INPUT, err.text);
@@ -356,6 +359,7 @@ void steps_done(struct worker *k, const struct wire_frame *f) {
       .open = m.open,
   };
   unlink_step(s);
+  pause_heard(k, s, &m);
   if (b->isolation == WIRE_PROCESS)
     steps_head(k);
   tell(s, &r);
@@ -387,7 +391,9 @@ void steps_log(struct worker *k, uint64_t token, const char *text, size_t len) {
 
 static void take_checkpoint(struct worker *k, uint64_t token, const char *ref) {
   const struct workers_events *e = &k->b->w->events;
-  const struct workers_step *s = find(k, token);
+  struct workers_step *s = find(k, token);
+  if (s)
+    pause_served(s);
   if (s)
     e->checkpoint(e->ctx, s->owner, ref);
   else /* its call waits for an answer */

@@ -22,7 +22,8 @@ _Static_assert((int)STEP_OK == (int)WIRE_OK && (int)STEP_BAD_INPUT == (int)WIRE_
                "words mean the same on the wire");
 
 const char *backend_state_word(enum backend_state s) {
-  static const char *const words[] = {"starting", "ready", "restarting", "failed", "stopping"};
+  static const char *const words[] = {"starting", "ready",  "restarting",
+                                      "failed",   "paused", "stopping"};
   return words[s];
 }
 
@@ -209,4 +210,5 @@ void backend_close(struct backend *b) {
   b->closing = true;
   uv_close((uv_handle_t *)&b->restart, timer_closed);
   uv_close((uv_handle_t *)&b->tick, timer_closed);
+  uv_close((uv_handle_t *)&b->open, timer_closed);
 }

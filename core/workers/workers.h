@@ -9,6 +9,8 @@
  *   starting --hello, ready--> ready --config changed / removed--> stopping -> gone
  *      |  ^                      |
  *      |  +----- back-off -------+  worker died
+ *      |                         +--a remote step ends with STEP_AUTH--> paused --reload,
+ *      |                                                                 or its time--> starting
  *      +--> failed (refused: wrong ABI, bad configuration; not tried again before a reload,
  *                   or "restarting" with back-off after crashes)
  *
@@ -99,6 +101,7 @@ enum backend_state {
   BACKEND_READY,
   BACKEND_RESTARTING,
   BACKEND_FAILED,
+  BACKEND_PAUSED, /* remote: its service refused the credential; a person, or a time, resumes it */
   BACKEND_STOPPING
 };
 const char *backend_state_word(enum backend_state s);
@@ -150,8 +153,8 @@ struct backend_options { /* copied */
 
 /* Starts warming at once. */
 struct backend *workers_add(struct workers *w, const struct backend_options *o);
-/* Applies new options: slots at once; anything that a running process cannot take by starting new
- * workers and letting the old ones finish their steps. */
+/* Applies new options, and lets one that is paused go on: slots at once; anything that a running
+ * process cannot take by starting new workers and letting the old ones finish their steps. */
 void workers_change(struct backend *b, const struct backend_options *o);
 /* Finishes running steps, takes no more, then the backend is gone: workers_find and workers_next
  * skip it from now on, and the pointer is good until its last `done`. */
@@ -161,7 +164,11 @@ void workers_remove(struct backend *b);
 const char *backend_name(const struct backend *b);
 enum backend_state backend_state(const struct backend *b);
 const char *backend_message(const struct backend *b); /* why it is not ready; NULL when it is */
-const char *backend_plugin(const struct backend *b);  /* path */
+const char *backend_limited(const struct backend *b); /* what limits it though ready, or NULL */
+/* When it goes on by itself (wall clock, us): one that is paused, or one whose service limits the
+ * rate; 0: it does now, or never. */
+int64_t backend_resumes_us(const struct backend *b);
+const char *backend_plugin(const struct backend *b);         /* path */
 const char *backend_plugin_version(const struct backend *b); /* NULL before hello */
 const char *backend_device(const struct backend *b);
 /* The same inputs and parameters give a result as good (lathe/plugin.h's LATHE_REPEATABLE). */

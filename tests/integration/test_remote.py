@@ -257,6 +257,161 @@ def test_what_the_remote_asks_for_is_obeyed(far, remote):
         assert min(gaps) > 0.39, (number, gaps)
 
 
+# ---- what a service says of everybody: the credential, the rate ----
+
+def backend(daemon, name="far"):
+    return next(b for b in daemon.client().get("/api/backends").json["backends"] if b["name"] == name)
+
+
+def paused(daemon):
+    wait_until(lambda: backend(daemon)["state"] == "paused", "the backend is paused")
+
+
+def test_a_refused_credential_pauses_the_backend_and_loses_nothing(far, remote):
+    """Running ones keep their references and their attempt; nothing is submitted twice, or sent meanwhile."""
+    c = far.client()
+    ids = [c.echo(sleep_ms=1500) for _ in range(8)]
+    wait_until(lambda: all(c.job(i)["attempts"] and c.job(i)["attempts"][0]["ref"] for i in ids), "the references")
+    remote.set(denied=1)
+    paused(far)
+    late = c.echo()
+    time.sleep(1)  # all would have ended by now, and been denied again and again
+    calls = sum(remote.stats()["counts"].values())
+    time.sleep(0.5)
+    assert sum(remote.stats()["counts"].values()) == calls
+    assert {c.job(i)["status"] for i in ids} == {"running"} and c.job(late)["status"] == "queued"
+    b = backend(far)
+    assert 'the service refuses the token "FAR"' in b["message"] and "reload" in b["message"], b
+    assert b["resumes_at"] is None
+    assert "backend.paused" in far.log(300)
+    remote.set(denied=0)
+    far.reload()
+    for job_id in (*ids, late):
+        check_done(far, remote, job_id)
+    assert backend(far)["state"] == "ready" and backend(far)["message"] is None
+
+
+@pytest.mark.parametrize("point", ("find.before", "poll.before", "fetch.before", "cancel.before", "submit.before"))
+def test_a_refused_credential_in_each_call(far, remote, point):
+    c = far.client()
+    if point == "find.before":
+        remote.shut("submit.taken")
+        job_id = c.echo()
+        remote.reached("submit.taken")
+        remote.shut(point)
+        kill(far, "worker")
+        remote.open("submit.taken")
+    else:
+        remote.shut(point)
+        job_id = c.echo(sleep_ms=600000 if point == "cancel.before" else 0)
+    if point == "cancel.before":
+        wait_until(lambda: c.job(job_id)["attempts"] and c.job(job_id)["attempts"][0]["ref"], "the reference")
+        c.cancel(job_id).expect(200)
+    remote.reached(point)
+    remote.set(denied=1)
+    remote.open(point)
+    paused(far)
+    assert c.job(job_id)["status"] == ("queued" if point == "submit.before" else "running")
+    remote.set(denied=0)
+    far.reload()
+    if point == "cancel.before":  # it is told to the remote, though later
+        assert c.wait(job_id)["status"] == "cancelled"
+        assert remote.stats()["cancels"] == {"r/1": 1}
+    elif point == "submit.before":  # nothing was begun: a new attempt, the first one does not count
+        job = c.wait(job_id)
+        assert job["status"] == "completed" and [a["ref"] for a in job["attempts"]] == [None, "r/1"], job
+    else:
+        check_done(far, remote, job_id)
+    assert set(remote.stats()["submissions"].values()) == {1}
+
+
+def test_a_refused_credential_and_a_daemon_that_is_killed(far, remote):
+    c = far.client()
+    job_id = c.echo(sleep_ms=300)
+    wait_until(lambda: c.job(job_id)["attempts"][0]["ref"], "the reference")
+    remote.set(denied=1)
+    paused(far)
+    far.kill()
+    remote.set(denied=0)
+    far.start(ready=False)
+    check_done(far, remote, job_id)
+
+
+def test_a_job_that_never_began_there_goes_to_another_backend(remote, make_daemon):
+    daemon = make_daemon({**remote.config(), "backend echo": {"plugin": "echo", "workers": 1},
+                          "route echo": {"backends": "far echo", "attempts": 1}}, base={})
+    remote.set(denied=1)
+    job = daemon.client().run(params={})
+    assert job["status"] == "completed", job
+    assert [a["backend"] for a in job["attempts"]] == ["far", "echo"]
+
+
+@pytest.mark.parametrize("hints", (1, 0))
+def test_a_rate_limit_costs_no_attempt_and_slows_the_whole_backend(remote, make_daemon, hints):
+    """One attempt is allowed: all are done, and few requests are in vain."""
+    daemon = make_daemon({**remote.config(), "route echo": {"backends": "far", "attempts": 1}}, base={})
+    c = daemon.client()
+    remote.set(hints=hints, shut_ms=1500)
+    ids = [c.echo() for _ in range(20)]
+    wait_until(lambda: backend(daemon)["resumes_at"], "the backend waits")
+    b = backend(daemon)
+    assert b["state"] == "ready" and "limits the rate" in b["message"] and "enough to do" in b["message"], b
+    remote.set(rate_ms=10)
+    for job_id in ids:
+        job = c.wait(job_id)
+        assert job["status"] == "completed", job
+        assert {a["error"]["type"] for a in job["attempts"][:-1]} <= {"/problems/job-rate-limited"}, job
+    stats = remote.stats()
+    assert sorted(stats["submissions"].values()) == [1] * 20
+    assert stats["counts"]["SUBMIT"] < 60 and stats["counts"]["FIND"] < 40, stats["counts"]
+    wait_until(lambda: backend(daemon)["message"] is None, "it is as before")
+
+
+def test_a_rate_limit_in_polls_slows_all_of_them(far, remote):
+    c = far.client()
+    ids = [c.echo(sleep_ms=500) for _ in range(10)]
+    wait_until(lambda: all(c.job(i)["attempts"] and c.job(i)["attempts"][0]["ref"] for i in ids), "the references")
+    before = remote.stats()["counts"]["POLL"]
+    remote.set(shut_ms=3000)
+    for job_id in ids:
+        check_done(far, remote, job_id)
+    # Those that were under way, a few that tried whether it is open again, and two of each when it was.
+    assert remote.stats()["counts"]["POLL"] - before < 16 + 6 + 20, remote.stats()
+
+
+# ---- hands ----
+
+def test_polls_that_hang_keep_nobody_from_submitting_and_cancelling(far, remote):
+    c = far.client()
+    first = c.echo(sleep_ms=600000)
+    wait_until(lambda: c.job(first)["attempts"] and c.job(first)["attempts"][0]["ref"], "the reference")
+    remote.shut("poll.before")
+    ids = [c.echo() for _ in range(40)]
+    wait_until(lambda: all(c.job(i)["attempts"] and c.job(i)["attempts"][0]["ref"] for i in ids), "all are submitted")
+    remote.reached("poll.before")
+    time.sleep(1)  # every hand that polls may take hangs by now
+    late = c.echo()
+    wait_until(lambda: c.job(late)["attempts"] and c.job(late)["attempts"][0]["ref"], "a later one is submitted")
+    waiting = [i for i in ids if i != first]
+    for job_id in waiting:
+        c.cancel(job_id).expect(200)
+    wait_until(lambda: sum(c.job(i)["status"] == "cancelled" for i in waiting) >= 20, "those outside of a call are cancelled")
+    assert os.path.exists(os.path.join(remote.gates, "poll.before"))  # they hang still
+    remote.open("poll.before")
+    check_done(far, remote, late)
+
+
+def test_a_cancel_has_a_deadline_of_its_own(remote, make_daemon):
+    """Told when the job's own time is over, it has time all the same."""
+    daemon = make_daemon(remote.config(), base={})
+    c = daemon.client()
+    job_id = c.submit(params={"sleep_ms": 600000}, timeout_s=1)
+    assert c.wait(job_id)["status"] == "failed"
+    assert remote.stats()["cancels"] == {"r/1": 1}
+    log = c.get(f"/api/jobs/{job_id}/log").text
+    assert "cancel has 30 s" in log, log
+
+
 # ---- the end that was asked for ----
 
 def test_cancel_tells_the_remote(far, remote):

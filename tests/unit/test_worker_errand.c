@@ -50,7 +50,10 @@ static const struct row rows[] = {
     {CALL_SUBMIT, LATHE_OK, true, false, 0, GO, CALL_POLL, 0, false},
     {CALL_SUBMIT, LATHE_OK, false, false, 0, OVER, 0, WIRE_PERMANENT, true},
     {CALL_SUBMIT, LATHE_RETRY, false, false, 0, GO, CALL_FIND, 0, false},
-    {CALL_SUBMIT, LATHE_RETRY_RATE, false, false, 0, GO, CALL_FIND, 0, false},
+    {CALL_SUBMIT, LATHE_RETRY_RATE, false, false, 0, OVER, 0, WIRE_RETRY,
+     true}, /* find comes later */
+    {CALL_SUBMIT, LATHE_RETRY_RATE, true, false, 0, GO, CALL_POLL, 0, false},
+    {CALL_SUBMIT, LATHE_PERMANENT, true, false, 0, OVER, 0, WIRE_PERMANENT, true},
     {CALL_SUBMIT, LATHE_RETRY, true, false, 0, GO, CALL_POLL, 0, false},
     {CALL_SUBMIT, LATHE_RETRY_ANEW, false, false, 0, OVER, 0, WIRE_RETRY, false},
     {CALL_SUBMIT, LATHE_BAD_INPUT, false, false, 0, OVER, 0, WIRE_BAD_INPUT, false},
@@ -71,6 +74,9 @@ static const struct row rows[] = {
     {CALL_POLL, LATHE_RETRY, true, false, 0, GO, CALL_POLL, 0, false},
     {CALL_POLL, LATHE_RETRY_ANEW, true, false, 0, OVER, 0, WIRE_RETRY, false},
     {CALL_POLL, LATHE_PERMANENT, true, false, 0, OVER, 0, WIRE_PERMANENT, false},
+    {CALL_POLL, LATHE_AUTH, true, false, 0, OVER, 0, WIRE_AUTH, true},
+    {CALL_POLL, LATHE_TIMEOUT, true, false, 0, GO, CALL_CANCEL, 0, false},
+    {CALL_FETCH, LATHE_AUTH, true, false, 0, OVER, 0, WIRE_AUTH, true},
     {CALL_FETCH, LATHE_RETRY_MEM, true, false, 0, GO, CALL_FETCH, 0, false},
     {CALL_FETCH, LATHE_PENDING, true, false, 0, OVER, 0, WIRE_PERMANENT, false},
     {CALL_FETCH, LATHE_RETRY_ANEW, true, false, 0, OVER, 0, WIRE_RETRY, false},
@@ -89,6 +95,10 @@ static const struct row rows[] = {
     {CALL_FETCH, LATHE_RETRY, true, false, WIRE_TIMEOUT, GO, CALL_CANCEL, 0, false},
     {CALL_CANCEL, LATHE_OK, true, false, WIRE_CANCELLED, OVER, 0, WIRE_CANCELLED, false},
     {CALL_CANCEL, LATHE_RETRY, true, false, WIRE_CANCELLED, GO, CALL_CANCEL, 0, false},
+    {CALL_CANCEL, LATHE_RETRY_RATE, true, false, WIRE_CANCELLED, GO, CALL_CANCEL, 0, false},
+    {CALL_CANCEL, LATHE_AUTH, true, false, WIRE_CANCELLED, OVER, 0, WIRE_AUTH, true},
+    {CALL_POLL, LATHE_AUTH, true, false, WIRE_TIMEOUT, OVER, 0, WIRE_AUTH, true},
+    {CALL_SUBMIT, LATHE_AUTH, false, false, WIRE_CANCELLED, OVER, 0, WIRE_AUTH, false},
     {CALL_CANCEL, LATHE_PERMANENT, true, false, WIRE_TIMEOUT, OVER, 0, WIRE_TIMEOUT, true},
 };
 
@@ -161,12 +171,12 @@ static void a_submit_that_failed_ends_as_it_said(void **state) {
   int64_t delay;
   (void)state;
   assert_false(
-      errand_advance(e, &(struct errand_news){LATHE_RETRY_RATE, 700, "too many"}, 1, &delay, &end));
+      errand_advance(e, &(struct errand_news){LATHE_RETRY_MEM, 700, "too many"}, 1, &delay, &end));
   assert_true(delay >= 700);
   assert_false(
       errand_advance(e, &(struct errand_news){LATHE_RETRY, 0, "no network"}, 1, &delay, &end));
   assert_true(errand_advance(e, &(struct errand_news){LATHE_NOT_FOUND, 0, ""}, 1, &delay, &end));
-  assert_int_equal(end.code, LATHE_RETRY_RATE);
+  assert_int_equal(end.code, LATHE_RETRY_MEM);
   assert_string_equal(end.message, "too many");
   errand_free(e);
 }
