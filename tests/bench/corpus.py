@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 
-import run as bench
+import rig as bench
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
@@ -131,7 +131,7 @@ def mesh_row(tools, path, arguments, record):
 def second_jobs(arguments, files):
     """A job on a file that the daemon has just read, with another size, against the first."""
     rows = []
-    b = bench.Bench(arguments)
+    b = bench.Rig(arguments.build, 0)
     with b.folder() as folder, b.daemon(folder, bench.DEFAULT) as d:
         d.ready()
         for path in files:
@@ -151,9 +151,8 @@ def second_jobs(arguments, files):
 def previews(arguments, files):
     """A job through the daemon, nothing parked or cached, in turn with the command `gmsh -2`; medians."""
     gmsh, rows = shutil.which("gmsh"), []
-    config = bench.DEFAULT.replace("plugin = local-gmsh", "plugin = local-gmsh\npark_memory = 0")
-    b = bench.Bench(arguments)
-    with b.folder() as folder, b.daemon(folder, config) as d:
+    b = bench.Rig(arguments.build, 0)
+    with b.folder() as folder, b.daemon(folder, bench.NOTHING_PARKED) as d:
         d.ready()
         for path in files:
             name, blob = os.path.basename(path), bench.upload(d, path)
@@ -182,7 +181,6 @@ def main():
     parser.add_argument("--budget", type=float, default=120, help="seconds for an exhaustive search")
     parser.add_argument("--json")
     arguments = parser.parse_args()
-    arguments.seconds = arguments.rounds = 1
     folder = arguments.data if os.path.isdir(arguments.data) else os.path.join(TOP, "tests/fixtures/cad")
     files = corpus(folder, [w for w in arguments.files.split(",") if w])
     tools, record, reasons = Tools(os.path.abspath(arguments.build)), {}, []
