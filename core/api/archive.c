@@ -289,8 +289,8 @@ void batches_archive(void *ctx, struct http_request *r) {
   while (word && *word && which < n && strcmp(formats[which].word, word) != 0)
     which++;
   if (which == n) {
-    http_problem(r, 0, "bad-request", 0, "format is zip, zip-deflate, tar or tar.gz, not '%.40s'.",
-                 word);
+    http_problem(r, 0, "bad-request", 0,
+                 "format must be zip, zip-deflate, tar or tar.gz, not '%.40s'.", word);
     return;
   }
   if (api_head_of_stream(r, formats[which].media_type))

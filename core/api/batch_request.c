@@ -107,6 +107,9 @@ static const struct {
             {"sets", set_sets},
             {"files", set_files}};
 
+static const char *const names[] = {"kind",    "files",    "params",    "sets",  "name",
+                                    "backend", "priority", "timeout_s", "client"};
+
 static int set_key(struct reading *f, const char *key, const json_t *v) {
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
     if (strcmp(keys[i].name, key) == 0)
@@ -116,11 +119,8 @@ static int set_key(struct reading *f, const char *key, const json_t *v) {
     return rc;
   if (f->from_text)
     return json_object_set(f->fields, key, (json_t *)v);
-  return refuse(
-      f->no, "unknown-parameter",
-      "There is no key '%.60s' in the body; the keys are kind, files, params, sets, name, "
-      "backend, priority, timeout_s, client.",
-      key);
+  return fields_unknown(f->no, "unknown-parameter", "The body has no key", key, names,
+                        sizeof names / sizeof *names);
 }
 
 /* ---- files ---- */
@@ -225,6 +225,7 @@ static int read_set(struct reading *f, const char *list, size_t i, const json_t 
                     json_t *shown) {
   const json_t *params = named ? json_object_get(one, "params") : one;
   const char *name = named ? json_string_value(json_object_get(one, "name")) : NULL, *key;
+  static const char *const of_a_set[] = {"name", "params"};
   char number[24];
   json_t *v;
   snprintf(number, sizeof number, "%zu", i + 1);
@@ -233,14 +234,14 @@ static int read_set(struct reading *f, const char *list, size_t i, const json_t 
     rc = refuse(f->no, "bad-parameter", "it must be %s.",
                 named ? "{\"name\": ..., \"params\": {...}}" : "an object of parameters");
   if (named)
-    json_object_foreach((json_t *)one, key, v) if (rc == 0 && strcmp(key, "name") != 0 &&
-                                                   strcmp(key, "params") != 0) rc =
-        refuse(f->no, "unknown-parameter", "a set has 'name' and 'params', but no '%.60s'.", key);
+    json_object_foreach((json_t *)one, key,
+                        v) if (rc == 0 && strcmp(key, "name") != 0 && strcmp(key, "params") != 0)
+        rc = fields_unknown(f->no, "unknown-parameter", "a set has no key", key, of_a_set, 2);
   if (rc == 0 && name && (!*name || strlen(name) > 60))
     rc = refuse(f->no, "bad-parameter", "its name must have 1 to 60 bytes.");
   for (size_t k = 0; k < f->b->set_count && rc == 0; k++)
     if (name && strcmp(f->b->sets[k].name, name) == 0)
-      rc = refuse(f->no, "bad-parameter", "its name is that of sets[%zu] too.", k);
+      rc = refuse(f->no, "bad-parameter", "sets[%zu] has the same name; names of sets differ.", k);
   if (rc == 0)
     rc = add_set(f, name ? name : number, params, shown);
   return rc < 0 ? refuse_entry(f->no, list, i, name ? name : "") : 0;
@@ -252,7 +253,8 @@ static int read_sets(struct reading *f) {
   const json_t *sets = f->list ? f->list : f->sets;
   int rc = 0;
   if (f->list && f->sets)
-    rc = refuse(f->no, "bad-parameter", "params is a list, and there are sets: give one of them.");
+    rc = refuse(f->no, "bad-parameter",
+                "params is a list, and sets are given too; give one of them.");
   else if (sets && json_array_size(sets) == 0)
     rc = refuse(f->no, "bad-parameter", "%s is empty; leave it out for the defaults.", list);
   f->b->sets = mem_array(json_array_size(sets) + 1, sizeof *f->b->sets);
@@ -282,14 +284,25 @@ static int read_keys(struct reading *f) {
   return rc < 0 ? rc : 0;
 }
 
+/* The fields that are no key must be parameters; what kind they belong to is known by now. */
+static int check_fields(struct reading *f) {
+  const char *key;
+  json_t *v;
+  int rc = 1;
+  json_object_foreach(f->fields, key, v) if (rc == 1)
+      rc = fields_misspelt(f->b->s.kind, key, names, sizeof names / sizeof *names, f->no);
+  return rc < 0 ? rc : 0;
+}
+
 static int check_count(struct reading *f) {
   const struct batch_request *b = f->b;
-  size_t jobs = (b->file_count ? b->file_count : 1) * b->set_count;
+  size_t files = b->file_count ? b->file_count : 1, jobs = files * b->set_count;
   size_t max = (size_t)b->s.call.api->options.batch_max;
   if (jobs > max)
-    return refuse(f->no, "too-large",
-                  "%zu files times %zu sets are %zu jobs; a batch has at most %zu.", b->file_count,
-                  b->set_count, jobs, max);
+    return refuse(
+        f->no, "too-large",
+        "%zu %s times %zu %s makes %zu jobs; a batch has at most %zu, so send it in parts.", files,
+        files == 1 ? "file" : "files", b->set_count, b->set_count == 1 ? "set" : "sets", jobs, max);
   return 0;
 }
 
@@ -300,6 +313,8 @@ int batch_parse(struct batch_request *b, struct refusal *no) {
     rc = read_keys(&f);
   if (rc == 0 && !b->s.kind)
     rc = refuse(no, "bad-request", "The body does not say which 'kind'; GET /api/kinds lists all.");
+  if (rc == 0)
+    rc = check_fields(&f);
   if (rc == 0)
     rc = submission_check_backend(&b->s, no);
   if (rc == 0)

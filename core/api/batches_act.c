@@ -3,6 +3,7 @@
  * POST /api/batches/{id}/cancel, DELETE /api/batches/{id}.
  */
 #include "api/batch_render.h"
+#include "api/fields.h"
 #include "api/internal.h"
 #include "base/mem.h"
 
@@ -77,7 +78,7 @@ static void on_before_cancel(void *arg, int code, const struct record_batch *bat
 void batches_cancel(void *ctx, struct http_request *r) {
   struct api *a = ctx;
   const char *id = api_batch_id(r);
-  if (!id)
+  if (!id || !fields_none(r))
     return;
   struct batch_act *x = act_new(a, r, id);
   store_batch_get(a->at.store, x->id, on_before_cancel, x);
@@ -140,8 +141,8 @@ static void on_before_delete(void *arg, int code, const struct record_batch *bat
   if (open > 0) {
     if (x->call.r)
       http_problem(x->call.r, 0, "wrong-state", 0,
-                   "%lld jobs of the batch are queued or running; cancel it first.",
-                   (long long)open);
+                   "%lld %s queued or running; cancel the batch first.", (long long)open,
+                   open == 1 ? "job of the batch is" : "jobs of the batch are");
     free(x);
     return;
   }

@@ -67,7 +67,7 @@ void batches_list(void *ctx, struct http_request *r) {
     return;
   if (token && *token && !page_token_parse(token, &before)) {
     http_problem(r, 0, "bad-request", 0,
-                 "page_token is none that this server gave; start again without one.");
+                 "page_token is not one that this server gave; start again without it.");
     return;
   }
   store_batch_list(a->at.store, client && *client ? client : NULL, *prefix ? prefix : NULL, before,
@@ -191,7 +191,7 @@ void batches_summary(void *ctx, struct http_request *r) {
   if (!id)
     return;
   if (format && *format && !csv && strcmp(format, "json") != 0) {
-    http_problem(r, 0, "bad-request", 0, "format is csv or json, not '%.40s'.", format);
+    http_problem(r, 0, "bad-request", 0, "format must be csv or json, not '%.40s'.", format);
     return;
   }
   struct table *t = table_new(a, r, id);

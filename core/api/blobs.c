@@ -8,11 +8,20 @@
 
 void blobs_post(void *ctx, struct http_request *r) {
   struct api *a = ctx;
+  const struct http_sink *sink = api_sink();
   struct api_file *f = http_take_file(r);
   if (!f) {
     http_problem(r, 0, "bad-request", 0,
                  "There is no file: send its bytes as the body, or multipart/form-data with a part "
                  "'file'.");
+    return;
+  }
+  if (f->bytes == 0) {
+    sink->abort(f);
+    http_problem(
+        r, 0, "bad-request", 0,
+        "The file is empty: send its bytes as the body, or multipart/form-data with a part "
+        "'file'.");
     return;
   }
   struct buf b = {0};

@@ -5,18 +5,23 @@
  */
 #include "api/stream.h"
 
-/* Where the client wants to go on: header Last-Event-ID, else the query's last_event_id, else -1.
- * False after the 400 was sent. */
+/* Where the client wants to go on: header Last-Event-ID, else the query's last_event_id
+ * (lastEventId is what stand-ins for EventSource send), else -1.  False after the 400 was sent. */
 static bool resume_point(struct http_request *r, const char *query, int64_t *after) {
   const char *text = http_header(r, "Last-Event-ID");
   if (!text || !*text)
     text = http_query(r, "last_event_id");
+  if (!text || !*text)
+    text = http_query(r, "lastEventId");
   if ((!text || !*text) && query)
     text = http_query(r, query);
   *after = -1;
   if (!text || !*text || api_parse_number(text, INT64_MAX, after))
     return true;
-  http_problem(r, 0, "bad-request", 0, "'%.40s' is no event id that this server gave.", text);
+  http_problem(r, 0, "bad-request", 0,
+               "'%.40s' is not an id of an event of this server; send the `id` of the last one "
+               "that came, or none.",
+               text);
   return false;
 }
 

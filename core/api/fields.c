@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/fields.h"
 
+#include "base/words.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -38,6 +40,64 @@ int fields_json(struct http_request *r, json_t **out, struct refusal *no) {
   return 0;
 }
 
+static const char *nth_name(const void *ctx, size_t i) {
+  return ((const char *const *)ctx)[i];
+}
+
+int fields_unknown(struct refusal *no, const char *slug, const char *what, const char *key,
+                   const char *const *names, size_t count) {
+  const char *near = words_nearest(key, nth_name, names, count);
+  if (near)
+    return refuse(no, slug, "%s '%.60s'; did you mean '%s'?", what, key, near);
+  char list[300] = "";
+  for (size_t i = 0, used = 0; i < count && used < sizeof list; i++)
+    used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", names[i]);
+  return refuse(no, slug, "%s '%.60s'; the keys are %s.", what, key, list);
+}
+
+bool fields_is_param(const struct kind *kind, const char *name) {
+  size_t i;
+  const json_t *p;
+  json_array_foreach(json_object_get(kind_json(kind), "params"), i, p) {
+    const char *known = json_string_value(json_object_get(p, "name"));
+    if (known && strcmp(known, name) == 0)
+      return true;
+  }
+  return false;
+}
+
+static const char *nth_param(const void *ctx, size_t i) {
+  return json_string_value(json_object_get(json_array_get(ctx, i), "name"));
+}
+
+int fields_misspelt(const struct kind *kind, const char *key, const char *const *names,
+                    size_t count, struct refusal *no) {
+  const json_t *params = json_object_get(kind_json(kind), "params");
+  const char *near = words_nearest(key, nth_name, names, count);
+  const char *param = words_nearest(key, nth_param, params, json_array_size(params));
+  if (!near || fields_is_param(kind, key) ||
+      (param && words_distance(key, param) <= words_distance(key, near)))
+    return 1; /* kind_check says more */
+  return refuse(no, "unknown-parameter", "The form has no field '%.60s'; did you mean '%s'?", key,
+                near);
+}
+
+bool fields_none(struct http_request *r) {
+  struct refusal no = {.slug = "bad-request"};
+  json_t *json = NULL;
+  int rc = fields_json(r, &json, &no);
+  if (rc == 0 && json && !json_is_object(json))
+    rc = refuse(&no, "bad-request", "This request takes no body; leave it out.");
+  void *first = json_object_iter(json);
+  if (rc == 0 && first)
+    rc = refuse(&no, "unknown-parameter", "This request takes no body, and it has the key '%.60s'.",
+                json_object_iter_key(first));
+  json_decref(json);
+  if (rc < 0)
+    http_problem(r, 0, no.slug, 0, "%s", no.err.text);
+  return rc == 0;
+}
+
 /* ---- forms ---- */
 
 struct form_reader {
@@ -67,15 +127,19 @@ static void on_part(void *arg, const char *field, const char *value, size_t len,
   }
   json_t *text = json_stringn(value ? value : "", len);
   if (!text) {
-    f->rc = refuse(f->no, "bad-parameter", "The field '%.60s' is no UTF-8 text.", field);
+    f->rc = refuse(f->no, "bad-parameter", "The field '%.60s' is not UTF-8 text.", field);
   } else if (strcmp(field, "file") == 0) {
-    f->rc = refuse(f->no, "bad-request", "The part 'file' has no file name, so it is no file.");
+    f->rc =
+        refuse(f->no, "bad-request",
+               "The part 'file' has no file name; send it as a file, with filename=\"...\" in its "
+               "Content-Disposition.");
     json_decref(text);
   } else if (json_object_get(f->fields, field)) {
-    f->rc = refuse(f->no, "bad-parameter", "The field '%.60s' is there twice.", field);
+    f->rc = refuse(f->no, "bad-parameter", "The form has the field '%.60s' twice; send it once.",
+                   field);
     json_decref(text);
   } else if (json_object_set_new(f->fields, field, text) != 0) {
-    f->rc = refuse(f->no, "bad-parameter", "The name of a field is no UTF-8 text.");
+    f->rc = refuse(f->no, "bad-parameter", "The name of a field is not UTF-8 text.");
   }
 }
 

@@ -16,6 +16,17 @@ int fields_form(struct http_request *r, json_t **out, int (*file)(void *arg, str
                 void *arg, struct refusal *no);
 /* Adds the members of `from`, as a form would have brought them. */
 void fields_add_as_text(json_t *to, const json_t *from);
+/* Refuses the key of a body: `what` is said of it ("The body has no key", "A set has no key"), then
+ * the nearest of the `count` names or all of them. */
+int fields_unknown(struct refusal *no, const char *slug, const char *what, const char *key,
+                   const char *const *names, size_t count);
+/* 1: the field of a form may be a parameter of the kind.  Else refuses: it is nearer to one of the
+ * names than to any parameter. */
+int fields_misspelt(const struct kind *kind, const char *key, const char *const *names,
+                    size_t count, struct refusal *no);
+bool fields_is_param(const struct kind *kind, const char *name);
+/* True where the request has no body, or {}; else a problem was sent. */
+bool fields_none(struct http_request *r);
 /* The file is the input from here on, with the hold on its blob. */
 void input_take(struct input *x, struct api_file *file);
 

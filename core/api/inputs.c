@@ -2,6 +2,7 @@
 #include "api/inputs.h"
 
 #include "api/base64.h"
+#include "api/fields.h"
 #include "base/mem.h"
 #include "base/path.h"
 
@@ -19,7 +20,7 @@ static bool name_taken(const struct inputs *in, const char *name) {
 
 struct input *inputs_add(struct inputs *in, const char *name, struct refusal *no) {
   if (in->count == INPUTS_MAX) {
-    refuse(no, "bad-input", "There are more than %d inputs.", INPUTS_MAX);
+    refuse(no, "bad-input", "There are more than %d inputs; send fewer.", INPUTS_MAX);
     return NULL;
   }
   if (in->count == in->cap) {
@@ -111,8 +112,8 @@ static int parse_text(struct inputs *in, const json_t *value, const char *name,
   size_t len = json_string_length(value);
   const char *digest = blob_id(text);
   if (!digest && strncmp(text, "sha256:", 7) == 0)
-    return refuse(no, "bad-input", "'%.80s' is no blob id: sha256: and 64 lower-case hex digits.",
-                  text);
+    return refuse(no, "bad-input",
+                  "'%.80s' is not a blob id, which is sha256: and 64 lower-case hex digits.", text);
   struct buf data = {0};
   struct err why = {0};
   int rc = 0;
@@ -140,13 +141,13 @@ static int parse_text(struct inputs *in, const json_t *value, const char *name,
 
 static int parse_object(struct inputs *in, const json_t *value, struct refusal *no) {
   const json_t *content = NULL;
+  static const char *const of_an_input[] = {"name", "blob", "data"};
   const char *name = NULL, *key;
   json_t *member;
   json_object_foreach((json_t *)value, key, member) {
     bool is_content = strcmp(key, "blob") == 0 || strcmp(key, "data") == 0;
     if (!is_content && strcmp(key, "name") != 0)
-      return refuse(no, "bad-input", "An input has 'name' and 'blob' or 'data', but no '%.60s'.",
-                    key);
+      return fields_unknown(no, "bad-input", "An input has no key", key, of_an_input, 3);
     if (!json_is_string(member))
       return refuse(no, "bad-input", "'%s' of an input must be text.", key);
     if (!is_content)
@@ -154,7 +155,8 @@ static int parse_object(struct inputs *in, const json_t *value, struct refusal *
     else if (content)
       return refuse(no, "bad-input", "An input has either 'blob' or 'data', not both.");
     else if (key[0] == 'b' && !blob_id(json_string_value(member)))
-      return refuse(no, "bad-input", "'%.80s' is no blob id: sha256: and 64 lower-case hex digits.",
+      return refuse(no, "bad-input",
+                    "'%.80s' is not a blob id, which is sha256: and 64 lower-case hex digits.",
                     json_string_value(member));
     else
       content = member;
@@ -201,8 +203,9 @@ static int check_ending(const struct input *x, const struct kind *kind, struct r
     size_t used = strlen(known);
     snprintf(known + used, sizeof known - used, "%s%s", used ? " " : "", ending);
   }
-  return refuse(no, "unsupported-media-type", "'%.100s' is no format that '%s' takes; it takes %s.",
-                x->name, kind_name(kind), known);
+  return refuse(no, "unsupported-media-type",
+                "The kind '%s' does not take '%.100s'; it takes files that end in %s.",
+                kind_name(kind), x->name, known);
 }
 
 static int check_one(struct api *a, struct input *x, const struct kind *kind, struct refusal *no) {
@@ -215,23 +218,42 @@ static int check_one(struct api *a, struct input *x, const struct kind *kind, st
     return refuse(no, "unknown-blob",
                   "There is no blob sha256:%s; send it with POST /api/blobs first.", x->sha256);
   if (max > 0 && x->bytes > max)
-    return refuse(no, "too-large", "'%.100s' has %lld bytes; at most %lld are allowed.", x->name,
+    return refuse(no, "too-large",
+                  "'%.100s' has %lld bytes; the kind and the server take at most %lld.", x->name,
                   (long long)x->bytes, (long long)max);
   int rc = check_ending(x, kind, no);
   if (rc < 0)
     return rc;
   const json_t *formats = json_object_get(json_object_get(kind_json(kind), "inputs"), "formats");
   if (x->bytes == 0 && json_array_size(formats) > 0)
-    return refuse(no, "bad-input", "'%.100s' is empty.", x->name);
+    return refuse(no, "bad-input", "'%.100s' is empty; send a file with content.", x->name);
   return 0;
+}
+
+static int refuse_count(size_t count, int min, int max, const struct kind *kind,
+                        struct refusal *no) {
+  char wants[60], has[40];
+  if (max == 0)
+    snprintf(wants, sizeof wants, "no input");
+  else if (min == max)
+    snprintf(wants, sizeof wants, "exactly %d input%s", min, min == 1 ? "" : "s");
+  else if ((int)count < min)
+    snprintf(wants, sizeof wants, "at least %d input%s", min, min == 1 ? "" : "s");
+  else
+    snprintf(wants, sizeof wants, "at most %d input%s", max, max == 1 ? "" : "s");
+  if (count == 0)
+    snprintf(has, sizeof has, "none");
+  else
+    snprintf(has, sizeof has, "%zu", count);
+  return refuse(no, "bad-input", "The kind '%s' takes %s, and the request has %s.%s",
+                kind_name(kind), wants, has,
+                count == 0 ? " Send it as a form's part 'file', or in JSON as 'input'." : "");
 }
 
 int inputs_check(struct api *a, struct inputs *in, const struct kind *kind, struct refusal *no) {
   int min = kind_inputs_min(kind), max = kind_inputs_max(kind);
   if ((int)in->count < min || (int)in->count > max)
-    return refuse(no, "bad-input", "'%s' takes %d to %d inputs; there are %zu.%s", kind_name(kind),
-                  min, max, in->count,
-                  in->count == 0 ? " Send one as multipart 'file' or in the JSON as 'input'." : "");
+    return refuse_count(in->count, min, max, kind, no);
   for (size_t i = 0; i < in->count; i++) {
     int rc = check_one(a, &in->list[i], kind, no);
     if (rc < 0)

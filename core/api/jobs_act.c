@@ -2,6 +2,7 @@
  *
  * POST /api/jobs/{id}/cancel, POST /api/jobs/{id}/retry, DELETE /api/jobs/{id}.
  */
+#include "api/fields.h"
 #include "api/internal.h"
 #include "base/mem.h"
 
@@ -48,7 +49,7 @@ static void on_acted(void *arg, int code, const struct jobs_answer *answer) {
 static void act(void *ctx, struct http_request *r, int status,
                 void (*verb)(struct jobs *j, const char *id, jobs_answered *answered, void *arg)) {
   const char *id = api_job_id(r);
-  if (!id)
+  if (!id || !fields_none(r))
     return;
   struct act *x = mem_alloc(sizeof *x);
   call_init(&x->call, ctx, r);

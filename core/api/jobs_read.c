@@ -84,18 +84,20 @@ static bool read_filter(struct http_request *r, struct store_filter *f, char pre
   };
   if (state && (f->state = job_state_parse(state)) < 0) {
     http_problem(r, 0, "bad-request", 0,
-                 "state '%.40s' is none of queued, running, completed, failed, cancelled.", state);
+                 "state must be one of queued, running, completed, failed, cancelled, not '%.40s'.",
+                 state);
     return false;
   }
   if (limit && !api_parse_number(limit, INT64_MAX, &n)) {
-    http_problem(r, 0, "bad-request", 0, "limit must be a whole number from 1 to %d.", PAGE_MAX);
+    http_problem(r, 0, "bad-request", 0, "limit must be a whole number from 1 to %d, not '%.40s'.",
+                 PAGE_MAX, limit);
     return false;
   }
   if (limit && n > 0)
     f->limit = n > PAGE_MAX ? PAGE_MAX : (int)n;
   if (token && !page_token_parse(token, &f->before_num)) {
     http_problem(r, 0, "bad-request", 0,
-                 "page_token is none that this server gave; start again without one.");
+                 "page_token is not one that this server gave; start again without it.");
     return false;
   }
   if (!page_id_prefix(r, others, prefix))

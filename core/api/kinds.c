@@ -55,8 +55,7 @@ void kinds_get(void *ctx, struct http_request *r) {
   const struct kind *k = kinds_find(a->at.kinds, name);
   struct buf b = {0};
   if (!k) {
-    http_problem(r, 0, "unknown-kind", 0, "There is no kind '%.60s'; GET /api/kinds lists all.",
-                 name);
+    api_unknown_kind(a, r, name);
     return;
   }
   put_kind(&b, a, k);

@@ -12,7 +12,7 @@ void log_get(void *ctx, struct http_request *r) {
   if (!id)
     return;
   if (text && *text && units_bool(text, &follow, NULL) < 0) {
-    http_problem(r, 0, "bad-request", 0, "follow must be 1 or 0.");
+    http_problem(r, 0, "bad-request", 0, "follow must be 1 or 0, not '%.40s'.", text);
     return;
   }
   if (api_head_of_stream(r, "text/plain; charset=utf-8"))

@@ -154,32 +154,27 @@ static int set_reserved(struct fields *f, const char *key, const json_t *v) {
 
 /* ---- JSON ---- */
 
-static bool is_param(const struct kind *kind, const char *name) {
-  size_t i;
-  const json_t *p;
-  json_array_foreach(json_object_get(kind_json(kind), "params"), i, p) {
-    const char *known = json_string_value(json_object_get(p, "name"));
-    if (known && strcmp(known, name) == 0)
-      return true;
-  }
-  return false;
-}
+static const char *const names[] = {"input",    "input_name", "params", "backend",
+                                    "priority", "timeout_s",  "client"};
 
 static int parse_json(struct fields *f, const json_t *body) {
   const char *key;
   json_t *v;
   if (!json_is_object(body))
-    return refuse(f->no, "bad-request", "The body must be a JSON object.");
+    return refuse(f->no, "bad-request",
+                  "The body must be a JSON object, or a form (multipart/form-data).");
   json_object_foreach((json_t *)body, key, v) {
     int rc = set_reserved(f, key, v);
     if (rc < 0)
       return rc;
+    if (rc == 1 && fields_is_param(f->s->kind, key))
+      return refuse(f->no, "unknown-parameter",
+                    "The body has no key '%.60s'; it is a parameter of the kind and goes into "
+                    "\"params\".",
+                    key);
     if (rc == 1)
-      return refuse(f->no, "unknown-parameter", "There is no key '%.60s' in the body%s", key,
-                    is_param(f->s->kind, key)
-                        ? "; it is a parameter and belongs into \"params\"."
-                        : "; the keys are input, input_name, params, backend, priority, "
-                          "timeout_s, client.");
+      return fields_unknown(f->no, "unknown-parameter", "The body has no key", key, names,
+                            sizeof names / sizeof *names);
   }
   return f->input ? inputs_parse(&f->s->inputs, f->input, f->input_name, f->no) : 0;
 }
@@ -204,7 +199,8 @@ static int merge_params(struct fields *f, json_t *fields) {
     return 0;
   }
   json_object_foreach(f->params, key, v) if (json_object_get(fields, key)) return refuse(
-      f->no, "bad-parameter", "'%.60s' is given as a field and in params.", key);
+      f->no, "bad-parameter",
+      "The parameter '%.60s' is given as a field and in params; give it once.", key);
   fields_add_as_text(fields, f->params);
   json_decref(f->params);
   f->params = json_incref(fields);
@@ -220,6 +216,8 @@ static int parse_form(struct fields *f) {
     if (rc < 0)
       break;
     rc = set_reserved(f, key, v);
+    if (rc == 1)
+      rc = fields_misspelt(f->s->kind, key, names, sizeof names / sizeof *names, f->no);
     if (rc == 1)
       rc = json_object_set(others, key, v);
   }
@@ -240,7 +238,7 @@ int submission_check_backend(struct submission *s, struct refusal *no) {
   struct backend *b = workers_find(w, s->backend);
   const char *const *kinds = b ? backend_kinds(b) : NULL;
   if (!b || (kinds && kinds[0] && !backend_does(b, kind_name(s->kind))))
-    return refuse(no, "unknown-backend", "The backend '%.60s' %s; see GET /api/backends.",
+    return refuse(no, "unknown-backend", "The backend '%.60s' %s; GET /api/backends lists all.",
                   s->backend, b ? "does not do this kind" : "does not exist");
   return 0;
 }

@@ -124,7 +124,7 @@ bool body_begin(struct http_request *r) {
   if (wanted == HTTP_BODY_NONE) {
     if (!body_expected(r))
       return true;
-    http_problem(r, 0, "too-large", 0, "%s %s takes no body.", r->method, r->uri.raw);
+    http_problem(r, 0, "too-large", 0, "%s %s takes no body; leave it out.", r->method, r->uri.raw);
     return false;
   }
   const char *slug = begin_mode(r, wanted);

@@ -154,7 +154,8 @@ void http_reply_file(struct http_request *r, const struct http_file *f) {
   int64_t first = 0, last = f->size - 1;
   if (match && !(f->etag && has_tag(match, f->etag, false))) {
     close(f->fd);
-    http_problem(r, 0, "precondition-failed", 0, "The file is not the one that If-Match names.");
+    http_problem(r, 0, "precondition-failed", 0,
+                 "The file is not the one that If-Match names; its ETag is its SHA-256.");
     return;
   }
   if (none && f->etag && has_tag(none, f->etag, true)) {

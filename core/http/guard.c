@@ -180,7 +180,7 @@ void guard_preflight(struct http_request *r) {
   struct buf allow = {0};
   const struct route_node *n = route_match(r->h->routes, r->uri.segments, r->uri.segment_count,
                                            r->params, &r->rest);
-  route_allow(n, &allow);
+  route_allow(n, r->params[0], &allow);
   http_add_header(r, "Access-Control-Allow-Methods", allow.data);
   if (r->head.request_headers && *r->head.request_headers)
     http_add_header(r, "Access-Control-Allow-Headers", r->head.request_headers);
@@ -194,21 +194,30 @@ void guard_preflight(struct http_request *r) {
 
 /* ---- tokens ---- */
 
+static const char *token_complaint(const char *sent) {
+  if (!sent)
+    return "This server asks for a token: send it as \"Authorization: Bearer TOKEN\".";
+  if (strncasecmp(sent, "Bearer", 6) == 0 && !sent[6 + strspn(sent + 6, " ")])
+    return "The Authorization header has no token: send \"Authorization: Bearer TOKEN\".";
+  if (strncasecmp(sent, "Bearer ", 7) != 0)
+    return "The Authorization header is not of the scheme that this server takes: send "
+           "\"Authorization: Bearer TOKEN\".";
+  return "The token is not one of this server's; its admin hands tokens out.";
+}
+
 bool guard_token(struct http_request *r) {
   if (!r->h->settings.authorise)
     return true;
   const char *sent = r->head.authorization;
   if (sent && strncasecmp(sent, "Bearer ", 7) == 0) {
-    sent += 7 + strspn(sent + 7, " ");
-    const char *client = r->h->settings.authorise(r->h->ctx, sent);
+    const char *token = sent + 7 + strspn(sent + 7, " ");
+    const char *client = *token ? r->h->settings.authorise(r->h->ctx, token) : NULL;
     if (client) {
       r->client = mem_dup(client);
       return true;
     }
   }
   http_add_header(r, "WWW-Authenticate", "Bearer realm=\"lathe\"");
-  http_problem(r, 0, "unauthorized", 0,
-               sent ? "The token is not one of this server's."
-                    : "Send a token as \"Authorization: Bearer TOKEN\".");
+  http_problem(r, 0, "unauthorized", 0, "%s", token_complaint(sent));
   return false;
 }

@@ -60,6 +60,12 @@ struct http_route {
   http_handler *handler;
   enum http_body body;
   bool open; /* needs no token (health, ready) */
+  /* The keys of its query, NULL-terminated; NULL: it takes none.  Any other key, and one that comes
+   * twice, is refused (400). */
+  const char *const *query;
+  /* Where two resources have one shape of path: is the value of the first parameter one of this
+   * route's?  For the Allow header alone.  NULL: any is. */
+  bool (*names)(const char *value);
 };
 
 struct http_options {

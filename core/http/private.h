@@ -193,6 +193,9 @@ typedef void guard_add(void *arg, const char *name, const char *value);
 void guard_cors(const struct http_request *r, guard_add *add, void *arg);
 void guard_preflight(struct http_request *r);
 
+/* query.c: false after answering with a problem. */
+bool query_check(struct http_request *r);
+
 /* body.c */
 bool body_expected(const struct http_request *r);
 /* Decides where the body goes; false after answering with a problem. */

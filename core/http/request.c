@@ -123,9 +123,9 @@ static bool find_route(struct http_request *r) {
   if (!options && !(r->route && r->route->http->open) && !guard_token(r))
     return false;
   if (r->route)
-    return true;
+    return query_check(r);
   struct buf allow = {0};
-  route_allow(n, &allow);
+  route_allow(n, r->params[0], &allow);
   if (n || r->uri.asterisk)
     http_add_header(r, "Allow", allow.data);
   if (options)
@@ -134,7 +134,8 @@ static bool find_route(struct http_request *r) {
     http_problem(r, 0, "method-not-allowed", 0, "%s does not support %s; it supports %s.",
                  r->uri.raw, r->method, allow.data);
   else
-    http_problem(r, 0, "not-found", 0, "There is nothing at %s.", r->uri.raw);
+    http_problem(r, 0, "not-found", 0,
+                 "There is nothing at %s; GET /api/openapi.json lists all paths.", r->uri.raw);
   buf_free(&allow);
   return false;
 }

@@ -162,9 +162,12 @@ const struct route *route_of_method(const struct route_node *n, const char *meth
   return NULL;
 }
 
-void route_allow(const struct route_node *n, struct buf *out) {
+void route_allow(const struct route_node *n, const char *value, struct buf *out) {
   for (size_t i = 0; n && i < n->route_count; i++) {
-    const char *method = n->routes[i].http->method;
+    const struct http_route *http = n->routes[i].http;
+    const char *method = http->method;
+    if (value && http->names && !http->names(value))
+      continue;
     buf_puts(out, method);
     buf_puts(out, strcmp(method, "GET") == 0 ? ", HEAD, " : ", ");
   }

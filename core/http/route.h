@@ -27,7 +27,8 @@ const struct route_node *route_match(const struct route_index *x, const char *co
                                      size_t count, const char **params, struct buf *rest);
 /* "GET" serves HEAD.  NULL: the path has no such method. */
 const struct route *route_of_method(const struct route_node *n, const char *method);
-/* "GET, HEAD, OPTIONS"; n NULL: of the server. */
-void route_allow(const struct route_node *n, struct buf *out);
+/* "GET, HEAD, OPTIONS"; n NULL: of the server.  value: of the path's first parameter, NULL where it
+ * has none. */
+void route_allow(const struct route_node *n, const char *value, struct buf *out);
 
 #endif

@@ -173,7 +173,8 @@ static void on_looked(void *arg) {
     write_batch(g);
     return;
   }
-  answer_failure(g->answered, g->arg, ERR_BUSY, "the server is shutting down");
+  answer_failure(g->answered, g->arg, ERR_BUSY,
+                 "The server is shutting down; send the batch again later.");
   drop_jobs(g, ERR_BUSY);
   grouping_free(g);
 }
@@ -183,7 +184,7 @@ static int check_all(struct jobs *j, const struct jobs_batch *b, const char **sl
   struct err why = {.text = ""};
   for (size_t i = 0; i < b->count; i++)
     if (submit_check(j, &b->jobs[i], slug, &why) < 0)
-      return err_set(err, why.code, "job %zu of the batch ('%.100s'): %s", i + 1,
+      return err_set(err, why.code, "Job %zu of the batch ('%.100s'): %s", i + 1,
                      b->items[i].folder, why.text);
   return 0;
 }
@@ -235,7 +236,7 @@ static void finish_stopping(struct stopping *s) {
     return;
   if (s->code < 0)
     answer_refusal(s->answered, s->arg, s->code, s->slug, 5,
-                   "a cancellation could not be written to disk yet; ask again");
+                   "A cancellation could not be written to disk yet; send the request again.");
   else
     answer_state(s->answered, s->arg, s->id, JOB_CANCELLED);
   free(s);

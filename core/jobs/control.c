@@ -41,14 +41,15 @@ static void refuse(struct request *r, int code, const char *slug, const char *te
 
 static void refuse_state(struct request *r, enum job_state state, const char *wants) {
   char text[160];
-  snprintf(text, sizeof text, "the job is %s; only a job that is %s allows this",
-           job_state_word(state), wants);
+  snprintf(text, sizeof text, "The job is %s; this needs a job that is %s.", job_state_word(state),
+           wants);
   refuse(r, ERR_CONFLICT, "wrong-state", text);
 }
 
 static void refuse_code(struct request *r, int code, const char *text) {
   if (code == ERR_NOT_FOUND)
-    refuse(r, code, "unknown-job", "there is no job of this id; retention may have removed it");
+    refuse(r, code, "unknown-job",
+           "There is no job of this id; it was deleted, removed by retention, or never existed.");
   else if (code == ERR_CONFLICT)
     refuse(r, code, "wrong-state", text);
   else
@@ -81,12 +82,12 @@ void answer_waiters(struct job *job, int code, enum job_state state) {
     if (code < 0)
       answer_refusal(w->answered, w->arg, code,
                      jobs_is_disk_failure(code) ? "storage-failed" : "unknown-job", 5,
-                     "the cancellation could not be written to disk yet");
+                     "The cancellation could not be written to disk yet; send the request again.");
     else if (state == JOB_CANCELLED)
       answer_state(w->answered, w->arg, id, state);
     else
       answer_refusal(w->answered, w->arg, ERR_CONFLICT, "wrong-state", 0,
-                     "the job ended before it could be cancelled");
+                     "The job ended before it could be cancelled; GET it to see how.");
     free(w);
   }
 }
@@ -94,7 +95,7 @@ void answer_waiters(struct job *job, int code, enum job_state state) {
 static void on_cancel_read(void *arg, int code, const struct record_job *job) {
   struct request *r = arg;
   if (code < 0) {
-    refuse_code(r, code, "the job cannot be read");
+    refuse_code(r, code, "The job cannot be read from disk; send the request again.");
   } else if (job->state == JOB_CANCELLED) {
     answer_state(r->answered, r->arg, job->id, job->state);
     request_free(r);
@@ -184,7 +185,7 @@ static void on_retry_read(void *arg, int code, const struct record_job *record) 
   const char *slug, *text;
   int retry_after_s;
   if (code < 0) {
-    refuse_code(r, code, "the job cannot be read");
+    refuse_code(r, code, "The job cannot be read from disk; send the request again.");
     return;
   }
   bool again = record->state == JOB_FAILED || record->state == JOB_CANCELLED;
@@ -235,7 +236,7 @@ static void on_deleted(void *arg, int code, const struct store_receipt *receipt)
 static void on_delete_read(void *arg, int code, const struct record_job *job) {
   struct request *r = arg;
   if (code < 0)
-    refuse_code(r, code, "the job cannot be read");
+    refuse_code(r, code, "The job cannot be read from disk; send the request again.");
   else if (!job_state_is_final(job->state) || map_get(&r->j->live, job->id))
     refuse_state(r, job->state, "completed, failed or cancelled");
   else

@@ -4,6 +4,7 @@
  * converted where it came as text, and written in the declared order.
  */
 #include "base/units.h"
+#include "base/words.h"
 #include "jobs/kinds_private.h"
 
 #include <errno.h>
@@ -16,23 +17,31 @@ enum { TEXT_MAX = 64 << 10 };
 
 struct check {
   const struct param *param;
+  const json_t *value; /* as the client sent it */
   struct buf *out;
   struct err *err;
 };
 
+/* "The parameter 'steps' must be ..., not 7.5." */
 static int refuse(const struct check *c, const char *wants) {
-  return err_set(c->err, ERR_INVAL, "the parameter %s must be %s", c->param->name, wants);
+  char *text = json_dumps(c->value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+  int rc = err_set(c->err, ERR_INVAL, "The parameter '%s' must be %s, not %.60s%s.", c->param->name,
+                   wants, text ? text : "what it is", text && strlen(text) > 60 ? "..." : "");
+  free(text);
+  return rc;
 }
 
 static int refuse_range(const struct check *c) {
   const struct param *p = c->param;
-  const char *what = p->type == PARAM_STRING ? " bytes long" : p->unit ? p->unit : "";
-  const char *space = p->type != PARAM_STRING && p->unit ? " " : "";
+  const char *unit = p->type == PARAM_STRING ? "bytes long" : p->unit ? p->unit : "";
+  char wants[200], range[120];
   if (p->has_min && p->has_max)
-    return err_set(c->err, ERR_INVAL, "the parameter %s must be from %.15g to %.15g%s%s", p->name,
-                   p->min, p->max, space, what);
-  return err_set(c->err, ERR_INVAL, "the parameter %s must be at %s %.15g%s%s", p->name,
-                 p->has_min ? "least" : "most", p->has_min ? p->min : p->max, space, what);
+    snprintf(range, sizeof range, "from %.15g to %.15g", p->min, p->max);
+  else
+    snprintf(range, sizeof range, "at %s %.15g", p->has_min ? "least" : "most",
+             p->has_min ? p->min : p->max);
+  snprintf(wants, sizeof wants, "%s%s%.60s", range, *unit ? " " : "", unit);
+  return refuse(c, wants);
 }
 
 static int check_range(const struct check *c, double value) {
@@ -60,7 +69,7 @@ static int text_number(const char *text, double *value) {
 
 static int check_number(const struct check *c, const json_t *v, const char *text) {
   const bool whole = c->param->type == PARAM_INT;
-  const char *wants = whole ? "an integer" : "a number";
+  const char *wants = whole ? "a whole number" : "a number";
   double value = json_number_value(v);
   if (text ? text_number(text, &value) : !json_is_number(v))
     return refuse(c, wants);
@@ -91,9 +100,9 @@ static int check_bool(const struct check *c, const json_t *v, const char *text) 
 static int check_string(const struct check *c, const json_t *v, const char *text) {
   text = text ? text : json_string_value(v);
   if (!text)
-    return refuse(c, "a string");
+    return refuse(c, "text");
   if (strlen(text) > TEXT_MAX || (json_is_string(v) && strlen(text) != json_string_length(v)))
-    return refuse(c, "a text of at most 65536 bytes without NUL");
+    return refuse(c, "text of at most 65536 bytes without NUL");
   int rc = check_range(c, (double)strlen(text));
   if (!rc)
     buf_put_json_str(c->out, text);
@@ -130,20 +139,22 @@ static int (*const checks[])(const struct check *, const json_t *, const char *)
     [PARAM_STRING] = check_string, [PARAM_ENUM] = check_enum,   [PARAM_OBJECT] = check_object,
 };
 
-static const char *nth_param(void *ctx, size_t i) {
+static const char *nth_param(const void *ctx, size_t i) {
   const struct kind *k = ctx;
-  return i < k->param_count ? k->params[i].name : NULL;
+  return k->params[i].name;
 }
 
 static int refuse_unknown(const struct kind *k, const char *key, const char **slug,
                           struct err *err) {
-  const char *near = kinds_nearest_word(key, nth_param, (void *)k);
+  const char *near = words_nearest(key, nth_param, k, k->param_count);
   *slug = "unknown-parameter";
   if (near)
-    return err_set(err, ERR_INVAL, "the kind %s has no parameter %.60s; did you mean %s?", k->name,
-                   key, near);
-  return err_set(err, ERR_INVAL, "the kind %s has no parameter %.60s; GET /api/kinds lists them",
-                 k->name, key);
+    return err_set(err, ERR_INVAL, "The kind '%s' has no parameter '%.60s'; did you mean '%s'?",
+                   k->name, key, near);
+  return err_set(
+      err, ERR_INVAL,
+      "The kind '%s' has no parameter '%.60s'; GET /api/kinds/%s lists those that it has.", k->name,
+      key, k->name);
 }
 
 static bool declared(const struct kind *k, const char *key) {
@@ -154,14 +165,14 @@ static bool declared(const struct kind *k, const char *key) {
 }
 
 /* Writes one parameter, if it has a value. */
-static int put_param(const struct check *c, const json_t *params, int from_text, bool *comma) {
+static int put_param(struct check *c, const json_t *params, int from_text, bool *comma) {
   const struct param *p = c->param;
   const json_t *v = json_object_get(params, p->name);
-  if (!v && !p->fallback)
-    return err_set(c->err, ERR_INVAL, "the parameter %s is missing", p->name);
   bool given = v && !json_is_null(v);
-  if (!given && (!p->fallback || json_is_null(p->fallback)))
-    return p->fallback ? 0 : err_set(c->err, ERR_INVAL, "the parameter %s is missing", p->name);
+  if (!given && !p->fallback)
+    return err_set(c->err, ERR_INVAL, "The parameter '%s' is missing; it has no default.", p->name);
+  if (!given && json_is_null(p->fallback))
+    return 0;
   if (*comma)
     buf_putc(c->out, ',');
   *comma = true;
@@ -170,6 +181,7 @@ static int put_param(const struct check *c, const json_t *params, int from_text,
   if (!given)
     return write_json(c, p->fallback);
   const char *text = from_text ? json_string_value(v) : NULL;
+  c->value = v;
   return checks[p->type](c, v, text);
 }
 
@@ -179,7 +191,7 @@ int kind_check(const struct kind *k, const json_t *params, int from_text, struct
   json_t *value;
   *slug = "bad-parameter";
   if (params && !json_is_object(params))
-    return err_set(err, ERR_INVAL, "params must be an object");
+    return err_set(err, ERR_INVAL, "params must be a JSON object.");
   json_object_foreach((json_t *)params, key, value) {
     if (!declared(k, key))
       return refuse_unknown(k, key, slug, err);

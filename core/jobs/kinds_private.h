@@ -49,9 +49,4 @@ struct kinds {
 /* Fills `k` from its declaration (borrowed); err names what is wrong. */
 int kind_parse(struct kind *k, json_t *json, const char *file, struct err *err);
 
-/* The candidate nearest to a word, or NULL when none is near: `next` gives them one after another,
- * then NULL. */
-const char *kinds_nearest_word(const char *word, const char *(*next)(void *ctx, size_t i),
-                               void *ctx);
-
 #endif

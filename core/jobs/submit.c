@@ -47,18 +47,20 @@ int submit_refusal(struct jobs *j, const struct client *c, int64_t more, const c
   *retry_after_s = 5;
   if (j->draining) {
     *slug = "draining";
-    *text = "the server is shutting down; send the job again to the one that follows";
+    *text = "The server is shutting down; send the job again after Retry-After seconds.";
     return ERR_BUSY;
   }
   *retry_after_s = jobs_retry_after(j);
   if (j->o.queue_max > 0 && j->queued + more > j->o.queue_max) {
     *slug = "queue-full";
-    *text = "as many jobs wait as [limits] queue_max allows; try again later";
+    *text = "As many jobs wait as [limits] queue_max allows; send the job again after Retry-After "
+            "seconds.";
     return ERR_BUSY;
   }
   if (j->o.queue_max_per_client > 0 && (c ? c->queued : 0) + more > j->o.queue_max_per_client) {
     *slug = "too-many-requests";
-    *text = "as many of your jobs wait as [limits] queue_max_per_client allows; try again later";
+    *text = "As many of your jobs wait as [limits] queue_max_per_client allows; send the job again "
+            "after Retry-After seconds.";
     return ERR_BUSY;
   }
   return 0;
@@ -106,7 +108,8 @@ static int refuse_inputs(struct jobs *j, const struct jobs_request *r, const cha
     if (retention_keep(j, r->inputs[i].sha256))
       continue;
     *slug = "unknown-blob";
-    return err_set(err, ERR_NOT_FOUND, "the blob %s is no longer there; upload it again",
+    return err_set(err, ERR_NOT_FOUND,
+                   "The blob sha256:%s is no longer there; send it with POST /api/blobs again.",
                    r->inputs[i].sha256);
   }
   return 0;
@@ -132,7 +135,8 @@ static void on_replay_read(void *arg, int code, const struct record_job *job) {
     a.state = job->state;
     r->answered(r->arg, 0, &a);
   } else {
-    answer_failure(r->answered, r->arg, code, "the job of this Idempotency-Key cannot be read");
+    answer_failure(r->answered, r->arg, code,
+                   "The job of this Idempotency-Key cannot be read; send the request again.");
   }
   free(r);
 }
@@ -302,7 +306,8 @@ static void on_looked(void *arg) {
   struct ticket *t = arg;
   struct job *job = t->job;
   if (job->j->closing) {
-    answer_failure(job->answered, job->arg, ERR_BUSY, "the server is shutting down");
+    answer_failure(job->answered, job->arg, ERR_BUSY,
+                   "The server is shutting down; send the job again later.");
     ticket_free(t);
     job_orphaned(job);
     return;

@@ -60,7 +60,7 @@ def test_a_kind_of_a_third_party(make_daemon, acme):
 
     refused = c.post("/api/jobs/scripted", {"params": {"length": 21}}).problem(422, "bad-parameter")
     assert "length" in refused["detail"] and "0.5 to 20 mm" in refused["detail"]
-    assert "did you mean length" in c.post("/api/jobs/scripted", {"params": {"lenght": 2}}).problem(
+    assert "did you mean 'length'" in c.post("/api/jobs/scripted", {"params": {"lenght": 2}}).problem(
         422, "unknown-parameter")["detail"]
 
     api = c.get("/api/openapi.json").json

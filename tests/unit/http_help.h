@@ -201,12 +201,13 @@ static inline void on_stream(void *ctx, struct http_request *r) {
   http_stream_write(s->stream, "hello\n", 6);
 }
 
+static const char *const keys[] = {"q", "limit", NULL};
 static const struct http_route site_routes[] = {
     {.method = "GET", .pattern = "/", .handler = on_echo},
-    {.method = "GET", .pattern = "/echo", .handler = on_echo},
+    {.method = "GET", .pattern = "/echo", .handler = on_echo, .query = keys},
     {.method = "POST", .pattern = "/echo", .handler = on_echo, .body = HTTP_BODY_BUFFER},
     {.method = "GET", .pattern = "/open", .handler = on_echo, .open = true},
-    {.method = "GET", .pattern = "/things/{id}", .handler = on_echo},
+    {.method = "GET", .pattern = "/things/{id}", .handler = on_echo, .query = keys},
     {.method = "DELETE", .pattern = "/things/{id}", .handler = on_echo},
     {.method = "POST", .pattern = "/things/{kind}", .handler = on_upload, .body = HTTP_BODY_FORM},
     {.method = "GET", .pattern = "/things/fixed", .handler = on_echo},

@@ -166,7 +166,7 @@ static void methods_are_listed(void **state) {
   assert_int_equal(route_index_new(&x, routes, NULL), 0);
   match(&m, x, "/jobs/1");
   assert_null(route_of_method(m.node, "PUT"));
-  route_allow(m.node, &b);
+  route_allow(m.node, NULL, &b);
   assert_string_equal(b.data, "GET, HEAD, POST, OPTIONS");
   buf_free(&b);
   match_end(&m);
