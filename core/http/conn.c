@@ -200,6 +200,7 @@ static void conn_end(struct conn *c) {
   h->connections--;
   metric_add(h->open_conns, -1);
   free(c);
+  accept_room(h);
 }
 
 void conn_on_notify(void *cls, struct MHD_Connection *mhd, void **socket_context,

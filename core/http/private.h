@@ -64,6 +64,12 @@ struct http {
   void *ctx;
   struct metrics *metrics, *own_metrics; /* own: where the caller keeps none */
   int port, watch_fd, connections, lingering;
+  /* accept.c */
+  int listen_fd; /* -1: no more */
+  bool accepting;
+  bool resources_short; /* told to the log */
+  uv_poll_t listen_poll;
+  uv_timer_t accept_retry;
   bool stopping, closing;
   struct list waiting_conns, ended, requests, half_closed, lingers;
   /* turn.c */
@@ -145,11 +151,16 @@ struct http_request { /* request.c */
 };
 
 /* turn.c: when libmicrohttpd runs */
-int turn_open(struct http *h, struct err *err);
+int turn_open(struct http *h, int listen_fd, struct err *err);
 void turn_close(struct http *h, uv_close_cb closed);
 static inline void turn_wake(struct http *h) {
   h->due = true;
 }
+
+/* accept.c: takes the listening socket; its handles were made by turn_open. */
+void accept_open(struct http *h, int fd);
+void accept_room(struct http *h); /* a connection has ended */
+void accept_end(struct http *h);
 
 /* conn.c */
 void conn_on_notify(void *cls, struct MHD_Connection *mhd, void **socket_context,

@@ -116,19 +116,18 @@ static size_t leave_escaped(void *cls, struct MHD_Connection *mhd, char *text) {
   return strlen(text);
 }
 
-static int start_mhd(struct http *h, int fd, struct err *err) {
+static int start_mhd(struct http *h, struct err *err) {
   /* Without its inter-thread channel: that is for a polling thread, of which there is none here,
    * and would cost a system call for each resumed request. */
-  const unsigned flags = MHD_USE_EPOLL | MHD_USE_ERROR_LOG |
+  const unsigned flags = MHD_USE_EPOLL | MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET |
                          (MHD_ALLOW_SUSPEND_RESUME & ~(unsigned)MHD_USE_ITC);
   h->mhd = MHD_start_daemon(
       flags, 0, NULL, NULL, request_on_call, h, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, h,
-      MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-      MHD_OPTION_CONNECTION_LIMIT, (unsigned)(h->settings.connections_max + CONNECTIONS_OVER),
-      MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)h->settings.idle_timeout_s,
-      MHD_OPTION_NOTIFY_CONNECTION, conn_on_notify, h, MHD_OPTION_NOTIFY_COMPLETED, request_on_over,
-      h, MHD_OPTION_URI_LOG_CALLBACK, request_on_uri, h, MHD_OPTION_UNESCAPE_CALLBACK,
-      leave_escaped, h, MHD_OPTION_END);
+      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT,
+      (unsigned)(h->settings.connections_max + 2 * CONNECTIONS_OVER), MHD_OPTION_CONNECTION_TIMEOUT,
+      (unsigned)h->settings.idle_timeout_s, MHD_OPTION_NOTIFY_CONNECTION, conn_on_notify, h,
+      MHD_OPTION_NOTIFY_COMPLETED, request_on_over, h, MHD_OPTION_URI_LOG_CALLBACK, request_on_uri,
+      h, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, h, MHD_OPTION_END);
   if (!h->mhd)
     return err_set(err, ERR_SYSTEM,
                    "libmicrohttpd does not start; the log at level debug says why");
@@ -167,6 +166,7 @@ int http_open(struct http **out, uv_loop_t *loop, const struct http_options *opt
   struct http *h = mem_alloc(sizeof *h);
   int fd = -1;
   h->loop = loop;
+  h->listen_fd = -1;
   h->sink = options->sink;
   h->ctx = options->ctx;
   h->metrics = options->metrics ? options->metrics : (h->own_metrics = metrics_new());
@@ -183,19 +183,19 @@ int http_open(struct http **out, uv_loop_t *loop, const struct http_options *opt
     rc = route_index_new(&h->routes, options->routes, err);
   if (!rc)
     rc = open_socket(options->host, options->port, &fd, err);
+  if (!rc)
+    rc = start_mhd(h, err);
+  if (!rc)
+    rc = turn_open(h, fd, err);
   if (!rc) {
     h->port = port_of(fd);
-    rc = start_mhd(h, fd, err);
-  }
-  if (!rc)
-    rc = turn_open(h, err);
-  if (!rc) {
+    accept_open(h, fd);
     *out = h;
     return 0;
   }
   if (h->mhd)
     MHD_stop_daemon(h->mhd);
-  else if (fd >= 0)
+  if (fd >= 0)
     close(fd);
   if (h->handles)
     turn_close(h, on_handle_closed);
@@ -214,15 +214,14 @@ void http_stop_accepting(struct http *h) {
   if (h->stopping)
     return;
   h->stopping = true;
-  int fd = MHD_quiesce_daemon(h->mhd);
-  if (fd >= 0)
-    close(fd);
+  accept_end(h);
   stream_finish_all(h);
   conn_end_waiting(h);
 }
 
 void http_close(struct http *h) {
   h->stopping = h->closing = true;
+  accept_end(h);
   /* Nothing may be suspended when libmicrohttpd stops.  It then ends every request (on_over). */
   list_for_each_safe(it, &h->requests) {
     request_gone(container_of(it, struct http_request, link));

@@ -98,7 +98,7 @@ static void on_watch(uv_poll_t *poll, int status, int events) {
     conn_on_watch(poll->data);
 }
 
-int turn_open(struct http *h, struct err *err) {
+int turn_open(struct http *h, int listen_fd, struct err *err) {
   const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->mhd, MHD_DAEMON_INFO_EPOLL_FD);
   int rc = info ? uv_poll_init(h->loop, &h->mhd_poll, info->epoll_fd) : UV_EINVAL;
   if (rc)
@@ -108,12 +108,17 @@ int turn_open(struct http *h, struct err *err) {
   rc = uv_poll_init(h->loop, &h->watch_poll, h->watch_fd);
   if (rc)
     return err_set(err, ERR_SYSTEM, "cannot watch for hang-ups: %s", uv_strerror(rc));
+  h->handles = 2;
+  rc = uv_poll_init(h->loop, &h->listen_poll, listen_fd);
+  if (rc)
+    return err_set(err, ERR_SYSTEM, "cannot watch the listening socket: %s", uv_strerror(rc));
   h->watch_poll.data = h->prepare.data = h->check.data = h->idle.data = h->timer.data = h;
   uv_prepare_init(h->loop, &h->prepare);
   uv_check_init(h->loop, &h->check);
   uv_idle_init(h->loop, &h->idle);
   uv_timer_init(h->loop, &h->timer);
-  h->handles = 6;
+  uv_timer_init(h->loop, &h->accept_retry);
+  h->handles = 8;
   uv_poll_start(&h->mhd_poll, UV_READABLE, on_mhd);
   uv_poll_start(&h->watch_poll, UV_READABLE, on_watch);
   uv_prepare_start(&h->prepare, on_prepare);
@@ -125,9 +130,12 @@ int turn_open(struct http *h, struct err *err) {
 }
 
 void turn_close(struct http *h, uv_close_cb closed) {
-  uv_handle_t *const handles[] = {(uv_handle_t *)&h->mhd_poll, (uv_handle_t *)&h->watch_poll,
-                                  (uv_handle_t *)&h->prepare,  (uv_handle_t *)&h->check,
-                                  (uv_handle_t *)&h->idle,     (uv_handle_t *)&h->timer};
+  /* In the order of their opening. */
+  uv_handle_t *const handles[] = {
+      (uv_handle_t *)&h->mhd_poll, (uv_handle_t *)&h->watch_poll,   (uv_handle_t *)&h->listen_poll,
+      (uv_handle_t *)&h->prepare,  (uv_handle_t *)&h->check,        (uv_handle_t *)&h->idle,
+      (uv_handle_t *)&h->timer,    (uv_handle_t *)&h->accept_retry,
+  };
   int count = h->handles; /* `closed` counts it down */
   for (int i = 0; i < count; i++)
     uv_close(handles[i], closed);

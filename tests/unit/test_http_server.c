@@ -5,6 +5,14 @@
  */
 #include "http_help.h"
 
+#include <sys/resource.h>
+
+static bool rendered(struct site *s, struct buf *b, const char *line) {
+  buf_clear(b);
+  metrics_render(s->metrics, b);
+  return strstr(b->data, line) != NULL;
+}
+
 static int setup(void **state) {
   *state = site_new(NULL);
   return 0;
@@ -305,6 +313,65 @@ static void too_many_connections_are_told(void **state) {
   site_free(s);
 }
 
+/* All that may wait for a connection and do not speak. */
+static void accepting_goes_on_after_the_limit(void **state) {
+  struct http_options o = site_options(*state);
+  enum { LIMIT = 4, ALL = 200 };
+  o.connections_max = LIMIT;
+  struct site *s = site_new(&o);
+  int fds[ALL];
+  struct reply r = {0};
+  for (int i = 0; i < ALL; i++)
+    fds[i] = dial(s);
+  for (int i = 0; i < 20; i++)
+    site_pump(s);
+  int late = dial(s);
+  say(s, late, "GET /echo HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  for (int i = 0; i < ALL; i++)
+    close(fds[i]);
+  hear(s, late, &r, false);
+  assert_true(r.status == 200 || r.status == 503);
+  close(late);
+  reply_drop(&r);
+  WAIT_FOR(s, rendered(s, &s->seen, "lathe_http_connections 0\n"));
+  r = ask(s, "GET", "/echo", NULL, NULL, 0);
+  assert_int_equal(r.status, 200);
+  reply_drop(&r);
+  site_free(s);
+}
+
+/* They come back without the end of any connection: some other part of the program had them. */
+static void accepting_goes_on_when_there_are_descriptors_again(void **state) {
+  struct site *s = *state;
+  struct reply r = {0};
+  struct rlimit files, few;
+  int fillers[256], count = 0;
+  int silent = dial(s), late = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  WAIT_FOR(s, rendered(s, &s->seen, "lathe_http_connections 1\n"));
+  getrlimit(RLIMIT_NOFILE, &files);
+  few = (struct rlimit){.rlim_cur = 200, .rlim_max = files.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &few);
+  while (count < 256 && (fillers[count] = dup(silent)) >= 0)
+    count++;
+  struct sockaddr_in to = {.sin_family = AF_INET,
+                           .sin_port = htons((uint16_t)s->port),
+                           .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  assert_int_equal(connect(late, (struct sockaddr *)&to, sizeof to), 0);
+  fcntl(late, F_SETFL, O_NONBLOCK);
+  say(s, late, "GET /echo HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  for (int i = 0; i < 20; i++)
+    site_pump(s);
+  assert_true(rendered(s, &s->seen, "lathe_http_connections 1\n"));
+  while (count > 0)
+    close(fillers[--count]);
+  setrlimit(RLIMIT_NOFILE, &files);
+  hear(s, late, &r, false);
+  assert_int_equal(r.status, 200);
+  reply_drop(&r);
+  close(late);
+  close(silent);
+}
+
 static void an_idle_server_sleeps(void **state) {
   struct site *s = *state;
   int fd = dial(s);
@@ -367,12 +434,6 @@ static void closing_tells_who_waits(void **state) {
   assert_int_equal(s->gone, 1);
   assert_true(hear_end(s, fd));
   close(fd);
-}
-
-static bool rendered(struct site *s, struct buf *b, const char *line) {
-  buf_clear(b);
-  metrics_render(s->metrics, b);
-  return strstr(b->data, line) != NULL;
 }
 
 static void requests_are_counted(void **state) {
@@ -509,6 +570,8 @@ int main(void) {
       TEST(a_half_closed_client_gets_its_reply),
       TEST(silence_ends_a_connection),
       TEST(too_many_connections_are_told),
+      TEST(accepting_goes_on_after_the_limit),
+      TEST(accepting_goes_on_when_there_are_descriptors_again),
       TEST(an_idle_server_sleeps),
       TEST(a_taken_port_is_named),
       TEST(stopping),

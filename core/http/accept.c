@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Taking connections from the listening socket.
+ *
+ *   listening --CONNECTIONS_OVER past the limit--> full --a connection ended--> listening
+ *       |
+ *       +------no file descriptor, no memory-----> short --RETRY_MS-----------> listening
+ *
+ * libmicrohttpd could accept by itself, but it looks again only when one of its connections ends or
+ * moves: with streams open, or with all ended at once, that may take a minute.  What waits in the
+ * backlog meanwhile is not lost.
+ */
+#include "http/private.h"
+#include "observe/log.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { BURST = 64, RETRY_MS = 100 };
+
+static bool is_full(const struct http *h) {
+  return h->connections >= h->settings.connections_max + CONNECTIONS_OVER;
+}
+
+static void pause_accepting(struct http *h) {
+  h->accepting = false;
+  uv_poll_stop(&h->listen_poll);
+}
+
+static void on_connection(uv_poll_t *poll, int status, int events);
+
+static void go_on(struct http *h) {
+  if (h->accepting || h->listen_fd < 0 || is_full(h))
+    return;
+  h->accepting = true;
+  uv_poll_start(&h->listen_poll, UV_READABLE, on_connection);
+}
+
+static void on_retry(uv_timer_t *timer) {
+  go_on(timer->data);
+}
+
+/* Somebody else (a job, an upload, another process) may free what is short, and nobody tells us. */
+static void wait_for_resources(struct http *h, int failed) {
+  if (!h->resources_short)
+    log_warn("http.accept", "no connection can be accepted: %s; trying again each %d ms",
+             strerror(failed), RETRY_MS);
+  h->resources_short = true;
+  pause_accepting(h);
+  uv_timer_start(&h->accept_retry, on_retry, RETRY_MS, 0);
+}
+
+/* A connection that was gone before it was accepted is no reason to stop. */
+static bool is_of_one_connection(int failed) {
+  return failed == ECONNABORTED || failed == EINTR || failed == EPROTO || failed == EPERM ||
+         failed == ENETDOWN || failed == ENOPROTOOPT || failed == EHOSTDOWN || failed == ENONET ||
+         failed == EHOSTUNREACH || failed == EOPNOTSUPP || failed == ENETUNREACH;
+}
+
+static void on_connection(uv_poll_t *poll, int status, int events) {
+  (void)status, (void)events;
+  struct http *h = poll->data;
+  for (int i = 0; i < BURST && h->accepting; i++) {
+    struct sockaddr_storage from;
+    socklen_t len = sizeof from;
+    if (is_full(h)) {
+      pause_accepting(h);
+      return;
+    }
+    int fd = accept4(h->listen_fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+      return;
+    if (fd < 0 && is_of_one_connection(errno))
+      continue;
+    if (fd < 0) {
+      wait_for_resources(h, errno);
+      return;
+    }
+    h->resources_short = false;
+    MHD_add_connection(h->mhd, fd, (struct sockaddr *)&from, len); /* closes it where it fails */
+  }
+}
+
+void accept_open(struct http *h, int fd) {
+  h->listen_fd = fd;
+  h->listen_poll.data = h->accept_retry.data = h;
+  go_on(h);
+}
+
+void accept_room(struct http *h) {
+  go_on(h);
+}
+
+void accept_end(struct http *h) {
+  if (h->listen_fd < 0)
+    return;
+  pause_accepting(h);
+  uv_timer_stop(&h->accept_retry);
+  close(h->listen_fd);
+  h->listen_fd = -1;
+}
