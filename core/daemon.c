@@ -171,8 +171,6 @@ static int open_state(struct daemon *d, struct err *err) {
     rc = storage_open(
         &d->storage, &d->loop,
         &(struct storage_options){.data_dir = dir, .sync = d->config->storage.sync != 0}, err);
-  if (rc == 0)
-    rc = storage_clear_work(d->storage, err);
   if (rc == 0) {
     d->kinds = daemon_load_kinds(d->config);
     log_kind_problems(d->kinds);

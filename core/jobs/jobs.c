@@ -219,7 +219,9 @@ int jobs_new(struct jobs **out, uv_loop_t *loop, struct store *store, struct sto
                                   "state=\"queued\"");
   j->running_gauge = metrics_gauge(metrics, "lathe_jobs", "Jobs that wait or run",
                                    "state=\"running\"");
+  sweep_init(j);
   copy_options(j, options);
+  init_timer(j, &j->sweep_timer);
   init_timer(j, &j->delay_timer);
   init_timer(j, &j->flush_timer);
   init_timer(j, &j->retry_timer);
@@ -273,7 +275,7 @@ static void free_all(struct jobs *j) {
 
 void jobs_release(struct jobs *j) {
   if (j->open_handles == 0 && j->live.count == 0 && j->requests == 0 && !j->purging &&
-      !j->sweeping && !j->recovering)
+      !j->sweeping && !j->sweep_due && !j->recovering)
     free_all(j);
 }
 
@@ -301,7 +303,7 @@ static bool nothing_due(const struct job *job) {
 }
 
 void jobs_free(struct jobs *j) {
-  uv_timer_t *timers[] = {&j->delay_timer,     &j->flush_timer, &j->retry_timer,
+  uv_timer_t *timers[] = {&j->sweep_timer,     &j->delay_timer, &j->flush_timer, &j->retry_timer,
                           &j->retention_timer, &j->drain_timer, &j->away_timer};
   size_t pos = 0;
   j->closing = true;

@@ -66,6 +66,9 @@ void jobs_store_health(struct jobs *j, int code, const char *text);
  * with their attempts kept. Blocking, before the loop runs. */
 int jobs_recover(struct jobs *j, struct err *err);
 void jobs_reconfigure(struct jobs *j, const struct jobs_options *options);
+/* Folders of results that no row needs are moved to set-aside/ in the data folder, not removed,
+ * until all were looked at; then `done` is called.  Before the loop runs. */
+void jobs_set_aside(struct jobs *j, void (*done)(void *ctx), void *ctx);
 
 /* Drain: submits are refused; after grace_ms running steps are cancelled and their jobs queued
  * again (the attempt does not count); then drained() is called. */

@@ -207,9 +207,16 @@ struct jobs {
 
   bool purging, sweeping; /* retention: of jobs, of blobs; a callback is due */
   int64_t sweep_before_us;
-  bool sweep_more;
+  bool sweep_blobs_more;
 
-  uv_timer_t delay_timer, flush_timer, retry_timer, retention_timer, drain_timer, away_timer;
+  bool sweep_pass, sweep_due, sweep_more; /* of outputs: under way; a callback is due */
+  int64_t orphans;                        /* found in this pass */
+  struct metric *swept, *swept_blobs;
+  void (*set_aside)(void *ctx); /* the pass moves what it finds instead of removing it; NULL: not */
+  void *set_aside_ctx;
+
+  uv_timer_t sweep_timer, delay_timer, flush_timer, retry_timer, retention_timer, drain_timer,
+      away_timer;
   int open_handles;
   int64_t requests; /* of control.c, that wait for the store */
   struct metric *queued_gauge, *running_gauge;
@@ -352,6 +359,10 @@ void retention_on_timer(uv_timer_t *t);
 void retention_arm(struct jobs *j);
 /* Called with each input of a submit: keeps a sweep from taking it. False: it is gone. */
 bool retention_keep(struct jobs *j, const char *sha256);
+
+/* ---- sweep.c ---- */
+void sweep_init(struct jobs *j);
+void sweep_start(struct jobs *j); /* a pass over output/, unless one is under way */
 
 /* ---- submit.c, control.c ---- */
 /* Why no more jobs are taken; 0: they are. */

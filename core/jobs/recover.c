@@ -70,6 +70,7 @@ int jobs_recover(struct jobs *j, struct err *err) {
   int rc = store_recover(j->store, take, &t, err);
   if (rc < 0)
     return rc;
+  sweep_start(j);
   size_t n = 0;
   list_for_each(it, &j->cleaning) n++;
   if (n > 0) {

@@ -4,6 +4,7 @@
  * names.  One timer that does not keep the loop alive.
  *
  *   timer -> purge jobs (batch after batch) -> old blobs -> those unused -> remove -> ... -> rest
+ *                                           -> folders of results that no row needs: sweep.c
  *
  * A blob is in no danger from the moment a submit names it: while a sweep is under
  * way each submit touches its inputs, and removal looks at the time once more.
@@ -34,7 +35,7 @@ static void on_swept(void *arg, int code, const struct err *err) {
   struct jobs *j = arg;
   if (code < 0)
     log_warn("retention.blobs", "%s", err->text);
-  if (j->sweep_more && code == 0 && !j->closing)
+  if (j->sweep_blobs_more && code == 0 && !j->closing)
     sweep_on(j);
   else
     sweep_end(j);
@@ -46,14 +47,16 @@ static void on_unused(void *arg, int code, const char *const *unused, size_t n) 
     sweep_end(j);
     return;
   }
-  if (n > 0)
+  if (n > 0) {
     log_info("retention.blobs", "removing %zu inputs that no job names", n);
+    metric_add(j->swept_blobs, (int64_t)n);
+  }
   storage_remove_blobs(j->storage, unused, n, j->sweep_before_us, on_swept, j);
 }
 
 static void on_old(void *arg, const char *const *sha256s, size_t count) {
   struct jobs *j = arg;
-  j->sweep_more = count >= STORAGE_OLD_BLOBS_BATCH;
+  j->sweep_blobs_more = count >= STORAGE_OLD_BLOBS_BATCH;
   if (count == 0 || j->closing)
     sweep_end(j);
   else
@@ -95,10 +98,12 @@ static void on_purged(void *arg, int code, const struct store_purged *p) {
     log_info("retention.jobs", "removed %zu old jobs", p->job_count);
   if (p->folder_count > 0)
     storage_remove_jobs(j->storage, p->folders, p->folder_count, NULL, NULL);
-  if (p->more)
+  if (p->more) {
     purge(j);
-  else
-    sweep_blobs(j);
+    return;
+  }
+  sweep_blobs(j);
+  sweep_start(j);
 }
 
 static void purge(struct jobs *j) {

@@ -94,6 +94,23 @@ static int sync_outputs(struct adopt_task *a, const char *dir) {
   return rc ? rc : storage_sync_dir(a->task.s->output, &a->err);
 }
 
+/* An empty folder for the job's results: what an earlier attempt left in it is named by no row. */
+static int make_output_dir(struct adopt_task *a, const char *dir) {
+  if (mkdir(dir, 0700) == 0)
+    return 0;
+  int rc = errno == EEXIST ? path_remove_tree(dir, &a->err) : 0;
+  if (rc == 0 && mkdir(dir, 0700))
+    rc = err_sys(&a->err, errno, "cannot make the folder %s", dir);
+  return rc;
+}
+
+static int move_outputs(struct adopt_task *a, const char *dir) {
+  int rc = 0;
+  for (size_t i = 0; i < a->count && rc == 0; i++)
+    rc = move_output(a, &a->outputs[i], dir);
+  return rc == 0 && a->task.s->sync ? sync_outputs(a, dir) : rc;
+}
+
 static void run_adopt(struct storage_task *t) {
   struct adopt_task *a = (struct adopt_task *)t;
   char dir[PATH_MAX];
@@ -103,15 +120,8 @@ static void run_adopt(struct storage_task *t) {
     if (check_output(a, &a->outputs[i]))
       return;
   snprintf(dir, sizeof dir, "%s/%s", t->s->output, a->job_id);
-  if (mkdir(dir, 0700) && errno != EEXIST) {
-    err_sys(&a->err, errno, "cannot make the folder %s", dir);
-    return;
-  }
-  for (size_t i = 0; i < a->count; i++)
-    if (move_output(a, &a->outputs[i], dir))
-      return;
-  if (t->s->sync)
-    sync_outputs(a, dir);
+  if (make_output_dir(a, dir) == 0 && move_outputs(a, dir))
+    path_remove_tree(dir, NULL); /* the job ends without them */
 }
 
 static void after_adopt(struct storage_task *t) {

@@ -7,6 +7,7 @@
 
 #include "storage/storage.h"
 
+#include <dirent.h>
 #include <pthread.h>
 
 struct storage {
@@ -17,6 +18,7 @@ struct storage {
   size_t busy; /* tasks on the thread pool */
   uint64_t next_upload;
   int scan_shard; /* where the next storage_old_blobs goes on */
+  DIR *outputs;   /* where the next storage_list_outputs goes on; of its task */
   /* Held for "it is there: touch it" and for "it is old: unlink it", so that no
    * blob vanishes after an upload of the same content was told that it exists. */
   pthread_mutex_t blob_lock;
@@ -31,6 +33,11 @@ struct storage_task {
   void (*after)(struct storage_task *t);
 };
 void storage_queue(struct storage *s, struct storage_task *t);
+
+/* sweep.c.  Empties a folder of this room: what is in it goes to removed/, at once, however much it
+ * is.  Blocking; storage_discard_removed then removes it in the background. */
+int storage_empty_folder(struct storage *s, const char *path, struct err *err);
+void storage_discard_removed(struct storage *s);
 
 /* fsync of a folder by path; 0 or a negative code. */
 int storage_sync_dir(const char *path, struct err *err);

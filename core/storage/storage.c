@@ -29,6 +29,8 @@ static void task_run(uv_work_t *req) {
 
 static void storage_free(struct storage *s) {
   pthread_mutex_destroy(&s->blob_lock);
+  if (s->outputs)
+    closedir(s->outputs);
   free(s->root);
   free(s->blobs);
   free(s->uploads);
@@ -125,11 +127,13 @@ int storage_open(struct storage **out, uv_loop_t *loop, const struct storage_opt
   }
   if ((rc = make_folder(&s->blobs, s->root, "blobs", err)) ||
       (rc = make_folder(&s->uploads, s->root, "uploads", err)) ||
-      (rc = path_remove_tree(s->uploads, err)) || (rc = path_make_dirs(s->uploads, err)) ||
+      (rc = storage_empty_folder(s, s->uploads, err)) ||
       (rc = make_folder(&s->work, s->root, "work", err)) ||
+      (rc = storage_empty_folder(s, s->work, err)) ||
       (rc = make_folder(&s->output, s->root, "output", err)) || (rc = make_shards(s, err)) ||
       (rc = storage_sync_dir(s->root, err)))
     goto out;
+  storage_discard_removed(s);
   *out = s;
   return 0;
 out:
@@ -147,11 +151,6 @@ void storage_close(struct storage *s) {
 
 const char *storage_work_root(const struct storage *s) {
   return s->work;
-}
-
-int storage_clear_work(struct storage *s, struct err *err) {
-  int rc = path_remove_tree(s->work, err);
-  return rc ? rc : path_make_dirs(s->work, err);
 }
 
 int64_t storage_free_bytes(const struct storage *s) {

@@ -7,6 +7,8 @@
  *   data/uploads/                what is still arriving
  *   data/work/<token>/           the private folder of an attempt; in/ holds its inputs
  *   data/output/<job>/<name>     artifacts
+ *   data/removed/                of an earlier life, on its way out
+ *   data/set-aside/              what no row named when the database was found empty or older
  *
  * All disk work runs on uv's thread pool; the callbacks come on the loop thread,
  * where every function here is called.  A blob is durable (file and folder entry
@@ -30,7 +32,7 @@ struct storage_options {
   bool sync; /* artifacts are synced before storage_adopt calls back */
 };
 
-/* Makes the folders, clears uploads/ (nothing of an earlier life is of use there). */
+/* Makes the folders, empties uploads/ and work/ (nothing of an earlier life is of use there). */
 int storage_open(struct storage **out, uv_loop_t *loop, const struct storage_options *options,
                  struct err *err);
 void storage_close(struct storage *s);
@@ -93,8 +95,19 @@ void storage_remove_jobs(struct storage *s, const char *const *job_ids, size_t c
                          storage_wrote *done, void *arg);
 /* Removes one work folder (token name); nothing to call back. */
 void storage_remove_work(struct storage *s, const char *name);
-/* Clears the work root; blocking, before the loop runs. */
-int storage_clear_work(struct storage *s, struct err *err);
+
+/* ---- sweeps ---- */
+/* The folders under output/ by the ids of their jobs, valid during the call.  A call goes on where
+ * the last one stopped, and gives at most STORAGE_OUTPUTS_BATCH; `more`: ask again, else the pass
+ * is over and the next call begins anew.  One call at a time. */
+enum { STORAGE_OUTPUTS_BATCH = 512 };
+void storage_list_outputs(struct storage *s,
+                          void (*done)(void *arg, const char *const *job_ids, size_t count,
+                                       bool more),
+                          void *arg);
+/* Moves output/<job_id> of each to set-aside/output/; done may be NULL. */
+void storage_set_jobs_aside(struct storage *s, const char *const *job_ids, size_t count,
+                            storage_wrote *done, void *arg);
 
 /* Blobs last used before `before_us` (by mtime; using a blob again touches it).  The digests are
  * valid during the call.  A call goes on where the last one stopped, and stops at the end or once

@@ -74,7 +74,7 @@ int op_apply_cached(struct store *s, struct op *op, struct err *err) {
       (op->key != NULL && (code = op_put_key(s, op, err)) < 0))
     return code;
   s->now.jobs[JOB_COMPLETED]++;
-  s->now.bytes += bytes;
+  totals_add_bytes(&s->now, bytes);
   if (job->num > s->now.last_num)
     s->now.last_num = job->num;
   return op_put_events(s, op, err);
@@ -99,7 +99,7 @@ static int hand_bytes_to(struct store *s, int64_t heir, struct err *err) {
   st = conn_stmt(&s->conn, SQL_JOB_BEARS);
   sqlite3_bind_int64(st, 1, heir);
   sqlite3_bind_int64(st, 2, bytes);
-  s->now.bytes += bytes;
+  totals_add_bytes(&s->now, bytes);
   return conn_step(&s->conn, st, err);
 }
 

@@ -44,13 +44,20 @@ static void copy_attempt(struct op *op, const struct record_attempt *in) {
   op->attempt = a;
 }
 
+/* A size as somebody says it: no file is larger, and a job's files cannot add up to too much. */
+#define FILE_BYTES_MAX ((int64_t)1 << 44)
+
+static int64_t plausible(int64_t bytes) {
+  return bytes < 0 ? 0 : bytes > FILE_BYTES_MAX ? FILE_BYTES_MAX : bytes;
+}
+
 static const struct record_input *copy_inputs(struct arena *a, const struct record_job *job) {
   struct record_input *inputs = arena_alloc(a, job->input_count * sizeof *inputs);
   for (size_t i = 0; i < job->input_count; i++)
     inputs[i] = (struct record_input){
         .name = arena_dup(a, job->inputs[i].name),
         .sha256 = arena_dup(a, job->inputs[i].sha256),
-        .bytes = job->inputs[i].bytes,
+        .bytes = plausible(job->inputs[i].bytes),
     };
   return inputs;
 }
@@ -62,7 +69,7 @@ static const struct record_artifact *copy_artifacts(struct arena *a, const struc
         .name = arena_dup(a, job->artifacts[i].name),
         .media_type = arena_dup(a, job->artifacts[i].media_type),
         .sha256 = arena_dup(a, job->artifacts[i].sha256),
-        .bytes = job->artifacts[i].bytes,
+        .bytes = plausible(job->artifacts[i].bytes),
     };
   return artifacts;
 }

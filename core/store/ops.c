@@ -179,7 +179,7 @@ static int apply_submit(struct store *s, struct op *op, struct err *err) {
       (op->key != NULL && (code = op_put_key(s, op, err)) < 0))
     return code;
   s->now.jobs[op->attempt != NULL ? JOB_RUNNING : JOB_QUEUED]++;
-  s->now.bytes += bytes;
+  totals_add_bytes(&s->now, bytes);
   if (job->num > s->now.last_num)
     s->now.last_num = job->num;
   return op_put_events(s, op, err);
@@ -274,7 +274,7 @@ static int apply_finish(struct store *s, struct op *op, struct err *err) {
   if (code < 0)
     return code;
   count_move(s, from, op->job->state);
-  s->now.bytes += artifact_bytes(op->job);
+  totals_add_bytes(&s->now, artifact_bytes(op->job));
   code = op_put_artifacts(s, op->job, err);
   if (code == 0 && op->job->cache_key != NULL)
     code = cache_put(s, op, err);
@@ -327,7 +327,7 @@ static int apply_requeue(struct store *s, struct op *op, struct err *err) {
   if ((code = conn_step(&s->conn, st, err)) < 0)
     return code;
   count_move(s, row.state, JOB_QUEUED);
-  s->now.bytes -= bytes;
+  totals_add_bytes(&s->now, -bytes);
   return op_put_events(s, op, err);
 }
 

@@ -27,6 +27,8 @@ struct totals {
 
 int schema_migrate(struct conn *c, struct err *err);
 int totals_load(struct conn *c, struct totals *t, struct err *err);
+/* `bytes` may be negative.  The sum stays between 0 and INT64_MAX. */
+void totals_add_bytes(struct totals *t, int64_t bytes);
 int totals_save(struct conn *c, const struct totals *t, struct err *err);
 
 /* ---- one operation: made on the loop, applied by the writer, ended on the loop ---- */
@@ -105,6 +107,7 @@ enum read_type {
   READ_BATCH,
   READ_BATCHES,
   READ_ITEMS,
+  READ_UNOWNED,
   READ_TYPES
 };
 
@@ -113,7 +116,7 @@ struct read {
   struct arena arena; /* as above */
   enum read_type type;
   const char *id;
-  const char **keys; /* of a cached result */
+  const char **keys; /* of a cached result; ids to look up, then those without an owner */
   size_t key_count;
   int64_t since_us;
   struct store_filter filter;
@@ -140,6 +143,7 @@ struct read {
                     bool more);
     void (*items)(void *arg, int code, const struct record_batch_job *items, size_t count,
                   bool more);
+    void (*unowned)(void *arg, int code, const char *const *unowned, size_t n);
   } done;
   void *arg;
 };

@@ -62,7 +62,7 @@ static int delete_job(struct store *s, struct op *op, const struct doomed *d, st
       (code = delete_of(s, SQL_JOB_DELETE, d->num, err)) < 0)
     return code;
   s->now.jobs[d->state]--;
-  s->now.bytes -= d->bytes;
+  totals_add_bytes(&s->now, -d->bytes);
   if (d->batch != NULL && (code = batch_leave(s, d->batch, err)) < 0)
     return code;
   code = cache_leave(s, d->num, d->id, d->source, &folder_goes, err);
@@ -165,7 +165,7 @@ static int find_doomed(struct purge *p, struct doomed *found, int *count, struct
         .batch = arena_dup(&p->op->arena, (const char *)sqlite3_column_text(st, 11)),
     };
     p->finals--;
-    p->bytes -= d->bytes;
+    p->bytes = p->bytes > d->bytes ? p->bytes - d->bytes : 0;
   }
   sqlite3_reset(st);
   return code < 0 ? code : 0;
@@ -266,7 +266,7 @@ int op_apply_purge(struct store *s, struct op *op, struct err *err) {
     code = conn_int(&s->conn, conn_stmt(&s->conn, SQL_BYTES_OPEN), 0, &open_bytes, err);
   if (code < 0)
     return code;
-  p.bytes = s->now.bytes - open_bytes;
+  p.bytes = s->now.bytes > open_bytes ? s->now.bytes - open_bytes : 0;
   op->more = false;
   op->name_count = 0;
   if ((code = purge_jobs(&p, err)) < 0 ||

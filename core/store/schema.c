@@ -139,6 +139,13 @@ int totals_load(struct conn *c, struct totals *t, struct err *err) {
   return 0;
 }
 
+void totals_add_bytes(struct totals *t, int64_t bytes) {
+  int64_t sum;
+  if (__builtin_add_overflow(t->bytes, bytes, &sum))
+    sum = bytes < 0 ? 0 : INT64_MAX;
+  t->bytes = sum > 0 ? sum : 0;
+}
+
 int totals_save(struct conn *c, const struct totals *t, struct err *err) {
   sqlite3_stmt *st = conn_stmt(c, SQL_META_PUT);
   const int64_t values[] = {t->gen,     t->last_num, t->last_seq, t->purged_seq, t->bytes,

@@ -83,7 +83,7 @@
   X(SQL_ARTIFACT_NEW,                                                                              \
     "INSERT INTO artifacts(job,pos,name,media_type,sha256,bytes) VALUES(?1,?2,?3,?4,?5,?6)")       \
   X(SQL_ARTIFACTS, "SELECT name,media_type,sha256,bytes FROM artifacts WHERE job=?1 ORDER BY pos") \
-  X(SQL_ARTIFACTS_BYTES, "SELECT sum(bytes) FROM artifacts WHERE job=?1")                          \
+  X(SQL_ARTIFACTS_BYTES, "SELECT CAST(total(bytes) AS INTEGER) FROM artifacts WHERE job=?1")       \
   X(SQL_ARTIFACTS_DELETE, "DELETE FROM artifacts WHERE job=?1")                                    \
   X(SQL_EVENT_NEW, "INSERT INTO events(seq,job,type,at,data) VALUES(?1,?2,?3,?4,?5)")              \
   X(SQL_EVENTS_MAX, "SELECT max(seq) FROM events WHERE job=?1")                                    \
@@ -102,7 +102,7 @@
   X(SQL_KEYS_PURGE, "DELETE FROM keys WHERE (client,key) IN "                                      \
                     "(SELECT client,key FROM keys WHERE expires<?1 ORDER BY expires LIMIT ?2)")    \
   X(SQL_JOBS_OPEN, "SELECT num FROM jobs WHERE state<2")                                           \
-  X(SQL_BYTES_OPEN, "SELECT sum(bytes) FROM jobs WHERE state<2")                                   \
+  X(SQL_BYTES_OPEN, "SELECT CAST(total(bytes) AS INTEGER) FROM jobs WHERE state<2")                \
   X(SQL_JOBS_OLDEST, "SELECT num,state,ended,created,bytes,inputs,artifacts,"                      \
                      "tries-(att_state IS NOT NULL),noisy,id,source,batch FROM jobs "              \
                      "WHERE num>?1 ORDER BY num")                                                  \
@@ -118,6 +118,8 @@
     "VALUES(?1,?2,2,?3,?4,?5,?6,?7,?8,0,0,?9,?10,1,?11,?12,0,?13,?14,?15,?16,?17,?18)")            \
   X(SQL_JOB_BEARS, "UPDATE jobs SET bytes=bytes+?2 WHERE num=?1")                                  \
   X(SQL_FILES_OWNER, "SELECT num FROM jobs WHERE id=?1")                                           \
+  X(SQL_FILES_NEEDED, "SELECT 1 FROM jobs WHERE id=?1 UNION ALL "                                  \
+                      "SELECT 1 FROM jobs WHERE source=?1 LIMIT 1")                                \
   X(SQL_FILES_FIRST, "SELECT min(num) FROM jobs WHERE source=?1")                                  \
   X(SQL_CACHE_PUT, "REPLACE INTO cache(key,job,made) VALUES(?1,?2,?3)")                            \
   X(SQL_CACHE_GET, "SELECT " JOB_COLUMNS " FROM jobs WHERE state=2 AND num="                       \

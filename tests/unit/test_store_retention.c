@@ -110,6 +110,20 @@ static void test_by_bytes(void **state) {
   assert_string_equal(list(w, (struct store_filter){.state = -1, .limit = 9}), "5 4 1 end");
 }
 
+/* Sizes that cannot be true neither wrap the sum around nor stop retention. */
+static void test_absurd_sizes(void **state) {
+  struct world *w = *state;
+  put_sized(w, 40, 60);
+  for (int i = 0; i < 5; i++)
+    put_sized(w, 40, INT64_MAX / 2 + 7);
+  put_sized(w, -5, INT64_MIN);
+  int64_t kept = put_sized(w, 40, 60);
+  assert_int_equal(purge(w, (struct store_retention){.bytes_max = INT64_MAX, .batch = 9}).jobs, 0);
+  assert_int_equal(purge(w, (struct store_retention){.bytes_max = 100, .batch = 9}).jobs, 6);
+  assert_int_equal(purge(w, (struct store_retention){.bytes_max = 100, .batch = 9}).jobs, 0);
+  assert_int_equal(look(w, w->id[kept], NULL), JOB_COMPLETED);
+}
+
 static void test_events_go_earlier(void **state) {
   struct world *w = *state;
   int64_t num = put(w, "echo", true), live = put(w, "echo", true);
@@ -195,6 +209,7 @@ int main(void) {
       T(test_live_jobs_stay),
       T(test_by_count_in_batches),
       T(test_by_bytes),
+      T(test_absurd_sizes),
       T(test_events_go_earlier),
       T(test_keys_go),
       T(test_big_job_in_pieces_and_shrink),
