@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * A job is measured ten times a second at the most, and in a twentieth of the time.  Where it may
- * have several processes, all of /proc is read for those of its group: the jail lets none leave it.
+ * A job is measured ten times a second at the most, and in a twentieth of the time.
  */
 #include "worker/guard.h"
 
 #include "base/clock.h"
 #include "worker/filter.h"
+#include "worker/group.h"
 #include "worker/jail.h"
 
 #include <ctype.h>
@@ -44,62 +44,15 @@ void guard_close(struct guard *g) {
   g->listener = -1;
 }
 
-/* ---- the processes of a group ---- */
+/* ---- the processes of a job ---- */
 
-struct process {
-  pid_t pid, group;
-  char state;
-  int64_t cpu_ms, threads;
-};
-
-static bool read_small(const char *path, char *out, size_t size) {
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0)
-    return false;
-  ssize_t n = read(fd, out, size - 1);
-  close(fd);
-  out[n > 0 ? n : 0] = '\0';
-  return n > 0;
-}
-
-static bool read_process(pid_t pid, struct process *p) {
-  char path[40], text[1024];
-  unsigned long long user, system, child_user, child_system;
-  snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-  if (!read_small(path, text, sizeof text))
-    return false;
-  const char *rest = strrchr(text, ')'); /* the name before may hold anything */
-  *p = (struct process){.pid = pid};
-  if (!rest ||
-      sscanf(rest,
-             ") %c %*d %d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu %*d %*d "
-             "%" SCNd64,
-             &p->state, &p->group, &user, &system, &child_user, &child_system, &p->threads) != 7)
-    return false;
-  p->cpu_ms = (int64_t)(user + system + child_user + child_system) * 1000 / sysconf(_SC_CLK_TCK);
-  return true;
-}
-
-/* Calls `each` for every living process of the group. */
-static void for_each_process(pid_t group, void (*each)(const struct process *, void *), void *arg) {
-  struct process p;
-  DIR *proc = opendir("/proc");
-  if (!proc)
-    return;
-  for (struct dirent *e; (e = readdir(proc)) != NULL;)
-    if (isdigit((unsigned char)e->d_name[0]) && read_process(atoi(e->d_name), &p) &&
-        p.group == group && p.state != 'Z' && p.state != 'X')
-      each(&p, arg);
-  closedir(proc);
-}
-
-static void add_threads(const struct process *p, void *arg) {
+static void add_threads(const struct group_process *p, void *arg) {
   *(int64_t *)arg += p->threads;
 }
 
 static int64_t count_tasks(pid_t group) {
   int64_t tasks = 0;
-  for_each_process(group, add_threads, &tasks);
+  group_each(group, add_threads, &tasks);
   return tasks;
 }
 
@@ -211,23 +164,22 @@ static void add_nameless(pid_t pid, struct use *u) {
   closedir(fds);
 }
 
-static void add_use(const struct process *p, void *arg) {
+static void add_use(const struct group_process *p, void *arg) {
   struct use *u = arg;
-  char path[40], text[128];
+  char text[128];
   long long pages = 0;
-  snprintf(path, sizeof path, "/proc/%d/statm", (int)p->pid);
-  if (read_small(path, text, sizeof text) && sscanf(text, "%*d %lld", &pages) == 1)
+  if (group_read_file(p->pid, "statm", text, sizeof text) && sscanf(text, "%*d %lld", &pages) == 1)
     u->resident += pages * sysconf(_SC_PAGESIZE);
   u->cpu_ms += p->cpu_ms;
   add_nameless(p->pid, u);
 }
 
 /* Pages that several processes share count once in all. */
-static void add_shared_out(const struct process *p, void *arg) {
+static void add_shared_out(const struct group_process *p, void *arg) {
   struct use *u = arg;
-  char path[48], text[2048];
-  snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)p->pid);
-  const char *at = read_small(path, text, sizeof text) ? strstr(text, "\nPss:") : NULL;
+  char text[2048];
+  bool read = group_read_file(p->pid, "smaps_rollup", text, sizeof text);
+  const char *at = read ? strstr(text, "\nPss:") : NULL;
   if (at)
     u->shared_out += atoll(at + 5) * 1024;
 }
@@ -239,12 +191,12 @@ static void over(struct guard *g, enum wire_over what, int64_t found, int64_t li
   g->found = found;
 }
 
-static void for_each(const struct guard *g, void (*each)(const struct process *, void *),
+static void for_each(const struct guard *g, void (*each)(const struct group_process *, void *),
                      struct use *u) {
-  struct process p;
+  struct group_process p;
   if (g->forked)
-    for_each_process(g->group, each, u);
-  else if (read_process(g->group, &p))
+    group_each(g->group, each, u);
+  else if (group_read_process(g->group, &p))
     each(&p, u);
 }
 

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Where this process adopts orphans, all of a job's processes hang below it: the
+ * job's first process is its child, and what a job's process leaves behind becomes
+ * one.  So it is enough to go down from here, and into the group only.  Elsewhere,
+ * and where the kernel has no lists of children (CONFIG_PROC_CHILDREN), all of
+ * /proc is read; on a machine with many processes that takes milliseconds.
+ *
+ * Neither is a snapshot: a process that begins meanwhile may be seen the next time.
+ */
+#include "worker/group.h"
+
+#include "base/mem.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+bool group_read_file(pid_t pid, const char *name, char *out, size_t size) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return false;
+  ssize_t n = read(fd, out, size - 1);
+  close(fd);
+  out[n > 0 ? n : 0] = '\0';
+  return n > 0;
+}
+
+bool group_read_process(pid_t pid, struct group_process *p) {
+  char text[1024];
+  unsigned long long user, system, child_user, child_system;
+  if (!group_read_file(pid, "stat", text, sizeof text))
+    return false;
+  const char *rest = strrchr(text, ')'); /* the name before may hold anything */
+  *p = (struct group_process){.pid = pid};
+  if (!rest ||
+      sscanf(rest,
+             ") %c %*d %d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu %*d %*d "
+             "%" SCNd64,
+             &p->state, &p->group, &user, &system, &child_user, &child_system, &p->threads) != 7)
+    return false;
+  p->cpu_ms = (int64_t)(user + system + child_user + child_system) * 1000 / sysconf(_SC_CLK_TCK);
+  return true;
+}
+
+struct walk {
+  pid_t group;
+  void (*each)(const struct group_process *, void *);
+  void *arg;
+  pid_t *found; /* whose children are looked at too */
+  size_t count, cap;
+};
+
+static void take(struct walk *w, pid_t pid) {
+  struct group_process p;
+  if (!group_read_process(pid, &p) || p.group != w->group || p.state == 'Z' || p.state == 'X')
+    return;
+  w->each(&p, w->arg);
+  if (w->count == w->cap)
+    w->found = mem_grow(w->found, (w->cap = w->cap ? w->cap * 2 : 16) * sizeof *w->found);
+  w->found[w->count++] = pid;
+}
+
+/* ---- down from here ---- */
+
+/* The children that one thread began.  False: the kernel does not tell. */
+static bool take_children(struct walk *w, const char *path) {
+  FILE *list = fopen(path, "re");
+  if (!list)
+    return false;
+  for (int pid; fscanf(list, "%d", &pid) == 1;)
+    take(w, pid);
+  fclose(list);
+  return true;
+}
+
+static void take_children_of(struct walk *w, pid_t pid) {
+  char path[80];
+  snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+  DIR *threads = opendir(path);
+  if (!threads)
+    return;
+  for (struct dirent *e; (e = readdir(threads)) != NULL;) {
+    if (!isdigit((unsigned char)e->d_name[0]))
+      continue;
+    snprintf(path, sizeof path, "/proc/%d/task/%.20s/children", (int)pid, e->d_name);
+    take_children(w, path);
+  }
+  closedir(threads);
+}
+
+/* ---- all of /proc ---- */
+
+static void look_everywhere(struct walk *w) {
+  DIR *proc = opendir("/proc");
+  if (!proc)
+    return;
+  for (struct dirent *e; (e = readdir(proc)) != NULL;)
+    if (isdigit((unsigned char)e->d_name[0]))
+      take(w, atoi(e->d_name));
+  closedir(proc);
+}
+
+void group_each(pid_t group, void (*each)(const struct group_process *, void *), void *arg) {
+  struct walk w = {.group = group, .each = each, .arg = arg};
+  int adopts = 0;
+  prctl(PR_GET_CHILD_SUBREAPER, &adopts, 0, 0, 0);
+  if (adopts && take_children(&w, "/proc/thread-self/children"))
+    for (size_t i = 0; i < w.count; i++)
+      take_children_of(&w, w.found[i]);
+  else
+    look_everywhere(&w);
+  free(w.found);
+}

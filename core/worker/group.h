@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The processes of a job: those of its process group, which the jail lets none leave.
+ */
+#ifndef WORKER_GROUP_H
+#define WORKER_GROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct group_process {
+  pid_t pid, group;
+  char state; /* as in /proc/PID/stat */
+  int64_t cpu_ms, threads;
+};
+
+/* The text of /proc/PID/NAME, as far as it fits. */
+bool group_read_file(pid_t pid, const char *name, char *out, size_t size);
+bool group_read_process(pid_t pid, struct group_process *p);
+/* Calls `each` for every living process of the group. */
+void group_each(pid_t group, void (*each)(const struct group_process *, void *), void *arg);
+
+#endif
