@@ -170,7 +170,8 @@ const struct config_key config_keys[] = {
     {"backend", "heartbeat_timeout", DURATION(SECOND, DAY), B(heartbeat_timeout_ms), .fallback = "30s",
      .help = "A worker that is silent for so long is replaced."},
     {"backend", "restart_backoff", DURATION(10, HOUR), B(restart_backoff_ms), .fallback = "500ms",
-     .help = "Pause before a worker that died is started again; it doubles each time it dies."},
+     .help = "Pause before a worker that could not start is started again; it doubles each time. One that a "
+             "job ended is started again at once."},
     {"backend", "restart_backoff_max", DURATION(10, DAY), B(restart_backoff_max_ms), .fallback = "1m",
      .help = "Longest such pause."},
 

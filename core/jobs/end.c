@@ -55,6 +55,7 @@ enum {
   CODE_RETRY_RATE = 3100, /* LATHE_RETRY_RATE */
   LOST_PAUSE = 10,        /* steps lost in a row before the next one waits */
   LOST_MAX = 100,         /* and before it counts as a crash */
+  CRASHES_MAX = 2, /* workers that a job may end, whatever its attempts: the others need them */
 };
 
 /* ---- outcomes ---- */
@@ -121,6 +122,13 @@ static int failures(const struct job *job) {
   return n;
 }
 
+static int crashes(const struct job *job) {
+  int n = 0;
+  for (int i = job->attempt_base; i < job->attempt_count; i++)
+    n += job->attempts[i].state == JOB_FAILED && job->attempts[i].crashed;
+  return n;
+}
+
 static int attempts_allowed(const struct job *job) {
   const struct route_options *route = routing_route(job->j->routing, job->lane->kind_name);
   int n = route ? route->attempts : 0;
@@ -152,6 +160,15 @@ static void wait_for_rate(struct job *job, const char *detail, int64_t retry_aft
   again(job, &rate_limited, detail, true, false, delay);
 }
 
+/* Tried no more, though attempts are left. */
+static void fail_crashed(struct job *job, const struct verdict *v, const char *detail) {
+  struct buf text = {0};
+  buf_printf(&text, "%s; it has ended %d worker processes, so no other one is tried",
+             detail && detail[0] ? detail : v->detail, crashes(job));
+  fail(job, JOB_FAILED, v, text.data, true);
+  buf_free(&text);
+}
+
 /* A failure that another try may mend: on another backend at once, on the same one after a pause.
  */
 static void retry_or_fail(struct job *job, const struct verdict *v, const char *detail,
@@ -160,7 +177,12 @@ static void retry_or_fail(struct job *job, const struct verdict *v, const char *
   bool retryable = v->next == RETRY;
   last->state = JOB_FAILED;
   last->never = !retryable;
+  last->crashed = v == &verdicts[STEP_CRASHED];
   int tries = failures(job);
+  if (tries < attempts_allowed(job) && crashes(job) >= CRASHES_MAX) {
+    fail_crashed(job, v, detail);
+    return;
+  }
   if (tries >= attempts_allowed(job) || !budget_hope(job)) {
     fail(job, JOB_FAILED, v, detail, retryable);
     return;

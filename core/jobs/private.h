@@ -79,8 +79,9 @@ struct attempt {
   char *error_json; /* owned, or NULL */
   int number;
   enum job_state state;
-  bool never; /* failed for good there: not on this backend again */
-  bool open;  /* it is over, but what it submitted may not be */
+  bool never;   /* failed for good there: not on this backend again */
+  bool crashed; /* its worker died of it */
+  bool open;    /* it is over, but what it submitted may not be */
 };
 
 struct outcome {                /* how an attempt or a job ended, kept until it is on disk */

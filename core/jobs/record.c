@@ -51,6 +51,8 @@ static void copy_attempts(struct job *job, const struct record_job *r) {
     /* Ours, so compact; inside a string the quotes would be escaped. */
     a->never = from->state == JOB_FAILED && from->error_json &&
                strstr(from->error_json, "\"retryable\":false");
+    a->crashed = from->state == JOB_FAILED && from->error_json &&
+                 strstr(from->error_json, "/problems/job-crashed\"");
     a->open = from->ref && from->error_json &&
               strstr(from->error_json, "\"submission\":\"unknown\"");
   }

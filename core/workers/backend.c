@@ -16,7 +16,6 @@
 #define BATCH_TARGET_US 2000 /* so much work is sent ahead to a PROCESS worker */
 #define BATCH_MAX       64
 #define STOP_GRACE_MS   5000
-#define FREE_RESTARTS   3 /* deaths at work in a row that cost no waiting */
 
 int backend_depth(const struct backend *b) {
   if (b->isolation != WIRE_PROCESS)
@@ -110,14 +109,13 @@ static void on_restart(uv_timer_t *timer) {
   backend_fill(timer->data);
 }
 
-/* Milliseconds before the next start: none after a few deaths at work, then doubling, +-25%. */
+/* Milliseconds before the next start: none where a job ended the last worker, for it says nothing
+ * about the jobs that wait; else doubling with each start that came to nothing, +-25%. */
 static int64_t backoff_ms(const struct backend *b) {
-  /* A job that crashes says little about the next one; a start that fails will fail again. */
-  int bad = b->failures - (b->died_at_work ? FREE_RESTARTS : 0);
-  if (bad <= 0)
+  if (b->failures == 0)
     return 0;
   int64_t delay = b->o.restart_backoff_ms > 0 ? b->o.restart_backoff_ms : 1;
-  for (int i = 1; i < bad && delay < b->o.restart_backoff_max_ms; i++)
+  for (int i = 1; i < b->failures && delay < b->o.restart_backoff_max_ms; i++)
     delay *= 2;
   if (delay > b->o.restart_backoff_max_ms)
     delay = b->o.restart_backoff_max_ms;
@@ -142,7 +140,7 @@ void backend_fill(struct backend *b) {
     snprintf(b->message, sizeof b->message, "%s", err.text);
     b->has_message = true;
     b->failures++;
-    b->died_at_work = false;
+    b->died_idle = false;
     start_later(b, backoff_ms(b));
     break;
   }
@@ -197,8 +195,9 @@ void backend_worker_ready(struct worker *k) {
   if (k->generation == b->generation) {
     backend_identify(b, k->pid);
     b->has_message = false;
-    if (!b->died_at_work)
-      b->failures = 0; /* it failed to start and now it does; deaths at work are forgiven by work */
+    if (!b->died_idle)
+      b->failures = 0; /* it failed to start and now it does; a death without work is forgiven by
+                          work alone */
   }
   backend_update(b);
 }
@@ -211,9 +210,22 @@ void backend_refused(struct backend *b, bool again, const char *text) {
     uv_timer_stop(&b->restart);
 }
 
+/* The jobs that wait would else pay for the one that ended it; and short steps sent ahead of time
+ * are lost with it, so the next ones go one at a time until one ends well. */
+static void forgive(struct backend *b) {
+  b->failures = 0;
+  b->died_idle = false;
+  b->ewma_us = 0;
+}
+
 void backend_worker_gone(struct worker *k, bool was_ready) {
   struct backend *b = k->b;
-  b->died_at_work = was_ready;
+  if (was_ready && k->used) {
+    forgive(b);
+  } else {
+    b->failures++;
+    b->died_idle = was_ready;
+  }
   if (!b->refused) {
     b->restarts++;
     if (b->m_restarts)

@@ -50,9 +50,9 @@ struct backend {
   enum backend_state state;
   char message[1400];
   bool has_message, refused, removed, notify, closing;
-  int generation;    /* workers of an older one finish and go */
-  int failures;      /* deaths since a step ended well */
-  bool died_at_work; /* the last one; else it died while it started */
+  int generation; /* workers of an older one finish and go */
+  int failures;   /* starts in a row that came to nothing */
+  bool died_idle; /* the last one was ready, and died before it had a step */
   int restarts;
   int64_t ewma_us;                      /* how long a step takes */
   struct list workers, pending, doomed; /* pending: not sent; doomed: over, but not told yet */
@@ -100,6 +100,7 @@ struct worker {
   int64_t park_hits;
   int fd, pidfd;
   int log_fd;   /* reading end of the pipe that its stdout and stderr may go into */
+  bool used;    /* it was sent a step */
   bool refused; /* it said itself why it cannot start */
   bool remote;  /* as it said in HELLO: the backend may have another plugin by now */
   uv_poll_t socket, exit;

@@ -190,6 +190,7 @@ static void send_step(struct worker *k, struct workers_step *s) {
     backend_want_tick(b, k->heard_at + (uint64_t)b->o.heartbeat_timeout_ms);
   }
   s->worker = k;
+  k->used = true;
   list_push_back(&k->steps, &s->ring);
   table_put(&k->by_token, &s->by_token, s->token);
   k->count++;
@@ -345,6 +346,7 @@ void steps_done(struct worker *k, const struct wire_frame *f) {
   if (m.class == WIRE_OK) {
     learn(b, m.run_us);
     b->failures = 0;
+    b->died_idle = false;
   }
   struct step_artifact *artifacts = artifacts_of(&m);
   struct step_result r = {

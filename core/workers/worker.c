@@ -367,12 +367,8 @@ static void on_exit_of(uv_poll_t *handle, int status, int events) {
   list_remove(&k->ring);
   uv_close((uv_handle_t *)&k->socket, handle_closed);
   uv_close((uv_handle_t *)&k->exit, handle_closed);
-  if (!k->b->removed && !k->retiring && k->generation == k->b->generation) {
-    /* A step that was cancelled or ran over its time is no fault of the worker's. */
-    bool blameless = k->killed && k->kill_token && last == WORKER_READY;
-    k->b->failures += !blameless;
+  if (!k->b->removed && !k->retiring && k->generation == k->b->generation)
     backend_worker_gone(k, last == WORKER_READY);
-  }
 }
 
 /* ---- the beginning ---- */

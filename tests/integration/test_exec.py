@@ -279,6 +279,21 @@ def test_a_faulty_command_costs_its_job_and_is_replaced(make):
     assert told(client)["restarts"] >= len(FAULTS)
 
 
+def test_a_crash_delays_nobody_else(make):
+    """The pause after a start that failed is longer than any wait here."""
+    slow = {"restart_backoff": "1h", "restart_backoff_max": "1h"}
+    client = make(rude(**slow), {"backend echo": {"plugin": "echo", "workers": 1, **slow}}, base=None).client()
+    bad = [client.submit("turn", params={"act": "segv"}) for _ in range(4)]
+    bad += [client.echo(fail="crash") for _ in range(6)]
+    good = [client.submit("turn", params={"act": "ok"}) for _ in range(4)] + [client.echo() for _ in range(30)]
+    for job_id in good:
+        assert client.wait(job_id)["status"] == "completed"
+    for job in map(client.wait, bad):
+        ends = [a["error"]["type"] for a in job["attempts"]]
+        counted = [e for e in ends if e != "/problems/job-interrupted"]
+        assert job["status"] == "failed" and len(counted) == 2, job["attempts"]
+
+
 def test_an_artifact_outside_of_the_work_folder_is_refused(make):
     client = make(rude()).client()
     fails(client, "escape", "job-failed", 'the artifact "hostname" was refused', "out of the work folder")

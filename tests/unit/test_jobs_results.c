@@ -23,7 +23,7 @@ static const struct expect table[] = {
     {STEP_BAD_INPUT, 1, 1, EVENT_FAILED, "/problems/job-bad-input\"", "\"retryable\":false"},
     {STEP_CANCELLED, 1, 1, EVENT_CANCELLED, "/problems/job-cancelled\"", "\"retryable\":true"},
     {STEP_RETRY, 3, 3, EVENT_FAILED, "/problems/job-failed\"", "\"retryable\":true"},
-    {STEP_CRASHED, 3, 3, EVENT_FAILED, "/problems/job-crashed\"", "\"retryable\":true"},
+    {STEP_CRASHED, 2, 2, EVENT_FAILED, "/problems/job-crashed\"", "\"retryable\":true"},
     {STEP_PERMANENT, 1, 2, EVENT_FAILED, "/problems/job-failed\"", "\"retryable\":false"},
     {STEP_AUTH, 1, 2, EVENT_FAILED, "/problems/job-auth\"", "\"retryable\":false"},
     {STEP_TIMEOUT, 1, 2, EVENT_FAILED, "/problems/job-timeout\"", "\"retryable\":false"},
@@ -153,8 +153,32 @@ static void test_limit_of_attempts(void **state) {
   routing_configure(w->routing, &route, 1);
   const char *id = ask(w, (struct ask){0});
   for (int i = 0; i < 5; i++)
-    fake_end(wait_step(w), STEP_CRASHED);
+    fake_end(wait_step(w), STEP_RETRY);
   assert_int_equal(wait_final(w, id)->last, EVENT_FAILED);
+}
+
+/* What ended two workers ends no third one: not on another backend, not after a restart, whatever
+ * the limit of attempts.  A client's retry begins anew. */
+static void test_a_job_ends_two_workers_at_most(void **state) {
+  struct world *w = *state;
+  static const char *const order[] = {"a", "b", NULL};
+  struct route_options route = {.kind = "echo", .backends = order, .attempts = 100};
+  second_backend();
+  routing_configure(w->routing, &route, 1);
+  const char *id = ask(w, (struct ask){0});
+  fake_end(wait_step(w), STEP_CRASHED);
+  fake_end(wait_step(w), STEP_RETRY);
+  world_restart(w);
+  routing_configure(w->routing, &route, 1);
+  fake_end(wait_step(w), STEP_CRASHED);
+  assert_int_equal(wait_final(w, id)->last, EVENT_FAILED);
+  assert_non_null(strstr(look(w, id).error, "it has ended 2 worker processes"));
+  w->answers = 0;
+  jobs_retry(w->jobs, id, world_answered, w);
+  wait_answers(w, 1);
+  fake_end(wait_step(w), STEP_CRASHED);
+  fake_end(wait_step(w), STEP_OK);
+  assert_int_equal(wait_final(w, id)->last, EVENT_COMPLETED);
 }
 
 static void test_backend_gone_before_the_step(void **state) {
@@ -261,6 +285,7 @@ int main(void) {
       WORLD_TEST(test_a_pause_unless_another_is_ready),
       WORLD_TEST(test_lost_steps_cost_nothing),
       WORLD_TEST(test_limit_of_attempts),
+      WORLD_TEST(test_a_job_ends_two_workers_at_most),
       WORLD_TEST(test_backend_gone_before_the_step),
       WORLD_TEST(test_no_acknowledgement_without_a_disk),
       WORLD_TEST(test_a_result_survives_a_failing_disk),

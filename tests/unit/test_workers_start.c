@@ -205,6 +205,53 @@ static void a_removed_backend_finishes(void **state) {
   rig_close(&r);
 }
 
+/* The pause between two starts is longer than any test waits: only a worker that never had a step
+ * is followed by it. */
+static void a_crash_of_a_job_delays_no_start(void **state) {
+  static const char *const plugins[] = {PLUGINS "scripted_process.so",
+                                        PLUGINS "scripted_shared.so"};
+  (void)state;
+  for (size_t i = 0; i < 2; i++) {
+    struct rig r;
+    struct seen s;
+    struct backend_options o = rig_options(plugins[i], 1);
+    o.restart_backoff_ms = o.restart_backoff_max_ms = 3600000;
+    rig_open(&r);
+    r.b = workers_add(r.w, &o);
+    for (int n = 0; n < 8; n++) {
+      RUN_UNTIL(&r, backend_state(r.b) == BACKEND_READY);
+      rig_run(&r, &s, n % 2 ? "abort" : "crash", NULL);
+      assert_int_equal(s.class, STEP_CRASHED);
+    }
+    RUN_UNTIL(&r, backend_state(r.b) == BACKEND_READY);
+    assert_int_equal(backend_restarts(r.b), 8);
+    rig_close(&r);
+  }
+}
+
+static void a_worker_that_dies_without_work_is_not_started_at_once(void **state) {
+  struct rig r;
+  struct backend_options o = rig_options(PLUGINS "scripted_process.so", 1);
+  char path[60];
+  int pid = 0;
+  (void)state;
+  o.restart_backoff_ms = o.restart_backoff_max_ms = 3600000;
+  rig_open(&r);
+  r.b = workers_add(r.w, &o);
+  rig_ready(&r);
+  snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+  FILE *children = fopen(path, "r");
+  assert_non_null(children);
+  assert_int_equal(fscanf(children, "%d", &pid), 1);
+  fclose(children);
+  assert_int_equal(kill(pid, SIGKILL), 0);
+  RUN_UNTIL(&r, backend_restarts(r.b) == 1);
+  assert_int_equal(backend_state(r.b), BACKEND_RESTARTING);
+  uv_run(&r.loop, UV_RUN_NOWAIT);
+  assert_int_equal(backend_state(r.b), BACKEND_RESTARTING);
+  rig_close(&r);
+}
+
 static void a_missing_worker_program_is_said(void **state) {
   struct rig r;
   (void)state;
@@ -230,6 +277,8 @@ int main(void) {
       cmocka_unit_test(faulty_plugins_are_refused),
       cmocka_unit_test(a_crash_while_loading_is_tried_again_later),
       cmocka_unit_test(create_may_fail),
+      cmocka_unit_test(a_crash_of_a_job_delays_no_start),
+      cmocka_unit_test(a_worker_that_dies_without_work_is_not_started_at_once),
       cmocka_unit_test(options_are_checked),
       cmocka_unit_test(a_backend_says_what_it_is),
       cmocka_unit_test(a_change_lets_running_steps_end),
