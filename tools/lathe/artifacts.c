@@ -19,14 +19,21 @@
 struct download {
   int fd;
   int errnum; /* why a write failed */
-  int64_t bytes;
+  int64_t bytes, bytes_max;
   struct sha256 *hash;
+  struct say_stream shown; /* of standard output */
 };
 
 static int on_data(void *arg, const char *data, size_t len) {
   struct download *d = arg;
   sha256_add(d->hash, data, len);
   d->bytes += (int64_t)len;
+  if (d->bytes > d->bytes_max)
+    return -1;
+  if (d->fd == STDOUT_FILENO) {
+    d->errnum = say_stream_put(&d->shown, data, len);
+    return d->errnum;
+  }
   while (len > 0) {
     ssize_t n = write(d->fd, data, len);
     if (n < 0 && errno == EINTR)
@@ -41,6 +48,24 @@ static int on_data(void *arg, const char *data, size_t len) {
   return 0;
 }
 
+/* What came against what the server says of the artifact. */
+static int check(const struct download *d, const json_t *artifact, const char *hex) {
+  const char *sha256 = json_text(artifact, "sha256"); /* "": an archive is made as it is sent */
+  long long bytes = (long long)json_integer_value(json_object_get(artifact, "bytes"));
+  if (!*sha256 || (!strcmp(hex, sha256) && d->bytes == bytes))
+    return CLI_OK;
+  if (d->bytes > d->bytes_max)
+    return fail(CLI_SERVER,
+                "%s is longer than the %lld bytes that the server says; is it a lathe "
+                "server?",
+                json_text(artifact, "name"), bytes);
+  return fail(
+      CLI_UNREACHABLE,
+      "%s came with %lld bytes and SHA-256 %.12s..., the server says %lld and %.12s...; try "
+      "again",
+      json_text(artifact, "name"), (long long)d->bytes, hex, bytes, sha256);
+}
+
 /* Reads the artifact into d->fd and checks it. */
 static int transfer(struct cli *c, const json_t *artifact, struct download *d, const char *path) {
   struct http_call call = {
@@ -48,50 +73,45 @@ static int transfer(struct cli *c, const json_t *artifact, struct download *d, c
   struct http_answer answer;
   char hex[SHA256_HEX_SIZE];
   d->hash = sha256_begin();
+  d->bytes_max = *json_text(artifact, "sha256")
+                     ? json_integer_value(json_object_get(artifact, "bytes"))
+                     : INT64_MAX;
   int code = http_do(c, &call, &answer);
   sha256_end(d->hash, hex);
-  if (d->errnum) {
-    say_error("cannot write %s: %s", path, strerror(d->errnum));
-    code = CLI_USAGE;
-  } else if (code != CLI_OK) {
-    http_report(c, &answer, code);
-  } else if (*json_text(artifact, "sha256") && strcmp(hex, json_text(artifact, "sha256")) !=
-                                                   0) { /* an archive is made as it is sent */
-    say_error("%s came with %lld bytes and SHA-256 %.12s..., the server says %lld and %.12s...; "
-              "try again",
-              json_text(artifact, "name"), (long long)d->bytes, hex,
-              (long long)json_integer_value(json_object_get(artifact, "bytes")),
-              json_text(artifact, "sha256"));
-    code = CLI_UNREACHABLE;
-  }
+  say_stream_end(&d->shown);
+  if (d->errnum)
+    code = fail(CLI_USAGE, "cannot write %s: %s", path, strerror(d->errnum));
+  else if (code != CLI_OK)
+    http_report(&answer, code);
+  else
+    code = check(d, artifact, hex);
   http_answer_free(&answer);
   return code;
 }
 
 int artifact_get(struct cli *c, const json_t *artifact, const char *path) {
-  if (json_text(artifact, "url")[0] != '/') {
-    say_error("the server names no address for %s", json_text(artifact, "name"));
-    return CLI_UNREACHABLE;
-  }
+  if (json_text(artifact, "url")[0] != '/')
+    return fail(CLI_SERVER, "the server names no address for %s; is it a lathe server?",
+                json_text(artifact, "name"));
   struct download d = {.fd = STDOUT_FILENO};
   if (!strcmp(path, "-"))
     return transfer(c, artifact, &d, "standard output");
   char *temp = mem_printf("%s.XXXXXX", path);
   d.fd = mkstemp(temp);
   if (d.fd < 0) {
-    say_error("cannot make a file beside %s: %s", path, strerror(errno));
+    int code = fail(CLI_USAGE, "cannot write %s: %s; choose another place with -o", path,
+                    strerror(errno));
     free(temp);
-    return CLI_USAGE;
+    return code;
   }
   mode_t mask = umask(0);
   umask(mask);
   int code = transfer(c, artifact, &d, path);
-  if (code == CLI_OK && (fchmod(d.fd, 0666 & ~mask) | close(d.fd) | rename(temp, path)) != 0) {
-    say_error("cannot write %s: %s", path, strerror(errno));
-    code = CLI_USAGE;
-  } else if (code != CLI_OK) {
+  if (code == CLI_OK && (fchmod(d.fd, 0666 & ~mask) | close(d.fd) | rename(temp, path)) != 0)
+    code = fail(CLI_USAGE, "cannot write %s: %s; choose another place with -o", path,
+                strerror(errno));
+  else if (code != CLI_OK)
     close(d.fd);
-  }
   if (code != CLI_OK)
     unlink(temp);
   free(temp);
@@ -112,13 +132,14 @@ static int make_dirs(const char *dir) {
     if (!end)
       break;
   }
-  if (failed)
-    say_error("cannot make the folder %s: %s", dir, strerror(errno));
+  int code = failed ? fail(CLI_USAGE, "cannot make the folder %s: %s; choose another place with -o",
+                           dir, strerror(errno))
+                    : CLI_OK;
   free(path);
-  return failed ? CLI_USAGE : CLI_OK;
+  return code;
 }
 
-int artifacts_get_all(struct cli *c, const json_t *job, const char *dir, bool say) {
+int artifacts_get_all(struct cli *c, const json_t *job, const char *dir, bool tell) {
   int code = make_dirs(dir);
   size_t i;
   json_t *artifact;
@@ -127,14 +148,16 @@ int artifacts_get_all(struct cli *c, const json_t *job, const char *dir, bool sa
     if (code != CLI_OK)
       break;
     if (!path_is_plain_name(name)) { /* whatever the server says, files stay in the folder */
-      say_error("the artifact's name %s is not one for a file; left out", name);
+      say_note("lathe: the artifact \"%s\" is left out, because a file cannot have that name; "
+               "lathe get JOB NAME -o FILE brings it\n",
+               name);
       continue;
     }
     char *path = mem_printf("%s/%s", dir, name), size[SAY_SIZE];
     code = artifact_get(c, artifact, path);
-    if (code == CLI_OK && say)
-      printf("%s  %s\n", path,
-             say_bytes(json_integer_value(json_object_get(artifact, "bytes")), size));
+    if (code == CLI_OK && tell)
+      say("%s  %s\n", path,
+          say_bytes(json_integer_value(json_object_get(artifact, "bytes")), size));
     free(path);
   }
   return code;

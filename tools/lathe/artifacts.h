@@ -10,9 +10,9 @@
 
 /* `artifact` is one of the job's; to `path`, or to stdout for "-".  Reports what goes wrong. */
 int artifact_get(struct cli *c, const json_t *artifact, const char *path);
-/* All artifacts of the job into the folder, which is made if need be.  With `say` each path is
+/* All artifacts of the job into the folder, which is made if need be.  With `tell` each path is
  * printed. */
-int artifacts_get_all(struct cli *c, const json_t *job, const char *dir, bool say);
+int artifacts_get_all(struct cli *c, const json_t *job, const char *dir, bool tell);
 /* NULL when the job has none of that name. */
 const json_t *artifact_find(const json_t *job, const char *name);
 

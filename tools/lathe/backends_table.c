@@ -19,10 +19,11 @@ static void put_message(struct table *t, const json_t *backend) {
   buf_free(&b);
 }
 
-void backends_table(struct table *t, const json_t *document) {
+void backends_table(struct table *t, const json_t *document, bool whole) {
   size_t i, k;
   json_t *backend, *kind;
-  table_begin(t, "BACKEND|STATE|>RUNNING|>SLOTS|ISOLATION|DEVICE|KINDS|MESSAGE");
+  table_begin(t, whole ? "~BACKEND|STATE|>RUNNING|>SLOTS|?~ISOLATION|?~DEVICE|~KINDS|+MESSAGE"
+                       : "~BACKEND|STATE|>RUNNING|>SLOTS|?~ISOLATION|?~DEVICE|~KINDS|?~MESSAGE");
   json_array_foreach(json_object_get(document, "backends"), i, backend) {
     struct buf kinds = {0};
     json_array_foreach(json_object_get(backend, "kinds"), k, kind) {

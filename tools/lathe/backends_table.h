@@ -9,7 +9,8 @@
 
 #include <jansson.h>
 
-/* Fills the table from the answer of GET /api/backends; the caller prints or frees it. */
-void backends_table(struct table *t, const json_t *document);
+/* Fills the table from the answer of GET /api/backends; the caller prints or frees it.  whole:
+ * messages may take several lines, else one line each. */
+void backends_table(struct table *t, const json_t *document, bool whole);
 
 #endif

@@ -2,12 +2,11 @@
  *
  * What the files of the command line client share: the program's state, the
  * table of verbs, options, exit codes, and small helpers around JSON.
- *
- * Results go to stdout; progress, notes and errors to stderr.  With --json stdout
- * holds one JSON document (also for an error), or JSON lines for a stream.
  */
 #ifndef CLI_H
 #define CLI_H
+
+#include "say.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -20,9 +19,9 @@
   X(CLI_JOB_FAILED, 1, "the job failed")                                                           \
   X(CLI_USAGE, 2, "the command line is wrong, or a local file cannot be read or written")          \
   X(CLI_REFUSED, 3, "the server refused the request (4xx)")                                        \
-  X(CLI_UNREACHABLE, 4, "the server cannot be reached, or failed (5xx)")                           \
+  X(CLI_UNREACHABLE, 4, "the server cannot be reached, is busy (429) or failed (5xx); try again")  \
   X(CLI_CANCELLED, 5, "the job was cancelled")                                                     \
-  X(CLI_SERVER, 6, "the server has no backend for the kind; its admin has to act")                 \
+  X(CLI_SERVER, 6, "the server cannot do this as it is set up, or is not a lathe server")          \
   X(CLI_INTERRUPTED, 130, "interrupted (Ctrl-C); a submitted job goes on")
 
 enum cli_exit {
@@ -38,6 +37,9 @@ struct cli_option {
   const char *help;
 };
 
+/* Which operands of a verb are ids, and of what. */
+enum cli_ids { IDS_NONE, IDS_JOBS, IDS_FIRST_JOB, IDS_BATCH };
+
 struct cli;
 struct cli_verb {
   const char *name;
@@ -47,6 +49,7 @@ struct cli_verb {
   const struct cli_option *options; /* ends with a NULL name; may be NULL */
   int min, max;                     /* operands; max -1: any number */
   int (*run)(struct cli *c);        /* returns an enum cli_exit */
+  enum cli_ids ids;
 };
 
 struct cli_setting { /* an option as it was given */
@@ -55,23 +58,39 @@ struct cli_setting { /* an option as it was given */
 };
 
 struct cli {
-  char *server; /* without a trailing '/' */
-  char *token;  /* or NULL */
-  bool json;
-  void *curl; /* CURL *, reused so that connections are */
+  char *server;           /* without a trailing '/' */
+  char *token;            /* or NULL */
+  const char *cacert;     /* files, or NULL */
+  const char *cert, *key; /* of the client, or NULL */
+  bool json;              /* --json */
+  void *curl;             /* CURL *, reused so that connections are */
+  size_t gathered;        /* bytes of all answers so far that were kept in memory */
   const struct cli_verb *verb;
   const char **operands;
   size_t operand_count;
+  char **ids; /* operands that were looked up */
+  size_t id_count;
   struct cli_setting *settings;
   size_t setting_count;
 };
 
 /* main.c */
-const struct cli_verb *cli_verbs(void); /* ends with a NULL name */
-const struct cli_verb *cli_find_verb(const char *name);
-const struct cli_option *cli_global_options(void);
 bool cli_interrupted(void);
 void cli_clear_interrupt(void);
+
+/* verbs.c */
+const struct cli_verb *cli_verbs(void); /* ends with a NULL name */
+const struct cli_verb *cli_find_verb(const char *name);
+/* The verb with the nearest name, or NULL. */
+const char *cli_nearest_verb(const char *name);
+const struct cli_option *cli_global_options(void);
+
+/* server.c: where the server is and who we are, from options and environment.  CLI_OK or CLI_USAGE
+ * (said). */
+int server_configure(struct cli *c);
+
+/* ids.c: ids of which only the beginning was given become whole.  CLI_OK, or what failed (said). */
+int ids_complete(struct cli *c);
 
 /* options.c */
 /* Returns CLI_OK or CLI_USAGE (said on stderr). */
@@ -80,24 +99,18 @@ int options_parse(struct cli *c, int argc, char **argv);
 const char *option_get(const struct cli *c, const char *name);
 /* Walks the values of a repeated option: start with *pos = 0; NULL at the end. */
 const char *option_each(const struct cli *c, const char *name, size_t *pos);
-void options_help(const struct cli_option *options);
-
-/* say.c */
-void say_error(const char *fmt, ...)
-    __attribute__((format(printf, 1, 2))); /* "lathe: ..." on stderr */
-/* The problem object of a failed job or of the server, with what to do; `status` 0: of a job. */
-void say_problem(const json_t *problem, int status, int retry_after_s);
-void say_json(const json_t *value); /* one document on stdout */
-void say_json_line(const json_t *value);
-enum { SAY_SIZE = 32 };
-char *say_bytes(int64_t bytes, char out[SAY_SIZE]);
-char *say_seconds(double seconds, char out[SAY_SIZE]);
+/* A time of the option in milliseconds: units as in the INI, a plain number is seconds.  CLI_OK,
+ * also where the option was not given (then *ms stays), or CLI_USAGE (said). */
+int option_duration(const struct cli *c, const char *name, int64_t *ms);
+/* A whole number in a range; as option_duration. */
+int option_int(const struct cli *c, const char *name, int64_t min, int64_t max, int64_t *value);
 
 /* JSON with absent values taken as empty. */
 const char *json_text(const json_t *object, const char *key); /* "" when absent or no string */
 double json_real_of(const json_t *object, const char *key);   /* 0 when absent */
 double job_elapsed(const json_t *job);                        /* seconds from start to end or now */
-int job_exit(const json_t *job);                              /* of its final state */
+/* The exit code of its final state; CLI_SERVER (said) where it has none. */
+int job_exit(const json_t *job);
 
 /* verbs */
 int verb_submit(struct cli *c);

@@ -21,8 +21,10 @@ struct follow {
   void *arg;
   bool alive;     /* something came on this connection */
   int events;     /* and so many events */
+  bool final;     /* the last of them ends a job */
   bool connected; /* at least once */
   bool done;
+  bool too_long; /* an event is */
   int64_t heard_ms;
   int pause_ms; /* before the next connection */
 };
@@ -34,6 +36,7 @@ bool follow_is_final(const char *event) {
 static int on_sse(void *arg, const char *event, const char *id, const char *data) {
   struct follow *f = arg;
   f->events++;
+  f->final = follow_is_final(event);
   json_t *value = json_loads(data, JSON_DECODE_ANY, NULL);
   int answer = f->on_event(f->arg, event, id, value);
   json_decref(value);
@@ -43,9 +46,10 @@ static int on_sse(void *arg, const char *event, const char *id, const char *data
 static int on_bytes(void *arg, const char *data, size_t len) {
   struct follow *f = arg;
   f->alive = true;
-  if (sse_feed(&f->sse, data, len, on_sse, f))
-    f->done = true;
-  return f->done;
+  int answer = sse_feed(&f->sse, data, len, on_sse, f);
+  f->too_long = answer == SSE_TOO_LONG;
+  f->done = answer != 0 && !f->too_long;
+  return answer;
 }
 
 /* Sleeps, or less when Ctrl-C comes. */
@@ -60,45 +64,66 @@ static int connect_once(struct cli *c, const char *path, struct follow *f,
   const char *last = sse_last_id(&f->sse);
   char *header = *last ? mem_printf("Last-Event-ID: %s", last) : NULL;
   struct http_call call = {.path = path,
+                           .type = "text/event-stream",
                            .headers = {"Accept: text/event-stream", header},
                            .endless = true,
                            .sink = on_bytes,
                            .arg = f};
   f->alive = false;
   f->events = 0;
+  f->final = false;
   int code = http_do(c, &call, answer);
   free(header);
   sse_reconnect(&f->sse);
   return code;
 }
 
-/* The stream ended without an event: is the job, or the batch, over? */
-static bool is_over(struct cli *c, const char *path) {
-  struct http_call call = {.path = path};
-  struct http_answer answer;
-  bool over = http_do(c, &call, &answer) == CLI_OK &&
-              follow_is_final(json_text(answer.json, "status"));
-  http_answer_free(&answer);
-  return over;
+/* The stream ended without an event, or with the end of a job: is the job, or the batch, over?
+ * *code becomes CLI_SERVER where the answer is none of lathe's; the answer then says why. */
+static bool is_over(struct cli *c, const char *path, struct http_answer *answer, int *code) {
+  struct http_call call = {.path = path, .type = "json"};
+  http_answer_free(answer);
+  int got = http_do(c, &call, answer);
+  if (got == CLI_SERVER || got == CLI_REFUSED)
+    *code = got;
+  return got == CLI_OK && follow_is_final(json_text(answer->json, "status"));
 }
 
 /* Is there no point in another connection?  *code becomes what to return. */
-static bool is_end(struct cli *c, const char *resource, struct follow *f, int *code) {
-  if (f->done || (*code == CLI_OK && f->events == 0 && is_over(c, resource))) {
+static bool is_end(struct cli *c, const char *resource, struct follow *f,
+                   struct http_answer *answer, int *code) {
+  if (f->done ||
+      (*code == CLI_OK && (f->events == 0 || f->final) && is_over(c, resource, answer, code))) {
     *code = CLI_OK;
     return true;
   }
+  if (f->too_long)
+    *code = CLI_SERVER;
   if (f->alive) {
     f->connected = true;
     f->heard_ms = clock_mono_ms();
-    f->pause_ms = PAUSE_MIN_MS;
   }
-  if (*code == CLI_INTERRUPTED || *code == CLI_REFUSED || (*code != CLI_OK && !f->connected))
+  if (f->events > 0)
+    f->pause_ms = PAUSE_MIN_MS;
+  bool may_pass = *code == CLI_OK || (*code == CLI_UNREACHABLE && f->connected);
+  if (!may_pass)
     return true;
   bool lost = clock_mono_ms() - f->heard_ms > PATIENCE_MS;
   if (lost && *code == CLI_OK)
     *code = CLI_UNREACHABLE;
   return lost;
+}
+
+static void report(struct cli *c, const struct follow *f, const struct http_answer *answer,
+                   int code) {
+  if (f->too_long)
+    fail(code, "%s sent an event of more than %d MB; is it a lathe server?", c->server,
+         SSE_EVENT_MAX >> 20);
+  else if (code == CLI_UNREACHABLE && answer->status == 200 && !answer->text[0])
+    fail(code, "%s ended its event streams for %d s without a word; try again", c->server,
+         PATIENCE_MS / 1000);
+  else
+    http_report(answer, code);
 }
 
 /* resource: the path of the job or batch. */
@@ -113,9 +138,9 @@ static int follow_resource(struct cli *c, const char *resource, const char *afte
   for (;;) {
     struct http_answer answer;
     code = connect_once(c, path, &f, &answer);
-    bool end = is_end(c, resource, &f, &code);
+    bool end = is_end(c, resource, &f, &answer, &code);
     if (end)
-      http_report(c, &answer, code);
+      report(c, &f, &answer, code);
     http_answer_free(&answer);
     if (end)
       break;

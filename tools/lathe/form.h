@@ -7,8 +7,10 @@
 
 #include "http_client.h"
 
-/* CLI_OK, or CLI_USAGE (said). */
-int form_add_file(curl_mime *mime, const char *path);
+/* The operands from `first` on as files.  "-" is standard input; it, pipes and devices are read to
+ * their end and take their names from the values of `name_option`, in order; where there are none
+ * of them, files take them.  CLI_OK, or CLI_USAGE (said). */
+int form_add_inputs(const struct cli *c, curl_mime *mime, size_t first, const char *name_option);
 void form_add_field(curl_mime *mime, const char *name, size_t name_len, const char *value);
 /* The options that every submit has: -p, --backend, --priority, --timeout.  *count grows by the
  * fields. */

@@ -7,27 +7,64 @@
 #include "base/mem.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-enum { SILENCE_S = 45, ANSWER_MAX = 256 << 20 };
+enum { SILENCE_S = 45, ANSWER_S = 600 };
 
 struct transfer {
   CURL *curl;
+  struct cli *c;
   const struct http_call *call;
   struct http_answer *answer;
+  size_t headers; /* bytes of them so far */
+  bool stopped;   /* the sink has had enough */
+  bool too_long, wrong_type;
 };
+
+static bool is_good(long status) {
+  return status >= 200 && status < 300;
+}
+
+/* Is it that media type, whatever its parameters?  "json" is any form of JSON. */
+static bool is_type(CURL *curl, const char *wanted) {
+  const char *type = NULL;
+  curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type);
+  size_t len = type ? strcspn(type, "; ") : 0, want = strlen(wanted);
+  if (!strcmp(wanted, "json"))
+    return len >= 4 && !strncasecmp(type + len - 4, "json", 4);
+  return len == want && !strncasecmp(type, wanted, len);
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *user) {
+  struct transfer *t = user;
+  (void)data;
+  t->headers += size * count;
+  t->too_long |= t->headers > HTTP_HEADERS_MAX;
+  return t->too_long ? 0 : size * count;
+}
 
 static size_t on_body(char *data, size_t size, size_t count, void *user) {
   struct transfer *t = user;
   size_t len = size * count;
   long status = 0;
   curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
-  if (t->call->sink && status >= 200 && status < 300)
-    return t->call->sink(t->call->arg, data, len) ? 0 : len;
-  if (t->answer->body.len + len > ANSWER_MAX)
+  if (is_good(status) && t->call->type && !is_type(t->curl, t->call->type)) {
+    t->wrong_type = true;
     return 0;
+  }
+  if (t->call->sink && is_good(status)) {
+    t->stopped = t->call->sink(t->call->arg, data, len) != 0;
+    return t->stopped ? 0 : len;
+  }
+  if (t->answer->body.len + len > (is_good(status) ? HTTP_ANSWER_MAX : HTTP_ERROR_MAX)) {
+    t->too_long = true;
+    return 0;
+  }
   buf_put(&t->answer->body, data, len);
+  t->c->gathered += len;
   return len;
 }
 
@@ -49,6 +86,17 @@ static bool is_loopback(const char *server) {
   return false;
 }
 
+static void set_tls(const struct cli *c, CURL *curl) {
+  if (c->cacert) { /* these alone are trusted */
+    curl_easy_setopt(curl, CURLOPT_CAINFO, c->cacert);
+    curl_easy_setopt(curl, CURLOPT_CAPATH, NULL);
+  }
+  if (c->cert)
+    curl_easy_setopt(curl, CURLOPT_SSLCERT, c->cert);
+  if (c->key)
+    curl_easy_setopt(curl, CURLOPT_SSLKEY, c->key);
+}
+
 CURL *http_prepare(struct cli *c, CURL *curl, const struct http_call *call,
                    struct curl_slist **headers) {
   curl_easy_reset(curl);
@@ -63,10 +111,11 @@ CURL *http_prepare(struct cli *c, CURL *curl, const struct http_call *call,
   /* A proxy of the environment cannot know our loopback. */
   if (is_loopback(c->server))
     curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-  if (call->endless) {
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)SILENCE_S);
-  }
+  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)SILENCE_S);
+  if (!call->endless)
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)ANSWER_S);
+  set_tls(c, curl);
   struct curl_slist *list = NULL;
   for (size_t i = 0; i < sizeof call->headers / sizeof *call->headers; i++)
     if (call->headers[i])
@@ -93,25 +142,115 @@ CURL *http_prepare(struct cli *c, CURL *curl, const struct http_call *call,
   return curl;
 }
 
-/* What the answer means for the exit code.  A server without a backend for the kind has the same
- * answer until its admin acts: whoever tries again on CLI_UNREACHABLE has to stop. */
+/* ---- what the answer means ---- */
+
+/* What libcurl's failures mean to the user. */
+static const struct {
+  CURLcode curl;
+  int code;
+  const char *advice;
+} failures[] = {
+    {CURLE_COULDNT_RESOLVE_HOST, CLI_UNREACHABLE,
+     "no name server knows this host; look at --server, or LATHE_SERVER"},
+    {CURLE_COULDNT_CONNECT, CLI_UNREACHABLE,
+     "is lathed running, and does it listen there? --server, or LATHE_SERVER, names another "
+     "address"},
+    {CURLE_OPERATION_TIMEDOUT, CLI_UNREACHABLE, "the server or the network is stuck; try again"},
+    {CURLE_GOT_NOTHING, CLI_UNREACHABLE, "if that is a TLS port, write https://"},
+    {CURLE_PEER_FAILED_VERIFICATION, CLI_SERVER,
+     "give the certificate of the CA that signed the server's with --cacert FILE, or in "
+     "LATHE_CACERT, "
+     "and the server by the name in its certificate"},
+    {CURLE_SSL_CACERT_BADFILE, CLI_USAGE,
+     "--cacert, LATHE_CACERT or SSL_CERT_FILE must name certificates in PEM"},
+    {CURLE_SSL_CERTPROBLEM, CLI_USAGE,
+     "--cert and --key, or LATHE_CERT and LATHE_KEY, must name a certificate and its key in PEM"},
+    {CURLE_SSL_CONNECT_ERROR, CLI_SERVER, "if the server speaks no TLS, write http://"},
+    {CURLE_UNSUPPORTED_PROTOCOL, CLI_SERVER, "what answers there does not speak HTTP"},
+    {CURLE_WEIRD_SERVER_REPLY, CLI_SERVER, "what answers there does not speak HTTP"},
+    {CURLE_URL_MALFORMAT, CLI_USAGE, "look at --server, or LATHE_SERVER"},
+};
+
+/* The exit code of an answer that came whole. */
 static int code_of_answer(const struct http_answer *a) {
-  const char *type = json_string_value(json_object_get(a->json, "type"));
-  if (a->status >= 200 && a->status < 300)
+  static const int again[] = {429, 500, 502, 503, 504, 507};
+  const char *slug = strrchr(json_text(a->json, "type"), '/');
+  if (is_good(a->status))
     return CLI_OK;
-  if (a->status >= 400 && a->status < 500)
-    return CLI_REFUSED;
-  return type && strcmp(type, "/problems/no-backend") == 0 ? CLI_SERVER : CLI_UNREACHABLE;
+  if (slug && !strcmp(slug, "/no-backend")) /* the same again does not help before the admin acts */
+    return CLI_SERVER;
+  for (size_t i = 0; i < sizeof again / sizeof *again; i++)
+    if (a->status == again[i])
+      return CLI_UNREACHABLE;
+  return a->status >= 400 && a->status < 500 ? CLI_REFUSED : CLI_SERVER;
+}
+
+__attribute__((format(printf, 3, 4))) static int wrong(struct http_answer *a, int code,
+                                                       const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  vsnprintf(a->text, sizeof a->text, fmt, args);
+  va_end(args);
+  return code;
+}
+
+/* The transfer did not come to its end; `problem` is libcurl's text. */
+static int broken(const struct transfer *t, CURLcode done, const char *problem) {
+  struct http_answer *a = t->answer;
+  const char *server = t->c->server;
+  if (t->too_long)
+    return wrong(a, CLI_SERVER,
+                 "%s sent more than %d %s of %s, and was not listened to any further", server,
+                 t->headers > HTTP_HEADERS_MAX ? HTTP_HEADERS_MAX >> 10 : HTTP_ANSWER_MAX >> 20,
+                 t->headers > HTTP_HEADERS_MAX ? "KB" : "MB",
+                 t->headers > HTTP_HEADERS_MAX ? "headers" : "an answer");
+  const char *said = *problem ? problem : curl_easy_strerror(done);
+  for (size_t i = 0; i < sizeof failures / sizeof *failures; i++)
+    if (failures[i].curl == done)
+      return wrong(a, failures[i].code, "%s: %.150s; %s", server, said, failures[i].advice);
+  return wrong(a, CLI_UNREACHABLE, "%s: %.200s", server, said);
+}
+
+/* The answer came whole, but not in the form that was asked for? */
+static int judge(const struct transfer *t, CURL *curl) {
+  struct http_answer *a = t->answer;
+  const char *server = t->c->server, *type = NULL, *to = NULL;
+  curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type);
+  curl_easy_getinfo(curl, CURLINFO_REDIRECT_URL, &to);
+  bool good = is_good(a->status);
+  if (t->wrong_type || (good && a->status != 204 && t->call->type && !is_type(curl, t->call->type)))
+    return wrong(a, CLI_SERVER,
+                 "%s answered with %.60s where %s was expected; is it a lathe server?", server,
+                 type ? type : "no Content-Type",
+                 strcmp(t->call->type, "json") != 0 ? t->call->type : "JSON");
+  if (a->status >= 300 && a->status < 400)
+    return wrong(a, CLI_SERVER,
+                 "%s sends its clients elsewhere (HTTP %d): %.200s; give the address "
+                 "that is meant with --server",
+                 server, a->status, to ? to : "it does not say where");
+  if (good && t->call->type && !strcmp(t->call->type, "json") && a->body.len && !a->json)
+    return wrong(a, CLI_SERVER,
+                 "%s answered with something that is not JSON, though it says so; is "
+                 "it a lathe server?",
+                 server);
+  if (!good && !json_is_object(a->json))
+    return wrong(a, code_of_answer(a),
+                 "%s answered with HTTP %d and %.60s, which lathe does not; does "
+                 "a proxy answer, or another server?",
+                 server, a->status, type ? type : "no Content-Type");
+  return code_of_answer(a);
 }
 
 int http_do(struct cli *c, const struct http_call *call, struct http_answer *answer) {
   *answer = (struct http_answer){0};
   struct curl_slist *headers = NULL;
   CURL *curl = http_prepare(c, c->curl, call, &headers);
-  struct transfer t = {.curl = curl, .call = call, .answer = answer};
+  struct transfer t = {.curl = curl, .c = c, .call = call, .answer = answer};
   char problem[CURL_ERROR_SIZE] = "";
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &t);
+  curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+  curl_easy_setopt(curl, CURLOPT_HEADERDATA, &t);
   curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
   curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
   curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &t);
@@ -127,18 +266,14 @@ int http_do(struct cli *c, const struct http_call *call, struct http_answer *ans
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
   curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_after);
   answer->status = (int)status;
-  answer->retry_after_s = (int)retry_after;
-  answer->ended = done == CURLE_OK;
-  if (answer->body.len)
+  answer->retry_after_s = retry_after > 0 && retry_after < 86400 ? (int)retry_after : 0;
+  if (answer->body.len && is_type(curl, "json"))
     answer->json = json_loadb(answer->body.data, answer->body.len, JSON_DECODE_ANY, NULL);
   /* A server that refuses an upload may close before it has read it all: its answer counts. */
-  if (done != CURLE_OK && !(done == CURLE_SEND_ERROR && status >= 400)) {
-    snprintf(answer->text, sizeof answer->text, "%s",
-             *problem ? problem : curl_easy_strerror(done));
-    if (code_of_answer(answer) != CLI_REFUSED)
-      return CLI_UNREACHABLE;
-  }
-  return code_of_answer(answer);
+  bool early = done == CURLE_SEND_ERROR && status >= 400;
+  if (done != CURLE_OK && !early && !t.stopped && !t.wrong_type)
+    return broken(&t, done, problem);
+  return judge(&t, curl);
 }
 
 void http_answer_free(struct http_answer *answer) {
@@ -147,46 +282,54 @@ void http_answer_free(struct http_answer *answer) {
   *answer = (struct http_answer){0};
 }
 
-static json_t *problem_without_answer(const struct cli *c, const struct http_answer *a) {
-  if (a->status && a->ended)
-    return json_pack("{s:s, s:s, s:i, s:s}", "type", "about:blank", "title",
-                     "The server answered with something that is no problem document", "status",
-                     a->status, "detail", a->body.data ? a->body.data : "");
-  char *detail = mem_printf("%s: %s", c->server, a->text);
-  json_t *p = json_pack("{s:s, s:s, s:s}", "type", "about:blank", "title",
-                        a->status ? "The connection to the server broke"
-                                  : "The server cannot be reached",
-                        "detail", detail);
-  free(detail);
-  return p;
+/* ---- reports ---- */
+
+static const char *title_of(const struct http_answer *a, int code) {
+  if (!a->status)
+    return code == CLI_USAGE ? "The connection cannot be set up" : "The server cannot be reached";
+  return code == CLI_SERVER ? "The server does not answer as a lathe server does"
+                            : "The server did not answer as it should";
 }
 
-int http_report(const struct cli *c, const struct http_answer *answer, int code) {
+int http_report(const struct http_answer *answer, int code) {
   if (code == CLI_OK || code == CLI_INTERRUPTED)
     return code;
-  json_t *problem = json_is_object(answer->json) ? json_incref(answer->json)
-                                                 : problem_without_answer(c, answer);
-  if (c->json)
-    say_json(problem);
-  else
-    say_problem(problem, answer->status, answer->retry_after_s);
+  json_t *problem = json_is_object(answer->json) && !answer->text[0]
+                        ? json_incref(answer->json)
+                        : json_pack("{s:s, s:s, s:s}", "type", "about:blank", "title",
+                                    title_of(answer, code), "detail", answer->text);
+  if (!problem) /* what curl quoted is not UTF-8 */
+    problem = json_pack("{s:s, s:s}", "type", "about:blank", "title", title_of(answer, code));
+  say_problem(problem, answer->text[0] ? 0 : answer->status, answer->retry_after_s);
   json_decref(problem);
   return code;
 }
 
-int http_fetch(struct cli *c, const char *method, const char *path, json_t **out) {
+static bool has_member(const json_t *object, const char *want) {
+  size_t len = strcspn(want, "[");
+  const json_t *member = json_object_getn(object, want, len);
+  return want[len] ? json_is_array(member) : json_is_string(member);
+}
+
+int http_fetch(struct cli *c, const char *method, const char *path, const char *want,
+               json_t **out) {
   struct http_answer answer;
-  struct http_call call = {.method = method, .path = path, .headers = {"Accept: application/json"}};
+  struct http_call call = {
+      .method = method, .path = path, .type = "json", .headers = {"Accept: application/json"}};
   int code = http_do(c, &call, &answer);
   *out = NULL;
-  if (code == CLI_OK && (answer.json || answer.status == 204)) {
+  if (code == CLI_OK && !want && answer.status != 204)
+    code = wrong(&answer, CLI_SERVER,
+                 "%s%s was answered with HTTP %d where 204 was expected; is it a "
+                 "lathe server?",
+                 c->server, path, answer.status);
+  if (code == CLI_OK && want && !has_member(answer.json, want))
+    code = wrong(&answer, CLI_SERVER, "%s%s was answered without \"%s\"; is it a lathe server?",
+                 c->server, path, want);
+  if (code == CLI_OK)
     *out = json_incref(answer.json);
-  } else if (code == CLI_OK) {
-    say_error("%s%s did not answer with JSON; is it a lathe server?", c->server, path);
-    code = CLI_UNREACHABLE;
-  } else {
-    http_report(c, &answer, code);
-  }
+  else
+    http_report(&answer, code);
   http_answer_free(&answer);
   return code;
 }

@@ -5,17 +5,18 @@
 #include "progress.h"
 
 #include "base/clock.h"
+#include "base/mem.h"
+#include "base/terminal.h"
 #include "cli.h"
-#include "table.h"
+#include "wrap.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { REDRAW_MS = 80, BAR_MAX = 30 };
+enum { REDRAW_MS = 80, BAR_MAX = 30, TITLE_MAX = 24, STAGE_MAX = 20 };
 
 void progress_begin(struct progress *p, const char *title, bool quiet) {
   const char *term = getenv("TERM");
@@ -26,26 +27,36 @@ void progress_begin(struct progress *p, const char *title, bool quiet) {
   snprintf(p->title, sizeof p->title, "%s", title);
 }
 
-static int columns(void) {
-  struct winsize size;
-  return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
+/* As much of the text as fits, harmless and on one line. */
+static void put(struct buf *out, const char *text, size_t columns) {
+  struct buf shown = {0};
+  terminal_put(&shown, text, strlen(text), TERMINAL_LINE);
+  buf_put(out, shown.len ? shown.data : "", terminal_fit(shown.len ? shown.data : "", columns));
+  buf_free(&shown);
 }
 
 static void draw(struct progress *p) {
-  char elapsed[SAY_SIZE], line[256], bar[BAR_MAX + 1];
+  char elapsed[SAY_SIZE];
+  struct buf line = {0}, shown = {0};
+  int columns = wrap_columns(STDERR_FILENO), width = columns - TITLE_MAX - 40;
   say_seconds((double)(clock_mono_ms() - p->begin_ms) / 1000, elapsed);
-  int width = columns() - (int)text_width(p->title) - 40;
   width = width > BAR_MAX ? BAR_MAX : width < 5 ? 5 : width;
   int full = (int)(p->percent / 100 * width + 0.5);
+  put(&line, p->title, TITLE_MAX);
+  buf_puts(&line, " [");
   for (int i = 0; i < width; i++)
-    bar[i] = i < full ? '#' : '.';
-  bar[width] = '\0';
-  int len = snprintf(line, sizeof line, "%s [%s] %3.0f%% %-12.20s %s", p->title, bar, p->percent,
-                     p->stage, elapsed);
-  if (len >= columns())
-    line[columns() - 1] = '\0';
-  fprintf(stderr, "\r\033[K%s", line);
+    buf_putc(&line, i < full ? '#' : '.');
+  buf_printf(&line, "] %3.0f%% ", p->percent);
+  size_t stage = terminal_width(line.data) + STAGE_MAX;
+  put(&line, p->stage, STAGE_MAX);
+  for (size_t at = terminal_width(line.data); at < stage; at++)
+    buf_putc(&line, ' ');
+  buf_printf(&line, " %s", elapsed);
+  put(&shown, line.data, columns > 1 ? (size_t)columns - 1 : 0);
+  fprintf(stderr, "\r\033[K%s", shown.len ? shown.data : "");
   fflush(stderr);
+  buf_free(&shown);
+  buf_free(&line);
   p->drawn = true;
   p->drawn_ms = clock_mono_ms();
 }
@@ -61,7 +72,7 @@ void progress_update(struct progress *p, const char *stage, double percent) {
     if (fresh || clock_mono_ms() - p->drawn_ms >= REDRAW_MS)
       draw(p);
   } else if (fresh || percent - p->said_percent >= 10) {
-    fprintf(stderr, "%s: %s %.0f%%\n", p->title, p->stage, percent);
+    say_note("%s: %s %.0f%%\n", p->title, p->stage, percent);
     p->said_percent = percent;
   }
 }
@@ -80,9 +91,11 @@ void progress_note(struct progress *p, const char *fmt, ...) {
   progress_end(p);
   va_list args;
   va_start(args, fmt);
-  vfprintf(stderr, fmt, args);
+  char *text = NULL;
+  if (vasprintf(&text, fmt, args) >= 0)
+    say_note("%s\n", text);
   va_end(args);
-  fputc('\n', stderr);
+  free(text);
   if (again)
     draw(p);
 }

@@ -60,9 +60,13 @@ int sse_feed(struct sse *s, const char *data, size_t len, sse_event *on_event, v
     }
     s->skip_lf = c == '\r';
     if (c != '\n' && c != '\r') {
+      if (s->line.len + s->data.len >= SSE_EVENT_MAX)
+        return SSE_TOO_LONG;
       buf_putc(&s->line, c);
       continue;
     }
+    if (s->data.len >= SSE_EVENT_MAX) /* also by empty lines of data */
+      return SSE_TOO_LONG;
     int answer = 0;
     if (s->line.len)
       field(s);

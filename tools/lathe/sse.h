@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * A parser of server-sent events (WHATWG HTML, 9.2.6), fed in pieces of any size.
+ * A parser of server-sent events (WHATWG HTML, 9.2.6), fed in pieces of any size.  It holds at most
+ * SSE_EVENT_MAX bytes of an event.
  */
 #ifndef SSE_H
 #define SSE_H
 
 #include "base/buf.h"
+
+enum { SSE_EVENT_MAX = 16 << 20, SSE_TOO_LONG = -1000 };
 
 struct sse { /* zeroed: ready; sse_free at the end */
   struct buf line, data, event, id, last_id;
@@ -16,7 +19,8 @@ struct sse { /* zeroed: ready; sse_free at the end */
 /* `id` is the last id of the stream, also of events without one; returns 0 to go on. */
 typedef int sse_event(void *arg, const char *event, const char *id, const char *data);
 
-/* Returns the first non-zero answer of `on_event`, else 0. */
+/* Returns the first non-zero answer of `on_event`, SSE_TOO_LONG where an event is longer than it
+ * may be (then the stream is of no use any more), else 0. */
 int sse_feed(struct sse *s, const char *data, size_t len, sse_event *on_event, void *arg);
 /* Forgets a half-read event (the connection is gone), keeps the last id. */
 void sse_reconnect(struct sse *s);

@@ -4,15 +4,21 @@
  */
 #include "artifacts.h"
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/mem.h"
+#include "base/words.h"
 #include "follow.h"
 #include "form.h"
+#include "http_client.h"
 #include "progress.h"
 #include "table.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+enum { PAGE = 200 };
 
 /* ---- submit ---- */
 
@@ -23,8 +29,7 @@ static int parse_pairs(const char *text, json_t *params) {
   for (char *pair; code == CLI_OK && (pair = strsep(&rest, ","));) {
     char *equals = strchr(pair, '=');
     if (!equals || equals == pair) {
-      say_error("--set takes NAME:key=value,key=value or key=value,..., not %s", text);
-      code = CLI_USAGE;
+      code = fail(CLI_USAGE, "--set takes NAME:key=value,key=value or key=value,..., not %s", text);
       continue;
     }
     *equals = '\0';
@@ -65,8 +70,8 @@ static int fill_form(const struct cli *c, curl_mime *mime) {
   }
   if (code == CLI_OK)
     code = form_add_params(c, mime, kind, &count);
-  for (size_t i = 2; i < c->operand_count && code == CLI_OK; i++)
-    code = form_add_file(mime, c->operands[i]);
+  if (code == CLI_OK)
+    code = form_add_inputs(c, mime, 2, "input-name");
   json_decref(sets);
   return code;
 }
@@ -83,19 +88,22 @@ static int batch_submit(struct cli *c) {
   if (code == CLI_OK) {
     struct http_call call = {.method = "POST",
                              .path = "/api/batches",
+                             .type = "json",
                              .mime = mime,
                              .headers = {"Accept: application/json", fresh, header},
                              .endless = true};
     code = http_do(c, &call, &answer);
-    http_report(c, &answer, code);
+    http_report(&answer, code);
   }
   const char *id = json_text(answer.json, "batch_id");
+  if (code == CLI_OK && !id_is_valid(id))
+    code = fail(CLI_SERVER, "%s did not answer with a batch; is it a lathe server?", c->server);
+  if (code == CLI_OK && !c->json)
+    say("%s\n", id); /* first, so that it is known whatever becomes of the waiting */
+  else if (code == CLI_OK && !option_get(c, "wait"))
+    say_json(answer.json);
   if (code == CLI_OK && option_get(c, "wait"))
     code = wait_for(c, id);
-  else if (code == CLI_OK && c->json)
-    say_json(answer.json);
-  else if (code == CLI_OK)
-    printf("%s\n", id);
   http_answer_free(&answer);
   curl_mime_free(mime);
   free(header);
@@ -124,21 +132,35 @@ static int on_event(void *arg, const char *event, const char *id, const json_t *
   return 0;
 }
 
+/* "batch failed: 1 completed 1 failed" */
 static void say_batch_end(const json_t *batch) {
   const json_t *counts = json_object_get(batch, "counts");
+  struct buf line = {0};
   const char *state;
   json_t *n;
-  fprintf(stderr, "batch %s:", json_text(batch, "status"));
-  json_object_foreach((json_t *)counts, state, n) if (json_integer_value(n) > 0)
-      fprintf(stderr, " %lld %s", (long long)json_integer_value(n), state);
-  fprintf(stderr, "\n");
+  json_object_foreach((json_t *)counts, state, n) {
+    if (json_integer_value(n) > 0)
+      buf_printf(&line, " %lld %s", (long long)json_integer_value(n), state);
+  }
+  say_note("batch %s:%s\n", json_text(batch, "status"), line.len ? line.data : "");
+  buf_free(&line);
+}
+
+static int interrupted(const struct cli *c, const char *id) {
+  cli_clear_interrupt();
+  if (c->json)
+    return fail(CLI_INTERRUPTED, "batch %s goes on; lathe batch wait %s waits again", id, id);
+  say_note("Interrupted; batch %s goes on.\n  lathe batch wait %s      waits for it again\n"
+           "  lathe batch cancel %s    stops it\n",
+           id, id, id);
+  return CLI_INTERRUPTED;
 }
 
 static int wait_for(struct cli *c, const char *id) {
   char *path = http_path(c, "/api/batches/%s?limit=0", id);
   struct waiting w = {0};
   json_t *batch = NULL;
-  int code = http_fetch(c, NULL, path, &batch);
+  int code = http_fetch(c, NULL, path, "batch_id", &batch);
   if (code == CLI_OK) {
     w.total = json_integer_value(json_object_get(batch, "total"));
     json_decref(batch);
@@ -148,15 +170,15 @@ static int wait_for(struct cli *c, const char *id) {
     progress_end(&w.progress);
   }
   if (code == CLI_OK)
-    code = http_fetch(c, NULL, path, &batch);
+    code = http_fetch(c, NULL, path, "batch_id", &batch);
   if (code == CLI_OK && c->json)
     say_json(batch);
   else if (code == CLI_OK)
     say_batch_end(batch);
   if (code == CLI_OK)
     code = job_exit(batch);
-  if (code == CLI_INTERRUPTED && !c->json)
-    fprintf(stderr, "Interrupted; the batch goes on: lathe batch wait %s\n", id);
+  if (code == CLI_INTERRUPTED)
+    interrupted(c, id);
   json_decref(batch);
   free(path);
   return code;
@@ -182,28 +204,42 @@ static void put_row(struct table *t, const json_t *job) {
   table_put(t, json_text(json_object_get(job, "error"), "detail"));
 }
 
+/* A page of the batch after the n-th job. */
+static int fetch_page(struct cli *c, const char *id, int64_t after, json_t **page) {
+  char *path = mem_printf("/api/batches/%s?after=%lld&limit=%d", id, (long long)after, PAGE);
+  int code = http_fetch(c, NULL, path, "jobs[]", page);
+  free(path);
+  int64_t next = json_integer_value(json_object_get(*page, "next"));
+  if (code == CLI_OK && next != 0 && (next <= after || next > after + PAGE))
+    code = fail(CLI_SERVER,
+                "%s continues the batch after job %lld with job %lld; is it a lathe server?",
+                c->server, (long long)after, (long long)next);
+  return code;
+}
+
 /* Page after page, so that a batch of any size is shown. */
 static int fetch_whole(struct cli *c, const char *id, json_t **out) {
-  json_t *all = NULL;
   int64_t after = 0;
+  size_t before = c->gathered;
+  *out = NULL;
   int code;
   do {
-    char *path = http_path(c, "/api/batches/%s", id), *page_path;
-    page_path = mem_printf("%s?after=%lld", path, (long long)after);
     json_t *page = NULL;
-    code = http_fetch(c, NULL, page_path, &page);
-    free(path);
-    free(page_path);
+    code = fetch_page(c, id, after, &page);
     after = code == CLI_OK ? json_integer_value(json_object_get(page, "next")) : 0;
-    if (all && code == CLI_OK)
-      json_array_extend(json_object_get(all, "jobs"), json_object_get(page, "jobs"));
-    if (all || code != CLI_OK)
+    if (*out && code == CLI_OK)
+      json_array_extend(json_object_get(*out, "jobs"), json_object_get(page, "jobs"));
+    if (*out || code != CLI_OK)
       json_decref(page);
     else
-      all = page;
+      *out = page;
+    if (code == CLI_OK && c->gathered - before > HTTP_ALL_MAX)
+      code = fail(CLI_REFUSED,
+                  "the batch's list is longer than %d MB; its summary has it: GET "
+                  "/api/batches/%s/summary?format=csv",
+                  HTTP_ALL_MAX >> 20, id);
   } while (code == CLI_OK && after > 0);
-  json_object_del(all, "next");
-  *out = all;
+  json_object_del(*out, "next");
   return code;
 }
 
@@ -216,10 +252,11 @@ static int batch_show(struct cli *c) {
     struct table t = {0};
     size_t i;
     json_t *job;
-    printf("%s  %s  %s  %s  %.0f%%\n", json_text(batch, "batch_id"), json_text(batch, "kind"),
-           json_text(batch, "name"), json_text(batch, "status"),
-           json_real_of(json_object_get(batch, "progress"), "percent"));
-    table_begin(&t, ">N|JOB|FILE|SET|STATUS|TIME|ERROR");
+    const char *name = json_text(batch, "name");
+    say("%s  %s%s%s  %s  %.0f%%\n", json_text(batch, "batch_id"), json_text(batch, "kind"),
+        *name ? "  " : "", name, json_text(batch, "status"),
+        json_real_of(json_object_get(batch, "progress"), "percent"));
+    table_begin(&t, ">N|JOB|~FILE|?~SET|STATUS|?>TIME|?~ERROR");
     json_array_foreach(json_object_get(batch, "jobs"), i, job) put_row(&t, job);
     table_print(&t, 0);
   }
@@ -230,13 +267,13 @@ static int batch_show(struct cli *c) {
 static int batch_list(struct cli *c) {
   json_t *page = NULL, *batch;
   size_t i;
-  int code = http_fetch(c, NULL, "/api/batches?limit=100", &page);
+  int code = http_fetch(c, NULL, "/api/batches?limit=100", "batches[]", &page);
   if (code == CLI_OK && c->json) {
     say_json(json_object_get(page, "batches"));
   } else if (code == CLI_OK) {
     struct table t = {0};
     char age[SAY_SIZE];
-    table_begin(&t, "BATCH|KIND|NAME|STATUS|>JOBS|>DONE|>AGE");
+    table_begin(&t, "BATCH|KIND|~NAME|STATUS|>JOBS|>DONE|>AGE|?~CLIENT");
     json_array_foreach(json_object_get(page, "batches"), i, batch) {
       table_put(&t, json_text(batch, "batch_id"));
       table_put(&t, json_text(batch, "kind"));
@@ -246,6 +283,7 @@ static int batch_list(struct cli *c) {
       table_putf(&t, "%.0f%%", json_real_of(json_object_get(batch, "progress"), "percent"));
       table_put(
           &t, say_seconds((double)clock_wall_us() / 1e6 - json_real_of(batch, "created_at"), age));
+      table_put(&t, json_text(batch, "client"));
     }
     table_print(&t, 0);
   }
@@ -256,82 +294,123 @@ static int batch_list(struct cli *c) {
 /* ---- cancel, delete, get ---- */
 
 static int batch_cancel(struct cli *c) {
-  char *path = http_path(c, "/api/batches/%s/cancel", c->operands[1]);
-  json_t *batch = NULL;
-  int code = http_fetch(c, "POST", path, &batch);
+  const char *id = c->operands[1];
+  char *before_path = mem_printf("/api/batches/%s?limit=0", id);
+  char *path = mem_printf("/api/batches/%s/cancel", id);
+  json_t *before = NULL, *batch = NULL;
+  int code = http_fetch(c, NULL, before_path, "status", &before);
+  if (code == CLI_OK &&
+      follow_is_final(json_text(before, "status"))) /* as of a job that has ended */
+    code = fail(CLI_REFUSED, "batch %s has ended already (%s); there is nothing to cancel", id,
+                json_text(before, "status"));
+  else if (code == CLI_OK)
+    code = http_fetch(c, "POST", path, "status", &batch);
   if (code == CLI_OK && c->json)
     say_json(batch);
+  else if (code == CLI_OK)
+    say("%s %s\n", id, json_text(batch, "status"));
+  json_decref(before);
   json_decref(batch);
+  free(before_path);
   free(path);
   return code;
 }
 
 static int batch_delete(struct cli *c) {
   char *path = http_path(c, "/api/batches/%s", c->operands[1]);
-  json_t *nothing = NULL;
-  int code = http_fetch(c, "DELETE", path, &nothing);
-  json_decref(nothing);
+  json_t *answer = NULL;
+  int code = http_fetch(c, "DELETE", path, NULL, &answer);
+  if (code == CLI_OK && c->json) {
+    json_t *said = answer
+                       ? json_incref(answer)
+                       : json_pack("{s:s, s:s}", "batch_id", c->operands[1], "status", "deleted");
+    say_json(said);
+    json_decref(said);
+  } else if (code == CLI_OK) {
+    say("%s deleted\n", c->operands[1]);
+  }
+  json_decref(answer);
   free(path);
   return code;
 }
 
 static bool ends_with(const char *text, const char *end) {
   size_t a = strlen(text), b = strlen(end);
-  return a >= b && strcmp(text + a - b, end) == 0;
+  return a > b && strcasecmp(text + a - b, end) == 0;
 }
 
-/* The format is that of the file's ending. */
-static int batch_get(struct cli *c) {
+/* The format that the file's ending names, or NULL. */
+static const char *format_of(const char *file) {
   static const char *const endings[][2] = {
-      {".tar.gz", "tar.gz"}, {".tgz", "tar.gz"}, {".tar", "tar"}};
-  const char *out = option_get(c, "output"), *format = "zip";
-  char *file = out ? mem_dup(out) : mem_printf("batch-%s.zip", c->operands[1]);
+      {".zip", "zip"}, {".tar.gz", "tar.gz"}, {".tgz", "tar.gz"}, {".tar", "tar"}};
   for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
-    if (ends_with(file, endings[i][0])) {
-      format = endings[i][1];
-      break;
-    }
-  char *path = http_path(c, "/api/batches/%s/archive", c->operands[1]);
-  char *url = mem_printf("%s?format=%s", path, format);
-  json_t *artifact = json_pack("{s:s, s:s}", "name", file, "url", url);
+    if (ends_with(file, endings[i][0]))
+      return endings[i][1];
+  return !strcmp(file, "-") ? "zip" : NULL;
+}
+
+static int batch_get(struct cli *c) {
+  const char *out = option_get(c, "output"), *id = c->operands[1];
+  const char *format = out ? format_of(out) : "zip";
+  if (!format)
+    return fail(CLI_USAGE,
+                "-o %s: its ending names no archive; lathe makes .zip, .tar, .tar.gz and .tgz",
+                out);
+  char *file = out ? mem_dup(out) : mem_printf("batch-%s.zip", id);
+  char *url = mem_printf("/api/batches/%s/archive?format=%s", id, format);
+  json_t *artifact = json_pack("{s:s, s:s}", "name", "the archive", "url", url);
   int code = artifact_get(c, artifact, file);
-  if (code == CLI_OK && strcmp(file, "-") != 0)
-    fprintf(stderr, "%s\n", file);
+  bool stream = !strcmp(file, "-");
+  if (code == CLI_OK && !stream && c->json) {
+    json_t *said = json_pack("{s:s, s:s, s:s}", "batch_id", id, "file", file, "format", format);
+    if (said)
+      say_json(said);
+    json_decref(said);
+  } else if (code == CLI_OK && !stream) {
+    say_note("%s\n", file);
+  }
   json_decref(artifact);
   free(url);
-  free(path);
   free(file);
   return code;
 }
 
 /* ---- the verb ---- */
 
+static const struct {
+  const char *word;
+  size_t min, max; /* operands behind the word */
+  int (*run)(struct cli *c);
+} acts[] = {
+    {"submit", 1, (size_t)-1, batch_submit},
+    {"list", 0, 0, batch_list},
+    {"show", 1, 1, batch_show},
+    {"wait", 1, 1, batch_wait},
+    {"cancel", 1, 1, batch_cancel},
+    {"get", 1, 1, batch_get},
+    {"delete", 1, 1, batch_delete},
+};
+enum { ACTS = sizeof acts / sizeof *acts };
+
+static const char *act_at(const void *ctx, size_t i) {
+  (void)ctx;
+  return acts[i].word;
+}
+
 int verb_batch(struct cli *c) {
-  static const struct {
-    const char *word;
-    size_t min, max; /* operands behind the word */
-    int (*run)(struct cli *c);
-  } acts[] = {
-      {"submit", 1, (size_t)-1, batch_submit},
-      {"list", 0, 0, batch_list},
-      {"show", 1, 1, batch_show},
-      {"wait", 1, 1, batch_wait},
-      {"cancel", 1, 1, batch_cancel},
-      {"get", 1, 1, batch_get},
-      {"delete", 1, 1, batch_delete},
-  };
-  for (size_t i = 0; i < sizeof acts / sizeof *acts; i++) {
+  for (size_t i = 0; i < ACTS; i++) {
     if (strcmp(acts[i].word, c->operands[0]) != 0)
       continue;
     size_t n = c->operand_count - 1;
     if (n >= acts[i].min && n <= acts[i].max)
       return acts[i].run(c);
-    say_error("lathe batch %s takes %s; see lathe help batch", acts[i].word,
-              acts[i].max == 1   ? "the id of one batch"
-              : acts[i].max == 0 ? "nothing more"
-                                 : "a kind and files");
-    return CLI_USAGE;
+    return fail(CLI_USAGE, "lathe batch %s takes %s; see lathe help batch", acts[i].word,
+                acts[i].max == 1   ? "the id of one batch"
+                : acts[i].max == 0 ? "nothing more"
+                                   : "a kind and files");
   }
-  say_error("there is no lathe batch %s; see lathe help batch", c->operands[0]);
-  return CLI_USAGE;
+  const char *near = words_nearest(c->operands[0], act_at, NULL, ACTS);
+  return fail(CLI_USAGE, "there is no lathe batch %s%s%s%s", c->operands[0],
+              near ? "; did you mean lathe batch " : "; see lathe help batch", near ? near : "",
+              near ? "?" : "");
 }

@@ -73,24 +73,25 @@ static const struct language *find_language(const char *lang) {
 /* NULL after saying what would do. */
 static const struct combination *find_combination(const char *shape, const char *lang) {
   if (!is_one_of_shapes(shape)) {
-    say_error(
-        "there is no shape \"%s\"; --shape is run (jobs run in a worker on this machine), remote "
-        "(jobs run elsewhere and are fetched) or exec (a program that reads lines)",
-        shape);
+    fail(CLI_USAGE,
+         "there is no shape \"%s\"; --shape is run (jobs run in a worker on this machine), remote "
+         "(jobs run elsewhere and are fetched) or exec (a program that reads lines)",
+         shape);
     return NULL;
   }
   if (!find_language(lang)) {
-    say_error(
-        "there is no template in \"%s\"; --lang is c, c++ or python. Any other language can do "
-        "--shape exec: start from --lang python and see docs/exec.md for the lines it speaks",
-        lang);
+    fail(CLI_USAGE,
+         "there is no template in \"%s\"; --lang is c, c++ or python. Any other language can do "
+         "--shape exec: start from --lang python and see docs/exec.md for the lines it speaks",
+         lang);
     return NULL;
   }
   for (size_t i = 0; i < COMBINATIONS; i++)
     if (!strcmp(combinations[i].shape, shape) && !strcmp(combinations[i].lang, lang))
       return &combinations[i];
-  say_error("--shape %s is a shared library, which is written in c or c++; in %s use --shape exec",
-            shape, lang);
+  fail(CLI_USAGE,
+       "--shape %s is a shared library, which is written in c or c++; in %s use --shape exec",
+       shape, lang);
   return NULL;
 }
 
@@ -101,16 +102,14 @@ static int check_name(const char *name) {
   bool good = len > 0 && len <= NAME_LONGEST && islower((unsigned char)name[0]) &&
               strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == len && name[len - 1] != '-';
   if (!good) {
-    say_error("\"%s\" cannot be a plugin's name: up to %d of a-z, 0-9 and '-', beginning with a "
-              "letter, not ending with '-'; for example thumbnail",
-              name, NAME_LONGEST);
-    return CLI_USAGE;
+    return fail(CLI_USAGE,
+                "\"%s\" cannot be a plugin's name: up to %d of a-z, 0-9 and '-', beginning with a "
+                "letter, not ending with '-'; for example thumbnail",
+                name, NAME_LONGEST);
   }
   for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
-    if (!strcmp(taken[i], name)) {
-      say_error("\"%s\" is a name of lathe's own; choose another", name);
-      return CLI_USAGE;
-    }
+    if (!strcmp(taken[i], name))
+      return fail(CLI_USAGE, "\"%s\" is a name of lathe's own; choose another", name);
   }
   return CLI_OK;
 }
@@ -258,11 +257,10 @@ static void say_made(const struct cli *c, const struct project *p, const struct 
     json_decref(made);
     return;
   }
-  printf("%s\n", p->folder);
-  fprintf(stderr,
-          "A plugin of the shape %s in %s, with a kind of its own. Next:\n  cd %s && make check\n"
-          "README.md says how to go on.\n",
-          what->shape, what->lang, p->folder);
+  say("%s\n", p->folder);
+  say_note("A plugin of the shape %s in %s, with a kind of its own. Next:\n  cd %s && make check\n"
+           "README.md says how to go on.\n",
+           what->shape, what->lang, p->folder);
 }
 
 int verb_plugin(struct cli *c) {
@@ -270,8 +268,8 @@ int verb_plugin(struct cli *c) {
   const char *shape = option_get(c, "shape"), *lang = option_get(c, "lang");
   const char *parent = option_get(c, "dir");
   if (strcmp(c->operands[0], "new") != 0) {
-    say_error("there is no \"lathe plugin %s\"; there is: lathe plugin new NAME", c->operands[0]);
-    return CLI_USAGE;
+    return fail(CLI_USAGE, "there is no \"lathe plugin %s\"; there is: lathe plugin new NAME",
+                c->operands[0]);
   }
   if (!shape)
     shape = "run";
@@ -285,7 +283,7 @@ int verb_plugin(struct cli *c) {
   if (code == 0)
     say_made(c, &p, what);
   else
-    say_error("%s", err.text);
+    fail(CLI_USAGE, "%s", err.text);
   free(p.folder);
   free(p.templates);
   free(p.share);

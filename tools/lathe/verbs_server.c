@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the server can do: kinds, backends; version and help.
+ * What the server can do: kinds, backends; versions; words for the shell.
  */
 #include "backends_table.h"
-#include "base/mem.h"
+#include "base/words.h"
 #include "http_client.h"
 #include "table.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,19 +39,29 @@ static void put_default(struct buf *out, const json_t *param) {
   }
 }
 
-static void print_kind(const json_t *kind) {
-  printf("%s: %s\n\n  %s\n", json_text(kind, "kind"), json_text(kind, "title"),
-         json_text(kind, "summary"));
+/* "Files: .step .stp", after what the kind says of its inputs. */
+static void print_inputs(const json_t *kind) {
   const json_t *inputs = json_object_get(kind, "inputs");
+  struct buf b = {0};
   size_t i;
   json_t *value;
-  printf("\nInput: %s", json_text(inputs, "help"));
+  buf_puts(&b, json_text(inputs, "help"));
   json_array_foreach(json_object_get(inputs, "formats"), i, value) {
-    printf("%s%s", i ? " " : " Files: ", json_string_value(value));
+    buf_printf(&b, "%s%s", i ? " " : " Files: ", json_string_value(value));
   }
-  printf("\n\nParameters (-p name=value):\n");
+  say_wrapped("\nInput: ", 2, b.data ? b.data : "");
+  buf_free(&b);
+}
+
+static void print_kind(const json_t *kind) {
+  size_t i;
+  json_t *value;
+  say("%s: %s\n\n", json_text(kind, "kind"), json_text(kind, "title"));
+  say_wrapped("  ", 2, json_text(kind, "summary"));
+  print_inputs(kind);
+  say("\nParameters (-p name=value):\n");
   struct table t;
-  table_begin(&t, "NAME|TYPE|RANGE|DEFAULT|");
+  table_begin(&t, "NAME|TYPE|~RANGE|~DEFAULT|+");
   json_array_foreach(json_object_get(kind, "params"), i, value) {
     struct buf range = {0}, fallback = {0};
     put_range(&range, value);
@@ -66,8 +75,8 @@ static void print_kind(const json_t *kind) {
     buf_free(&fallback);
   }
   table_print(&t, 2);
-  printf("\nArtifacts:\n");
-  table_begin(&t, "NAME|TYPE|");
+  say("\nArtifacts:\n");
+  table_begin(&t, "NAME|TYPE|+");
   json_array_foreach(json_object_get(kind, "artifacts"), i, value) {
     table_put(&t, json_text(value, "name"));
     table_put(&t, json_text(value, "media_type"));
@@ -80,7 +89,7 @@ static void print_kinds(const json_t *kinds) {
   struct table t;
   size_t i;
   json_t *kind;
-  table_begin(&t, "KIND|TITLE|SUMMARY");
+  table_begin(&t, "KIND|TITLE|+SUMMARY");
   json_array_foreach(kinds, i, kind) {
     table_put(&t, json_text(kind, "kind"));
     table_put(&t, json_text(kind, "title"));
@@ -99,30 +108,37 @@ static const json_t *find_kind(const json_t *kinds, const char *name) {
   return NULL;
 }
 
+static const char *kind_at(const void *ctx, size_t i) {
+  return json_text(json_array_get(ctx, i), "kind");
+}
+
+static int show_kind(const struct cli *c, const json_t *kinds, const char *name) {
+  const json_t *kind = find_kind(kinds, name);
+  const char *near = kind ? NULL : words_nearest(name, kind_at, kinds, json_array_size(kinds));
+  if (!kind)
+    return fail(CLI_REFUSED, "the server has no kind %s%s%s%s; `lathe kinds` lists them", name,
+                near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+  if (c->json)
+    say_json(kind);
+  else
+    print_kind(kind);
+  return CLI_OK;
+}
+
 int verb_kinds(struct cli *c) {
   json_t *document;
-  int code = http_fetch(c, NULL, "/api/kinds", &document);
-  if (code != CLI_OK)
-    return code;
-  const json_t *kinds = json_object_get(document, "kinds"), *one = NULL;
-  if (c->operand_count) {
-    one = find_kind(kinds, c->operands[0]);
-    if (!one) {
-      say_error("the server has no kind %s; `lathe kinds` lists them", c->operands[0]);
-      code = CLI_REFUSED;
-    } else if (c->json) {
-      say_json(one);
-    } else {
-      print_kind(one);
-    }
-  } else if (c->json) {
+  int code = http_fetch(c, NULL, "/api/kinds", "kinds[]", &document);
+  const json_t *kinds = json_object_get(document, "kinds");
+  size_t i;
+  json_t *problem;
+  if (code == CLI_OK && c->operand_count) {
+    code = show_kind(c, kinds, c->operands[0]);
+  } else if (code == CLI_OK && c->json) {
     say_json(document);
-  } else {
+  } else if (code == CLI_OK) {
     print_kinds(kinds);
-    size_t i;
-    json_t *problem;
     json_array_foreach(json_object_get(document, "problems"), i, problem) {
-      fprintf(stderr, "lathe: the server says: %s\n", json_text(problem, "text"));
+      say_note("lathe: the server says: %s\n", json_text(problem, "text"));
     }
   }
   json_decref(document);
@@ -133,23 +149,23 @@ int verb_kinds(struct cli *c) {
 
 int verb_backends(struct cli *c) {
   json_t *document;
-  int code = http_fetch(c, NULL, "/api/backends", &document);
+  int code = http_fetch(c, NULL, "/api/backends", "backends[]", &document);
   if (code == CLI_OK && c->json) {
     say_json(document);
   } else if (code == CLI_OK) {
     struct table t;
-    backends_table(&t, document);
+    backends_table(&t, document, true);
     table_print(&t, 0);
   }
   json_decref(document);
   return code;
 }
 
-/* ---- version, help, completion ---- */
+/* ---- version, completion ---- */
 
 int verb_version(struct cli *c) {
   struct http_answer answer;
-  struct http_call call = {.path = "/api/health"};
+  struct http_call call = {.path = "/api/health", .type = "json"};
   int code = http_do(c, &call, &answer);
   const char *server = code == CLI_OK ? json_text(answer.json, "version") : "";
   if (c->json) {
@@ -158,92 +174,58 @@ int verb_version(struct cli *c) {
     say_json(document);
     json_decref(document);
   } else {
-    printf("lathe %s\n", LATHE_VERSION);
-    if (code == CLI_OK)
-      printf("lathed %s at %s\n", *server ? server : "(unknown version)", c->server);
+    say("lathe %s\n", LATHE_VERSION);
+    if (*server)
+      say("lathed %s at %s\n", server, c->server);
     else
-      printf("no server at %s\n", c->server);
+      say("no lathe server at %s\n", c->server);
   }
   http_answer_free(&answer);
   return CLI_OK;
 }
 
-static void help_all(void) {
-  printf("usage: lathe VERB [OPTION...] [OPERAND...]\n\n"
-         "Hands geometry and image jobs to a lathe server and brings back what they made.\n\n");
-  for (const struct cli_verb *v = cli_verbs(); v->name; v++)
-    if (v->summary)
-      printf("  %-9s %-28s %s\n", v->name, v->operands, v->summary);
-  printf("\nFor every verb:\n");
-  options_help(cli_global_options());
-  printf("\nExit codes:\n");
-#define X(name, value, meaning) printf("  %-4d %s\n", value, meaning);
-  CLI_EXIT_TABLE(X)
-#undef X
-  printf(
-      "\n`lathe help VERB` says more about one verb, `lathe kinds KIND` about the parameters of a "
-      "kind of job.\n");
-}
-
-int verb_help(struct cli *c) {
-  const char *name = c->operand_count ? c->operands[0] : NULL;
-  const struct cli_verb *v = name ? cli_find_verb(name) : NULL;
-  if (name && !v) {
-    say_error("there is no verb %s; see lathe help", name);
-    return CLI_USAGE;
-  }
-  if (!v) {
-    help_all();
-    return CLI_OK;
-  }
-  printf("usage: lathe %s [OPTION...] %s\n\n%s.\n", v->name, v->operands,
-         v->summary ? v->summary : "Used by the shell's completion");
-  if (v->detail)
-    printf("\n%s\n", v->detail);
-  if (v->options) {
-    printf("\nOptions:\n");
-    options_help(v->options);
-  }
-  printf("\nFor every verb:\n");
-  options_help(cli_global_options());
-  return CLI_OK;
+/* A shell may expand what it is given: a word with anything special in it is left out. */
+static bool is_word(const char *text) {
+  static const char plain[] =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+:@-";
+  size_t len = strlen(text);
+  return len > 0 && len < 200 && text[0] != '-' && strspn(text, plain) == len;
 }
 
 static void print_words(const json_t *list, const char *key, const char *suffix) {
   size_t i;
   json_t *value;
   json_array_foreach(list, i, value) {
-    printf("%s%s\n", json_text(value, key), suffix);
+    const char *word = json_text(value, key);
+    if (is_word(word))
+      say("%s%s\n", word, suffix);
   }
 }
 
-static void print_option_words(const struct cli_option *options) {
-  for (; options && options->name; options++)
-    printf("--%s\n", options->name);
+/* All options, or those that take a value. */
+static void print_option_words(const struct cli_option *options, bool values) {
+  for (; options && options->name; options++) {
+    if (!values || options->value)
+      say("--%s\n", options->name);
+    if (values && options->value && options->letter)
+      say("-%c\n", options->letter);
+  }
 }
 
-/* Words for the shell, one a line; silent where the server does not answer. */
-int verb_complete(struct cli *c) {
+/* Words that the server knows. */
+static void print_listed(struct cli *c, const char *what, const char *of) {
   static const struct {
     const char *what, *path, *list, *key;
   } lists[] = {{"kinds", "/api/kinds", "kinds", "kind"},
                {"backends", "/api/backends", "backends", "name"},
                {"jobs", "/api/jobs?limit=50", "jobs", "job_id"},
+               {"batches", "/api/batches?limit=50", "batches", "batch_id"},
                {"params", "/api/kinds", "kinds", "name"}};
-  const char *what = c->operands[0], *of = c->operand_count > 1 ? c->operands[1] : "";
-  for (const struct cli_verb *v = cli_verbs(); v->name && !strcmp(what, "verbs"); v++)
-    if (v->summary)
-      puts(v->name);
-  if (!strcmp(what, "options")) {
-    const struct cli_verb *v = cli_find_verb(of);
-    print_option_words(v ? v->options : NULL);
-    print_option_words(cli_global_options());
-  }
   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
     if (strcmp(what, lists[i].what) != 0)
       continue;
     struct http_answer answer;
-    struct http_call call = {.path = lists[i].path};
+    struct http_call call = {.path = lists[i].path, .type = "json"};
     const json_t *list = NULL;
     if (http_do(c, &call, &answer) == CLI_OK)
       list = json_object_get(answer.json, lists[i].list);
@@ -251,6 +233,22 @@ int verb_complete(struct cli *c) {
     print_words(params ? json_object_get(find_kind(list, of), "params") : list, lists[i].key,
                 params ? "=" : "");
     http_answer_free(&answer);
+  }
+}
+
+/* Words for the shell, one a line; silent where the server does not answer. */
+int verb_complete(struct cli *c) {
+  const char *what = c->operands[0], *of = c->operand_count > 1 ? c->operands[1] : "";
+  const struct cli_verb *verb = cli_find_verb(of);
+  bool values = !strcmp(what, "values");
+  for (const struct cli_verb *v = cli_verbs(); v->name && !strcmp(what, "verbs"); v++)
+    if (v->summary)
+      say("%s\n", v->name);
+  if (values || !strcmp(what, "options")) {
+    print_option_words(verb ? verb->options : NULL, values);
+    print_option_words(cli_global_options(), values);
+  } else {
+    print_listed(c, what, of);
   }
   return CLI_OK;
 }

@@ -5,13 +5,13 @@
  *   submit --> 202 --> [--wait] events --> final --> [--out] artifacts --> exit code
  */
 #include "artifacts.h"
+#include "base/id.h"
 #include "base/mem.h"
 #include "follow.h"
 #include "form.h"
 #include "http_client.h"
 #include "progress.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,10 +30,8 @@ static int fill_form(const struct cli *c, curl_mime *mime, int *count) {
   if (code != CLI_OK)
     return code;
   /* Files last, so that the server has seen the fields when the long part begins. */
-  for (size_t i = 1; i < c->operand_count; i++, ++*count)
-    if (form_add_file(mime, c->operands[i]) != CLI_OK)
-      return CLI_USAGE;
-  return CLI_OK;
+  *count += (int)c->operand_count - 1;
+  return form_add_inputs(c, mime, 1, "name");
 }
 
 static void on_sent(void *arg, int64_t done, int64_t total) {
@@ -54,6 +52,7 @@ static int send_job(struct cli *c, struct session *s, json_t **out) {
   if (code == CLI_OK) {
     struct http_call call = {.method = "POST",
                              .path = path,
+                             .type = "json",
                              .mime = count ? mime : NULL,
                              .json = count ? NULL : "{}",
                              .headers = {"Accept: application/json", fresh, header},
@@ -62,13 +61,11 @@ static int send_job(struct cli *c, struct session *s, json_t **out) {
                              .arg = s};
     code = http_do(c, &call, &answer);
     progress_end(&s->progress);
-    http_report(c, &answer, code);
+    http_report(&answer, code);
   }
   *out = json_incref(answer.json);
-  if (code == CLI_OK && !*json_text(*out, "job_id")) {
-    say_error("%s did not answer with a job; is it a lathe server?", c->server);
-    code = CLI_UNREACHABLE;
-  }
+  if (code == CLI_OK && !id_is_valid(json_text(*out, "job_id")))
+    code = fail(CLI_SERVER, "%s did not answer with a job; is it a lathe server?", c->server);
   http_answer_free(&answer);
   curl_mime_free(mime);
   free(header);
@@ -85,18 +82,17 @@ static void print_event(const char *event, const char *id, const json_t *data, b
     json_decref(line);
     return;
   }
-  printf("%-10s", event);
   const char *text = json_text(data, "text");
   if (!strcmp(event, "progress"))
-    printf("%5.1f%%  %s", json_real_of(data, "percent"), json_text(data, "stage"));
+    say("%-10s%5.1f%%  %s\n", event, json_real_of(data, "percent"), json_text(data, "stage"));
   else if (!strcmp(event, "started"))
-    printf("on %s", json_text(data, "backend"));
+    say("%-10son %s\n", event, json_text(data, "backend"));
   else if (!strcmp(event, "failed"))
-    printf("%s", json_text(json_object_get(data, "error"), "detail"));
+    say_wrapped("failed    ", 10, json_text(json_object_get(data, "error"), "detail"));
   else if (*text)
-    printf("%.*s", (int)strcspn(text, "\n"), text);
-  putchar('\n');
-  fflush(stdout);
+    say("%-10s%.*s\n", event, (int)strcspn(text, "\n"), text);
+  else
+    say("%s\n", event);
 }
 
 static int on_event(void *arg, const char *event, const char *id, const json_t *data) {
@@ -116,9 +112,11 @@ static int on_event(void *arg, const char *event, const char *id, const json_t *
 static void say_end(const json_t *job) {
   char elapsed[SAY_SIZE];
   const char *state = json_text(job, "status"), *backend = json_text(job, "backend");
-  fprintf(stderr, "%s %s%s%s in %s%s\n", json_text(job, "kind"), state, *backend ? " on " : "",
-          backend, say_seconds(job_elapsed(job), elapsed),
-          json_is_true(json_object_get(job, "cached")) ? " (cached)" : "");
+  bool cached = json_is_true(json_object_get(job, "cached")),
+       ran = json_real_of(job, "started_at") > 0;
+  say_note("%s %s%s%s%s%s%s\n", json_text(job, "kind"), state, *backend ? " on " : "", backend,
+           ran ? " in " : "", ran ? say_seconds(job_elapsed(job), elapsed) : "",
+           cached ? " (cached)" : "");
   const json_t *error = json_object_get(job, "error");
   if (json_is_object(error) && strcmp(state, "cancelled") != 0)
     say_problem(error, 0, 0);
@@ -126,11 +124,13 @@ static void say_end(const json_t *job) {
 
 static int interrupted(const struct session *s, const char *id) {
   cli_clear_interrupt();
-  if (!s->c->json)
-    fprintf(stderr,
-            "Interrupted; job %s goes on.\n  lathe watch %s     follows it again\n"
-            "  lathe cancel %s    stops it\n",
-            id, id, id);
+  if (s->c->json)
+    return s->lines
+               ? CLI_INTERRUPTED
+               : fail(CLI_INTERRUPTED, "job %s goes on; lathe watch %s follows it again", id, id);
+  say_note("Interrupted; job %s goes on.\n  lathe watch %s     follows it again\n"
+           "  lathe cancel %s    stops it\n",
+           id, id, id);
   return CLI_INTERRUPTED;
 }
 
@@ -141,7 +141,7 @@ static int see_through(struct cli *c, struct session *s, const char *id, const c
   int code = follow_job(c, id, after, on_event, s);
   progress_end(&s->progress);
   if (code == CLI_OK)
-    code = http_fetch(c, NULL, path, job);
+    code = http_fetch(c, NULL, path, "job_id", job);
   if (code == CLI_INTERRUPTED)
     interrupted(s, id);
   free(path);
@@ -161,7 +161,7 @@ int verb_submit(struct cli *c) {
     if (c->json)
       say_json(answer);
     else
-      printf("%s\n", id);
+      say("%s\n", id);
     goto done;
   }
   progress_note(&s.progress, "%s is job %s", c->operands[0], id);
