@@ -51,7 +51,7 @@ struct daemon {
   uv_loop_t loop;
   uv_signal_t term, interrupt, hangup;
   uv_timer_t linger, tidy;
-  bool draining;
+  bool draining, accept_empty;
   bool reloading, reload_again; /* again: SIGHUP came meanwhile */
   int exit_code;
   struct metrics *metrics;
@@ -162,6 +162,8 @@ static int open_state(struct daemon *d, struct err *err) {
   if (rc == 0) /* first of all: its lock keeps a second daemon from the files of the first */
     rc = store_open(&d->store, &d->loop,
                     &(struct store_options){.path = path,
+                                            .files_lie_there = storage_has_files(dir),
+                                            .accept_empty = d->accept_empty,
                                             .cache_bytes = STORE_CACHE,
                                             .on_event = on_event,
                                             .on_health = on_store_health,
@@ -177,6 +179,11 @@ static int open_state(struct daemon *d, struct err *err) {
   }
   free(path);
   return rc;
+}
+
+static void on_set_aside(void *ctx) {
+  struct daemon *d = ctx;
+  store_set_aside_over(d->store);
 }
 
 static int open_jobs(struct daemon *d, struct err *err) {
@@ -197,6 +204,8 @@ static int open_jobs(struct daemon *d, struct err *err) {
                                                      .metrics = d->metrics});
   free(program);
   jobs_set_workers(d->jobs, d->workers);
+  if (store_sets_aside(d->store))
+    jobs_set_aside(d->jobs, on_set_aside, d);
   return jobs_recover(d->jobs, err);
 }
 
@@ -498,8 +507,8 @@ static int open_rooms(struct daemon *d, struct err *err) {
   return rc;
 }
 
-int daemon_run(struct config *config) {
-  struct daemon d = {.config = config};
+int daemon_run(struct config *config, bool accept_empty) {
+  struct daemon d = {.config = config, .accept_empty = accept_empty};
   struct err err = {0};
   prepare_process();
   configure_log(config);

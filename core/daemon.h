@@ -12,8 +12,9 @@
 #include "routing/routing.h"
 #include "workers/workers.h"
 
-/* Runs until a signal ends it.  Takes the configuration.  Returns the exit code. */
-int daemon_run(struct config *config);
+/* Runs until a signal ends it.  Takes the configuration.  Returns the exit code.  accept_empty: see
+ * struct store_options. */
+int daemon_run(struct config *config, bool accept_empty);
 
 /* What the plugins say of their backends' options: a line for each fault. */
 struct daemon_complaints {

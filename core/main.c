@@ -18,6 +18,7 @@ enum { EXIT_USAGE = 2 };
 
 struct args {
   const char *config;
+  bool accept_empty;
   int (*verb)(const struct args *a);
 };
 
@@ -33,7 +34,7 @@ static int load(const struct args *a, struct config **out) {
 
 static int run(const struct args *a) {
   struct config *c;
-  return load(a, &c) < 0 ? EXIT_USAGE : daemon_run(c);
+  return load(a, &c) < 0 ? EXIT_USAGE : daemon_run(c, a->accept_empty);
 }
 
 /* What others wrote (plugins, arguments), harmless for a terminal. */
@@ -98,12 +99,15 @@ static const struct {
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
 static void usage(FILE *out) {
-  fputs("usage: lathed [--config FILE] [VERB]\n\n"
-        "Without a verb it runs the daemon in the foreground.  SIGTERM drains and ends it, SIGHUP\n"
-        "reloads the configuration.\n\n"
-        "  --config FILE      default: $LATHE_CONFIG, ../etc/lathe/lathe.ini from the program,\n"
-        "                     /etc/lathe/lathe.ini, or conf/lathe.ini beside the program\n",
-        out);
+  fputs(
+      "usage: lathed [--config FILE] [--accept-empty] [VERB]\n\n"
+      "Without a verb it runs the daemon in the foreground.  SIGTERM drains and ends it, SIGHUP\n"
+      "reloads the configuration.\n\n"
+      "  --config FILE      default: $LATHE_CONFIG, ../etc/lathe/lathe.ini from the program,\n"
+      "                     /etc/lathe/lathe.ini, or conf/lathe.ini beside the program\n"
+      "  --accept-empty     start though the database is gone, older or another's: files that no\n"
+      "                     job names are moved to set-aside/ in the data folder\n",
+      out);
   for (size_t i = 0; i < VERBS; i++)
     fprintf(out, "  %-18s %s\n", verbs[i].name, verbs[i].help);
 }
@@ -134,6 +138,10 @@ int main(int argc, char **argv) {
     size_t v = 0;
     if (strncmp(argv[i], "--config=", 9) == 0) {
       a.config = argv[i] + 9;
+      continue;
+    }
+    if (strcmp(argv[i], "--accept-empty") == 0) {
+      a.accept_empty = true;
       continue;
     }
     if (strcmp(argv[i], "--config") == 0) {

@@ -106,6 +106,18 @@ int path_make_dirs(const char *path, struct err *err) {
   return code;
 }
 
+int path_sync_parent(const char *path, struct err *err) {
+  const char *slash = strrchr(path, '/');
+  char *dir = slash ? mem_dup_n(path, slash == path ? 1 : (size_t)(slash - path)) : mem_dup(".");
+  int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
+  if (fd < 0 || fsync(fd))
+    rc = err_sys(err, errno, "cannot sync the folder %s", dir);
+  if (fd >= 0)
+    close(fd);
+  free(dir);
+  return rc;
+}
+
 char *path_program_dir(void) {
   char path[PATH_MAX];
   ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);

@@ -25,6 +25,9 @@ int path_make_dirs(const char *path, struct err *err);
 /* rm -rf without following links.  A path that is absent is no error. */
 int path_remove_tree(const char *path, struct err *err);
 
+/* fsync of the folder that `path` lies in: its entry is on disk. */
+int path_sync_parent(const char *path, struct err *err);
+
 /* The folder of the running program (for finding its neighbours).  The caller frees. */
 char *path_program_dir(void);
 

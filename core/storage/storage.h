@@ -36,6 +36,8 @@ struct storage_options {
 int storage_open(struct storage **out, uv_loop_t *loop, const struct storage_options *options,
                  struct err *err);
 void storage_close(struct storage *s);
+/* Do inputs or results lie in this data folder?  Before storage_open. */
+bool storage_has_files(const char *data_dir);
 
 /* ---- uploads: a file that arrives in pieces becomes a blob ---- */
 typedef void storage_wrote(void *arg, int code, const struct err *err);

@@ -65,6 +65,34 @@ void storage_discard_removed(struct storage *s) {
   storage_queue(s, &d->task);
 }
 
+/* ---- is there anything? ---- */
+
+static bool has_entries(const char *path) {
+  DIR *dir = opendir(path);
+  bool found = false;
+  for (struct dirent *e; dir && !found && (e = readdir(dir));)
+    found = e->d_name[0] != '.';
+  if (dir)
+    closedir(dir);
+  return found;
+}
+
+bool storage_has_files(const char *data_dir) {
+  char *output = path_join(data_dir, "output"), *blobs = path_join(data_dir, "blobs");
+  bool found = has_entries(output);
+  DIR *dir = found ? NULL : opendir(blobs);
+  for (struct dirent *e; dir && !found && (e = readdir(dir));) {
+    char *shard = path_join(blobs, e->d_name);
+    found = e->d_name[0] != '.' && has_entries(shard);
+    free(shard);
+  }
+  if (dir)
+    closedir(dir);
+  free(blobs);
+  free(output);
+  return found;
+}
+
 /* ---- folders of results ---- */
 
 struct list_task {

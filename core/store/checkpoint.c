@@ -93,6 +93,7 @@ static void settle(struct store *s, int rc) {
               "there, and this is tried again",
               s->path, rc, sqlite3_errstr(rc));
   s->checkpoint_failing = failing;
+  s->marker_soon |= rc == SQLITE_OK;
   s->renew |= (rc & 0xff) == SQLITE_IOERR;
 }
 

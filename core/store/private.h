@@ -23,8 +23,18 @@ struct totals {
   int64_t purged_seq; /* greatest seq that was ever removed */
   int64_t bytes;      /* inputs and artifacts of all jobs */
   int64_t jobs[5];    /* by state */
+  char id[33];        /* of this database and its copies; 32 hex digits */
 };
 
+struct marker { /* what `<database>.id` says */
+  char id[33];  /* "": nothing */
+  int64_t gen;
+  atomic_bool aside; /* orphans are moved, not removed */
+};
+
+/* copy.c: writes the database as it is now to a new file `to`, which appears whole or not at all.
+ */
+int copy_database(struct conn *c, const char *to, struct err *err);
 int schema_migrate(struct conn *c, struct err *err);
 int totals_load(struct conn *c, struct totals *t, struct err *err);
 /* `bytes` may be negative.  The sum stays between 0 and INT64_MAX. */
@@ -197,13 +207,25 @@ struct store {
   int failures;       /* groups in a row that the disk refused */
   int64_t wal_frames; /* after the last commit */
   bool checkpoint_failing;
-  bool renew; /* close and open every connection before a group */
+  struct marker marker;
+  char *marker_path;
+  int marker_fd; /* -1: not written yet */
+  int64_t marker_ms;
+  bool marker_soon; /* a checkpoint was completed since */
+  bool renew;       /* close and open every connection before a group */
 };
 
 /* store.c */
 void store_notify(struct store *s); /* any thread: something is to be delivered */
 void store_expect(struct store *s); /* (loop) one more callback is due: keeps the loop alive */
 void store_push(struct store *s, struct op *op); /* (loop) */
+
+/* marker.c: before SQLite opens the file, once it is open (writes a commit), after a commit, and at
+ * the end.  The first two refuse with ERR_CONFLICT what is not the database that was here. */
+int marker_before(struct store *s, struct err *err);
+int marker_after(struct store *s, struct err *err);
+void marker_note(struct store *s);
+void marker_close(struct store *s);
 
 /* lock.c: ERR_CONFLICT names the process that holds it.  *fd is to be closed with lock_release. */
 int lock_take(const char *database, int *fd, struct err *err);

@@ -18,6 +18,11 @@
  */
 #include "store/private.h"
 
+#include "base/mem.h"
+#include "observe/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char schema_1[] =
@@ -63,8 +68,10 @@ static const char schema_3[] =
     "CREATE TABLE batch_jobs(job INTEGER PRIMARY KEY, id TEXT, file TEXT, label TEXT,"
     " folder TEXT);";
 
-static const char *const migrations[] = {schema_1, schema_2,
-                                         schema_3}; /* [n] brings version n to n + 1 */
+static const char schema_4[] = "ALTER TABLE meta ADD COLUMN id TEXT;";
+
+static const char *const migrations[] = {schema_1, schema_2, schema_3,
+                                         schema_4}; /* [n] brings version n to n + 1 */
 #define LATEST ((int64_t)(sizeof migrations / sizeof *migrations))
 
 #define APPLICATION_ID 0x4c617468 /* "Lath": tells our files from other SQLite databases */
@@ -90,6 +97,26 @@ static int migrate_one(struct conn *c, int64_t from, struct err *err) {
   return code;
 }
 
+/* The file as the older version left it stays beside: whoever goes back to that version needs it.
+ */
+static int keep_copy(struct conn *c, const char *path, int64_t version, struct err *err) {
+  char *copy = mem_printf("%s.schema-%lld", path, (long long)version);
+  struct err why = {0};
+  int code = copy_database(c, copy, &why);
+  if (code < 0)
+    err_set(err, code,
+            "%s is of an older version (schema %lld), and no copy of it can be kept before it is "
+            "brought to schema %lld: %s; make room or mend that, then start again",
+            path, (long long)version, (long long)LATEST, why.text);
+  else
+    log_warn("store.migrate",
+             "%s is brought from schema %lld to %lld; the old one is kept as %s, for going back to "
+             "the version of lathed that wrote it; remove it when you will not",
+             path, (long long)version, (long long)LATEST, copy);
+  free(copy);
+  return code;
+}
+
 int schema_migrate(struct conn *c, struct err *err) {
   const char *path = sqlite3_db_filename(c->db, "main");
   int64_t version = 0, owner = 0, tables = 0;
@@ -108,6 +135,8 @@ int schema_migrate(struct conn *c, struct err *err) {
                    "%s was written by a newer lathed (schema %lld, this one knows up to %lld); run "
                    "the newer version, or start with another data folder",
                    path, (long long)version, (long long)LATEST);
+  if (version > 0 && version < LATEST && (code = keep_copy(c, path, version, err)) < 0)
+    return code;
   for (; version < LATEST; version++)
     if ((code = migrate_one(c, version, err)) < 0)
       return code;
@@ -127,6 +156,8 @@ int totals_load(struct conn *c, struct totals *t, struct err *err) {
                            &t->jobs[0], &t->jobs[1],  &t->jobs[2],  &t->jobs[3],    &t->jobs[4]};
   for (int i = 0; i < (int)(sizeof into / sizeof *into); i++)
     *into[i] = sqlite3_column_int64(st, i);
+  const char *id = (const char *)sqlite3_column_text(st, 10);
+  snprintf(t->id, sizeof t->id, "%s", id != NULL ? id : "");
   sqlite3_reset(st);
   /* The row is written with every change; the greatest keys are looked at to be on the safe side.
    */
@@ -152,5 +183,6 @@ int totals_save(struct conn *c, const struct totals *t, struct err *err) {
                             t->jobs[0], t->jobs[1],  t->jobs[2],  t->jobs[3],    t->jobs[4]};
   for (int i = 0; i < (int)(sizeof values / sizeof *values); i++)
     sqlite3_bind_int64(st, i + 1, values[i]);
+  sqlite3_bind_text(st, 11, t->id, -1, SQLITE_STATIC);
   return conn_step(c, st, err);
 }

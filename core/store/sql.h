@@ -39,10 +39,10 @@
   X(SQL_ROLLBACK_TO, "ROLLBACK TO op")                                                             \
   X(SQL_RELEASE, "RELEASE op")                                                                     \
   X(SQL_META_GET, "SELECT gen,last_num,last_seq,purged_seq,bytes,queued,running,completed,failed," \
-                  "cancelled FROM meta WHERE one=1")                                               \
+                  "cancelled,id FROM meta WHERE one=1")                                            \
   X(SQL_META_PUT,                                                                                  \
     "UPDATE meta SET gen=?1,last_num=?2,last_seq=?3,purged_seq=?4,bytes=?5,queued=?6,"             \
-    "running=?7,completed=?8,failed=?9,cancelled=?10 WHERE one=1")                                 \
+    "running=?7,completed=?8,failed=?9,cancelled=?10,id=?11 WHERE one=1")                          \
   X(SQL_MAX_NUM, "SELECT max(num) FROM jobs")                                                      \
   X(SQL_MIN_NUM, "SELECT min(num) FROM jobs")                                                      \
   X(SQL_MAX_SEQ, "SELECT max(seq) FROM events")                                                    \

@@ -222,9 +222,10 @@ static void on_check(uv_check_t *handle) {
 /* ---- life ---- */
 
 static int open_database(struct store *s, struct err *err) {
-  int code = conn_open(&s->conn, s->path, s->options.cache_bytes, true, err);
-  if (code < 0 || (code = schema_migrate(&s->conn, err)) < 0 ||
-      (code = totals_load(&s->conn, &s->now, err)) < 0 ||
+  int code = marker_before(s, err);
+  if (code < 0 || (code = conn_open(&s->conn, s->path, s->options.cache_bytes, true, err)) < 0 ||
+      (code = schema_migrate(&s->conn, err)) < 0 ||
+      (code = totals_load(&s->conn, &s->now, err)) < 0 || (code = marker_after(s, err)) < 0 ||
       (code = conn_open(&s->checkpoint_conn, s->path, 0, false, err)) < 0)
     return code;
   checkpoint_watch(s);
@@ -238,7 +239,7 @@ static void set_up(struct store *s, const struct store_options *options) {
   s->options.cache_bytes = options->cache_bytes > 0 ? options->cache_bytes : 4 << 20;
   s->path = mem_dup(options->path);
   s->options.path = s->path;
-  s->lock_fd = -1;
+  s->lock_fd = s->marker_fd = -1;
   s->commit_poll = poll_time_new(COMMIT_POLL_US);
   s->gathered_tail = &s->gathered;
   s->queue_tail = &s->queue;
@@ -258,6 +259,7 @@ static void tear_down(struct store *s) {
   conn_close(&s->reader_conn);
   conn_close(&s->checkpoint_conn);
   conn_close(&s->conn);
+  marker_close(s);
   lock_release(s->lock_fd);
   pthread_cond_destroy(&s->idle);
   pthread_cond_destroy(&s->checkpoint_work);
@@ -266,6 +268,7 @@ static void tear_down(struct store *s) {
   pthread_mutex_destroy(&s->checkpoint_conn_lock);
   pthread_mutex_destroy(&s->reader_conn_lock);
   pthread_mutex_destroy(&s->lock);
+  free(s->marker_path);
   free(s->path);
 }
 

@@ -31,18 +31,26 @@
 struct store;
 
 struct store_options {
-  const char *path;    /* of the database file; its folder exists */
-  int64_t cache_bytes; /* page cache of the writer; the reader takes a quarter */
+  const char *path;     /* of the database file; its folder exists */
+  bool files_lie_there; /* in the data folder: then a database that is new is refused */
+  bool accept_empty;    /* takes a database that is not the one that was here, and says so */
+  int64_t cache_bytes;  /* page cache of the writer; the reader takes a quarter */
   void (*on_event)(void *ctx, const struct record_event *event);
   /* The store went bad (code < 0: writes fail) or works again (0); told on change only. */
   void (*on_health)(void *ctx, int code, const char *text);
   void *ctx;
 };
 
-/* Opens or makes the database, migrates the schema, takes the lock that keeps a
- * second daemon out (ERR_CONFLICT names the other's pid), starts the threads. */
+/* Opens or makes the database, migrates the schema (a copy of the old one stays beside it), takes
+ * the lock that keeps a second daemon out (ERR_CONFLICT names the other's pid), starts the threads.
+ * ERR_CONFLICT also where the database is gone, empty, older than it was, or another's. */
 int store_open(struct store **out, uv_loop_t *loop, const struct store_options *options,
                struct err *err);
+
+/* Was a database accepted that does not name all files?  Then orphans are moved, not removed, until
+ * the second call says that all were looked at.  Survives a restart. */
+bool store_sets_aside(const struct store *s);
+void store_set_aside_over(struct store *s);
 
 /* Commits what is pending, stops the threads, frees.  Callbacks still due run
  * from here (on the loop thread, inside this call), and what they ask for is served

@@ -282,6 +282,7 @@ void *writer_main(void *arg) {
   while (take_group(s, &ops)) {
     if (ops != NULL)
       serve(s, ops);
+    marker_note(s);
     checkpoint_between(s);
     if (s->renew)
       ready_conn(s, &err); /* else with the next group */

@@ -199,12 +199,29 @@ static void copy_file(const char *from, const char *to) {
   free(data);
 }
 
-static void test_schema_1(void **state) {
-  struct world *w = *state;
+static bool same_files(const char *a, const char *b) {
+  char *x, *y;
+  size_t n, m;
+  struct err err;
+  assert_int_equal(path_read_file(a, 1 << 20, &x, &n, &err), 0);
+  assert_int_equal(path_read_file(b, 1 << 20, &y, &m, &err), 0);
+  /* Bytes 24 to 27 and 92 to 99 count changes and name the library that made the last. */
+  bool same = n == m && memcmp(x, y, 24) == 0 && memcmp(x + 100, y + 100, n - 100) == 0;
+  free(x);
+  free(y);
+  return same;
+}
+
+static void old_schema(struct world *w, int version) {
+  char *from = mem_printf(TEST_SOURCE_DIR "/tests/fixtures/store/schema-%d.db", version);
+  char *kept = mem_printf("%s.schema-%d", w->path, version);
   int seen = 0;
   world_close(w);
-  copy_file(TEST_SOURCE_DIR "/tests/fixtures/store/schema-1.db", w->path);
+  copy_file(from, w->path);
   world_must_open(w);
+  assert_true(same_files(from, kept)); /* for going back to the version that wrote it */
+  free(from);
+  free(kept);
   struct store_filter all = {.state = -1, .limit = 10};
   store_list(w->store, &all, see_old, &seen);
   settle(w);
@@ -224,6 +241,30 @@ static void test_schema_1(void **state) {
   store_cached(w->store, (const char *[]){"no such key"}, 1, 0, help_got, &(struct get){0});
   settle(w);
   assert_string_equal(counts(w), "1 1 2 1 1");
+}
+
+static void test_schema_1(void **state) {
+  old_schema(*state, 1);
+}
+
+static void test_schema_3(void **state) {
+  old_schema(*state, 3);
+}
+
+/* No room for the copy: refused before anything is changed. */
+static void test_no_migration_without_a_copy(void **state) {
+  struct world *w = *state;
+  struct err err = {0};
+  world_close(w);
+  w->store = NULL;
+  copy_file(TEST_SOURCE_DIR "/tests/fixtures/store/schema-1.db", w->path);
+  char *in_the_way = mem_printf("%s.schema-1", w->path), *x = path_join(in_the_way, "x");
+  assert_int_equal(path_make_dirs(x, NULL), 0);
+  assert_true(world_open(w, &err) < 0);
+  assert_non_null(strstr(err.text, "no copy"));
+  assert_true(same_files(TEST_SOURCE_DIR "/tests/fixtures/store/schema-1.db", w->path));
+  free(x);
+  free(in_the_way);
 }
 
 static int make_fixture(const char *path) {
@@ -246,6 +287,8 @@ int main(int argc, char **argv) {
       T(test_stranger_is_refused),
       T(test_no_folder),
       T(test_schema_1),
+      T(test_schema_3),
+      T(test_no_migration_without_a_copy),
   };
   if (argc == 3 && strcmp(argv[1], "--make") == 0)
     return make_fixture(argv[2]);
