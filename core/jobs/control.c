@@ -61,7 +61,8 @@ static void refuse_code(struct request *r, int code, const char *text) {
 /* A live job that may be spoken of; one whose first commit is under way is not there yet. */
 static struct job *find_live(struct jobs *j, const char *id) {
   struct job *job = map_get(&j->live, id);
-  return job && job->phase != PHASE_SUBMIT ? job : NULL;
+  bool known = job && job->phase != PHASE_SUBMIT && !job->early && !job->abandoned;
+  return known ? job : NULL;
 }
 
 /* ---- cancel ---- */

@@ -239,11 +239,30 @@ static void release_workdir(struct jobs *j, const char *workdir) {
     workers_release_workdir(j->workers, workdir);
 }
 
+static void forget(struct job *job) {
+  struct jobs *j = job->j;
+  if (job->out && job->out->artifact_count > 0) {
+    const char *ids[] = {job->id};
+    storage_remove_jobs(j->storage, ids, 1, NULL, NULL);
+  }
+  job_free(job);
+  jobs_check_drained(j);
+}
+
+void end_abandoned(struct job *job) {
+  if (job->phase == PHASE_RUN)
+    run_stop(job); /* else its outputs or its end are on their way, and it is forgotten then */
+}
+
 static void on_adopted(void *arg, int code, const struct err *err) {
   struct job *job = arg;
   if (job_orphaned(job))
     return;
   release_workdir(job->j, job->out->workdir);
+  if (job->abandoned) {
+    forget(job);
+    return;
+  }
   if (code < 0) {
     log_warn("job.adopt", "job %s: %s", job->id, err->text);
     outcome_free(job->out);
@@ -284,6 +303,11 @@ void end_result(struct job *job, const struct step_result *r) {
   budget_release(job);
   output_flush(job);
   metric_observe(meter->run_seconds, clock_wall_us() - job_last(job)->started_us);
+  if (job->abandoned) {
+    release_workdir(j, r->workdir);
+    forget(job);
+    return;
+  }
   job_last(job)->open = job->remote && r->open;
   if (r->class == STEP_OK) {
     keep_result(job, r);
@@ -424,6 +448,10 @@ static void on_saved(void *arg, int code, const struct store_receipt *receipt) {
   struct job *job = arg;
   if (job_orphaned(job))
     return;
+  if (job->abandoned) {
+    forget(job);
+    return;
+  }
   if (code < 0) {
     not_saved(job, code, receipt && receipt->text ? receipt->text : err_slug(code));
     return;

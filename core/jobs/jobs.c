@@ -20,9 +20,8 @@
  * What a client's cancellation meets, and what comes of it:
  *
  *   phase     on cancel                    then
- *   SUBMIT    (unknown job)
- *   WAIT      out of the queue, END        cancelled; the attempt never was
- *   DELAY     likewise
+ *   SUBMIT    (unknown job)                    so too in RUN to BACK, while that commit is under
+ * way WAIT      out of the queue, END        cancelled; the attempt never was DELAY     likewise
  *   START     noted                        on disk: END as cancelled; disk failed: likewise
  *   RUN       the worker is told           any failure: cancelled; OK: completed
  *   AWAY      noted                        as RUN, once a worker is there
@@ -283,6 +282,10 @@ bool job_orphaned(struct job *job) {
   struct jobs *j = job->j;
   if (!j->closing)
     return false;
+  if (job->early) { /* its first commit is still under way, and frees it */
+    job_set_phase(job, PHASE_RUN);
+    return true;
+  }
   answer_waiters(job, ERR_BUSY, JOB_QUEUED);
   job_free(job);
   if (!j->recovering)
@@ -299,6 +302,8 @@ static void on_closed(uv_handle_t *h) {
 /* Does no callback of the store or of storage come for it any more? */
 static bool nothing_due(const struct job *job) {
   bool unsaved = job->phase == PHASE_END || job->phase == PHASE_BACK;
+  if (job->early)
+    return false;
   return job_at_rest(job) || job->phase == PHASE_RUN || (unsaved && job->link.next != &job->link);
 }
 

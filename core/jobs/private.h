@@ -136,6 +136,8 @@ struct job {
   bool local;     /* `place` computes on this machine */
   bool remote;    /* the attempt under way is remote */
   bool resumed;   /* that attempt may have submitted already: find it before */
+  bool early;     /* a worker has it while its first commit is under way; nobody knows it yet */
+  bool abandoned; /* that commit failed: what the worker makes of it is dropped */
   bool recovered; /* from an earlier life; its exclusions may be too strict */
   uint8_t lost;   /* steps in a row that never began */
   int64_t num, rank;
@@ -294,7 +296,8 @@ void end_cancelled(struct job *job);                     /* of one that no worke
 void end_give_back(struct job *job, const char *detail); /* the attempt does not count */
 void end_no_backend(struct job *job);                    /* every backend refused it for good */
 void end_save(struct job *job);                          /* again, after the disk failed */
-void end_gone(struct job *job, enum job_state state);    /* answers, forgets and frees */
+void end_abandoned(struct job *job); /* its first commit failed: stops the worker, then forgets */
+void end_gone(struct job *job, enum job_state state); /* answers, forgets and frees */
 void end_rest(struct job *job); /* queued on disk: into the queue, unless it was cancelled */
 
 /* ---- remote.c: jobs whose work is elsewhere ---- */

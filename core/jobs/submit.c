@@ -9,7 +9,11 @@
  * it
  *
  * A job that finds a slot is written together with its first attempt, so that it
- * costs one commit before it runs instead of two.
+ * costs one commit instead of two before it runs.  And where its work stays on this
+ * machine, the worker begins while that commit is under way; the store works off
+ * what it is told in order, so the end is on disk after the beginning.  Should the
+ * commit fail, the client is told so, the worker is stopped and what it made is
+ * dropped.  A job with a key waits: another may have it already.
  */
 #include "base/clock.h"
 #include "base/mem.h"
@@ -172,6 +176,17 @@ static void acknowledge(struct job *job) {
   answer_state(job->answered, job->arg, job->id, (enum job_state)job->state);
 }
 
+/* The worker may be done, and the commit of the end be under way; that comes after this one. */
+static void on_early_submitted(struct job *job, int code) {
+  bool more_due = job->phase == PHASE_ADOPT || job->phase == PHASE_END || job->phase == PHASE_BACK;
+  job->early = false;
+  job->abandoned = code < 0;
+  if (job->j->closing && more_due)
+    return; /* to be freed then */
+  if (!job_orphaned(job) && job->abandoned)
+    end_abandoned(job);
+}
+
 static void on_submitted(void *arg, int code, const struct store_receipt *receipt) {
   struct job *job = arg;
   struct jobs *j = job->j;
@@ -182,6 +197,10 @@ static void on_submitted(void *arg, int code, const struct store_receipt *receip
     answer_replay(j, job->answered, job->arg, receipt->job_id);
   else
     acknowledge(job);
+  if (job->early) {
+    on_early_submitted(job, code);
+    return;
+  }
   if (job_orphaned(job))
     return;
   if (code < 0 || receipt->replayed) {
@@ -236,6 +255,10 @@ static void write_job(struct job *job, const char *idem_key, const char *fingerp
   metric_observe(job->lane->queue_seconds, 0);
   jobs_count_start(j);
   store_submit(j->store, &record, &queued, &start, &started, with_key, on_submitted, job);
+  if (!job->remote && !with_key && j->store_code == 0) {
+    job->early = true;
+    run_launch(job);
+  }
 }
 
 /* ---- answered with an earlier result ---- */

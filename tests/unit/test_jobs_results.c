@@ -184,7 +184,7 @@ static void test_a_job_ends_two_workers_at_most(void **state) {
 static void test_backend_gone_before_the_step(void **state) {
   struct world *w = *state;
   w->answers = 0;
-  ask_no_wait(w, (struct ask){0});
+  ask_no_wait(w, (struct ask){.key = "one"});  /* with a key it is written before it runs */
   fake.backends[0].state = BACKEND_RESTARTING; /* while the start is written */
   wait_answers(w, 1);
   settle(w);
@@ -198,6 +198,105 @@ static void test_backend_gone_before_the_step(void **state) {
   assert_int_equal(wait_final(w, id)->last, EVENT_COMPLETED);
 }
 
+/* ---- a worker that begins while the first commit is under way ---- */
+
+/* Ends its step as the worker would: with one file in its work folder. */
+static void end_with_a_file(struct world *w, struct workers_step *s) {
+  char *folder = world_attempt_folder(w), *path = mem_printf("%s/out.txt", folder);
+  FILE *file = fopen(path, "w");
+  assert_non_null(file);
+  fputs("made", file);
+  fclose(file);
+  struct step_artifact made = {
+      .name = "out.txt", .media_type = "text/plain", .path = path, .bytes = 4};
+  struct step_result r = {
+      .class = STEP_OK, .artifacts = &made, .artifact_count = 1, .workdir = folder};
+  fake_end_with(s, &r);
+  free(path);
+  free(folder);
+}
+
+static bool has_output(struct world *w, const char *id) {
+  char *path = mem_printf("%s/output/%s", w->dir, id);
+  bool there = access(path, F_OK) == 0;
+  free(path);
+  return there;
+}
+
+static void test_a_worker_may_be_done_before_the_commit(void **state) {
+  struct world *w = *state;
+  for (int with_a_file = 0; with_a_file < 2; with_a_file++) {
+    w->answers = 0;
+    ask_no_wait(w, (struct ask){0});
+    assert_int_equal(w->answers, 0);
+    struct workers_step *s = fake_step(0);
+    assert_non_null(s); /* it has begun, and nobody knows of the job yet */
+    char id[27];
+    snprintf(id, sizeof id, "%s", s->job_id);
+    assert_null(jobs_live(w->jobs, id));
+    if (with_a_file)
+      end_with_a_file(w, s);
+    else
+      fake_end(s, STEP_OK);
+    wait_answers(w, 1);
+    assert_int_equal(w->code, 0);
+    assert_string_equal(w->id, id);
+    struct seen *seen = wait_final(w, id);
+    assert_int_equal(seen->last, EVENT_COMPLETED);
+    assert_int_equal(seen->queued + seen->started + seen->finals, 3);
+    assert_int_equal(look(w, id).artifacts, with_a_file);
+    assert_int_equal(has_output(w, id), with_a_file);
+  }
+}
+
+static void test_a_failed_commit_drops_what_was_made(void **state) {
+  struct world *w = *state;
+  struct jobs_stats stats;
+  for (int with_a_file = 0; with_a_file < 2; with_a_file++) {
+    ask(w, (struct ask){0}); /* tells that the disk works again */
+    fake_end(wait_step(w), STEP_OK);
+    settle(w);
+    disk_fails = true;
+    w->answers = 0;
+    ask_no_wait(w, (struct ask){0});
+    char id[27];
+    snprintf(id, sizeof id, "%s", fake_step(0)->job_id);
+    if (with_a_file)
+      end_with_a_file(w, fake_step(0));
+    else
+      fake_end(fake_step(0), STEP_OK);
+    wait_answers(w, 1);
+    assert_string_equal(w->slug, "storage-failed");
+    settle(w);
+    jobs_stats(w->jobs, &stats);
+    assert_int_equal(stats.queued + stats.running, 0);
+    assert_false(has_output(w, id));
+    disk_fails = false;
+    assert_int_equal(look(w, id).code, ERR_NOT_FOUND);
+  }
+}
+
+static void test_a_stop_while_the_first_commit_is_under_way(void **state) {
+  struct world *w = *state;
+  for (int i = 0; i < 3; i++) {
+    ask_no_wait(w, (struct ask){0});
+    char id[27];
+    snprintf(id, sizeof id, "%s", fake_step(0)->job_id);
+    if (i == 1)
+      fake_end(fake_step(0), STEP_OK);
+    else if (i == 2)
+      end_with_a_file(w, fake_step(0));
+    w->answers = 0;
+    world_restart(w); /* the store writes what it was told before it closes */
+    assert_int_equal(w->answers, 1);
+    assert_int_equal(w->code, 0);
+    for (; !look(w, id).calls || look(w, id).state == JOB_RUNNING; settle(w))
+      if (fake.steps_count > 0)
+        fake_end(fake_step(0), STEP_OK);
+    assert_int_equal(world_seen(w, id)->finals, 1);
+  }
+}
+
 /* ---- a disk that fails ---- */
 
 static void test_no_acknowledgement_without_a_disk(void **state) {
@@ -206,11 +305,14 @@ static void test_no_acknowledgement_without_a_disk(void **state) {
   assert_null(ask(w, (struct ask){0}));
   assert_string_equal(w->slug, "storage-failed");
   assert_true(w->retry_after_s > 0);
-  assert_int_equal(fake.steps_count, 0);
+  assert_true(fake_step(0)->cancelled); /* it had begun */
+  fake_end(fake_step(0), STEP_CANCELLED);
   struct jobs_stats stats;
   jobs_stats(w->jobs, &stats);
   assert_int_equal(stats.queued + stats.running, 0);
   assert_true(stats.store_code < 0);
+  assert_null(ask(w, (struct ask){0}));
+  assert_int_equal(fake.steps_count, 0); /* on a disk that is known to fail none begins */
   disk_fails = false;
   assert_non_null(ask(w, (struct ask){0})); /* the next one finds it well, and its slot free */
   wait_step(w);
@@ -287,6 +389,9 @@ int main(void) {
       WORLD_TEST(test_limit_of_attempts),
       WORLD_TEST(test_a_job_ends_two_workers_at_most),
       WORLD_TEST(test_backend_gone_before_the_step),
+      WORLD_TEST(test_a_worker_may_be_done_before_the_commit),
+      WORLD_TEST(test_a_failed_commit_drops_what_was_made),
+      WORLD_TEST(test_a_stop_while_the_first_commit_is_under_way),
       WORLD_TEST(test_no_acknowledgement_without_a_disk),
       WORLD_TEST(test_a_result_survives_a_failing_disk),
       WORLD_TEST(test_a_start_that_cannot_be_written_waits),
