@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/batch_render.h"
 
+#include "base/json64.h"
 #include "base/map.h"
 #include "base/mem.h"
 
@@ -145,7 +146,7 @@ static void put_cell(struct buf *out, const char *text, bool first) {
 }
 
 static void put_value(struct buf *out, const json_t *v, bool first) {
-  if (json_is_string(v)) {
+  if (json_is_string(v) && !json64_is_number(v)) {
     put_cell(out, json_string_value(v), first);
     return;
   }
@@ -153,7 +154,7 @@ static void put_value(struct buf *out, const json_t *v, bool first) {
     buf_putc(out, ',');
   if (!v || json_is_null(v))
     return;
-  char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15));
+  char *text = json64_dump(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15));
   if (json_is_object(v) || json_is_array(v)) {
     buf_putc(out, '"');
     for (const char *p = text; *p; p++) {
@@ -213,7 +214,7 @@ static void put_row(struct buf *out, const json_t *batch, const json_t *row,
 /* One row at a time is parsed, twice: a batch may have thousands. */
 void batch_table_csv(struct buf *out, const char *batch_json, const struct buf *rows) {
   char *whole = mem_printf("%s}", batch_json);
-  json_t *batch = json_loads(whole, 0, NULL);
+  json_t *batch = json64_load(whole, strlen(whole), 0, NULL);
   struct columns params = {0}, results = {0};
   size_t i;
   const json_t *set;
@@ -223,7 +224,7 @@ void batch_table_csv(struct buf *out, const char *batch_json, const struct buf *
     if (pass == 1)
       put_head(out, &params, &results);
     for (size_t at = 0; at < rows->len; at += strlen(rows->data + at) + 1) {
-      json_t *row = json_loads(rows->data + at, 0, NULL);
+      json_t *row = json64_load(rows->data + at, strlen(rows->data + at), 0, NULL);
       if (pass == 0)
         add_columns(&results, json_object_get(row, "result"));
       else

@@ -5,6 +5,7 @@
 #include "api/batch_request.h"
 
 #include "api/fields.h"
+#include "base/json64.h"
 #include "base/mem.h"
 #include "base/path.h"
 
@@ -34,8 +35,8 @@ static int refuse_entry(struct refusal *no, const char *list, size_t i, const ch
 static int set_json(struct reading *f, const char *key, const json_t *v, json_t **out) {
   json_error_t e;
   json_t *value = f->from_text && json_is_string(v)
-                      ? json_loadb(json_string_value(v), json_string_length(v),
-                                   JSON_REJECT_DUPLICATES, &e)
+                      ? json64_load(json_string_value(v), json_string_length(v),
+                                    JSON_REJECT_DUPLICATES, &e)
                       : json_incref((json_t *)v);
   if (!value)
     return refuse(f->no, "bad-json", "%s is not valid JSON: %.200s (line %d, column %d).", key,
@@ -196,7 +197,8 @@ static json_t *merged(const struct reading *f, const json_t *own) {
 
 /* The parameters that were given, with the values that they have once they are checked. */
 static json_t *as_checked(const json_t *given, const char *checked) {
-  json_t *all = checked ? json_loads(checked, 0, NULL) : NULL, *out = json_object();
+  json_t *all = checked ? json64_load(checked, strlen(checked), 0, NULL) : NULL,
+         *out = json_object();
   const char *key;
   json_t *v;
   json_object_foreach((json_t *)given, key, v) if (json_object_get(all, key))
@@ -262,7 +264,7 @@ static int read_sets(struct reading *f) {
     rc = read_set(f, list, i, json_array_get(sets, i), !f->list, shown);
   if (!sets && rc == 0)
     rc = add_set(f, "", NULL, shown);
-  f->b->sets_json = json_dumps(shown, JSON_COMPACT);
+  f->b->sets_json = json64_dump(shown, JSON_COMPACT);
   json_decref(shown);
   return rc;
 }

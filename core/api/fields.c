@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/fields.h"
 
+#include "base/json64.h"
 #include "base/words.h"
 
 #include <stdlib.h>
@@ -15,14 +16,6 @@ static bool is_json_type(const char *type) {
          (len > 5 && strncasecmp(type + len - 5, "+json", 5) == 0);
 }
 
-/* Numbers past 64 bits are JSON all the same: as reals they meet the range of their parameter. */
-static json_t *load_json(const char *text, size_t len, json_error_t *e) {
-  json_t *json = json_loadb(text, len, JSON_REJECT_DUPLICATES, e);
-  if (!json && json_error_code(e) == json_error_numeric_overflow)
-    json = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, e);
-  return json;
-}
-
 int fields_json(struct http_request *r, json_t **out, struct refusal *no) {
   size_t len = 0;
   const char *body = http_body(r, &len), *type = http_header(r, "Content-Type");
@@ -33,7 +26,7 @@ int fields_json(struct http_request *r, json_t **out, struct refusal *no) {
     return refuse(no, "unsupported-media-type",
                   "'%.80s' is not understood: send application/json or multipart/form-data.", type);
   json_error_t e;
-  *out = load_json(body, len, &e);
+  *out = json64_load(body, len, JSON_REJECT_DUPLICATES, &e);
   if (!*out)
     return refuse(no, "bad-json", "The body is not valid JSON: %.200s (line %d, column %d).",
                   e.text, e.line, e.column);
@@ -155,11 +148,11 @@ void fields_add_as_text(json_t *to, const json_t *from) {
   const char *key;
   json_t *v;
   json_object_foreach((json_t *)from, key, v) {
-    if (json_is_string(v)) {
+    if (json_is_string(v) && !json64_is_number(v)) {
       json_object_set(to, key, v);
       continue;
     }
-    char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+    char *text = json64_dump(v, JSON_ENCODE_ANY | JSON_COMPACT);
     json_object_set_new(to, key, json_string(text));
     free(text);
   }

@@ -4,11 +4,13 @@
  */
 #include "api/internal.h"
 
+#include "base/json64.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 static void put_kind(struct buf *b, struct api *a, const struct kind *k) {
-  char *text = json_dumps(kind_json(k), JSON_COMPACT);
+  char *text = json64_dump(kind_json(k), JSON_COMPACT);
   size_t len = strlen(text);
   buf_put(b, text, len - 1); /* its closing brace comes after ours */
   free(text);

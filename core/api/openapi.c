@@ -8,7 +8,9 @@
  * a path of its own, without a parameter.
  */
 #include "api/internal.h"
+
 #include "api/problems.h"
+#include "base/json64.h"
 #include "observe/log.h"
 
 #include <stdio.h>
@@ -253,7 +255,7 @@ void openapi_make(const struct kinds *kinds, struct buf *out) {
   add_problem_types(document, schemas);
   complete_operations(paths);
   add_kinds(kinds, paths, schemas);
-  char *text = json_dumps(document, JSON_INDENT(1));
+  char *text = json64_dump(document, JSON_INDENT(1));
   buf_puts(out, text);
   free(text);
   json_decref(document);

@@ -7,6 +7,7 @@
 
 #include "api/fields.h"
 #include "api/upload.h"
+#include "base/json64.h"
 #include "base/mem.h"
 #include "base/sha256.h"
 
@@ -90,7 +91,7 @@ static int set_params(struct fields *f, const json_t *v) {
   if (json_is_null(v))
     return 0;
   if (f->from_text && json_is_string(v)) {
-    object = json_loadb(json_string_value(v), json_string_length(v), JSON_REJECT_DUPLICATES, &e);
+    object = json64_load(json_string_value(v), json_string_length(v), JSON_REJECT_DUPLICATES, &e);
     if (!object)
       return refuse(f->no, "bad-json", "params is not valid JSON: %.200s (line %d, column %d).",
                     e.text, e.line, e.column);

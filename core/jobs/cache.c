@@ -9,10 +9,12 @@
  * A key is the digest of all that the result depends on: kind, parameters with defaults filled in,
  * the inputs' content and their names' endings, and the backend's identity.  A result that shows
  * the name of an input (in itself or in the name of an artifact) is kept under a second key, which
- * holds the whole names, so that nobody is answered with another's file name. Two equal jobs at the
- * same time both run: neither has a result yet.
+ * holds the whole names, so that nobody is answered with another's file name.  Several inputs refer
+ * to each other by name (a model to its materials), so that their one key holds the whole names.
+ * Two equal jobs at the same time both run: neither has a result yet.
  */
 #include "base/clock.h"
+#include "base/json64.h"
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "jobs/private.h"
@@ -38,6 +40,11 @@ static void add_text(struct sha256 *h, const char *text) {
 static const char *ending_of(const char *name) {
   const char *dot = strrchr(name, '.');
   return dot ? dot : "";
+}
+
+/* Does the whole name of each input count, whatever the result shows? */
+static bool names_count(const struct job *job) {
+  return job->input_count > 1;
 }
 
 static void make_key(const struct job *job, const char *identity, bool names,
@@ -128,7 +135,7 @@ bool cache_look(struct job *job, void (*looked)(void *arg), void *arg) {
   size_t n = routing_ready(j->routing, &q, backends, BACKENDS_MAX);
   for (size_t i = 0; i < n; i++) {
     const char *identity = backend_identity(backends[i]);
-    for (int names = 0; identity && names < 2; names++) {
+    for (int names = names_count(job); identity && names < 2; names++) {
       make_key(job, identity, names, keys[count]);
       list[count] = keys[count];
       count++;
@@ -155,7 +162,7 @@ void cache_handed_over(struct job *job, const struct backend *b) {
 static bool is_partial(const char *result_json) {
   if (!result_json || !strstr(result_json, "\"partial\""))
     return false;
-  json_t *result = json_loads(result_json, 0, NULL);
+  json_t *result = json64_load(result_json, strlen(result_json), 0, NULL);
   bool partial = json_is_true(json_object_get(result, "partial"));
   json_decref(result);
   return partial;
@@ -196,6 +203,6 @@ const char *cache_key(const struct job *job, char key[SHA256_HEX_SIZE]) {
   const struct outcome *out = job->out;
   if (!job->identity || out->state != JOB_COMPLETED || is_partial(out->result_json))
     return NULL;
-  make_key(job, job->identity, shows_names(job), key);
+  make_key(job, job->identity, names_count(job) || shows_names(job), key);
   return key;
 }

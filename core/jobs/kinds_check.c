@@ -24,7 +24,7 @@ struct check {
 
 /* "The parameter 'steps' must be ..., not 7.5." */
 static int refuse(const struct check *c, const char *wants) {
-  char *text = json_dumps(c->value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+  char *text = json64_dump(c->value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
   int rc = err_set(c->err, ERR_INVAL, "The parameter '%s' must be %s, not %.60s%s.", c->param->name,
                    wants, text ? text : "what it is", text && strlen(text) > 60 ? "..." : "");
   free(text);
@@ -34,12 +34,18 @@ static int refuse(const struct check *c, const char *wants) {
 static int refuse_range(const struct check *c) {
   const struct param *p = c->param;
   const char *unit = p->type == PARAM_STRING ? "bytes long" : p->unit ? p->unit : "";
-  char wants[200], range[120];
-  if (p->has_min && p->has_max)
-    snprintf(range, sizeof range, "from %.15g to %.15g", p->min, p->max);
+  char wants[200], range[120], low[40], high[40];
+  snprintf(low, sizeof low, "%.15g", p->min);
+  snprintf(high, sizeof high, "%.15g", p->max);
+  if (p->type == PARAM_INT) {
+    wide_text(p->least, low);
+    wide_text(p->greatest, high);
+  }
+  if ((p->has_min && p->has_max) || p->type == PARAM_INT)
+    snprintf(range, sizeof range, "from %s to %s", low, high);
   else
-    snprintf(range, sizeof range, "at %s %.15g", p->has_min ? "least" : "most",
-             p->has_min ? p->min : p->max);
+    snprintf(range, sizeof range, "at %s %s", p->has_min ? "least" : "most",
+             p->has_min ? low : high);
   snprintf(wants, sizeof wants, "%s%s%.60s", range, *unit ? " " : "", unit);
   return refuse(c, wants);
 }
@@ -50,7 +56,7 @@ static int check_range(const struct check *c, double value) {
 }
 
 static int write_json(const struct check *c, const json_t *v) {
-  char *text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
+  char *text = json64_dump(v, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
   if (!text)
     return refuse(c, "valid UTF-8");
   buf_puts(c->out, text);
@@ -67,21 +73,46 @@ static int text_number(const char *text, double *value) {
   return *end ? ERR_INVAL : 0;
 }
 
-static int check_number(const struct check *c, const json_t *v, const char *text) {
-  const bool whole = c->param->type == PARAM_INT;
-  const char *wants = whole ? "a whole number" : "a number";
+/* "5", and "5.0" or "5e3" too, as JSON has it. */
+static bool text_integer(const char *text, wide_int *value) {
+  double real;
+  if (wide_read(text, value))
+    return true;
+  if (text_number(text, &real) != 0)
+    return false;
+  json_t *v = json_real(real); /* NULL: not finite */
+  bool whole = v && json64_int(v, value);
+  json_decref(v);
+  return whole;
+}
+
+/* Is it a number, whatever its size?  Then it is outside of the range, rather than no integer. */
+static bool is_huge(const json_t *v, const char *text) {
   double value = json_number_value(v);
-  if (text ? text_number(text, &value) : !json_is_number(v))
-    return refuse(c, wants);
-  if (!isfinite(value) || (whole && (value != floor(value) || fabs(value) > 9007199254740992.0)))
-    return refuse(c, wants);
+  if (text && strspn(text, "+-0123456789") == strlen(text))
+    return text_number(text, &value) == 0 && fabs(value) > 9e18;
+  return !text && json_is_real(v) && value == floor(value) && fabs(value) > 9e18;
+}
+
+static int check_int(const struct check *c, const json_t *v, const char *text) {
+  wide_int value;
+  char digits[WIDE_TEXT];
+  if (!(text ? text_integer(text, &value) : json64_int(v, &value)))
+    return is_huge(v, text) ? refuse_range(c)
+                            : refuse(c, "a whole number (digits alone, where it is large)");
+  if (value < c->param->least || value > c->param->greatest)
+    return refuse_range(c);
+  buf_puts(c->out, wide_text(value, digits));
+  return 0;
+}
+
+static int check_number(const struct check *c, const json_t *v, const char *text) {
+  double value = json64_number(v);
+  if ((text ? text_number(text, &value) : json64_is_number(v) ? 0 : ERR_INVAL) || !isfinite(value))
+    return refuse(c, "a number");
   int rc = check_range(c, value);
   if (rc)
     return rc;
-  if (whole) {
-    buf_put_i64(c->out, (int64_t)value);
-    return 0;
-  }
   json_t *real = value == floor(value) && fabs(value) < 1e15 ? json_integer((json_int_t)value)
                                                              : json_real(value);
   rc = write_json(c, real);
@@ -98,7 +129,7 @@ static int check_bool(const struct check *c, const json_t *v, const char *text) 
 }
 
 static int check_string(const struct check *c, const json_t *v, const char *text) {
-  text = text ? text : json_string_value(v);
+  text = text ? text : json64_is_number(v) ? NULL : json_string_value(v);
   if (!text)
     return refuse(c, "text");
   if (strlen(text) > TEXT_MAX || (json_is_string(v) && strlen(text) != json_string_length(v)))
@@ -128,14 +159,15 @@ static int check_enum(const struct check *c, const json_t *v, const char *text) 
 static int check_object(const struct check *c, const json_t *v, const char *text) {
   if (!text)
     return json_is_object(v) ? write_json(c, v) : refuse(c, "a JSON object");
-  json_t *object = strlen(text) <= TEXT_MAX ? json_loads(text, JSON_REJECT_DUPLICATES, NULL) : NULL;
+  size_t len = strlen(text);
+  json_t *object = len <= TEXT_MAX ? json64_load(text, len, JSON_REJECT_DUPLICATES, NULL) : NULL;
   int rc = json_is_object(object) ? write_json(c, object) : refuse(c, "a JSON object");
   json_decref(object);
   return rc;
 }
 
 static int (*const checks[])(const struct check *, const json_t *, const char *) = {
-    [PARAM_INT] = check_number,    [PARAM_REAL] = check_number, [PARAM_BOOL] = check_bool,
+    [PARAM_INT] = check_int,       [PARAM_REAL] = check_number, [PARAM_BOOL] = check_bool,
     [PARAM_STRING] = check_string, [PARAM_ENUM] = check_enum,   [PARAM_OBJECT] = check_object,
 };
 

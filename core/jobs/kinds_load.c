@@ -166,7 +166,7 @@ static struct kind *load_file(struct kinds *k, const char *path, const char *bas
     add_problem(k, NULL, path, "%s cannot be read: %s", tail(path), strerror(errno));
     return NULL;
   }
-  json_t *json = json_loadb(data, len, JSON_REJECT_DUPLICATES, &where);
+  json_t *json = json64_load(data, len, JSON_REJECT_DUPLICATES, &where);
   free(data);
   if (!json) {
     add_problem(k, NULL, path, "%s:%d: %s", tail(path), where.line, where.text);

@@ -68,7 +68,7 @@ static bool has_type(const json_t *v, char type) {
   case 'i':
     return json_is_integer(v) && json_integer_value(v) >= 0;
   case 'n':
-    return json_is_number(v);
+    return json64_is_number(v);
   case 'b':
     return json_is_boolean(v);
   case 'z':
@@ -122,23 +122,37 @@ static bool is_word(const char *text, const char *also) {
   return true;
 }
 
+/* An end of the range of an int, as written; or the next integer within. */
+static wide_int end_of(const json_t *v, wide_int otherwise, bool up) {
+  wide_int whole;
+  if (!v)
+    return otherwise;
+  if (json64_int(v, &whole))
+    return whole;
+  double real = up ? ceil(json64_number(v)) : floor(json64_number(v));
+  return real <= (double)WIDE_MIN ? WIDE_MIN : real >= (double)WIDE_MAX ? WIDE_MAX : (wide_int)real;
+}
+
 /* A default must be something that a client could have sent. */
 static int check_default(const struct parse *p, const struct param *param) {
   const json_t *v = param->fallback;
   bool ok = !v || json_is_null(v);
-  double number = json_number_value(v);
+  double number = json64_number(v);
+  wide_int whole;
   switch (param->type) {
   case PARAM_INT:
+    ok = ok || (!json_is_real(v) && json64_int(v, &whole) && whole >= param->least &&
+                whole <= param->greatest);
+    break;
   case PARAM_REAL:
-    ok = ok ||
-         ((param->type == PARAM_REAL ? json_is_number(v) : json_is_integer(v)) &&
-          (!param->has_min || number >= param->min) && (!param->has_max || number <= param->max));
+    ok = ok || (json64_is_number(v) && (!param->has_min || number >= param->min) &&
+                (!param->has_max || number <= param->max));
     break;
   case PARAM_BOOL:
     ok = ok || json_is_boolean(v);
     break;
   case PARAM_STRING:
-    ok = ok || json_is_string(v);
+    ok = ok || (json_is_string(v) && !json64_is_number(v));
     break;
   case PARAM_ENUM:
     for (size_t i = 0; !ok && i < json_array_size(param->choices); i++)
@@ -170,8 +184,10 @@ static int parse_param(const struct parse *p, struct param *out, json_t *json) {
       .choices = json_object_get(json, "choices"),
       .has_min = min != NULL,
       .has_max = max != NULL,
-      .min = json_number_value(min),
-      .max = json_number_value(max),
+      .min = json64_number(min),
+      .max = json64_number(max),
+      .least = end_of(min, INT64_MIN, true),
+      .greatest = end_of(max, INT64_MAX, false),
   };
   if (!is_word(out->name, "_"))
     return err_set(p->err, ERR_INVAL, "%s: \"%s\" is no name for a parameter (a-z 0-9 _)", p->file,

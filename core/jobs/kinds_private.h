@@ -5,6 +5,7 @@
 #ifndef JOBS_KINDS_PRIVATE_H
 #define JOBS_KINDS_PRIVATE_H
 
+#include "base/json64.h"
 #include "base/map.h"
 #include "jobs/kinds.h"
 
@@ -18,7 +19,8 @@ struct param {
   const json_t *fallback; /* NULL: required; JSON null: may be left out */
   const json_t *choices;  /* of an enum */
   bool has_min, has_max;
-  double min, max;
+  double min, max;          /* of a real, or the length of a string */
+  wide_int least, greatest; /* of an int: its range, without one that of 64 bits with a sign */
 };
 
 struct kind {

@@ -4,6 +4,7 @@
  * and the JSON of its events.
  */
 #include "base/clock.h"
+#include "base/json64.h"
 #include "base/mem.h"
 #include "jobs/private.h"
 
@@ -31,7 +32,7 @@ static const char *put(char **at, const char *text) {
 static int threads_of(const struct kind *kind, const char *params_json) {
   if (!strstr(params_json, "\"threads\""))
     return kind_threads(kind, NULL);
-  json_t *params = json_loads(params_json, 0, NULL);
+  json_t *params = json64_load(params_json, strlen(params_json), 0, NULL);
   int threads = kind_threads(kind, params);
   json_decref(params);
   return threads;

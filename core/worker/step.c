@@ -2,6 +2,7 @@
 #include "worker/step.h"
 
 #include "base/clock.h"
+#include "base/json64.h"
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "wire/death.h"
@@ -98,7 +99,7 @@ static int read_result(struct lathe_job *job, const struct job_artifact *a,
     close(fd);
   }
   json_error_t why = {.text = "it cannot be read"};
-  json_t *json = text ? json_loadb(text, (size_t)a->bytes, JSON_REJECT_DUPLICATES, &why) : NULL;
+  json_t *json = text ? json64_load(text, (size_t)a->bytes, JSON_REJECT_DUPLICATES, &why) : NULL;
   if (!json_is_object(json)) {
     snprintf(job->message, sizeof job->message, "result.json is no JSON object: %s (line %d)",
              json ? "another value" : why.text, why.line);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "example.h"
 
+#include "base/json64.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/sha256.h"
@@ -39,7 +40,7 @@ static void add_given(const struct tool *t, const char *kind, const json_t *decl
     const struct given *g = &t->params[i];
     if (g->kind && strcmp(g->kind, kind) != 0)
       continue;
-    json_t *object = json_loads(g->value, 0, NULL), *value;
+    json_t *object = json64_load(g->value, strlen(g->value), 0, NULL), *value;
     const char *key;
     json_object_foreach(object, key, value) {
       bool known = g->kind != NULL;

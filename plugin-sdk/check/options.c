@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "options.h"
 
+#include "base/json64.h"
 #include "base/mem.h"
 #include "base/path.h"
 
@@ -143,7 +144,8 @@ static int check_given(const struct tool *t, struct err *err) {
     if (access(t->inputs[i].value, R_OK) != 0)
       return err_sys(err, errno, "the input %s cannot be read", t->inputs[i].value);
   for (size_t i = 0; i < t->param_count; i++) {
-    json_t *json = json_loads(t->params[i].value, JSON_REJECT_DUPLICATES, &why);
+    json_t *json = json64_load(t->params[i].value, strlen(t->params[i].value),
+                               JSON_REJECT_DUPLICATES, &why);
     bool is_object = json_is_object(json);
     if (json)
       snprintf(why.text, sizeof why.text, "it is another value");

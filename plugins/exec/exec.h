@@ -86,6 +86,9 @@ int32_t process_fault(struct exec *x, const char *what);
 /* ---- lines.c ---- */
 /* Queues a message; takes the reference. */
 void line_send(struct exec *x, json_t *message);
+void line_send_text(struct exec *x, char *text); /* a line without its end; takes `text` */
+/* The message as a line without its end; takes it.  free() it. */
+char *line_of(json_t *message);
 enum line { LINE_NONE, LINE_HERE, LINE_END, LINE_TOO_LONG };
 /* Sends what is queued and waits up to wait_ms for a line; *text is ended by a NUL, without its
  * newline, and good until the next call. */

@@ -35,22 +35,47 @@ static json_t *deadline_of(const struct lathe_request *r) {
   return json_real(now + (double)(r->deadline_ms - exec_now_ms()) / 1000);
 }
 
-/* NULL: the specification is no JSON. */
-static json_t *job_message(const struct lathe_request *r) {
-  json_t *spec = json_loads(r->spec, 0, NULL), *input;
-  size_t i;
-  json_t *inputs = json_object_get(spec, "inputs"), *params = json_object_get(spec, "params");
-  json_array_foreach(inputs, i, input) {
-    const char *name = line_text(input, "name");
-    json_object_set_new(input, "path", json_sprintf("%s/in/%s", r->workdir, name ? name : ""));
+/* Takes {"params":{...},"inputs":[...]} apart, as the host writes it, for the parameters go on as
+ * they are: the library would not hold every integer of 64 bits.  False: it is something else. */
+static bool split_spec(const char *spec, const char **params, size_t *len, json_t **inputs) {
+  static const char head[] = "{\"params\":", middle[] = ",\"inputs\":";
+  const char *cut = NULL;
+  if (strncmp(spec, head, strlen(head)) != 0)
+    return false;
+  for (const char *at = spec; (at = strstr(at, middle)); at++)
+    cut = at; /* the last one: names of inputs are strings, in which the quotes are escaped */
+  if (!cut)
+    return false;
+  *params = spec + strlen(head);
+  *len = (size_t)(cut - *params);
+  const char *list = cut + strlen(middle);
+  *inputs = json_loadb(list, strlen(list) - 1, 0, NULL);
+  return json_is_array(*inputs);
+}
+
+/* The line of the job; NULL: the specification is not what the host writes.  free() it. */
+static char *job_message(const struct lathe_request *r) {
+  json_t *inputs = NULL, *input;
+  const char *params;
+  size_t i, len;
+  char *text = NULL;
+  if (split_spec(r->spec, &params, &len, &inputs)) {
+    json_array_foreach(inputs, i, input) {
+      const char *name = line_text(input, "name");
+      json_object_set_new(input, "path", json_sprintf("%s/in/%s", r->workdir, name ? name : ""));
+    }
+    char *head = line_of(json_pack("{s:s, s:s, s:s, s:i}", "type", "job", "id", r->id, "kind",
+                                   r->kind, "attempt", (int)r->attempt));
+    char *tail = line_of(json_pack("{s:O, s:s, s:o, s:s}", "inputs", inputs, "workdir", r->workdir,
+                                   "deadline", deadline_of(r), "idem_key", r->idem_key));
+    if (asprintf(&text, "%.*s,\"params\":%.*s,%s", (int)strlen(head) - 1, head, (int)len, params,
+                 tail + 1) < 0)
+      abort();
+    free(head);
+    free(tail);
   }
-  json_t *message = spec ? json_pack("{s:s, s:s, s:s, s:i, s:O, s:O, s:s, s:o, s:s}", "type", "job",
-                                     "id", r->id, "kind", r->kind, "attempt", (int)r->attempt,
-                                     "params", params, "inputs", inputs, "workdir", r->workdir,
-                                     "deadline", deadline_of(r), "idem_key", r->idem_key)
-                         : NULL;
-  json_decref(spec);
-  return message;
+  json_decref(inputs);
+  return text;
 }
 
 static void tell(struct talk *t, const char *type) {
@@ -245,7 +270,7 @@ int32_t job_run(struct exec *x, struct lathe_job *job, const struct lathe_reques
     x->host->error(job, text);
     return LATHE_PERMANENT;
   }
-  json_t *message = job_message(r);
+  char *message = job_message(r);
   if (!message) {
     x->host->error(job, "the job's specification is no JSON that can be passed on");
     return LATHE_BAD_INPUT;
@@ -254,13 +279,13 @@ int32_t job_run(struct exec *x, struct lathe_job *job, const struct lathe_reques
   if (x->dead) { /* only where the host could not replace this process */
     int32_t code = start_command(x, NULL);
     if (code != LATHE_OK) {
-      json_decref(message);
+      free(message);
       x->host->error(job, x->fault);
       return code;
     }
   }
   process_limit(x);
-  line_send(x, message);
+  line_send_text(x, message);
   converse(&t);
   if (t.faulty) {
     x->host->error(job, x->fault);

@@ -25,11 +25,19 @@ static void grow(struct piece *p, size_t more) {
     abort();
 }
 
-void line_send(struct exec *x, json_t *message) {
+char *line_of(json_t *message) {
   char *text = json_dumps(message, JSON_COMPACT);
   json_decref(message);
   if (!text)
     abort();
+  return text;
+}
+
+void line_send(struct exec *x, json_t *message) {
+  line_send_text(x, line_of(message));
+}
+
+void line_send_text(struct exec *x, char *text) {
   size_t len = strlen(text);
   grow(&x->sending, len + 1);
   memcpy(x->sending.data + x->sending.len, text, len);
@@ -114,6 +122,8 @@ enum line line_wait(struct exec *x, int wait_ms, char **text, size_t *len) {
 json_t *line_parse(struct exec *x, const char *text, size_t len, const char **type) {
   json_error_t why;
   json_t *message = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
+  if (!message && json_error_code(&why) == json_error_numeric_overflow)
+    message = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &why);
   *type = json_string_value(json_object_get(message, "type"));
   if (*type)
     return message;

@@ -189,6 +189,8 @@ static void settle(struct task *t, const json_t *params) {
 bool params_read(struct task *t, int default_threads) {
   json_error_t why;
   json_t *spec = json_loads(t->request->spec, 0, &why);
+  if (!spec && json_error_code(&why) == json_error_numeric_overflow) /* in a value that Gmsh gets */
+    spec = json_loads(t->request->spec, JSON_DECODE_INT_AS_REAL, &why);
   const json_t *inputs = json_object_get(spec, "inputs");
   const char *name = json_string_value(json_object_get(json_array_get(inputs, 0), "name"));
   if (!spec) {

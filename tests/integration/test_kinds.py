@@ -71,6 +71,63 @@ def test_a_kind_of_a_third_party(make_daemon, acme):
         assert word in text, text
 
 
+EXACT = (9007199254740993, 1152921504606846976, 2**63 - 1, -2**63, 0)
+LARGE = (2**63, 2**64 - 1, 9007199254740993)
+
+
+def test_integers_are_exact_to_64_bits(make_daemon, tmp_path):
+    """In JSON, in a form, by the command line; in the answer, and in what the plugin gets."""
+    script = tmp_path / "say.py"
+    script.write_text("import lathe_plugin\n"
+                      "plugin = lathe_plugin.Plugin('say', '1')\n"
+                      "@plugin.kind('say')\n"
+                      "def say(job):\n"
+                      "    return {k: str(v) for k, v in job.params.items()}\n"
+                      "plugin.run()\n")
+    (tmp_path / "kinds").mkdir()
+    params = [{"name": "n", "type": "int", "default": 0, "help": "With a sign."},
+              {"name": "u", "type": "int", "min": 0, "max": 2**64 - 1, "default": 2**64 - 2, "help": "Without."},
+              {"name": "x", "type": "object", "default": {}, "help": "Whatever."}]
+    kind = {**KIND, "kind": "say", "params": params, "artifacts": [
+        {"name": "result.json", "media_type": "application/json"}]}
+    (tmp_path / "kinds" / "say.json").write_text(json.dumps(kind))
+    daemon = make_daemon({"server": {"kinds_path": tmp_path / "kinds"},
+                          "backend say": {"plugin": "exec", "command": f"python3 {script}", "workers": 1}})
+    c = daemon.client()
+    assert c.get("/api/kinds/say").json["params"][1]["max"] == 2**64 - 1
+    assert str(2**64 - 1) in c.get("/api/openapi.json").text
+    shown = lathe(daemon, "kinds", "say").stdout
+    assert f"0..{2**64 - 1}" in shown and str(2**64 - 2) in shown, shown
+    def check(job_id, n, u):
+        job = c.wait(job_id)
+        assert job["status"] == "completed", job
+        assert (job["params"]["n"], job["params"]["u"]) == (n, u)
+        assert (job["result"]["n"], job["result"]["u"]) == (str(n), str(u)), job["result"]
+    for n in EXACT:
+        check(c.submit("say", params={"n": n}), n, 2**64 - 2)
+        check(c.form("/api/jobs/say", (), {"n": str(n)}).expect(202).json["job_id"], n, 2**64 - 2)
+    for u in LARGE:
+        check(c.submit("say", params={"u": u, "n": EXACT[0]}), EXACT[0], u)
+        check(c.form("/api/jobs/say", (), {"u": str(u)}).expect(202).json["job_id"], 0, u)
+        done = lathe(daemon, "submit", "say", "-p", f"u={u}", "--wait", "--json")
+        assert done.returncode == 0 and str(u) in done.stdout, done
+    job = c.wait(c.submit("say", params={"x": {"deep": [2**64 - 1, 9007199254740993]}}))
+    assert job["params"]["x"]["deep"] == [2**64 - 1, 9007199254740993] and str(2**64 - 1) in job["result"]["x"]
+    for bad, text in (({"n": 2**63}, f"from {-2**63} to {2**63 - 1}"), ({"n": 2**64}, f"to {2**63 - 1}"),
+                      ({"u": 2**64}, f"from 0 to {2**64 - 1}"), ({"u": -1}, "from 0"), ({"n": 1.5}, "a whole number"),
+                      ({"n": 1e17}, "digits alone"), ({"n": "5"}, "a whole number")):
+        refused = c.post("/api/jobs/say", {"params": bad}).problem(422, "bad-parameter")
+        assert text in refused["detail"], (bad, refused)
+        if not isinstance(bad.get("n"), str):
+            key, value = next(iter(bad.items()))
+            refused = c.form("/api/jobs/say", (), {key: str(value)}).problem(422, "bad-parameter")
+            assert text in refused["detail"], (bad, refused)
+    batch = c.post("/api/batches", {"kind": "say", "params": [{"u": u} for u in LARGE]}).expect(202).json
+    wait_until(lambda: c.get(f"/api/batches/{batch['batch_id']}").json["counts"]["completed"] == len(LARGE), "the batch ends")
+    table = c.get(f"/api/batches/{batch['batch_id']}/summary?format=csv").expect(200).text
+    assert all(f",{u}," in table for u in LARGE), table
+
+
 def test_two_that_disagree_are_reported(make_daemon, acme, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(acme, other)

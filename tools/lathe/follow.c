@@ -5,6 +5,7 @@
 #include "follow.h"
 
 #include "base/clock.h"
+#include "base/json64.h"
 #include "base/mem.h"
 #include "http_client.h"
 #include "sse.h"
@@ -37,7 +38,7 @@ static int on_sse(void *arg, const char *event, const char *id, const char *data
   struct follow *f = arg;
   f->events++;
   f->final = follow_is_final(event);
-  json_t *value = json_loads(data, JSON_DECODE_ANY, NULL);
+  json_t *value = json64_load(data, strlen(data), JSON_DECODE_ANY, NULL);
   int answer = f->on_event(f->arg, event, id, value);
   json_decref(value);
   return answer;

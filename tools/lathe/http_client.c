@@ -4,6 +4,7 @@
  */
 #include "http_client.h"
 
+#include "base/json64.h"
 #include "base/mem.h"
 
 #include <stdarg.h>
@@ -268,7 +269,7 @@ int http_do(struct cli *c, const struct http_call *call, struct http_answer *ans
   answer->status = (int)status;
   answer->retry_after_s = retry_after > 0 && retry_after < 86400 ? (int)retry_after : 0;
   if (answer->body.len && is_type(curl, "json"))
-    answer->json = json_loadb(answer->body.data, answer->body.len, JSON_DECODE_ANY, NULL);
+    answer->json = json64_load(answer->body.data, answer->body.len, JSON_DECODE_ANY, NULL);
   /* A server that refuses an upload may close before it has read it all: its answer counts. */
   bool early = done == CURLE_SEND_ERROR && status >= 400;
   if (done != CURLE_OK && !early && !t.stopped && !t.wrong_type)

@@ -4,6 +4,7 @@
  */
 #include "say.h"
 
+#include "base/json64.h"
 #include "base/mem.h"
 #include "base/terminal.h"
 #include "base/utf8.h"
@@ -180,7 +181,7 @@ void say_problem(const json_t *problem, int status, int retry_after_s) {
 /* On a terminal what is dangerous in it is escaped; it stays the same JSON. */
 static void write_json(const json_t *value, size_t flags) {
   voice.said = true;
-  char *text = json_dumps(value, flags | JSON_ENCODE_ANY);
+  char *text = json64_dump(value, flags | JSON_ENCODE_ANY);
   char *shown = text && isatty(STDOUT_FILENO) ? harmless(text) : NULL;
   puts(shown ? shown : text ? text : "null");
   fflush(stdout);

@@ -3,6 +3,7 @@
  * lathe show.
  */
 #include "base/clock.h"
+#include "base/json64.h"
 #include "base/mem.h"
 #include "http_client.h"
 #include "table.h"
@@ -40,13 +41,13 @@ static void show_time(const char *name, const json_t *job, const char *key) {
 
 /* A plain value as text; the caller frees.  NULL: it is none. */
 static char *value_text(const json_t *value) {
-  if (json_is_string(value))
+  if (json_is_string(value) && !json64_is_number(value))
     return mem_dup(json_string_value(value));
   if (json_is_array(value))
     return mem_printf("%zu values", json_array_size(value));
   if (json_is_object(value))
     return NULL;
-  char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(7)), *own = mem_dup(text);
+  char *text = json64_dump(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(7)), *own = mem_dup(text);
   free(text);
   return own;
 }

@@ -3,6 +3,7 @@
  * What the server can do: kinds, backends; versions; words for the shell.
  */
 #include "backends_table.h"
+#include "base/json64.h"
 #include "base/words.h"
 #include "http_client.h"
 #include "table.h"
@@ -12,6 +13,13 @@
 
 /* ---- kinds ---- */
 
+/* One end of a range; nothing where it is open. */
+static void put_end(struct buf *out, const json_t *v) {
+  char *text = v ? json64_dump(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(10)) : NULL;
+  buf_puts(out, text ? text : "");
+  free(text);
+}
+
 static void put_range(struct buf *out, const json_t *param) {
   const json_t *choices = json_object_get(param, "choices");
   const json_t *low = json_object_get(param, "min"), *high = json_object_get(param, "max");
@@ -20,8 +28,11 @@ static void put_range(struct buf *out, const json_t *param) {
   json_array_foreach(choices, i, choice) {
     buf_printf(out, "%s%s", i ? "|" : "", json_string_value(choice));
   }
-  if (json_is_number(low) || json_is_number(high))
-    buf_printf(out, "%.10g..%.10g", json_number_value(low), json_number_value(high));
+  if (low || high) {
+    put_end(out, low);
+    buf_puts(out, "..");
+    put_end(out, high);
+  }
   if (*json_text(param, "unit"))
     buf_printf(out, "%s%s", out->len ? " " : "", json_text(param, "unit"));
 }
@@ -30,10 +41,10 @@ static void put_default(struct buf *out, const json_t *param) {
   const json_t *value = json_object_get(param, "default");
   if (!value) {
     buf_puts(out, "required");
-  } else if (json_is_string(value)) {
+  } else if (json_is_string(value) && !json64_is_number(value)) {
     buf_puts(out, json_string_value(value));
   } else if (!json_is_null(value)) {
-    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6));
+    char *text = json64_dump(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(6));
     buf_puts(out, text);
     free(text);
   }

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * JSON whose integers are exact to 64 bits, unsigned ones too.
+ *
+ * The library's integers end at INT64_MAX, and it refuses a text with a larger one.  Such a number
+ * is kept as a string that begins with a mark here (a code point that Unicode reserves for uses
+ * within a program); what writes a document turns it back.
+ */
+#ifndef BASE_JSON64_H
+#define BASE_JSON64_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+typedef __int128 wide_int; /* holds both ranges */
+#define WIDE_MIN ((wide_int)INT64_MIN)
+#define WIDE_MAX ((wide_int)UINT64_MAX)
+enum { WIDE_TEXT = 24 };
+
+/* As json_loadb().  An integer past both ranges becomes a real. */
+json_t *json64_load(const char *text, size_t len, size_t flags, json_error_t *e);
+/* As json_dumps(); free() it. */
+char *json64_dump(const json_t *v, size_t flags);
+/* False: v is not an integer (a real without a fraction is one, as far as a real is exact). */
+bool json64_int(const json_t *v, wide_int *out);
+bool json64_is_number(const json_t *v);
+double json64_number(const json_t *v); /* nearest; 0 for no number */
+/* "-12", "12", nothing else.  False: it is not one, or is past both ranges. */
+bool wide_read(const char *text, wide_int *out);
+const char *wide_text(wide_int v, char text[WIDE_TEXT]);
+
+#endif
