@@ -91,7 +91,7 @@ const struct config_key config_keys[] = {
     {"limits", "backoff_max", DURATION(1, 7 * DAY), PLACE(limits.backoff_max_ms), .fallback = "5m",
      .help = "Longest pause between attempts."},
     {"limits", "job_timeout", DURATION(1, 365 * DAY), PLACE(limits.job_timeout_ms), .fallback = "15m",
-     .help = "Wall time of an attempt."},
+     .help = "Wall time of an attempt, where no route, backend or kind says otherwise."},
     {"limits", "job_cpu", DURATION(0, 3650 * DAY), PLACE(limits.job_cpu_ms), .fallback = "0", .zero = "the wall time times the job's threads",
      .help = "CPU time of an attempt."},
     {"limits", "job_memory", SIZE(0, 1024 * TB), PLACE(limits.job_memory), .fallback = "8G", .zero = "no limit",
@@ -151,8 +151,8 @@ const struct config_key config_keys[] = {
      .help = "Address space of an attempt's process."},
     {"backend", "job_cpu", DURATION(0, 3650 * DAY), B(job_cpu_ms), .fallback = "0", .zero = "as in [limits]",
      .help = "CPU time of an attempt."},
-    {"backend", "job_timeout", DURATION(0, 365 * DAY), B(job_timeout_ms), .fallback = "0", .zero = "as in [limits]",
-     .help = "Wall time of an attempt."},
+    {"backend", "job_timeout", DURATION(0, 365 * DAY), B(job_timeout_ms), .fallback = "0", .zero = "as the kind or [limits] says",
+     .help = "Wall time of an attempt; see \"Which one counts\"."},
     {"backend", "job_output", SIZE(0, 1024 * TB), B(job_output), .fallback = "0", .zero = "as in [limits]",
      .help = "Bytes that an attempt may write."},
     {"backend", "job_processes", INT(0, 1000000), B(job_processes), .fallback = "512", .zero = "no limit",
@@ -181,8 +181,8 @@ const struct config_key config_keys[] = {
      .help = "`ordered`: the first that has room. `round_robin`: in turn. `least_loaded`: the one with most room."},
     {"route", "attempts", INT(0, 100), R(attempts), .fallback = "0", .zero = "as the kind or [limits] says",
      .help = "Attempts of a job, over all backends."},
-    {"route", "timeout", DURATION(0, 365 * DAY), R(timeout_ms), .fallback = "0", .zero = "as the backend or [limits] says",
-     .help = "Wall time of an attempt."},
+    {"route", "timeout", DURATION(0, 365 * DAY), R(timeout_ms), .fallback = "0", .zero = "as the backend, the kind or [limits] says",
+     .help = "Wall time of an attempt; see \"Which one counts\"."},
 };
 /* clang-format on */
 const size_t config_key_count = sizeof(config_keys) / sizeof(config_keys[0]);

@@ -66,6 +66,20 @@ void config_print(const struct config *c, FILE *out) {
 }
 
 /* ---- docs/configuration.md ---- */
+
+static const char precedence[] =
+    "\n## Which one counts\n\n"
+    "The first of a row that says something (`0`, or nothing, says nothing); a request can only "
+    "shorten what comes of it.\n\n"
+    "| | first | then | then | at last | a request |\n|---|---|---|---|---|---|\n"
+    "| wall time of an attempt | `timeout` of the route | `job_timeout` of the backend | "
+    "`limits.timeout` of the kind | `job_timeout` of [limits] | `timeout_s`, if it is shorter |\n"
+    "| attempts of a job | `attempts` of the route | | `limits.attempts` of the kind | `attempts` "
+    "of [limits] | |\n"
+    "| CPU time, memory, output of an attempt | | `job_cpu`, `job_memory`, `job_output` of the "
+    "backend | | the same of [limits] | |\n"
+    "| log of a job | | | | `log_bytes` of [limits] | |\n"
+    "| cores set aside | | | the parameter `threads`, else `resources.threads` of the kind | | |\n";
 static const char reference_head[] =
     "<!-- SPDX-License-Identifier: MIT -->\n"
     "<!-- Made from the table in core/config/keys.c; tests/unit/test_config_show.c says how to "
@@ -135,6 +149,7 @@ void config_print_reference(FILE *out) {
     for (size_t k = 0; k < keys.count; k++)
       reference_key(&keys.first[k], out);
   }
+  fputs(precedence, out);
   fputs("\nThe sections `[guard NAME]`, `[model NAME]` and `[cost]` are reserved and refused by "
         "this version.\n",
         out);

@@ -160,9 +160,10 @@ struct step_limits run_limits(const struct job *job) {
   const struct step_limits *all = &j->o.limits;
   static const struct step_limits none;
   const struct step_limits *own = job->place->budget ? &job->place->budget->limits : &none;
-  int64_t wall = first_set(route ? route->timeout_ms : 0,
-                           job->lane->kind ? kind_timeout_ms(job->lane->kind) : 0);
-  wall = first_set(wall, first_set(own->wall_ms, all->wall_ms));
+  /* What the admin wrote goes before what the kind's author thought. */
+  int64_t wall = first_set(route ? route->timeout_ms : 0, own->wall_ms);
+  wall = first_set(wall, job->lane->kind ? kind_timeout_ms(job->lane->kind) : 0);
+  wall = first_set(wall, all->wall_ms);
   if (job->timeout_ms > 0 && (wall == 0 || job->timeout_ms < wall))
     wall = job->timeout_ms;
   return (struct step_limits){

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from daemon import FAULTFS, LATHE, SANITIZED, TEST_PLUGINS, clean_env, wait_until
+from daemon import FAULTFS, LATHE, REPO, SANITIZED, TEST_PLUGINS, clean_env, wait_until
 
 PLUGIN = os.path.join(TEST_PLUGINS, "repeatable.so")
 NO_CACHE = {"Cache-Control": "no-cache"}
@@ -88,6 +88,24 @@ def test_what_is_not_the_same(cached, what, second):
 def test_defaults_are_filled_in_and_names_do_not_count(cached):
     first = ask(cached, "defaults")
     assert ask(cached, "defaults", name="other.step", steps="0", fail="none")["cached_from"] == first["job_id"]
+
+
+def test_with_several_inputs_their_names_count(make_daemon, tmp_path):
+    """They refer to each other by name: a model, and the file of its materials."""
+    kind = json.load(open(os.path.join(REPO, "plugin-sdk", "kinds", "echo.json"), encoding="utf-8"))
+    kind["kind"], kind["inputs"]["max"] = "several", 3
+    (tmp_path / "kinds").mkdir()
+    (tmp_path / "kinds" / "several.json").write_text(json.dumps(kind))
+    daemon = make_daemon({**base(), "server": {"kinds_path": tmp_path / "kinds"}}, base={})
+
+    def ask_all(*names):
+        files = [("file", name, f"content {i}".encode()) for i, name in enumerate(names)]
+        return daemon.client().form("/api/jobs/several", files, {}, {"Prefer": "wait=30"}).expect(200).json
+    first = ask_all("cube.obj", "cube.mtl", "a.png")
+    assert ask_all("cube.obj", "cube.mtl", "a.png")["cached_from"] == first["job_id"]
+    assert ask_all("cube.obj", "zzz.mtl", "a.png")["cached"] is False
+    assert ask_all("cube.obj", "cube.mtl", "b.png")["cached"] is False
+    assert ask_all("brick.obj", "cube.mtl", "a.png")["cached"] is False
 
 
 def test_a_result_that_shows_the_name(cached):

@@ -82,6 +82,24 @@ static void test_limits_of_a_step(void **state) {
   ask(w, (struct ask){.timeout_ms = 99999999});
   s = wait_step(w);
   assert_int_equal(s->limits.wall_ms, 600000); /* the kind's: a request may only shorten it */
+  fake_end(s, STEP_OK);
+  budget.limits.wall_ms = 3000; /* the admin knows the machine: it goes before the kind's */
+  jobs_reconfigure(w->jobs, &w->options);
+  ask(w, (struct ask){.timeout_ms = 99999999});
+  s = wait_step(w);
+  assert_int_equal(s->limits.wall_ms, 3000);
+  fake_end(s, STEP_OK);
+  static const char *const backends[] = {"a", NULL};
+  struct route_options route = {.kind = "echo", .backends = backends, .timeout_ms = 7000};
+  routing_configure(w->routing, &route,
+                    1); /* and what is said of the kind on its machines, first */
+  ask(w, (struct ask){0});
+  s = wait_step(w);
+  assert_int_equal(s->limits.wall_ms, 7000);
+  fake_end(s, STEP_OK);
+  ask(w, (struct ask){.timeout_ms = 100});
+  s = wait_step(w);
+  assert_int_equal(s->limits.wall_ms, 100);
 }
 
 /* ---- cancel ---- */
