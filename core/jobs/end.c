@@ -234,13 +234,26 @@ static void keep_result(struct job *job, const struct step_result *r) {
     };
 }
 
-static void release_workdir(struct jobs *j, const char *workdir) {
-  if (workdir && j->workers)
-    workers_release_workdir(j->workers, workdir);
+/* Only once the end is on disk: removing files takes the same journal of the file system, and the
+ * commit that somebody waits for would wait for it. */
+static void release_workdir(struct job *job) {
+  struct jobs *j = job->j;
+  if (job->out && job->out->workdir && j->workers)
+    workers_release_workdir(j->workers, job->out->workdir);
+}
+
+/* Its first outcome does not hold; the next one takes over the work folder. */
+static char *drop_outcome(struct job *job) {
+  char *workdir = job->out->workdir;
+  job->out->workdir = NULL;
+  outcome_free(job->out);
+  job->out = NULL;
+  return workdir;
 }
 
 static void forget(struct job *job) {
   struct jobs *j = job->j;
+  release_workdir(job);
   if (job->out && job->out->artifact_count > 0) {
     const char *ids[] = {job->id};
     storage_remove_jobs(j->storage, ids, 1, NULL, NULL);
@@ -258,18 +271,17 @@ static void on_adopted(void *arg, int code, const struct err *err) {
   struct job *job = arg;
   if (job_orphaned(job))
     return;
-  release_workdir(job->j, job->out->workdir);
   if (job->abandoned) {
     forget(job);
     return;
   }
   if (code < 0) {
     log_warn("job.adopt", "job %s: %s", job->id, err->text);
-    outcome_free(job->out);
-    job->out = NULL;
     struct step_result failed = {.class = jobs_is_disk_failure(code) ? STEP_RETRY : STEP_PERMANENT,
                                  .message = err->text};
+    char *workdir = drop_outcome(job);
     judge(job, &failed);
+    job->out->workdir = workdir;
   }
   end_save(job);
 }
@@ -280,7 +292,6 @@ static void adopt(struct job *job, const struct step_result *r) {
   for (size_t i = 0; i < r->artifact_count; i++)
     outputs[i] = (struct storage_output){.name = r->artifacts[i].name,
                                          .path = r->artifacts[i].path};
-  job->out->workdir = mem_dup(r->workdir);
   job_set_phase(job, PHASE_ADOPT);
   storage_adopt(j->storage, job->id, r->workdir, outputs, r->artifact_count, on_adopted, job);
   free(outputs);
@@ -303,23 +314,18 @@ void end_result(struct job *job, const struct step_result *r) {
   budget_release(job);
   output_flush(job);
   metric_observe(meter->run_seconds, clock_wall_us() - job_last(job)->started_us);
-  if (job->abandoned) {
-    release_workdir(j, r->workdir);
-    forget(job);
-    return;
-  }
   job_last(job)->open = job->remote && r->open;
-  if (r->class == STEP_OK) {
+  if (r->class == STEP_OK)
     keep_result(job, r);
-    if (r->artifact_count > 0) {
-      adopt(job, r);
-      return;
-    }
-  } else {
+  else
     judge(job, r);
-  }
-  release_workdir(j, r->workdir);
-  end_save(job);
+  job->out->workdir = mem_dup(r->workdir);
+  if (job->abandoned)
+    forget(job);
+  else if (job->out->artifact_count > 0)
+    adopt(job, r);
+  else
+    end_save(job);
 }
 
 void end_cancelled(struct job *job) {
@@ -408,6 +414,7 @@ void end_save(struct job *job) {
 static void went_back(struct job *job) {
   struct outcome *out = job->out;
   struct attempt *last = job_last(job);
+  release_workdir(job);
   if (out->with_attempt) {
     last->state = out->attempt_state;
     last->ended_us = out->ended_us;
@@ -429,8 +436,9 @@ static void not_saved(struct job *job, int code, const char *text) {
   bool theirs = code == ERR_CONFLICT || code == ERR_NOT_FOUND;
   if (!theirs && !jobs_is_disk_failure(code) && job->out->state == JOB_COMPLETED) {
     log_error("job.save", "the result of job %s cannot be stored: %s", job->id, text);
-    outcome_free(job->out);
+    char *workdir = drop_outcome(job);
     fail(job, JOB_FAILED, &verdicts[STEP_PERMANENT], text, false);
+    job->out->workdir = workdir;
     end_save(job);
     return;
   }
@@ -472,6 +480,7 @@ void end_gone(struct job *job, enum job_state state) {
   struct meter *meter = jobs_meter(
       j, job->out && job->out->with_attempt ? (struct place *)last->place : NULL, job->lane);
   metric_add(meter->finished[state], 1);
+  release_workdir(job);
   answer_waiters(job, 0, state);
   job_free(job);
   jobs_check_drained(j);
