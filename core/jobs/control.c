@@ -105,14 +105,25 @@ static void on_cancel_read(void *arg, int code, const struct record_job *job) {
   }
 }
 
-static void cancel_running(struct job *job, jobs_answered *answered, void *arg) {
-  char id[ID_SIZE];
-  memcpy(id, job->id, sizeof id);
-  if (!job->cancel) {
-    job->cancel = true;
-    run_stop(job);
+static void on_cancel_written(void *arg, int code, const struct store_receipt *receipt) {
+  struct request *r = arg;
+  if (code < 0) {
+    refuse_code(r, code, receipt && receipt->text ? receipt->text : err_slug(code));
+    return;
   }
-  answer_state(answered, arg, id, JOB_RUNNING);
+  answer_state(r->answered, r->arg, r->id, JOB_RUNNING);
+  request_free(r);
+}
+
+/* The worker is told at once; the answer waits for the disk. */
+static void cancel_at_work(struct job *job, jobs_answered *answered, void *arg) {
+  struct jobs *j = job->j;
+  bool news = !job->cancel;
+  job->cancel = true;
+  store_cancel(j->store, job->num, job->id, on_cancel_written,
+               request_new(j, job->id, answered, arg));
+  if (news && job->phase == PHASE_RUN)
+    run_stop(job);
 }
 
 void jobs_cancel(struct jobs *j, const char *id, jobs_answered *answered, void *arg) {
@@ -123,8 +134,12 @@ void jobs_cancel(struct jobs *j, const char *id, jobs_answered *answered, void *
   }
   switch ((enum phase)job->phase) {
   case PHASE_RUN:
-  case PHASE_AWAY: /* the worker that takes it up is told at once */
-    cancel_running(job, answered, arg);
+  case PHASE_AWAY:
+  case PHASE_START:
+  case PHASE_ADOPT:
+  case PHASE_BACK:
+  case PHASE_CLEAN:
+    cancel_at_work(job, answered, arg); /* seen when what is under way is done */
     break;
   case PHASE_WAIT:
   case PHASE_DELAY:
@@ -135,13 +150,6 @@ void jobs_cancel(struct jobs *j, const char *id, jobs_answered *answered, void *
     run_dispatch(j); /* it may have been held for */
     break;
   case PHASE_SUBMIT:
-  case PHASE_START:
-  case PHASE_BACK:
-  case PHASE_CLEAN:
-    job->cancel = true; /* seen when what is under way is done */
-    add_waiter(job, answered, arg);
-    break;
-  case PHASE_ADOPT:
   case PHASE_END:
     add_waiter(job, answered, arg); /* too late, unless it ends as cancelled */
     break;

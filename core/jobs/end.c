@@ -267,12 +267,26 @@ void end_abandoned(struct job *job) {
     run_stop(job); /* else its outputs or its end are on their way, and it is forgotten then */
 }
 
+static void on_unadopted(void *arg, int code, const struct err *err) {
+  struct job *job = arg;
+  (void)code, (void)err; /* what is left goes with the job */
+  if (!job_orphaned(job))
+    end_cancelled(job);
+}
+
 static void on_adopted(void *arg, int code, const struct err *err) {
   struct job *job = arg;
   if (job_orphaned(job))
     return;
   if (job->abandoned) {
     forget(job);
+    return;
+  }
+  if (job->cancel) {
+    const char *ids[] = {job->id};
+    release_workdir(job);
+    free(drop_outcome(job));
+    storage_remove_jobs(job->j->storage, ids, 1, on_unadopted, job);
     return;
   }
   if (code < 0) {
@@ -315,7 +329,7 @@ void end_result(struct job *job, const struct step_result *r) {
   output_flush(job);
   metric_observe(meter->run_seconds, clock_wall_us() - job_last(job)->started_us);
   job_last(job)->open = job->remote && r->open;
-  if (r->class == STEP_OK)
+  if (r->class == STEP_OK && !job->cancel)
     keep_result(job, r);
   else
     judge(job, r);

@@ -20,15 +20,18 @@
  * What a client's cancellation meets, and what comes of it:
  *
  *   phase     on cancel                    then
- *   SUBMIT    (unknown job)                    so too in RUN to BACK, while that commit is under
- * way WAIT      out of the queue, END        cancelled; the attempt never was DELAY     likewise
- *   START     noted                        on disk: END as cancelled; disk failed: likewise
- *   RUN       the worker is told           any failure: cancelled; OK: completed
- *   AWAY      noted                        as RUN, once a worker is there
- *   ADOPT     waits                        completed: the answer is a conflict
+ *   SUBMIT    (unknown job)              so too in RUN to BACK, while that commit is under way
+ *   WAIT      out of the queue, END        cancelled; the attempt never was
+ *   DELAY     likewise
+ *   START     written                      on disk: END as cancelled; disk failed: likewise
+ *   RUN       written, the worker is told  whatever comes of it: outputs removed, END as cancelled
+ *   AWAY      written                      as RUN, once a worker is there
+ *   ADOPT     written                      outputs removed, END as cancelled
  *   END       waits                        as it ends: answered so
- *   BACK      noted                        on disk: END as cancelled
- *   CLEAN     noted                        END as cancelled, or AWAY
+ *   BACK      written                      on disk: END as cancelled
+ *   CLEAN     written                      END as cancelled, or AWAY
+ *
+ * "Written": the wish is on disk before its answer, so it holds after a crash of the daemon too.
  *
  * Each job reaches END at most once, and leaves it only when the store has its end on disk.
  */

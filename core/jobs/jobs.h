@@ -123,8 +123,10 @@ int64_t jobs_batch_open(const struct jobs *j, const char *id);
 /* Told when no job of a batch is queued or running any more, after their ends were told. */
 void jobs_on_batch_ended(struct jobs *j, void (*ended)(void *ctx, const char *id), void *ctx);
 
-/* Queued: at once.  Running: asks the worker; answers when the cancellation is on its way. Final:
- * ERR_CONFLICT with slug wrong-state (but 0 for one already cancelled). */
+/* Queued: at once.  Running: asks the worker at once, and answers when the wish is on disk: from
+ * then on the job ends as cancelled and without outputs, also where its result was on its way, and
+ * after a crash of the daemon.  Final: ERR_CONFLICT with slug wrong-state (but 0 for one already
+ * cancelled). */
 void jobs_cancel(struct jobs *j, const char *id, jobs_answered *answered, void *arg);
 /* A failed or cancelled job is queued again; ERR_CONFLICT otherwise. */
 void jobs_retry(struct jobs *j, const char *id, jobs_answered *answered, void *arg);

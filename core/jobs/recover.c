@@ -6,6 +6,7 @@
  *   queued, started before --outputs removed-----------------------> queue
  *   running ------------------outputs removed, attempt ends (on disk)--> queue
  *   running elsewhere --------outputs removed--------------------------> goes on (remote.c)
+ *   a client's cancellation was accepted -------outputs removed--------> cancelled, elsewhere too
  *
  * Outputs without a commit can only be those of an attempt that was not recorded
  * as completed, so they go before the job may run again.
@@ -34,7 +35,8 @@ static int take(void *ctx, const struct record_job *r) {
   } else {
     t->queued++;
   }
-  if (job->attempt_count == 0) {
+  job->cancel = r->cancel;
+  if (job->attempt_count == 0 && !job->cancel) {
     queue_push(job);
   } else {
     job_set_phase(job, PHASE_CLEAN);
@@ -53,6 +55,8 @@ static void on_clean(void *arg, int code, const struct err *err) {
       continue;
     if (job->remote)
       remote_recovered(job);
+    else if (job->cancel)
+      end_cancelled(job);
     else if (job->state == JOB_RUNNING)
       end_give_back(job, "the server stopped while the attempt was running");
     else

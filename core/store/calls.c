@@ -105,6 +105,8 @@ struct op *op_of_job(enum op_type type, const struct record_job *job,
   copy->client = arena_dup(a, job->client != NULL ? job->client : "");
   copy->pin = arena_dup(a, job->pin);
   copy->batch = arena_dup(a, job->batch);
+  copy->peer = arena_dup(a, job->peer);
+  copy->trace = arena_dup(a, job->trace);
   copy->params_json = arena_dup(a, job->params_json);
   copy->progress_json = arena_dup(a, job->progress_json);
   copy->input_count = job->input_count;
@@ -207,6 +209,12 @@ void store_checkpoint(struct store *s, int64_t num, int attempt, const char *ref
   struct op *op = op_new(OP_CHECKPOINT, num, done, arg);
   copy_attempt(op, &(struct record_attempt){.number = attempt});
   op->ref = arena_dup(&op->arena, ref);
+  store_push(s, op);
+}
+
+void store_cancel(struct store *s, int64_t num, const char *id, store_done *done, void *arg) {
+  struct op *op = op_new(OP_CANCEL, num, done, arg);
+  op->id = arena_dup(&op->arena, id);
   store_push(s, op);
 }
 

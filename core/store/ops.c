@@ -161,6 +161,8 @@ static int put_job(struct store *s, const struct op *op, int64_t bytes, struct e
   bind_text(st, 20, job->params_json);
   bind_text(st, 21, job->progress_json);
   bind_text(st, 22, job->batch);
+  bind_text(st, 23, job->peer);
+  bind_text(st, 24, job->trace);
   return conn_step(&s->conn, st, err);
 }
 
@@ -363,11 +365,22 @@ static int apply_checkpoint(struct store *s, struct op *op, struct err *err) {
   return code < 0 ? code : refuse_state(op, &row, "keep a reference of another attempt", err);
 }
 
+static int apply_cancel(struct store *s, struct op *op, struct err *err) {
+  sqlite3_stmt *st = conn_stmt(&s->conn, SQL_JOB_CANCEL);
+  sqlite3_bind_int64(st, 1, op->num);
+  int code = conn_step(&s->conn, st, err);
+  if (code < 0 || sqlite3_changes(s->conn.db) > 0)
+    return code;
+  struct job_row row = {0};
+  code = look_at_job(s, op, &row, err);
+  return code < 0 ? code : refuse_state(op, &row, "be cancelled", err);
+}
+
 static int (*const appliers[OP_TYPES])(struct store *, struct op *, struct err *) = {
     [OP_SUBMIT] = apply_submit,    [OP_START] = apply_start,    [OP_FINISH] = apply_finish,
     [OP_REQUEUE] = apply_requeue,  [OP_EVENT] = apply_event,    [OP_CHECKPOINT] = apply_checkpoint,
     [OP_DELETE] = op_apply_delete, [OP_PURGE] = op_apply_purge, [OP_UNUSED] = op_apply_unused,
-    [OP_CACHED] = op_apply_cached, [OP_BATCH] = op_apply_batch,
+    [OP_CACHED] = op_apply_cached, [OP_BATCH] = op_apply_batch, [OP_CANCEL] = apply_cancel,
 };
 
 int op_apply(struct store *s, struct op *op, struct err *err) {

@@ -50,6 +50,7 @@ enum op_type {
   OP_REQUEUE,
   OP_EVENT,
   OP_CHECKPOINT,
+  OP_CANCEL,
   OP_DELETE,
   OP_PURGE,
   OP_UNUSED,

@@ -99,6 +99,10 @@ struct record_job {
 
   const char *batch; /* id of the batch that it is in, or NULL */
 
+  bool cancel;       /* a client's cancellation was accepted; read only, see store_cancel */
+  const char *peer;  /* address of who submitted it, or NULL: not known */
+  const char *trace; /* the request's traceparent, or NULL */
+
   const struct record_input *inputs;
   size_t input_count;
   const struct record_attempt *attempts;

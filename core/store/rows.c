@@ -37,6 +37,9 @@ enum col { /* the order of JOB_COLUMNS */
            COL_ERROR,
            COL_SOURCE,
            COL_BATCH,
+           COL_CANCEL,
+           COL_PEER,
+           COL_TRACE,
 };
 
 const char *row_text(sqlite3_stmt *st, int col, struct arena *a) {
@@ -135,6 +138,9 @@ static void columns_of(sqlite3_stmt *st, struct arena *a, struct record_job *job
       .cached = sqlite3_column_int(st, COL_CACHED) != 0,
       .source = row_text(st, COL_SOURCE, a),
       .batch = row_text(st, COL_BATCH, a),
+      .cancel = sqlite3_column_int(st, COL_CANCEL) != 0,
+      .peer = row_text(st, COL_PEER, a),
+      .trace = row_text(st, COL_TRACE, a),
   };
 }
 

@@ -70,8 +70,12 @@ static const char schema_3[] =
 
 static const char schema_4[] = "ALTER TABLE meta ADD COLUMN id TEXT;";
 
-static const char *const migrations[] = {schema_1, schema_2, schema_3,
-                                         schema_4}; /* [n] brings version n to n + 1 */
+static const char schema_5[] = "ALTER TABLE jobs ADD COLUMN cancel INTEGER DEFAULT 0;"
+                               "ALTER TABLE jobs ADD COLUMN peer TEXT;"
+                               "ALTER TABLE jobs ADD COLUMN trace TEXT;";
+
+/* [n] brings version n to n + 1 */
+static const char *const migrations[] = {schema_1, schema_2, schema_3, schema_4, schema_5};
 #define LATEST ((int64_t)(sizeof migrations / sizeof *migrations))
 
 #define APPLICATION_ID 0x4c617468 /* "Lath": tells our files from other SQLite databases */

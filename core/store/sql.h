@@ -14,7 +14,7 @@
 #define JOB_COLUMNS                                                                                \
   "num,id,state,kind,backend,client,created,ended,started,not_before,priority,timeout,cached,"     \
   "inputs,artifacts,tries,att_state,att_started,att_ended,att_ref,att_error,pin,params,progress,"  \
-  "result,error,source,batch"
+  "result,error,source,batch,cancel,peer,trace"
 #define BATCH_COLUMNS "num,id,kind,client,name,sets,created,count"
 /* The plain values of a result, two levels deep: lists, and what lies deeper, are for its reader.
  */
@@ -48,8 +48,9 @@
   X(SQL_MAX_SEQ, "SELECT max(seq) FROM events")                                                    \
   X(SQL_JOB_NEW,                                                                                   \
     "INSERT INTO jobs(num,id,state,kind,backend,client,created,bytes,started,not_before,priority," \
-    "timeout,cached,inputs,tries,att_state,att_started,att_ref,pin,params,progress,batch)"         \
-    "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22)")      \
+    "timeout,cached,inputs,tries,att_state,att_started,att_ref,pin,params,progress,batch,peer,"    \
+    "trace)VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22," \
+    "?23,?24)")                                                                                    \
   X(SQL_JOB_START,                                                                                 \
     "UPDATE jobs SET state=1,backend=?2,started=iif(started=0,?3,started),not_before=0,tries=?4,"  \
     "att_state=1,att_started=?3,att_ended=0,att_ref=?5,att_error=NULL WHERE num=?1 AND state=0")   \
@@ -62,11 +63,13 @@
     "SELECT state,tries,bytes,inputs,artifacts,noisy,id,source,batch FROM jobs WHERE num=?1")      \
   X(SQL_JOB_REQUEUE,                                                                               \
     "UPDATE jobs SET state=0,ended=0,not_before=?2,result=NULL,error=NULL,progress=NULL,"          \
+    "cancel=iif(state<2,cancel,0),"                                                                \
     "artifacts=0,bytes=bytes-?3,cached=0,att_state=NULL,att_started=0,att_ended=0,att_ref=NULL,"   \
     "att_error=NULL WHERE num=?1")                                                                 \
   X(SQL_JOB_PROGRESS, "UPDATE jobs SET progress=?2,noisy=1 WHERE num=?1 AND state<2")              \
   X(SQL_JOB_NOISY, "UPDATE jobs SET noisy=1 WHERE num=?1")                                         \
   X(SQL_JOB_REF, "UPDATE jobs SET att_ref=?3 WHERE num=?1 AND tries=?2 AND state=1")               \
+  X(SQL_JOB_CANCEL, "UPDATE jobs SET cancel=1 WHERE num=?1 AND state<2")                           \
   X(SQL_JOB_DELETE, "DELETE FROM jobs WHERE num=?1")                                               \
   X(SQL_ATTEMPT_KEEP,                                                                              \
     "INSERT INTO attempts(job,number,state,backend,started,ended,ref,error) "                      \

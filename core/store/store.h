@@ -127,6 +127,11 @@ void store_event(struct store *s, int64_t num, const char *id, const struct stor
 void store_checkpoint(struct store *s, int64_t num, int attempt, const char *ref, store_done *done,
                       void *arg);
 
+/* A client wants the job to end.  It stays queued or running until an operation ends it; from here
+ * on store_recover() says so, and only a client's retry of the ended job takes it back.
+ * ERR_CONFLICT where the job is final. */
+void store_cancel(struct store *s, int64_t num, const char *id, store_done *done, void *arg);
+
 /* Removes a final job with all that belongs to it. */
 void store_delete(struct store *s, int64_t num, store_done *done, void *arg);
 

@@ -175,3 +175,47 @@ def test_a_job_that_kills_the_daemon_each_time_is_given_up(make_daemon):
     assert len(job["attempts"]) >= 3
     if job["status"] == "running":
         daemon.client().cancel(job_id)
+
+
+def cancelled_for_good(client, job_id):
+    job = client.wait(job_id)
+    assert job["status"] == "cancelled" and job["artifacts"] == [], job
+    assert [e.name for e in client.events(job_id)][-1] == "cancelled"
+
+
+def test_a_cancel_that_was_answered_holds(make_daemon):
+    """The result is on its way when the client asks: 200 means cancelled without outputs, else 409."""
+    daemon = make_daemon({"backend echo": {"workers": 4}})
+    client = daemon.client()
+    rng = random.Random(SEED)
+    said = {}
+    for _ in range(250):
+        job_id = client.echo(sleep_ms=rng.randrange(4), output_bytes=rng.choice([0, 20000]))
+        time.sleep(rng.random() * 0.006)
+        said[job_id] = client.cancel(job_id).status
+    assert set(said.values()) <= {200, 409} and 200 in said.values()
+    for job_id, status in said.items():
+        if status == 200:
+            cancelled_for_good(client, job_id)
+            assert not daemon.files(f"output/{job_id}")
+        else:
+            assert client.wait(job_id)["status"] == "completed"
+
+
+def test_a_cancel_outlives_a_kill_right_after_its_answer(make_daemon):
+    daemon = make_daemon({"backend echo": {"workers": 8}})
+    client = daemon.client()
+    mine = []
+    for _ in range(4):
+        jobs = [client.echo(sleep_ms=600000) for _ in range(2)]
+        batch = client.post("/api/batches", {"kind": "echo", "params": [{"sleep_ms": 600000}] * 2}).expect(202).json
+        for job_id in jobs:
+            client.wait(job_id, ("running",))
+        for job_id in jobs:
+            client.cancel(job_id).expect(200)
+        client.post(f"{batch['url']}/cancel").expect(200)
+        daemon.kill()
+        client = daemon.start().client()
+        mine += jobs + [j["job_id"] for j in client.get(batch["url"]).json["jobs"]]
+    for job_id in mine:
+        cancelled_for_good(client, job_id)

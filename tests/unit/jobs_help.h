@@ -228,6 +228,7 @@ struct seen { /* of one job, by its events */
   int lives; /* how often it became open: accepted, or a client's retry */
   bool open; /* queued or running */
   enum event_type last;
+  uint64_t cancelled; /* lives that ended so: a bit each, the first is 1 << 1 */
   char last_data[900];
 };
 
@@ -273,6 +274,8 @@ static inline void world_event(void *ctx, const struct record_event *e) {
   s->logs += e->type == EVENT_LOG;
   s->progress += e->type == EVENT_PROGRESS;
   s->last = e->type;
+  if (e->type == EVENT_CANCELLED && s->lives < 64)
+    s->cancelled |= 1ull << s->lives;
   snprintf(s->last_data, sizeof s->last_data, "%s", e->data_json);
 }
 

@@ -139,20 +139,72 @@ static void test_cancel_running(void **state) {
   const char *id = ask(w, (struct ask){0});
   struct workers_step *s = wait_step(w);
   cancel(w, id);
-  assert_int_equal(w->answers, 1);
+  assert_true(s->cancelled); /* the worker is told at once, ... */
+  assert_int_equal(w->answers, 0);
+  wait_answers(w, 1); /* ... the client when it is on disk */
   assert_int_equal(w->code, 0);
-  assert_true(s->cancelled);
   fake_end(s, STEP_CANCELLED);
   struct seen *seen = wait_final(w, id);
   assert_int_equal(seen->last, EVENT_CANCELLED);
   assert_int_equal(look(w, id).state, JOB_CANCELLED);
 }
 
+/* A result that was on its way when the client was told 200 is not kept, nor are its outputs. */
+static void test_a_cancel_that_was_answered_holds(void **state) {
+  struct world *w = *state;
+  const char *id = ask(w, (struct ask){0});
+  struct workers_step *s = wait_step(w);
+  cancel(w, id);
+  fake_end(s, STEP_OK);
+  assert_int_equal(wait_final(w, id)->last, EVENT_CANCELLED);
+  assert_int_equal(w->answers, 1);
+  assert_int_equal(w->code, 0);
+}
+
+static void test_a_cancel_while_outputs_are_adopted(void **state) {
+  struct world *w = *state;
+  const char *id = ask(w, (struct ask){0});
+  struct workers_step *s = wait_step(w);
+  char *folder = world_attempt_folder(w), *path = mem_printf("%s/x.bin", folder);
+  FILE *f = fopen(path, "w");
+  fclose(f);
+  struct step_artifact artifact = {.name = "x.bin", .media_type = "a/b", .path = path};
+  struct step_result r = {
+      .class = STEP_OK, .artifacts = &artifact, .artifact_count = 1, .workdir = folder};
+  fake_end_with(s, &r);
+  cancel(w, id);
+  assert_int_equal(wait_final(w, id)->last, EVENT_CANCELLED);
+  assert_int_equal(w->code, 0);
+  assert_int_equal(look(w, id).artifacts, 0);
+  assert_true(storage_open_artifact(w->storage, id, "x.bin", &(int64_t){0}, NULL) < 0);
+  free(path);
+  free(folder);
+}
+
+/* The daemon dies between the answer and the end of the job, whatever the job was at. */
+static void test_a_cancel_outlives_the_daemon(void **state) {
+  struct world *w = *state;
+  const char *running = ask(w, (struct ask){0});
+  wait_step(w);
+  cancel(w, running);
+  wait_answers(w, 1);
+  assert_int_equal(w->code, 0);
+  world_restart(w);
+  assert_int_equal(wait_final(w, running)->last, EVENT_CANCELLED);
+  assert_int_equal(look(w, running).attempts, 1);
+  w->answers = 0;
+  jobs_retry(w->jobs, running, world_answered, w); /* which a retry takes back */
+  wait_answers(w, 1);
+  wait_step(w);
+  world_restart(w);
+  fake_end(wait_step(w), STEP_OK);
+  assert_int_equal(wait_final(w, running)->last, EVENT_COMPLETED);
+}
+
 static void test_cancel_that_comes_too_late(void **state) {
   struct world *w = *state;
   const char *id = ask(w, (struct ask){0});
   struct workers_step *s = wait_step(w);
-  cancel(w, id); /* the worker had just ended */
   fake_end(s, STEP_OK);
   w->answers = 0;
   jobs_cancel(w->jobs, id, world_answered, w); /* while its end is written */
@@ -436,6 +488,9 @@ int main(void) {
       WORLD_TEST(test_limits_of_a_step),
       WORLD_TEST(test_cancel_queued),
       WORLD_TEST(test_cancel_running),
+      WORLD_TEST(test_a_cancel_that_was_answered_holds),
+      WORLD_TEST(test_a_cancel_while_outputs_are_adopted),
+      WORLD_TEST(test_a_cancel_outlives_the_daemon),
       WORLD_TEST(test_cancel_that_comes_too_late),
       WORLD_TEST(test_cancelled_crash_is_not_retried),
       WORLD_TEST(test_cancel_while_its_start_is_written),

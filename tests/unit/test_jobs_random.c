@@ -3,6 +3,8 @@
  * Thousands of random submits, cancels, retries, results, restarts and disk
  * failures.  Whatever the order, in the end
  *   - each acknowledged job has exactly one final event a life (a client's retry begins another),
+ *   - a life whose cancellation was answered with success ended as cancelled, also where the daemon
+ *     was killed right after the answer,
  *   - nothing refused has any (a submit that a restart left without an answer may),
  *   - slots, memory and threads are all free again,
  * and at no time are there two steps of one job, or more of them than slots or cores.
@@ -17,8 +19,11 @@ enum { ROUNDS = 10000, JOBS_MAX = 3000 };
 struct known { /* an acknowledged job */
   char id[27];
   int lives;
-  bool deleted, cancel_done;
+  bool deleted;
+  uint64_t cancelled; /* lives of which a client was told so; a bit each, as in struct seen */
 };
+
+static struct world *the_world;
 
 static struct known known[JOBS_MAX];
 static int known_count;
@@ -56,8 +61,11 @@ static void on_submit(void *arg, int code, const struct jobs_answer *a) {
 }
 
 static void on_cancel(void *arg, int code, const struct jobs_answer *a) {
-  (void)arg;
+  struct known *k = arg;
+  int life = world_seen(the_world, k->id)->lives;
   assert_true(code == 0 || a->slug);
+  if (code == 0 && life < 64)
+    k->cancelled |= 1ull << life;
 }
 
 static void on_retry(void *arg, int code, const struct jobs_answer *a) {
@@ -150,7 +158,7 @@ static void one_action(struct world *w) {
   else if (what < 700)
     end_a_step(w);
   else if (what < 800 && k)
-    jobs_cancel(w->jobs, k->id, on_cancel, w);
+    jobs_cancel(w->jobs, k->id, on_cancel, k);
   else if (what < 840 && k)
     jobs_retry(w->jobs, k->id, on_retry, k);
   else if (what < 850 && k && !k->deleted)
@@ -176,11 +184,13 @@ static bool is_over(struct world *w, void *arg) {
 
 static void check_the_end(struct world *w) {
   size_t pos = 0;
-  int completed = 0, strangers = 0;
+  int completed = 0, strangers = 0, cancels = 0;
   for (int i = 0; i < known_count; i++) {
     struct seen *s = world_seen(w, known[i].id);
     completed += s->last == EVENT_COMPLETED;
     assert_true(s->lives >= known[i].lives);
+    assert_int_equal(known[i].cancelled & ~s->cancelled, 0);
+    cancels += known[i].cancelled != 0;
     struct stored got = look(w, known[i].id);
     assert_int_equal(got.code, known[i].deleted ? ERR_NOT_FOUND : 0);
     if (!known[i].deleted)
@@ -193,7 +203,7 @@ static void check_the_end(struct world *w) {
   }
   assert_true(strangers <= unanswered);
   print_message("%d jobs, %d completed\n", known_count, completed);
-  assert_true(completed > 0);
+  assert_true(completed > 0 && cancels > 0);
 }
 
 /* All slots and cores can be had again. */
@@ -209,6 +219,7 @@ static void check_nothing_is_reserved(struct world *w) {
 
 static void test_random(void **state) {
   struct world *w = *state;
+  the_world = w;
   const char *given = getenv("LATHE_TEST_SEED");
   seed = given ? strtoull(given, NULL, 10) : (uint64_t)clock_wall_us();
   print_message("LATHE_TEST_SEED=%llu\n", (unsigned long long)seed);

@@ -228,6 +228,25 @@ static void test_cancelled_while_away(void **state) {
   assert_int_equal(wait_final(w, id)->last, EVENT_CANCELLED);
 }
 
+/* What was accepted is done after a restart: the remote is told, and the job is not waited for. */
+static void test_cancelled_before_a_restart(void **state) {
+  struct world *w = *state;
+  make_remote();
+  const char *id = ask(w, (struct ask){0});
+  struct workers_step *s = wait_step(w);
+  checkpoint(w, s, "there/1");
+  w->answers = 0;
+  jobs_cancel(w->jobs, id, world_answered, w);
+  wait_answers(w, 1);
+  assert_int_equal(w->code, 0);
+  world_restart(w);
+  s = wait_step(w);
+  is_step(s, STEP_POLL, id, "there/1", 1);
+  assert_true(s->cancelled);
+  fake_end(s, STEP_OK); /* it had ended there */
+  assert_int_equal(wait_final(w, id)->last, EVENT_CANCELLED);
+}
+
 static void test_a_backend_that_does_not_come_back(void **state) {
   struct world *w = *state;
   make_remote();
@@ -329,6 +348,7 @@ int main(void) {
       WORLD_TEST(test_what_is_over_may_go_elsewhere),
       WORLD_TEST(test_what_is_open_goes_nowhere_else),
       WORLD_TEST(test_cancelled_while_away),
+      WORLD_TEST(test_cancelled_before_a_restart),
       WORLD_TEST(test_a_backend_that_does_not_come_back),
       WORLD_TEST(test_a_name_that_stands_for_something_else),
       WORLD_TEST(test_drain_leaves_it_running),
