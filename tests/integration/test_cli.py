@@ -378,3 +378,17 @@ def test_completion(cli, client):
     assert complete(cli, LATHE, "submit", "--backend", "") == ["echo"]
     job_id = client.run()["job_id"]
     assert job_id in complete(cli, LATHE, "show", "")
+    batch = cli.run("batch", "submit", "echo", "--set", "steps=1", "--wait").stdout.strip()
+    assert batch in complete(cli, LATHE, "batch", "show", "")
+    assert complete(cli, LATHE, "batch", "sho") == ["show"]
+    assert complete(cli, LATHE, "help", "sub") == ["submit"] and complete(cli, LATHE, "help", "submit", "") == []
+    assert complete(cli, LATHE, "--cacert", LATHE, "submit", "--tim") == ["--timeout"]
+
+
+def test_completion_knows_every_option_with_a_value(cli):
+    """Else the word after it would be taken for a verb or an operand."""
+    with open(f"{REPO}/tools/lathe/lathe.bash", encoding="utf-8") as file:
+        known = set(re.findall(r"-[-a-z]+", file.read()))
+    for verb in cli.run("complete", "verbs").stdout.split():
+        for option in cli.run("complete", "values", verb).stdout.split():
+            assert option in known, (verb, option)

@@ -22,8 +22,8 @@ static void put_message(struct table *t, const json_t *backend) {
 void backends_table(struct table *t, const json_t *document, bool whole) {
   size_t i, k;
   json_t *backend, *kind;
-  table_begin(t, whole ? "~BACKEND|STATE|>RUNNING|>SLOTS|?~ISOLATION|?~DEVICE|~KINDS|+MESSAGE"
-                       : "~BACKEND|STATE|>RUNNING|>SLOTS|?~ISOLATION|?~DEVICE|~KINDS|?~MESSAGE");
+  table_begin(t, whole ? "~BACKEND|STATE|>RUNNING|>SLOTS|~KINDS|?~DEVICE|?~ISOLATION|+MESSAGE"
+                       : "~BACKEND|STATE|>RUNNING|>SLOTS|~KINDS|?~MESSAGE|?~DEVICE|?~ISOLATION");
   json_array_foreach(json_object_get(document, "backends"), i, backend) {
     struct buf kinds = {0};
     json_array_foreach(json_object_get(backend, "kinds"), k, kind) {
@@ -33,10 +33,13 @@ void backends_table(struct table *t, const json_t *document, bool whole) {
     table_put(t, json_text(backend, "state"));
     table_putf(t, "%d", (int)json_real_of(backend, "running"));
     table_putf(t, "%d", (int)json_real_of(backend, "slots"));
-    table_put(t, json_text(backend, "isolation"));
-    table_put(t, json_text(backend, "device"));
     table_put(t, kinds.data);
-    put_message(t, backend);
+    if (!whole)
+      put_message(t, backend);
+    table_put(t, json_text(backend, "device"));
+    table_put(t, json_text(backend, "isolation"));
+    if (whole)
+      put_message(t, backend);
     buf_free(&kinds);
   }
 }

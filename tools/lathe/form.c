@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { TIMEOUT_MAX_MS = 7 * 86400 * 1000 }; /* of the API's timeout_s */
+
 /* ---- files ---- */
 
 /* What has no size and no name: standard input, a pipe, a device. */
@@ -90,6 +92,8 @@ static int add_stream(curl_mimepart *part, const char *path) {
     code = copy(fd, spool, path);
   if (!standard)
     close(fd);
+  if (code == CLI_OK && ftello(spool) == 0)
+    code = fail(CLI_USAGE, "nothing came from the input %s; did what writes there fail?", path);
   if (code == CLI_OK)
     curl_mime_data_cb(part, ftello(spool), read_spool, seek_spool, close_spool, spool);
   else if (spool)
@@ -172,6 +176,11 @@ static int add_timeout(const struct cli *c, curl_mime *mime, int *count) {
   int code = option_duration(c, "timeout", &ms);
   if (code != CLI_OK || ms < 0)
     return code;
+  if (ms > TIMEOUT_MAX_MS)
+    return fail(CLI_USAGE,
+                "--timeout %s is longer than a server takes; it goes up to 7d, and 0 is the "
+                "kind's own",
+                option_get(c, "timeout"));
   char *seconds = mem_printf("%lld.%03d", (long long)(ms / 1000), (int)(ms % 1000));
   add_reserved(mime, "timeout_s", seconds, count);
   free(seconds);

@@ -5,6 +5,7 @@
  */
 #include "base/mem.h"
 #include "cli.h"
+#include "wrap.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,10 +19,10 @@ static void put(const char *left, int column, const char *text) {
   if ((int)strlen(left) + 1 < column) {
     snprintf(lead, sizeof lead, "%-*s", column, left);
   } else {
-    say_wrapped(left, 12, "");
+    say_wrapped("", 12, left, WRAP_COLUMNS);
     snprintf(lead, sizeof lead, "%*s", column, "");
   }
-  say_wrapped(lead, column, text);
+  say_wrapped(lead, column, text, WRAP_COLUMNS);
 }
 
 static void put_options(const struct cli_option *options) {
@@ -38,7 +39,8 @@ static void put_options(const struct cli_option *options) {
 static void help_all(void) {
   say("usage: lathe VERB [OPTION...] [OPERAND...]\n\n");
   say_wrapped("", 0,
-              "Hands geometry and image jobs to a lathe server and brings back what they made.");
+              "Hands geometry and image jobs to a lathe server and brings back what they made.",
+              WRAP_COLUMNS);
   say("\n");
   for (const struct cli_verb *v = cli_verbs(); v->name; v++) {
     char *left = mem_printf("  %-9s %s", v->name, v->operands);
@@ -67,7 +69,8 @@ static void help_all(void) {
       "", 0,
       "JOB and BATCH are ids, or as many of their first letters as tell them from others. "
       "`lathe help VERB` says more about one verb, `lathe kinds KIND` about the parameters of "
-      "a kind of job.");
+      "a kind of job.",
+      WRAP_COLUMNS);
 }
 
 int verb_help(struct cli *c) {
@@ -83,12 +86,12 @@ int verb_help(struct cli *c) {
     return CLI_OK;
   }
   char *usage = mem_printf("lathe %s [OPTION...] %s", v->name, v->operands);
-  say_wrapped("usage: ", 7, usage);
+  say_wrapped("usage: ", 7, usage, WRAP_COLUMNS);
   free(usage);
   say("\n%s.\n", v->summary ? v->summary : "Used by the shell's completion");
   if (v->detail) {
     say("\n");
-    say_wrapped("", 0, v->detail);
+    say_wrapped("", 0, v->detail, WRAP_COLUMNS);
   }
   if (v->options) {
     say("\nOptions:\n");

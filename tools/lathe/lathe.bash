@@ -14,9 +14,10 @@ _lathe() {
   COMPREPLY=()
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
-      --server | -s) _lathe_server=(--server "${COMP_WORDS[++i]}") ;;
-      --token-file | --param | -p | --out | -o | --output | --backend | -b | --priority | --timeout | -t | \
-        --idempotency-key | -k | --state | --kind | --limit | -n | --after | --set | --name | --shape | --lang | --dir) ((i++)) ;;
+      --server | -s) _lathe_server+=(--server "${COMP_WORDS[++i]}") ;;
+      --token-file | --cacert | --cert | --key) _lathe_server+=("${COMP_WORDS[i]}" "${COMP_WORDS[++i]}") ;;
+      --param | -p | --out | -o | --output | --backend | -b | --priority | --timeout | -t | --idempotency-key | -k | \
+        --state | --kind | --client | --since | --limit | -n | --after | --set | --name | --input-name | --shape | --lang | --dir) ((i++)) ;;
       -*) ;;
       *) if [ -z "$verb" ]; then verb=${COMP_WORDS[i]}; elif [ -z "$operand" ]; then operand=${COMP_WORDS[i]}; fi ;;
     esac
@@ -32,7 +33,7 @@ _lathe() {
       words=$(_lathe_words params "$operand")
       compopt -o nospace 2>/dev/null
       ;;
-    --out | -o | --output | --token-file | --dir)
+    --out | -o | --output | --token-file | --dir | --cacert | --cert | --key)
       compopt -o default 2>/dev/null
       return
       ;;
@@ -51,7 +52,14 @@ _lathe() {
               return
             fi
             ;;
-          batch) [ -z "$operand" ] && words="submit list show wait cancel get delete" || compopt -o default 2>/dev/null ;;
+          batch)
+            case $operand in
+              '') words="submit list show wait cancel get delete" ;;
+              show | wait | cancel | get | delete) words=$(_lathe_words batches) ;;
+              *) compopt -o default 2>/dev/null ;;
+            esac
+            ;;
+          help) words= ;;
           kinds) words=$(_lathe_words kinds) ;;
           plugin) [ -n "$operand" ] || words=new ;;
           watch | show | log | cancel | retry | delete | get) words=$(_lathe_words jobs) ;;
@@ -59,8 +67,11 @@ _lathe() {
       fi
       ;;
   esac
-  # shellcheck disable=SC2207 # words hold no spaces
-  COMPREPLY=($(compgen -W "$words" -- "$word"))
+  # Not by compgen -W, which expands the words as the shell does: some come from the server.
+  local one
+  while IFS= read -r one; do
+    [[ -n $one && $one == "$word"* ]] && COMPREPLY+=("$one")
+  done <<<"${words// /$'\n'}"
 }
 
 complete -F _lathe lathe

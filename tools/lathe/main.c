@@ -97,10 +97,8 @@ int main(int argc, char **argv) {
   free(c.settings);
   free(c.server);
   free(c.token);
-  if ((ferror(stdout) || fflush(stdout)) && code == CLI_OK) {
-    code = errno == EPIPE ? CLI_OK : CLI_USAGE; /* its reader has had enough */
-    if (code != CLI_OK)
-      say_note("lathe: standard output cannot be written: %s\n", strerror(errno ? errno : EIO));
-  }
+  int errnum = say_end();
+  if (errnum && errnum != EPIPE && code == CLI_OK) /* EPIPE: its reader has had enough */
+    code = fail(CLI_USAGE, "standard output cannot be written: %s", strerror(errnum));
   return code;
 }

@@ -20,11 +20,22 @@
 
 static struct {
   bool json;
-  bool said; /* the one document on stdout is there, or lines of a stream are */
+  bool said;  /* the one document on stdout is there, or lines of a stream are */
+  int errnum; /* of the first write to stdout that failed */
 } voice;
 
 void say_begin(bool json) {
   voice.json = json;
+}
+
+static void flush_out(void) {
+  if (fflush(stdout) != 0 && voice.errnum == 0)
+    voice.errnum = errno;
+}
+
+int say_end(void) {
+  flush_out();
+  return voice.errnum ? voice.errnum : ferror(stdout) ? EIO : 0;
 }
 
 bool say_has_json(void) {
@@ -48,7 +59,8 @@ __attribute__((format(printf, 1, 0))) static char *format(const char *fmt, va_li
 static void write_text(FILE *to, const char *text) {
   char *shown = harmless(text);
   fputs(shown, to);
-  fflush(to);
+  if (to == stdout)
+    flush_out();
   free(shown);
 }
 
@@ -76,15 +88,16 @@ static void wrapped(FILE *to, const char *lead, int indent, const char *text, in
   buf_puts(&out, begin);
   wrap_put(&out, shown, (int)terminal_width(begin), indent, width);
   fprintf(to, "%s\n", out.data);
-  fflush(to);
+  if (to == stdout)
+    flush_out();
   buf_free(&out);
   free(begin);
   free(shown);
 }
 
-void say_wrapped(const char *lead, int indent, const char *text) {
+void say_wrapped(const char *lead, int indent, const char *text, int otherwise) {
   int width = wrap_columns(STDOUT_FILENO);
-  wrapped(stdout, lead, indent, text, width > 0 ? width : WRAP_COLUMNS);
+  wrapped(stdout, lead, indent, text, width > 0 ? width : otherwise);
 }
 
 /* ---- errors ---- */
@@ -184,7 +197,7 @@ static void write_json(const json_t *value, size_t flags) {
   char *text = json64_dump(value, flags | JSON_ENCODE_ANY);
   char *shown = text && isatty(STDOUT_FILENO) ? harmless(text) : NULL;
   puts(shown ? shown : text ? text : "null");
-  fflush(stdout);
+  flush_out();
   free(shown);
   free(text);
 }

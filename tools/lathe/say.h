@@ -16,15 +16,17 @@
 #include <stdint.h>
 
 void say_begin(bool json);
+/* Writes what is left for stdout.  Returns 0, or the errno of the first write that failed. */
+int say_end(void);
 /* Has anything been said as JSON? */
 bool say_has_json(void);
 
 /* As printf to stdout, and to stderr. */
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void say_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* The text in lines of the terminal's width on stdout (80 where it is none), the first after
- * `lead`, the others in column `indent`. */
-void say_wrapped(const char *lead, int indent, const char *text);
+/* The text in lines of the terminal's width on stdout, the first after `lead`, the others in column
+ * `indent`.  otherwise: the width where stdout is no terminal; 0: one line. */
+void say_wrapped(const char *lead, int indent, const char *text, int otherwise);
 
 /* Says what went wrong and what to do: "lathe: ..." on stderr, or with --json a problem on stdout
  * whose title is what the code means.  Returns `code`, an enum cli_exit. */

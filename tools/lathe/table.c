@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define CUT_MARK "\xe2\x80\xa6"
-enum { GAP = 2, CUT_MIN = 10, WRAP_MIN = 24, WRAP_INDENT = 4 };
+enum { GAP = 2, CUT_MIN = 16, WRAP_MIN = 24, WRAP_INDENT = 4 };
 
 void table_begin(struct table *t, const char *header) {
   *t = (struct table){.columns = 1};
@@ -172,7 +172,7 @@ static void put_row(const struct table *t, const struct layout *l, size_t row, i
   int at = indent + (int)total(t, l, false) + GAP;
   if (below && *below && width - at >= WRAP_MIN) {
     wrap_put(&line, below, at, at, width);
-  } else if (below && *below) {
+  } else if (below && *below && row > 0) { /* a heading would stand above nothing */
     int deeper = indent + WRAP_INDENT;
     end_line(out, &line, width);
     wrap_spaces(&line, deeper);

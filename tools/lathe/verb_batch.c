@@ -253,9 +253,12 @@ static int batch_show(struct cli *c) {
     size_t i;
     json_t *job;
     const char *name = json_text(batch, "name");
-    say("%s  %s%s%s  %s  %.0f%%\n", json_text(batch, "batch_id"), json_text(batch, "kind"),
-        *name ? "  " : "", name, json_text(batch, "status"),
-        json_real_of(json_object_get(batch, "progress"), "percent"));
+    char *head = mem_printf("%s  %s%s%s  %s  %.0f%%", json_text(batch, "batch_id"),
+                            json_text(batch, "kind"), *name ? "  " : "", name,
+                            json_text(batch, "status"),
+                            json_real_of(json_object_get(batch, "progress"), "percent"));
+    say_wrapped("", 2, head, 0);
+    free(head);
     table_begin(&t, ">N|JOB|~FILE|?~SET|STATUS|?>TIME|?~ERROR");
     json_array_foreach(json_object_get(batch, "jobs"), i, job) put_row(&t, job);
     table_print(&t, 0);
@@ -286,6 +289,8 @@ static int batch_list(struct cli *c) {
       table_put(&t, json_text(batch, "client"));
     }
     table_print(&t, 0);
+    if (!json_array_size(json_object_get(page, "batches")))
+      say_note("The server keeps no batches.\n");
   }
   json_decref(page);
   return code;

@@ -114,6 +114,8 @@ static void print(const json_t *jobs) {
     put_row(&t, job);
   }
   table_print(&t, 0);
+  if (!json_array_size(jobs))
+    say_note("The server keeps no such jobs.\n");
 }
 
 int verb_list(struct cli *c) {

@@ -14,13 +14,13 @@
 #include <string.h>
 #include <time.h>
 
-enum { INDENT = 11, VALUES_MAX = 60 };
+enum { INDENT = 11, VALUES_MAX = 40 };
 
 static void show_text(const char *name, const char *text) {
   char lead[INDENT + 1];
   snprintf(lead, sizeof lead, "%-*s", INDENT, name);
   if (*text)
-    say_wrapped(lead, INDENT, text);
+    say_wrapped(lead, INDENT, text, 0);
 }
 
 static void show_time(const char *name, const json_t *job, const char *key) {
@@ -44,7 +44,8 @@ static char *value_text(const json_t *value) {
   if (json_is_string(value) && !json64_is_number(value))
     return mem_dup(json_string_value(value));
   if (json_is_array(value))
-    return mem_printf("%zu values", json_array_size(value));
+    return mem_printf("%zu value%s", json_array_size(value),
+                      json_array_size(value) == 1 ? "" : "s");
   if (json_is_object(value))
     return NULL;
   char *text = json64_dump(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(7)), *own = mem_dup(text);
@@ -62,7 +63,7 @@ static char *list_text(const json_t *list) {
     if (!text || i >= 6) {
       buf_free(&b);
       free(text);
-      return mem_printf("%zu values", json_array_size(list));
+      return value_text(list);
     }
     buf_printf(&b, "%s%s", i ? " " : "", text);
     free(text);
@@ -111,11 +112,14 @@ static void show_attempts(const json_t *job) {
   char elapsed[SAY_SIZE];
   size_t i;
   json_t *a;
-  if (!json_array_size(json_object_get(job, "attempts")))
+  const json_t *attempts = json_object_get(job, "attempts");
+  bool plain = json_array_size(attempts) == 1 && /* the head says it all */
+               !json_is_object(json_object_get(json_array_get(attempts, 0), "error"));
+  if (!json_array_size(attempts) || plain)
     return;
   say("attempts\n");
   table_begin(&t, "BACKEND|STATE|>TIME|+ERROR");
-  json_array_foreach(json_object_get(job, "attempts"), i, a) {
+  json_array_foreach(attempts, i, a) {
     table_put(&t, json_text(a, "backend"));
     table_put(&t, json_text(a, "status"));
     table_put(&t, say_seconds(job_elapsed(a), elapsed));

@@ -138,7 +138,7 @@ static void put_head(const struct top *t, int width, struct buf *out) {
     for (size_t i = 0; i < line.len; i++)
       buf_puts(out, line.data[i] == '\n' ? "    " : (char[]){line.data[i], '\0'});
   else
-    buf_put(out, line.data, line.len);
+    wrap_put(out, line.data, 0, 0, width);
   buf_putc(out, '\n');
   if (t->error[0]) {
     buf_puts(out, "! ");

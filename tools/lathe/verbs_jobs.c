@@ -97,8 +97,11 @@ static void tell(const struct cli *c, const char *id, const char *word, int code
     json_array_append_new(answers, problem_of(id, answer));
   else if (code == CLI_OK)
     say("%s %s\n", id, *state ? state : word);
-  else
+  else {
+    if (c->operand_count > 1)
+      say_note("job %s\n", id);
     http_report(answer, code);
+  }
 }
 
 /* Asks the server the same of each job; goes on after a refusal and returns the worst code. */

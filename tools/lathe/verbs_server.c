@@ -60,7 +60,7 @@ static void print_inputs(const json_t *kind) {
   json_array_foreach(json_object_get(inputs, "formats"), i, value) {
     buf_printf(&b, "%s%s", i ? " " : " Files: ", json_string_value(value));
   }
-  say_wrapped("\nInput: ", 2, b.data ? b.data : "");
+  say_wrapped("\nInput: ", 2, b.data ? b.data : "", 0);
   buf_free(&b);
 }
 
@@ -68,7 +68,7 @@ static void print_kind(const json_t *kind) {
   size_t i;
   json_t *value;
   say("%s: %s\n\n", json_text(kind, "kind"), json_text(kind, "title"));
-  say_wrapped("  ", 2, json_text(kind, "summary"));
+  say_wrapped("  ", 2, json_text(kind, "summary"), 0);
   print_inputs(kind);
   say("\nParameters (-p name=value):\n");
   struct table t;

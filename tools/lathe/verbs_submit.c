@@ -88,7 +88,7 @@ static void print_event(const char *event, const char *id, const json_t *data, b
   else if (!strcmp(event, "started"))
     say("%-10son %s\n", event, json_text(data, "backend"));
   else if (!strcmp(event, "failed"))
-    say_wrapped("failed    ", 10, json_text(json_object_get(data, "error"), "detail"));
+    say_wrapped("failed    ", 10, json_text(json_object_get(data, "error"), "detail"), 0);
   else if (*text)
     say("%-10s%.*s\n", event, (int)strcspn(text, "\n"), text);
   else
@@ -109,7 +109,7 @@ static int on_event(void *arg, const char *event, const char *id, const json_t *
 }
 
 /* How the job ended, in one line; its problem on stderr. */
-static void say_end(const json_t *job) {
+static void say_result(const json_t *job) {
   char elapsed[SAY_SIZE];
   const char *state = json_text(job, "status"), *backend = json_text(job, "backend");
   bool cached = json_is_true(json_object_get(job, "cached")),
@@ -169,7 +169,7 @@ int verb_submit(struct cli *c) {
   if (code == CLI_OK && c->json)
     say_json(job);
   else if (code == CLI_OK)
-    say_end(job);
+    say_result(job);
   if (code == CLI_OK)
     code = job_exit(job);
   if (code == CLI_OK && out)
@@ -186,7 +186,7 @@ int verb_watch(struct cli *c) {
   progress_begin(&s.progress, "", true);
   int code = see_through(c, &s, c->operands[0], option_get(c, "after"), &job);
   if (code == CLI_OK && !c->json)
-    say_end(job);
+    say_result(job);
   if (code == CLI_OK)
     code = job_exit(job);
   json_decref(job);
