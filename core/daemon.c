@@ -67,10 +67,23 @@ struct daemon {
 
 /* ---- the process ---- */
 
+static void change_hangup(int how) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGHUP);
+  pthread_sigmask(how, &set, NULL);
+}
+
+void daemon_hold_signals(void) {
+  static const int ignored[] = {SIGPIPE, SIGUSR1, SIGUSR2};
+  change_hangup(SIG_BLOCK);
+  for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++)
+    signal(ignored[i], SIG_IGN);
+}
+
 static void prepare_process(void) {
   struct rlimit files;
   umask(077);
-  signal(SIGPIPE, SIG_IGN);
   if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
     files.rlim_cur = files.rlim_max;
     setrlimit(RLIMIT_NOFILE, &files);
@@ -524,6 +537,7 @@ int daemon_run(struct config *config, bool accept_empty) {
   watch_signal(&d, &d.term, on_end, SIGTERM);
   watch_signal(&d, &d.interrupt, on_end, SIGINT);
   watch_signal(&d, &d.hangup, on_hangup, SIGHUP);
+  change_hangup(SIG_UNBLOCK);
   for (size_t i = 0; i < config->backend_count; i++)
     if (config->backends[i].enabled)
       start_backend(&d, &config->backends[i]);

@@ -12,6 +12,9 @@
 #include "routing/routing.h"
 #include "workers/workers.h"
 
+/* Before anything else, so that none of them ends the process while it starts: SIGHUP waits until
+ * the loop runs; SIGUSR1, SIGUSR2 and SIGPIPE mean nothing to the daemon. */
+void daemon_hold_signals(void);
 /* Runs until a signal ends it.  Takes the configuration.  Returns the exit code.  accept_empty: see
  * struct store_options. */
 int daemon_run(struct config *config, bool accept_empty);

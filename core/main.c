@@ -34,6 +34,7 @@ static int load(const struct args *a, struct config **out) {
 
 static int run(const struct args *a) {
   struct config *c;
+  daemon_hold_signals();
   return load(a, &c) < 0 ? EXIT_USAGE : daemon_run(c, a->accept_empty);
 }
 
