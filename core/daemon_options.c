@@ -106,6 +106,8 @@ struct http_options daemon_http_options(const struct config *c) {
       .connections_max = c->limits.connections,
       .allowed_hosts = c->server.allowed_hosts.items,
       .cors_origins = c->server.cors_origins.items,
+      .public_url = c->server.public_url,
+      .trusted_proxies = c->server.trusted_proxies.items,
   };
 }
 

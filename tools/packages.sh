@@ -58,15 +58,18 @@ configure_and_build() {
   grep -E '^-- .*(skipped|left out)' "$log" | grep -v 'Check for working' || true
 }
 
-# promtool checks /metrics.  Debian has it only inside the prometheus package, which would start a
-# server: so the package is unpacked beside the build instead of being installed.
-fetch_promtool() {
-  command -v promtool >/dev/null && return 0
+# Programs that tests use and whose packages would start a server: the package is unpacked beside the
+# build instead of being installed.  fetch_program PROGRAM PACKAGE
+fetch_program() {
   local folder=$top/build/tools
-  if [ ! -x "$folder/usr/bin/promtool" ]; then
-    mkdir -p "$folder"
-    (cd "$folder" && apt-get download -qq prometheus >/dev/null 2>&1 && dpkg -x prometheus_*.deb . &&
-      rm -f prometheus_*.deb) || echo "promtool could not be fetched; its check is skipped."
-  fi
-  PATH=$folder/usr/bin:$PATH
+  PATH=$PATH:$folder/usr/bin:$folder/usr/sbin
+  command -v "$1" >/dev/null && return 0
+  mkdir -p "$folder"
+  (cd "$folder" && apt-get download -qq "$2" >/dev/null 2>&1 && dpkg -x "$2"_*.deb . && rm -f "$2"_*.deb) ||
+    echo "$1 could not be fetched; its check is skipped."
+}
+
+fetch_test_programs() {
+  fetch_program promtool prometheus # checks /metrics
+  fetch_program nginx nginx         # stands before the daemon
 }

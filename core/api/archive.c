@@ -38,7 +38,7 @@ struct archive_out {
   struct http_stream *out;
   struct storage *storage;
   struct pack *pack;
-  char id[ID_SIZE];
+  char id[ID_SIZE], *base;
   enum pack_format format;
   struct record_batch batch; /* num and count alone */
   int64_t from, to, now_us;
@@ -132,6 +132,7 @@ static void release(struct archive_out *x) {
   if (x->fd >= 0)
     close(x->fd);
   pack_free(x->pack);
+  free(x->base);
   buf_free(&x->head);
   buf_free(&x->rows);
   buf_free(&x->missing);
@@ -190,7 +191,7 @@ static void on_jobs(void *arg, int code, const struct record_batch_job *items, s
     return;
   }
   for (size_t i = 0; i < count; i++) {
-    batch_render_job(&x->rows, &x->batch, &items[i]);
+    batch_render_job(&x->rows, &x->batch, &items[i], x->base);
     buf_putc(&x->rows, 0);
     for (size_t k = 0; k < items[i].job.artifact_count; k++)
       add_entry(x, &items[i], &items[i].job.artifacts[k]);
@@ -265,7 +266,7 @@ static void on_batch(void *arg, int code, const struct record_batch *b, size_t c
     x->batch = (struct record_batch){.num = b->num, .count = b->count};
     x->from = b->num;
     x->to = b->num + b->count;
-    batch_render(&x->head, b);
+    batch_render(&x->head, b, x->base);
     x->pack = pack_new(x->format, &x->err);
     code = x->err.code;
   }
@@ -300,6 +301,7 @@ void batches_archive(void *ctx, struct http_request *r) {
                             .r = r,
                             .storage = a->at.storage,
                             .format = formats[which].format,
+                            .base = mem_dup(http_base(r)),
                             .fd = -1,
                             .busy = true};
   x->now_us = clock_wall_us();

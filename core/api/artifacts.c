@@ -11,12 +11,15 @@
 #include <string.h>
 
 /* Types that a browser shows without running anything; all others are downloads. */
-static bool is_harmless(const char *media_type) {
-  static const char *const harmless[] = {"image/png",        "image/jpeg", "image/webp",
-                                         "text/plain",       "text/csv",   "model/",
-                                         "application/json", "video/",     "application/vnd."};
-  for (size_t i = 0; i < sizeof harmless / sizeof *harmless; i++)
-    if (strncmp(media_type, harmless[i], strlen(harmless[i])) == 0)
+static const char *const harmless[] = {
+    "image/png", "image/jpeg",       "image/webp", "text/plain",       "text/csv",
+    "model/",    "application/json", "video/",     "application/vnd.", NULL};
+/* Those that could run something, and are shown locked in (http_file.page). */
+static const char *const pages[] = {"text/html", "image/svg+xml", NULL};
+
+static bool is_one_of(const char *media_type, const char *const *types) {
+  for (; *types; types++)
+    if (strncmp(media_type, *types, strlen(*types)) == 0)
       return true;
   return false;
 }
@@ -36,6 +39,7 @@ static void send_artifact(struct call *c, const struct record_job *job,
     return;
   }
   const char *type = x->media_type && *x->media_type ? x->media_type : "application/octet-stream";
+  bool shown = is_one_of(type, harmless) || is_one_of(type, pages);
   int download = 0;
   const char *wish = http_query(c->r, "download");
   if (wish)
@@ -45,8 +49,9 @@ static void send_artifact(struct call *c, const struct record_job *job,
                             .size = bytes,
                             .media_type = type,
                             .etag = x->sha256,
-                            .download_name = download || !is_harmless(type) ? x->name : NULL,
+                            .download_name = download || !shown ? x->name : NULL,
                             .immutable = true,
+                            .page = is_one_of(type, pages),
                         });
 }
 

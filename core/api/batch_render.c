@@ -21,7 +21,7 @@ static const char *status_of(const struct record_batch *b) {
                                         : "completed";
 }
 
-void batch_render(struct buf *b, const struct record_batch *batch) {
+void batch_render(struct buf *b, const struct record_batch *batch, const char *base) {
   int64_t there = 0;
   buf_puts(b, "{\"batch_id\":\"");
   buf_puts(b, batch->id);
@@ -46,7 +46,7 @@ void batch_render(struct buf *b, const struct record_batch *batch) {
   static const char *const links[] = {"url",     "",         "events",  "/events",
                                       "archive", "/archive", "summary", "/summary"};
   for (size_t i = 0; i < sizeof links / sizeof *links; i += 2)
-    buf_printf(b, ",\"%s\":\"/api/batches/%s%s\"", links[i], batch->id, links[i + 1]);
+    buf_printf(b, ",\"%s\":\"%s/api/batches/%s%s\"", links[i], base, batch->id, links[i + 1]);
 }
 
 static void put_progress(struct buf *b, const struct record_job *job) {
@@ -57,7 +57,7 @@ static void put_progress(struct buf *b, const struct record_job *job) {
 }
 
 void batch_render_job(struct buf *b, const struct record_batch *batch,
-                      const struct record_batch_job *x) {
+                      const struct record_batch_job *x, const char *base) {
   const struct record_job *job = &x->job;
   buf_printf(b, "{\"n\":%lld,\"folder\":", (long long)job->num - batch->num + 1);
   buf_put_json_str(b, x->item.folder);
@@ -65,8 +65,8 @@ void batch_render_job(struct buf *b, const struct record_batch *batch,
   buf_put_json_str(b, x->item.file);
   buf_puts(b, ",\"set\":");
   buf_put_json_str(b, x->item.set);
-  buf_printf(b, ",\"job_id\":\"%s\",\"url\":\"/api/jobs/%s\",\"status\":\"%s\"", x->id, x->id,
-             x->there ? job_state_word(job->state) : "deleted");
+  buf_printf(b, ",\"job_id\":\"%s\",\"url\":\"%s/api/jobs/%s\",\"status\":\"%s\"", x->id, base,
+             x->id, x->there ? job_state_word(job->state) : "deleted");
   if (!x->there) {
     buf_putc(b, '}');
     return;

@@ -49,7 +49,7 @@ static void on_after_cancel(void *arg, int code, const struct record_batch *batc
   if (failed(x, code))
     return;
   if (x->call.r) {
-    batch_render(&b, batch);
+    batch_render(&b, batch, http_base(x->call.r));
     buf_putc(&b, '}');
     api_reply_json(x->call.r, 200, &b);
   }

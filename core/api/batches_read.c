@@ -41,7 +41,7 @@ static void on_list(void *arg, int code, const struct record_batch *batches, siz
   for (size_t i = 0; i < count; i++) {
     if (i)
       buf_putc(&b, ',');
-    batch_render(&b, &batches[i]);
+    batch_render(&b, &batches[i], http_base(c->r));
     buf_putc(&b, '}');
   }
   buf_puts(&b, "],\"next_page_token\":");
@@ -134,7 +134,7 @@ static void on_rows(void *arg, int code, const struct record_batch_job *items, s
     return;
   }
   for (size_t i = 0; i < count; i++) {
-    batch_render_job(&t->rows, &t->batch, &items[i]);
+    batch_render_job(&t->rows, &t->batch, &items[i], http_base(t->call.r));
     buf_putc(&t->rows, 0);
   }
   t->from = count > 0 ? items[count - 1].job.num + 1 : t->to;
@@ -155,7 +155,7 @@ static void on_batch(void *arg, int code, const struct record_batch *b, size_t c
   t->batch = (struct record_batch){.num = b->num, .count = b->count};
   t->from = b->num + (t->skip < b->count ? t->skip : b->count);
   t->to = t->from + t->limit < b->num + b->count ? t->from + t->limit : b->num + b->count;
-  batch_render(&t->head, b);
+  batch_render(&t->head, b, http_base(t->call.r));
   if (!t->whole) {
     int64_t next = t->to - b->num;
     buf_printf(&t->head, next < b->count ? ",\"next\":%lld" : ",\"next\":null", (long long)next);

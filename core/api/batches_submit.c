@@ -17,16 +17,17 @@ static void on_answered(void *arg, int code, const struct jobs_answer *answer) {
   struct batch_request *b = arg;
   struct http_request *r = b->s.call.r;
   struct buf body = {0};
-  char location[64];
   if (r && code < 0) {
     api_refuse(r, code, answer);
   } else if (r) {
-    snprintf(location, sizeof location, "/api/batches/%s", answer->job_id);
-    http_add_header(r, "Location", location);
+    api_add_location(r, "batches", answer->job_id);
     if (answer->replayed)
       http_add_header(r, "Idempotency-Replayed", "true");
-    buf_printf(&body, "{\"batch_id\":\"%s\",\"total\":%zu,\"url\":\"%s\",\"events\":\"%s/events\"}",
-               answer->job_id, b->batch.count, location, location);
+    buf_printf(&body,
+               "{\"batch_id\":\"%s\",\"total\":%zu,\"url\":\"%s/api/batches/%s\","
+               "\"events\":\"%s/api/batches/%s/events\"}",
+               answer->job_id, b->batch.count, http_base(r), answer->job_id, http_base(r),
+               answer->job_id);
     api_reply_json(r, 202, &body);
   }
   batch_request_free(b, code < 0);

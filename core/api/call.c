@@ -6,6 +6,7 @@
 #include "api/render.h"
 #include "base/mem.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static void on_gone(void *arg) {
@@ -65,13 +66,19 @@ void api_unknown_job(struct http_request *r, const char *id) {
                id);
 }
 
+void api_add_location(struct http_request *r, const char *folder, const char *id) {
+  char *location = mem_printf("%s/api/%s/%s", http_base(r), folder, id);
+  http_add_header(r, "Location", location);
+  free(location);
+}
+
 void api_reply_json(struct http_request *r, int status, struct buf *body) {
   http_reply(r, status, "application/json", body);
 }
 
 void api_reply_job(struct http_request *r, int status, const struct record_job *job) {
   struct buf b = {0};
-  render_job(&b, job);
+  render_job(&b, job, http_base(r));
   http_add_header(r, "Cache-Control", "no-store");
   api_reply_json(r, status, &b);
 }

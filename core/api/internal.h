@@ -40,6 +40,8 @@ struct call *call_new(struct api *api, struct http_request *r); /* the caller fr
 void api_refuse(struct http_request *r, int code, const struct jobs_answer *answer);
 /* 200 with the whole job, or the problem. */
 void api_reply_job(struct http_request *r, int status, const struct record_job *job);
+/* Location: .../api/jobs/ID or .../api/batches/ID. */
+void api_add_location(struct http_request *r, const char *folder, const char *id);
 void api_unknown_job(struct http_request *r, const char *id);
 void api_unknown_kind(struct api *a, struct http_request *r, const char *word);
 void api_reply_json(struct http_request *r, int status, struct buf *body);

@@ -29,11 +29,8 @@ static void on_job(void *arg, int code, const struct record_job *job) {
 static void on_acted(void *arg, int code, const struct jobs_answer *answer) {
   struct act *x = arg;
   if (code == 0 && x->call.r && x->status != 204) {
-    if (x->status == 202) {
-      char location[64];
-      snprintf(location, sizeof location, "/api/jobs/%s", x->id);
-      http_add_header(x->call.r, "Location", location);
-    }
+    if (x->status == 202)
+      api_add_location(x->call.r, "jobs", x->id);
     jobs_get(x->call.api->at.jobs, x->id, on_job, x);
     return;
   }

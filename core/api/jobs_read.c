@@ -49,7 +49,7 @@ static void on_list(void *arg, int code, const struct record_job *jobs, size_t c
                                         : jobs_live(c->api->at.jobs, jobs[i].id);
     if (i)
       buf_putc(&b, ',');
-    render_job(&b, live ? live : &jobs[i]);
+    render_job(&b, live ? live : &jobs[i], http_base(c->r));
   }
   buf_puts(&b, "],\"next_page_token\":");
   if (more && count > 0) {

@@ -25,8 +25,7 @@ static void reply_accepted(struct submission *s, const struct jobs_answer *answe
   struct http_request *r = s->call.r;
   struct buf b = {0};
   char text[80];
-  snprintf(text, sizeof text, "/api/jobs/%s", answer->job_id);
-  http_add_header(r, "Location", text);
+  api_add_location(r, "jobs", answer->job_id);
   if (answer->replayed)
     http_add_header(r, "Idempotency-Replayed", "true");
   if (s->wait_s > 0) {
@@ -44,10 +43,13 @@ static void reply_accepted(struct submission *s, const struct jobs_answer *answe
   buf_puts(&b, answer->job_id);
   buf_puts(&b, "\",\"status\":\"");
   buf_puts(&b, job_state_word(answer->state));
-  buf_puts(&b, "\",\"url\":\"/api/jobs/");
-  buf_puts(&b, answer->job_id);
-  buf_puts(&b, "\",\"events\":\"/api/jobs/");
-  buf_puts(&b, answer->job_id);
+  static const char *const links[] = {"\",\"url\":\"", "\",\"events\":\""};
+  for (size_t i = 0; i < 2; i++) {
+    buf_puts(&b, links[i]);
+    buf_puts(&b, http_base(r));
+    buf_puts(&b, "/api/jobs/");
+    buf_puts(&b, answer->job_id);
+  }
   buf_puts(&b, answer->job ? "/events\",\"cached\":true}" : "/events\"}");
   api_reply_json(r, 202, &b);
 }

@@ -270,6 +270,18 @@ void openapi_get(void *ctx, struct http_request *r) {
     http_problem(r, 0, "internal", 0, "The document cannot be made; the server's log says why.");
     return;
   }
-  buf_put(&b, a->openapi.data, a->openapi.len);
+  /* The server has another name for each client that comes through a proxy. */
+  static const char mark[] = "\"url\": \"/\"";
+  const char *all = a->openapi.data, *at = strstr(all, mark);
+  if (at) {
+    struct buf server = {0};
+    http_put_server(r, &server);
+    buf_put(&b, all, (size_t)(at - all));
+    buf_puts(&b, "\"url\": ");
+    buf_put_json_str(&b, server.data);
+    all = at + sizeof mark - 1;
+    buf_free(&server);
+  }
+  buf_put(&b, all, a->openapi.len - (size_t)(all - a->openapi.data));
   api_reply_json(r, 200, &b);
 }

@@ -73,7 +73,7 @@ void render_segment(struct buf *b, const char *text) {
   }
 }
 
-static void render_artifacts(struct buf *b, const struct record_job *job) {
+static void render_artifacts(struct buf *b, const struct record_job *job, const char *base) {
   put(b, "[");
   for (size_t i = 0; i < job->artifact_count; i++) {
     const struct record_artifact *a = &job->artifacts[i];
@@ -85,7 +85,9 @@ static void render_artifacts(struct buf *b, const struct record_job *job) {
     buf_put_json_str(b, a->sha256);
     put(b, ",\"media_type\":");
     buf_put_json_str(b, a->media_type);
-    put(b, ",\"url\":\"/api/jobs/");
+    put(b, ",\"url\":\"");
+    put(b, base);
+    put(b, "/api/jobs/");
     put(b, job->id);
     put(b, "/artifacts/");
     render_segment(b, a->name);
@@ -109,7 +111,7 @@ static void render_request(struct buf *b, const struct record_job *job) {
   buf_put_json_str(b, job->client ? job->client : "");
 }
 
-void render_job(struct buf *b, const struct record_job *job) {
+void render_job(struct buf *b, const struct record_job *job, const char *base) {
   buf_reserve(b, 1024);
   put(b, "{\"job_id\":\"");
   put(b, job->id);
@@ -128,7 +130,7 @@ void render_job(struct buf *b, const struct record_job *job) {
                   : "{\"percent\":0.0,\"stage\":null,\"current\":0,\"total\":0}");
   render_request(b, job);
   put(b, ",\"artifacts\":");
-  render_artifacts(b, job);
+  render_artifacts(b, job, base);
   put(b, ",\"result\":");
   put_json_or(b, job->result_json, "null");
   put(b, ",\"error\":");

@@ -5,8 +5,8 @@
 #include "base/buf.h"
 #include "store/record.h"
 
-/* The job as clients see it (docs/api.md, "A job"). */
-void render_job(struct buf *b, const struct record_job *job);
+/* The job as clients see it (docs/api.md, "A job").  base: http_base of whom it is for. */
+void render_job(struct buf *b, const struct record_job *job, const char *base);
 /* Appends text with everything but unreserved characters percent-encoded: one path segment. */
 void render_segment(struct buf *b, const char *text);
 

@@ -317,7 +317,7 @@ static void on_job(void *arg, int code, const struct record_job *job) {
   s->job_num = job->num;
   s->was_final = job_state_is_final(job->state);
   if (s->resumed)
-    render_job(&s->resync, job);
+    render_job(&s->resync, job, http_base(s->r));
   s->watch = watch_get(s->api, job->id);
   enlist(s);
   bool from_elsewhere = s->cursor > s->api->frames.published;

@@ -2,8 +2,10 @@
  *
  * From texts to typed values, and what must hold between them.
  */
+#include "base/address.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/public_url.h"
 #include "config/private.h"
 #include "config/tokens.h"
 
@@ -75,6 +77,19 @@ static void check_origins(struct config_load *l, const struct config_section *s)
                  *h);
 }
 
+static void check_proxies(struct config_load *l, const struct config_section *s) {
+  struct public_url url;
+  struct address_range range;
+  struct err err;
+  if (public_url_parse(l->config->server.public_url, &url, &err) != 0)
+    check_fail(l, s, "public_url", "%s", err.text);
+  else
+    public_url_free(&url);
+  for (const char **p = l->config->server.trusted_proxies.items; *p; p++)
+    if (address_range_parse(*p, &range, &err) != 0)
+      check_fail(l, s, "trusted_proxies", "%s", err.text);
+}
+
 static void check_tokens(struct config_load *l, const struct config_section *s) {
   struct config_server *server = &l->config->server;
   struct tokens *tokens;
@@ -117,6 +132,7 @@ static void check_server(struct config_load *l) {
                "`name:token` for each client); or listen on 127.0.0.1",
                server->host);
   check_origins(l, s);
+  check_proxies(l, s);
   check_tokens(l, s);
   check_folders(l, s, "plugin_path", &server->plugin_path);
   check_folders(l, s, "kinds_path", &server->kinds_path);

@@ -108,9 +108,13 @@ static void add_headers(struct http_request *r, const struct http_file *f, int s
                   f->immutable ? "private, max-age=31536000, immutable" : "private, no-cache");
   if (status == 304)
     return;
-  /* What a file holds is somebody's upload: shown by a browser it must not act as a page of ours.
-   */
-  http_add_header(r, "Content-Security-Policy", "default-src 'none'; sandbox");
+  /* What a file holds is somebody's upload: shown by a browser it must not act as a page of ours,
+   * nor tell others where it was found. */
+  http_add_header(r, "Content-Security-Policy",
+                  f->page ? "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+                            "font-src data:; base-uri 'none'; form-action 'none'; sandbox"
+                          : "default-src 'none'; sandbox");
+  http_add_header(r, "Referrer-Policy", "no-referrer");
   if (f->download_name)
     add_disposition(r, f->download_name);
 }

@@ -99,8 +99,9 @@ static bool is_our_host(const struct http *h, const char *host) {
     return false;
   if (family && is_own_address(h, family, address))
     return true;
+  const char *public = h->settings.public.host;
   return strcmp(name, "localhost") == 0 || strcasecmp(name, h->settings.host) == 0 ||
-         is_listed(h, host, name, literal6);
+         (public && strcasecmp(host, public) == 0) || is_listed(h, host, name, literal6);
 }
 
 bool guard_host(struct http_request *r) {
@@ -129,6 +130,11 @@ static bool is_own_origin(const struct http_request *r) {
   const char *rest = strstr(origin, "://");
   if (!rest || (strncmp(origin, "http://", 7) != 0 && strncmp(origin, "https://", 8) != 0))
     return false;
+  /* Behind a proxy the page knows the server by another name than the proxy does. */
+  const char *scheme = r->public.scheme;
+  if (r->public.host && strcasecmp(rest + 3, r->public.host) == 0)
+    return !scheme || (strlen(scheme) == (size_t)(rest - origin) &&
+                       strncasecmp(origin, scheme, strlen(scheme)) == 0);
   return r->head.host && strcasecmp(rest + 3, r->head.host) == 0;
 }
 

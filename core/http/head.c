@@ -25,6 +25,9 @@ static const struct {
     WANTED("Access-Control-Request-Method", request_method, 0),
     WANTED("Access-Control-Request-Headers", request_headers, 0),
     WANTED("Access-Control-Request-Private-Network", private_network, 0),
+    WANTED("X-Forwarded-Prefix", forwarded_prefix, 0),
+    WANTED("X-Forwarded-Proto", forwarded_proto, 0),
+    WANTED("X-Forwarded-Host", forwarded_host, 0),
 #undef WANTED
 };
 

@@ -78,6 +78,9 @@ struct http_options {
   const char *const
       *allowed_hosts; /* NULL-terminated; loopback names and `host` are always allowed */
   const char *const *cors_origins; /* NULL-terminated; "*" is any */
+  const char *public_url;          /* what clients call this server; NULL or "": not known */
+  /* Addresses and ranges whose X-Forwarded-Prefix, -Proto and -Host count; NULL-terminated. */
+  const char *const *trusted_proxies;
   /* The client's name for a bearer token, or NULL to refuse.  NULL: no tokens, all may. */
   const char *(*authorise)(void *ctx, const char *token);
   const struct http_route *routes; /* ends with a NULL method; must outlive the server */
@@ -105,7 +108,13 @@ const char *http_query(const struct http_request *r,
 const char *http_header(const struct http_request *r, const char *name);
 const char *http_client(const struct http_request *r); /* name of the token, "" without one */
 const char *http_body(const struct http_request *r,
-                      size_t *len);              /* gathered body, NUL-terminated */
+                      size_t *len); /* gathered body, NUL-terminated */
+/* The path that a proxy puts before every path of ours, "" where there is none: URLs in a reply
+ * begin with it.  Valid as long as the request. */
+const char *http_base(const struct http_request *r);
+/* The server's URL as the client knows it: "https://example.org/lathe", or as much of it as is
+ * known, at least "/". */
+void http_put_server(const struct http_request *r, struct buf *out);
 bool http_is_form(const struct http_request *r); /* the body was multipart */
 /* Fields and files of a form, in order; each(): file is the sink's, NULL for a field.  What
  * http_take_file took is left out. */
@@ -140,6 +149,7 @@ struct http_file {
   const char *media_type, *etag; /* etag without quotes, may be NULL */
   const char *download_name;     /* Content-Disposition: attachment; NULL: inline */
   bool immutable;                /* Cache-Control: private, max-age */
+  bool page; /* shown with its own styles and pictures; no script of it runs, it has no origin */
 };
 /* Range, If-Range, If-None-Match and HEAD are served here; always with nosniff. */
 void http_reply_file(struct http_request *r, const struct http_file *file);

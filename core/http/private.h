@@ -5,7 +5,9 @@
 #ifndef HTTP_PRIVATE_H
 #define HTTP_PRIVATE_H
 
+#include "base/address.h"
 #include "base/list.h"
+#include "base/public_url.h"
 #include "http/form.h"
 #include "http/http.h"
 #include "http/route.h"
@@ -52,6 +54,9 @@ struct settings { /* what http_reconfigure replaces */
   int connections_max, idle_timeout_s;
   char *host;
   char **allowed_hosts, **cors_origins;
+  struct public_url public;
+  struct address_range *proxies;
+  size_t proxy_count;
   const char *(*authorise)(void *ctx, const char *token);
 };
 
@@ -89,6 +94,7 @@ struct http {
 struct head { /* the headers that the room itself looks at, borrowed from libmicrohttpd */
   const char *host, *origin, *authorization, *content_type, *content_length, *transfer_encoding;
   const char *request_method, *request_headers, *private_network; /* of a CORS preflight */
+  const char *forwarded_prefix, *forwarded_proto, *forwarded_host;
   int hosts, lengths, encodings;
   bool bad_name;
 };
@@ -135,6 +141,7 @@ struct http_request { /* request.c */
   int64_t started_us, half_until_ms;
   const char *method, *version;
   struct head head;
+  struct public_url public; /* as its client calls the server */
   struct uri uri;
   const struct route *route;
   const char *params[ROUTE_PARAMS_MAX];
@@ -203,6 +210,10 @@ bool guard_is_preflight(const struct http_request *r);
 typedef void guard_add(void *arg, const char *name, const char *value);
 void guard_cors(const struct http_request *r, guard_add *add, void *arg);
 void guard_preflight(struct http_request *r);
+
+/* public.c: what the client calls the server; then the prefix goes from the path. */
+void public_read(struct http_request *r);
+void public_strip(struct http_request *r);
 
 /* query.c: false after answering with a problem. */
 bool query_check(struct http_request *r);

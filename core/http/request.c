@@ -148,6 +148,8 @@ static bool begin(struct http_request *r) {
     problem_of_err(r, &r->body.err);
     return false;
   }
+  public_read(r);
+  public_strip(r);
   if (!guard_host(r))
     return false;
   if (r->conn->over) {
@@ -268,6 +270,7 @@ static void request_end(struct http_request *r) {
   uri_free(&r->uri);
   buf_free(&r->rest);
   free(r->client);
+  public_url_free(&r->public);
   free(r);
 }
 

@@ -39,6 +39,18 @@ static void settings_free(struct settings *s) {
   free(s->host);
   free_list(s->allowed_hosts);
   free_list(s->cors_origins);
+  public_url_free(&s->public);
+  free(s->proxies);
+}
+
+static void take_proxies(struct settings *s, const char *const *list) {
+  size_t count = 0;
+  while (list && list[count])
+    count++;
+  s->proxies = mem_array(count + 1, sizeof *s->proxies);
+  for (size_t i = 0; i < count; i++)
+    if (address_range_parse(list[i], &s->proxies[s->proxy_count], NULL) == 0)
+      s->proxy_count++;
 }
 
 void http_reconfigure(struct http *h, const struct http_options *options) {
@@ -53,6 +65,9 @@ void http_reconfigure(struct http *h, const struct http_options *options) {
       .cors_origins = copy_list(options->cors_origins),
       .authorise = options->authorise,
   };
+  /* Both were checked by whoever read the configuration. */
+  public_url_parse(options->public_url ? options->public_url : "", &h->settings.public, NULL);
+  take_proxies(&h->settings, options->trusted_proxies);
   settings_free(&old);
 }
 

@@ -15,7 +15,7 @@
 static json_t *rendered(const struct record_job *job) {
   struct buf b = {0};
   json_error_t e;
-  render_job(&b, job);
+  render_job(&b, job, "");
   json_t *j = json_loadb(b.data, b.len, JSON_REJECT_DUPLICATES, &e);
   if (!j)
     fail_msg("%s in %s", e.text, b.data);
