@@ -27,7 +27,7 @@ struct config_server {
   char *listen, *host; /* as written; the numeric address in it */
   int port;            /* 0: the system chooses */
   char *data_dir;      /* absolute */
-  char *public_url; /* "" for none */
+  char *public_url;    /* "" for none */
   struct config_list cors_origins, allowed_hosts, trusted_proxies;
   struct config_list plugin_path, kinds_path; /* absolute folders */
   int64_t max_upload;
