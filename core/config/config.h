@@ -43,7 +43,7 @@ struct config_limits { /* sizes in bytes */
   int64_t backoff_base_ms, backoff_max_ms;
   int64_t job_timeout_ms, job_cpu_ms; /* job_cpu_ms 0: job_timeout times the threads of the job */
   int64_t job_memory, job_output, log_bytes;
-  int64_t idempotency_ttl_ms, ageing_ms;
+  int64_t idempotency_ttl_ms, max_wait_ms, ageing_ms;
   int64_t memory; /* resolved: never 0 */
   int cpus;       /* resolved: never 0 */
 };

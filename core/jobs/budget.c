@@ -126,10 +126,47 @@ static struct backend *choose(struct job *job, struct asking *a, bool all_never,
   return b;
 }
 
+/* A backend said for good that it cannot: that is an answer, where no other one is there. */
+static bool refused_somewhere(const struct job *job) {
+  for (int i = job->attempt_base; i < job->attempt_count; i++)
+    if (job->attempts[i].state == JOB_FAILED && job->attempts[i].never)
+      return true;
+  return false;
+}
+
 bool budget_hope(struct job *job) {
   bool hopeless = false;
   choose(job, NULL, false, &hopeless);
-  return !hopeless;
+  return !hopeless || !refused_somewhere(job);
+}
+
+void budget_on_hope(uv_timer_t *t) {
+  struct jobs *j = t->data;
+  bool any = false;
+  for (const struct lane *lane = j->lanes; lane; lane = lane->next)
+    any |= lane->queued > 0;
+  if (!any)
+    uv_timer_stop(t);
+  run_dispatch(j);
+}
+
+/* No backend is there that may do it now or later; it waits all the same, for an admin may be about
+ * to bring one back.  True: it has waited long enough. */
+static bool gave_up(struct job *job) {
+  enum { LOOKS = 8, SELDOM_MS = 60000 };
+  struct jobs *j = job->j;
+  uint64_t *since = remote_open(job) ? &job->hopeless_ms : &job->lane->hopeless_ms;
+  uint64_t now = uv_now(j->loop), longest = (uint64_t)j->o.max_wait_ms;
+  if (*since == 0)
+    *since = now > 0 ? now : 1;
+  if (longest == 0)
+    return false;
+  if (!uv_is_active((uv_handle_t *)&j->hope_timer)) {
+    uint64_t every = longest / LOOKS < SELDOM_MS ? longest / LOOKS + 1 : SELDOM_MS;
+    uv_timer_start(&j->hope_timer, budget_on_hope, every, every);
+  }
+  uint64_t from = *since > job->waits_ms ? *since : job->waits_ms;
+  return now - from >= longest;
 }
 
 bool budget_elsewhere(struct job *job) {
@@ -150,10 +187,12 @@ enum fit budget_choose(struct job *job, int64_t now_us, struct backend **b) {
   struct asking a = {.job = job};
   bool hopeless = false;
   *b = choose(job, &a, false, &hopeless);
+  if (hopeless && (refused_somewhere(job) || gave_up(job)))
+    return FIT_NEVER;
+  if (!hopeless)
+    job->hopeless_ms = job->lane->hopeless_ms = 0;
   if (*b)
     return FIT_YES;
-  if (hopeless && (job->attempt_count > job->attempt_base || remote_open(job)))
-    return FIT_NEVER;
   if (!a.memory && !a.threads)
     return FIT_NO_SLOT;
   consider_hold(job, &a, now_us);

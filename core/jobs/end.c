@@ -352,19 +352,35 @@ void end_give_back(struct job *job, const char *detail) {
   end_save(job);
 }
 
+/* That attempt's error says more where a backend refused the job; else the time was over. */
+static void fail_no_backend(struct job *job) {
+  struct buf why = {0}, text = {0};
+  for (int i = job->attempt_count; i-- > job->attempt_base;)
+    if (job->attempts[i].never && job->attempts[i].error_json) {
+      fail(job, JOB_FAILED, &no_backend, NULL, true);
+      free(job->out->error_json);
+      job->out->error_json = mem_dup(job->attempts[i].error_json);
+      return;
+    }
+  routing_outlook(job->j->routing, job->lane->kind_name, job->lane->pin, &why);
+  buf_printf(&text,
+             "the job waited for a backend as long as [limits] max_wait allows, %lld s, and none "
+             "came: %s",
+             (long long)(job->j->o.max_wait_ms / 1000),
+             why.len > 0 ? why.data : "no configured backend does this kind");
+  fail(job, JOB_FAILED, &no_backend, text.data, true);
+  buf_free(&why);
+  buf_free(&text);
+}
+
 void end_no_backend(struct job *job) {
-  struct attempt *last = job_last(job);
   if (job->recovered) { /* a client's retry before the restart may have lifted the exclusions */
     job->recovered = false;
     job->attempt_base = job->attempt_count;
     end_rest(job);
     return;
   }
-  fail(job, JOB_FAILED, &no_backend, NULL, true);
-  if (last && last->error_json) { /* says more */
-    free(job->out->error_json);
-    job->out->error_json = mem_dup(last->error_json);
-  }
+  fail_no_backend(job);
   end_save(job);
 }
 

@@ -230,6 +230,8 @@ int jobs_new(struct jobs **out, uv_loop_t *loop, struct store *store, struct sto
   init_timer(j, &j->retention_timer);
   init_timer(j, &j->drain_timer);
   init_timer(j, &j->away_timer);
+  init_timer(j, &j->hope_timer);
+  uv_unref((uv_handle_t *)&j->hope_timer);
   retention_arm(j);
   *out = j;
   return 0;
@@ -312,7 +314,7 @@ static bool nothing_due(const struct job *job) {
 
 void jobs_free(struct jobs *j) {
   uv_timer_t *timers[] = {&j->sweep_timer,     &j->delay_timer, &j->flush_timer, &j->retry_timer,
-                          &j->retention_timer, &j->drain_timer, &j->away_timer};
+                          &j->retention_timer, &j->drain_timer, &j->away_timer,  &j->hope_timer};
   size_t pos = 0;
   j->closing = true;
   j->workers = NULL;

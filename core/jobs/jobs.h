@@ -35,8 +35,9 @@ struct jobs_options { /* copied; jobs_reconfigure takes new ones while jobs run 
   int queue_max, queue_max_per_client;
   int attempts; /* default for kinds that do not say */
   int64_t backoff_base_ms, backoff_max_ms;
-  int64_t away_ms;   /* a remote backend gets so long to come back at least; 0: a minute */
-  int64_t ageing_ms; /* a waiting job gains one step of priority per so long */
+  int64_t away_ms;     /* a remote backend gets so long to come back at least; 0: a minute */
+  int64_t max_wait_ms; /* a job waits so long for a backend that may come back; 0: for ever */
+  int64_t ageing_ms;   /* a waiting job gains one step of priority per so long */
   int64_t idempotency_ttl_ms;
   bool cache;           /* repeats are answered with earlier results */
   int64_t cache_age_us; /* not with older ones; 0: no limit */

@@ -67,7 +67,8 @@ struct lane {              /* jobs that the same backends may take: (kind, pin) 
   struct list stuck; /* heads that did not fit when there was room for others */
   int stuck_count;
   int64_t queued;
-  bool blocked; /* for the present round */
+  bool blocked;         /* for the present round */
+  uint64_t hopeless_ms; /* loop time since when no backend is there that may do them; 0: one is */
   struct metric *queue_seconds, *accepted, *cache_hits, *cache_misses;
   struct lane *next;
 };
@@ -142,8 +143,10 @@ struct job {
   uint8_t lost;   /* steps in a row that never began */
   int64_t num, rank;
   int64_t created_us, queued_us, started_us, not_before_us, timeout_ms;
-  int64_t stuck_us; /* since when it did not fit; 0: it did */
-  int64_t memory;   /* needs; reserved while `place` is set */
+  uint64_t waits_ms;    /* loop time since when it waits for a backend */
+  uint64_t hopeless_ms; /* as of a lane, where it is bound to the backend of an open submission */
+  int64_t stuck_us;     /* since when it did not fit; 0: it did */
+  int64_t memory;       /* needs; reserved while `place` is set */
   int32_t threads;
   int32_t attempt_count, attempt_base; /* attempts before the base do not count */
   struct attempt *attempts;
@@ -219,7 +222,7 @@ struct jobs {
   void *set_aside_ctx;
 
   uv_timer_t sweep_timer, delay_timer, flush_timer, retry_timer, retention_timer, drain_timer,
-      away_timer;
+      away_timer, hope_timer;
   int open_handles;
   int64_t requests; /* of control.c, that wait for the store */
   struct metric *queued_gauge, *running_gauge;
@@ -271,8 +274,10 @@ void budget_configure(struct jobs *j);
 enum fit { FIT_NO_SLOT, FIT_NO_BUDGET, FIT_NEVER, FIT_YES };
 /* Where could the job start right now?  FIT_YES: *b. */
 enum fit budget_choose(struct job *job, int64_t now_us, struct backend **b);
-/* May any configured backend do it, now or later, but for those where it failed for good? */
+/* May a backend do it, now or later?  Also where none is there at the moment, for it may come back:
+ * but not to one that failed for good where it was tried. */
 bool budget_hope(struct job *job);
+void budget_on_hope(uv_timer_t *t); /* looks again at those that no backend is there for */
 /* Is a backend ready (busy or not) where it has not failed? */
 bool budget_elsewhere(struct job *job);
 void budget_reserve(struct job *job, struct backend *b); /* with a slot */

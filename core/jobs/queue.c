@@ -159,6 +159,8 @@ void queue_push(struct job *job) {
   struct jobs *j = job->j;
   set_rank(job);
   job->stuck_us = 0;
+  job->waits_ms = uv_now(j->loop);
+  job->hopeless_ms = 0;
   if (job->not_before_us > 0 && job->not_before_us > clock_wall_us()) {
     job_set_phase(job, PHASE_DELAY);
     heap_push(&j->delayed, &job->node);

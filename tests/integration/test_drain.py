@@ -4,7 +4,7 @@ import signal
 import threading
 import time
 
-from daemon import PATIENCE, children_of, is_alive, wait_until
+from daemon import PATIENCE, children_of, is_alive, merged, wait_until
 
 
 def drain(daemon):
@@ -125,3 +125,41 @@ def test_sigint_drains_too(make_daemon):
     daemon = make_daemon()
     daemon.process.send_signal(signal.SIGINT)
     assert ended(daemon) == 0
+
+
+def test_a_backend_that_is_taken_out_and_put_back_loses_nothing(make_daemon):
+    """Reload after reload under load: what was accepted waits for its backend, and no attempt is counted."""
+    echo = {"backend echo": {"plugin": "echo", "workers": 2}}
+    other = {"backend other": {"plugin": "echo", "enabled": "no"}}
+    daemon = make_daemon(other, base=echo)
+    client, accepted, refused = daemon.client(), [], 0
+
+    def reload(*configs):
+        count = daemon.log(100000).count("event=config.reload ")
+        daemon.write_config(merged(*configs))
+        daemon.reload()
+        wait_until(lambda: daemon.log(100000).count("event=config.reload ") > count, "the reload is done")
+
+    def submit(ms):
+        nonlocal refused
+        answer = client.post("/api/jobs/echo", {"params": {"sleep_ms": ms}})
+        if answer.status == 202:
+            accepted.append(answer.json["job_id"])
+        else:
+            assert answer.status in (422, 503, 500, 501), answer.text
+            refused += 1
+
+    for n in range(25):
+        for ms in range(6):
+            submit(ms * 4)
+        time.sleep(n % 5 * 0.01)
+        reload(other)
+        submit(0)
+        reload(other, echo)
+    assert len(accepted) >= 100
+    wait_until(lambda: client.get("/api/ready").status == 200, "the backend is there again")
+    for job_id in accepted:
+        job = client.wait(job_id)
+        assert job["status"] == "completed", job
+        for attempt in job["attempts"][:-1]:
+            assert attempt["error"]["type"] == "/problems/job-interrupted", job

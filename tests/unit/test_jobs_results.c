@@ -137,6 +137,49 @@ static void test_a_pause_unless_another_is_ready(void **state) {
   assert_string_equal(wait_step(w)->b->name, "b");
 }
 
+/* As a reload that takes its backend out of the file and the next one that brings it back: what was
+ * accepted waits, whether it was tried before or not, and pays nothing for it. */
+static void test_a_backend_that_comes_back_is_waited_for(void **state) {
+  static const enum step_class ends[] = {STEP_LOST, STEP_RETRY, STEP_CRASHED};
+  struct world *w = *state;
+  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+    const char *tried = ask(w, (struct ask){0}), *fresh = ask(w, (struct ask){0});
+    struct workers_step *s = wait_step(w);
+    fake.count = 0;
+    fake_end(s, ends[i]);
+    settle(w);
+    world_restart(w);
+    settle(w);
+    assert_int_equal(jobs_live(w->jobs, tried)->state, JOB_QUEUED);
+    assert_int_equal(jobs_live(w->jobs, fresh)->state, JOB_QUEUED);
+    fake.count = 1;
+    fake.events.changed(fake.events.ctx, &fake.backends[0]);
+    for (int n = 0; n < 2; n++)
+      fake_end(wait_step(w), STEP_OK);
+    assert_int_equal(wait_final(w, tried)->last, EVENT_COMPLETED);
+    assert_int_equal(wait_final(w, fresh)->last, EVENT_COMPLETED);
+  }
+}
+
+/* Those that wait behind each other do not wait one after the other. */
+static void test_nobody_waits_for_a_backend_longer_than_max_wait(void **state) {
+  struct world *w = *state;
+  const char *ids[4];
+  w->options.max_wait_ms = 200;
+  jobs_reconfigure(w->jobs, &w->options);
+  for (int i = 0; i < 4; i++)
+    ids[i] = ask(w, (struct ask){0});
+  struct workers_step *s = wait_step(w);
+  fake.count = 0;
+  fake_end(s, STEP_LOST);
+  for (int i = 0; i < 4; i++) {
+    assert_int_equal(wait_final(w, ids[i])->last, EVENT_FAILED);
+    struct stored got = look(w, ids[i]);
+    assert_non_null(strstr(got.error, "/problems/no-backend"));
+    assert_non_null(strstr(got.error, "max_wait"));
+  }
+}
+
 static void test_lost_steps_cost_nothing(void **state) {
   struct world *w = *state;
   const char *id = ask(w, (struct ask){0});
@@ -385,6 +428,8 @@ int main(void) {
       WORLD_TEST(test_permanent_failure_never_goes_back),
       WORLD_TEST(test_retry_after_is_honoured),
       WORLD_TEST(test_a_pause_unless_another_is_ready),
+      WORLD_TEST(test_a_backend_that_comes_back_is_waited_for),
+      WORLD_TEST(test_nobody_waits_for_a_backend_longer_than_max_wait),
       WORLD_TEST(test_lost_steps_cost_nothing),
       WORLD_TEST(test_limit_of_attempts),
       WORLD_TEST(test_a_job_ends_two_workers_at_most),
