@@ -114,7 +114,10 @@ static bool fits(const char *start, size_t len, bool real) {
   errno = 0;
   if (real)
     return isfinite(strtod(text, NULL));
-  strtoll(text, NULL, 10);
+  if (*text == '-')
+    strtoll(text, NULL, 10);
+  else
+    strtoull(text, NULL, 10);
   return errno == 0;
 }
 

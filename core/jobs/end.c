@@ -229,9 +229,7 @@ static void keep_result(struct job *job, const struct step_result *r) {
     out->artifacts[out->artifact_count++] = (struct record_artifact){
         .name = mem_dup(r->artifacts[i].name),
         .media_type = mem_dup(r->artifacts[i].media_type),
-        .sha256 = mem_dup(r->artifacts[i].sha256),
-        .bytes = r->artifacts[i].bytes,
-    };
+    }; /* what they are is found when they are adopted */
 }
 
 /* Only once the end is on disk: removing files takes the same journal of the file system, and the
@@ -274,7 +272,8 @@ static void on_unadopted(void *arg, int code, const struct err *err) {
     end_cancelled(job);
 }
 
-static void on_adopted(void *arg, int code, const struct err *err) {
+static void on_adopted(void *arg, int code, const struct storage_kept *kept,
+                       const struct err *err) {
   struct job *job = arg;
   if (job_orphaned(job))
     return;
@@ -289,9 +288,15 @@ static void on_adopted(void *arg, int code, const struct err *err) {
     storage_remove_jobs(job->j->storage, ids, 1, on_unadopted, job);
     return;
   }
+  for (size_t i = 0; kept && i < job->out->artifact_count; i++) {
+    job->out->artifacts[i].sha256 = mem_dup(kept[i].sha256);
+    job->out->artifacts[i].bytes = kept[i].bytes;
+  }
   if (code < 0) {
     log_warn("job.adopt", "job %s: %s", job->id, err->text);
-    struct step_result failed = {.class = jobs_is_disk_failure(code) ? STEP_RETRY : STEP_PERMANENT,
+    struct step_result failed = {.class = code == ERR_LIMIT            ? STEP_LIMIT
+                                          : jobs_is_disk_failure(code) ? STEP_RETRY
+                                                                       : STEP_PERMANENT,
                                  .message = err->text};
     char *workdir = drop_outcome(job);
     judge(job, &failed);
@@ -307,7 +312,8 @@ static void adopt(struct job *job, const struct step_result *r) {
     outputs[i] = (struct storage_output){.name = r->artifacts[i].name,
                                          .path = r->artifacts[i].path};
   job_set_phase(job, PHASE_ADOPT);
-  storage_adopt(j->storage, job->id, r->workdir, outputs, r->artifact_count, on_adopted, job);
+  storage_adopt(j->storage, job->id, r->workdir, outputs, r->artifact_count, job->output_max,
+                on_adopted, job);
   free(outputs);
 }
 

@@ -147,6 +147,7 @@ struct job {
   uint64_t hopeless_ms; /* as of a lane, where it is bound to the backend of an open submission */
   int64_t stuck_us;     /* since when it did not fit; 0: it did */
   int64_t memory;       /* needs; reserved while `place` is set */
+  int64_t output_max;   /* bytes of artifacts that its last step may leave; 0: no limit */
   int32_t threads;
   int32_t attempt_count, attempt_base; /* attempts before the base do not count */
   struct attempt *attempts;

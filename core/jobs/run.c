@@ -233,6 +233,7 @@ void run_hand_over(struct job *job, struct backend *b) {
     cache_handed_over(job, b);
   job_set_phase(job, PHASE_RUN);
   job->steps++;
+  job->output_max = step.limits.output_bytes;
   job->step = workers_run(b, &step);
   free(paths);
   free(inputs);

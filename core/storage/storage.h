@@ -75,11 +75,21 @@ struct storage_output {
   const char *name; /* plain file name that it gets */
   const char *path; /* absolute, inside the attempt's work folder; a regular file */
 };
+struct storage_kept { /* an output, as it was found */
+  char sha256[SHA256_HEX_SIZE];
+  int64_t bytes;
+};
+/* `kept`: one for each output, in their order; NULL when it failed. */
+typedef void storage_adopted(void *arg, int code, const struct storage_kept *kept,
+                             const struct err *err);
 /* Moves outputs of the attempt whose work folder is `workdir` to output/<job_id>/ (replacing what
- * an earlier attempt left there), synced if so configured, then calls back.  Strings are copied. */
+ * an earlier attempt left there), synced if so configured, then calls back.  Nobody's word is taken
+ * for what they are: they are opened below the work folder and by no link, measured and hashed
+ * here.  ERR_LIMIT: they have more than `max_bytes` together (0: no limit); ERR_DENIED, ERR_INVAL:
+ * one is not what it should be.  Strings are copied. */
 void storage_adopt(struct storage *s, const char *job_id, const char *workdir,
-                   const struct storage_output *outputs, size_t count, storage_wrote *done,
-                   void *arg);
+                   const struct storage_output *outputs, size_t count, int64_t max_bytes,
+                   storage_adopted *done, void *arg);
 struct storage_file {
   const char *name;
   int64_t bytes;

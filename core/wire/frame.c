@@ -97,7 +97,7 @@ int wire_input_next(struct wire_input *in, struct wire_frame *frame, struct err 
     return 0;
   const char *head = in->buf.data + in->at;
   uint64_t len = load_le(head, 4);
-  if (len > WIRE_MAX_PAYLOAD || load_le(head + 6, 2) != 0)
+  if (len > (in->max ? in->max : WIRE_MAX_PAYLOAD) || load_le(head + 6, 2) != 0)
     return err_set(err, ERR_PROTOCOL,
                    "a frame that is none (length %llu); the other side is broken",
                    (unsigned long long)len);
@@ -193,6 +193,8 @@ size_t wire_get_count(struct wire_reader *r, size_t least) {
 }
 
 int wire_reader_end(const struct wire_reader *r, const char *what, struct err *err) {
+  if (r->wrong)
+    return err_set(err, ERR_PROTOCOL, "a %s message that is not acceptable: %s", what, r->wrong);
   if (r->bad || r->left)
     return err_set(err, ERR_PROTOCOL, "a malformed %s message (%s)", what,
                    r->bad ? "too short" : "bytes left over");

@@ -20,7 +20,8 @@
 #include <stdint.h>
 
 #define WIRE_HEADER      16
-#define WIRE_MAX_PAYLOAD (16u << 20) /* above any specification, log piece or artifact list */
+#define WIRE_MAX_PAYLOAD (16u << 20) /* above any specification */
+#define WIRE_MAX_ANSWER  (4u << 20)  /* above any log piece, result or artifact list */
 
 /* ---- writing ---- */
 /* Begins a frame; returns where it starts, for wire_end. */
@@ -44,7 +45,8 @@ struct wire_frame { /* valid until the next call on the input it came from */
 
 struct wire_input { /* zeroed: ready for use */
   struct buf buf;
-  size_t at; /* bytes of buf that were handed out as frames */
+  size_t at;  /* bytes of buf that were handed out as frames */
+  size_t max; /* of a payload; 0: WIRE_MAX_PAYLOAD */
 };
 void wire_input_free(struct wire_input *in);
 /* Room for at least `want` bytes; read into it, then tell how many came. */
@@ -57,6 +59,7 @@ struct wire_reader { /* walks one payload; `bad` sticks, and all values after it
   const char *at;
   size_t left;
   bool bad;
+  const char *wrong; /* what was refused; NULL: the payload is too short */
 };
 struct wire_reader wire_reader(const struct wire_frame *frame);
 uint32_t wire_get_u32(struct wire_reader *r);

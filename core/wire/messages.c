@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "wire/messages.h"
 
+#include "base/json_check.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "wire/ref.h"
 
 #include <stdlib.h>
@@ -33,18 +35,20 @@ static void put_kinds(struct buf *out, const char *const *kinds, size_t count) {
 static const char **get_kinds(struct wire_reader *r, size_t *count) {
   *count = wire_get_count(r, 5);
   const char **kinds = mem_array(*count + 1, sizeof *kinds);
-  for (size_t i = 0; i < *count; i++)
+  wire_require(r, *count <= WIRE_KINDS_MAX, "too many kinds");
+  for (size_t i = 0; i < *count; i++) {
     kinds[i] = wire_get_text(r);
+    wire_require(r, wire_is_kind(kinds[i]), "the name of a kind");
+  }
   return kinds;
 }
 
 void wire_put_hello(struct buf *out, const struct wire_hello *m) {
   size_t start = wire_begin(out, WIRE_HELLO, 0);
   wire_put_u32(out, m->wire_version);
-  wire_put_i64(out, m->pid);
-  wire_put_str(out, m->plugin);
-  wire_put_str(out, m->version);
-  wire_put_str(out, m->device);
+  wire_put_line(out, m->plugin, WIRE_NAME_MAX);
+  wire_put_line(out, m->version, WIRE_NAME_MAX);
+  wire_put_line(out, m->device, WIRE_NAME_MAX);
   wire_put_u32(out, (uint32_t)m->isolation);
   wire_put_u32(out, m->max_concurrency);
   wire_put_u32(out, m->flags);
@@ -61,10 +65,9 @@ int wire_get_hello(const struct wire_frame *f, struct wire_hello *m, struct err 
         err, ERR_PROTOCOL,
         "lathe-worker speaks version %u and lathed version %d; install both from one build",
         m->wire_version, WIRE_VERSION);
-  m->pid = wire_get_i64(&r);
-  m->plugin = wire_get_text(&r);
-  m->version = wire_get_text(&r);
-  m->device = wire_get_text(&r);
+  m->plugin = wire_get_line(&r, "the plugin's name", WIRE_NAME_MAX);
+  m->version = wire_get_line(&r, "its version", WIRE_NAME_MAX);
+  m->device = wire_get_line(&r, "its device", WIRE_NAME_MAX);
   m->isolation = (int32_t)wire_get_u32(&r);
   m->max_concurrency = wire_get_u32(&r);
   m->flags = wire_get_u32(&r);
@@ -104,6 +107,7 @@ int wire_put_config(struct buf *out, const struct wire_config *m, struct err *er
   size_t start = wire_begin(out, WIRE_CONFIG, 0);
   wire_put_str(out, m->backend);
   wire_put_str(out, m->work_root);
+  wire_put_u64(out, m->cell);
   wire_put_u32(out, m->slots);
   wire_put_u32(out, m->heartbeat_ms);
   wire_put_u32(out, (uint32_t)m->nice);
@@ -124,6 +128,7 @@ int wire_get_config(const struct wire_frame *f, struct wire_config *m, struct er
   struct wire_reader r = wire_reader(f);
   *m = (struct wire_config){.backend = wire_get_text(&r)};
   m->work_root = wire_get_text(&r);
+  m->cell = wire_get_u64(&r);
   m->slots = wire_get_u32(&r);
   m->heartbeat_ms = wire_get_u32(&r);
   m->nice = (int32_t)wire_get_u32(&r);
@@ -202,7 +207,7 @@ int wire_get_step(const struct wire_frame *f, struct wire_step *m, struct err *e
 void wire_put_progress(struct buf *out, uint64_t token, const struct wire_progress *m) {
   size_t start = wire_begin(out, WIRE_PROGRESS, token);
   wire_put_u32(out, (uint32_t)m->permille);
-  wire_put_str(out, m->what);
+  wire_put_line(out, m->what, WIRE_STAGE_MAX);
   wire_put_i64(out, m->current);
   wire_put_i64(out, m->total);
   end_small(out, start);
@@ -211,9 +216,10 @@ void wire_put_progress(struct buf *out, uint64_t token, const struct wire_progre
 int wire_get_progress(const struct wire_frame *f, struct wire_progress *m, struct err *err) {
   struct wire_reader r = wire_reader(f);
   *m = (struct wire_progress){.permille = (int32_t)wire_get_u32(&r)};
-  m->what = wire_get_text(&r);
-  m->current = wire_get_i64(&r);
-  m->total = wire_get_i64(&r);
+  m->what = wire_get_line(&r, "the stage", WIRE_STAGE_MAX);
+  m->current = wire_get_number(&r, "a count", 0, INT64_MAX);
+  m->total = wire_get_number(&r, "a total", 0, INT64_MAX);
+  wire_require(&r, m->permille >= 0 && m->permille <= 1000, "a progress past its end");
   return wire_reader_end(&r, "PROGRESS", err);
 }
 
@@ -221,48 +227,81 @@ int wire_put_done(struct buf *out, uint64_t token, const struct wire_done *m, st
   size_t start = wire_begin(out, WIRE_DONE, token);
   wire_put_u32(out, (uint32_t)m->class);
   wire_put_u32(out, (uint32_t)m->code);
-  wire_put_i64(out, m->retry_after_ms);
-  wire_put_i64(out, m->run_us);
-  wire_put_str(out, m->message);
+  wire_put_i64(out, m->retry_after_ms < WIRE_WAIT_MAX_MS ? m->retry_after_ms : WIRE_WAIT_MAX_MS);
+  wire_put_i64(out, m->run_us > 0 ? m->run_us : 0);
+  wire_put_lines(out, m->message, WIRE_TEXT_LIMIT);
   wire_put_str(out, m->result_json);
-  wire_put_str(out, m->workdir);
+  wire_put_u32(out, m->folder);
   wire_put_u32(out, (uint32_t)m->artifact_count);
   for (size_t i = 0; i < m->artifact_count; i++) {
     const struct wire_artifact *a = &m->artifacts[i];
     wire_put_str(out, a->name);
     wire_put_str(out, a->media_type);
     wire_put_str(out, a->path);
-    wire_put_str(out, a->sha256);
-    wire_put_i64(out, a->bytes);
   }
   wire_put_u32(out, m->open);
   return wire_end(out, start, err);
+}
+
+static void get_artifact(struct wire_reader *r, struct wire_artifact *a) {
+  a->name = wire_get_text(r);
+  a->media_type = wire_get_text(r);
+  a->path = wire_get_text(r);
+  wire_require(r, path_is_plain_name(a->name), "the name of an artifact");
+  wire_require(r, wire_is_media_type(a->media_type), "the media type of an artifact");
+  wire_require(r, wire_is_path_below(a->path), "the path of an artifact");
+}
+
+static int compare_names(const void *a, const void *b) {
+  return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static bool are_different(const struct wire_artifact *all, size_t count) {
+  const char **names = mem_array(count + 1, sizeof *names);
+  bool different = true;
+  for (size_t i = 0; i < count; i++)
+    names[i] = all[i].name;
+  qsort(names, count, sizeof *names, compare_names);
+  for (size_t i = 1; i < count; i++)
+    different &= strcmp(names[i - 1], names[i]) != 0;
+  free(names);
+  return different;
+}
+
+static bool is_result(const char *json) {
+  size_t len = strnlen(json, WIRE_RESULT_MAX + 1);
+  return len <= WIRE_RESULT_MAX && json_check_object(json, len, WIRE_RESULT_DEPTH, true);
+}
+
+/* That it was lost is the daemon's to say: it would cost the job no attempt. */
+static bool is_class(int32_t class) {
+  return class >= 0 && class < WIRE_CLASSES && class != WIRE_LOST;
 }
 
 int wire_get_done(const struct wire_frame *f, struct wire_done *m, struct err *err) {
   struct wire_reader r = wire_reader(f);
   *m = (struct wire_done){.class = (int32_t)wire_get_u32(&r)};
   m->code = (int32_t)wire_get_u32(&r);
-  m->retry_after_ms = wire_get_i64(&r);
-  m->run_us = wire_get_i64(&r);
-  m->message = wire_get_str(&r);
+  m->retry_after_ms = wire_get_number(&r, "the time to wait", 0, WIRE_WAIT_MAX_MS);
+  m->run_us = wire_get_number(&r, "the time that it took", 0, INT64_MAX);
+  m->message = wire_get_lines(&r, "its text", WIRE_TEXT_LIMIT);
   m->result_json = wire_get_str(&r);
-  m->workdir = wire_get_str(&r);
-  m->artifact_count = wire_get_count(&r, 28);
+  m->folder = wire_get_u32(&r) != 0;
+  m->artifact_count = wire_get_count(&r, 15);
+  wire_require(&r, is_class(m->class), "its class");
+  wire_require(&r, !m->result_json || is_result(m->result_json), "result.json");
+  wire_require(&r, m->artifact_count <= WIRE_ARTIFACTS_MAX, "too many artifacts");
+  wire_require(&r, m->folder || m->artifact_count == 0, "artifacts without a folder");
+  if (r.bad)
+    m->artifact_count = 0;
   if (m->artifact_count)
     m->artifacts = mem_array(m->artifact_count, sizeof *m->artifacts);
-  for (size_t i = 0; i < m->artifact_count; i++) {
-    struct wire_artifact *a = &m->artifacts[i];
-    a->name = wire_get_text(&r);
-    a->media_type = wire_get_text(&r);
-    a->path = wire_get_text(&r);
-    a->sha256 = wire_get_text(&r);
-    a->bytes = wire_get_i64(&r);
-  }
+  for (size_t i = 0; i < m->artifact_count; i++)
+    get_artifact(&r, &m->artifacts[i]);
+  wire_require(&r, m->artifact_count < 2 || are_different(m->artifacts, m->artifact_count),
+               "two artifacts of one name");
   m->open = wire_get_u32(&r) != 0;
   int rc = wire_reader_end(&r, "DONE", err);
-  if (rc == 0 && (m->class < 0 || m->class >= WIRE_CLASSES))
-    rc = err_set(err, ERR_PROTOCOL, "a DONE message of class %d", m->class);
   if (rc < 0) {
     free(m->artifacts);
     m->artifacts = NULL;
@@ -289,21 +328,22 @@ int wire_get_value(const struct wire_frame *f, int64_t *value, struct err *err) 
 void wire_put_refused(struct buf *out, bool again, const char *text) {
   size_t start = wire_begin(out, WIRE_REFUSED, 0);
   wire_put_u32(out, again);
-  wire_put_str(out, text);
+  wire_put_lines(out, text ? text : "", WIRE_TEXT_LIMIT);
   end_small(out, start);
 }
 
 int wire_get_refused(const struct wire_frame *f, bool *again, const char **text, struct err *err) {
   struct wire_reader r = wire_reader(f);
   *again = wire_get_u32(&r) != 0;
-  *text = wire_get_text(&r);
+  *text = wire_get_lines(&r, "its text", WIRE_TEXT_LIMIT);
+  wire_require(&r, *text != NULL, "no text");
   return wire_reader_end(&r, "REFUSED", err);
 }
 
 void wire_put_jail(struct buf *out, enum wire_jail_state state, const char *lacks) {
   size_t start = wire_begin(out, WIRE_JAIL, 0);
   wire_put_u32(out, state);
-  wire_put_str(out, lacks);
+  wire_put_line(out, lacks, WIRE_LINE_MAX);
   end_small(out, start);
 }
 
@@ -311,7 +351,7 @@ int wire_get_jail(const struct wire_frame *f, enum wire_jail_state *state, const
                   struct err *err) {
   struct wire_reader r = wire_reader(f);
   uint32_t number = wire_get_u32(&r);
-  *lacks = wire_get_text(&r);
+  *lacks = wire_get_line(&r, "what it lacks", WIRE_LINE_MAX);
   int rc = wire_reader_end(&r, "JAIL", err);
   if (rc == 0 && number > WIRE_JAIL_WHOLE)
     return err_set(err, ERR_PROTOCOL, "a JAIL message of state %u", number);
@@ -321,35 +361,24 @@ int wire_get_jail(const struct wire_frame *f, enum wire_jail_state *state, const
 
 void wire_put_parked(struct buf *out, const struct wire_parked *m) {
   size_t start = wire_begin(out, WIRE_PARKED, 0);
+  wire_put_i64(out, m->count);
   wire_put_i64(out, m->bytes);
   wire_put_i64(out, m->hits);
-  wire_put_u32(out, (uint32_t)m->count);
-  for (size_t i = 0; i < m->count; i++)
-    wire_put_u64(out, m->pids[i]);
   end_small(out, start);
 }
 
 int wire_get_parked(const struct wire_frame *f, struct wire_parked *m, struct err *err) {
   struct wire_reader r = wire_reader(f);
-  *m = (struct wire_parked){.bytes = wire_get_i64(&r)};
-  m->hits = wire_get_i64(&r);
-  m->count = wire_get_count(&r, 8);
-  uint64_t *pids = mem_array(m->count + 1, sizeof *pids);
-  for (size_t i = 0; i < m->count; i++)
-    pids[i] = wire_get_u64(&r);
-  m->pids = pids;
-  int rc = wire_reader_end(&r, "PARKED", err);
-  if (rc < 0) {
-    free(pids);
-    m->pids = NULL;
-  }
-  return rc;
+  *m = (struct wire_parked){.count = wire_get_number(&r, "a count", 0, 1 << 20)};
+  m->bytes = wire_get_number(&r, "their memory", 0, INT64_MAX);
+  m->hits = wire_get_number(&r, "the hits", 0, INT64_MAX);
+  return wire_reader_end(&r, "PARKED", err);
 }
 
 void wire_put_log(struct buf *out, uint64_t token, int32_t level, const char *text, size_t len) {
   size_t start = wire_begin(out, WIRE_LOG, token);
   wire_put_u32(out, (uint32_t)level);
-  wire_put_bytes(out, text, len);
+  wire_put_cleaned(out, text, len, WIRE_LOG_MAX);
   end_small(out, start);
 }
 
@@ -358,6 +387,7 @@ int wire_get_log(const struct wire_frame *f, int32_t *level, const char **text, 
   struct wire_reader r = wire_reader(f);
   *level = (int32_t)wire_get_u32(&r);
   *text = wire_get_bytes(&r, len);
+  wire_require(&r, *len <= WIRE_LOG_MAX && wire_is_text(*text, *len, true), "its text");
   return wire_reader_end(&r, "LOG", err);
 }
 
@@ -369,12 +399,9 @@ void wire_put_checkpoint(struct buf *out, uint64_t token, const char *ref) {
 
 int wire_get_checkpoint(const struct wire_frame *f, const char **ref, struct err *err) {
   struct wire_reader r = wire_reader(f);
-  *ref = wire_get_text(&r);
-  int rc = wire_reader_end(&r, "CHECKPOINT", err);
-  size_t len = strlen(*ref);
-  if (rc == 0 && (len == 0 || len > WIRE_TEXT_MAX))
-    rc = err_set(err, ERR_PROTOCOL, "a CHECKPOINT with a reference of %zu bytes", len);
-  return rc;
+  *ref = wire_get_line(&r, "the reference", WIRE_TEXT_MAX);
+  wire_require(&r, **ref != '\0', "the reference");
+  return wire_reader_end(&r, "CHECKPOINT", err);
 }
 
 void wire_put_recalled(struct buf *out, const uint64_t *tokens, size_t count) {

@@ -17,14 +17,17 @@
  *     REFUSED ---------------------->     after READY: it goes no further, another shall take its
  * place
  *
- * Decoded strings point into the frame: they live as long as it does.
+ * Decoded strings point into the frame: they live as long as it does.  Decoding checks each text
+ * and number (check.h); no message of a worker holds the number of a process or the path of a
+ * folder: what the daemon does with either, it does by its own knowledge.
  */
 #ifndef WIRE_MESSAGES_H
 #define WIRE_MESSAGES_H
 
+#include "wire/check.h"
 #include "wire/frame.h"
 
-#define WIRE_VERSION 4
+#define WIRE_VERSION 5
 
 #define WIRE_TYPE_TABLE(X)                                                                         \
   X(WIRE_HELLO, 1, "HELLO")                                                                        \
@@ -35,7 +38,7 @@
   X(WIRE_CANCEL, 6, "CANCEL")     /* token; the class that DONE shall have */                      \
   X(WIRE_RECALL, 7, "RECALL")     /* all steps not begun */                                        \
   X(WIRE_RECALLED, 8, "RECALLED") /* their tokens */                                               \
-  X(WIRE_BEGAN, 9, "BEGAN")       /* token; pid of the child */                                    \
+  X(WIRE_BEGAN, 9, "BEGAN")       /* token; a child was forked for it */                           \
   X(WIRE_PROGRESS, 10, "PROGRESS")                                                                 \
   X(WIRE_LOG, 11, "LOG") /* token 0: of the backend, not of a step */                              \
   X(WIRE_DONE, 12, "DONE")                                                                         \
@@ -44,7 +47,7 @@
   X(WIRE_CHECKPOINT, 15, "CHECKPOINT")     /* token; the reference as text (wire/ref.h) */         \
   X(WIRE_CHECKPOINTED, 16, "CHECKPOINTED") /* token; 0, or a code: it is not on disk */            \
   X(WIRE_JAIL, 17, "JAIL")                 /* enum wire_jail_state; what the kernel lacks */       \
-  X(WIRE_PARKED, 18, "PARKED")             /* what is parked in the zygote */                      \
+  X(WIRE_PARKED, 18, "PARKED")             /* how much is parked in the zygote */                  \
   X(WIRE_PARK, 19, "PARK")                 /* child to zygote: the key */                          \
   X(WIRE_RESUME, 20, "RESUME") /* child to zygote: the key; with a step: how many are parked */
 
@@ -94,7 +97,6 @@ enum wire_over {
  * its last messages died with it.  The worker writes, the daemon reads. */
 struct wire_board {
   _Atomic uint64_t running; /* token of the step that is inside the plugin; 0: none */
-  _Atomic uint64_t folder;  /* a resident worker's own work folder is <backend>-<folder>; 0: none */
   /* A remote plugin's worker: the steps that are inside a call, one a thread, and the one whose
    * thread ended the process (0: not known, as after SIGKILL). */
   _Atomic uint64_t inside[WIRE_INSIDE_MAX];
@@ -105,7 +107,6 @@ struct wire_board {
 
 struct wire_hello {
   uint32_t wire_version;
-  int64_t pid;
   const char *plugin, *version, *device;
   int32_t isolation;
   uint32_t max_concurrency, flags; /* flags: WIRE_NO_NETWORK, ... */
@@ -125,6 +126,7 @@ struct wire_setting {
 };
 struct wire_config {
   const char *backend, *work_root;
+  uint64_t cell; /* number of the folder that the worker may use, <work_root>/<backend>-<cell> */
   uint32_t slots, heartbeat_ms;
   int32_t nice;
   uint32_t jail;                 /* enum wire_jail_mode */
@@ -166,15 +168,16 @@ void wire_put_progress(struct buf *out, uint64_t token, const struct wire_progre
 int wire_get_progress(const struct wire_frame *f, struct wire_progress *m, struct err *err);
 
 struct wire_artifact {
-  const char *name, *media_type, *path, *sha256;
-  int64_t bytes;
+  const char *name, *media_type;
+  const char *path; /* below the step's work folder */
 };
 struct wire_done {
   int32_t class; /* enum wire_class */
   int32_t code;  /* the plugin's own */
   int64_t retry_after_ms, run_us;
-  const char *message, *result_json, *workdir; /* NULL: none */
-  struct wire_artifact *artifacts;             /* as hello.kinds */
+  const char *message, *result_json; /* NULL: none */
+  bool folder;                       /* the step's work folder lies where the daemon looks for it */
+  struct wire_artifact *artifacts;   /* as hello.kinds */
   size_t artifact_count;
   bool open; /* remote, and not OK: what was submitted may still be there */
 };
@@ -192,9 +195,7 @@ int wire_get_jail(const struct wire_frame *f, enum wire_jail_state *state, const
                   struct err *err);
 /* Processes that wait, with an input read, for another job on it. */
 struct wire_parked {
-  const uint64_t *pids; /* decoding: the caller's to free */
-  size_t count;
-  int64_t bytes, hits;
+  int64_t count, bytes, hits;
 };
 void wire_put_parked(struct buf *out, const struct wire_parked *m);
 int wire_get_parked(const struct wire_frame *f, struct wire_parked *m, struct err *err);

@@ -2,7 +2,7 @@
 #include "wire/ref.h"
 
 #include "base/mem.h"
-#include "base/utf8.h"
+#include "wire/check.h"
 
 #include <openssl/evp.h>
 #include <stdbool.h>
@@ -13,16 +13,8 @@
 #define CODED_LEN (sizeof CODED - 1)
 
 static bool is_plain(const char *bytes, size_t len) {
-  if (len >= CODED_LEN && memcmp(bytes, CODED, CODED_LEN) == 0)
-    return false;
-  while (len) {
-    size_t n = utf8_sequence(bytes, len);
-    if (n == 0 || (unsigned char)*bytes < ' ' || *bytes == 0x7f)
-      return false;
-    bytes += n;
-    len -= n;
-  }
-  return true;
+  return !(len >= CODED_LEN && memcmp(bytes, CODED, CODED_LEN) == 0) &&
+         wire_is_text(bytes, len, false);
 }
 
 char *wire_ref_text(const void *bytes, size_t len) {

@@ -17,9 +17,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-void folder_path(char *out, size_t size, const char *work_root, const char *backend,
-                 uint64_t token) {
-  snprintf(out, size, "%s/%s-%" PRIu64, work_root, backend, token);
+void folder_path(char *out, size_t size, const char *root, const char *stem, uint64_t token) {
+  snprintf(out, size, "%s/%s.%" PRIu64, root, stem, token);
 }
 
 static int copy_file(const char *from, const char *to, struct err *err) {
@@ -57,13 +56,12 @@ static int put_input(const char *dir, const struct wire_input_file *input, struc
   return copy_file(input->path, to, err);
 }
 
-int folder_make(struct folder *f, const char *work_root, const char *backend, uint64_t token,
+int folder_make(struct folder *f, const char *root, const char *stem, uint64_t token,
                 const struct wire_input_file *inputs, size_t count, struct err *err) {
   f->fd = -1;
   f->token = token;
   f->input_bytes = folder_input_bytes(inputs, count);
-  folder_path(f->path, sizeof f->path, work_root, backend, token);
-  memcpy(f->final, f->path, sizeof f->final);
+  folder_path(f->path, sizeof f->path, root, stem, token);
   if (mkdir(f->path, 0700) < 0) {
     int rc = errno == EEXIST ? path_remove_tree(f->path, err) : 0;
     if (rc < 0)
@@ -88,16 +86,20 @@ int folder_make(struct folder *f, const char *work_root, const char *backend, ui
   return 0;
 }
 
-char *folder_cell(const char *work_root, const char *backend, uint64_t token) {
-  return mem_printf("%s/%s-%" PRIu64 ".cell", work_root, backend, token);
+char *folder_cell(const char *work_root, const char *stem) {
+  return mem_printf("%s/%s", work_root, stem);
 }
 
-int folder_finish(const char *cell, const char *work_root, const char *backend, uint64_t token,
-                  struct err *err) {
+char *folder_cell_of(const char *work_root, const char *stem, uint64_t token) {
+  return mem_printf("%s/%s/%" PRIu64, work_root, stem, token);
+}
+
+int folder_finish(const char *cell, const char *work_root, const char *stem, uint64_t token,
+                  uint64_t as, struct err *err) {
   char from[PATH_MAX], to[PATH_MAX];
   struct stat st;
-  folder_path(from, sizeof from, cell, backend, token);
-  folder_path(to, sizeof to, work_root, backend, token);
+  folder_path(from, sizeof from, cell, stem, token);
+  folder_path(to, sizeof to, work_root, stem, as);
   if (lstat(from, &st) < 0 || (S_ISDIR(st.st_mode) && rename(from, to) < 0))
     return err_sys(err, errno, "the work folder %s cannot be moved to %s", from, to);
   return S_ISDIR(st.st_mode)
@@ -105,10 +107,9 @@ int folder_finish(const char *cell, const char *work_root, const char *backend, 
              : err_set(err, ERR_DENIED, "the work folder %s is no folder any more", from);
 }
 
-int folder_take(struct folder *f, const char *work_root, const char *backend, uint64_t token,
+int folder_take(struct folder *f, const char *root, const char *stem, uint64_t token,
                 struct err *err) {
-  folder_path(f->path, sizeof f->path, work_root, backend, token);
-  memcpy(f->final, f->path, sizeof f->final);
+  folder_path(f->path, sizeof f->path, root, stem, token);
   f->token = token;
   f->input_bytes = 0;
   f->fd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * The private work folder of a step: <work root>/<backend>-<token>, the inputs in in/ below it.
+ * The private work folder of a step, the inputs in in/ below it.
+ *
+ *   <work root>/<stem>.<token>           where the daemon looks for it; stem: <backend>-<cell>
+ *   <work root>/<stem>/<stem>.<token>    in the worker's cell, while a PROCESS plugin works in it
+ *   <work root>/<stem>/<token>/...       in a cell of its own, where FORK jobs may park
+ *
+ * The number of the cell is the daemon's: no other worker's folders begin with it, and the daemon
+ * removes all that do when the worker has ended.
  */
 #ifndef WORKER_FOLDER_H
 #define WORKER_FOLDER_H
@@ -11,26 +18,26 @@
 
 struct folder {
   char path[PATH_MAX];
-  char final[PATH_MAX]; /* where the daemon will find it once the step is over */
-  int fd;               /* of the folder; -1: there is none */
-  uint64_t token;       /* of the step that it was made for */
-  int64_t input_bytes;  /* of what was put into in/ */
+  int fd;              /* of the folder; -1: there is none */
+  uint64_t token;      /* of the step that it was made for */
+  int64_t input_bytes; /* of what was put into in/ */
 };
 
 /* Makes the folder (replacing what lies there) and puts the inputs into it, as hard links where the
  * file system allows it, else as copies. */
-int folder_make(struct folder *f, const char *work_root, const char *backend, uint64_t token,
+int folder_make(struct folder *f, const char *root, const char *stem, uint64_t token,
                 const struct wire_input_file *inputs, size_t count, struct err *err);
-/* <work root>/<backend>-<token>.cell; the caller frees. */
-char *folder_cell(const char *work_root, const char *backend, uint64_t token);
-/* Moves the folder of a step that is over out of its cell, to where the daemon looks for it. */
-int folder_finish(const char *cell, const char *work_root, const char *backend, uint64_t token,
-                  struct err *err);
+/* <work root>/<stem>, or below it the cell of one job; the caller frees. */
+char *folder_cell(const char *work_root, const char *stem);
+char *folder_cell_of(const char *work_root, const char *stem, uint64_t token);
+/* Moves the folder that was made for `token` out of its cell, to where the daemon looks for that of
+ * the step `as`. */
+int folder_finish(const char *cell, const char *work_root, const char *stem, uint64_t token,
+                  uint64_t as, struct err *err);
 /* The same for a folder that another process made: everything in its in/ is an input. */
-int folder_take(struct folder *f, const char *work_root, const char *backend, uint64_t token,
+int folder_take(struct folder *f, const char *root, const char *stem, uint64_t token,
                 struct err *err);
-void folder_path(char *out, size_t size, const char *work_root, const char *backend,
-                 uint64_t token);
+void folder_path(char *out, size_t size, const char *root, const char *stem, uint64_t token);
 /* Is nothing in it?  Two system calls. */
 bool folder_is_empty(struct folder *f);
 /* Bytes that were written below it: of all files, at least FOLDER_ENTRY each, less those of the

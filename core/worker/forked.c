@@ -36,14 +36,15 @@ static int make_folder(struct host *h, struct folder *f, uint64_t token,
   char *root = h->work_root;
   int rc = 0;
   if (h->parks && h->jail.on) {
-    root = folder_cell(h->work_root, h->backend, token);
-    if (mkdir(root, 0700) < 0)
+    char *all = folder_cell(h->work_root, h->stem);
+    root = folder_cell_of(h->work_root, h->stem, token);
+    if ((mkdir(all, 0700) < 0 && errno != EEXIST) || mkdir(root, 0700) < 0)
       rc = err_sys(err, errno, "the folder %s cannot be made", root);
+    free(all);
   }
   h->park_cell = root;
   if (rc == 0)
-    rc = folder_make(f, root, h->backend, token, step->inputs, step->input_count, err);
-  folder_path(f->final, sizeof f->final, h->work_root, h->backend, token);
+    rc = folder_make(f, root, h->stem, token, step->inputs, step->input_count, err);
   return rc;
 }
 
@@ -74,7 +75,7 @@ static _Noreturn void run(struct host *h, struct link *link, uint64_t token,
     limits_of_child(&step->limits, h->parks);
     step_run(&job, &outcome);
   }
-  outcome.done.workdir = folder.final;
+  outcome.done.folder = true;
   fflush(NULL);
   step_send(job.link, job.token, &outcome, true); /* the job may be another by now */
   _exit(0);

@@ -237,8 +237,8 @@ static bool make_folder(struct hand *h, int32_t *code) {
   if (h->call != CALL_SUBMIT && h->call != CALL_FETCH)
     return true;
   h->job.folder = &h->folder;
-  if (folder_make(&h->folder, host->work_root, host->backend, h->job.token, s->inputs,
-                  s->input_count, &err) == 0)
+  if (folder_make(&h->folder, host->work_root, host->stem, h->job.token, s->inputs, s->input_count,
+                  &err) == 0)
     return true;
   folder_close(&h->folder, true);
   snprintf(h->job.message, sizeof h->job.message, "%s", err.text);
@@ -252,7 +252,7 @@ static void deliver(struct hand *h) {
   struct step_outcome outcome;
   step_conclude(&h->job, LATHE_OK, h->e->began_us, &outcome);
   folder_close(&h->folder, false);
-  outcome.done.workdir = h->folder.path;
+  outcome.done.folder = true;
   pthread_mutex_lock(&c->lock);
   struct errand *e = h->e;
   h->e = NULL;

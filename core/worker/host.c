@@ -15,7 +15,6 @@
 
 #define PROGRESS_BURST 256
 #define PROGRESS_US    20000 /* past the burst, one in so long */
-#define ARTIFACTS_MAX  1000
 
 /* The table's error() has no host to come by: it is called with no job only inside create(). */
 static struct host *the_host;
@@ -132,6 +131,20 @@ static int refuse(struct lathe_job *job, const char *name, const char *why) {
   return LATHE_PERMANENT;
 }
 
+/* "./a//b" as "a/b"; the caller frees. */
+static char *plain_path(const char *relpath) {
+  struct buf out = {0};
+  for (const char *at = relpath; *at; at += *at == '/') {
+    size_t n = strcspn(at, "/");
+    if (n > 0 && !(n == 1 && *at == '.')) {
+      buf_puts(&out, out.len ? "/" : "");
+      buf_put(&out, at, n);
+    }
+    at += n;
+  }
+  return buf_take(&out);
+}
+
 static int32_t host_artifact(struct lathe_job *job, const char *name, const char *relpath,
                              const char *media_type) {
   struct err err = {0};
@@ -142,10 +155,14 @@ static int32_t host_artifact(struct lathe_job *job, const char *name, const char
     return refuse(job, name, "artifact() is for run() and for fetch()");
   if (!name || !path_is_plain_name(name))
     return refuse(job, name, "its name must be a plain file name");
-  if (job->artifact_count >= ARTIFACTS_MAX)
+  if (job->artifact_count >= WIRE_ARTIFACTS_MAX)
     return refuse(job, name, "a job may have 1000 artifacts");
-  if (!relpath || !*relpath || strlen(relpath) > 1000)
+  if (!relpath || !*relpath || strlen(relpath) > WIRE_PATH_MAX)
     return refuse(job, name, "its path must be below the work folder");
+  if (!media_type || !*media_type)
+    media_type = "application/octet-stream";
+  if (!wire_is_media_type(media_type))
+    return refuse(job, name, "its media type must be as \"model/stl\"");
   int fd = folder_open(job->folder, relpath, &err);
   if (fd < 0)
     return refuse(job, name, err.text);
@@ -159,9 +176,8 @@ static int32_t host_artifact(struct lathe_job *job, const char *name, const char
   job->artifacts = mem_grow(job->artifacts, (job->artifact_count + 1) * sizeof *job->artifacts);
   job->artifacts[job->artifact_count++] = (struct job_artifact){
       .name = mem_dup(name),
-      .relpath = mem_dup(relpath),
-      .media_type = mem_dup(media_type && *media_type ? media_type : "application/octet-stream"),
-      .path = mem_printf("%s/%s", job->folder->final, relpath),
+      .relpath = plain_path(relpath),
+      .media_type = mem_dup(media_type),
   };
   return LATHE_OK;
 }
@@ -184,16 +200,9 @@ static int32_t host_secret(const struct lathe_host *table, const char *name, cha
 
 /* ---- extensions ---- */
 
-#define KINDS_MAX 1000
-
-static bool is_kind_name(const char *s) {
-  static const char rest[] = "abcdefghijklmnopqrstuvwxyz0123456789_.-";
-  return s && *s >= 'a' && *s <= 'z' && strlen(s) <= 64 && s[strspn(s, rest)] == '\0';
-}
-
 static int32_t kinds_declare(const struct lathe_host *table, const char *kind) {
   struct host *h = (struct host *)table;
-  if (h->serving || h->kind_count >= KINDS_MAX || !is_kind_name(kind))
+  if (h->serving || h->kind_count >= WIRE_KINDS_MAX || !wire_is_kind(kind))
     return LATHE_PERMANENT;
   for (size_t i = 0; i < h->kind_count; i++)
     if (strcmp(h->kinds[i], kind) == 0)
@@ -280,7 +289,6 @@ void job_free(struct lathe_job *job) {
     free(job->artifacts[i].name);
     free(job->artifacts[i].relpath);
     free(job->artifacts[i].media_type);
-    free(job->artifacts[i].path);
   }
   free(job->artifacts);
   pthread_mutex_destroy(&job->lock);

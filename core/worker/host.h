@@ -21,6 +21,7 @@ struct host {
   struct logger log; /* of the backend: what belongs to no step */
   struct wire_board *board;
   char *backend, *work_root;
+  char *stem; /* <backend>-<cell>: what the names of all folders of this worker begin with */
   struct jail jail;
   bool parks;      /* jobs may leave parked processes */
   pid_t zygote;    /* FORK: its number */
@@ -43,9 +44,7 @@ struct host {
 };
 
 struct job_artifact {
-  char *name, *relpath, *media_type, *path;
-  char sha256[65];
-  int64_t bytes;
+  char *name, *relpath, *media_type;
 };
 
 /* A step while it is inside the plugin. */

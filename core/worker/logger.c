@@ -2,7 +2,6 @@
 #include "worker/logger.h"
 
 #include "base/clock.h"
-#include "base/utf8.h"
 
 #include <errno.h>
 #include <string.h>
@@ -33,22 +32,6 @@ void logger_turn_to(struct logger *l, uint64_t token, int64_t limit) {
   pthread_mutex_unlock(&l->lock);
 }
 
-/* Control characters go too: a log is shown on terminals. */
-static void put_clean(struct buf *out, const char *text, size_t len) {
-  while (len) {
-    size_t n = utf8_sequence(text, len);
-    unsigned char c = (unsigned char)*text;
-    if (n == 0 || ((c < ' ' || c == 0x7f) && c != '\t')) {
-      buf_puts(out, "\xef\xbf\xbd");
-      n = 1;
-    } else {
-      buf_put(out, text, n);
-    }
-    text += n;
-    len -= n;
-  }
-}
-
 static bool speaks_of_memory(const char *text, size_t len) {
   static const char *const words[] = {"bad_alloc", "ut of memory", "Cannot allocate memory",
                                       "MemoryError", "not enough memory"};
@@ -77,7 +60,7 @@ static void add_line(struct logger *l, const char *text, size_t len) {
   if (l->cut)
     return;
   size_t before = l->ready.len;
-  put_clean(&l->ready, text, len);
+  wire_clean(&l->ready, text, len, true); /* a log is shown on terminals */
   buf_putc(&l->ready, '\n');
   l->total += (int64_t)(l->ready.len - before);
   if (l->limit > 0 && l->total > l->limit) {

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -78,6 +79,32 @@ void lot_evict_all(struct lot *l) {
   list_for_each_safe(it, &l->all) lot_evict(l, container_of(it, struct parked, ring));
 }
 
+/* Begun by this process or by that one, which is our child and not reaped; so nobody else's number.
+ */
+static bool is_begun_by(pid_t pid, pid_t parent) {
+  char path[40], text[512];
+  int ppid = 0;
+  snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+  if (fd >= 0)
+    close(fd);
+  text[n > 0 ? n : 0] = '\0';
+  const char *rest = strrchr(text, ')'); /* the name before may hold anything */
+  return rest && sscanf(rest, ") %*c %d", &ppid) == 1 &&
+         (ppid == getpid() || (parent > 0 && ppid == parent));
+}
+
+/* The kernel says who spoke; by now that may be over, and its number another's. */
+static bool may_stay(pid_t pid, pid_t maker) {
+  int held = pid > 1 ? pidfd_open(pid, 0) : -1;
+  bool may = held >= 0 && is_begun_by(pid, maker) && getpgid(pid) == pid &&
+             pidfd_send_signal(held, SIGSTOP, NULL, 0) == 0;
+  if (held >= 0)
+    close(held);
+  return may && kill(-pid, SIGSTOP) == 0;
+}
+
 /* It is stopped: whatever it is, it does nothing until it becomes a job. */
 pid_t lot_hear(struct lot *l, struct parked *p) {
   int fds[2];
@@ -88,7 +115,7 @@ pid_t lot_hear(struct lot *l, struct parked *p) {
   for (int i = 0; i < 2; i++)
     if (fds[i] >= 0)
       close(fds[i]);
-  if (!ready || p->pid || pid <= 1 || getpgid(pid) != pid || kill(-pid, SIGSTOP) < 0) {
+  if (!ready || p->pid || !may_stay(pid, p->maker)) {
     lot_evict(l, p);
     return maker;
   }
@@ -215,15 +242,12 @@ bool lot_uses(const struct lot *l, const char *cell) {
 }
 
 void lot_report(struct lot *l) {
-  uint64_t pids[MOST];
-  struct wire_parked m = {.pids = pids, .bytes = bytes_of_all(l), .hits = l->hits};
+  struct wire_parked m = {.bytes = bytes_of_all(l), .hits = l->hits};
   if (!l->changed)
     return;
   l->changed = false;
   list_for_each(it, &l->all) {
-    const struct parked *p = container_of(it, struct parked, ring);
-    if (p->pid)
-      pids[m.count++] = (uint64_t)p->pid;
+    m.count += container_of(it, struct parked, ring)->pid != 0;
   }
   wire_put_parked(link_begin(l->host->link), &m);
   link_end(l->host->link, false);

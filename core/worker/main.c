@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,7 +60,6 @@ static void say_hello(struct host *h) {
   const struct lathe_plugin *d = &h->plugin.d;
   struct wire_hello m = {
       .wire_version = WIRE_VERSION,
-      .pid = getpid(),
       .plugin = d->name,
       .version = d->version,
       .device = d->device ? d->device : "cpu",
@@ -91,6 +91,7 @@ static int take_config(struct host *h, enum wire_jail_mode *jail) {
     return refuse(h, true, err.text[0] ? err.text : "lathed did not begin with CONFIG");
   h->backend = mem_dup(m.backend);
   h->work_root = mem_dup(m.work_root);
+  h->stem = mem_printf("%s-%" PRIu64, m.backend, m.cell);
   h->slots = m.slots ? m.slots : 1;
   h->heartbeat_ms = m.heartbeat_ms ? m.heartbeat_ms : 1000;
   h->nice = m.nice;

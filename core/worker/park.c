@@ -50,9 +50,10 @@ char park_receive(int socket, int fds[2], pid_t *pid) {
     return 0;
   for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c)) {
     struct ucred who;
+    size_t len = c->cmsg_len - CMSG_LEN(0);
     if (c->cmsg_type == SCM_RIGHTS)
-      memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
-    if (c->cmsg_type == SCM_CREDENTIALS && pid) {
+      memcpy(fds, CMSG_DATA(c), len < 2 * sizeof *fds ? len : 2 * sizeof *fds);
+    if (c->cmsg_type == SCM_CREDENTIALS && pid && len == sizeof who) {
       memcpy(&who, CMSG_DATA(c), sizeof who);
       *pid = who.pid;
     }
@@ -130,9 +131,8 @@ static const struct lathe_request *turn_to(struct lathe_job *job, int socket) {
   /* The texts of the job before stay: the plugin may hold some. */
   job_begin(job, h, f.token, step);
   job->folder = folder;
-  if (folder_take(folder, h->park_cell, h->backend, f.token, &err) < 0)
+  if (folder_take(folder, h->park_cell, h->stem, f.token, &err) < 0)
     _exit(EXIT_FAILURE);
-  folder_path(folder->final, sizeof folder->final, h->work_root, h->backend, f.token);
   limits_of_child(&step->limits, true);
   step_request(job, request);
   return request;

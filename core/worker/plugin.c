@@ -68,6 +68,10 @@ static int check_content(const struct plugin *p, struct err *err) {
     wrong = "isolation must be LATHE_FORK, LATHE_PROCESS or LATHE_SHARED";
   else if (d->remote)
     wrong = check_remote(p);
+  for (size_t i = 0; !wrong && d->kinds[i]; i++)
+    if (!wire_is_kind(d->kinds[i]) || i >= WIRE_KINDS_MAX)
+      wrong =
+          "kinds must be names of at most 64 characters a-z, 0-9, '_', '.' and '-', a letter first";
   if (wrong)
     return err_set(err, ERR_INVAL, "%s: a faulty descriptor: %s", p->path, wrong);
   for (size_t i = 0; d->options && d->options[i]; i++)

@@ -49,6 +49,7 @@ struct resident {
   struct host *host;
   int log_fd, timer_fd, wake_fd;
   struct logger log;      /* of the running step; between steps, of the backend */
+  char *cell;             /* where its folders lie; nobody else's do */
   struct steward steward; /* where the process is jailed */
   uint64_t watched;       /* token of the step that the steward knows of; under the lock */
   struct folder folder;   /* kept from step to step while nothing is left in it */
@@ -259,23 +260,21 @@ static int get_folder(struct resident *r, uint64_t token, const struct wire_step
   folder_close(&r->folder, true);
   if (r->host->jail.on)
     return steward_make(&r->steward, &r->folder, r->host, token, s, err);
-  atomic_store(&r->host->board->folder, token); /* before it exists, or it could be left behind */
-  return folder_make(&r->folder, r->host->work_root, r->host->backend, token, s->inputs,
-                     s->input_count, err);
+  return folder_make(&r->folder, r->cell, r->host->stem, token, s->inputs, s->input_count, err);
 }
 
 /* After a step: an empty folder is kept, one with artifacts goes to the daemon. */
-static void put_folder(struct resident *r, struct step_outcome *out, char *path, size_t size,
+static void put_folder(struct resident *r, uint64_t token, struct step_outcome *out,
                        struct err *err) {
+  const struct host *h = r->host;
   if (r->folder.fd < 0 || (out->done.artifact_count == 0 && folder_is_empty(&r->folder)))
     return;
-  snprintf(path, size, "%s", r->folder.final);
-  out->done.workdir = path;
   folder_close(&r->folder, false);
-  if (!r->host->jail.on)
-    atomic_store(&r->host->board->folder, 0);
-  else if (steward_finish(&r->steward, r->folder.token, err) < 0)
+  int rc = h->jail.on ? steward_finish(&r->steward, r->folder.token, token, err)
+                      : folder_finish(r->cell, h->work_root, h->stem, r->folder.token, token, err);
+  if (rc < 0)
     step_spoil(out, WIRE_RETRY, err->text);
+  out->done.folder = rc == 0;
 }
 
 static void set_current(struct resident *r, struct lathe_job *job, int64_t cpu_end_us) {
@@ -292,7 +291,6 @@ static void run_step(struct resident *r, uint64_t token, const struct wire_step 
   struct lathe_job job;
   struct step_outcome outcome;
   struct err err = {0};
-  char workdir[PATH_MAX];
   atomic_store(&h->in_step, true);
   job_begin(&job, h, token, step);
   job.folder = &r->folder;
@@ -312,7 +310,7 @@ static void run_step(struct resident *r, uint64_t token, const struct wire_step 
   logger_drain(&r->log, r->log_fd);
   logger_end(&r->log);
   logger_turn_to(&r->log, 0, 0);
-  put_folder(r, &outcome, workdir, sizeof workdir, &err);
+  put_folder(r, token, &outcome, &err);
   bool cancelled = atomic_load(&job.cancelled) != 0; /* lathed is about to kill us: be quick */
   bool flush = cancelled || atomic_load(&r->watching) || ++r->unsent >= DONES_PER_WRITE;
   step_send(h->link, token, &outcome, flush);
@@ -388,13 +386,25 @@ static bool idle(struct resident *r) {
 }
 
 /* False: that failed; it is said. */
+static bool make_cell(struct resident *r) {
+  struct err err = {0};
+  r->cell = folder_cell(r->host->work_root, r->host->stem);
+  if (mkdir(r->cell, 0700) == 0)
+    return true;
+  err_sys(&err, errno, "the work folder %s cannot be made", r->cell);
+  serve_complain(r->host, &err);
+  link_flush(r->host->link);
+  return false;
+}
+
+/* False: that failed; it is said. */
 static bool lock_in(struct resident *r) {
   struct err err = {0};
   struct stat threads;
   if (stat("/proc/self/task", &threads) == 0 && threads.st_nlink > 3)
     serve_complain(r->host, &(struct err){.text = "the plugin began threads in create(); the jail "
                                                   "does not hold them"});
-  if (steward_begin(&r->steward, r->host, &err) == 0)
+  if (steward_begin(&r->steward, r->host, r->cell, &err) == 0)
     return true;
   serve_complain(r->host, &err);
   link_flush(r->host->link);
@@ -416,7 +426,7 @@ int serve_process(struct host *h) {
   list_init(&r.queue);
   pthread_mutex_init(&r.lock, NULL);
   pthread_cond_init(&r.unwatched, NULL);
-  if (h->jail.on && !lock_in(&r))
+  if (!make_cell(&r) || (h->jail.on && !lock_in(&r)))
     return EXIT_FAILURE;
   if (r.log_fd < 0 || r.timer_fd < 0 || r.wake_fd < 0 ||
       pthread_create(&thread, NULL, watch_thread, &r) != 0) {

@@ -55,13 +55,13 @@ static void task_run(struct crew *c, struct task *t) {
   struct host *h = c->host;
   struct step_outcome outcome;
   struct err err = {0};
-  if (folder_make(&t->folder, h->work_root, h->backend, t->job.token, t->step.inputs,
+  if (folder_make(&t->folder, h->work_root, h->stem, t->job.token, t->step.inputs,
                   t->step.input_count, &err) < 0)
     step_fail(&outcome, WIRE_RETRY, err.text);
   else
     step_run(&t->job, &outcome);
   folder_close(&t->folder, false);
-  outcome.done.workdir = t->folder.path;
+  outcome.done.folder = true;
   logger_end(&t->log);
   pthread_mutex_lock(&c->lock);
   list_remove(&t->ring); /* nobody cancels it from here on */

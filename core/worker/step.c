@@ -3,8 +3,8 @@
 
 #include "base/clock.h"
 #include "base/json64.h"
+#include "base/json_check.h"
 #include "base/mem.h"
-#include "base/sha256.h"
 #include "wire/death.h"
 #include "worker/class.h"
 
@@ -13,10 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
-
-#define RESULT_MAX (256 << 10)
-#define READ_SIZE  (256u << 10)
 
 /* The class of what run() returned. */
 static enum wire_class class_of_run(struct lathe_job *job, int32_t code) {
@@ -56,83 +54,67 @@ static int fail(struct lathe_job *job, struct step_outcome *out, enum wire_class
   return -1;
 }
 
-static int hash_artifact(struct lathe_job *job, struct job_artifact *a, char *buffer) {
+/* The text of the file, which the caller frees; NULL: it cannot be read, and the job's message says
+ * why. */
+static char *read_file(struct lathe_job *job, const struct job_artifact *a, size_t *len) {
   struct err err = {0};
+  struct stat st;
+  char *text = NULL;
   int fd = folder_open(job->folder, a->relpath, &err);
-  if (fd < 0) {
+  if (fd < 0 || fstat(fd, &st) < 0) {
     snprintf(job->message, sizeof job->message, "the artifact \"%.200s\" is lost: %s", a->name,
-             err.text);
-    return -1;
+             fd < 0 ? err.text : strerror(errno));
+  } else if (st.st_size > WIRE_RESULT_MAX) {
+    snprintf(job->message, sizeof job->message, "result.json has %lld bytes; 256 KiB are allowed",
+             (long long)st.st_size);
+  } else {
+    text = mem_alloc((size_t)st.st_size + 1);
+    ssize_t n = read(fd, text, (size_t)st.st_size);
+    *len = n > 0 ? (size_t)n : 0;
   }
-  struct sha256 *hash = sha256_begin();
-  ssize_t n;
-  while ((n = read(fd, buffer, READ_SIZE)) > 0 || (n < 0 && errno == EINTR)) {
-    if (n < 0)
-      continue;
-    sha256_add(hash, buffer, (size_t)n);
-    a->bytes += n;
-  }
-  sha256_end(hash, a->sha256);
-  close(fd);
-  if (n < 0)
-    snprintf(job->message, sizeof job->message, "the artifact \"%.200s\" cannot be read back: %s",
-             a->name, strerror(errno));
-  return n < 0 ? -1 : 0;
+  if (fd >= 0)
+    close(fd);
+  return text;
 }
 
-/* result.json travels with the result, so that nobody needs to open the file for it. */
+/* result.json travels with the result, so that nobody needs to open the file for it.  The parser
+ * knows the line of a mistake; what the daemon takes is a little less than it does. */
 static int read_result(struct lathe_job *job, const struct job_artifact *a,
                        struct step_outcome *out) {
-  char *text = NULL;
-  if (a->bytes > RESULT_MAX) {
-    snprintf(job->message, sizeof job->message, "result.json has %lld bytes; 256 KiB are allowed",
-             (long long)a->bytes);
+  size_t len = 0;
+  char *text = read_file(job, a, &len);
+  if (!text)
     return -1;
-  }
-  int fd = folder_open(job->folder, a->relpath, NULL);
-  if (fd >= 0) {
-    text = mem_alloc((size_t)a->bytes + 1);
-    if (read(fd, text, (size_t)a->bytes) != a->bytes) {
-      free(text);
-      text = NULL;
-    }
-    close(fd);
-  }
-  json_error_t why = {.text = "it cannot be read"};
-  json_t *json = text ? json64_load(text, (size_t)a->bytes, JSON_REJECT_DUPLICATES, &why) : NULL;
-  if (!json_is_object(json)) {
+  json_error_t why = {.text = ""};
+  json_t *json = json64_load(text, len, JSON_REJECT_DUPLICATES, &why);
+  bool object = json_is_object(json);
+  bool fine = object && json_check_object(text, len, WIRE_RESULT_DEPTH, false);
+  if (!object)
     snprintf(job->message, sizeof job->message, "result.json is no JSON object: %s (line %d)",
              json ? "another value" : why.text, why.line);
-    json_decref(json);
-    free(text);
-    return -1;
-  }
+  else if (!fine)
+    snprintf(job->message, sizeof job->message,
+             "result.json has more than %d values inside each other, or a number of more than 400 "
+             "digits",
+             WIRE_RESULT_DEPTH);
   json_decref(json);
-  out->result_json = text;
-  out->done.result_json = text;
-  return 0;
+  if (fine) {
+    struct buf compact = {0};
+    json_put_compact(&compact, text, len);
+    out->done.result_json = out->result_json = buf_take(&compact);
+  }
+  free(text);
+  return fine ? 0 : -1;
 }
 
 static int take_artifacts(struct lathe_job *job, struct step_outcome *out) {
-  int rc = 0;
-  char *buffer = mem_alloc(READ_SIZE);
   out->artifacts = mem_array(job->artifact_count, sizeof *out->artifacts);
-  for (size_t i = 0; i < job->artifact_count && rc == 0; i++) {
+  for (size_t i = 0; i < job->artifact_count; i++) {
     struct job_artifact *a = &job->artifacts[i];
-    rc = hash_artifact(job, a, buffer);
-    if (rc == 0 && strcmp(a->name, "result.json") == 0)
-      rc = read_result(job, a, out);
-    out->artifacts[i] = (struct wire_artifact){
-        .name = a->name,
-        .media_type = a->media_type,
-        .path = a->path,
-        .sha256 = a->sha256,
-        .bytes = a->bytes,
-    };
+    if (strcmp(a->name, "result.json") == 0 && read_result(job, a, out) < 0)
+      return fail(job, out, WIRE_PERMANENT);
+    out->artifacts[i] = (struct wire_artifact){a->name, a->media_type, a->relpath};
   }
-  free(buffer);
-  if (rc < 0)
-    return fail(job, out, WIRE_PERMANENT);
   out->done.artifacts = out->artifacts;
   out->done.artifact_count = job->artifact_count;
   return 0;
@@ -206,7 +188,7 @@ void step_send(struct link *link, uint64_t token, struct step_outcome *out, bool
         .class = WIRE_PERMANENT,
         .code = out->done.code,
         .message = err.text,
-        .workdir = out->done.workdir,
+        .folder = out->done.folder,
     };
     wire_put_done(frames, token, &failed, NULL);
   }

@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,6 +29,7 @@ struct warden {
   struct link link;
   struct guard guard;
   const char *cell;
+  int worker;       /* pidfd */
   uint64_t running; /* the step that was inside the plugin, last time */
   uint64_t watched; /* token of the step; 0: none */
 };
@@ -62,8 +63,7 @@ static void make(struct warden *w, const struct wire_frame *f) {
   struct err err = {0};
   if (wire_get_step(f, &step, &err) == 0) {
     if (check_inputs(w, &step, &err) == 0)
-      folder_make(&folder, w->cell, w->host->backend, f->token, step.inputs, step.input_count,
-                  &err);
+      folder_make(&folder, w->cell, w->host->stem, f->token, step.inputs, step.input_count, &err);
     w->guard.folder.input_bytes = folder.input_bytes;
     folder_close(&folder, false);
     free(step.inputs);
@@ -71,9 +71,13 @@ static void make(struct warden *w, const struct wire_frame *f) {
   answer(w, &err);
 }
 
-static void finish(struct warden *w, uint64_t token) {
+/* Whatever number the worker asks for: the folder leaves its own cell, and gets a name that begins
+ * as those of no other worker do. */
+static void finish(struct warden *w, const struct wire_frame *f) {
   struct err err = {0};
-  folder_finish(w->cell, w->host->work_root, w->host->backend, token, &err);
+  int64_t as = 0;
+  if (wire_get_value(f, &as, &err) == 0)
+    folder_finish(w->cell, w->host->work_root, w->host->stem, f->token, (uint64_t)as, &err);
   w->guard.folder.input_bytes = 0;
   answer(w, &err);
 }
@@ -98,7 +102,7 @@ static bool serve(struct warden *w) {
       make(w, &f);
       break;
     case FINISH:
-      finish(w, f.token);
+      finish(w, &f);
       break;
     case WATCH:
       watch(w, &f);
@@ -131,7 +135,7 @@ static void see_to(struct warden *w, bool asked) {
     return;
   atomic_store(&board->found, w->guard.found);
   atomic_store(&board->over, w->guard.over);
-  kill(-w->guard.group, SIGKILL);
+  pidfd_send_signal(w->worker, SIGKILL, NULL, 0); /* its group is the daemon's to kill */
   _exit(0);
 }
 
@@ -144,6 +148,9 @@ static _Noreturn void steward_main(struct host *h, int socket, const char *cell,
   link_init(&w.link, socket);
   snprintf(folder.path, sizeof folder.path, "%s", cell);
   if (!jail_take_listener(socket, &w.guard.listener))
+    _exit(0);
+  w.worker = pidfd_open(worker, 0);
+  if (w.worker < 0 || getppid() != worker) /* it has ended, and the number may be another's */
     _exit(0);
   guard_begin(&w.guard, worker, &(struct wire_limits){0}, h->processes, &folder);
   for (;;) {
@@ -160,42 +167,30 @@ static _Noreturn void steward_main(struct host *h, int socket, const char *cell,
 
 /* ---- the worker ---- */
 
-static int make_cell(struct steward *s, struct host *h, struct err *err) {
-  if (getrandom(&s->cell, sizeof s->cell, 0) < 0)
-    return err_sys(err, errno, "no random number can be had");
-  s->cell = (s->cell >> 1) | 1;
-  atomic_store(&h->board->folder, s->cell); /* before it exists, or it could be left behind */
-  folder_path(s->root, sizeof s->root, h->work_root, h->backend, s->cell);
-  if (mkdir(s->root, 0700) < 0)
-    return err_sys(err, errno, "the work folder %s cannot be made", s->root);
-  return 0;
-}
-
 static int lock_in(struct steward *s, struct host *h, struct err *err) {
   int listener, ruleset = jail_prepare(&h->jail, &listener, err);
   if (err->code)
     return err->code;
   jail_send_listener(s->link.fd, listener);
-  int folder = open(s->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  int folder = open(s->cell, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (folder < 0)
-    return err_sys(err, errno, "the work folder %s cannot be opened", s->root);
+    return err_sys(err, errno, "the work folder %s cannot be opened", s->cell);
   int rc = jail_enter(&h->jail, ruleset, folder, err);
   close(folder);
   return rc;
 }
 
-int steward_begin(struct steward *s, struct host *h, struct err *err) {
-  int pair[2], rc = make_cell(s, h, err);
+int steward_begin(struct steward *s, struct host *h, const char *cell, struct err *err) {
+  int pair[2];
   pid_t self = getpid();
-  if (rc < 0)
-    return rc;
+  s->cell = cell;
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
     return err_sys(err, errno, "no socket can be made");
   fflush(NULL); /* or it would be printed again */
   pid_t pid = fork();
   if (pid == 0) {
     close(pair[0]);
-    steward_main(h, pair[1], s->root, self);
+    steward_main(h, pair[1], s->cell, self);
   }
   close(pair[1]);
   link_init(&s->link, pair[0]);
@@ -222,20 +217,19 @@ int steward_make(struct steward *s, struct folder *f, const struct host *h, uint
                  const struct wire_step *step, struct err *err) {
   int rc = 0;
   if (step->input_count == 0) { /* that much can be done from inside */
-    rc = folder_make(f, s->root, h->backend, token, NULL, 0, err);
+    rc = folder_make(f, s->cell, h->stem, token, NULL, 0, err);
   } else if ((rc = wire_put_step(link_begin(&s->link), token, step, err)) < 0) {
     link_end(&s->link, false);
   } else {
     link_end(&s->link, true);
     if ((rc = hear(s, err)) == 0)
-      rc = folder_take(f, s->root, h->backend, token, err);
+      rc = folder_take(f, s->cell, h->stem, token, err);
   }
-  folder_path(f->final, sizeof f->final, h->work_root, h->backend, token);
   return rc;
 }
 
-int steward_finish(struct steward *s, uint64_t token, struct err *err) {
-  wire_put_bare(link_begin(&s->link), FINISH, token);
+int steward_finish(struct steward *s, uint64_t token, uint64_t as, struct err *err) {
+  wire_put_value(link_begin(&s->link), FINISH, token, (int64_t)as);
   link_end(&s->link, true);
   return hear(s, err);
 }

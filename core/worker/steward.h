@@ -18,19 +18,19 @@
 #include "worker/host.h"
 
 struct steward {
-  struct link link;    /* to it */
-  uint64_t cell;       /* its number: all folders of the worker lie in <root>/<backend>-<cell> */
-  char root[PATH_MAX]; /* of the cell */
+  struct link link; /* to it */
+  const char *cell; /* where all folders of the worker lie; kept */
 };
 
-/* Makes the cell, starts the steward and locks this thread, and those that it will begin, in.  On
- * the main thread, before it has begun any. */
-int steward_begin(struct steward *s, struct host *h, struct err *err);
+/* Starts the steward and locks this thread, and those that it will begin, into the cell.  On the
+ * main thread, before it has begun any. */
+int steward_begin(struct steward *s, struct host *h, const char *cell, struct err *err);
 /* As folder_make(), but in the cell. */
 int steward_make(struct steward *s, struct folder *f, const struct host *h, uint64_t token,
                  const struct wire_step *step, struct err *err);
-/* Moves the folder of the step, which is closed, to where the daemon looks for it. */
-int steward_finish(struct steward *s, uint64_t token, struct err *err);
+/* Moves the folder that was made for `token`, which is closed, to where the daemon looks for that
+ * of the step `as`. */
+int steward_finish(struct steward *s, uint64_t token, uint64_t as, struct err *err);
 /* The running step is to be watched.  For any thread. */
 void steward_watch(struct steward *s, uint64_t token, const struct wire_limits *limits);
 

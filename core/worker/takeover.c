@@ -49,6 +49,7 @@ static struct child *adopt(struct zygote *z, struct parked *p, int *log_end) {
   c->guard.listener = p->listener;
   c->cell = p->cell;
   link_init(&c->socket, p->socket);
+  c->socket.in.max = WIRE_MAX_ANSWER;
   *log_end = pipe_fds[1];
   lot_take(&z->lot, p);
   return c;
@@ -110,7 +111,7 @@ void child_resume(struct zygote *z, struct child *old, const char *key) {
   struct child *c = NULL;
   int log_end;
   if (p && wire_get_step(&f, &step, NULL) == 0) {
-    if (folder_make(&folder, p->cell ? p->cell : z->host->work_root, z->host->backend, old->token,
+    if (folder_make(&folder, p->cell ? p->cell : z->host->work_root, z->host->stem, old->token,
                     step.inputs, step.input_count, NULL) == 0)
       c = adopt(z, p, &log_end);
     folder_close(&folder, !c);

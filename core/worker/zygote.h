@@ -48,8 +48,6 @@ void child_began(struct zygote *z, struct child *c, int64_t input_bytes);
 /* ---- honest.c ---- */
 /* Its DONE, with the calls that the jail refused behind the plugin's own reason. */
 void child_put_done(const struct child *c, struct buf *out);
-/* Does its DONE name its own folder, and plain files in there?  The plugin may have written it. */
-bool child_is_honest(const struct zygote *z, const struct child *c);
 
 /* ---- takeover.c ---- */
 /* The child wants to leave a parked process behind. */

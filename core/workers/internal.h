@@ -29,6 +29,10 @@ struct workers {
   uv_idle_t idle;       /* active: the loop shall not sleep before `prepare` ran */
   size_t backend_count; /* not yet freed */
   size_t removals;      /* of work folders, under way on the thread pool */
+  uv_timer_t orphans;
+  uv_signal_t child_ended;
+  pid_t *strangers; /* children of the process that were there before */
+  size_t stranger_count;
   bool freeing;
   int handles_closed;
   void (*stopped)(void *arg);
@@ -83,6 +87,8 @@ struct backend {
   struct metric *m_parked, *m_parked_bytes, *m_park_hits;
 };
 
+#define PROGRESS_BURST 512 /* messages of a step that pass at once; see heard.c */
+
 enum worker_state { WORKER_LOADING, WORKER_CREATING, WORKER_READY, WORKER_STOPPED };
 
 struct worker {
@@ -95,14 +101,20 @@ struct worker {
   bool killed;   /* by us: `why` says for what, kill_token for which step (0: for none) */
   uint64_t kill_token;
   char why[300];
-  pid_t pid;
-  pid_t parked[64]; /* FORK: stopped, in groups of their own; 0: no more */
+  bool broken;   /* it broke the protocol: nothing of what it says is heard any more */
+  pid_t pid;     /* our child, not reaped: nobody else's */
+  uint64_t cell; /* its folders are <backend>-<cell>, and those that begin with it and a dot */
   int64_t park_hits;
+  int64_t log_left; /* bytes of lines that belong to no step, for now; see steps.c */
+  int64_t log_lost;
+  uint64_t log_at; /* loop time of the last of them */
   int fd, pidfd;
-  int log_fd;   /* reading end of the pipe that its stdout and stderr may go into */
-  bool used;    /* it was sent a step */
-  bool refused; /* it said itself why it cannot start */
-  bool remote;  /* as it said in HELLO: the backend may have another plugin by now */
+  bool used;     /* it was sent a step */
+  int log_fd;    /* reading end of the pipe that its stdout and stderr may go into */
+  bool refused;  /* it said itself why it cannot start */
+  int isolation; /* this and the next as it said in HELLO: the backend may have another plugin by
+                    now */
+  bool remote;
   uv_poll_t socket, exit;
   int open_handles;
   bool writable_wanted;
@@ -125,10 +137,15 @@ struct workers_step {
   struct wire_limits limits;
   struct buf frame; /* the STEP, as it is sent; a remote one's is given back then */
   enum step_go go;
-  int cancel_class;     /* 0, or the class it shall end with */
-  uint64_t began_at;    /* loop time; 0: not begun (PROCESS: not the first) */
-  uint64_t kill_at;     /* loop time; 0: never */
-  pid_t child;          /* FORK */
+  int cancel_class;  /* 0, or the class it shall end with */
+  uint64_t began_at; /* loop time; 0: not begun (PROCESS: not the first) */
+  uint64_t kill_at;  /* loop time; 0: never */
+  bool begun;        /* FORK: a child was forked for it */
+  bool asking;       /* its reference is on its way to the disk */
+  bool log_cut;
+  int64_t log_bytes;    /* that came */
+  int progress_left;    /* messages, for now */
+  uint64_t progress_at; /* loop time of the last of them */
   enum step_class doom; /* of a doomed one */
   char *doom_text;
   bool unproven;     /* counts in the backend's */
@@ -165,6 +182,16 @@ void pause_over(struct workers_step *s);   /* nobody knows */
 int pause_room(const struct backend *b, int room);
 void pause_clear(struct backend *b); /* all is forgotten; a paused one goes on, with new workers */
 
+/* ---- frames.c: what workers say ---- */
+/* Hears what is there, or as much of it as one turn has time for.  False: the other end is closed,
+ * or broke the protocol. */
+bool worker_read(struct worker *k);
+
+/* ---- orphans.c ---- */
+void orphans_adopt(struct workers *w); /* as the process begins */
+/* Ends those children of this process that are not workers. */
+void orphans_end(struct workers *w);
+
 /* ---- worker.c: one process and its socket ---- */
 int worker_start(struct backend *b, struct err *err);
 /* Marks its buffer as to be written. */
@@ -184,15 +211,25 @@ void steps_doom(struct workers_step *s, enum step_class class, const char *text)
 bool steps_dispatch(struct backend *b);
 void steps_tell_doomed(struct backend *b);
 void steps_tick(struct backend *b);
-void steps_done(struct worker *k, const struct wire_frame *f);
-void steps_event(struct worker *k,
-                 const struct wire_frame *f); /* BEGAN, PROGRESS, CHECKPOINT, LOG */
 /* Whole lines of a step, or of the backend when token is 0. */
 void steps_log(struct worker *k, uint64_t token, const char *text, size_t len);
-void steps_recalled(struct worker *k, const struct wire_frame *f);
+/* Its folder, where a step of this worker leaves it for the daemon; `path` has PATH_MAX bytes. */
+void steps_folder(const struct worker *k, uint64_t token, char *path);
 void steps_lose_pending(struct backend *b);
 void steps_drop_all(struct backend *b); /* workers_free: nobody is told */
 /* PROCESS: the first of its steps is running now. */
 void steps_head(struct worker *k);
+
+/* ---- heard.c: what workers say of steps; 0, or a negative code: the protocol was broken ---- */
+int steps_take_done(struct worker *k, const struct wire_frame *f, struct err *err);
+int steps_take_began(struct worker *k, const struct wire_frame *f, struct err *err);
+int steps_take_progress(struct worker *k, const struct wire_frame *f, struct err *err);
+int steps_take_log(struct worker *k, const struct wire_frame *f, struct err *err);
+int steps_take_checkpoint(struct worker *k, const struct wire_frame *f, struct err *err);
+int steps_take_recalled(struct worker *k, const struct wire_frame *f, struct err *err);
+/* Takes it out of its worker or of `pending`. */
+void steps_unlink(struct workers_step *s);
+/* The one place that says `done` for a step that is in no list any more. */
+void steps_tell(struct workers_step *s, const struct step_result *r);
 
 #endif

@@ -13,8 +13,10 @@
 #include "wire/death.h"
 
 #include <inttypes.h>
-#include <signal.h>
+#include <limits.h>
 #include <stdio.h>
+
+#define BEGUN_MS 20 /* a worker takes its step at once */
 
 /* What its death means for a step that was inside the plugin. */
 static enum step_class judge(const struct worker *k, const struct workers_step *s, int signal,
@@ -42,13 +44,26 @@ static enum step_class judge(const struct worker *k, const struct workers_step *
   return (enum step_class)wire_judge(&death, &s->limits, text, size);
 }
 
+/* The step that a PROCESS worker was at, as it says itself on its board.  One that says nothing, or
+ * nonsense, was at its first, if that had time to begin: else a job could say that it never began,
+ * and be run again and again at no cost. */
+static const struct workers_step *at_work(struct worker *k) {
+  struct table_node *n = table_get(&k->by_token, atomic_load(&k->board->running));
+  if (n)
+    return container_of(n, struct workers_step, by_token);
+  const struct workers_step *head = list_empty(&k->steps)
+                                        ? NULL
+                                        : container_of(k->steps.next, struct workers_step, ring);
+  bool begun = head && head->began_at && uv_now(k->b->w->loop) - head->began_at >= BEGUN_MS;
+  return begun ? head : NULL;
+}
+
 /* Had the step begun? */
-static bool was_inside(const struct worker *k, const struct workers_step *s) {
-  if (k->b->isolation == WIRE_FORK)
-    return s->child != 0;
-  if (k->b->isolation == WIRE_PROCESS)
-    return atomic_load(&k->board->running) == s->token;
-  return true;
+static bool was_inside(const struct worker *k, const struct workers_step *s,
+                       const struct workers_step *at) {
+  if (k->isolation == WIRE_FORK)
+    return s->begun;
+  return k->isolation != WIRE_PROCESS || s == at;
 }
 
 /* Is it inside one of a remote worker's calls? */
@@ -60,8 +75,14 @@ static bool in_a_call(const struct worker *k, const struct workers_step *s) {
 }
 
 static void release(struct worker *k, uint64_t token) {
-  char path[4200];
-  snprintf(path, sizeof path, "%s/%s-%" PRIu64, k->b->w->work_root, k->b->o.name, token);
+  char path[PATH_MAX];
+  steps_folder(k, token, path);
+  workers_release_workdir(k->b->w, path);
+}
+
+static void release_cell(struct worker *k) {
+  char path[PATH_MAX];
+  snprintf(path, sizeof path, "%s/%s-%" PRIu64, k->b->w->work_root, k->b->o.name, k->cell);
   workers_release_workdir(k->b->w, path);
 }
 
@@ -81,13 +102,12 @@ static void settle_remote(struct worker *k, struct workers_step *s, int signal, 
   steps_doom(s, class, text);
 }
 
-static void settle(struct worker *k, struct workers_step *s, int signal, int exit_code) {
+static void settle(struct worker *k, struct workers_step *s, const struct workers_step *at,
+                   int signal, int exit_code) {
   char text[900];
   enum step_class class = STEP_LOST;
   snprintf(text, sizeof text, "the worker ended before it came to the job");
-  if (s->child)
-    kill(-s->child, SIGKILL); /* it dies with the zygote; what it started might not */
-  if (was_inside(k, s))
+  if (was_inside(k, s, at))
     class = judge(k, s, signal, exit_code, text, sizeof text);
   else if (s->cancel_class)
     class = (enum step_class)s->cancel_class;
@@ -96,14 +116,13 @@ static void settle(struct worker *k, struct workers_step *s, int signal, int exi
 }
 
 void steps_settle(struct worker *k, int signal, int exit_code) {
-  uint64_t folder = atomic_load(&k->board->folder);
-  if (folder)
-    release(k, folder);
+  const struct workers_step *at = k->isolation == WIRE_PROCESS ? at_work(k) : NULL;
+  release_cell(k);
   list_for_each_safe(it, &k->steps) {
     struct workers_step *s = container_of(it, struct workers_step, ring);
     if (k->remote)
       settle_remote(k, s, signal, exit_code);
     else
-      settle(k, s, signal, exit_code);
+      settle(k, s, at, signal, exit_code);
   }
 }

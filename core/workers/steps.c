@@ -14,10 +14,9 @@
 #include "workers/internal.h"
 
 #include "base/mem.h"
-#include "observe/log.h"
 
 #include <inttypes.h>
-#include <signal.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,8 +39,7 @@ static void step_free(struct workers_step *s) {
   free(s);
 }
 
-/* Takes it out of its worker or of `pending`. */
-static void unlink_step(struct workers_step *s) {
+void steps_unlink(struct workers_step *s) {
   struct backend *b = s->b;
   list_remove(&s->ring);
   if (s->worker) {
@@ -53,8 +51,7 @@ static void unlink_step(struct workers_step *s) {
   s->worker = NULL;
 }
 
-/* The one place that says `done` for a step that is in no list any more. */
-static void tell(struct workers_step *s, const struct step_result *r) {
+void steps_tell(struct workers_step *s, const struct step_result *r) {
   struct backend *b = s->b;
   pause_over(s);
   b->running--;
@@ -68,7 +65,7 @@ static void tell(struct workers_step *s, const struct step_result *r) {
 }
 
 void steps_doom(struct workers_step *s, enum step_class class, const char *text) {
-  unlink_step(s);
+  steps_unlink(s);
   s->doom = class;
   s->doom_text = mem_dup(text);
   list_push_back(&s->b->doomed, &s->ring);
@@ -80,8 +77,8 @@ void steps_tell_doomed(struct backend *b) {
     struct workers_step *s = container_of(it, struct workers_step, ring);
     char text[1000];
     snprintf(text, sizeof text, "%s", s->doom_text);
-    tell(s, &(struct step_result){
-                .class = s->doom, .message = text, .open = s->open, .inside = s->inside});
+    steps_tell(s, &(struct step_result){
+                      .class = s->doom, .message = text, .open = s->open, .inside = s->inside});
   }
   if (b->removed && b->worker_count == 0)
     backend_close(b);
@@ -119,6 +116,11 @@ void steps_drop_all(struct backend *b) {
   b->running = b->pending_count = b->unproven = 0;
 }
 
+void steps_folder(const struct worker *k, uint64_t token, char *path) {
+  snprintf(path, PATH_MAX, "%s/%s-%" PRIu64 ".%" PRIu64, k->b->w->work_root, k->b->o.name, k->cell,
+           token);
+}
+
 /* ---- handing over ---- */
 
 struct workers_step *workers_run(struct backend *b, const struct step *step) {
@@ -147,6 +149,7 @@ struct workers_step *workers_run(struct backend *b, const struct step *step) {
   s->owner = step->owner;
   s->token = b->w->next_token++;
   s->limits = m.limits;
+  s->progress_left = PROGRESS_BURST;
   list_push_back(&b->pending, &s->ring);
   b->pending_count++;
   b->running++;
@@ -274,202 +277,6 @@ void workers_cancel(struct workers_step *s) {
     s->cancel_class = STEP_CANCELLED; /* sent on its heels */
   else
     steps_doom(s, STEP_CANCELLED, "cancelled before it began");
-}
-
-/* ---- what workers say ---- */
-
-static struct workers_step *find(struct worker *k, uint64_t token) {
-  struct table_node *n = table_get(&k->by_token, token);
-  return n ? container_of(n, struct workers_step, by_token) : NULL;
-}
-
-/* A worker may name only folders of ours, and files below the one of its step. */
-static bool paths_are_ours(const struct backend *b, const struct wire_done *m) {
-  size_t root = strlen(b->w->work_root), name = strlen(b->o.name);
-  if (!m->workdir)
-    return m->artifact_count == 0;
-  const char *tail = m->workdir + root;
-  if (strncmp(m->workdir, b->w->work_root, root) != 0 || *tail != '/' ||
-      strncmp(tail + 1, b->o.name, name) != 0 || tail[1 + name] != '-' ||
-      strspn(tail + name + 2, "0123456789") != strlen(tail + name + 2))
-    return false;
-  size_t dir = strlen(m->workdir);
-  for (size_t i = 0; i < m->artifact_count; i++) {
-    const char *path = m->artifacts[i].path;
-    if (strncmp(path, m->workdir, dir) != 0 || path[dir] != '/' || strstr(path + dir, "/../") ||
-        strlen(m->artifacts[i].sha256) != 64)
-      return false;
-  }
-  return true;
-}
-
-static void learn(struct backend *b, int64_t run_us) {
-  if (run_us < 1)
-    run_us = 1;
-  if (b->ewma_us == 0 || run_us > 4 * b->ewma_us)
-    b->ewma_us = run_us; /* to be wrong upwards costs little */
-  else
-    b->ewma_us += (run_us - b->ewma_us) / 8;
-  if (b->ewma_us < 1)
-    b->ewma_us = 1;
-}
-
-static struct step_artifact *artifacts_of(const struct wire_done *m) {
-  if (m->artifact_count == 0)
-    return NULL;
-  struct step_artifact *all = mem_array(m->artifact_count, sizeof *all);
-  for (size_t i = 0; i < m->artifact_count; i++) {
-    const struct wire_artifact *a = &m->artifacts[i];
-    all[i] = (struct step_artifact){
-        .name = a->name, .media_type = a->media_type, .path = a->path, .bytes = a->bytes};
-    memcpy(all[i].sha256, a->sha256, 64);
-  }
-  return all;
-}
-
-void steps_done(struct worker *k, const struct wire_frame *f) {
-  struct backend *b = k->b;
-  struct wire_done m;
-  struct err err = {0};
-  struct workers_step *s = find(k, f->token);
-  if (!s)
-    return; /* it was given up and told already */
-  if (wire_get_done(f, &m, &err) < 0) {
-    worker_kill(k, 0, "%.200s", err.text);
-    return;
-  }
-  if (!paths_are_ours(b, &m)) {
-    free(m.artifacts);
-    worker_kill(k, 0, "it named files outside of its work folder");
-    return;
-  }
-  if (m.class == WIRE_OK) {
-    learn(b, m.run_us);
-    b->failures = 0;
-    b->died_idle = false;
-  }
-  struct step_artifact *artifacts = artifacts_of(&m);
-  struct step_result r = {
-      .class = (enum step_class)m.class,
-      .code = m.code,
-      .message = m.message,
-      .retry_after_ms = m.retry_after_ms,
-      .result_json = m.result_json,
-      .artifacts = artifacts,
-      .artifact_count = m.artifact_count,
-      .workdir = m.workdir,
-      .open = m.open,
-  };
-  unlink_step(s);
-  pause_heard(k, s, &m);
-  if (b->isolation == WIRE_PROCESS)
-    steps_head(k);
-  tell(s, &r);
-  free(artifacts);
-  free(m.artifacts);
-  if (k->retiring)
-    backend_retire(k);
-}
-
-static void log_of_backend(struct backend *b, const char *text, size_t len) {
-  while (len) {
-    const char *end = memchr(text, '\n', len);
-    size_t n = end ? (size_t)(end - text) : len;
-    log_info("backend.log", "backend %s: %.*s", b->o.name, (int)n, text);
-    n += end != NULL;
-    text += n;
-    len -= n;
-  }
-}
-
-void steps_log(struct worker *k, uint64_t token, const char *text, size_t len) {
-  const struct workers_events *e = &k->b->w->events;
-  const struct workers_step *s = token ? find(k, token) : NULL;
-  if (token == 0)
-    log_of_backend(k->b, text, len);
-  else if (s)
-    e->log(e->ctx, s->owner, text, len);
-}
-
-static void take_checkpoint(struct worker *k, uint64_t token, const char *ref) {
-  const struct workers_events *e = &k->b->w->events;
-  struct workers_step *s = find(k, token);
-  if (s)
-    pause_served(s);
-  if (s)
-    e->checkpoint(e->ctx, s->owner, ref);
-  else /* its call waits for an answer */
-    wire_put_value(worker_out(k), WIRE_CHECKPOINTED, token, ERR_NOT_FOUND);
-}
-
-void workers_checkpointed(struct workers_step *s, int code) {
-  if (s->worker)
-    wire_put_value(worker_out(s->worker), WIRE_CHECKPOINTED, s->token, code);
-}
-
-void steps_event(struct worker *k, const struct wire_frame *f) {
-  struct workers_events *e = &k->b->w->events;
-  struct workers_step *s = f->token ? find(k, f->token) : NULL;
-  struct wire_progress progress;
-  int64_t pid;
-  int32_t level;
-  const char *text;
-  size_t len;
-  struct err err = {0};
-  int rc = 0;
-  if (f->type == WIRE_LOG) {
-    rc = wire_get_log(f, &level, &text, &len, &err);
-    if (rc == 0)
-      steps_log(k, f->token, text, len);
-  } else if (f->type == WIRE_CHECKPOINT) {
-    rc = wire_get_checkpoint(f, &text, &err);
-    if (rc == 0)
-      take_checkpoint(k, f->token, text);
-  } else if (f->type == WIRE_PROGRESS) {
-    rc = wire_get_progress(f, &progress, &err);
-    if (rc == 0 && s)
-      e->progress(e->ctx, s->owner, progress.permille, progress.what, progress.current,
-                  progress.total);
-  } else {
-    rc = wire_get_value(f, &pid, &err);
-    if (rc == 0 && s && pid > 1)
-      s->child = (pid_t)pid;
-  }
-  if (rc < 0)
-    worker_kill(k, 0, "%.200s", err.text);
-}
-
-void steps_recalled(struct worker *k, const struct wire_frame *f) {
-  uint64_t *tokens;
-  size_t count;
-  struct err err = {0};
-  if (k->remote) { /* which was not asked, and whose frames are gone */
-    worker_kill(k, 0, "a RECALLED that nobody asked for");
-    return;
-  }
-  if (wire_get_recalled(f, &tokens, &count, &err) < 0) {
-    worker_kill(k, 0, "%.200s", err.text);
-    return;
-  }
-  k->recalled = false;
-  for (size_t i = count; i-- > 0;) { /* the oldest gets to the front at last */
-    struct workers_step *s = find(k, tokens[i]);
-    if (!s)
-      continue;
-    list_remove(&s->ring);
-    table_remove(&k->by_token, &s->by_token);
-    k->count--;
-    s->worker = NULL;
-    s->began_at = s->kill_at = 0;
-    list_push_front(&k->b->pending, &s->ring);
-    k->b->pending_count++;
-    workers_touch(k->b->w);
-    if (s->cancel_class)
-      steps_doom(s, (enum step_class)s->cancel_class, "cancelled before it began");
-  }
-  free(tokens);
-  if (k->retiring)
-    backend_retire(k);
 }
 
 /* ---- deadlines ---- */

@@ -27,7 +27,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define READ_SIZE  (64u << 10)
 #define SOCKET_FD  3 /* in the worker */
 #define BOARD_FD   4
 #define LOG_FD     5 /* and its writing end after it */
@@ -84,178 +83,11 @@ void worker_kill(struct worker *k, uint64_t token, const char *fmt, ...) {
     kill(k->pid, SIGKILL);
 }
 
-/* ---- frames ---- */
-
-static void send_config(struct worker *k) {
-  const struct backend *b = k->b;
-  struct wire_setting *settings = mem_array(b->o.option_count + 1, sizeof *settings);
-  struct wire_config m = {
-      .backend = b->o.name,
-      .work_root = b->w->work_root,
-      .slots = (uint32_t)b->o.slots,
-      .heartbeat_ms = (uint32_t)(b->o.heartbeat_timeout_ms / 4),
-      .nice = b->o.nice,
-      .jail = b->o.jail,
-      .processes = (uint32_t)b->o.job_processes,
-      .park_memory = b->o.park_memory,
-      .park_ms = b->o.park_ms,
-      .settings = settings,
-      .setting_count = b->o.option_count,
-  };
-  for (size_t i = 0; i < b->o.option_count; i++)
-    settings[i] = (struct wire_setting){b->o.options[i].key, b->o.options[i].value,
-                                        b->o.options[i].where ? b->o.options[i].where : "-"};
-  struct err err = {0};
-  if (wire_put_config(worker_out(k), &m, &err) < 0)
-    backend_refused(k->b, false, err.text);
-  free(settings);
-}
-
-static bool take_hello(struct worker *k, const struct wire_frame *f, struct err *err) {
-  struct wire_hello m;
-  if (k->state != WORKER_LOADING) {
-    err_set(err, ERR_PROTOCOL, "a second HELLO");
-    return false;
-  }
-  if (wire_get_hello(f, &m, err) < 0)
-    return false;
-  k->state = WORKER_CREATING;
-  k->remote = m.remote;
-  backend_hello(k->b, &m);
-  free(m.kinds);
-  send_config(k);
-  return true;
-}
-
-static bool take_ready(struct worker *k, const struct wire_frame *f, struct err *err) {
-  const char **kinds;
-  size_t count;
-  if (wire_get_ready(f, &kinds, &count, err) < 0)
-    return false;
-  if (k->state == WORKER_CREATING) {
-    k->state = WORKER_READY;
-    if (count && k->generation == k->b->generation)
-      backend_set_kinds(k->b, kinds, count);
-    backend_worker_ready(k);
-  }
-  free(kinds);
-  return true;
-}
-
-static bool take_refused(struct worker *k, const struct wire_frame *f, struct err *err) {
-  bool again;
-  const char *text;
-  if (wire_get_refused(f, &again, &text, err) < 0)
-    return false;
-  if (k->generation == k->b->generation)
-    backend_refused(k->b, again, text);
-  k->refused = true;
-  worker_kill(k, 0, "%.200s", k->state == WORKER_READY ? text : "it refused to start");
-  return true;
-}
-
-static bool take_jail(struct worker *k, const struct wire_frame *f, struct err *err) {
-  enum wire_jail_state state;
-  const char *lacks;
-  if (wire_get_jail(f, &state, &lacks, err) < 0)
-    return false;
-  if (k->generation == k->b->generation)
-    backend_jailed(k->b, state, lacks);
-  return true;
-}
-
-static void set_parked(struct worker *k, const struct wire_parked *m) {
-  struct backend *b = k->b;
-  size_t most = sizeof k->parked / sizeof *k->parked, count = m->count < most ? m->count : most;
-  for (size_t i = 0; i < most; i++)
-    k->parked[i] = i < count && m->pids[i] > 1 ? (pid_t)m->pids[i] : 0;
-  if (!b->m_parked || k->generation != b->generation)
-    return;
-  metric_set(b->m_parked, (double)count);
-  metric_set(b->m_parked_bytes, (double)m->bytes);
-  if (m->hits > k->park_hits)
-    metric_add(b->m_park_hits, m->hits - k->park_hits);
-  k->park_hits = m->hits;
-}
-
-static bool take_parked(struct worker *k, const struct wire_frame *f, struct err *err) {
-  struct wire_parked m;
-  if (wire_get_parked(f, &m, err) < 0)
-    return false;
-  set_parked(k, &m);
-  free((void *)(uintptr_t)m.pids);
-  return true;
-}
-
-/* They are stopped and do not see that their zygote is gone. */
-static void kill_parked(struct worker *k) {
-  for (size_t i = 0; i < sizeof k->parked / sizeof *k->parked && k->parked[i]; i++)
-    kill(-k->parked[i], SIGKILL);
-  set_parked(k, &(struct wire_parked){.hits = k->park_hits});
-}
-
-/* False: the worker broke the protocol. */
-static bool take_frame(struct worker *k, const struct wire_frame *f, struct err *err) {
-  switch (f->type) {
-  case WIRE_HELLO:
-    return take_hello(k, f, err);
-  case WIRE_REFUSED:
-    return take_refused(k, f, err);
-  case WIRE_PARKED:
-    return take_parked(k, f, err);
-  case WIRE_JAIL:
-    return take_jail(k, f, err);
-  case WIRE_READY:
-    return take_ready(k, f, err);
-  case WIRE_DONE:
-    steps_done(k, f);
-    return true;
-  case WIRE_BEGAN:
-  case WIRE_PROGRESS:
-  case WIRE_CHECKPOINT:
-  case WIRE_LOG:
-    steps_event(k, f);
-    return true;
-  case WIRE_RECALLED:
-    steps_recalled(k, f);
-    return true;
-  case WIRE_HEARTBEAT:
-    return true;
-  default:
-    err_set(err, ERR_PROTOCOL, "a message of type %u (%s)", f->type, wire_type_word(f->type));
-    return false;
-  }
-}
-
-/* Reads until nothing is there.  False: the other end is closed. */
-static bool read_frames(struct worker *k) {
-  for (;;) {
-    struct wire_frame f;
-    struct err err = {0};
-    char *room = wire_input_room(&k->in, READ_SIZE);
-    ssize_t n = recv(k->fd, room, READ_SIZE, MSG_DONTWAIT);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n <= 0)
-      return n < 0 && errno == EAGAIN;
-    wire_input_added(&k->in, (size_t)n);
-    k->heard_at = uv_now(k->b->w->loop);
-    int rc;
-    while ((rc = wire_input_next(&k->in, &f, &err)) > 0)
-      if (!take_frame(k, &f, &err))
-        break;
-    if (rc != 0) {
-      worker_kill(k, 0, "it broke the protocol: %.200s", err.text);
-      return false;
-    }
-    if ((size_t)n < READ_SIZE)
-      return true;
-  }
-}
+/* ---- the socket ---- */
 
 static void on_socket(uv_poll_t *handle, int status, int events) {
   struct worker *k = handle->data;
-  if (status < 0 || (events & UV_READABLE && !read_frames(k))) {
+  if (status < 0 || (events & UV_READABLE && !worker_read(k))) {
     /* Closed, or garbage: only the end of the process is of interest now.  Mostly it is ending, and
      * then a signal changes nothing about what its exit status says. */
     uv_poll_stop(&k->socket);
@@ -353,8 +185,7 @@ static void on_exit_of(uv_poll_t *handle, int status, int events) {
   int signal = WIFSIGNALED(result) ? WTERMSIG(result) : 0;
   int exit_code = WIFEXITED(result) ? WEXITSTATUS(result) : 0;
   if (!uv_is_closing((uv_handle_t *)&k->socket) && !k->b->w->freeing)
-    read_frames(k);
-  kill_parked(k);
+    worker_read(k);
   last_words(k);
   tell(k, signal, exit_code);
   if (!k->b->has_message || k->state != WORKER_READY)
@@ -365,6 +196,7 @@ static void on_exit_of(uv_poll_t *handle, int status, int events) {
   k->state = WORKER_STOPPED;
   list_remove(&k->dirty);
   list_remove(&k->ring);
+  orphans_end(k->b->w); /* what it leaves comes to us */
   uv_close((uv_handle_t *)&k->socket, handle_closed);
   uv_close((uv_handle_t *)&k->exit, handle_closed);
   if (!k->b->removed && !k->retiring && k->generation == k->b->generation)
@@ -484,6 +316,8 @@ int worker_start(struct backend *b, struct err *err) {
   k->pidfd = pidfd;
   k->log_fd = g.our_log;
   k->board = g.page;
+  k->cell = b->w->next_token++;
+  k->in.max = WIRE_MAX_ANSWER;
   k->started_at = k->heard_at = uv_now(b->w->loop);
   list_init(&k->steps);
   list_init(&k->dirty);

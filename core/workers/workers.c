@@ -83,17 +83,19 @@ struct workers *workers_new(uv_loop_t *loop, const struct workers_options *optio
   w->prepare.data = w->idle.data = w;
   uv_prepare_start(&w->prepare, turn_ends);
   uv_unref((uv_handle_t *)&w->prepare);
+  orphans_adopt(w);
   return w;
 }
 
 static void handle_closed(uv_handle_t *handle) {
   struct workers *w = handle->data;
-  if (++w->handles_closed < 2)
+  if (++w->handles_closed < 4)
     return;
   void (*stopped)(void *) = w->stopped;
   void *arg = w->stopped_arg;
   free(w->program);
   free(w->work_root);
+  free(w->strangers);
   free(w);
   if (stopped)
     stopped(arg);
@@ -105,6 +107,8 @@ static void maybe_stopped(struct workers *w) {
       !uv_is_closing((uv_handle_t *)&w->prepare)) {
     uv_close((uv_handle_t *)&w->prepare, handle_closed);
     uv_close((uv_handle_t *)&w->idle, handle_closed);
+    uv_close((uv_handle_t *)&w->orphans, handle_closed);
+    uv_close((uv_handle_t *)&w->child_ended, handle_closed);
   }
 }
 

@@ -78,9 +78,8 @@ struct step {  /* copied by workers_run, but for `owner` */
 };
 
 struct step_artifact {
-  const char *name, *media_type, *path; /* path: absolute, in the work folder */
-  char sha256[65];
-  int64_t bytes;
+  const char *name, *media_type,
+      *path; /* path: absolute, in the work folder; storage looks at it */
 };
 
 struct step_result {

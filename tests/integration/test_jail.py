@@ -6,25 +6,10 @@ import os
 import re
 
 import pytest
-from daemon import BUILD, LATHED, SANITIZED, TEST_PLUGINS, children_of, is_alive, merged, wait_until
+from attack import INPUT, IS_BUILT, KIND, attack, attacker, state
+from daemon import BUILD, LATHED, SANITIZED, children_of, is_alive, merged, wait_until
 
-KIND = {
-    "kind": "attack", "title": "Attack", "summary": "Tries to get out.",
-    "inputs": {"min": 0, "max": 1, "formats": []},
-    "params": [{"name": n, "type": "string", "default": "", "help": "See the plugin."} for n in ("act", "arg", "name")],
-    "artifacts": [{"name": "*", "media_type": "application/octet-stream", "optional": True}],
-    "stages": [], "resources": {"memory": "1M", "memory_per_input_byte": 0, "threads": 0},
-    "limits": {"attempts": 1, "timeout": "60s"},
-}
-INPUT = b"the daemon's own copy\n"
-
-pytestmark = pytest.mark.skipif(not os.path.exists(os.path.join(TEST_PLUGINS, "attacker_fork.so")),
-                                reason="the test plugins are not built")
-
-
-def attacker(isolation, **options):
-    plugin = os.path.join(TEST_PLUGINS, f"attacker_{isolation}.so")
-    return {"backend attacker": {"plugin": plugin, "workers": 2, "restart_backoff": "10ms", "nice": 0, **options}}
+pytestmark = pytest.mark.skipif(not IS_BUILT, reason="the test plugins are not built")
 
 
 @pytest.fixture
@@ -44,10 +29,6 @@ def isolation(request):
     return request.param
 
 
-def state(client):
-    return [b for b in client.get("/api/backends").json["backends"] if b["name"] == "attacker"][0]
-
-
 @pytest.fixture
 def jailed(make, isolation):
     """A daemon whose jobs are in a whole jail, or no test."""
@@ -55,15 +36,6 @@ def jailed(make, isolation):
     if state(daemon.client())["jail"] != "whole":
         pytest.skip(f"this kernel makes no whole jail: {state(daemon.client())['jail_lacks']}")
     return daemon
-
-
-def attack(client, act, arg="", with_input=False):
-    body = {"params": {"act": act, "arg": str(arg), "name": "part.bin" if with_input else ""}}
-    if with_input:
-        r = client.form("/api/jobs/attack", files=[("file", "part.bin", INPUT)],
-                        fields=[("params", json.dumps(body["params"]))]).expect(202)
-        return client.wait(r.json["job_id"])
-    return client.wait(client.submit("attack", **body))
 
 
 def refused(client, act, arg="", **more):
@@ -136,20 +108,6 @@ def test_other_processes(jailed):
             refused(c, act, pid)
     assert jailed.process.poll() is None and is_alive(worker)
     assert os.getpriority(os.PRIO_PROCESS, jailed.pid) == 0
-
-
-@pytest.mark.parametrize("memory", ["0", "512M"])
-def test_a_forged_result(make, tmp_path, memory):
-    daemon = make(attacker("fork", park_memory=memory))
-    other = os.path.join(daemon.data, "work", "attacker-7")
-    os.makedirs(other)
-    with open(os.path.join(other, "result.json"), "w", encoding="ascii") as file:
-        file.write('{"of": "another"}')
-    c = daemon.client()
-    job = attack(c, "forge", other)
-    assert job["status"] == "failed" and not job["artifacts"], job
-    assert "not its own" in job["error"]["detail"], job["error"]
-    assert attack(c, "ok")["status"] == "completed"
 
 
 def test_nothing_lives_on(jailed, isolation):

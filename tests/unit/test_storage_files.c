@@ -275,10 +275,17 @@ static char *work_file(struct fixture *f, const char *name, const char *text) {
   return path;
 }
 
+static struct storage_kept kept;
+
+static void on_adopted(void *arg, int code, const struct storage_kept *all, const struct err *err) {
+  kept = all ? all[0] : (struct storage_kept){.bytes = -1};
+  on_wrote(arg, code, err);
+}
+
 static void adopt(struct fixture *f, const char *name, const char *path) {
   struct storage_output o = {.name = name, .path = path};
   char *folder = attempt_folder(f);
-  storage_adopt(f->s, JOB, folder, &o, 1, on_wrote, f);
+  storage_adopt(f->s, JOB, folder, &o, 1, 1000, on_adopted, f);
   free(folder);
   run(f);
   assert_int_equal(f->calls, 1);
@@ -362,6 +369,70 @@ static void test_adopt_refuses_what_is_no_output(void **state) {
   assert_int_equal(access(outside, F_OK), 0);
 }
 
+/* Nobody says how much it is, or what: the file does. */
+static void test_adopt_measures(void **state) {
+  struct fixture *f = *state;
+  struct stat st;
+  char hex[SHA256_HEX_SIZE];
+  char *path = work_file(f, "abc", "abc");
+  adopt(f, "abc", path);
+  sha256_of("abc", 3, hex);
+  assert_int_equal(f->code, 0);
+  assert_int_equal(kept.bytes, 3);
+  assert_string_equal(kept.sha256, hex);
+  free(path);
+  path = work_file(f, "sparse", "");
+  assert_int_equal(truncate(path, 1001), 0);
+  adopt(f, "sparse", path);
+  assert_int_equal(f->code, ERR_LIMIT);
+  assert_int_equal(access(path, F_OK), 0);
+  free(path);
+  path = work_file(f, "bits", "x");
+  assert_int_equal(chmod(path, 06755), 0);
+  adopt(f, "bits", path);
+  assert_int_equal(f->code, 0);
+  int64_t bytes;
+  int fd = storage_open_artifact(f->s, JOB, "bits", &bytes, NULL);
+  assert_int_equal(fstat(fd, &st), 0);
+  assert_int_equal(st.st_mode & 07777, 0444);
+  close(fd);
+  free(path);
+}
+
+/* What can still be written to is copied, so that it stays what was hashed. */
+static void test_adopt_copies_what_may_change(void **state) {
+  struct fixture *f = *state;
+  char text[8] = "";
+  int64_t bytes;
+  char *path = work_file(f, "open", "before"), *input = work_file(f, "in", "input");
+  int writer = open(path, O_WRONLY);
+  adopt(f, "open", path);
+  assert_int_equal(f->code, 0);
+  assert_int_equal(kept.bytes, 6);
+  assert_int_equal(pwrite(writer, "after!", 6, 0), 6);
+  close(writer);
+  int fd = storage_open_artifact(f->s, JOB, "open", &bytes, NULL);
+  assert_int_equal(read(fd, text, sizeof text), 6);
+  assert_string_equal(text, "before");
+  close(fd);
+  char *linked = mem_printf("%s-2", input);
+  struct stat st;
+  assert_int_equal(chmod(input, 0400), 0);
+  assert_int_equal(link(input, linked), 0);
+  adopt(f, "linked", linked);
+  assert_int_equal(f->code, 0);
+  assert_int_equal(stat(input, &st), 0);
+  assert_int_equal(st.st_mode & 07777, 0400); /* an input is the daemon's */
+  fd = storage_open_artifact(f->s, JOB, "linked", &bytes, NULL);
+  assert_int_equal(fstat(fd, &st), 0);
+  assert_int_equal(st.st_nlink, 1);
+  assert_int_equal(bytes, 5);
+  close(fd);
+  free(linked);
+  free(input);
+  free(path);
+}
+
 static void test_work_folders(void **state) {
   struct fixture *f = *state;
   const char *const names[] = {"one", "two"};
@@ -402,6 +473,8 @@ int main(void) {
       T(test_old_blobs_go_unless_used_again),
       T(test_adopt_open_remove),
       T(test_adopt_refuses_what_is_no_output),
+      T(test_adopt_measures),
+      T(test_adopt_copies_what_may_change),
       T(test_work_folders),
       T(test_close_waits_for_what_is_under_way),
   };

@@ -51,10 +51,10 @@ static struct wire_input_file inputs[] = {{"part.step", "/blobs/aa"}, {"b.stl", 
 static void put_one_of_each(struct buf *b) {
   const char *kinds[] = {"mesh", "preview"};
   uint64_t tokens[] = {5, 6, UINT64_MAX};
-  struct wire_artifact artifacts[] = {{"a.txt", "text/plain", "/w/a.txt", "00ff", 3}};
-  wire_put_hello(b, &(struct wire_hello){WIRE_VERSION, 42, "p", "1.0", "cpu", WIRE_FORK, 3, 1,
-                                         kinds, 2, false});
-  wire_put_config(b, &(struct wire_config){"local", "/w", 4, 500, -5, 1, 64, 7, 8, settings, 2},
+  struct wire_artifact artifacts[] = {{"a.txt", "text/plain", "sub/a.txt"}};
+  wire_put_hello(
+      b, &(struct wire_hello){WIRE_VERSION, "p", "1.0", "cpu", WIRE_FORK, 3, 1, kinds, 2, false});
+  wire_put_config(b, &(struct wire_config){"local", "/w", 9, 4, 500, -5, 1, 64, 7, 8, settings, 2},
                   NULL);
   wire_put_ready(b, kinds, 2);
   wire_put_refused(b, true, "why not");
@@ -66,10 +66,11 @@ static void put_one_of_each(struct buf *b) {
   wire_put_recalled(b, tokens, 3);
   wire_put_progress(b, 7, &(struct wire_progress){500, "faces", 3, 9});
   wire_put_log(b, 7, 1, "a\0b\n", 4);
+  wire_put_parked(b, &(struct wire_parked){2, 100, 3});
+  wire_put_jail(b, WIRE_JAIL_PARTIAL, "something");
   wire_put_checkpoint(b, 7, "there/1");
   wire_put_done(
-      b, 7,
-      &(struct wire_done){WIRE_RETRY, 3100, 9, 10, "later", NULL, "/w/x", artifacts, 1, false},
+      b, 7, &(struct wire_done){WIRE_RETRY, 3100, 9, 10, "later", NULL, true, artifacts, 1, false},
       NULL);
 }
 
@@ -79,12 +80,11 @@ static void messages_survive_the_way(void **state) {
   struct wire_input in = {0};
   const char *kinds[] = {"mesh", "preview"};
   struct wire_hello hello;
-  wire_put_hello(&b, &(struct wire_hello){WIRE_VERSION, 42, "p", "1.0", "cpu", WIRE_FORK, 3, 1,
-                                          kinds, 2, false});
+  wire_put_hello(
+      &b, &(struct wire_hello){WIRE_VERSION, "p", "1.0", "cpu", WIRE_FORK, 3, 1, kinds, 2, false});
   struct wire_frame f = only(&in, &b);
   assert_int_equal(f.type, WIRE_HELLO);
   assert_int_equal(wire_get_hello(&f, &hello, NULL), 0);
-  assert_int_equal(hello.pid, 42);
   assert_int_equal(hello.flags, 1);
   assert_int_equal(hello.kind_count, 2);
   assert_string_equal(hello.kinds[1], "preview");
@@ -102,11 +102,12 @@ static void messages_survive_the_way(void **state) {
 
   struct wire_config config;
   buf_clear(&b);
-  wire_put_config(&b, &(struct wire_config){"local", "/w", 4, 500, -5, 1, 64, 7, 8, settings, 2},
+  wire_put_config(&b, &(struct wire_config){"local", "/w", 9, 4, 500, -5, 1, 64, 7, 8, settings, 2},
                   NULL);
   f = only(&in, &b);
   assert_int_equal(wire_get_config(&f, &config, NULL), 0);
   assert_int_equal(config.nice, -5);
+  assert_int_equal(config.cell, 9);
   assert_string_equal(config.settings[1].where, "x.ini:2");
   free(config.settings);
 
@@ -125,11 +126,11 @@ static void messages_survive_the_way(void **state) {
   free(step.inputs);
 
   struct wire_done done;
-  struct wire_artifact artifact = {"a.txt", "text/plain", "/w/a.txt", "00ff", INT64_MAX};
+  struct wire_artifact artifact = {"a.txt", "text/plain", "sub/a.txt"};
   buf_clear(&b);
-  wire_put_done(
-      &b, UINT64_MAX,
-      &(struct wire_done){WIRE_RETRY, -1, 9, 10, "later", NULL, "/w/x", &artifact, 1, true}, NULL);
+  wire_put_done(&b, UINT64_MAX,
+                &(struct wire_done){WIRE_RETRY, -1, 9, 10, "later", NULL, true, &artifact, 1, true},
+                NULL);
   f = only(&in, &b);
   assert_true(f.token == UINT64_MAX);
   assert_int_equal(wire_get_done(&f, &done, NULL), 0);
@@ -137,7 +138,8 @@ static void messages_survive_the_way(void **state) {
   assert_true(done.open);
   assert_string_equal(done.message, "later");
   assert_null(done.result_json);
-  assert_true(done.artifacts[0].bytes == INT64_MAX);
+  assert_true(done.folder);
+  assert_string_equal(done.artifacts[0].path, "sub/a.txt");
   free(done.artifacts);
   buf_free(&b);
   wire_input_free(&in);
@@ -239,7 +241,7 @@ static void frames_arrive_in_any_pieces(void **state) {
   for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
     struct wire_input in = {0};
     memset(count_of, 0, sizeof count_of);
-    assert_int_equal(feed(&in, b.data, b.len, pieces[i], count_types), 11);
+    assert_int_equal(feed(&in, b.data, b.len, pieces[i], count_types), 13);
     assert_int_equal(count_of[WIRE_DONE], 1);
     assert_int_equal(count_of[WIRE_LOG], 1);
     wire_input_free(&in);
@@ -294,6 +296,12 @@ static void decode(const struct wire_frame *f) {
     break;
   case WIRE_CHECKPOINT:
     wire_get_checkpoint(f, &text, NULL);
+    break;
+  case WIRE_PARKED:
+    wire_get_parked(f, &(struct wire_parked){0}, NULL);
+    break;
+  case WIRE_JAIL:
+    wire_get_jail(f, &(enum wire_jail_state){0}, &text, NULL);
     break;
   case WIRE_LOG:
     wire_get_log(f, &level, &text, &n, NULL);
