@@ -16,6 +16,12 @@ void buf_free(struct buf *b) {
   *b = (struct buf){0};
 }
 
+void buf_wipe(struct buf *b) {
+  if (b->data)
+    explicit_bzero(b->data, b->cap);
+  buf_free(b);
+}
+
 void buf_clear(struct buf *b) {
   b->len = 0;
   if (b->data)

@@ -17,6 +17,7 @@ struct buf {
 };
 
 void buf_free(struct buf *b);
+void buf_wipe(struct buf *b);  /* the same, with all that was in it overwritten */
 void buf_clear(struct buf *b); /* keeps the memory */
 void buf_reserve(struct buf *b, size_t more);
 void buf_put(struct buf *b, const void *data, size_t len);

@@ -85,7 +85,8 @@ struct config_backend {
   int64_t job_memory, job_output, job_cpu_ms, job_timeout_ms; /* 0: as in [limits] */
   int job_processes;                                          /* 0: no limit */
   int64_t park_memory, park_ms;                               /* 0: nothing is parked */
-  int jail; /* 0 auto, 1 required, 2 off: as enum backend_jail */
+  int park_share; /* 0 client, 1 all: as enum backend_park_share */
+  int jail;       /* 0 auto, 1 required, 2 off: as enum backend_jail */
   int nice;
   int64_t ready_timeout_ms, heartbeat_timeout_ms, restart_backoff_ms, restart_backoff_max_ms;
   struct config_option *options; /* in the order of the file */

@@ -169,6 +169,8 @@ const struct config_key config_keys[] = {
      .help = "Memory of processes that wait, with a file read, for another job on it. For plugins that can."},
     {"backend", "park_time", DURATION(0, DAY), B(park_ms), .fallback = "60s", .zero = "nothing is parked",
      .help = "How long such a process waits."},
+    {"backend", "park_share", WORD("client|all"), B(park_share), .fallback = "client",
+     .help = "Whose next job on the same file may go on in it: that of the client whose job left it, or of any. The process ran that client's job, and would see the next one's parameters."},
     {"backend", "nice", INT(0, 19), B(nice), .fallback = "5",
      .help = "Scheduling niceness of the workers; above 0 the daemon answers before they compute."},
     {"backend", "ready_timeout", DURATION(100, DAY), B(ready_timeout_ms), .fallback = "30s",

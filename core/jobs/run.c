@@ -206,6 +206,21 @@ static struct step_limits limits_left(const struct job *job) {
   return l;
 }
 
+/* Whoever parks says by a key of its own what it has read; that is not believed.  It goes on with
+ * the same inputs, and for the same client unless the admin lets all share. */
+static const char *park_scope(const struct job *job, struct backend *b, char *hex) {
+  enum backend_park_share share;
+  if (!backend_parks(b, &share))
+    return NULL;
+  struct sha256 *h = sha256_begin();
+  if (share == BACKEND_PARK_CLIENT)
+    sha256_add(h, job->client->name, strlen(job->client->name));
+  for (int i = 0; i < job->input_count; i++)
+    sha256_add(h, job->inputs[i].sha256, SHA256_HEX_SIZE); /* with its NUL */
+  sha256_end(h, hex);
+  return hex;
+}
+
 void run_hand_over(struct job *job, struct backend *b) {
   struct jobs *j = job->j;
   size_t count = (size_t)job->input_count;
@@ -215,6 +230,7 @@ void run_hand_over(struct job *job, struct backend *b) {
     storage_blob_path(j->storage, job->inputs[i].sha256, paths + i * PATH_MAX);
     inputs[i] = (struct step_input){.name = job->inputs[i].name, .path = paths + i * PATH_MAX};
   }
+  char scope[SHA256_HEX_SIZE];
   job->go = (uint8_t)remote_go(job);
   struct step step = {
       .owner = job,
@@ -228,6 +244,7 @@ void run_hand_over(struct job *job, struct backend *b) {
       .input_count = count,
       .go = (enum step_go)job->go,
       .ref = job->go == STEP_POLL ? job_last(job)->ref : NULL,
+      .park_scope = park_scope(job, b, scope),
   };
   if (job->go == STEP_RUN || job->go == STEP_SUBMIT) /* else another one may have begun it */
     cache_handed_over(job, b);

@@ -170,6 +170,7 @@ int wire_put_step(struct buf *out, uint64_t token, const struct wire_step *m, st
   }
   wire_put_u32(out, (uint32_t)m->go);
   wire_put_str(out, m->ref);
+  wire_put_str(out, m->park_scope);
   return wire_end(out, start, err);
 }
 
@@ -194,6 +195,7 @@ int wire_get_step(const struct wire_frame *f, struct wire_step *m, struct err *e
   }
   m->go = (int32_t)wire_get_u32(&r);
   m->ref = wire_get_str(&r);
+  m->park_scope = wire_get_str(&r);
   int rc = wire_reader_end(&r, "STEP", err);
   if (rc == 0 && (m->go < 0 || m->go >= WIRE_GOES || (m->go == WIRE_POLL && !m->ref)))
     rc = err_set(err, ERR_PROTOCOL, "a STEP that begins nowhere (%d)", m->go);

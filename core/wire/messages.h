@@ -154,6 +154,9 @@ struct wire_step {
   size_t input_count;
   int32_t go;      /* enum wire_go */
   const char *ref; /* of WIRE_POLL, as text (wire/ref.h); else NULL */
+  /* What a process may be parked for, and resumed by: the same client on the same inputs.  NULL: it
+   * is not parked. */
+  const char *park_scope;
 };
 /* ERR_LIMIT when it does not fit into a frame. */
 int wire_put_step(struct buf *out, uint64_t token, const struct wire_step *m, struct err *err);

@@ -32,6 +32,7 @@
 #include "worker/forked.h"
 #include "worker/guard.h"
 #include "worker/orphans.h"
+#include "worker/park.h"
 #include "worker/step.h"
 
 #include <errno.h>
@@ -59,10 +60,22 @@ static void child_close_fds(struct child *c) {
   guard_close(&c->guard);
 }
 
-/* In a new child. */
-static void child_close_others(struct zygote *z) {
-  close(z->host->link->fd);
-  list_for_each(it, &z->children) child_close_fds(container_of(it, struct child, ring));
+/* In a new child: what it has of others' jobs goes, descriptors and texts.  A job may be taken
+ * over, and reads its own memory. */
+static void child_forget_others(struct zygote *z) {
+  struct link *daemon = z->host->link;
+  close(daemon->fd);
+  buf_wipe(&daemon->in.buf);
+  buf_wipe(&daemon->out);
+  list_for_each(it, &z->children) {
+    struct child *c = container_of(it, struct child, ring);
+    child_close_fds(c);
+    buf_wipe(&c->step);
+    buf_wipe(&c->done);
+    buf_wipe(&c->socket.in.buf);
+    buf_wipe(&c->log.ready);
+    buf_wipe(&c->log.partial);
+  }
   lot_close(&z->lot);
 }
 
@@ -89,7 +102,7 @@ static struct child *child_fork(struct zygote *z) {
   pid_t pid = fork();
   if (pid == 0) {
     close(pair[0]); /* or it would not see the zygote leave */
-    child_close_others(z);
+    child_forget_others(z);
     forked_main(z->host, pair[1], pipe_fds[1], self);
   }
   close(pair[1]);
@@ -123,8 +136,9 @@ static void child_free(struct child *c) {
   wire_input_free(&c->socket.in);
   buf_free(&c->socket.out);
   pthread_mutex_destroy(&c->socket.lock);
-  buf_free(&c->done);
-  buf_free(&c->step);
+  buf_wipe(&c->done);
+  buf_wipe(&c->step);
+  free(c->scope);
   free(c->cell);
   free(c);
 }
@@ -145,7 +159,7 @@ static bool child_give(struct zygote *z, struct child *c, const struct wire_fram
     at += n > 0 ? (size_t)n : 0;
   }
   bool given = at == out.len;
-  buf_free(&out);
+  buf_wipe(&out);
   return given;
 }
 
@@ -187,6 +201,7 @@ static void child_start(struct zygote *z, const struct wire_frame *f,
   z->spare_at_ms = clock_mono_ms() + SPARE_MS;
   if (z->host->parks) {
     buf_put(&c->step, f->payload, f->len);
+    c->scope = mem_dup(step->park_scope);
     if (z->host->jail.on)
       c->cell = folder_cell_of(z->host->work_root, z->host->stem, c->token);
   }
@@ -213,6 +228,7 @@ static void child_cancel(struct zygote *z, uint64_t token, int class) {
 static bool child_asks(struct zygote *z, struct child *c, const struct wire_frame *f) {
   struct wire_reader r = wire_reader(f);
   const char *key = wire_get_text(&r);
+  wire_require(&r, strlen(key) <= PARK_KEY_MAX, "the key");
   if (wire_reader_end(&r, wire_type_word(f->type), NULL) < 0 || c->told || c->cancel_class)
     return c->told || c->cancel_class;
   if (f->type == WIRE_PARK)

@@ -17,7 +17,7 @@
 
 struct parked {
   struct list ring;
-  char *key;
+  char *key;    /* what the daemon said of the job's client and inputs, then the plugin's own */
   pid_t pid;    /* 0: it has not said READY */
   pid_t maker;  /* the job that left it; 0: that is over */
   int socket;   /* to it */

@@ -210,7 +210,7 @@ static int work(const char *fd_text, const char *path, const char *board_fd, con
   take_log_pipe(&h, log_fd);
   logger_init(&h.log, &link, 0, 0);
   host_init(&h);
-  if (plugin_load(&h.plugin, path, &err) < 0)
+  if (plugin_load(&h.plugin, path, &err) < 0 || plugin_check_kinds(&h.plugin, &err) < 0)
     return refuse(&h, false, err.text);
   say_hello(&h);
   enum wire_jail_mode jail = WIRE_JAIL_AUTO;

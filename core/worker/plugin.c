@@ -68,10 +68,6 @@ static int check_content(const struct plugin *p, struct err *err) {
     wrong = "isolation must be LATHE_FORK, LATHE_PROCESS or LATHE_SHARED";
   else if (d->remote)
     wrong = check_remote(p);
-  for (size_t i = 0; !wrong && d->kinds[i]; i++)
-    if (!wire_is_kind(d->kinds[i]) || i >= WIRE_KINDS_MAX)
-      wrong =
-          "kinds must be names of at most 64 characters a-z, 0-9, '_', '.' and '-', a letter first";
   if (wrong)
     return err_set(err, ERR_INVAL, "%s: a faulty descriptor: %s", p->path, wrong);
   for (size_t i = 0; d->options && d->options[i]; i++)
@@ -112,6 +108,17 @@ int plugin_load(struct plugin *p, const char *path, struct err *err) {
     memcpy(&p->remote, p->d.remote, size < sizeof p->remote ? size : sizeof p->remote);
   }
   return check_content(p, err);
+}
+
+int plugin_check_kinds(const struct plugin *p, struct err *err) {
+  for (size_t i = 0; p->d.kinds[i]; i++)
+    if (!wire_is_kind(p->d.kinds[i]) || i >= WIRE_KINDS_MAX)
+      return err_set(
+          err, ERR_INVAL,
+          "%s: \"%.100s\" is not a name for a kind: at most %d characters a-z, 0-9, '_', "
+          "'.' and '-', a letter first",
+          p->path, p->d.kinds[i], WIRE_KIND_MAX);
+  return 0;
 }
 
 const char *plugin_isolation_word(const struct plugin *p) {

@@ -23,6 +23,8 @@ struct plugin {
 /* dlopen, look up, check.  ERR_UNSUPPORTED or ERR_INVAL with a sentence that names both versions.
  */
 int plugin_load(struct plugin *p, const char *path, struct err *err);
+/* May its kinds be called so? */
+int plugin_check_kinds(const struct plugin *p, struct err *err);
 const char *plugin_isolation_word(const struct plugin *p);
 
 /* Prints the descriptor and the option table as one JSON object. */

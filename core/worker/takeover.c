@@ -14,8 +14,21 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* The key in the lot: what the plugin calls it, behind what the daemon knows of it. */
+static char *full_key(const struct child *c, const char *key) {
+  return c->scope ? mem_printf("%s %s", c->scope, key) : NULL;
+}
+
+/* A place in the lot; -1: there is none for it. */
+static int admit(struct zygote *z, const struct child *c, const char *key) {
+  char *full = full_key(c, key);
+  int given = full ? lot_admit(&z->lot, full, c->pid, c->guard.listener, c->cell, &c->limits) : -1;
+  free(full);
+  return given;
+}
+
 void child_park(struct zygote *z, struct child *c, const char *key) {
-  int given = lot_admit(&z->lot, key, c->pid, c->guard.listener, c->cell, &c->limits);
+  int given = admit(z, c, key);
   c->guard.may_leave = given >= 0;
   park_send(c->socket.fd, given < 0 ? PARK_NO : PARK_YES, (const int[]){given, -1});
   if (given >= 0)
@@ -62,6 +75,8 @@ static void hand_over(struct zygote *z, struct child *old, struct child *c, int6
   c->began_us = old->began_us;
   c->step = old->step;
   old->step = (struct buf){0};
+  c->scope = old->scope;
+  old->scope = NULL;
   logger_end(&old->log);
   logger_init(&c->log, z->host->link, c->token, c->limits.log_bytes);
   c->log.total = old->log.total;
@@ -91,7 +106,7 @@ static bool send_step(struct child *c) {
 
 /* It leaves a copy of itself before it begins, under the same key. */
 static void let_go(struct zygote *z, struct child *c, const char *key, int log_end) {
-  int next = lot_admit(&z->lot, key, c->pid, c->guard.listener, c->cell, &c->limits);
+  int next = admit(z, c, key);
   c->guard.may_leave = next >= 0;
   kill(-c->pid, SIGCONT);
   /* One that died meanwhile is judged when its end is seen. */
@@ -103,13 +118,15 @@ static void let_go(struct zygote *z, struct child *c, const char *key, int log_e
 }
 
 void child_resume(struct zygote *z, struct child *old, const char *key) {
-  struct parked *p = lot_find(&z->lot, key, &old->limits);
+  char *full = full_key(old, key);
+  struct parked *p = full ? lot_find(&z->lot, full, &old->limits) : NULL;
   struct wire_frame f = {
       .type = WIRE_STEP, .token = old->token, .payload = old->step.data, .len = old->step.len};
   struct wire_step step;
   struct folder folder = {.fd = -1};
   struct child *c = NULL;
   int log_end;
+  free(full);
   if (p && wire_get_step(&f, &step, NULL) == 0) {
     if (folder_make(&folder, p->cell ? p->cell : z->host->work_root, z->host->stem, old->token,
                     step.inputs, step.input_count, NULL) == 0)

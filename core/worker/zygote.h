@@ -20,6 +20,7 @@ struct child {
   struct guard guard;
   char *cell;       /* where its folder lies, if not where the daemon looks for it */
   struct buf step;  /* the payload of its STEP, where it may go on in another process */
+  char *scope;      /* what it may be parked for and resumed by; NULL: nothing */
   struct buf done;  /* the payload of its DONE; empty: none came */
   int cancel_class; /* why it was killed; 0: it was not */
   bool broken;      /* it broke the protocol */

@@ -371,7 +371,8 @@ static bool same_process(const struct backend *b, const struct backend_options *
   bool same = strcmp(b->o.plugin_path, o->plugin_path) == 0 && same_file(b) &&
               same_text(b->o.missing, o->missing) && b->o.nice == o->nice && b->o.jail == o->jail &&
               b->o.job_processes == o->job_processes && b->o.park_memory == o->park_memory &&
-              b->o.park_ms == o->park_ms && b->o.option_count == o->option_count &&
+              b->o.park_ms == o->park_ms && b->o.park_share == o->park_share &&
+              b->o.option_count == o->option_count &&
               (b->isolation != WIRE_SHARED || b->o.slots == o->slots) && !b->refused;
   for (size_t i = 0; same && i < o->option_count; i++)
     same = same_text(b->o.options[i].key, o->options[i].key) &&
@@ -474,6 +475,11 @@ const char *backend_device(const struct backend *b) {
 
 bool backend_is_repeatable(const struct backend *b) {
   return b->flags & WIRE_REPEATABLE;
+}
+
+bool backend_parks(const struct backend *b, enum backend_park_share *share) {
+  *share = b->o.park_share;
+  return b->isolation == WIRE_FORK && b->o.park_memory > 0 && b->o.park_ms > 0;
 }
 
 bool backend_is_remote(const struct backend *b) {

@@ -143,6 +143,7 @@ struct workers_step *workers_run(struct backend *b, const struct step *step) {
       .input_count = step->input_count,
       .go = (int32_t)step->go,
       .ref = step->ref,
+      .park_scope = step->park_scope,
   };
   s->b = b;
   s->go = step->go;

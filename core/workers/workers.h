@@ -75,6 +75,9 @@ struct step {  /* copied by workers_run, but for `owner` */
   size_t input_count;
   enum step_go go; /* not STEP_RUN for a remote backend */
   const char *ref; /* of STEP_POLL, as text */
+  /* A process that this step leaves behind goes on only with a step of the same text; NULL: none is
+   * left. */
+  const char *park_scope;
 };
 
 struct step_artifact {
@@ -134,6 +137,8 @@ struct backend_option {
   const char *key, *value;
   const char *where; /* "lathe.ini:12", for messages */
 };
+/* Whose jobs may go on in a process that a job left parked. */
+enum backend_park_share { BACKEND_PARK_CLIENT, BACKEND_PARK_ALL };
 enum backend_jail { BACKEND_JAIL_AUTO, BACKEND_JAIL_REQUIRED, BACKEND_JAIL_OFF };
 struct backend_options { /* copied */
   const char *name;
@@ -143,7 +148,8 @@ struct backend_options { /* copied */
   int nice;
   enum backend_jail jail;
   int64_t park_memory, park_ms; /* of processes that wait for another job on their input */
-  int job_processes;            /* and threads of a jailed job; 0: no limit */
+  enum backend_park_share park_share;
+  int job_processes; /* and threads of a jailed job; 0: no limit */
   int64_t ready_timeout_ms, heartbeat_timeout_ms;
   int64_t restart_backoff_ms, restart_backoff_max_ms;
   const struct backend_option *options; /* the plugin's own */
@@ -176,6 +182,8 @@ bool backend_is_repeatable(const struct backend *b);
  * repeat may give another result.  Of the worker that was ready last: ask when a step is handed
  * over. */
 const char *backend_identity(const struct backend *b);
+/* May its jobs leave processes for later ones?  *share: for whose. */
+bool backend_parks(const struct backend *b, enum backend_park_share *share);
 /* It works by submit, find, poll, fetch and cancel, elsewhere. */
 bool backend_is_remote(const struct backend *b);
 const char *backend_isolation(const struct backend *b); /* "fork", "process", "shared" */

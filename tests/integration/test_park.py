@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Parked processes: a second job on a known input skips the import, and is a job like any other."""
+import hashlib
 import json
 import os
 import re
@@ -78,16 +79,43 @@ def test_a_known_input_is_not_imported_again(daemon):
     wait_until(lambda: not daemon.files("work"), "the folders are gone")
 
 
+def run_on(c, data, key="k", **more):
+    r = c.form("/api/jobs/park", files=[("file", "part.bin", data)],
+               fields=[("params", json.dumps({"key": key})), *more.items()]).expect(202)
+    job = c.wait(r.json["job_id"])
+    assert job["status"] == "completed" and job["result"]["input"] is True, job
+    return job
+
+
 def test_logs_inputs_and_results_are_the_jobs_own(daemon):
     c = daemon.client()
     for n in range(3):
-        r = c.form("/api/jobs/park", files=[("file", "part.bin", b"x%d" % n)],
-                   fields=[("params", json.dumps({"key": "k"}))]).expect(202)
-        job = c.wait(r.json["job_id"])
-        assert job["result"]["reused"] == (n > 0) and job["result"]["input"] is True, job
+        job = run_on(c, b"x")
+        assert job["result"]["reused"] == (n > 0), job
         assert c.get(f"/api/jobs/{job['job_id']}/log").text == f"said by {job['job_id']}\n"
         parked(c, 1)
     assert result(c, "k")["input"] is False, "and nothing of the job before"
+
+
+def test_a_key_is_not_believed(daemon):
+    """A job that was taken over parks under the hash of another's input: the daemon knows what it linked."""
+    c = daemon.client()
+    key = hashlib.sha256(b"another's").hexdigest()
+    run_on(c, b"the attacker's", key)
+    parked(c, 1)
+    assert not run_on(c, b"another's", key)["result"]["reused"]
+    parked(c, 2)
+    assert run_on(c, b"another's", key)["result"]["reused"]
+    assert run_on(c, b"the attacker's", key)["result"]["reused"]
+
+
+@pytest.mark.parametrize("share", ["client", "all"])
+def test_whose_jobs_share(make, share):
+    c = make(park_share=share).client()
+    run_on(c, b"x", client="alice")
+    parked(c, 1)
+    assert run_on(c, b"x", client="bob")["result"]["reused"] == (share == "all")
+    assert run_on(c, b"x", client="alice")["result"]["reused"]
 
 
 @pytest.mark.parametrize("act,slug", [("crash", "job-crashed"), ("bomb", "job-limit"), ("cpu", "job-limit"),

@@ -60,7 +60,8 @@ static void put_one_of_each(struct buf *b) {
   wire_put_refused(b, true, "why not");
   wire_put_step(
       b, 7,
-      &(struct wire_step){"01J", "mesh", NULL, "{}", 2, {1, 2, 3, 4, 5}, inputs, 2, WIRE_RUN, NULL},
+      &(struct wire_step){
+          "01J", "mesh", NULL, "{}", 2, {1, 2, 3, 4, 5}, inputs, 2, WIRE_RUN, NULL, "scope"},
       NULL);
   wire_put_value(b, WIRE_CANCEL, 7, WIRE_TIMEOUT);
   wire_put_recalled(b, tokens, 3);
@@ -115,7 +116,8 @@ static void messages_survive_the_way(void **state) {
   buf_clear(&b);
   wire_put_step(
       &b, 7,
-      &(struct wire_step){"01J", "mesh", NULL, "{}", 2, {1, 2, 3, 4, 5}, inputs, 2, WIRE_RUN, NULL},
+      &(struct wire_step){
+          "01J", "mesh", NULL, "{}", 2, {1, 2, 3, 4, 5}, inputs, 2, WIRE_RUN, NULL, "scope"},
       NULL);
   f = only(&in, &b);
   assert_int_equal(f.token, 7);
@@ -320,7 +322,8 @@ static void truncated_payloads_are_refused(void **state) {
   (void)state;
   wire_put_step(
       &b, 7,
-      &(struct wire_step){"01J", "mesh", NULL, "{}", 2, {1, 2, 3, 4, 5}, inputs, 2, WIRE_RUN, NULL},
+      &(struct wire_step){
+          "01J", "mesh", NULL, "{}", 2, {1, 2, 3, 4, 5}, inputs, 2, WIRE_RUN, NULL, "scope"},
       NULL);
   struct wire_frame f = only(&in, &b);
   size_t whole = f.len;
