@@ -94,8 +94,8 @@ static int read_result(struct lathe_job *job, const struct job_artifact *a,
              json ? "another value" : why.text, why.line);
   else if (!fine)
     snprintf(job->message, sizeof job->message,
-             "result.json has more than %d values inside each other, or a number of more than 400 "
-             "digits",
+             "result.json has more than %d values inside each other, or a number that most readers "
+             "cannot hold (an integer past 64 bits, 1e999)",
              WIRE_RESULT_DEPTH);
   json_decref(json);
   if (fine) {
