@@ -104,6 +104,8 @@ struct http_options daemon_http_options(const struct config *c) {
       .host = c->server.host,
       .port = c->server.port,
       .body_max = c->limits.body_max,
+      .bodies_max = c->limits.bodies_max,
+      .streams_max = c->limits.streams_max,
       .upload_max = c->server.max_upload,
       .connections_max = c->limits.connections,
       .allowed_hosts = c->server.allowed_hosts.items,

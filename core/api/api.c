@@ -21,6 +21,7 @@ struct api *api_new(const struct api_options *options) {
   list_init(&a->streams);
   list_init(&a->waiters);
   list_init(&a->everything);
+  list_init(&a->heavy);
   a->started_us = clock_mono_us();
   api_reconfigure(a, options);
   return a;

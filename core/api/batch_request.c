@@ -13,11 +13,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct reading { /* of a request, while it is parsed */
+/* Some system calls for each: with so many the loop is held for some milliseconds. */
+enum { CHECKED_AT_ONCE = 100 };
+
+struct batch_reading { /* of a request, while it is parsed */
   struct batch_request *b;
   json_t *base, *list; /* of "params": an object, or a list of sets without names */
   json_t *sets, *files;
-  json_t *fields; /* parameters that came as fields of a form */
+  char *kind;         /* its name */
+  json_t *fields;     /* parameters that came as fields of a form */
+  struct map by_name; /* of the sets */
   bool from_text, has_files;
   struct refusal *no;
 };
@@ -32,21 +37,17 @@ static int refuse_entry(struct refusal *no, const char *list, size_t i, const ch
 /* ---- keys ---- */
 
 /* A member that came as the text of a form's field is JSON in it. */
-static int set_json(struct reading *f, const char *key, const json_t *v, json_t **out) {
-  json_error_t e;
-  json_t *value = f->from_text && json_is_string(v)
-                      ? json64_load(json_string_value(v), json_string_length(v),
-                                    JSON_REJECT_DUPLICATES, &e)
-                      : json_incref((json_t *)v);
+static int set_json(struct batch_reading *f, const char *key, const json_t *v, json_t **out) {
+  json_t *value = f->from_text && json_is_string(v) ? fields_json_text(key, v, f->no)
+                                                    : json_incref((json_t *)v);
   if (!value)
-    return refuse(f->no, "bad-json", "%s is not valid JSON: %.200s (line %d, column %d).", key,
-                  e.text, e.line, e.column);
+    return ERR_INVAL;
   json_decref(*out);
   *out = value;
   return 0;
 }
 
-static int set_params(struct reading *f, const json_t *v) {
+static int set_params(struct batch_reading *f, const json_t *v) {
   json_t *value = NULL;
   int rc = set_json(f, "params", v, &value);
   if (rc == 0 && json_is_array(value))
@@ -60,7 +61,7 @@ static int set_params(struct reading *f, const json_t *v) {
   return rc;
 }
 
-static int set_sets(struct reading *f, const json_t *v) {
+static int set_sets(struct batch_reading *f, const json_t *v) {
   int rc = set_json(f, "sets", v, &f->sets);
   if (rc == 0 && !json_is_array(f->sets))
     return refuse(f->no, "bad-parameter",
@@ -68,7 +69,7 @@ static int set_sets(struct reading *f, const json_t *v) {
   return rc;
 }
 
-static int set_files(struct reading *f, const json_t *v) {
+static int set_files(struct batch_reading *f, const json_t *v) {
   int rc = set_json(f, "files", v, &f->files);
   f->has_files = true;
   if (rc == 0 && !json_is_array(f->files))
@@ -78,7 +79,7 @@ static int set_files(struct reading *f, const json_t *v) {
   return rc;
 }
 
-static int set_name(struct reading *f, const json_t *v) {
+static int set_name(struct batch_reading *f, const json_t *v) {
   if (!json_is_string(v) || json_string_length(v) > 200)
     return refuse(f->no, "bad-parameter", "name must be text of at most 200 bytes.");
   free(f->b->name);
@@ -86,22 +87,17 @@ static int set_name(struct reading *f, const json_t *v) {
   return 0;
 }
 
-static int set_kind(struct reading *f, const json_t *v) {
-  const struct kinds *kinds = f->b->s.call.api->at.kinds;
-  const char *word = json_string_value(v);
-  f->b->s.kind = word ? kinds_find(kinds, word) : NULL;
-  const char *near = word && !f->b->s.kind ? kinds_nearest(kinds, word) : NULL;
-  if (!word)
+static int set_kind(struct batch_reading *f, const json_t *v) {
+  if (!json_is_string(v))
     return refuse(f->no, "bad-parameter", "kind must be the name of a kind.");
-  if (!f->b->s.kind)
-    return refuse(f->no, "unknown-kind", "There is no kind '%.60s'%s%s%s GET /api/kinds lists all.",
-                  word, near ? "; did you mean '" : ".", near ? near : "", near ? "'?" : "");
+  free(f->kind);
+  f->kind = mem_dup(json_string_value(v));
   return 0;
 }
 
 static const struct {
   const char *name;
-  int (*set)(struct reading *f, const json_t *v);
+  int (*set)(struct batch_reading *f, const json_t *v);
 } keys[] = {{"kind", set_kind},
             {"name", set_name},
             {"params", set_params},
@@ -111,7 +107,7 @@ static const struct {
 static const char *const names[] = {"kind",    "files",    "params",    "sets",  "name",
                                     "backend", "priority", "timeout_s", "client"};
 
-static int set_key(struct reading *f, const char *key, const json_t *v) {
+static int set_key(struct batch_reading *f, const char *key, const json_t *v) {
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
     if (strcmp(keys[i].name, key) == 0)
       return keys[i].set(f, v);
@@ -137,12 +133,12 @@ static struct inputs *add_entry(struct batch_request *b) {
 }
 
 static int add_upload(void *arg, struct api_file *file) {
-  struct reading *f = arg;
-  input_take(inputs_add(add_entry(f->b), file->name, f->no), file);
+  struct batch_request *b = arg;
+  input_take(inputs_add(add_entry(b), file->name, &b->s.no), file);
   return 0;
 }
 
-static int add_listed(struct reading *f) {
+static int add_listed(struct batch_reading *f) {
   size_t i;
   json_t *one;
   json_array_foreach(f->files, i, one) {
@@ -165,7 +161,7 @@ static const char *name_of(const struct inputs *in) {
   return in->count > 0 ? in->list[0].name : "";
 }
 
-static int check_files(struct reading *f) {
+static int need_files(struct batch_reading *f) {
   struct batch_request *b = f->b;
   if (b->file_count == 0 && kind_inputs_min(b->s.kind) > 0)
     return refuse(f->no, "bad-input",
@@ -173,16 +169,28 @@ static int check_files(struct reading *f) {
                   "'files'.");
   if (b->file_count == 0)
     add_entry(b);
-  for (size_t i = 0; i < b->file_count; i++)
-    if (inputs_check(b->s.call.api, &b->files[i], b->s.kind, f->no) < 0)
-      return refuse_entry(f->no, "files", i, name_of(&b->files[i]));
   return 0;
+}
+
+bool batch_check_files(struct batch_request *b) {
+  struct submission *s = &b->s;
+  for (size_t n = 0; b->at < b->file_count && n < CHECKED_AT_ONCE; b->at++, n++) {
+    s->rc = inputs_check(s->call.api, &b->files[b->at], s->kind, &s->no);
+    if (s->rc < 0)
+      s->rc = refuse_entry(&s->no, "files", b->at, name_of(&b->files[b->at]));
+    if (s->rc < 0)
+      return false;
+  }
+  if (b->at < b->file_count)
+    return true;
+  b->at = 0;
+  return false;
 }
 
 /* ---- sets ---- */
 
 /* The set's own parameters over those of all sets. */
-static json_t *merged(const struct reading *f, const json_t *own) {
+static json_t *merged(const struct batch_reading *f, const json_t *own) {
   json_t *all = json_object();
   json_object_update(all, f->fields);
   const json_t *parts[] = {f->base, own};
@@ -207,10 +215,11 @@ static json_t *as_checked(const json_t *given, const char *checked) {
   return out;
 }
 
-static int add_set(struct reading *f, const char *name, const json_t *own, json_t *shown) {
+static int add_set(struct batch_reading *f, const char *name, const json_t *own, json_t *shown) {
   struct batch_request *b = f->b;
   struct batch_set *set = &b->sets[b->set_count++];
   set->name = mem_dup(name);
+  map_put(&f->by_name, set->name, set);
   json_t *all = merged(f, own);
   const char *slug = "bad-parameter";
   int rc = kind_check(b->s.kind, all, f->from_text, &set->params, &slug, &f->no->err);
@@ -223,8 +232,8 @@ static int add_set(struct reading *f, const char *name, const json_t *own, json_
 }
 
 /* One element of "sets" or of a list in "params". */
-static int read_set(struct reading *f, const char *list, size_t i, const json_t *one, bool named,
-                    json_t *shown) {
+static int read_set(struct batch_reading *f, const char *list, size_t i, const json_t *one,
+                    bool named, json_t *shown) {
   const json_t *params = named ? json_object_get(one, "params") : one;
   const char *name = named ? json_string_value(json_object_get(one, "name")) : NULL, *key;
   static const char *const of_a_set[] = {"name", "params"};
@@ -241,15 +250,16 @@ static int read_set(struct reading *f, const char *list, size_t i, const json_t 
         rc = fields_unknown(f->no, "unknown-parameter", "a set has no key", key, of_a_set, 2);
   if (rc == 0 && name && (!*name || strlen(name) > 60))
     rc = refuse(f->no, "bad-parameter", "its name must have 1 to 60 bytes.");
-  for (size_t k = 0; k < f->b->set_count && rc == 0; k++)
-    if (name && strcmp(f->b->sets[k].name, name) == 0)
-      rc = refuse(f->no, "bad-parameter", "sets[%zu] has the same name; names of sets differ.", k);
+  const struct batch_set *same = name && rc == 0 ? map_get(&f->by_name, name) : NULL;
+  if (same)
+    rc = refuse(f->no, "bad-parameter", "sets[%zu] has the same name; names of sets differ.",
+                (size_t)(same - f->b->sets));
   if (rc == 0)
     rc = add_set(f, name ? name : number, params, shown);
   return rc < 0 ? refuse_entry(f->no, list, i, name ? name : "") : 0;
 }
 
-static int read_sets(struct reading *f) {
+static int read_sets(struct batch_reading *f) {
   json_t *shown = json_array();
   const char *list = f->list ? "params" : "sets";
   const json_t *sets = f->list ? f->list : f->sets;
@@ -271,13 +281,13 @@ static int read_sets(struct reading *f) {
 
 /* ---- the whole ---- */
 
-static int read_keys(struct reading *f) {
-  struct http_request *r = f->b->s.call.r;
+static int read_keys(struct batch_reading *f) {
+  const struct submission *s = &f->b->s;
   json_t *body = NULL, *v;
   const char *key;
-  f->from_text = http_is_form(r);
-  int rc = f->from_text ? fields_form(r, &body, add_upload, f, f->no)
-                        : fields_json(r, &body, f->no);
+  f->from_text = s->is_form;
+  int rc = f->from_text ? fields_form(s->content, &body, f->no)
+                        : fields_json(s->content, s->media_type, &body, f->no);
   if (rc == 0 && !json_is_object(body))
     rc = refuse(f->no, "bad-request", "The body must be a JSON object or a form.");
   if (rc == 0)
@@ -287,7 +297,7 @@ static int read_keys(struct reading *f) {
 }
 
 /* The fields that are no key must be parameters; what kind they belong to is known by now. */
-static int check_fields(struct reading *f) {
+static int check_fields(struct batch_reading *f) {
   const char *key;
   json_t *v;
   int rc = 1;
@@ -296,7 +306,7 @@ static int check_fields(struct reading *f) {
   return rc < 0 ? rc : 0;
 }
 
-static int check_count(struct reading *f) {
+static int check_count(struct batch_reading *f) {
   const struct batch_request *b = f->b;
   size_t files = b->file_count ? b->file_count : 1, jobs = files * b->set_count;
   size_t max = (size_t)b->s.call.api->options.batch_max;
@@ -308,32 +318,69 @@ static int check_count(struct reading *f) {
   return 0;
 }
 
-int batch_parse(struct batch_request *b, struct refusal *no) {
-  struct reading f = {.b = b, .no = no, .fields = json_object()};
-  int rc = submission_headers(&b->s, no);
+static void reading_free(struct batch_request *b) {
+  struct batch_reading *f = b->reading;
+  if (!f)
+    return;
+  json_decref(f->base);
+  json_decref(f->list);
+  json_decref(f->sets);
+  json_decref(f->files);
+  json_decref(f->fields);
+  map_free(&f->by_name);
+  free(f->kind);
+  free(f);
+  b->reading = NULL;
+}
+
+void batch_begin(struct batch_request *b) {
+  b->reading = mem_alloc(sizeof *b->reading);
+  *b->reading = (struct batch_reading){.b = b, .no = &b->s.no, .fields = json_object()};
+  b->s.rc = submission_take(&b->s, add_upload, b);
+}
+
+void batch_digest_keys(void *batch_request) {
+  struct batch_request *b = batch_request;
+  b->s.rc = read_keys(b->reading);
+  http_content_forget(b->s.content);
+}
+
+static int find_kind(struct batch_reading *f) {
+  const struct kinds *kinds = f->b->s.call.api->at.kinds;
+  const char *word = f->kind;
+  if (!word)
+    return refuse(f->no, "bad-request",
+                  "The body does not say which 'kind'; GET /api/kinds lists all.");
+  f->b->s.kind = kinds_find(kinds, word);
+  if (f->b->s.kind)
+    return 0;
+  const char *near = kinds_nearest(kinds, word);
+  return refuse(f->no, "unknown-kind", "There is no kind '%.60s'%s%s%s GET /api/kinds lists all.",
+                word, near ? "; did you mean '" : ".", near ? near : "", near ? "'?" : "");
+}
+
+void batch_keys_known(struct batch_request *b) {
+  struct submission *s = &b->s;
+  s->rc = find_kind(b->reading);
+  if (s->rc == 0)
+    s->rc = check_fields(b->reading);
+  if (s->rc == 0)
+    s->rc = submission_check_backend(s, &s->no);
+  submission_client(s);
+}
+
+void batch_digest_lists(void *batch_request) {
+  struct batch_request *b = batch_request;
+  struct batch_reading *f = b->reading;
+  int rc = read_sets(f);
   if (rc == 0)
-    rc = read_keys(&f);
-  if (rc == 0 && !b->s.kind)
-    rc = refuse(no, "bad-request", "The body does not say which 'kind'; GET /api/kinds lists all.");
+    rc = add_listed(f);
   if (rc == 0)
-    rc = check_fields(&f);
+    rc = check_count(f);
   if (rc == 0)
-    rc = submission_check_backend(&b->s, no);
-  if (rc == 0)
-    rc = read_sets(&f);
-  if (rc == 0)
-    rc = add_listed(&f);
-  if (rc == 0)
-    rc = check_count(&f);
-  if (rc == 0)
-    rc = check_files(&f);
-  submission_client(&b->s);
-  json_decref(f.base);
-  json_decref(f.list);
-  json_decref(f.sets);
-  json_decref(f.files);
-  json_decref(f.fields);
-  return rc;
+    rc = need_files(f);
+  b->s.rc = rc;
+  reading_free(b);
 }
 
 /* ---- jobs ---- */
@@ -351,7 +398,8 @@ static void name_folder(char out[201], size_t n, const char *file, const char *s
   path_plain_name(text, out, 201);
 }
 
-void batch_make_jobs(struct batch_request *b) {
+void batch_make_jobs(void *batch_request) {
+  struct batch_request *b = batch_request;
   size_t count = b->file_count * b->set_count, total = 0, n = 0, at = 0;
   struct jobs_request *jobs = mem_array(count, sizeof *jobs);
   struct record_batch_item *items = mem_array(count, sizeof *items);
@@ -400,6 +448,9 @@ void batch_make_jobs(struct batch_request *b) {
 void batch_request_free(struct batch_request *b, bool refused) {
   struct api *a = b->s.call.api;
   storing_abort(&b->s.storing);
+  reading_free(b);
+  http_content_free(b->s.content);
+  free(b->s.media_type);
   for (size_t i = 0; i < b->file_count; i++)
     inputs_release(a, &b->files[i], refused);
   for (size_t i = 0; i < b->set_count; i++) {

@@ -9,9 +9,12 @@
  * All jobs are accepted, or none.
  */
 #include "api/batch_request.h"
+#include "api/offload.h"
 #include "base/mem.h"
 
 #include <stdio.h>
+
+enum { JOB_WEIGHT = 64 }; /* making one is as much work as parsing so many bytes */
 
 static void on_answered(void *arg, int code, const struct jobs_answer *answer) {
   struct batch_request *b = arg;
@@ -48,6 +51,11 @@ static void on_entry_stored(void *arg, int code, const struct err *err) {
   store_entry(b);
 }
 
+static void on_jobs_made(void *arg) {
+  struct batch_request *b = arg;
+  jobs_submit_batch(b->s.call.api->at.jobs, &b->batch, on_answered, b);
+}
+
 /* Entries whose inputs are blobs already are passed over here, so that a thousand of them do not
  * call each other a thousand deep. */
 static void store_entry(struct batch_request *b) {
@@ -62,13 +70,43 @@ static void store_entry(struct batch_request *b) {
       return;
     }
   }
-  batch_make_jobs(b);
-  jobs_submit_batch(b->s.call.api->at.jobs, &b->batch, on_answered, b);
+  offload(b->s.call.api, JOB_WEIGHT * b->file_count * b->set_count, batch_make_jobs, on_jobs_made,
+          b);
+}
+
+/* ---- reading ---- */
+
+static bool refused(struct batch_request *b) {
+  const struct submission *s = &b->s;
+  if (s->rc >= 0 && s->call.r)
+    return false;
+  if (s->call.r)
+    http_problem(s->call.r, 0, s->no.slug ? s->no.slug : "bad-request", 0, "%s", s->no.err.text);
+  batch_request_free(b, true);
+  return true;
+}
+
+static void check_files(void *arg) {
+  struct batch_request *b = arg;
+  if (refused(b))
+    return;
+  bool more = batch_check_files(b);
+  if (more)
+    offload_yield(b->s.call.api, check_files, b);
+  else if (!refused(b))
+    store_entry(b);
+}
+
+static void on_keys(void *arg) {
+  struct batch_request *b = arg;
+  if (b->s.rc >= 0 && b->s.call.r)
+    batch_keys_known(b);
+  if (!refused(b))
+    offload(b->s.call.api, b->weight, batch_digest_lists, check_files, b);
 }
 
 void batches_post(void *ctx, struct http_request *r) {
   struct api *a = ctx;
-  struct refusal no = {0};
   if (a->draining) {
     http_problem(r, 0, "draining", 10,
                  "The server is shutting down; send the request again later.");
@@ -76,11 +114,9 @@ void batches_post(void *ctx, struct http_request *r) {
   }
   struct batch_request *b = mem_alloc(sizeof *b);
   call_init(&b->s.call, a, r);
-  if (batch_parse(b, &no) < 0) {
-    if (b->s.call.r)
-      http_problem(b->s.call.r, 0, no.slug ? no.slug : "bad-request", 0, "%s", no.err.text);
-    batch_request_free(b, true);
+  batch_begin(b);
+  if (refused(b))
     return;
-  }
-  store_entry(b);
+  b->weight = http_content_size(b->s.content);
+  offload(a, b->weight, batch_digest_keys, on_keys, b);
 }

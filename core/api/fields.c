@@ -8,6 +8,9 @@
 #include <string.h>
 #include <strings.h>
 
+/* Of a body that says nothing: it is parsed on the loop. */
+enum { EMPTY_MAX = 16 << 10 };
+
 /* ---- JSON ---- */
 
 static bool is_json_type(const char *type) {
@@ -16,21 +19,70 @@ static bool is_json_type(const char *type) {
          (len > 5 && strncasecmp(type + len - 5, "+json", 5) == 0);
 }
 
-int fields_json(struct http_request *r, json_t **out, struct refusal *no) {
-  size_t len = 0;
-  const char *body = http_body(r, &len), *type = http_header(r, "Content-Type");
+/* Counts before anything is allocated: a tree may take a hundred times the bytes of its text. */
+static int check_bounds(const char *text, size_t len, struct refusal *no) {
+  size_t values = 1, depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < len; i++) {
+    char c = text[i];
+    if (in_string) {
+      i += c == '\\';
+      in_string = c != '"';
+      continue;
+    }
+    in_string = c == '"';
+    bool opens = c == '{' || c == '[';
+    values += opens || c == ',' || c == ':';
+    depth += opens;
+    depth -= (c == '}' || c == ']') && depth > 0;
+    if (depth > FIELDS_DEPTH_MAX)
+      return refuse(no, "bad-json",
+                    "The JSON is nested more than %d levels deep (at byte %zu of it).",
+                    FIELDS_DEPTH_MAX, i);
+    if (values > FIELDS_VALUES_MAX)
+      return refuse(no, "too-large",
+                    "The JSON has more than %d values; send it in several requests.",
+                    FIELDS_VALUES_MAX);
+  }
+  return 0;
+}
+
+static int parse_body(const char *body, size_t len, const char *type, json_t **out,
+                      struct refusal *no) {
   *out = NULL;
-  if (!body || len == 0)
+  if (len == 0)
     return 0;
   if (type && !is_json_type(type))
     return refuse(no, "unsupported-media-type",
                   "'%.80s' is not understood: send application/json or multipart/form-data.", type);
   json_error_t e;
+  int rc = check_bounds(body, len, no);
+  if (rc < 0)
+    return rc;
   *out = json64_load(body, len, JSON_REJECT_DUPLICATES, &e);
   if (!*out)
     return refuse(no, "bad-json", "The body is not valid JSON: %.200s (line %d, column %d).",
                   e.text, e.line, e.column);
   return 0;
+}
+
+int fields_json(const struct http_content *c, const char *type, json_t **out, struct refusal *no) {
+  size_t len = 0;
+  const char *body = http_content_body(c, &len);
+  return parse_body(body, len, type, out, no);
+}
+
+json_t *fields_json_text(const char *name, const json_t *text, struct refusal *no) {
+  json_error_t e;
+  const char *data = json_string_value(text);
+  size_t len = json_string_length(text);
+  if (check_bounds(data, len, no) < 0)
+    return NULL;
+  json_t *v = json64_load(data, len, JSON_REJECT_DUPLICATES, &e);
+  if (!v)
+    refuse(no, "bad-json", "%s is not valid JSON: %.200s (line %d, column %d).", name, e.text,
+           e.line, e.column);
+  return v;
 }
 
 static const char *nth_name(const void *ctx, size_t i) {
@@ -78,7 +130,10 @@ int fields_misspelt(const struct kind *kind, const char *key, const char *const 
 bool fields_none(struct http_request *r) {
   struct refusal no = {.slug = "bad-request"};
   json_t *json = NULL;
-  int rc = fields_json(r, &json, &no);
+  size_t len = 0;
+  const char *body = http_body(r, &len);
+  int rc = len > EMPTY_MAX ? refuse(&no, "too-large", "This request takes no body; leave it out.")
+                           : parse_body(body, len, http_header(r, "Content-Type"), &json, &no);
   if (rc == 0 && json && !json_is_object(json))
     rc = refuse(&no, "bad-request", "This request takes no body; leave it out.");
   void *first = json_object_iter(json);
@@ -114,10 +169,7 @@ static void on_part(void *arg, const char *field, const char *value, size_t len,
   struct form_reader *f = arg;
   if (f->rc < 0)
     return;
-  if (file) {
-    f->rc = take_file(f, field, file);
-    return;
-  }
+  (void)file;
   json_t *text = json_stringn(value ? value : "", len);
   if (!text) {
     f->rc = refuse(f->no, "bad-parameter", "The field '%.60s' is not UTF-8 text.", field);
@@ -136,11 +188,24 @@ static void on_part(void *arg, const char *field, const char *value, size_t len,
   }
 }
 
-int fields_form(struct http_request *r, json_t **out, int (*file)(void *arg, struct api_file *file),
-                void *arg, struct refusal *no) {
-  struct form_reader f = {.fields = json_object(), .file = file, .arg = arg, .no = no};
-  http_form_each(r, on_part, &f);
+int fields_form(const struct http_content *c, json_t **out, struct refusal *no) {
+  struct form_reader f = {.fields = json_object(), .no = no};
+  http_content_each(c, on_part, &f);
   *out = f.fields;
+  return f.rc;
+}
+
+static void on_file(void *arg, const char *field, const char *value, size_t len, void *file) {
+  struct form_reader *f = arg;
+  (void)value, (void)len;
+  if (f->rc >= 0 && file)
+    f->rc = take_file(f, field, file);
+}
+
+int fields_files(struct http_request *r, int (*file)(void *arg, struct api_file *file), void *arg,
+                 struct refusal *no) {
+  struct form_reader f = {.file = file, .arg = arg, .no = no};
+  http_form_each(r, on_file, &f);
   return f.rc;
 }
 

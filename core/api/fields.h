@@ -8,12 +8,22 @@
 #include "api/inputs.h"
 #include "api/upload.h"
 
-/* The body as JSON (json_decref it), or NULL where there is none. */
-int fields_json(struct http_request *r, json_t **out, struct refusal *no);
-/* The fields of a form as an object of texts (json_decref it, also after a refusal).  Each file
- * goes to `file`, which takes it over (input_take) or refuses. */
-int fields_form(struct http_request *r, json_t **out, int (*file)(void *arg, struct api_file *file),
-                void *arg, struct refusal *no);
+enum {
+  FIELDS_DEPTH_MAX = 100,     /* of JSON: lists and objects in each other */
+  FIELDS_VALUES_MAX = 400000, /* of one JSON document: it bounds the memory that its tree takes */
+};
+
+/* The body as JSON (json_decref it), or NULL where there is none.  type: of the body, or NULL.  Any
+ * thread. */
+int fields_json(const struct http_content *c, const char *type, json_t **out, struct refusal *no);
+/* JSON inside a field: "params", "sets". */
+json_t *fields_json_text(const char *name, const json_t *text, struct refusal *no);
+/* Each file of a form goes to `file`, which takes it over (input_take) or refuses. */
+int fields_files(struct http_request *r, int (*file)(void *arg, struct api_file *file), void *arg,
+                 struct refusal *no);
+/* The fields of a form as an object of texts (json_decref it, also after a refusal).  Any thread.
+ */
+int fields_form(const struct http_content *c, json_t **out, struct refusal *no);
 /* Adds the members of `from`, as a form would have brought them. */
 void fields_add_as_text(json_t *to, const json_t *from);
 /* Refuses the key of a body: `what` is said of it ("The body has no key", "A set has no key"), then

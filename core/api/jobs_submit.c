@@ -6,8 +6,10 @@
  *        |                        |                                       |
  *        +-- 4xx                  +-- 4xx, 503                            +-- 409, 422, 503
  *
+ * A large body is parsed beside the loop (offload.h).
  * A client that goes away before jobs_submit leaves nothing; after it the job runs.
  */
+#include "api/offload.h"
 #include "api/render.h"
 #include "api/submission.h"
 #include "base/mem.h"
@@ -16,9 +18,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void reply_problem(struct submission *s, const struct refusal *no) {
+static void refuse_it(struct submission *s) {
+  const struct refusal *no = &s->no;
   if (s->call.r)
     http_problem(s->call.r, 0, no->slug ? no->slug : "bad-request", 0, "%s", no->err.text);
+  submission_free(s, true);
 }
 
 static void reply_accepted(struct submission *s, const struct jobs_answer *answer) {
@@ -99,6 +103,19 @@ static void on_inputs_stored(void *arg, int code, const struct err *err) {
   submission_free(s, true);
 }
 
+static void on_digested(void *arg) {
+  struct submission *s = arg;
+  if (s->rc >= 0 && s->call.r)
+    submission_finish(s);
+  if (s->rc < 0 || !s->call.r) {
+    refuse_it(s);
+    return;
+  }
+  s->storing =
+      (struct storing){.call = &s->call, .inputs = &s->inputs, .done = on_inputs_stored, .arg = s};
+  storing_start(&s->storing);
+}
+
 /* ---- the handler ---- */
 
 void api_unknown_kind(struct api *a, struct http_request *r, const char *word) {
@@ -121,15 +138,11 @@ void jobs_submit_post(void *ctx, struct http_request *r) {
     return;
   }
   struct submission *s = mem_alloc(sizeof *s);
-  struct refusal no = {0};
   s->kind = kind;
   call_init(&s->call, a, r);
-  if (submission_parse(s, &no) < 0) {
-    reply_problem(s, &no);
-    submission_free(s, true);
-    return;
-  }
-  s->storing =
-      (struct storing){.call = &s->call, .inputs = &s->inputs, .done = on_inputs_stored, .arg = s};
-  storing_start(&s->storing);
+  submission_begin(s);
+  if (s->rc < 0)
+    refuse_it(s);
+  else
+    offload(a, http_content_size(s->content), submission_digest, on_digested, s);
 }

@@ -20,9 +20,10 @@
 extern const unsigned char api_openapi_template[];
 
 /* Every operation may answer these. */
-static const char *const common[] = {"bad-request",         "unauthorized", "forbidden-host",
-                                     "forbidden-origin",    "uri-too-long", "internal",
-                                     "too-many-connections"};
+static const char *const common[] = {"bad-request",          "unauthorized",    "forbidden-host",
+                                     "forbidden-origin",     "uri-too-long",    "internal",
+                                     "too-many-connections", "too-many-bodies", "too-many-answers",
+                                     "too-many-attempts"};
 
 /* ---- problems ---- */
 

@@ -67,6 +67,15 @@ static const struct {
      "Retry-After seconds."},
     {"not-ready", "The server has started, but no jobs would run yet; `detail` says why."},
     {"too-many-connections", "The server has as many connections as it may; try again later."},
+    {"too-many-bodies",
+     "The memory for request bodies (`bodies_max` in [limits]) is full; send the "
+     "request again after Retry-After seconds, or send files as a form: they go to "
+     "the disk."},
+    {"too-many-answers", "Large answers that their clients do not read fill the memory for them "
+                         "(`streams_max` in [limits]). Send the request again after Retry-After "
+                         "seconds, or ask for less, with `limit`."},
+    {"too-many-attempts", "Tokens of this address were wrong too often; one a second is looked at. "
+                          "Send the request again after Retry-After seconds."},
     {"job-bad-input", "The plugin could not use the input or the parameters; `detail` says why. "
                       "The same job will fail again."},
     {"job-failed", "The plugin failed; `detail` and the job's log say why."},

@@ -42,6 +42,7 @@ static void store_next(struct storing *s) {
   struct api *a = s->call->api;
   s->upload = storage_upload_begin(a->at.storage, a->options.upload_max);
   int rc = storage_upload_write(s->upload, x->data.data, x->data.len, on_wrote, s, &err);
+  buf_free(&x->data); /* the upload has copied it */
   if (rc < 0)
     s->done(s->arg, rc, &err);
   else if (rc == 0)

@@ -141,18 +141,22 @@ static void write_frame(struct stream *s, const struct frame *f) {
     write_text(s, f->text.data, f->text.len);
 }
 
+static void put_resync(const struct stream *s, struct buf *b) {
+  buf_puts(b, "event: resync\ndata: ");
+  if (s->resync.len)
+    buf_put(b, s->resync.data, s->resync.len);
+  else if (s->job_count)
+    buf_printf(b, "{\"batch_id\":\"%s\"}", s->job_id);
+  else if (s->job_num)
+    buf_printf(b, "{\"job_id\":\"%s\"}", s->job_id);
+  else
+    buf_puts(b, "{}");
+  buf_puts(b, "\n\n");
+}
+
 static void write_resync(struct stream *s) {
   struct buf b = {0};
-  buf_puts(&b, "event: resync\ndata: ");
-  if (s->resync.len)
-    buf_put(&b, s->resync.data, s->resync.len);
-  else if (s->job_count)
-    buf_printf(&b, "{\"batch_id\":\"%s\"}", s->job_id);
-  else if (s->job_num)
-    buf_printf(&b, "{\"job_id\":\"%s\"}", s->job_id);
-  else
-    buf_puts(&b, "{}");
-  buf_puts(&b, "\n\n");
+  put_resync(s, &b);
   write_text(s, b.data, b.len);
   buf_free(&b);
   buf_free(&s->resync);
@@ -168,6 +172,20 @@ static void on_drained(void *arg) {
     catch_up(s);
 }
 
+/* The memory of all streams is full, and this client is the slowest: after the event that is under
+ * way it is told to look for itself, and may come back with the id of the last one it got. */
+static bool last_words(void *arg, const char *unsent, size_t len, size_t *keep, struct buf *words) {
+  struct stream *s = arg;
+  s->ended = true;
+  s->live = false;
+  const char *end_of_event = memmem(unsent, len, "\n\n", 2);
+  if (s->as_log || !end_of_event)
+    return false;
+  *keep = (size_t)(end_of_event - unsent) + 2;
+  put_resync(s, words);
+  return true;
+}
+
 static void begin(struct stream *s) {
   struct http_request *r = s->r;
   s->r = NULL;
@@ -175,7 +193,8 @@ static void begin(struct stream *s) {
   http_add_header(r, "X-Accel-Buffering", "no");
   s->out = http_stream_begin(
       r, 200, s->as_log ? "text/plain; charset=utf-8" : "text/event-stream",
-      &(struct http_stream_events){.drained = on_drained, .closed = on_closed, .arg = s});
+      &(struct http_stream_events){
+          .drained = on_drained, .closed = on_closed, .last_words = last_words, .arg = s});
   if (!s->as_log)
     write_text(s, "retry: 2000\n\n", 13);
 }
@@ -203,12 +222,12 @@ static bool concerns(const struct stream *s, const struct frame *f) {
 
 static void replay(struct stream *s) {
   const struct frames *fs = &s->api->frames;
-  for (size_t i = frames_after(fs, s->cursor); i < fs->count && !s->blocked; i++) {
+  for (size_t i = frames_after(fs, s->cursor); i < fs->count && !s->blocked && !s->ended; i++) {
     const struct frame *f = frames_at(fs, i);
     if (concerns(s, f))
       write_frame(s, f);
   }
-  if (s->blocked)
+  if (s->blocked || s->ended)
     return;
   if (s->cursor < fs->published)
     s->cursor = fs->published;
@@ -236,7 +255,7 @@ static void write_events(struct stream *s, const struct store_events *e) {
   if (e->gap && !s->resync_sent && (s->resumed || s->sent_any) && !s->as_log)
     write_resync(s);
   buf_free(&s->resync);
-  for (size_t i = 0; i < e->count && !s->blocked; i++) {
+  for (size_t i = 0; i < e->count && !s->blocked && !s->ended; i++) {
     frame_render(&f, &e->events[i]);
     write_frame(s, &f);
   }

@@ -86,18 +86,12 @@ static int set_client(struct fields *f, const json_t *v) {
 }
 
 static int set_params(struct fields *f, const json_t *v) {
-  json_t *object = NULL;
-  json_error_t e;
   if (json_is_null(v))
     return 0;
-  if (f->from_text && json_is_string(v)) {
-    object = json64_load(json_string_value(v), json_string_length(v), JSON_REJECT_DUPLICATES, &e);
-    if (!object)
-      return refuse(f->no, "bad-json", "params is not valid JSON: %.200s (line %d, column %d).",
-                    e.text, e.line, e.column);
-  } else {
-    object = json_incref((json_t *)v);
-  }
+  json_t *object = f->from_text && json_is_string(v) ? fields_json_text("params", v, f->no)
+                                                     : json_incref((json_t *)v);
+  if (!object)
+    return ERR_INVAL;
   if (!json_is_object(object)) {
     json_decref(object);
     return refuse(f->no, "bad-parameter", "params must be a JSON object.");
@@ -183,8 +177,8 @@ static int parse_json(struct fields *f, const json_t *body) {
 /* ---- forms ---- */
 
 static int add_file(void *arg, struct api_file *file) {
-  struct fields *f = arg;
-  struct input *x = inputs_add(&f->s->inputs, file->name, f->no);
+  struct submission *s = arg;
+  struct input *x = inputs_add(&s->inputs, file->name, &s->no);
   if (!x)
     return ERR_INVAL;
   input_take(x, file);
@@ -212,7 +206,7 @@ static int parse_form(struct fields *f) {
   const char *key;
   json_t *v, *others = json_object();
   f->from_text = true;
-  int rc = fields_form(f->s->call.r, &f->form, add_file, f, f->no);
+  int rc = fields_form(f->s->content, &f->form, f->no);
   json_object_foreach(f->form, key, v) {
     if (rc < 0)
       break;
@@ -279,10 +273,10 @@ int submission_headers(struct submission *s, struct refusal *no) {
 }
 
 static int parse_body(struct fields *f) {
-  if (http_is_form(f->s->call.r))
+  if (f->s->is_form)
     return parse_form(f);
   json_t *json = NULL;
-  int rc = fields_json(f->s->call.r, &json, f->no);
+  int rc = fields_json(f->s->content, f->s->media_type, &json, f->no);
   if (rc == 0 && json)
     rc = parse_json(f, json);
   json_decref(json);
@@ -297,22 +291,42 @@ void submission_client(struct submission *s) {
   s->client = mem_dup(token_client);
 }
 
-int submission_parse(struct submission *s, struct refusal *no) {
-  struct fields f = {.s = s, .no = no};
-  int rc = submission_headers(s, no);
-  if (rc == 0)
-    rc = parse_body(&f);
+int submission_take(struct submission *s, int (*file)(void *arg, struct api_file *file),
+                    void *arg) {
+  struct http_request *r = s->call.r;
+  const char *type = http_header(r, "Content-Type");
+  int rc = submission_headers(s, &s->no);
+  s->media_type = type ? mem_dup(type) : NULL;
+  s->is_form = http_is_form(r);
+  if (rc == 0 && s->is_form)
+    rc = fields_files(r, file, arg, &s->no);
   if (rc >= 0)
-    rc = submission_check_backend(s, no);
+    s->content = http_take_content(r);
+  return rc < 0 ? rc : 0;
+}
+
+void submission_begin(struct submission *s) {
+  s->rc = submission_take(s, add_file, s);
+}
+
+void submission_digest(void *submission) {
+  struct submission *s = submission;
+  struct fields f = {.s = s, .no = &s->no};
   const char *slug = "bad-parameter";
-  if (rc >= 0 && (rc = kind_check(s->kind, f.params, f.from_text, &s->params, &slug, &no->err)) < 0)
-    no->slug = slug;
-  if (rc >= 0)
-    rc = inputs_check(s->call.api, &s->inputs, s->kind, no);
-  submission_client(s);
+  s->rc = parse_body(&f);
+  http_content_forget(s->content);
+  if (s->rc >= 0 &&
+      (s->rc = kind_check(s->kind, f.params, f.from_text, &s->params, &slug, &s->no.err)) < 0)
+    s->no.slug = slug;
   json_decref(f.params);
   json_decref(f.form);
-  return rc < 0 ? rc : 0;
+}
+
+void submission_finish(struct submission *s) {
+  s->rc = submission_check_backend(s, &s->no);
+  if (s->rc >= 0)
+    s->rc = inputs_check(s->call.api, &s->inputs, s->kind, &s->no);
+  submission_client(s);
 }
 
 /* ---- the fingerprint ---- */
@@ -349,7 +363,9 @@ void submission_fingerprint(struct submission *s) {
 void submission_free(struct submission *s, bool refused) {
   storing_abort(&s->storing);
   inputs_release(s->call.api, &s->inputs, refused);
+  http_content_free(s->content);
   buf_free(&s->params);
+  free(s->media_type);
   free(s->backend);
   free(s->client);
   free(s->idem_key);

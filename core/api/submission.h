@@ -6,9 +6,15 @@
 #define API_SUBMISSION_H
 
 #include "api/storing.h"
+#include "api/upload.h"
 
 struct submission {
   struct call call;
+  struct http_content *content; /* the body, or the fields of the form */
+  char *media_type;             /* of the body, or NULL */
+  bool is_form;
+  int rc;            /* of what was done with it, with why in `no` */
+  struct refusal no; /* what is wrong with it */
   const struct kind *kind;
   struct inputs inputs;
   struct buf params; /* checked, defaults filled in */
@@ -32,7 +38,12 @@ void fingerprint_text(struct sha256 *h, const char *text);
 void fingerprint_common(struct sha256 *h, const struct submission *s);
 void fingerprint_inputs(struct sha256 *h, const struct inputs *in);
 
-int submission_parse(struct submission *s, struct refusal *no);
+/* The steps of reading one; each sets rc and, below 0, `no`.  Between them the client may leave. */
+void submission_begin(struct submission *s);  /* headers and files; takes the content */
+void submission_digest(void *submission);     /* the content; any thread */
+void submission_finish(struct submission *s); /* against backends and blobs */
+/* What begins a batch too: headers, and the content's taking. */
+int submission_take(struct submission *s, int (*file)(void *arg, struct api_file *file), void *arg);
 /* Digest of all that makes this request this request; for the Idempotency-Key. */
 void submission_fingerprint(struct submission *s);
 void submission_free(struct submission *s, bool refused);

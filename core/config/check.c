@@ -153,6 +153,8 @@ static void check_server(struct config_load *l) {
 static void check_limits(struct config_load *l) {
   struct config_limits *limits = &l->config->limits;
   const struct config_section *s = config_section_find(l->config, "limits", NULL);
+  if (limits->bodies_max && limits->bodies_max < limits->body_max)
+    check_fail(l, s, "bodies_max", "it is smaller than body_max");
   if (limits->backoff_max_ms < limits->backoff_base_ms)
     check_fail(l, s, "backoff_max", "it is shorter than backoff_base");
   if (limits->memory == 0)

@@ -37,7 +37,7 @@ struct config_server {
 
 struct config_limits { /* sizes in bytes */
   int queue_max, queue_max_per_client, connections;
-  int64_t body_max, wait_max_ms;
+  int64_t body_max, bodies_max, streams_max, wait_max_ms; /* bodies_max 0: eight times body_max */
   int batch_max;
   int attempts;
   int64_t backoff_base_ms, backoff_max_ms;

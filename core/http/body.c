@@ -13,9 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Memory that a mere Content-Length may reserve. */
-enum { TRUSTED_LENGTH = 64 << 10 };
-
 bool body_expected(const struct http_request *r) {
   const struct head *head = &r->head;
   return head->transfer_encoding || (head->content_length && strspn(head->content_length, "0") !=
@@ -39,6 +36,12 @@ static int file_begin(struct http_request *r, struct part *p, const char *filena
   if (p->file)
     return 0;
   return err->code ? err->code : err_set(err, ERR_SYSTEM, "The file cannot be taken.");
+}
+
+static int no_room(struct http_request *r, struct err *err) {
+  r->body.slug = "too-many-bodies";
+  return err_set(err, ERR_BUSY,
+                 "The memory for request bodies is full; send the request again later.");
 }
 
 /* ---- a form's events ---- */
@@ -67,6 +70,8 @@ static int on_part_data(void *arg, const void *data, size_t len, struct err *err
   if (p->file)
     return r->h->sink->write(p->file, data, len, err);
   b->fields += (int64_t)len;
+  if (!budget_take(r, (int64_t)(len + len / 2)))
+    return no_room(r, err);
   if (b->fields > r->h->settings.body_max)
     return err_set(err, ERR_LIMIT, "The fields of the form are larger than the allowed %lld bytes.",
                    (long long)r->h->settings.body_max);
@@ -110,10 +115,8 @@ static int begin_target(struct http_request *r) {
     return form_new(&b->form, r->head.content_type, &events, &b->err);
   if (b->mode == BODY_RAW)
     return file_begin(r, part_add(b, ""), "", &b->err);
-  if (r->head.content_length) {
-    long long length = strtoll(r->head.content_length, NULL, 10);
-    buf_reserve(&b->gathered, (size_t)(length < TRUSTED_LENGTH ? length : TRUSTED_LENGTH));
-  }
+  if (r->head.content_length)
+    b->length = strtoull(r->head.content_length, NULL, 10);
   return 0;
 }
 
@@ -140,6 +143,25 @@ bool body_begin(struct http_request *r) {
   return true;
 }
 
+/* Grows by halves, as buf_put would, but not past the length that was announced. */
+static int gather(struct http_request *r, const char *data, size_t len) {
+  struct body *b = &r->body;
+  size_t cap = b->gathered.cap, need = b->gathered.len + len + 1;
+  if (need > cap) {
+    size_t grown = cap + cap / 2;
+    if (r->head.content_length && grown > b->length + 1)
+      grown = b->length + 1;
+    grown = grown > need ? grown : need;
+    if (!budget_take(r, (int64_t)(grown - cap)))
+      return no_room(r, &b->err);
+    buf_reserve(&b->gathered, grown - b->gathered.len - 1);
+  } else {
+    budget_take(r, 0); /* it has moved */
+  }
+  buf_put(&b->gathered, data, len);
+  return 0;
+}
+
 int body_feed(struct http_request *r, const char *data, size_t len, size_t *used) {
   struct body *b = &r->body;
   int rc = 0;
@@ -149,7 +171,7 @@ int body_feed(struct http_request *r, const char *data, size_t len, size_t *used
                    "The body is larger than the %lld bytes that are taken here.",
                    (long long)b->max);
   if (b->mode == BODY_GATHER)
-    buf_put(&b->gathered, data, len);
+    rc = gather(r, data, len);
   else if (b->mode == BODY_RAW)
     rc = r->h->sink->write(b->parts[0].file, data, len, &b->err);
   else
@@ -166,6 +188,7 @@ int body_end(struct http_request *r) {
   if (b->finished)
     return 0;
   b->finished = true;
+  budget_stop_growing(b);
   if (b->mode == BODY_FORM)
     rc = form_end(b->form, &b->err);
   else if (b->mode == BODY_RAW)
@@ -186,18 +209,27 @@ void http_sink_continue(struct http_request *r, int code, const struct err *err)
   request_resume(r);
 }
 
+void body_forget(struct http_request *r) {
+  struct body *b = &r->body;
+  budget_stop_growing(b);
+  for (size_t i = 0; i < b->count; i++)
+    buf_free(&b->parts[i].value);
+  buf_free(&b->gathered);
+  budget_give(r->h->budget, b->charged);
+  b->charged = 0;
+}
+
 void body_free(struct http_request *r) {
   struct body *b = &r->body;
+  body_forget(r);
   for (size_t i = 0; i < b->count; i++) {
     struct part *p = &b->parts[i];
     if (p->file && !p->taken)
       r->h->sink->abort(p->file);
     free(p->name);
-    buf_free(&p->value);
   }
   free(b->parts);
   form_free(b->form);
-  buf_free(&b->gathered);
 }
 
 /* ---- what a handler may ask ---- */
@@ -207,6 +239,74 @@ const char *http_body(const struct http_request *r, size_t *len) {
   if (len)
     *len = b->len;
   return b->len ? b->data : "";
+}
+
+struct http_content {
+  struct budget *budget;
+  int64_t charged;
+  struct buf body;
+  struct part *fields;
+  size_t count;
+};
+
+struct http_content *http_take_content(struct http_request *r) {
+  struct body *b = &r->body;
+  struct http_content *c = mem_alloc(sizeof *c);
+  size_t files = 0;
+  *c = (struct http_content){.budget = r->h->budget, .charged = b->charged, .body = b->gathered};
+  c->budget->users++;
+  c->fields = mem_array(b->count + 1, sizeof *c->fields);
+  for (size_t i = 0; i < b->count; i++) {
+    if (b->parts[i].file)
+      b->parts[files++] = b->parts[i];
+    else
+      c->fields[c->count++] = b->parts[i];
+  }
+  b->count = files;
+  b->charged = 0;
+  b->gathered = (struct buf){0};
+  return c;
+}
+
+const char *http_content_body(const struct http_content *c, size_t *len) {
+  *len = c->body.len;
+  return c->body.len ? c->body.data : "";
+}
+
+size_t http_content_size(const struct http_content *c) {
+  size_t size = c->body.len;
+  for (size_t i = 0; i < c->count; i++)
+    size += c->fields[i].value.len;
+  return size;
+}
+
+void http_content_each(const struct http_content *c,
+                       void (*each)(void *arg, const char *field, const char *value, size_t len,
+                                    void *file),
+                       void *arg) {
+  for (size_t i = 0; i < c->count; i++) {
+    const struct part *p = &c->fields[i];
+    each(arg, p->name, p->value.len ? p->value.data : "", p->value.len, NULL);
+  }
+}
+
+void http_content_forget(struct http_content *c) {
+  for (size_t i = 0; i < c->count; i++) {
+    free(c->fields[i].name);
+    buf_free(&c->fields[i].value);
+  }
+  c->count = 0;
+  buf_free(&c->body);
+}
+
+void http_content_free(struct http_content *c) {
+  if (!c)
+    return;
+  http_content_forget(c);
+  free(c->fields);
+  budget_give(c->budget, c->charged);
+  budget_leave(c->budget);
+  free(c);
 }
 
 bool http_is_form(const struct http_request *r) {

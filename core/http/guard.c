@@ -8,8 +8,10 @@
  * Origin: a browser lets any page send simple requests; those that change something are refused
  * unless the page is ours or configured.  What a page may read is said by the CORS headers.
  */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "http/private.h"
+#include "observe/log.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -211,19 +213,68 @@ static const char *token_complaint(const char *sent) {
   return "The token is not one of this server's; its admin hands tokens out.";
 }
 
+/* Not more than one line a second, whatever comes. */
+static void log_wrong(struct http *h, const struct sockaddr *from, const char *what,
+                      int64_t now_ms) {
+  char host[INET6_ADDRSTRLEN] = "?";
+  h->wrong_tokens++;
+  if (h->wrong_logged_ms && now_ms - h->wrong_logged_ms < 1000)
+    return;
+  const void *address =
+      from->sa_family == AF_INET
+          ? (const void *)&((const struct sockaddr_in *)(const void *)from)->sin_addr
+          : &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr;
+  inet_ntop(from->sa_family, address, host, sizeof host);
+  log_warn("http.token", "%d wrong tokens since the last such line; this one of %s was %s",
+           h->wrong_tokens, host, what);
+  h->wrong_tokens = 0;
+  h->wrong_logged_ms = now_ms;
+}
+
+static void refuse_token(struct http_request *r) {
+  http_add_header(r, "WWW-Authenticate", "Bearer realm=\"lathe\"");
+  http_problem(r, 0, "unauthorized", 0, "%s", token_complaint(r->head.authorization));
+}
+
+/* Has the token of a client, or of nobody. */
+static bool judge_token(struct http_request *r, const char *client) {
+  struct http *h = r->h;
+  const struct sockaddr *from =
+      MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr;
+  int64_t now_ms = clock_mono_ms();
+  if (!h->peers)
+    h->peers = peers_new();
+  switch (peers_judge(h->peers, from, client, now_ms)) {
+  case PEER_PASSES:
+    return true;
+  case PEER_IS_WRONG:
+    metric_add(h->wrong_tokens_total, 1);
+    log_wrong(h, from, "refused", now_ms);
+    refuse_token(r);
+    return false;
+  case PEER_IS_SLOWED:
+    break;
+  }
+  metric_add(h->slowed_tokens_total, 1);
+  log_wrong(h, from, "one of too many and not looked at", now_ms);
+  http_problem(r, 0, "too-many-attempts", 1,
+               "This address has sent too many wrong tokens; one a second is looked at.");
+  return false;
+}
+
 bool guard_token(struct http_request *r) {
   if (!r->h->settings.authorise)
     return true;
   const char *sent = r->head.authorization;
-  if (sent && strncasecmp(sent, "Bearer ", 7) == 0) {
-    const char *token = sent + 7 + strspn(sent + 7, " ");
-    const char *client = *token ? r->h->settings.authorise(r->h->ctx, token) : NULL;
-    if (client) {
-      r->client = mem_dup(client);
-      return true;
-    }
+  const char *token = sent && strncasecmp(sent, "Bearer ", 7) == 0 ? sent + 7 : "";
+  token += strspn(token, " ");
+  if (!*token) { /* that is no guess */
+    refuse_token(r);
+    return false;
   }
-  http_add_header(r, "WWW-Authenticate", "Bearer realm=\"lathe\"");
-  http_problem(r, 0, "unauthorized", 0, "%s", token_complaint(sent));
-  return false;
+  const char *client = r->h->settings.authorise(r->h->ctx, token);
+  if (!judge_token(r, client))
+    return false;
+  r->client = mem_dup(client);
+  return true;
 }

@@ -69,10 +69,13 @@ struct http_route {
 };
 
 struct http_options {
-  const char *host;   /* "127.0.0.1", "::1", "0.0.0.0" */
-  int port;           /* 0: the system chooses; see http_port */
-  int64_t body_max;   /* bytes of a gathered body */
-  int64_t upload_max; /* bytes of a request whose files go to a sink */
+  const char *host;    /* "127.0.0.1", "::1", "0.0.0.0" */
+  int port;            /* 0: the system chooses; see http_port */
+  int64_t body_max;    /* bytes of a gathered body */
+  int64_t bodies_max;  /* bytes of all gathered bodies together; 0: eight times body_max */
+  int64_t streams_max; /* bytes that all streams have buffered, and again that all other answers
+                          have; 0: 64 MiB */
+  int64_t upload_max;  /* bytes of a request whose files go to a sink */
   int connections_max;
   int idle_timeout_s; /* a connection that moves no byte for so long is closed; 0: 60 */
   const char *const
@@ -126,6 +129,21 @@ void http_form_each(struct http_request *r,
  * NULL if none. */
 void *http_take_file(struct http_request *r);
 
+/* What was gathered (the body, or the fields of a form; its files stay in the request), taken out
+ * of it: other threads may read it, and the request may end meanwhile.  It counts against
+ * bodies_max until it is freed, on the loop thread; http_content_forget gives its memory back
+ * before that, for what was made of it.  Never NULL. */
+struct http_content;
+struct http_content *http_take_content(struct http_request *r);
+const char *http_content_body(const struct http_content *c, size_t *len); /* NUL-terminated */
+size_t http_content_size(const struct http_content *c);
+void http_content_each(const struct http_content *c,
+                       void (*each)(void *arg, const char *field, const char *value, size_t len,
+                                    void *file), /* file is NULL */
+                       void *arg);
+void http_content_forget(struct http_content *c);
+void http_content_free(struct http_content *c); /* NULL is fine */
+
 /* A place for the handler's own state of a request. */
 void http_set_user(struct http_request *r, void *user);
 void *http_user(const struct http_request *r);
@@ -154,13 +172,17 @@ struct http_file {
 /* Range, If-Range, If-None-Match and HEAD are served here; always with nosniff. */
 void http_reply_file(struct http_request *r, const struct http_file *file);
 
-/* A body without a known end.  closed() is called once when the client went away or after
- * http_stream_end; the stream is gone after it.  drained() is called when what was buffered fell
- * below 16 KiB after http_stream_write answered false. */
+/* A body without a known end.  When all streams together have buffered more than streams_max, the
+ * one that has not moved for the longest is ended: last_words() says how many of the unsent bytes
+ * still go out (up to the end of a piece) and what after them.  Without it, or when it returns
+ * false, the stream is broken off.  It must not call into this room.  closed() is called once when
+ * the client went away or after http_stream_end; the stream is gone after it.  drained() is called
+ * when what was buffered fell below 16 KiB after http_stream_write answered false. */
 struct http_stream_events {
   void (*drained)(void *arg);
   void (*closed)(void *arg);
   void *arg;
+  bool (*last_words)(void *arg, const char *unsent, size_t len, size_t *keep, struct buf *words);
   bool whole; /* the body has an end: cut short by a shutdown, it is broken off */
 };
 struct http_stream *http_stream_begin(struct http_request *r, int status, const char *media_type,

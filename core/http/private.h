@@ -10,6 +10,7 @@
 #include "base/public_url.h"
 #include "http/form.h"
 #include "http/http.h"
+#include "http/peers.h"
 #include "http/route.h"
 #include "http/uri.h"
 
@@ -29,6 +30,10 @@ enum {
   LINGER_MAX = 256,
   FORM_OVERHEAD = 64 << 10, /* of a form, beside its files: boundaries, heads, fields */
   REPLY_HEAD = 1500, /* left of CONNECTION_MEMORY for the reply to a request with a long head */
+  STREAMS_MAX = 64 << 20, /* bytes of all streams, where the options do not say */
+  SMALL_REPLY = 4 << 10,  /* is not counted: connections times this are little */
+  REPLY_GRACE_MS = 2000,  /* for taking an answer, when others need its memory */
+  BODIES_RETRY_S = 2,     /* Retry-After of a body for which there was no memory */
   METHODS = 7,
 };
 
@@ -50,7 +55,7 @@ struct conn { /* conn.c */
 };
 
 struct settings { /* what http_reconfigure replaces */
-  int64_t body_max, upload_max;
+  int64_t body_max, upload_max, bodies_max, streams_max;
   int connections_max, idle_timeout_s;
   char *host;
   char **allowed_hosts, **cors_origins;
@@ -60,8 +65,16 @@ struct settings { /* what http_reconfigure replaces */
   const char *(*authorise)(void *ctx, const char *token);
 };
 
+struct budget { /* budget.c: shared with content that outlives the server */
+  int users;
+  int64_t used;
+  struct list growing; /* bodies that still arrive; the longest without a byte is first */
+  struct metric *bytes, *refused;
+};
+
 struct http {
   uv_loop_t *loop;
+  struct budget *budget;
   struct MHD_Daemon *mhd;
   struct settings settings;
   struct route_index *routes;
@@ -86,7 +99,19 @@ struct http {
   int64_t timer_at_ms; /* 0: not running */
   int handles;         /* still to be closed */
   bool due;            /* something for MHD_run to do */
+  /* guard.c */
+  struct peers *peers; /* NULL: no token was sent yet */
+  int64_t wrong_logged_ms;
+  int wrong_tokens; /* since then */
+  /* reply.c */
+  int64_t reply_bytes;  /* of answers on their way */
+  struct list replying; /* the oldest first */
+  /* stream.c */
+  int64_t stream_bytes;     /* buffered, of all */
+  struct list slow_streams; /* with bytes that wait; the longest without a move is first */
   /* metrics */
+  struct metric *wrong_tokens_total, *slowed_tokens_total, *streams_shed, *streams_bytes,
+      *replies_bytes;
   struct metric *requests_total[METHODS][6], *seconds, *open_conns, *open_requests, *open_streams,
       *received;
 };
@@ -111,18 +136,25 @@ enum body_mode { BODY_EMPTY, BODY_GATHER, BODY_RAW, BODY_FORM };
 struct body { /* body.c */
   enum body_mode mode;
   int64_t received, max, fields;
+  size_t length; /* as announced; 0: not */
   struct buf gathered;
   struct form *form;
   struct part *parts;
   size_t count;
-  bool later;    /* the sink holds the connection */
-  bool finished; /* the last part was handed to the sink's finish */
+  int64_t charged;            /* to the budget */
+  int64_t since_ms, moved_ms; /* of the first and of the last gathered byte */
+  struct list growing;        /* of the budget */
+  const char *slug;           /* of the problem; NULL: what err.code means */
+  bool later;                 /* the sink holds the connection */
+  bool finished;              /* the last part was handed to the sink's finish */
   struct err err;
 };
 
 struct http_stream { /* stream.c */
   struct buf out;
-  size_t sent; /* of out */
+  size_t sent;      /* of out */
+  size_t counted;   /* of out's memory, to http.stream_bytes */
+  struct list slow; /* of http.slow_streams */
   struct http_stream_events events;
   bool broken;                     /* its end is no end of the body */
   bool open, ended, blocked, idle; /* idle: its connection is suspended until there is data */
@@ -151,6 +183,8 @@ struct http_request { /* request.c */
   bool begun, handled, suspended, gone, replied;
   void *user, *gone_arg;
   void (*on_gone)(void *arg);
+  int64_t reply_bytes, replied_us; /* counted in http.reply_bytes, since when */
+  struct list replying;
   struct extra *extras;
   int status;
   struct MHD_Response *response;
@@ -225,7 +259,15 @@ bool body_begin(struct http_request *r);
 /* Returns 0, HTTP_LATER (suspend; *used bytes were taken) or an error set in body.err. */
 int body_feed(struct http_request *r, const char *data, size_t len, size_t *used);
 int body_end(struct http_request *r);
-void body_free(struct http_request *r); /* aborts what the handler did not take */
+void body_forget(struct http_request *r); /* what was gathered */
+void body_free(struct http_request *r);   /* aborts what the handler did not take */
+
+/* budget.c */
+struct budget *budget_new(struct metrics *m);
+void budget_leave(struct budget *g);
+bool budget_take(struct http_request *r, int64_t more);
+void budget_give(struct budget *g, int64_t bytes);
+void budget_stop_growing(struct body *b);
 
 /* problem.c */
 const char *problem_slug(int err_code, int *retry_after_s);

@@ -32,11 +32,14 @@
   X("unknown-backend", 422, "There is no such backend for this kind")                              \
   X("idempotency-mismatch", 422, "The Idempotency-Key was used for another request")               \
   X("too-many-requests", 429, "This client has too many jobs waiting")                             \
+  X("too-many-attempts", 429, "This address has sent too many wrong tokens")                       \
   X("internal", 500, "The server failed")                                                          \
   X("queue-full", 503, "The queue is full")                                                        \
   X("storage-failed", 503, "The disk does not accept writes")                                      \
   X("draining", 503, "The server is shutting down")                                                \
   X("not-ready", 503, "The server is not ready")                                                   \
+  X("too-many-bodies", 503, "The memory for request bodies is full")                               \
+  X("too-many-answers", 503, "The memory for answers is full")                                     \
   X("too-many-connections", 503, "The server has too many connections")                            \
   /* of failed attempts and jobs, in `error` */                                                    \
   X("job-bad-input", 422, "The input cannot be processed")                                         \

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 static const char *const methods[METHODS] = {"GET",    "HEAD",    "POST", "PUT",
                                              "DELETE", "OPTIONS", "other"};
@@ -54,7 +55,15 @@ void http_add_header(struct http_request *r, const char *name, const char *value
   *last = x;
 }
 
+static void uncount(struct http_request *r) {
+  r->h->reply_bytes -= r->reply_bytes;
+  metric_add(r->h->replies_bytes, -r->reply_bytes);
+  r->reply_bytes = 0;
+  list_remove(&r->replying);
+}
+
 void reply_free(struct http_request *r) {
+  uncount(r);
   for (struct extra *x = r->extras, *next; x; x = next) {
     next = x->next;
     free(x);
@@ -105,8 +114,39 @@ void reply_queue(struct http_request *r, int status, const char *media_type,
   request_resume(r);
 }
 
+/* ---- the memory of all answers ---- */
+
+/* Room for an answer of so many bytes: whose answer is on its way for long and not taken gives way.
+ * Its connection ends when libmicrohttpd sees that it was shut. */
+static bool reply_room(struct http_request *r, int64_t len) {
+  struct http *h = r->h;
+  int64_t now_us = clock_mono_us();
+  while (h->reply_bytes + len > h->settings.streams_max) {
+    if (list_empty(&h->replying))
+      return false;
+    struct http_request *oldest = container_of(h->replying.next, struct http_request, replying);
+    if (now_us - oldest->replied_us < REPLY_GRACE_MS * 1000)
+      return false;
+    uncount(oldest);
+    shutdown(oldest->conn->fd, SHUT_RDWR);
+  }
+  h->reply_bytes += len;
+  metric_add(h->replies_bytes, len);
+  r->reply_bytes = len;
+  r->replied_us = now_us;
+  list_push_back(&h->replying, &r->replying);
+  return true;
+}
+
 void http_reply(struct http_request *r, int status, const char *media_type, struct buf *body) {
   size_t len = body ? body->len : 0;
+  if (len > SMALL_REPLY && !r->replied && !reply_room(r, (int64_t)body->cap)) {
+    buf_free(body);
+    http_problem(r, 0, "too-many-answers", BODIES_RETRY_S,
+                 "Answers that their clients have not read yet fill the memory that is for them; "
+                 "send the request again later.");
+    return;
+  }
   struct MHD_Response *response =
       len ? MHD_create_response_from_buffer(len, buf_take(body), MHD_RESPMEM_MUST_FREE)
           : MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);

@@ -45,6 +45,8 @@ void *request_on_uri(void *cls, const char *uri, struct MHD_Connection *mhd) {
   r->started_us = clock_mono_us();
   r->method = "";
   list_init(&r->half_link);
+  list_init(&r->body.growing);
+  list_init(&r->replying);
   list_push_back(&r->h->requests, &r->link);
   metric_add(r->h->open_requests, 1);
   conn_has_head(r->conn, r);
@@ -196,6 +198,12 @@ static enum MHD_Result first_call(struct http_request *r, const char *method, co
 static enum MHD_Result refuse_body(struct http_request *r) {
   int retry_after_s = 0;
   const char *slug = problem_slug(r->body.err.code, &retry_after_s);
+  if (r->replied) /* it was given up */
+    return MHD_NO;
+  if (r->body.slug) {
+    slug = r->body.slug;
+    retry_after_s = BODIES_RETRY_S;
+  }
   r->conn->linger = true;
   problem_send_now(r, slug, 0, retry_after_s, r->body.err.text);
   return MHD_NO;
@@ -225,6 +233,8 @@ static enum MHD_Result data_call(struct http_request *r, const char *data, size_
 }
 
 static enum MHD_Result last_call(struct http_request *r) {
+  if (r->replied && !r->response)
+    return MHD_NO; /* its body was given up */
   if (!r->handled && !r->replied) {
     int rc = r->body.err.code ? r->body.err.code : body_end(r);
     if (rc == HTTP_LATER) {

@@ -57,6 +57,8 @@ void http_reconfigure(struct http *h, const struct http_options *options) {
   struct settings old = h->settings;
   h->settings = (struct settings){
       .body_max = options->body_max,
+      .bodies_max = options->bodies_max > 0 ? options->bodies_max : 8 * options->body_max,
+      .streams_max = options->streams_max > 0 ? options->streams_max : STREAMS_MAX,
       .upload_max = options->upload_max,
       .connections_max = options->connections_max,
       .idle_timeout_s = options->idle_timeout_s > 0 ? options->idle_timeout_s : IDLE_TIMEOUT_S,
@@ -156,6 +158,17 @@ static void make_metrics(struct http *h) {
   h->open_requests = metrics_gauge(h->metrics, "lathe_http_requests_open",
                                    "Requests under way, streams among them", NULL);
   h->open_streams = metrics_gauge(h->metrics, "lathe_http_streams", "Open event streams", NULL);
+  h->streams_bytes = metrics_gauge(h->metrics, "lathe_http_streams_bytes",
+                                   "Memory of what streams have not sent yet", NULL);
+  h->replies_bytes = metrics_gauge(h->metrics, "lathe_http_replies_bytes",
+                                   "Memory of answers that are on their way", NULL);
+  h->streams_shed = metrics_counter(h->metrics, "lathe_http_streams_shed_total",
+                                    "Streams ended because their memory was needed", NULL);
+  h->wrong_tokens_total = metrics_counter(h->metrics, "lathe_http_wrong_tokens_total",
+                                          "Requests with a token of nobody", NULL);
+  h->slowed_tokens_total =
+      metrics_counter(h->metrics, "lathe_http_slowed_tokens_total",
+                      "Requests with a token that was not looked at: too many were wrong", NULL);
   h->received = metrics_counter(h->metrics, "lathe_http_received_bytes_total",
                                 "Bytes of request bodies", NULL);
 }
@@ -164,6 +177,8 @@ static void free_all(struct http *h) {
   if (h->watch_fd >= 0)
     close(h->watch_fd);
   route_index_free(h->routes);
+  budget_leave(h->budget);
+  peers_free(h->peers);
   settings_free(&h->settings);
   if (h->own_metrics)
     metrics_free(h->own_metrics);
@@ -190,7 +205,10 @@ int http_open(struct http **out, uv_loop_t *loop, const struct http_options *opt
   list_init(&h->requests);
   list_init(&h->half_closed);
   list_init(&h->lingers);
+  list_init(&h->slow_streams);
+  list_init(&h->replying);
   make_metrics(h);
+  h->budget = budget_new(h->metrics);
   http_reconfigure(h, options);
   h->watch_fd = epoll_create1(EPOLL_CLOEXEC);
   int rc = h->watch_fd < 0 ? err_sys(err, errno, "cannot watch the HTTP connections") : 0;

@@ -17,6 +17,7 @@
 enum {
   BLOCK_AT = 64 << 10,
   DRAINED_BELOW = 16 << 10,
+  KEPT_MAX = 4 << 10, /* of a stream that is ended for its memory */
   BLOCK_SIZE = 1024,
   WHOLE_BLOCK_SIZE = 32 << 10
 };
@@ -29,6 +30,21 @@ static struct http_request *request_of(struct http_stream *s) {
   return container_of(s, struct http_request, stream);
 }
 
+/* The memory of the buffer is counted, not only what it holds. */
+static void count(struct http_stream *s) {
+  struct http *h = request_of(s)->h;
+  int64_t more = (int64_t)s->out.cap - (int64_t)s->counted;
+  h->stream_bytes += more;
+  metric_add(h->streams_bytes, more);
+  s->counted = s->out.cap;
+}
+
+static void moved(struct http_stream *s) {
+  list_remove(&s->slow);
+  if (waiting(s) > 0 && !s->ended)
+    list_push_back(&request_of(s)->h->slow_streams, &s->slow);
+}
+
 static void take(struct http_stream *s, char *to, size_t n) {
   memcpy(to, s->out.data + s->sent, n);
   s->sent += n;
@@ -39,6 +55,8 @@ static void take(struct http_stream *s, char *to, size_t n) {
     buf_consume(&s->out, s->sent);
     s->sent = 0;
   }
+  count(s);
+  moved(s);
 }
 
 /* Called by libmicrohttpd when it can send. */
@@ -76,10 +94,40 @@ static void wake(struct http_stream *s) {
   request_resume(request_of(s));
 }
 
+/* ---- the bound for all ---- */
+
+static void shed(struct http_stream *s) {
+  struct buf words = {0}, rest = {0};
+  size_t keep = 0;
+  bool whole = s->events.last_words && s->events.last_words(s->events.arg, s->out.data + s->sent,
+                                                            waiting(s), &keep, &words);
+  if (whole && keep <= waiting(s) && keep <= KEPT_MAX) {
+    buf_put(&rest, s->out.data + s->sent, keep);
+    buf_put(&rest, words.data ? words.data : "", words.len);
+  } else {
+    s->broken = true;
+  }
+  buf_free(&words);
+  buf_free(&s->out);
+  s->out = rest;
+  s->sent = 0;
+  s->ended = true;
+  count(s);
+  list_remove(&s->slow);
+  metric_add(request_of(s)->h->streams_shed, 1);
+  wake(s);
+}
+
+static void keep_bound(struct http *h) {
+  while (h->stream_bytes > h->settings.streams_max && !list_empty(&h->slow_streams))
+    shed(container_of(h->slow_streams.next, struct http_stream, slow));
+}
+
 struct http_stream *http_stream_begin(struct http_request *r, int status, const char *media_type,
                                       const struct http_stream_events *events) {
   struct http_stream *s = &r->stream;
   *s = (struct http_stream){.events = *events, .open = true};
+  list_init(&s->slow);
   metric_add(r->h->open_streams, 1);
   reply_queue(r, status, media_type,
               MHD_create_response_from_callback(MHD_SIZE_UNKNOWN,
@@ -95,8 +143,13 @@ struct http_stream *http_stream_begin(struct http_request *r, int status, const 
 bool http_stream_write(struct http_stream *s, const void *data, size_t len) {
   if (s->ended || request_of(s)->gone || len == 0)
     return true;
+  bool first = waiting(s) == 0;
   buf_put(&s->out, data, len);
+  count(s);
+  if (first)
+    moved(s);
   wake(s);
+  keep_bound(request_of(s)->h);
   if (waiting(s) <= BLOCK_AT)
     return true;
   s->blocked = true;
@@ -107,6 +160,7 @@ void http_stream_end(struct http_stream *s) {
   if (s->ended)
     return;
   s->ended = true;
+  list_remove(&s->slow);
   wake(s);
 }
 
@@ -124,6 +178,8 @@ void stream_over(struct http_request *r) {
   metric_add(r->h->open_streams, -1);
   buf_free(&s->out);
   s->sent = 0;
+  count(s);
+  list_remove(&s->slow);
   if (s->events.closed)
     s->events.closed(s->events.arg);
 }

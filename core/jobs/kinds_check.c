@@ -157,8 +157,15 @@ static int check_enum(const struct check *c, const json_t *v, const char *text) 
 }
 
 static int check_object(const struct check *c, const json_t *v, const char *text) {
-  if (!text)
-    return json_is_object(v) ? write_json(c, v) : refuse(c, "a JSON object");
+  size_t start = c->out->len;
+  if (!text && !json_is_object(v))
+    return refuse(c, "a JSON object");
+  if (!text) {
+    int rc = write_json(c, v);
+    return rc == 0 && c->out->len - start > TEXT_MAX
+               ? refuse(c, "a JSON object of at most 65536 bytes")
+               : rc;
+  }
   size_t len = strlen(text);
   json_t *object = len <= TEXT_MAX ? json64_load(text, len, JSON_REJECT_DUPLICATES, NULL) : NULL;
   int rc = json_is_object(object) ? write_json(c, object) : refuse(c, "a JSON object");

@@ -27,7 +27,7 @@
 #include <cmocka.h>
 
 /* A test that hangs fails; nothing here waits so long on purpose. */
-enum { PATIENCE_MS = 30000 };
+enum { PATIENCE_MS = 30000, LARGE = 8 << 20 };
 
 struct site {
   uv_loop_t loop;
@@ -37,6 +37,7 @@ struct site {
   /* what the handlers and the sink saw */
   struct http_request *kept; /* by on_keep */
   struct http_stream *stream;
+  struct http_content *content; /* by on_take */
   int handled, gone, closed, drained;
   int files_open, files_begun, files_finished, files_aborted, writes;
   /* how the sink behaves */
@@ -162,6 +163,27 @@ static inline void on_upload(void *ctx, struct http_request *r) {
   http_reply(r, 201, "text/plain", &b);
 }
 
+/* Keeps what was gathered past the end of the request. */
+static inline void on_take(void *ctx, struct http_request *r) {
+  struct site *s = ctx;
+  size_t len;
+  s->content = http_take_content(r);
+  struct buf b = {0};
+  http_content_body(s->content, &len);
+  buf_printf(&b, "body=%zu size=%zu ", len, http_content_size(s->content));
+  http_content_each(s->content, on_part, &b);
+  http_reply(r, 200, "text/plain", &b);
+}
+
+static inline void on_large(void *ctx, struct http_request *r) {
+  (void)ctx;
+  struct buf b = {0};
+  buf_reserve(&b, LARGE);
+  memset(b.data, 'l', LARGE);
+  b.len = LARGE;
+  http_reply(r, 200, "text/plain", &b);
+}
+
 static inline void on_leave(void *ctx, struct http_request *r) { /* takes no file */
   struct site *s = ctx;
   s->handled++;
@@ -192,12 +214,24 @@ static inline void on_drained(void *arg) {
   s->drained++;
 }
 
+static inline bool on_last_words(void *arg, const char *unsent, size_t len, size_t *keep,
+                                 struct buf *words) {
+  const char *end = memchr(unsent, '\n', len);
+  (void)arg;
+  if (!end)
+    return false;
+  *keep = (size_t)(end - unsent) + 1;
+  buf_puts(words, "bye\n");
+  return true;
+}
+
 static inline void on_stream(void *ctx, struct http_request *r) {
   struct site *s = ctx;
   s->handled++;
   s->stream = http_stream_begin(
       r, 200, "text/event-stream",
-      &(struct http_stream_events){.drained = on_drained, .closed = on_closed, .arg = s});
+      &(struct http_stream_events){
+          .drained = on_drained, .closed = on_closed, .last_words = on_last_words, .arg = s});
   http_stream_write(s->stream, "hello\n", 6);
 }
 
@@ -213,6 +247,8 @@ static const struct http_route site_routes[] = {
     {.method = "GET", .pattern = "/things/fixed", .handler = on_echo},
     {.method = "GET", .pattern = "/tree/{id*}", .handler = on_echo},
     {.method = "POST", .pattern = "/raw", .handler = on_upload, .body = HTTP_BODY_SINK},
+    {.method = "GET", .pattern = "/large", .handler = on_large},
+    {.method = "POST", .pattern = "/take", .handler = on_take, .body = HTTP_BODY_FORM},
     {.method = "POST", .pattern = "/leave", .handler = on_leave, .body = HTTP_BODY_SINK},
     {.method = "GET", .pattern = "/keep", .handler = on_keep},
     {.method = "POST", .pattern = "/keep", .handler = on_keep, .body = HTTP_BODY_FORM},
@@ -266,6 +302,20 @@ static inline void site_free(struct site *s) {
   buf_free(&s->stored);
   buf_free(&s->seen);
   free(s);
+}
+
+/* Whether the metrics have such a line. */
+static inline bool rendered(struct site *s, struct buf *b, const char *line) {
+  buf_clear(b);
+  metrics_render(s->metrics, b);
+  return strstr(b->data, line) != NULL;
+}
+
+static inline long long metric_of(struct site *s, const char *name) {
+  char start[100];
+  snprintf(start, sizeof start, "\n%s ", name);
+  assert_true(rendered(s, &s->seen, start));
+  return atoll(strstr(s->seen.data, start) + strlen(start));
 }
 
 #define WAIT_FOR(s, what)                                                                          \

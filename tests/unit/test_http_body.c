@@ -467,6 +467,112 @@ static void a_refused_body_does_not_eat_the_reply(void **state) {
   free(bytes);
 }
 
+/* ---- the memory of all bodies ---- */
+
+enum { BODY = 100000, HALF = 90000, BODIES = 310000, CLIENTS = 8 };
+
+static struct site *small_site(void) {
+  struct site *s = site_new(&(struct http_options){.host = "127.0.0.1",
+                                                   .body_max = BODY,
+                                                   .bodies_max = BODIES,
+                                                   .upload_max = 4 << 20,
+                                                   .connections_max = 100,
+                                                   .routes = site_routes,
+                                                   .sink = &site_sink});
+  return s;
+}
+
+static int send_half(struct site *s, const char *bytes) {
+  char head[200];
+  int fd = dial(s);
+  snprintf(head, sizeof head,
+           "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", BODY);
+  say(s, fd, head);
+  say_n(s, fd, bytes, HALF);
+  for (int i = 0; i < 20; i++)
+    site_pump(s);
+  assert_true(metric_of(s, "lathe_http_bodies_bytes") <= BODIES + BODIES / 8);
+  return fd;
+}
+
+static void the_memory_of_bodies_is_bounded(void **state) {
+  (void)state;
+  struct site *s = small_site();
+  char *bytes = mem_alloc(BODY);
+  int fds[CLIENTS], refused = 0;
+  struct reply r = {0};
+  for (int i = 0; i < CLIENTS; i++)
+    fds[i] = send_half(s, bytes);
+  /* There is still room for the small ones. */
+  r = ask(s, "POST", "/echo", NULL, "small", 5);
+  expect_text(&r, 200, "body=5:small");
+  reply_drop(&r);
+  for (int i = 0; i < CLIENTS; i++) {
+    char text[20];
+    say_n(s, fds[i], bytes, BODY - HALF);
+    hear(s, fds[i], &r, false);
+    if (r.status == 200) {
+      reply_drop(&r);
+      continue;
+    }
+    refused++;
+    expect_problem(&r, 503, "too-many-bodies");
+    assert_non_null(header_of(&r, "Retry-After", text, sizeof text));
+    reply_drop(&r);
+  }
+  assert_true(refused > 0 && refused < CLIENTS);
+  for (int i = 0; i < CLIENTS; i++)
+    close(fds[i]);
+  WAIT_FOR(s, metric_of(s, "lathe_http_requests_open") == 0);
+  assert_int_equal(metric_of(s, "lathe_http_bodies_bytes"), 0);
+  free(bytes);
+  site_free(s);
+}
+
+static void a_body_that_stalls_gives_way(void **state) {
+  (void)state;
+  struct site *s = small_site();
+  char *bytes = mem_alloc(BODY);
+  int stalled[3];
+  struct reply r = {0};
+  for (int i = 0; i < 3; i++)
+    stalled[i] = send_half(s, bytes);
+  for (int64_t end = clock_mono_ms() + 2200; clock_mono_ms() < end; poll(NULL, 0, 10))
+    site_pump(s);
+  r = ask(s, "POST", "/echo", NULL, bytes, BODY);
+  assert_int_equal(r.status, 200);
+  reply_drop(&r);
+  hear(s, stalled[0], &r, false);
+  expect_problem(&r, 503, "too-many-bodies");
+  reply_drop(&r);
+  for (int i = 0; i < 3; i++)
+    close(stalled[i]);
+  free(bytes);
+  site_free(s);
+}
+
+static void content_outlives_its_request(void **state) {
+  struct site *s = *state;
+  struct buf b = {0};
+  put_field(&b, "steps", "5");
+  put_file(&b, "file", "p.step", 3);
+  put_field(&b, "mode", "fine");
+  struct reply r = send_form(s, "/take", &b);
+  expect_text(&r, 200, "body=0 size=5 [steps=5][mode=fine]");
+  reply_drop(&r);
+  WAIT_FOR(s, metric_of(s, "lathe_http_requests_open") == 0);
+  assert_true(metric_of(s, "lathe_http_bodies_bytes") > 0);
+  http_content_free(s->content);
+  assert_int_equal(metric_of(s, "lathe_http_bodies_bytes"), 0);
+  r = ask(s, "POST", "/take", NULL, "some text", 9);
+  expect_text(&r, 200, "body=9 size=9");
+  reply_drop(&r);
+  http_content_forget(s->content);
+  assert_true(metric_of(s, "lathe_http_bodies_bytes") > 0);
+  http_content_free(s->content);
+  assert_int_equal(metric_of(s, "lathe_http_bodies_bytes"), 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -493,6 +599,9 @@ int main(void) {
       TEST(a_client_may_leave_while_the_handler_thinks),
       TEST(closing_in_the_middle_of_everything),
       TEST(a_refused_body_does_not_eat_the_reply),
+      TEST(the_memory_of_bodies_is_bounded),
+      TEST(a_body_that_stalls_gives_way),
+      TEST(content_outlives_its_request),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,8 @@
  */
 #include "http_help.h"
 
+#include "http/peers.h"
+
 static int setup(void **state) {
   *state = site_new(NULL);
   return 0;
@@ -203,12 +205,100 @@ static void tokens(void **state) {
   reply_drop(&r);
 }
 
+static const char *two_clients(void *ctx, const char *token) {
+  (void)ctx;
+  return strcmp(token, "secret") == 0 ? "alice" : strcmp(token, "other") == 0 ? "bob" : NULL;
+}
+
+static void wrong_tokens_are_slowed(void **state) {
+  struct site *s = *state;
+  struct http_options o = site_options(s);
+  char text[20];
+  int status = 0, tries = 0;
+  o.authorise = two_clients;
+  http_reconfigure(s->http, &o);
+  struct reply r = ask(s, "GET", "/echo", "Authorization: Bearer secret\r\n", NULL, 0);
+  assert_int_equal(r.status, 200);
+  reply_drop(&r);
+  for (; tries < 5000 && status != 429; tries++) {
+    r = ask(s, "GET", "/echo", "Authorization: Bearer guess\r\n", NULL, 0);
+    status = r.status;
+    if (status == 429) {
+      expect_problem(&r, 429, "too-many-attempts");
+      assert_string_equal(header_of(&r, "Retry-After", text, sizeof text), "1");
+    } else {
+      expect_problem(&r, 401, "unauthorized");
+    }
+    reply_drop(&r);
+  }
+  assert_int_equal(status, 429);
+  assert_true(tries > PEERS_WRONG_AT_ONCE);
+  assert_int_equal(metric_of(s, "lathe_http_wrong_tokens_total"), tries - 1);
+  assert_int_equal(metric_of(s, "lathe_http_slowed_tokens_total"), 1);
+  /* Who was there before goes on. */
+  r = ask(s, "GET", "/echo", "Authorization: Bearer secret\r\n", NULL, 0);
+  expect_text(&r, 200, "client=alice ");
+  reply_drop(&r);
+}
+
+static struct sockaddr_in v4(uint32_t address) {
+  return (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {htonl(address)}};
+}
+
+static enum peer_verdict judge(struct peers *p, uint32_t address, const char *client, int64_t ms) {
+  struct sockaddr_in a = v4(address);
+  return peers_judge(p, (struct sockaddr *)&a, client, ms);
+}
+
+static void peers_are_judged_each_by_itself(void **state) {
+  (void)state;
+  struct peers *p = peers_new();
+  int64_t now = 1000;
+  assert_int_equal(judge(p, 1, "old", now), PEER_PASSES);
+  for (int i = 0; i < PEERS_WRONG_AT_ONCE; i++)
+    assert_int_equal(judge(p, 1, NULL, now), PEER_IS_WRONG);
+  assert_int_equal(judge(p, 1, NULL, now), PEER_IS_SLOWED);
+  assert_int_equal(judge(p, 1, "old", now), PEER_PASSES);
+  assert_int_equal(judge(p, 1, "new", now), PEER_IS_SLOWED); /* a hit looks like a guess */
+  assert_int_equal(judge(p, 2, NULL, now), PEER_IS_WRONG);
+  assert_int_equal(judge(p, 2, "new", now), PEER_PASSES);
+  now += PEERS_WRONG_EACH_MS;
+  assert_int_equal(judge(p, 1, NULL, now), PEER_IS_WRONG);
+  assert_int_equal(judge(p, 1, NULL, now), PEER_IS_SLOWED);
+  now += 100 * PEERS_WRONG_EACH_MS;
+  assert_int_equal(judge(p, 1, "new", now), PEER_PASSES);
+  for (uint32_t i = 0; i < 20000; i++) /* the table does not grow */
+    assert_int_equal(judge(p, 1000 + i, NULL, now), PEER_IS_WRONG);
+  peers_free(p);
+}
+
+static void a_network_of_ipv6_is_one_peer(void **state) {
+  (void)state;
+  struct peers *p = peers_new();
+  struct sockaddr_in6 a = {.sin6_family = AF_INET6};
+  inet_pton(AF_INET6, "2001:db8::1", &a.sin6_addr);
+  for (int i = 0; i < PEERS_WRONG_AT_ONCE; i++) {
+    a.sin6_addr.s6_addr[15] = (uint8_t)i;
+    assert_int_equal(peers_judge(p, (struct sockaddr *)&a, NULL, 5), PEER_IS_WRONG);
+  }
+  assert_int_equal(peers_judge(p, (struct sockaddr *)&a, NULL, 5), PEER_IS_SLOWED);
+  a.sin6_addr.s6_addr[7] = 1; /* another network */
+  assert_int_equal(peers_judge(p, (struct sockaddr *)&a, NULL, 5), PEER_IS_WRONG);
+  peers_free(p);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(hosts),  TEST(any_address_is_ours_when_listening_on_all), TEST(origins), TEST(preflight),
+      TEST(hosts),
+      TEST(any_address_is_ours_when_listening_on_all),
+      TEST(origins),
+      TEST(preflight),
       TEST(tokens),
+      TEST(wrong_tokens_are_slowed),
+      TEST(peers_are_judged_each_by_itself),
+      TEST(a_network_of_ipv6_is_one_peer),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,12 +7,6 @@
 
 #include <sys/resource.h>
 
-static bool rendered(struct site *s, struct buf *b, const char *line) {
-  buf_clear(b);
-  metrics_render(s->metrics, b);
-  return strstr(b->data, line) != NULL;
-}
-
 static int setup(void **state) {
   *state = site_new(NULL);
   return 0;
@@ -456,6 +450,43 @@ static void requests_are_counted(void **state) {
   reply_drop(&r);
 }
 
+static void answers_that_nobody_reads_are_bounded(void **state) {
+  enum { CLIENTS = 6 };
+  struct http_options o = site_options(*state);
+  o.streams_max = 3 * LARGE;
+  struct site *s = site_new(&o);
+  int fds[CLIENTS], answered = 0;
+  struct reply r = {0};
+  for (int i = 0; i < CLIENTS; i++) {
+    fds[i] = dial(s);
+    say(s, fds[i], "GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    for (int k = 0; k < 20; k++)
+      site_pump(s);
+    assert_true(metric_of(s, "lathe_http_replies_bytes") <= 3 * LARGE);
+  }
+  hear(s, fds[CLIENTS - 1], &r, false);
+  expect_problem(&r, 503, "too-many-answers");
+  reply_drop(&r);
+  /* After a while the oldest ones give way. */
+  for (int64_t end = clock_mono_ms() + 2200; clock_mono_ms() < end; poll(NULL, 0, 10))
+    site_pump(s);
+  r = ask(s, "GET", "/large", NULL, NULL, 0);
+  assert_int_equal(r.status, 200);
+  assert_int_equal(r.len, LARGE);
+  reply_drop(&r);
+  for (int i = 0; i < CLIENTS - 1; i++) {
+    hear(s, fds[i], &r, false);
+    answered += r.whole && r.status == 200;
+    reply_drop(&r);
+  }
+  assert_true(answered < CLIENTS - 1);
+  for (int i = 0; i < CLIENTS; i++)
+    close(fds[i]);
+  WAIT_FOR(s, metric_of(s, "lathe_http_requests_open") == 0);
+  assert_int_equal(metric_of(s, "lathe_http_replies_bytes"), 0);
+  site_free(s);
+}
+
 /* ---- what libmicrohttpd gives up itself ---- */
 
 static void put_many(struct buf *b, const char *piece, int times) {
@@ -577,6 +608,7 @@ int main(void) {
       TEST(stopping),
       TEST(closing_tells_who_waits),
       TEST(requests_are_counted),
+      TEST(answers_that_nobody_reads_are_bounded),
       TEST(what_the_library_gives_up_is_freed),
       TEST(a_query_of_too_many_parameters_is_answered),
   };

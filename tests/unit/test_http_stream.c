@@ -154,6 +154,45 @@ static void many_streams_at_once(void **state) {
   assert_int_equal(s->closed, count);
 }
 
+/* All streams together have a bound; who has not read for the longest pays for it. */
+static void the_slowest_stream_is_ended_for_the_others(void **state) {
+  enum { SLOW = 6, MAX = 200 << 10 };
+  struct http_options o = site_options(*state);
+  o.streams_max = MAX;
+  struct site *s = site_new(&o);
+  int fds[SLOW];
+  struct http_stream *streams[SLOW];
+  char line[1024];
+  memset(line, 'x', sizeof line);
+  line[sizeof line - 1] = '\n';
+  for (int i = 0; i < SLOW; i++) {
+    fds[i] = open_stream(s);
+    streams[i] = s->stream;
+    for (int k = 0; k < 65536 && http_stream_write(streams[i], line, sizeof line); k++)
+      site_pump(s);
+    assert_true(metric_of(s, "lathe_http_streams_bytes") <= MAX);
+  }
+  assert_true(metric_of(s, "lathe_http_streams_shed_total") >= SLOW - 3);
+  /* The first one is told, after a whole line, and its body has an end. */
+  struct reply r = {0};
+  hear(s, fds[0], &r, false);
+  assert_true(r.whole);
+  assert_true(r.len > 2 * sizeof line);
+  assert_string_equal(r.body + r.len - 6, "x\nbye\n");
+  reply_drop(&r);
+  /* The last one goes on. */
+  http_stream_end(streams[SLOW - 1]);
+  hear(s, fds[SLOW - 1], &r, false);
+  assert_true(r.whole);
+  assert_string_equal(r.body + r.len - 2, "x\n");
+  reply_drop(&r);
+  for (int i = 0; i < SLOW; i++)
+    close(fds[i]);
+  WAIT_FOR(s, s->closed == SLOW);
+  assert_int_equal(metric_of(s, "lathe_http_streams_bytes"), 0);
+  site_free(s);
+}
+
 static void closing_closes_streams(void **state) {
   struct site *s = *state;
   int fd = open_stream(s);
@@ -304,6 +343,7 @@ int main(void) {
       TEST(a_reader_that_leaves_closes_its_stream),
       TEST(a_slow_reader_is_noticed),
       TEST(many_streams_at_once),
+      TEST(the_slowest_stream_is_ended_for_the_others),
       TEST(closing_closes_streams),
       FILES(whole_files),
       FILES(parts_of_files),
