@@ -9,13 +9,17 @@
 
 #include <lathe/plugin.h>
 
+/* What does the job for the plugin, a program that it started, crashed.  For exec; hosts that do
+ * not know it read LATHE_RETRY. */
+enum { CRASHED = 3400 };
+
 /* Of a result that is neither LATHE_OK nor the end of a job that was cancelled. */
 static inline enum wire_class class_of(int32_t code) {
   switch (code / 1000) {
   case LATHE_BAD_INPUT / 1000:
     return WIRE_BAD_INPUT;
   case LATHE_RETRY / 1000:
-    return WIRE_RETRY;
+    return code / 100 == CRASHED / 100 ? WIRE_CRASHED : WIRE_RETRY;
   }
   switch (code / 100) {
   case LATHE_AUTH / 100:

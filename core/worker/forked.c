@@ -104,6 +104,7 @@ void forked_main(struct host *h, int socket, int log_fd, pid_t zygote) {
   dup2(log_fd, STDOUT_FILENO);
   dup2(log_fd, STDERR_FILENO);
   close(log_fd);
+  setvbuf(stdout, NULL, _IOLBF, 0); /* what a job prints before it crashes is told */
   link_init(&link, socket);
   struct err jail_err = {0};
   int listener = -1, ruleset = jail_prepare(&h->jail, &listener, &jail_err);

@@ -22,7 +22,9 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-#define PROTOCOL  1
+#define PROTOCOL 1
+#define CRASHED  3400 /* a detail of LATHE_RETRY: the host calls it a crash, an older one a retry  \
+                       */
 #define LINE_MOST (1u << 20) /* of the command's lines; room for a result of 256 KiB */
 #define TAIL_MOST 2048       /* of its stderr, for messages */
 
@@ -41,7 +43,7 @@ struct exec {
   char label[100]; /* the command, for messages */
 
   /* the process; -1 and 0 while there is none */
-  pid_t pid;
+  pid_t pid, command; /* of its keeper, which ends as it does; and its own */
   int pidfd, in, out, err;
   bool dead, pings;                   /* pings: it said that it answers them at any time */
   struct rlimit limits[RLIM_NLIMITS]; /* what it has */
@@ -70,6 +72,13 @@ int64_t exec_now_ms(void);
 char **words_split(const char *text);
 void words_free(char **words);
 size_t words_count(char *const *words);
+
+/* ---- keeper.c ---- */
+/* What is said on `report`, each time as two ints: the word, and a number. */
+enum { KEEPER_EXEC, KEEPER_CHDIR, KEEPER_FAILED, KEEPER_PID };
+/* In a fresh child of `parent`: starts the command, by become(arg) in a child of its own, and sees
+ * to its end and to that of all that it started.  SIGTERM: end them. */
+_Noreturn void keeper_main(pid_t parent, int report, void (*become)(void *arg), void *arg);
 
 /* ---- process.c ---- */
 /* Starts the command.  Returns a result; the reason is in x->fault. */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The command as a process: in the worker's own process group, so that it is killed with it, and
- * killed by the kernel when the worker dies alone.
+ * The command as a process, below a keeper that ends with the worker and sees to what is left.
  */
 #include "exec.h"
 
@@ -27,11 +26,16 @@ int64_t exec_now_ms(void) {
   return t.tv_sec * 1000LL + t.tv_nsec / 1000000;
 }
 
+struct start { /* what the command's process needs to know */
+  const struct exec *x;
+  int (*pipes)[2];
+};
+
 /* In the child, from fork to exec: nothing that takes a lock. */
-static void become(const struct exec *x, int pipes[PIPES][2], pid_t parent) {
+static void become(void *arg) {
+  const struct exec *x = ((struct start *)arg)->x;
+  int(*pipes)[2] = ((struct start *)arg)->pipes;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent)
-    _exit(1);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
@@ -39,9 +43,9 @@ static void become(const struct exec *x, int pipes[PIPES][2], pid_t parent) {
   dup2(pipes[IN][0], STDIN_FILENO);
   dup2(pipes[OUT][1], STDOUT_FILENO);
   dup2(pipes[ERR][1], STDERR_FILENO);
-  int why[2] = {0, 0}; /* which step failed, and errno */
+  int why[2] = {KEEPER_EXEC, 0}; /* which step failed, and errno */
   if (*x->directory && chdir(x->directory) < 0) {
-    why[0] = 1;
+    why[0] = KEEPER_CHDIR;
   } else {
     setenv("LATHE_EXEC", "1", 1);
     if (x->python_path)
@@ -93,8 +97,29 @@ static void keep(struct exec *x, int pipes[PIPES][2]) {
     getrlimit((__rlimit_resource_t)i, &x->limits[i]);
 }
 
+/* Until the command runs, or has failed to.  False: it has, and `why` says at what. */
+static bool hear_start(struct exec *x, int report, int why[2]) {
+  int said[2];
+  bool failed = false, known = false;
+  while (read(report, said, sizeof said) == (ssize_t)sizeof said) {
+    if (said[0] == KEEPER_PID) {
+      x->command = said[1];
+      known = true;
+      continue;
+    }
+    memcpy(why, said, sizeof said);
+    failed = true;
+  }
+  if (!failed && !known) {
+    why[0] = KEEPER_FAILED;
+    why[1] = ECHILD;
+  }
+  return known && !failed;
+}
+
 int32_t process_start(struct exec *x) {
-  int pipes[PIPES][2], why[2] = {0, 0};
+  int pipes[PIPES][2], why[2] = {KEEPER_FAILED, 0};
+  struct start start = {.x = x, .pipes = pipes};
   pid_t parent = getpid();
   if (!open_pipes(pipes) || (x->pid = fork()) < 0) {
     snprintf(x->fault, sizeof x->fault, "the command \"%s\" cannot be started: %s", x->label,
@@ -104,17 +129,20 @@ int32_t process_start(struct exec *x) {
     return LATHE_RETRY;
   }
   if (x->pid == 0)
-    become(x, pipes, parent);
+    keeper_main(parent, pipes[REPORT][1], become, &start);
   close_one(&pipes[REPORT][1]);
-  bool failed = read(pipes[REPORT][0], why, sizeof why) > 0;
+  bool started = hear_start(x, pipes[REPORT][0], why);
   x->pidfd = pidfd_open(x->pid, 0);
   keep(x, pipes);
   close_pipes(pipes);
-  if (!failed && x->pidfd >= 0)
+  if (started && x->pidfd >= 0)
     return LATHE_OK;
-  if (!failed)
+  if (started)
     why[1] = errno;
-  if (why[0])
+  if (why[0] == KEEPER_FAILED || started)
+    snprintf(x->fault, sizeof x->fault, "the command \"%s\" cannot be started: %s", x->label,
+             strerror(why[1]));
+  else if (why[0] == KEEPER_CHDIR)
     snprintf(x->fault, sizeof x->fault, "the folder %s cannot be entered: %s (directory)",
              x->directory, strerror(why[1]));
   else
@@ -124,12 +152,12 @@ int32_t process_start(struct exec *x) {
              "found in the PATH of lathed",
              x->label, x->argv[0], strerror(why[1]));
   process_kill(x);
-  return LATHE_PERMANENT;
+  return why[0] == KEEPER_FAILED || started ? LATHE_RETRY : LATHE_PERMANENT;
 }
 
 void process_kill(struct exec *x) {
   if (x->pid > 0) {
-    kill(x->pid, SIGKILL);
+    kill(x->pid, SIGTERM); /* the keeper, which kills the command and all that is left of it */
     while (waitpid(x->pid, NULL, 0) < 0 && errno == EINTR)
       ;
   }
@@ -148,7 +176,7 @@ void process_limit(struct exec *x) {
     struct rlimit now;
     if (getrlimit((__rlimit_resource_t)i, &now) == 0 &&
         (now.rlim_cur != x->limits[i].rlim_cur || now.rlim_max != x->limits[i].rlim_max) &&
-        prlimit(x->pid, (__rlimit_resource_t)i, &now, NULL) == 0)
+        prlimit(x->command, (__rlimit_resource_t)i, &now, NULL) == 0)
       x->limits[i] = now;
   }
 }
@@ -197,7 +225,7 @@ static int32_t judge(const struct exec *x, int status, const char *last, char *t
     snprintf(text, size, "died by signal %d (%s)", signal, strsignal(signal));
   else
     snprintf(text, size, "ended with exit code %d", WEXITSTATUS(status));
-  return LATHE_RETRY;
+  return CRASHED;
 }
 
 /* True: it ended by itself, with *status. */

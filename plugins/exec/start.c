@@ -139,7 +139,7 @@ static void log_ready(struct exec *x, const json_t *hello) {
   char text[400];
   const char *name = line_text(hello, "name"), *version = line_text(hello, "version");
   snprintf(text, sizeof text, "the command \"%s\" is ready: %.80s %.40s, process %d", x->label,
-           name ? name : "(no name)", version ? version : "", (int)x->pid);
+           name ? name : "(no name)", version ? version : "", (int)x->command);
   x->host->log(x->host, NULL, 1, text);
 }
 

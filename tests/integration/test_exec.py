@@ -151,7 +151,7 @@ def test_exceptions_are_the_classes_of_failure(make):
     fails(client, "nan", "job-failed", "ValueError", attempts=1)
     fails(client, "big_result", "job-failed", "1 MiB is the most", attempts=1)
     assert told(client)["restarts"] == 0  # an error is an answer
-    fails(client, "exit", "job-failed", "ended with exit code 1", "its last lines: gave up", attempts=2)
+    fails(client, "exit", "job-crashed", "ended with exit code 1", "its last lines: gave up", attempts=2)
     assert act(client, "ok")["status"] == "completed"
 
 
@@ -262,8 +262,8 @@ FAULTS = [  # act, problem, attempts, what the message says
     ("unknown", "job-failed", 1, ['unknown type "finished"']),
     ("class", "job-failed", 1, ["none of bad_input, cancelled, retry"]),
     ("result", "job-failed", 1, ["a result that is no JSON object"]),
-    ("exit", "job-failed", 2, ["ended with exit code 3", "second line | third line | the fourth über line"]),
-    ("segv", "job-failed", 2, ["died by signal 11 (Segmentation fault)", "about to fall"]),
+    ("exit", "job-crashed", 2, ["ended with exit code 3", "second line | third line | the fourth über line"]),
+    ("segv", "job-crashed", 2, ["died by signal 11 (Segmentation fault)", "about to fall"]),
     ("close", "job-failed", 1, ["closed its standard output and did not end"]),
 ]
 
@@ -343,6 +343,25 @@ def running(client, job_id, word):
     return wait_until(look, f"{word} is in the log")
 
 
+FAMILY = ("child", "command", "runaway", "daemon")
+
+
+def worker_of(daemon, command):
+    """The worker; between it and the command stands the keeper."""
+    worker, = (p for p in children_of(daemon.pid) for keeper in children_of(p) if command in children_of(keeper))
+    return worker
+
+
+def test_a_stop_of_the_daemon_leaves_nothing(make):
+    daemon = make(rude())
+    job_id = daemon.client().submit("turn", params={"act": "family"})
+    pids = [pid_in(running(daemon.client(), job_id, "child"), word) for word in FAMILY]
+    daemon.client().cancel(job_id)
+    daemon.stop()
+    for pid in pids:
+        wait_until(lambda p=pid: not is_alive(p), f"process {pid} is gone")
+
+
 def test_cancel_and_timeout_kill_all_that_was_started(make):
     client = make(rude()).client()
     job_id = client.submit("turn", params={"act": "family"})
@@ -350,13 +369,13 @@ def test_cancel_and_timeout_kill_all_that_was_started(make):
     assert client.cancel(job_id).status == 200
     job = client.wait(job_id)
     assert job["status"] == "cancelled", job
-    for word in ("child", "command"):
+    for word in FAMILY:
         wait_until(lambda pid=pid_in(log, word): not is_alive(pid), f"the {word} is gone")
 
     job = client.wait(client.submit("turn", params={"act": "family"}, timeout_s=0.5))
     assert job["error"]["type"] == "/problems/job-timeout", job["error"]
     log = log_of(client, job)
-    for word in ("child", "command"):
+    for word in FAMILY:
         wait_until(lambda pid=pid_in(log, word): not is_alive(pid), f"the {word} is gone")
     assert act(client, "ok")["status"] == "completed"
 
@@ -377,12 +396,11 @@ def test_killed_in_the_middle_of_a_job(make):
     for whom in ("command", "worker", "daemon"):
         job_id = client.submit("turn", params={"act": "family"})
         log = running(client, job_id, "child")
-        pids = [pid_in(log, "child"), pid_in(log, "command")]
+        pids = [pid_in(log, word) for word in FAMILY]
         if whom == "command":
             os.kill(pids[1], signal.SIGKILL)
         elif whom == "worker":
-            worker = [p for p in children_of(daemon.pid) if pids[1] in children_of(p)][0]
-            os.kill(worker, signal.SIGKILL)
+            os.kill(worker_of(daemon, pids[1]), signal.SIGKILL)
         else:
             daemon.kill()
         for pid in pids:
