@@ -25,9 +25,11 @@ enum {
   WRONG_OPTIONS = 4, /* lathe-worker's exit code; any other is of a plugin that does not load */
 };
 
-/* lathe-worker --check-options PLUGIN [KEY VALUE WHERE]... */
-static const char **command(const char *program, const struct config_backend *b) {
-  const char **argv = mem_array(b->option_count * 3 + 4, sizeof *argv);
+/* lathe-worker --check-options PLUGIN [KEY VALUE WHERE]...; `where` is of a jail that is required.
+ */
+static const char **command(const char *program, const struct config_backend *b,
+                            const char *where) {
+  const char **argv = mem_array(b->option_count * 3 + 7, sizeof *argv);
   size_t n = 0;
   argv[n++] = program;
   argv[n++] = "--check-options";
@@ -36,6 +38,11 @@ static const char **command(const char *program, const struct config_backend *b)
     argv[n++] = b->options[i].key;
     argv[n++] = b->options[i].value;
     argv[n++] = b->options[i].where;
+  }
+  if (b->jail == BACKEND_JAIL_REQUIRED) {
+    argv[n++] = "jail";
+    argv[n++] = "required";
+    argv[n++] = where;
   }
   return argv;
 }
@@ -58,12 +65,14 @@ static bool read_all(int fd, struct buf *out, int64_t deadline) {
 
 /* Runs it with its output into `out`.  Returns the wait status, or a negative errno. */
 static int ask(const char *program, const struct config_backend *b, struct buf *out) {
-  const char **argv = command(program, b);
+  char *where = mem_printf("[backend %s] jail", b->name);
+  const char **argv = command(program, b, where);
   posix_spawn_file_actions_t actions;
   pid_t pid;
   int fds[2], status = 0;
   if (pipe2(fds, O_CLOEXEC) < 0) {
     free(argv);
+    free(where);
     return -errno;
   }
   posix_spawn_file_actions_init(&actions);
@@ -83,6 +92,7 @@ static int ask(const char *program, const struct config_backend *b, struct buf *
   }
   close(fds[0]);
   free(argv);
+  free(where);
   return rc == 0 ? status : -rc;
 }
 

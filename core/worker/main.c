@@ -8,7 +8,8 @@
  *
  *   lathe-worker FD PLUGIN.so [BOARD-FD [LOG-FD]]                as lathed starts it
  *   lathe-worker --describe PLUGIN.so                            the descriptor and options as JSON
- *   lathe-worker --check-options PLUGIN.so [KEY VALUE WHERE]...  one line for each error
+ *   lathe-worker --check-options PLUGIN.so [KEY VALUE WHERE]...  one line for each error; the key
+ *                                                                jail is that of the backend
  *
  * Exit codes of the last two: 3 the plugin does not load, 4 its options are wrong.
  */
@@ -243,6 +244,24 @@ static int describe(const char *path) {
   return 0;
 }
 
+/* Takes `jail`, which is a key of the backend and no option of a plugin, out of the settings. */
+static enum wire_jail_mode take_jail(struct wire_setting *settings, size_t *count,
+                                     const char **where) {
+  static const char *const words[] = {
+      [WIRE_JAIL_AUTO] = "auto", [WIRE_JAIL_REQUIRED] = "required", [WIRE_JAIL_OFF] = "off"};
+  enum wire_jail_mode mode = WIRE_JAIL_AUTO;
+  for (size_t i = 0; i < *count; i++) {
+    if (strcmp(settings[i].key, "jail") != 0)
+      continue;
+    for (size_t w = 0; w < sizeof words / sizeof *words; w++)
+      if (strcmp(settings[i].value, words[w]) == 0)
+        mode = (enum wire_jail_mode)w;
+    *where = settings[i].where;
+    settings[i--] = settings[--*count];
+  }
+  return mode;
+}
+
 static int check_options(const char *path, char **triples, int count) {
   struct plugin p;
   struct err err = {0};
@@ -256,11 +275,17 @@ static int check_options(const char *path, char **triples, int count) {
   struct wire_setting *settings = mem_array(n + 1, sizeof *settings);
   for (size_t i = 0; i < n; i++)
     settings[i] = (struct wire_setting){triples[3 * i], triples[3 * i + 1], triples[3 * i + 2]};
+  const char *where = "";
+  enum wire_jail_mode mode = take_jail(settings, &n, &where);
+  struct jail jail;
   int rc = plugin_check_options(&p, settings, n, &values, &value_count, &errors);
-  if (rc < 0)
+  if (rc < 0) {
     fputs(errors.data, stdout);
-  else
+  } else {
+    if ((rc = jail_init(&jail, &p, values, value_count, mode, &err)) < 0)
+      printf("%s: %s\n", where, err.text);
     plugin_values_free(values, value_count);
+  }
   buf_free(&errors);
   free(settings);
   return rc < 0 ? EXIT_OPTIONS : 0;

@@ -280,6 +280,7 @@ static struct plugin_file look_at_plugin(const char *path) {
 static void begin_anew(struct backend *b) {
   b->refused = b->has_message = false;
   b->file = look_at_plugin(b->o.plugin_path);
+  backend_named_files(&b->o, b->files);
   if (b->o.missing)
     backend_refused(b, false, b->o.missing);
 }
@@ -361,14 +362,16 @@ static bool same_text(const char *a, const char *b) {
   return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-static bool same_file(const struct backend *b) {
+static bool same_file(const struct backend *b, const struct backend_options *o) {
   struct plugin_file now = look_at_plugin(b->o.plugin_path);
-  return memcmp(&now, &b->file, sizeof now) == 0;
+  char files[SHA256_HEX_SIZE];
+  backend_named_files(o, files);
+  return memcmp(&now, &b->file, sizeof now) == 0 && strcmp(files, b->files) == 0;
 }
 
 /* May running workers stay? */
 static bool same_process(const struct backend *b, const struct backend_options *o) {
-  bool same = strcmp(b->o.plugin_path, o->plugin_path) == 0 && same_file(b) &&
+  bool same = strcmp(b->o.plugin_path, o->plugin_path) == 0 && same_file(b, o) &&
               same_text(b->o.missing, o->missing) && b->o.nice == o->nice && b->o.jail == o->jail &&
               b->o.job_processes == o->job_processes && b->o.park_memory == o->park_memory &&
               b->o.park_ms == o->park_ms && b->o.park_share == o->park_share &&
@@ -400,7 +403,9 @@ void workers_change(struct backend *b, const struct backend_options *o) {
   copy_options(b, o);
   free_options(&old);
   if (!same) {
-    log_info("backend.change", "backend %s gets new workers: its options or its plugin changed",
+    log_info("backend.change",
+             "backend %s gets new workers: its options, its plugin, or a file "
+             "that an option names, changed",
              b->o.name);
     begin_anew(b);
     b->generation++;

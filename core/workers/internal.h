@@ -49,8 +49,9 @@ struct plugin_file { /* another file under the same path differs in one of them;
 struct backend {
   struct list ring;
   struct workers *w;
-  struct backend_options o; /* our own copies */
-  struct plugin_file file;  /* the plugin as it was when its workers were started */
+  struct backend_options o;    /* our own copies */
+  struct plugin_file file;     /* the plugin as it was when its workers were started */
+  char files[SHA256_HEX_SIZE]; /* and the files that its options name */
   enum backend_state state;
   char message[1400];
   bool has_message, refused, removed, notify, closing;
@@ -157,6 +158,8 @@ void workers_touch(struct workers *w); /* something is to be done at the end of 
 
 /* ---- identity.c ---- */
 void backend_identify(struct backend *b, pid_t pid); /* of a worker that is ready */
+/* Changes when a file that an option names is another one, or is written anew. */
+void backend_named_files(const struct backend_options *o, char key[SHA256_HEX_SIZE]);
 
 /* ---- backend.c ---- */
 void backend_fill(struct backend *b); /* starts the workers that are missing */

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from daemon import BUILD, ECHO, REPO, SANITIZED, children_of, is_alive, merged, wait_until
+from daemon import BUILD, ECHO, LATHED, REPO, SANITIZED, TEST_PLUGINS, children_of, clean_env, is_alive, merged, wait_until
 
 FIXTURES = os.path.join(REPO, "tests", "fixtures", "exec")
 QUICK = {"limits": {"backoff_base": "10ms", "backoff_max": "50ms"}}
@@ -210,6 +210,41 @@ def test_what_is_wrong_is_told_on_the_backend(make):
         message = told(client, f"b{i}")["message"]
         assert says in message, (options, message)
     assert client.echo()
+
+
+@pytest.mark.parametrize("command,more", [("python3 '{}/the script.py'", {}), ("python3 script.py", {"directory": "{}"})])
+def test_a_changed_script_is_taken_up_by_a_reload(make, tmp_path, command, more):
+    script = tmp_path / ("the script.py" if "{}" in command else "script.py")
+
+    def write(answer):
+        script.write_text("import lathe_plugin\n"
+                          "plugin = lathe_plugin.Plugin('turn', '1')\n"
+                          "@plugin.kind('turn')\n"
+                          f"def turn(job):\n    return {{'answer': {answer}}}\n"
+                          "plugin.run()\n")
+    write(1)
+    daemon = make({"backend turner": {"plugin": "exec", "command": command.format(tmp_path), "workers": 1,
+                   **{k: v.format(tmp_path) for k, v in more.items()}}})
+    client = daemon.client()
+    assert act(client, "ok")["result"] == {"answer": 1}
+    before = children_of(daemon.pid)
+    daemon.reload()
+    assert act(client, "ok")["result"] == {"answer": 1} and children_of(daemon.pid) == before
+    write(22)
+    daemon.reload()
+    wait_until(lambda: act(client, "ok")["result"] == {"answer": 22}, "the new script runs")
+
+
+@pytest.mark.parametrize("plugin", ("exec", "remote"))
+def test_a_jail_that_cannot_be_is_told_by_the_check(tmp_path, plugin):
+    path = {"exec": "exec", "remote": f"{TEST_PLUGINS}/remote.so"}[plugin]
+    ini = tmp_path / "lathe.ini"
+    ini.write_text(f"[server]\ndata_dir = {tmp_path}/data\n[backend b]\nplugin = {path}\njail = required\n"
+                   + {"exec": "command = true\n", "remote": "port = 1\n"}[plugin])
+    done = subprocess.run([LATHED, "--config", ini, "--check-config"],
+                          capture_output=True, text=True, timeout=60, check=False, env=clean_env())
+    assert done.returncode == 2, done
+    assert "[backend b] jail: the configuration says jail = required, but the plugin" in done.stderr, done.stderr
 
 
 def test_kinds_can_be_restricted(make):
