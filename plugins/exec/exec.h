@@ -23,10 +23,11 @@
 #include <sys/types.h>
 
 #define PROTOCOL 1
-#define CRASHED  3400 /* a detail of LATHE_RETRY: the host calls it a crash, an older one a retry  \
-                       */
 #define LINE_MOST (1u << 20) /* of the command's lines; room for a result of 256 KiB */
 #define TAIL_MOST 2048       /* of its stderr, for messages */
+
+/* A detail of LATHE_RETRY: the host calls it a crash, an older one a retry. */
+enum { CRASHED = 3400 };
 
 struct piece { /* of text, growing; zeroed: empty */
   char *data;
