@@ -22,7 +22,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-#define PROTOCOL 1
+#define PROTOCOL  1
 #define LINE_MOST (1u << 20) /* of the command's lines; room for a result of 256 KiB */
 #define TAIL_MOST 2048       /* of its stderr, for messages */
 
