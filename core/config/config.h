@@ -89,6 +89,7 @@ struct config_backend {
   int jail;       /* 0 auto, 1 required, 2 off: as enum backend_jail */
   int nice;
   int64_t ready_timeout_ms, heartbeat_timeout_ms, restart_backoff_ms, restart_backoff_max_ms;
+  int64_t cancel_grace_ms;
   struct config_option *options; /* in the order of the file */
   size_t option_count;
 };

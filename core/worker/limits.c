@@ -49,12 +49,9 @@ void limits_of_child(const struct wire_limits *l, bool turns) {
 }
 
 void limits_of_resident(const struct wire_limits *l) {
-  static int64_t address_space, output_bytes; /* what is set now */
-  if (l->address_space != address_space && !HAS_SHADOW)
-    set(RLIMIT_AS, l->address_space, false);
+  static int64_t output_bytes; /* what is set now */
   if (l->output_bytes != output_bytes)
     set(RLIMIT_FSIZE, l->output_bytes, false);
-  address_space = l->address_space;
   output_bytes = l->output_bytes;
 }
 

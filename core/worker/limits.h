@@ -10,8 +10,9 @@
 /* For a forked child: for good; but the CPU time can be set anew where the process `turns` to other
  * jobs, and its guard keeps it. */
 void limits_of_child(const struct wire_limits *l, bool turns);
-/* For a resident process, before each step: the soft limits of address space and file size, which
- * can be raised again.  CPU time is watched instead, for it adds up over the steps. */
+/* For a resident process, before each step: the soft limit of file size, which can be raised again.
+ * CPU time is watched instead, for it adds up over the steps; and so is memory, for a process that
+ * stays may reserve addresses by the terabyte (CUDA, a JVM), and what counts is what it uses. */
 void limits_of_resident(const struct wire_limits *l);
 /* For every worker, once: no core files, no new privileges, priority. */
 void limits_of_worker(int nice_value);

@@ -37,6 +37,7 @@
 #define WATCH_AFTER_NS  1000000L
 #define DONES_PER_WRITE 16 /* the daemon refills while the rest of a batch runs */
 #define CPU_CHECK_MS    50
+#define MEMORY_CHECK_MS 100
 
 struct waiting { /* a STEP that has not begun */
   struct list ring;
@@ -63,6 +64,7 @@ struct resident {
   int64_t cpu_end_us;  /* CPU time of the process at which `current` is over its limit; 0: none */
   int64_t below_us;    /* that of what the plugin started, at the first look; -1: not looked yet */
   int64_t cpu_look_ms; /* when to look again */
+  int64_t memory_look_ms;
   bool busy, stopping;
   atomic_bool watching; /* read without the lock by the run thread */
 };
@@ -175,6 +177,26 @@ static void check_cpu(struct resident *r) {
   raise(SIGXCPU);
 }
 
+/* Under the lock.  A step whose processes hold more than its memory ends here, with the process. In
+ * a jail the steward looks. */
+static void check_memory(struct resident *r) {
+  struct wire_board *board = r->host->board;
+  int64_t now = clock_mono_ms();
+  int64_t most = r->current ? r->current->step->limits.address_space : 0;
+  if (most <= 0 || r->host->jail.on || now < r->memory_look_ms)
+    return;
+  int64_t found = usage_memory(most), took = clock_mono_ms() - now;
+  r->memory_look_ms = now + (20 * took > MEMORY_CHECK_MS ? 20 * took : MEMORY_CHECK_MS);
+  if (found <= most)
+    return;
+  logger_drain(&r->log, r->log_fd);
+  logger_end(&r->log);
+  link_flush(r->host->link);
+  atomic_store(&board->found, found);
+  atomic_store(&board->over, WIRE_OVER_MEMORY);
+  kill(getpgrp() == getpid() ? 0 : getpid(), SIGKILL);
+}
+
 /* Under the lock.  Steps that end at once are not worth a word. */
 static void tell_steward(struct resident *r) {
   if (!r->host->jail.on || !r->current || r->current->token == r->watched)
@@ -191,6 +213,8 @@ static int watch_timeout(struct resident *r, int64_t heartbeat_at) {
     timeout = due;
   if (r->cpu_end_us && timeout > CPU_CHECK_MS)
     timeout = CPU_CHECK_MS;
+  if (timeout > MEMORY_CHECK_MS)
+    timeout = MEMORY_CHECK_MS;
   return timeout;
 }
 
@@ -220,6 +244,7 @@ static void watch(struct resident *r) {
     if (fds[1].revents)
       logger_drain(&r->log, r->log_fd);
     check_cpu(r);
+    check_memory(r);
     tell_steward(r);
     if (logger_due_ms(&r->log) == 0) {
       logger_flush(&r->log);

@@ -34,27 +34,47 @@ static int64_t ticks_of(long pid) {
   return t[0] + t[1] + t[2] + t[3];
 }
 
-static int64_t ticks_below(long pid, int depth);
+/* As the process sees it: pages that others hold too count whole. */
+static int64_t resident_of(long pid) {
+  char path[64], text[128];
+  long long pages = 0;
+  snprintf(path, sizeof path, "/proc/%ld/statm", pid);
+  read_proc(path, text, sizeof text);
+  return sscanf(text, "%*d %lld", &pages) == 1 ? pages * sysconf(_SC_PAGESIZE) : 0;
+}
+
+/* Its share of pages that others hold too.  The kernel walks its memory for it. */
+static int64_t share_of(long pid) {
+  char path[64], text[2048];
+  snprintf(path, sizeof path, "/proc/%ld/smaps_rollup", pid);
+  read_proc(path, text, sizeof text);
+  const char *at = strstr(text, "\nPss:");
+  return at ? atoll(at + 5) * 1024 : resident_of(pid);
+}
+
+typedef int64_t measure(long pid);
+
+static int64_t sum_below(long pid, int depth, measure *of);
 
 /* Those that one thread started. */
-static int64_t ticks_below_thread(long pid, const char *thread, int depth) {
+static int64_t sum_below_thread(long pid, const char *thread, int depth, measure *of) {
   char path[128], text[4096], *at = text, *end;
   int64_t sum = 0;
   snprintf(path, sizeof path, "/proc/%ld/task/%.20s/children", pid, thread);
   read_proc(path, text, sizeof text);
   for (long child; (child = strtol(at, &end, 10)) > 0; at = end)
-    sum += ticks_of(child) + ticks_below(child, depth + 1);
+    sum += of(child) + sum_below(child, depth + 1, of);
   return sum;
 }
 
-static int64_t ticks_below(long pid, int depth) {
+static int64_t sum_below(long pid, int depth, measure *of) {
   char path[64];
   int64_t sum = 0;
   snprintf(path, sizeof path, "/proc/%ld/task", pid);
   DIR *threads = depth < DEPTH_MOST ? opendir(path) : NULL;
   for (const struct dirent *d; threads && (d = readdir(threads)) != NULL;)
     if (isdigit((unsigned char)d->d_name[0]))
-      sum += ticks_below_thread(pid, d->d_name, depth);
+      sum += sum_below_thread(pid, d->d_name, depth, of);
   if (threads)
     closedir(threads);
   return sum;
@@ -62,9 +82,17 @@ static int64_t ticks_below(long pid, int depth) {
 
 int64_t usage_below_us(void) {
   struct rusage reaped;
-  int64_t us = ticks_below(getpid(), 0) * 1000000 / sysconf(_SC_CLK_TCK);
+  int64_t us = sum_below(getpid(), 0, ticks_of) * 1000000 / sysconf(_SC_CLK_TCK);
   if (getrusage(RUSAGE_CHILDREN, &reaped) == 0)
     us += (reaped.ru_utime.tv_sec + reaped.ru_stime.tv_sec) * 1000000LL + reaped.ru_utime.tv_usec +
           reaped.ru_stime.tv_usec;
   return us;
+}
+
+int64_t usage_memory(int64_t enough) {
+  int64_t sum = resident_of(getpid());
+  sum += sum_below(getpid(), 0, resident_of);
+  if (sum <= enough)
+    return sum;
+  return share_of(getpid()) + sum_below(getpid(), 0, share_of);
 }

@@ -22,7 +22,7 @@
 #include <string.h>
 
 #define RECALL_MS        5
-#define PROCESS_GRACE_MS 3 /* for cancelled() to be seen; then the process is killed */
+#define PROCESS_LEAST_MS 3 /* for cancelled() to be seen, whatever the admin's grace is */
 /* For the zygote to kill the child: one that holds gigabytes takes a second to go on a busy
  * machine, and killing the zygote ends its other jobs too. */
 #define FORK_GRACE_MS   5000
@@ -82,6 +82,19 @@ void steps_tell_doomed(struct backend *b) {
   }
   if (b->removed && b->worker_count == 0)
     backend_close(b);
+}
+
+/* How long a step that was told to end may take to do so. */
+static uint64_t grace_of(const struct backend *b) {
+  int64_t own = b->o.cancel_grace_ms > PROCESS_LEAST_MS ? b->o.cancel_grace_ms : PROCESS_LEAST_MS;
+  switch (b->isolation) {
+  case WIRE_FORK:
+    return FORK_GRACE_MS;
+  case WIRE_PROCESS:
+    return (uint64_t)own;
+  default: /* SHARED; or the backend changed its plugin meanwhile */
+    return SHARED_GRACE_MS;
+  }
 }
 
 /* A remote may hold something of it, and has to be told of its end. */
@@ -170,7 +183,7 @@ static void begin(struct workers_step *s) {
   if (s->limits.wall_ms > 0)
     backend_want_tick(b, s->began_at + (uint64_t)s->limits.wall_ms);
   if (s->cancel_class && !s->worker->remote) {
-    s->kill_at = s->began_at + PROCESS_GRACE_MS;
+    s->kill_at = s->began_at + grace_of(b);
     backend_want_tick(b, s->kill_at);
   }
 }
@@ -249,11 +262,6 @@ bool steps_dispatch(struct backend *b) {
 /* ---- cancelling ---- */
 
 static void end_with(struct workers_step *s, enum step_class class) {
-  static const struct {
-    int isolation;
-    uint64_t grace_ms;
-  } graces[] = {
-      {WIRE_FORK, FORK_GRACE_MS}, {WIRE_PROCESS, PROCESS_GRACE_MS}, {WIRE_SHARED, SHARED_GRACE_MS}};
   struct backend *b = s->b;
   if (s->cancel_class)
     return;
@@ -261,11 +269,7 @@ static void end_with(struct workers_step *s, enum step_class class) {
   wire_put_value(worker_out(s->worker), WIRE_CANCEL, s->token, (int64_t) class);
   if (!s->began_at || s->worker->remote)
     return; /* it waits inside the worker, and is taken out there; or see workers_cancel */
-  for (size_t i = 0; i < sizeof graces / sizeof *graces; i++)
-    if (graces[i].isolation == b->isolation)
-      s->kill_at = now_of(b) + graces[i].grace_ms;
-  if (!s->kill_at) /* the backend changed its plugin meanwhile */
-    s->kill_at = now_of(b) + SHARED_GRACE_MS;
+  s->kill_at = now_of(b) + grace_of(b);
   backend_want_tick(b, s->kill_at);
 }
 

@@ -151,6 +151,7 @@ struct backend_options { /* copied */
   enum backend_park_share park_share;
   int job_processes; /* and threads of a jailed job; 0: no limit */
   int64_t ready_timeout_ms, heartbeat_timeout_ms;
+  int64_t cancel_grace_ms; /* PROCESS: for a step that is to end, before its process is killed */
   int64_t restart_backoff_ms, restart_backoff_max_ms;
   const struct backend_option *options; /* the plugin's own */
   size_t option_count;
@@ -207,10 +208,10 @@ struct backend *workers_next(const struct workers *w,
  * goes wrong comes as `done`.  The caller keeps backend_room() in mind. */
 struct workers_step *workers_run(struct backend *b, const struct step *step);
 /* Asks once.  A forked child is killed (SIGKILL) at once, with all that it started; a resident
- * process is told, and killed 3 ms later if the step still runs; a shared worker is told and killed
- * past a grace of 2 s.  A remote step's worker tells the remote first, and is not killed: it has
- * other jobs, and limits its calls itself.  `done` comes with STEP_CANCELLED, unless it had just
- * ended; never from inside this call. */
+ * process is told, and killed if the step still runs after cancel_grace; a shared worker is told
+ * and killed past a grace of 2 s.  A remote step's worker tells the remote first, and is not
+ * killed: it has other jobs, and limits its calls itself.  `done` comes with STEP_CANCELLED, unless
+ * it had just ended; never from inside this call. */
 void workers_cancel(struct workers_step *s);
 /* The reference that events.checkpoint told is on disk (0), or is not. */
 void workers_checkpointed(struct workers_step *s, int code);

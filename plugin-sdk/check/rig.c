@@ -136,6 +136,7 @@ struct rig *rig_open(struct tool *t, int slots) {
       .heartbeat_timeout_ms = 30000,
       .restart_backoff_ms = 20,
       .restart_backoff_max_ms = 500,
+      .cancel_grace_ms = 0, /* who does not obey is to be noticed */
       .options = r->options,
       .option_count = t->setting_count,
   };

@@ -90,8 +90,9 @@ static bool cancel_once(struct tool *t, struct rig *r, struct example *e, int64_
          e->kind, (long long)after);
   else if (rig_restarts(r) > restarts)
     note(t,
-         "%s had not returned 3 ms after the cancel: its process was killed, and the next start "
-         "takes %lld ms",
+         "%s had not returned 3 ms after the cancel: past cancel_grace of the backend (1 s, where "
+         "the "
+         "admin says nothing) its process is killed, and the next start takes %lld ms",
          e->kind, (long long)t->facts->create_ms);
   return true;
 }

@@ -198,7 +198,7 @@ static double mib(rlim_t bytes) {
 
 /* The sentence about a status of wait, and the class. */
 static int32_t judge(const struct exec *x, int status, const char *last, char *text, size_t size) {
-  rlim_t memory = x->limits[RLIMIT_AS].rlim_cur, file = x->limits[RLIMIT_FSIZE].rlim_cur;
+  rlim_t file = x->limits[RLIMIT_FSIZE].rlim_cur;
   int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
   if (signal == SIGXFSZ && file != RLIM_INFINITY) {
     snprintf(
@@ -208,12 +208,8 @@ static int32_t judge(const struct exec *x, int status, const char *last, char *t
         mib(file));
     return LATHE_PERMANENT;
   }
-  if (memory != RLIM_INFINITY && signal != SIGKILL && ran_out_of_memory(last)) {
-    snprintf(
-        text, size,
-        "ran out of its %.0f MiB of memory; use a simpler input or coarser parameters, or raise "
-        "job_memory of the backend",
-        mib(memory));
+  if (signal != SIGKILL && ran_out_of_memory(last)) {
+    snprintf(text, size, "ran out of memory; use a simpler input or coarser parameters");
     return LATHE_RETRY_MEM;
   }
   if (signal == SIGKILL)

@@ -91,6 +91,48 @@ def test_results_and_logs(make, isolation):
     assert act(c, "litter")["status"] == act(c, "clean")["status"] == "completed"
 
 
+def test_what_was_printed_before_a_crash_is_told(make, isolation):
+    daemon = make(scripted(isolation))
+    c = daemon.client()
+    job = fails(c, "mutter", "job-crashed")
+    log = daemon.log() if isolation == "shared" else c.get(f"/api/jobs/{job['job_id']}/log").text
+    assert "last words on standard output" in log, log
+
+
+def test_a_cancelled_job_that_obeys_keeps_its_process(make):
+    """What it has loaded stays; one that does not obey is killed past the grace."""
+    daemon = make(scripted("process", workers=1, cancel_grace="20s"))
+    c = daemon.client()
+    assert act(c, "ok")["status"] == "completed"
+    workers = children_of(daemon.pid)
+    job_id = c.submit("scripted", params={"act": "obey"})
+    wait_until(lambda: c.job(job_id)["status"] == "running", "it runs")
+    c.cancel(job_id).expect(200)
+    assert c.wait(job_id)["status"] == "cancelled"
+    assert fails(c, "obey", "job-timeout", timeout_s=0.3)
+    assert act(c, "ok")["status"] == "completed" and children_of(daemon.pid) == workers
+    daemon = make(scripted("process", workers=1, cancel_grace="100ms"))
+    c = daemon.client()
+    assert act(c, "ok")["status"] == "completed"
+    workers = children_of(daemon.pid)
+    fails(c, "hang", "job-timeout", timeout_s=0.3)
+    assert act(c, "ok")["status"] == "completed" and children_of(daemon.pid) != workers
+
+
+def test_reserved_addresses_are_no_memory(make):
+    """64 GB of addresses under the default job_memory, as CUDA and JVMs take them."""
+    c = make(scripted("process", workers=1)).client()
+    assert act(c, "reserve")["status"] == "completed"
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer's shadow is memory too")
+def test_memory_of_a_resident_process_is_what_it_holds(make):
+    c = make(scripted("process", workers=1, job_memory="300M")).client()
+    job = fails(c, "memory", "job-limit", attempts=1)
+    assert "job_memory" in job["error"]["detail"] and "300 MiB" in job["error"]["detail"], job["error"]
+    assert act(c, "ok")["status"] == "completed"
+
+
 @pytest.mark.parametrize("word", ["crash", "abort", "exit"])
 def test_a_crash_costs_an_attempt(make, isolation, word):
     daemon = make(scripted(isolation))

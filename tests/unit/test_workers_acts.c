@@ -18,6 +18,7 @@ static const struct step_limits tight = {
     .output_bytes = 4 << 20,
     .log_bytes = 10000,
 };
+static const struct step_limits roomy = {.wall_ms = 10000, .address_space = 1 << 30};
 static const struct step_limits brief = {.wall_ms = 100};
 
 enum { FORK = 1, PROCESS = 2, SHARED = 4, ALL = 7 };
@@ -37,7 +38,8 @@ static const struct act acts[] = {
     {"exit", ALL, NULL, STEP_CRASHED, "exit code 0"},
     {"hang", ALL, &brief, STEP_TIMEOUT, "time"},
     {"obey", PROCESS | SHARED, &brief, STEP_TIMEOUT, "time"},
-    {"memory", FORK, &tight, STEP_LIMIT, "job_memory"},
+    {"memory", FORK | PROCESS, &tight, STEP_LIMIT, "job_memory"},
+    {"reserve", PROCESS | SHARED, &roomy, STEP_OK, ""},
     {"cpu", FORK | PROCESS, &tight, STEP_LIMIT, "job_cpu"},
     {"below", PROCESS, &tight, STEP_LIMIT, "job_cpu"},
     {"fill", FORK | PROCESS, &tight, STEP_LIMIT, "job_output"},
