@@ -101,13 +101,19 @@ static void judge(const char *program, const struct config_backend *b, int statu
   struct buf *to = WIFEXITED(status) && WEXITSTATUS(status) == WRONG_OPTIONS ? &out->options
                                                                              : &out->plugins;
   if (status == -ETIMEDOUT)
-    buf_printf(to, "[backend %s] the plugin %s was not loaded after %d s\n", b->name,
-               b->plugin_path, LOAD_MS / 1000);
+    buf_printf(
+        to,
+        "[backend %s] the plugin %s was not loaded after %d s; look at what it does while it "
+        "is loaded, or set enabled = no\n",
+        b->name, b->plugin_path, LOAD_MS / 1000);
   else if (status < 0)
-    buf_printf(to, "[backend %s] %s cannot be started: %s\n", b->name, program, strerror(-status));
+    buf_printf(to, "[backend %s] %s cannot be started: %s; install lathe anew\n", b->name, program,
+               strerror(-status));
   else if (WIFSIGNALED(status))
-    buf_printf(to, "[backend %s] the plugin %s crashed while it was loaded (%s)\n", b->name,
-               b->plugin_path, strsignal(WTERMSIG(status)));
+    buf_printf(to,
+               "[backend %s] the plugin %s crashed while it was loaded (%s); "
+               "lathe-plugin-check PLUGIN tells more\n",
+               b->name, b->plugin_path, strsignal(WTERMSIG(status)));
   else if (status != 0 && said->len)
     buf_put(to, said->data, said->len);
   else if (status != 0)

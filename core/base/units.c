@@ -111,7 +111,7 @@ int units_bool(const char *text, int *value, struct err *err) {
       *value = words[i].value;
       return 0;
     }
-  return err_set(err, ERR_INVAL, "\"%.40s\" is neither yes nor no", text);
+  return err_set(err, ERR_INVAL, "\"%.40s\" is neither yes nor no; write one of them", text);
 }
 
 int units_int(const char *text, int64_t *value, struct err *err) {

@@ -55,7 +55,8 @@ static void check_parse(struct config_load *l, const struct config_section *s, v
     const struct config_value *v = &s->values[i];
     config_value_parse(k, base, k->fallback, NULL);
     if (k->required && (!v->text || !*v->text))
-      check_fail(l, s, k->key, "this key is required");
+      check_fail(l, s, k->key, "it is %s, and [%s] cannot do without; write for example: %s",
+                 v->text ? "empty" : "missing", s->title, k->required);
     else if (v->text && config_value_parse(k, base, v->text, &err) != 0)
       check_fail(l, s, k->key, "%s%s", err.text,
                  strstr(v->text, " #") ? " (a comment after a value begins with ';')" : "");
@@ -69,12 +70,13 @@ static void check_origins(struct config_load *l, const struct config_section *s)
     bool scheme = strncmp(*o, "http://", 7) == 0 || strncmp(*o, "https://", 8) == 0;
     if (strcmp(*o, "*") != 0 && (!scheme || host[3] == '\0' || strpbrk(host + 3, "/?#@")))
       check_fail(l, s, "cors_origins",
-                 "\"%.80s\" is no origin; write it as https://app.example.org, without a path", *o);
+                 "\"%.80s\" is not an origin; write it as https://app.example.org, without a path",
+                 *o);
   }
   for (const char **h = l->config->server.allowed_hosts.items; *h; h++)
     if (strpbrk(*h, "/@?#"))
-      check_fail(l, s, "allowed_hosts", "\"%.80s\" is no host name; write it as lathe.example.org",
-                 *h);
+      check_fail(l, s, "allowed_hosts",
+                 "\"%.80s\" is not a host name; write it as lathe.example.org", *h);
 }
 
 static void check_proxies(struct config_load *l, const struct config_section *s) {
@@ -114,9 +116,14 @@ static void check_folders(struct config_load *l, const struct config_section *s,
   for (const char **f = folders->items; *f; f++) {
     const struct config_value *v = check_value(s, key);
     if (**f != '/')
-      check_fail(l, s, key, "\"%.200s\" is no absolute folder", *f);
+      check_fail(l, s, key,
+                 "\"%.200s\" does not begin with '/'; write the whole path of the folder", *f);
     else if (access(*f, R_OK | X_OK) != 0)
-      config_warning(l, v->where, v->line, "[server] %s: %.300s: %s", key, *f, strerror(errno));
+      config_warning(
+          l, v->where, v->line,
+          "[server] %s: the folder %.300s is passed over, because it cannot be read: %s; "
+          "make it, or take it out",
+          key, *f, strerror(errno));
   }
 }
 
@@ -137,7 +144,8 @@ static void check_server(struct config_load *l) {
   check_folders(l, s, "plugin_path", &server->plugin_path);
   check_folders(l, s, "kinds_path", &server->kinds_path);
   if (!*server->data_dir) {
-    check_fail(l, s, "data_dir", "it must not be empty");
+    check_fail(l, s, "data_dir",
+               "it is empty; write a folder, as data_dir = /var/lib/lathe, or take the line out");
   } else if (server->data_dir[0] != '/') {
     char *cwd = getcwd(NULL, 0);
     const char *relative = server->data_dir;
@@ -156,7 +164,8 @@ static void check_limits(struct config_load *l) {
   if (limits->bodies_max && limits->bodies_max < limits->body_max)
     check_fail(l, s, "bodies_max", "it is smaller than body_max");
   if (limits->backoff_max_ms < limits->backoff_base_ms)
-    check_fail(l, s, "backoff_max", "it is shorter than backoff_base");
+    check_fail(l, s, "backoff_max",
+               "it is shorter than backoff_base; make it as long as that or longer");
   if (limits->memory == 0)
     limits->memory = machine_memory() / 4 * 3;
   if (limits->cpus == 0)
@@ -198,7 +207,8 @@ static void check_backend(struct config_load *l, const struct config_section *s,
   if (b->workers == 0)
     b->workers = l->config->limits.cpus;
   if (b->restart_backoff_max_ms < b->restart_backoff_ms)
-    check_fail(l, s, "restart_backoff_max", "it is shorter than restart_backoff");
+    check_fail(l, s, "restart_backoff_max",
+               "it is shorter than restart_backoff; make it as long as that or longer");
   int rc = *b->plugin ? config_find_plugin(b->plugin, l->config->server.plugin_path.items,
                                            &b->plugin_path, &err)
                       : 0;
@@ -230,13 +240,16 @@ static void check_route(struct config_load *l, const struct config_section *s,
     const char *near = b ? NULL : words_nearest(name, backend_name_at, c, c->backend_count);
     if (!b)
       check_fail(l, s, "backends", "there is no [backend %.60s]%s%s%s", name,
-                 near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+                 near ? "; did you mean " : "; write that section, or take the name out",
+                 near ? near : "", near ? "?" : "");
     for (size_t k = 0; k < i; k++)
       if (strcmp(r->backends.items[k], name) == 0)
-        check_fail(l, s, "backends", "%s is named twice", name);
+        check_fail(l, s, "backends", "%s is named twice; name it once", name);
     if (b && !b->enabled) {
       const struct config_value *v = check_value(s, "backends");
-      config_warning(l, v->where, v->line, "[%s] backend %s is not enabled", s->title, name);
+      config_warning(l, v->where, v->line,
+                     "[%s] backends: %s gets no jobs, because [backend %s] says enabled = no",
+                     s->title, name, name);
     }
   }
 }

@@ -72,7 +72,9 @@ int config_find_plugin(const char *plugin, const char *const *folders, char **pa
   *path = NULL;
   if (plugin[0] == '/') {
     if (access(plugin, R_OK) != 0)
-      return err_set(err, ERR_NOT_FOUND, "there is no readable file %.300s", plugin);
+      return err_set(
+          err, ERR_NOT_FOUND,
+          "there is no readable file %.300s; name a plugin's .so, or a name as local-gmsh", plugin);
     *path = mem_dup(plugin);
     return 0;
   }

@@ -147,7 +147,7 @@ const struct config_key config_keys[] = {
     {"storage", "sync", BOOL, PLACE(storage.sync), .fallback = "yes", .restart = true,
      .help = "Results are on disk before a job says `completed`. `no` may lose files of the last seconds in a power cut."},
 
-    {"backend", "plugin", TEXT, B(plugin), .fallback = "", .required = true,
+    {"backend", "plugin", TEXT, B(plugin), .fallback = "", .required = "plugin = local-gmsh",
      .help = "`local-gmsh`, `local-gmsh.so` or an absolute path. Looked for in `$LATHE_PLUGIN_PATH` (folders with `:` between them), in `[server] plugin_path`, then where lathe is installed."},
     {"backend", "enabled", BOOL, B(enabled), .fallback = "yes",
      .help = "`no` leaves the backend out."},
@@ -189,7 +189,7 @@ const struct config_key config_keys[] = {
     {"backend", "restart_backoff_max", DURATION(10, DAY), B(restart_backoff_max_ms), .fallback = "1m",
      .help = "Longest such pause."},
 
-    {"route", "backends", LIST, R(backends), .fallback = "", .required = true,
+    {"route", "backends", LIST, R(backends), .fallback = "", .required = "backends = local, remote",
      .help = "Names of backends, in the order of preference."},
     {"route", "policy", WORD("ordered|round_robin|least_loaded"), R(policy), .fallback = "ordered",
      .help = "`ordered`: the first that has room. `round_robin`: in turn. `least_loaded`: the one with most room."},

@@ -29,8 +29,8 @@ struct config_key {
   const char *zero;  /* what 0 means, or NULL */
   const char *help;
   enum config_type type;
-  bool restart; /* a change takes effect at the next start */
-  bool required;
+  bool restart;         /* a change takes effect at the next start */
+  const char *required; /* NULL, or a line that gives this key as it must be given */
 };
 extern const struct config_key config_keys[];
 extern const size_t config_key_count;

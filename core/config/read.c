@@ -54,7 +54,8 @@ static void reading_section(struct reading *r, const char *line, const char *whe
   r->section_lost = true;
   size_t len = strcspn(line + 1, "]");
   if (line[1 + len] != ']') {
-    config_error(l, where, r->order, "the section's ']' is missing");
+    config_error(l, where, r->order,
+                 "the section's ']' is missing; write it as [server] or [backend NAME]");
     return;
   }
   char *copy = mem_dup_n(line + 1, len), *type = trim(copy), *name = strpbrk(type, " \t");
@@ -65,7 +66,8 @@ static void reading_section(struct reading *r, const char *line, const char *whe
   const struct config_section_spec *spec = config_section_check(l, type, name, where, r->order);
   struct config_section *s = spec ? config_section_find(l->config, type, name) : NULL;
   if (s && s->line > 0) {
-    config_error(l, where, r->order, "[%s] was begun before, at %s", s->title, s->where);
+    config_error(l, where, r->order, "[%s] was begun before, at %s; put its keys there", s->title,
+                 s->where);
   } else if (spec) {
     if (!s)
       s = config_section_add(l->config, spec, name);
@@ -82,7 +84,8 @@ static void reading_check_pair(struct reading *r) {
   if (!r->pair_expected)
     return;
   char *where = reading_where(r);
-  config_error(r->load, where, r->order, "this line is neither `key = value` nor [section]");
+  config_error(r->load, where, r->order,
+               "this line is neither `key = value` nor [section]; begin a comment with ';'");
   free(where);
   r->pair_expected = false;
 }
@@ -92,10 +95,11 @@ static bool reading_watch(struct reading *r, const char *line, size_t len, size_
   bool good = true;
   char *where = reading_where(r);
   if (len + 2 > room) {
-    config_error(r->load, where, r->order, "the line is longer than %zu bytes", room - 2);
+    config_error(r->load, where, r->order, "the line is longer than %zu bytes; make it shorter",
+                 room - 2);
     good = false;
   } else if (memchr(line, '\0', len) || !utf8_is_valid(line, len)) {
-    config_error(r->load, where, r->order, "the line is not UTF-8 text");
+    config_error(r->load, where, r->order, "the line is not UTF-8 text; save the file as UTF-8");
     good = false;
   } else if (line[0] == '[') {
     char *text = mem_dup_n(line, len);
@@ -140,7 +144,7 @@ static int read_pair(void *user, const char *section, const char *key, const cha
   if (!r->in_section && !r->section_lost)
     config_error(r->load, where, r->order, "\"%.60s\" stands before the first [section]", key);
   else if (r->in_section && key[0] == '\0')
-    config_error(r->load, where, r->order, "there is no key before '='");
+    config_error(r->load, where, r->order, "there is no key before '='; write it as `key = value`");
   else if (r->in_section)
     config_section_put(r->load, &r->load->config->sections[r->section], key, text, where, r->order,
                        false);
@@ -185,7 +189,9 @@ void config_read_fragments(struct config_load *l) {
   struct dirent **entries = NULL;
   int count = scandir(fragments, &entries, is_fragment, by_bytes);
   if (count < 0 && errno != ENOENT)
-    config_error(l, fragments, l->lines, "the folder cannot be read: %s", strerror(errno));
+    config_error(l, fragments, l->lines,
+                 "the folder cannot be read: %s; give lathed the right to, or remove it",
+                 strerror(errno));
   for (int i = 0; i < count; i++) {
     char *path = path_join(fragments, entries[i]->d_name);
     l->path = path;

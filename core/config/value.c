@@ -112,7 +112,7 @@ int config_value_parse(const struct config_key *key, void *base, const char *tex
   case CONFIG_WORD:
     v = value_word(key->words, text);
     if (v < 0)
-      return err_set(err, ERR_INVAL, "\"%.40s\" is none of %s", text, key->words);
+      return err_set(err, ERR_INVAL, "\"%.40s\" is not one of %s", text, key->words);
     *(int *)field = (int)v;
     break;
   case CONFIG_TEXT:
@@ -206,7 +206,8 @@ int config_parse_listen(const char *text, char **host, int *port, struct err *er
   if (strcmp(name, "localhost") == 0)
     name = "127.0.0.1";
   if (code == 0 && inet_pton(bracket ? AF_INET6 : AF_INET, name, address) != 1)
-    code = err_set(err, ERR_INVAL, "\"%.80s\" begins with no numeric address; %s", text, form);
+    code = err_set(err, ERR_INVAL, "\"%.80s\" does not begin with a numeric address; %s", text,
+                   form);
   if (code == 0) {
     *host = mem_dup(name);
     *port = (int)number;

@@ -25,6 +25,32 @@ static const struct {
     {SQLITE_TOOBIG, ERR_LIMIT},
 };
 
+/* What the admin can do. */
+static const char *advice_for(int rc) {
+  static const struct {
+    int rc;
+    const char *text;
+  } advices[] = {
+      {SQLITE_NOTADB,
+       "it is damaged, or another file lies in its place: restore it from a backup, or "
+       "move it away to start with an empty one"},
+      {SQLITE_CORRUPT, "it is damaged: restore it from a backup"},
+      {SQLITE_FULL, "make room on that disk"},
+      {SQLITE_CANTOPEN, "look at the rights of the file and its folder, and who owns them"},
+      {SQLITE_PERM, "look at the rights of the file and its folder, and who owns them"},
+      {SQLITE_READONLY,
+       "the user that lathed runs as must be able to write the file and its folder"},
+      {SQLITE_BUSY, "another program holds it: end that, or wait for it"},
+      {SQLITE_LOCKED, "another program holds it: end that, or wait for it"},
+      {SQLITE_IOERR, "look at the disk, and at the kernel's log"},
+      {SQLITE_NOMEM, "the machine has too little memory"},
+  };
+  for (size_t i = 0; i < sizeof advices / sizeof *advices; i++)
+    if ((rc & 0xff) == advices[i].rc)
+      return advices[i].text;
+  return NULL;
+}
+
 int conn_fail(struct conn *c, int rc, struct err *err) {
   int code = ERR_SYSTEM;
   for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
@@ -35,8 +61,10 @@ int conn_fail(struct conn *c, int rc, struct err *err) {
     code = ERR_NO_SPACE;
   const char *path = c->db != NULL ? sqlite3_db_filename(c->db, "main") : NULL;
   const char *what = c->db != NULL ? sqlite3_errmsg(c->db) : sqlite3_errstr(rc);
-  return err_set(err, code, "%s: %s%s%s (SQLite %d)", path != NULL ? path : "database", what,
-                 sys != 0 ? ": " : "", sys != 0 ? strerror(sys) : "", rc);
+  const char *advice = advice_for(rc);
+  return err_set(err, code, "the database %s: %s%s%s (SQLite %d)%s%s", path != NULL ? path : "",
+                 what, sys != 0 ? ": " : "", sys != 0 ? strerror(sys) : "", rc,
+                 advice != NULL ? "; " : "", advice != NULL ? advice : "");
 }
 
 bool conn_broken(int code) {

@@ -5,7 +5,7 @@ import re
 import subprocess
 
 import pytest
-from daemon import ECHO, LATHED, PLUGINS, REPO, clean_env, children_of, is_alive, wait_until
+from daemon import ECHO, LATHED, PATIENCE, PLUGINS, REPO, clean_env, children_of, is_alive, wait_until
 
 
 def lathed(*args, env=None, cwd=None):
@@ -198,3 +198,28 @@ def test_reload_names_what_needs_a_restart(make_daemon):
     daemon.write_config()
     daemon.reload()
     wait_until(lambda: "sync" in daemon.log() and "start" in daemon.log(), "the log says so")
+
+
+def test_a_database_that_is_none_says_what_to_do(make_daemon):
+    daemon = make_daemon(start=False)
+    os.makedirs(daemon.data)
+    path = os.path.join(daemon.data, "lathe.db")
+    with open(path, "wb") as file:
+        file.write(b"this is a text, and not a database\n" * 500)
+    done = subprocess.run([LATHED, "--config", daemon.ini], capture_output=True, text=True, timeout=PATIENCE, check=False, env=clean_env())
+    assert done.returncode == 1
+    line = next(line for line in done.stderr.splitlines() if "daemon.start" in line)
+    assert path in line and "restore it from a backup" in line and "move it away" in line, line
+
+
+def test_messages_do_not_act_on_the_terminal(tmp_path):
+    ini = tmp_path / "lathe.ini"
+    ini.write_bytes("[ser\u009b31mver]\n[limits]\nqueue\x1b[2J = 1\nattempts = \u202e7\n".encode())
+    for verb in ("--check-config", "--print-config"):
+        done = subprocess.run([LATHED, "--config", ini, verb], capture_output=True, timeout=PATIENCE, check=False, env=clean_env())
+        assert done.returncode == 2
+        said = done.stderr.decode()
+        assert "\\u009b31m" in said and "\\u001b[2J" in said and "\\u202e7" in said
+        assert not any(c in said for c in "\x1b\u009b\u202e")
+    done = subprocess.run([LATHED, "--chek\x1b-config"], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert done.returncode == 2 and "did you mean --check-config?" in done.stderr and "\x1b" not in done.stderr

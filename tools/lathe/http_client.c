@@ -33,7 +33,9 @@ static bool is_good(long status) {
 static bool is_type(CURL *curl, const char *wanted) {
   const char *type = NULL;
   curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type);
-  size_t len = type ? strcspn(type, "; ") : 0, want = strlen(wanted);
+  if (!type)
+    return false;
+  size_t len = strcspn(type, "; "), want = strlen(wanted);
   if (!strcmp(wanted, "json"))
     return len >= 4 && !strncasecmp(type + len - 4, "json", 4);
   return len == want && !strncasecmp(type, wanted, len);

@@ -65,14 +65,13 @@ struct layout {
 
 static void measure(const struct table *t, struct layout *l) {
   *l = (struct layout){0};
-  for (size_t i = 0; i < t->columns; i++)
-    l->empty[i] = true;
-  for (size_t i = 0; i < t->rows; i++) {
-    size_t w = terminal_width(t->cells[i]), col = i % t->columns;
-    if (w > l->width[col])
-      l->width[col] = w;
-    if (i >= t->columns && w > 0)
-      l->empty[col] = false;
+  for (size_t col = 0; col < t->columns; col++) {
+    l->empty[col] = true;
+    for (size_t i = col; i < t->rows; i += t->columns) {
+      size_t w = terminal_width(t->cells[i]);
+      l->width[col] = w > l->width[col] ? w : l->width[col];
+      l->empty[col] &= w == 0 || i < t->columns;
+    }
   }
 }
 
