@@ -26,12 +26,14 @@
 enum {
   WRITE_AT = 128 << 10, /* so much is worth a turn on the pool */
   STOP_AT = 512 << 10,  /* so much waits at most: the sender is asked to pause */
+  ROOM = 32 << 20, /* of all uploads together; past it each writes, and waits, piece by piece */
 };
 
 struct storage_upload {
   struct storage_task task; /* at most one at a time */
   struct storage *s;
   struct buf filling, writing;
+  size_t counted; /* of their memory, to storage.upload_bytes */
   struct sha256 *hash;
   char *path; /* of the temporary file */
   int fd;     /* -1 before the first write */
@@ -54,11 +56,24 @@ struct storage_upload *storage_upload_begin(struct storage *s, int64_t max_bytes
   return u;
 }
 
+static void count(struct storage_upload *u) {
+  size_t now = u->filling.cap + u->writing.cap;
+  u->s->upload_bytes += now - u->counted;
+  u->counted = now;
+}
+
+/* Thousands of clients that stop in the middle of a file must not fill the memory with its pieces.
+ */
+static bool is_crowded(const struct storage_upload *u) {
+  return u->s->upload_bytes > ROOM;
+}
+
 static void upload_free(struct storage_upload *u) {
   if (u->hash)
     sha256_end(u->hash, NULL);
   buf_free(&u->filling);
   buf_free(&u->writing);
+  count(u);
   free(u->path);
   free(u);
 }
@@ -174,7 +189,11 @@ static void after_finish(struct storage_task *t) {
 static void after_write(struct storage_task *t) {
   struct storage_upload *u = (struct storage_upload *)t;
   u->busy = false;
-  buf_clear(&u->writing);
+  if (is_crowded(u))
+    buf_free(&u->writing);
+  else
+    buf_clear(&u->writing);
+  count(u);
   if (u->aborted) {
     start_drop(u);
     return;
@@ -205,9 +224,11 @@ int storage_upload_write(struct storage_upload *u, const void *data, size_t len,
                    (long long)u->max_bytes);
   u->bytes += (int64_t)len;
   buf_put(&u->filling, data, len);
-  if (!u->busy && u->filling.len >= WRITE_AT)
+  count(u);
+  bool crowded = is_crowded(u);
+  if (!u->busy && (u->filling.len >= WRITE_AT || (crowded && len > 0)))
     start_write(u);
-  if (u->filling.len < STOP_AT && !(u->busy && u->writing.len >= STOP_AT))
+  if (!(crowded && u->busy) && u->filling.len < STOP_AT && !(u->busy && u->writing.len >= STOP_AT))
     return 0;
   u->wrote = wrote;
   u->arg = arg;

@@ -181,6 +181,26 @@ def test_halves_of_bodies_have_a_bound(make_daemon):
     nothing_is_left(daemon)
 
 
+def test_files_that_stop_half_way_have_a_bound(make_daemon):
+    daemon = make_daemon()
+    head = b"POST /api/blobs HTTP/1.1\r\n" + HOST + b"Content-Type: application/octet-stream\r\nContent-Length: 120000\r\n\r\n"
+    before, sockets = resident(daemon), []
+    for _ in range(700):
+        s = socket.create_connection(("127.0.0.1", daemon.port), 30)
+        sockets.append(s)
+        s.sendall(head + b"x" * 110000)
+    client = daemon.client()
+    assert client.run()["status"] == "completed"
+    if not SANITIZED:
+        assert resident(daemon) - before < 70 << 20
+    for s in sockets[::10]:  # they may go on at any time
+        s.sendall(b"y" * 10000)
+        assert re.match(rb"HTTP/1.1 20[01] ", s.recv(65536))
+    for s in sockets:
+        s.close()
+    nothing_is_left(daemon)
+
+
 # ---- tokens ----
 
 def test_wrong_tokens_are_counted_logged_and_slowed(make_daemon, tmp_path):
