@@ -147,6 +147,8 @@ struct rig *rig_open(struct tool *t, int slots) {
   return NULL;
 }
 
+#define JOB_MEMORY (8LL << 30) /* as job_memory of [limits], where the admin says nothing */
+
 /* False after fail(). */
 static bool run_once(struct rig *r, const struct example *e, int64_t cancel_after_ms,
                      struct outcome *out) {
@@ -162,6 +164,7 @@ static bool run_once(struct rig *r, const struct example *e, int64_t cancel_afte
                                         .idem_key = e->idem_key,
                                         .spec_json = e->spec,
                                         .attempt = 1,
+                                        .limits = {.address_space = JOB_MEMORY},
                                         .inputs = inputs,
                                         .input_count = e->input_count,
                                         .go = r->tool->facts->remote ? STEP_SUBMIT : STEP_RUN,

@@ -142,6 +142,7 @@ FAULTS = {
     "new_table": ("new-host", "but one size of host"),
     "new_request": ("new-host", "but one size of request"),
     "leaks_malloc": ("leaks", "malloc grows by 65", "process"),
+    "leaks_little": ("leaks", r"malloc grows by 2\d\d\d bytes", "process"),
     "leaks_map": ("leaks", r"grows by \d\d KiB a job", "process"),
     "leaks_file": ("leaks", "files open", "process"),
     "leaks_thread": ("leaks", "threads running", "process"),
@@ -162,7 +163,7 @@ FAULTS = {
     "two_busy": ("two", "one at a time", "shared"),
 }
 # A sanitizer has a heap of its own, and in the worker it sees what is read past the end of a request.
-NOT_SANITIZED = {"leaks_malloc", "leaks_map", "old_request"}
+NOT_SANITIZED = {"leaks_malloc", "leaks_little", "leaks_map", "old_request"}
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +190,21 @@ def test_a_fault_fails_its_check_and_no_other(runs, fault):
     assert [c for c, v in verdicts.items() if v == "failed"] == [name], texts
     assert re.search(says, texts[name].replace("\n", " ")), texts[name]
     assert runs[fault].returncode == 1
+
+
+@pytest.mark.parametrize("what", ("caches", "reserves"))
+def test_what_is_no_fault(what, tmp_path):
+    """A cache that comes to an end, and addresses that a process which stays reserves."""
+    run = check(os.path.join(BAD, "bad_process.so"), "--tap", fault=what, tmp=tmp_path)
+    assert run.returncode == 0, tap(run)[1]
+
+
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer needs addresses by the terabyte itself")
+def test_reserved_addresses_count_in_a_process_of_the_jobs_own(tmp_path):
+    """The check has the limit that lathed has where the admin says nothing."""
+    run = check(os.path.join(BAD, "bad_fork.so"), "--tap", fault="reserves", tmp=tmp_path)
+    verdicts, texts = tap(run)
+    assert run.returncode == 1 and "SIGABRT" in " ".join(texts.values()), texts
 
 
 def test_it_cleans_up(tmp_path):
