@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """`lathe plugin new`: every combination is made, built both ways, checked and run with the installed SDK."""
+import json
 import os
 import subprocess
 
@@ -56,6 +57,50 @@ def run_a_job(prefix, shape, project, built):
         else:
             assert c.artifact(job["job_id"], "words.txt").text == "that\nquestion\nwhether\n"
             assert job["result"] == {"words": 5, "listed": 3}
+        daemon.stop()
+    finally:
+        daemon.kill()
+
+
+def sources(project):
+    return [p for p in project.iterdir() if p.name in ("plugin.c", "plugin.cpp")]
+
+
+@pytest.mark.parametrize("shape,lang", [c for c in COMBINATIONS if c[1] != "python"])
+def test_what_a_template_does_not_expect(prefix, tmp_path, shape, lang):
+    """A second kind is not done as the first; "throw 42" is a failed job and no crash."""
+    new(prefix, "demo", "--shape", shape, "--lang", lang, cwd=tmp_path)
+    project = tmp_path / "demo"
+    source, = sources(project)
+    text = source.read_text()
+    if shape == "exec":
+        text = text.replace('s:[s], s:[]}', 's:[s,s], s:[]}').replace('"kinds", "demo", "options"', '"kinds", "demo", "other", "options"')
+    else:
+        text = text.replace('kinds[] = {"demo", NULL}', 'kinds[] = {"demo", "other", NULL}').replace(
+            'kinds[] = {"demo", nullptr}', 'kinds[] = {"demo", "other", nullptr}')
+    assert '"other"' in text
+    if lang == "c++":
+        at = {"run": "    count(self, job", "remote": "    self.remote->prepare(", "exec": "    json_t *result = count("}[shape]
+        assert at in text
+        text = text.replace(at, "    throw 42;\n" + at)
+    source.write_text(text)
+    kind = json.loads((project / "kinds/demo.json").read_text())
+    (project / "kinds/other.json").write_text(json.dumps({**kind, "kind": "other", "limits": {"attempts": 1}}))
+    (project / "kinds/demo.json").write_text(json.dumps({**kind, "limits": {"attempts": 1}}))
+    run("make", cwd=project, env=prefix.env(CFLAGS="-O1", CXXFLAGS="-O1"))
+    daemon = prefix.daemon(project / "lathed", section(prefix, shape, project, project / "build/demo.so"))
+    daemon.start()
+    try:
+        c = daemon.client()
+
+        def fails(kind):
+            job = c.wait(c.form(f"/api/jobs/{kind}", [("file", "text.txt", b"be\n")]).json["job_id"])
+            assert job["status"] == "failed", job
+            return job["error"]
+        assert "no such kind" in fails("other")["detail"]
+        if lang == "c++":
+            error = fails("demo")
+            assert "no std::exception" in error["detail"] and error["type"] != "/problems/job-crashed", error
         daemon.stop()
     finally:
         daemon.kill()

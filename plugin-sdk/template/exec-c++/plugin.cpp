@@ -67,6 +67,10 @@ void on_job(const json_t *m) {
   const char *error_class = "retry";
   std::string why;
   try {
+    if (text(m, "kind") != "@NAME@") { // a second kind in the hello gets its own work here
+      error_class = "permanent";
+      throw std::runtime_error("this plugin does no such kind");
+    }
     const std::string input = text(json_array_get(json_object_get(m, "inputs"), 0), "path");
     if (input.empty())
       throw BadInput("the job has no input");
@@ -78,6 +82,8 @@ void on_job(const json_t *m) {
     why = e.what();
   } catch (const std::exception &e) {
     why = e.what();
+  } catch (...) { // "throw 42" is C++, too
+    why = "an exception that is no std::exception";
   }
   say(json_pack("{s:s, s:s, s:s, s:s}", "type", "error", "id", id.c_str(), "class", error_class, "message", why.c_str()));
 }

@@ -74,7 +74,10 @@ static void on_job(json_t *m) {
   json_unpack(m, "{s:s, s:s, s:[o], s:{s:I, s:I}}", "id", &t.id, "workdir", &t.workdir, "inputs",
               &input, "params", "min_length", &t.min_length, "pause_ms", &t.pause_ms);
   t.input = json_string_value(json_object_get(input, "path"));
-  if (t.input)
+  const char *kind = json_string_value(json_object_get(m, "kind"));
+  if (!kind || strcmp(kind, "@NAME@") != 0) /* a second kind in the hello gets its own work here */
+    say_failed(&t, "permanent", "the job", "this plugin does no such kind");
+  else if (t.input)
     do_task(&t);
   else
     say_failed(&t, "bad_input", "the job", "it has no input");

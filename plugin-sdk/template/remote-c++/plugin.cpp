@@ -155,6 +155,9 @@ template <typename Work> int32_t guarded(const lathe_host *host, lathe_job *job,
   } catch (const std::exception &e) {
     host->error(job, e.what());
     return LATHE_RETRY;
+  } catch (...) { // "throw 42" is C++, too
+    host->error(job, "an exception that is no std::exception");
+    return LATHE_PERMANENT;
   }
 }
 
@@ -174,6 +177,8 @@ int32_t find(void *data, lathe_job *job, const lathe_request *r, const void *, s
 int32_t submit(void *data, lathe_job *job, const lathe_request *r, const void *, size_t) {
   const Self &self = *static_cast<Self *>(data);
   return guarded(self.host, job, [&] {
+    if (r->kind != std::string("@NAME@")) // a second kind in the table gets its own work here
+      throw Failure(LATHE_PERMANENT, std::string(r->kind) + ": this plugin does no such kind");
     std::unique_ptr<json_t, void (*)(json_t *)> spec(json_loads(r->spec, 0, nullptr), json_decref);
     const json_t *input = json_array_get(json_object_get(spec.get(), "inputs"), 0);
     const char *name = json_string_value(json_object_get(input, "name"));

@@ -7,8 +7,14 @@
  * state_of() and the copying; what must stay is the order of things:
  *
  *   submit   begins the work under request->idem_key, and makes the reference durable
- *   find     was something begun under that key?  lathe asks after a crash, instead of submitting
- * twice poll     is it over? fetch    brings the result cancel   stops it
+ *
+ *   find     was something begun under that key?  lathe asks after a crash, before it submits
+ *
+ *   poll     is it over?
+ *
+ *   fetch    brings the result
+ *
+ *   cancel   stops it
  *
  * Each may be repeated, in any process, with nothing but the reference; no state is kept here. They
  * are called on several threads at once.
@@ -148,12 +154,16 @@ static int input_of(const struct lathe_request *r, char *path) {
   return name ? 0 : -1;
 }
 
+static const char *const kinds[] = {"@NAME@", NULL};
+
 /* All is prepared aside and renamed in one step, so that a folder that is there is whole. */
 static int32_t submit(void *data, struct lathe_job *job, const struct lathe_request *r,
                       const void *ref, size_t len) {
   char input[PATH_SIZE], folder[PATH_SIZE], aside[PATH_SIZE], target[FILE_SIZE];
   const struct self *self = data;
   (void)ref, (void)len;
+  if (strcmp(r->kind, kinds[0]) != 0) /* a second kind in the table gets its own work here */
+    return fail(self, job, LATHE_PERMANENT, r->kind, "this plugin does no such kind");
   if (input_of(r, input) != 0)
     return fail(self, job, LATHE_BAD_INPUT, "the specification", "it has no input");
   folder_of(self, r->idem_key, strlen(r->idem_key), folder);
@@ -241,7 +251,6 @@ static void destroy(void *self) {
   free(self);
 }
 
-static const char *const kinds[] = {"@NAME@", NULL};
 static const struct lathe_option spool = {
     .struct_size = sizeof spool,
     .type = LATHE_PATH,

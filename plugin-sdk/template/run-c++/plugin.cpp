@@ -99,12 +99,17 @@ template <typename Work> int32_t guarded(const lathe_host *host, lathe_job *job,
   } catch (const std::exception &e) {
     host->error(job, e.what());
     return LATHE_PERMANENT;
+  } catch (...) { // "throw 42" is C++, too
+    host->error(job, "an exception that is no std::exception");
+    return LATHE_PERMANENT;
   }
 }
 
 int32_t run(void *data, lathe_job *job, const lathe_request *r) {
   const Self &self = *static_cast<const Self *>(data);
   return guarded(self.host, job, [&] {
+    if (r->kind != std::string("@NAME@")) // a second kind in the table gets its own work here
+      throw Failure(LATHE_PERMANENT, std::string(r->kind) + ": this plugin does no such kind");
     count(self, job, read_task(self, *r));
     give(self, job, "words.txt", "text/plain");
     give(self, job, "result.json", "application/json");

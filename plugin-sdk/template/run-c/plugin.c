@@ -95,9 +95,13 @@ static int32_t give_result(const struct self *self, struct lathe_job *job, const
   return rc;
 }
 
+static const char *const kinds[] = {"@NAME@", NULL};
+
 static int32_t run(void *data, struct lathe_job *job, const struct lathe_request *r) {
   const struct self *self = data;
   struct task t = {0};
+  if (strcmp(r->kind, kinds[0]) != 0) /* a second kind in the table gets its own work here */
+    return fail(self, job, LATHE_PERMANENT, r->kind, "this plugin does no such kind");
   int32_t rc = read_task(self, job, r, &t);
   if (rc != LATHE_OK)
     return rc;
@@ -130,7 +134,6 @@ static void destroy(void *self) {
   free(self);
 }
 
-static const char *const kinds[] = {"@NAME@", NULL};
 static const struct lathe_option max_bytes = {
     .struct_size = sizeof max_bytes,
     .type = LATHE_BYTES,
