@@ -17,6 +17,22 @@ int64_t clock_mono_us(void) {
   return clock_read_ns(CLOCK_MONOTONIC) / 1000;
 }
 
+int64_t clock_mono_of_us(int64_t wall_us) {
+  int64_t past = clock_wall_us() - wall_us;
+  return clock_mono_us() - (past > 0 ? past : 0);
+}
+
+static int64_t clock_began_us; /* wall time, less the monotonic one, as the program began */
+
+__attribute__((constructor)) static void clock_begin(void) {
+  clock_began_us = clock_wall_us() - clock_mono_us();
+}
+
+int64_t clock_age_us(void) {
+  int64_t wall = clock_wall_us(), passed = clock_began_us + clock_mono_us();
+  return wall < passed ? wall : passed;
+}
+
 int64_t clock_mono_ms(void) {
   return clock_read_ns(CLOCK_MONOTONIC) / 1000000;
 }

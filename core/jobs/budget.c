@@ -9,6 +9,7 @@
  * machine.
  * A job larger than a whole budget may run when nobody else uses that budget.
  */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "jobs/private.h"
 
@@ -174,16 +175,16 @@ bool budget_elsewhere(struct job *job) {
 }
 
 /* One that has waited a whole step of ageing for memory or threads makes the others wait. */
-static void consider_hold(struct job *job, const struct asking *a, int64_t now_us) {
+static void consider_hold(struct job *job, const struct asking *a) {
   struct jobs *j = job->j;
-  if (j->hold || !job->stuck_us || now_us - job->stuck_us < j->o.ageing_ms * 1000)
+  if (j->hold || !job->stuck_mono || clock_mono_us() - job->stuck_mono < j->o.ageing_ms * 1000)
     return;
   j->hold = job;
   j->hold_memory = a->memory;
   j->hold_threads = a->threads;
 }
 
-enum fit budget_choose(struct job *job, int64_t now_us, struct backend **b) {
+enum fit budget_choose(struct job *job, struct backend **b) {
   struct asking a = {.job = job};
   bool hopeless = false;
   *b = choose(job, &a, false, &hopeless);
@@ -195,7 +196,7 @@ enum fit budget_choose(struct job *job, int64_t now_us, struct backend **b) {
     return FIT_YES;
   if (!a.memory && !a.threads)
     return FIT_NO_SLOT;
-  consider_hold(job, &a, now_us);
+  consider_hold(job, &a);
   return FIT_NO_BUDGET;
 }
 

@@ -145,7 +145,7 @@ bool cache_look(struct job *job, void (*looked)(void *arg), void *arg) {
     return false;
   struct look *l = mem_alloc(sizeof *l);
   *l = (struct look){.job = job, .looked = looked, .arg = arg};
-  int64_t since_us = j->o.cache_age_us > 0 ? clock_wall_us() - j->o.cache_age_us : 0;
+  int64_t since_us = j->o.cache_age_us > 0 ? clock_age_us() - j->o.cache_age_us : 0;
   store_cached(j->store, list, count, since_us, on_found, l);
   return true;
 }

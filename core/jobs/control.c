@@ -211,7 +211,7 @@ static void on_retry_read(void *arg, int code, const struct record_job *record) 
   struct job *job = job_new(j, record, kinds_find(j->kinds, record->kind));
   job->answered = r->answered;
   job->arg = r->arg;
-  job->queued_us = clock_wall_us();
+  job->queued_mono = clock_mono_us();
   job->attempt_base = job->attempt_count;
   job_set_phase(job, PHASE_BACK);
   struct store_event_in event = {EVENT_QUEUED, event_queued(job, &j->scratch)};

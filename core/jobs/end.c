@@ -113,6 +113,7 @@ static void again(struct job *job, const struct verdict *v, const char *detail, 
   fail(job, JOB_QUEUED, v, detail, retryable);
   job->out->attempt_state = counts ? JOB_FAILED : JOB_QUEUED;
   job->out->not_before_us = delay_ms > 0 ? job->out->ended_us + delay_ms * 1000 : 0;
+  job->out->due_mono = delay_ms > 0 ? clock_mono_us() + delay_ms * 1000 : 0;
 }
 
 static int failures(const struct job *job) {
@@ -333,7 +334,7 @@ void end_result(struct job *job, const struct step_result *r) {
   job->step = NULL;
   budget_release(job);
   output_flush(job);
-  metric_observe(meter->run_seconds, clock_wall_us() - job_last(job)->started_us);
+  metric_observe(meter->run_seconds, clock_mono_us() - job_last(job)->begun_mono);
   job_last(job)->open = job->remote && r->open;
   if (r->class == STEP_OK && !job->cancel)
     keep_result(job, r);
@@ -458,6 +459,7 @@ static void went_back(struct job *job) {
     out->error_json = NULL;
   }
   job->not_before_us = out->not_before_us;
+  job->due_mono = out->due_mono;
   job->out = NULL;
   job->give_back = false;
   outcome_free(out);

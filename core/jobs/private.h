@@ -76,8 +76,9 @@ struct lane {              /* jobs that the same backends may take: (kind, pin) 
 struct attempt {
   const struct place *place;
   int64_t started_us, ended_us;
-  char *ref;        /* owned; of a remote attempt: "" until there is one.  NULL: not remote */
-  char *error_json; /* owned, or NULL */
+  int64_t begun_mono; /* started_us on the monotonic clock; us, as are all *_mono */
+  char *ref;          /* owned; of a remote attempt: "" until there is one.  NULL: not remote */
+  char *error_json;   /* owned, or NULL */
   int number;
   enum job_state state;
   bool never;   /* failed for good there: not on this backend again */
@@ -91,6 +92,7 @@ struct outcome {                /* how an attempt or a job ended, kept until it 
   bool with_attempt;
   bool never;
   int64_t ended_us, not_before_us;
+  int64_t due_mono; /* as not_before_us; 0: at once */
   char *result_json, *error_json, *workdir;
   char *source, *backend; /* of a cached one: the job that computed it, and where */
   int64_t source_num;
@@ -142,10 +144,13 @@ struct job {
   bool recovered; /* from an earlier life; its exclusions may be too strict */
   uint8_t lost;   /* steps in a row that never began */
   int64_t num, rank;
-  int64_t created_us, queued_us, started_us, not_before_us, timeout_ms;
+  int64_t created_us, started_us, not_before_us,
+      timeout_ms; /* told and kept, never reckoned with */
+  int64_t queued_mono;
+  int64_t due_mono;     /* in PHASE_DELAY: until when */
   uint64_t waits_ms;    /* loop time since when it waits for a backend */
   uint64_t hopeless_ms; /* as of a lane, where it is bound to the backend of an open submission */
-  int64_t stuck_us;     /* since when it did not fit; 0: it did */
+  int64_t stuck_mono;   /* since when it did not fit; 0: it did */
   int64_t memory;       /* needs; reserved while `place` is set */
   int64_t output_max;   /* bytes of artifacts that its last step may leave; 0: no limit */
   int32_t threads;
@@ -153,9 +158,9 @@ struct job {
   struct attempt *attempts;
   struct place *place; /* where memory and threads are reserved */
   struct workers_step *step;
-  uint32_t steps;  /* handed over so far: tells a step from an earlier one */
-  uint8_t go;      /* enum step_go of the last one */
-  int64_t away_us; /* since when it is in PHASE_AWAY */
+  uint32_t steps;    /* handed over so far: tells a step from an earlier one */
+  uint8_t go;        /* enum step_go of the last one */
+  int64_t away_mono; /* since when it is in PHASE_AWAY */
   struct outcome *out;
   struct output *output;
   jobs_answered *answered; /* of the submit or retry; NULL once answered */
@@ -274,7 +279,7 @@ struct place *place_find(struct jobs *j, const char *name); /* made if new */
 void budget_configure(struct jobs *j);
 enum fit { FIT_NO_SLOT, FIT_NO_BUDGET, FIT_NEVER, FIT_YES };
 /* Where could the job start right now?  FIT_YES: *b. */
-enum fit budget_choose(struct job *job, int64_t now_us, struct backend **b);
+enum fit budget_choose(struct job *job, struct backend **b);
 /* May a backend do it, now or later?  Also where none is there at the moment, for it may come back:
  * but not to one that failed for good where it was tried. */
 bool budget_hope(struct job *job);

@@ -46,7 +46,7 @@ static bool flow_before(const struct heap_node *a, const struct heap_node *b) {
 }
 
 static bool delay_before(const struct heap_node *a, const struct heap_node *b) {
-  return job_of(a)->not_before_us < job_of(b)->not_before_us;
+  return job_of(a)->due_mono < job_of(b)->due_mono;
 }
 
 /* ---- lanes and clients ---- */
@@ -131,8 +131,14 @@ static struct flow *find_flow(struct lane *lane, struct client *c) {
 }
 
 static void set_rank(struct job *job) {
-  int64_t ageing_us = job->j->o.ageing_ms * 1000;
-  job->rank = (ageing_us > 0 ? job->queued_us / ageing_us : 0) - job->priority;
+  int64_t ageing_us = job->j->o.ageing_ms * 1000, at = job->queued_mono;
+  if (ageing_us <= 0)
+    at = 0;
+  else if (at >= 0)
+    at /= ageing_us;
+  else /* queued before the machine was started */
+    at = -((ageing_us - 1 - at) / ageing_us);
+  job->rank = at - job->priority;
 }
 
 static void arm_delay(struct jobs *j) {
@@ -141,7 +147,7 @@ static void arm_delay(struct jobs *j) {
     uv_timer_stop(&j->delay_timer);
     return;
   }
-  int64_t left = (job_of(top)->not_before_us - clock_wall_us() + 999) / 1000;
+  int64_t left = (job_of(top)->due_mono - clock_mono_us() + 999) / 1000;
   uv_timer_start(&j->delay_timer, queue_on_delay, left > 0 ? (uint64_t)left : 0, 0);
 }
 
@@ -158,17 +164,17 @@ static void push_waiting(struct job *job) {
 void queue_push(struct job *job) {
   struct jobs *j = job->j;
   set_rank(job);
-  job->stuck_us = 0;
+  job->stuck_mono = 0;
   job->waits_ms = uv_now(j->loop);
   job->hopeless_ms = 0;
-  if (job->not_before_us > 0 && job->not_before_us > clock_wall_us()) {
+  if (job->due_mono > clock_mono_us()) {
     job_set_phase(job, PHASE_DELAY);
     heap_push(&j->delayed, &job->node);
     if (heap_top(&j->delayed) == &job->node)
       arm_delay(j);
     return;
   }
-  job->not_before_us = 0;
+  job->not_before_us = job->due_mono = 0;
   job_set_phase(job, PHASE_WAIT);
   push_waiting(job);
 }
@@ -209,11 +215,11 @@ void queue_remove(struct job *job) {
 
 void queue_on_delay(uv_timer_t *t) {
   struct jobs *j = t->data;
-  int64_t now = clock_wall_us();
-  for (struct heap_node *top; (top = heap_top(&j->delayed)) && job_of(top)->not_before_us <= now;) {
+  int64_t now = clock_mono_us();
+  for (struct heap_node *top; (top = heap_top(&j->delayed)) && job_of(top)->due_mono <= now;) {
     struct job *job = job_of(top);
     heap_remove(&j->delayed, top);
-    job->not_before_us = 0;
+    job->not_before_us = job->due_mono = 0;
     queue_push(job);
   }
   arm_delay(j);
@@ -248,7 +254,7 @@ void queue_served(struct jobs *j, struct client *c) {
 
 void queue_stick(struct job *job) {
   remove_waiting(job);
-  job->stuck_us = clock_wall_us();
+  job->stuck_mono = clock_mono_us();
   list_push_back(&job->lane->stuck, &job->link);
   job->lane->stuck_count++;
 }

@@ -46,6 +46,7 @@ static void copy_attempts(struct job *job, const struct record_job *r) {
     a->number = from->number;
     a->state = from->state;
     a->started_us = from->started_us;
+    a->begun_mono = clock_mono_of_us(from->started_us);
     a->ended_us = from->ended_us;
     a->ref = mem_dup(from->ref);
     a->error_json = mem_dup(from->error_json);
@@ -79,7 +80,8 @@ struct job *job_new(struct jobs *j, const struct record_job *r, const struct kin
   job->num = r->num;
   job->priority = (int8_t)r->priority;
   job->timeout_ms = r->timeout_ms;
-  job->created_us = job->queued_us = r->created_us;
+  job->created_us = r->created_us;
+  job->queued_mono = clock_mono_of_us(r->created_us);
   job->started_us = r->started_us;
   job->not_before_us = r->not_before_us;
   job->memory = kind ? kind_memory(kind, bytes) : 0;
@@ -147,8 +149,11 @@ struct attempt *job_add_attempt(struct job *job, struct place *place, int64_t no
   size_t count = (size_t)job->attempt_count + 1;
   job->attempts = mem_grow(job->attempts, count * sizeof *job->attempts);
   struct attempt *a = &job->attempts[job->attempt_count++];
-  *a = (struct attempt){
-      .place = place, .number = number, .state = JOB_RUNNING, .started_us = now_us};
+  *a = (struct attempt){.place = place,
+                        .number = number,
+                        .state = JOB_RUNNING,
+                        .started_us = now_us,
+                        .begun_mono = clock_mono_us()};
   return a;
 }
 

@@ -12,6 +12,7 @@
  * as completed, so they go before the job may run again.
  * The interrupted attempt does not count towards the limit: the job did nothing wrong.
  */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "jobs/private.h"
 #include "observe/log.h"
@@ -23,11 +24,22 @@ struct tally {
   int64_t queued, running;
 };
 
+/* What is left of a pause between attempts: never more than the whole of it, whatever the clock
+ * says by now. */
+static int64_t pause_left_us(const struct record_job *r) {
+  if (r->not_before_us == 0 || r->attempt_count == 0)
+    return 0;
+  int64_t whole = r->not_before_us - r->attempts[r->attempt_count - 1].ended_us;
+  int64_t left = r->not_before_us - clock_wall_us();
+  return left < 0 ? 0 : left < whole ? left : whole;
+}
+
 static int take(void *ctx, const struct record_job *r) {
   struct tally *t = ctx;
   struct jobs *j = t->j;
   struct job *job = job_new(j, r, kinds_find(j->kinds, r->kind));
   job->recovered = true;
+  job->due_mono = clock_mono_us() + pause_left_us(r);
   if (r->state == JOB_RUNNING) {
     job_set_state(job, JOB_RUNNING);
     job->remote = job_last(job) && job_last(job)->ref;

@@ -71,10 +71,10 @@ static int64_t away_ms(const struct jobs *j) {
 }
 
 /* The job's time, or a while for its backend to come back: whichever is longer. */
-static int64_t expires_us(const struct job *job) {
+static int64_t expires_mono(const struct job *job) {
   int64_t wall_ms = run_limits(job).wall_ms;
-  int64_t end = job_last(job)->started_us + wall_ms * 1000;
-  int64_t least = job->away_us + away_ms(job->j) * 1000;
+  int64_t end = job_last(job)->begun_mono + wall_ms * 1000;
+  int64_t least = job->away_mono + away_ms(job->j) * 1000;
   return wall_ms == 0 ? INT64_MAX : end > least ? end : least;
 }
 
@@ -120,13 +120,13 @@ static void say_away(const struct jobs *j, struct place *p) {
 
 static void on_look(uv_timer_t *t) {
   struct jobs *j = t->data;
-  int64_t now = clock_wall_us();
+  int64_t now = clock_mono_us();
   bool any = false;
   for (struct place *p = j->places; p; p = p->next) {
     bool kept = j->draining || is_paused(j, p);
     list_for_each_safe(it, &p->away) {
       struct job *job = container_of(it, struct job, link);
-      if (!kept && expires_us(job) <= now)
+      if (!kept && expires_mono(job) <= now)
         expire(job);
     }
     if (list_empty(&p->away))
@@ -143,7 +143,7 @@ void remote_away(struct job *job) {
   job->step = NULL;
   job->resumed = true;
   job->give_back = false;
-  job->away_us = clock_wall_us();
+  job->away_mono = clock_mono_us();
   job_set_phase(job, PHASE_AWAY);
   list_push_back(&job->place->away, &job->link);
   if (!uv_is_active((uv_handle_t *)&j->away_timer)) {

@@ -71,7 +71,7 @@ static void sweep_blobs(struct jobs *j) {
   if (j->o.blobs_age_us <= 0 || j->sweeping || j->closing)
     return;
   j->sweeping = true;
-  j->sweep_before_us = before(clock_wall_us(), j->o.blobs_age_us);
+  j->sweep_before_us = before(clock_age_us(), j->o.blobs_age_us);
   sweep_on(j);
 }
 
@@ -108,7 +108,7 @@ static void on_purged(void *arg, int code, const struct store_purged *p) {
 
 static void purge(struct jobs *j) {
   const struct store_retention *age = &j->o.retention_age;
-  int64_t now = clock_wall_us();
+  int64_t now = clock_age_us();
   struct store_retention r = {
       .jobs_before_us = before(now, age->jobs_before_us),
       .jobs_max = age->jobs_max,

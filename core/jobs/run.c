@@ -68,7 +68,7 @@ static void start(struct job *job, struct backend *b, int64_t now_us) {
   struct store_event_in event = {EVENT_STARTED, event_started(job, a, &j->scratch)};
   job_set_phase(job, PHASE_START);
   job_set_state(job, JOB_RUNNING);
-  metric_observe(job->lane->queue_seconds, now_us - job->queued_us);
+  metric_observe(job->lane->queue_seconds, clock_mono_us() - job->queued_mono);
   jobs_count_start(j);
   store_start(j->store, job->num, job->id, &record, &event, on_started, job);
 }
@@ -83,7 +83,7 @@ void run_pause(struct jobs *j) {
 /* Tries to start one; false when it has to stay where it is. */
 static bool try_start(struct job *job, int64_t now_us, enum fit *fit) {
   struct backend *b;
-  *fit = budget_choose(job, now_us, &b);
+  *fit = budget_choose(job, &b);
   if (*fit == FIT_YES) {
     start(job, b, now_us);
   } else if (*fit == FIT_NEVER) {
@@ -200,7 +200,7 @@ static struct step_limits limits_left(const struct job *job) {
   struct step_limits l = run_limits(job);
   if (job->go == STEP_RUN || job->go == STEP_SUBMIT || l.wall_ms == 0)
     return l;
-  int64_t left = l.wall_ms - (clock_wall_us() - job_last(job)->started_us) / 1000;
+  int64_t left = l.wall_ms - (clock_mono_us() - job_last(job)->begun_mono) / 1000;
   int64_t least = l.wall_ms < GO_ON_LEAST_MS ? l.wall_ms : GO_ON_LEAST_MS;
   l.wall_ms = left > least ? left : least;
   return l;

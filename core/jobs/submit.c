@@ -214,12 +214,12 @@ static void on_submitted(void *arg, int code, const struct store_receipt *receip
 }
 
 /* A backend that has room for it now, when nothing waits ahead of it. */
-static struct backend *find_room(struct job *job, int64_t now_us) {
+static struct backend *find_room(struct job *job) {
   struct jobs *j = job->j;
   struct backend *b = NULL;
   if (!j->workers || j->paused || job->lane->flows.count > 0 || job->lane->stuck_count > 0)
     return NULL;
-  return budget_choose(job, now_us, &b) == FIT_YES ? b : NULL;
+  return budget_choose(job, &b) == FIT_YES ? b : NULL;
 }
 
 static struct store_idempotency key_of(const struct job *job, const char *key,
@@ -240,7 +240,7 @@ static void write_job(struct job *job, const char *idem_key, const char *fingerp
   struct store_event_in queued = {EVENT_QUEUED, event_queued(job, &j->scratch)};
   struct store_idempotency key = key_of(job, idem_key, fingerprint);
   struct store_idempotency *with_key = idem_key ? &key : NULL;
-  struct backend *b = find_room(job, job->created_us);
+  struct backend *b = find_room(job);
   if (!b) {
     store_submit(j->store, &record, &queued, NULL, NULL, with_key, on_submitted, job);
     return;

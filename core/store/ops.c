@@ -98,7 +98,7 @@ int op_look_at_key(struct store *s, struct op *op, struct err *err) {
   int code = conn_step(&s->conn, st, err);
   if (code <= 0)
     return code;
-  bool lives = sqlite3_column_int64(st, 3) > clock_wall_us() &&
+  bool lives = sqlite3_column_int64(st, 3) > clock_age_us() &&
                sqlite3_column_type(st, 4) != SQLITE_NULL; /* its job was not removed */
   const char *fingerprint = (const char *)sqlite3_column_text(st, 0);
   code = 0;
