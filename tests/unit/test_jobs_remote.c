@@ -204,7 +204,7 @@ static void test_what_is_open_goes_nowhere_else(void **state) {
   changed(BACKEND_READY);
   is_step(wait_step(w), STEP_FIND, id, "", 2);
   fake_end(fake_step(0), STEP_OK);
-  settle(w);
+  wait_final(w, id);
   assert_int_equal(look(w, id).state, JOB_COMPLETED);
 }
 
