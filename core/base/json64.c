@@ -37,9 +37,24 @@ const char *wide_text(wide_int v, char text[WIDE_TEXT]) {
   return text;
 }
 
+/* What json64_load wrote, and nothing else: a stranger's string may begin with the mark, too. */
+static bool is_number_of_ours(const char *digits, size_t len) {
+  char text[WIDE_TEXT];
+  wide_int v;
+  if (len == 0 || len >= sizeof text || *digits < '1' || *digits > '9')
+    return false;
+  memcpy(text, digits, len);
+  text[len] = '\0';
+  return strlen(text) == len && wide_read(text, &v) && v > INT64_MAX;
+}
+
+/* The digits of a number that json64_load kept as a string; NULL: it is another value. */
 static const char *marked(const json_t *v) {
   const char *text = json_string_value(v);
-  return text && strncmp(text, MARK, strlen(MARK)) == 0 ? text + strlen(MARK) : NULL;
+  size_t mark = strlen(MARK);
+  if (!text || strncmp(text, MARK, mark) != 0)
+    return NULL;
+  return is_number_of_ours(text + mark, json_string_length(v) - mark) ? text + mark : NULL;
 }
 
 bool json64_int(const json_t *v, wide_int *out) {
@@ -135,7 +150,8 @@ char *json64_dump(const json_t *v, size_t flags) {
   for (const char *at = text, *end = text + strlen(text); at < end;) {
     size_t mark = strlen("\"" MARK);
     const char *next = *at == '"' ? skip_string(at, end) : at + 1;
-    bool number = strncmp(at, "\"" MARK, mark) == 0;
+    bool number = strncmp(at, "\"" MARK, mark) == 0 &&
+                  is_number_of_ours(at + mark, (size_t)(next - 1 - at) - mark);
     const char *from = number ? at + mark : at, *last = number ? next - 1 : next;
     memmove(to, from, (size_t)(last - from));
     to += last - from;
