@@ -5,7 +5,8 @@
 BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config libuv1-dev libmicrohttpd-dev libsqlite3-dev
   libcurl4-openssl-dev libjansson-dev libinih-dev libssl-dev libarchive-dev libgmsh-dev libpng-dev)
 RUN_PACKAGES=(python3-minimal curl)
-TEST_PACKAGES=(clang clang-format clang-tidy libcmocka-dev python3 python3-pytest python3-venv dpkg-dev adduser iproute2 mandoc
+TEST_PACKAGES=(clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev python3 python3-pytest python3-venv
+  dpkg-dev adduser iproute2 mandoc
   procps g++ make python3-gmsh)
 
 # The names of those packages that are not installed.
