@@ -6,8 +6,16 @@ install(DIRECTORY plugin-sdk/kinds DESTINATION ${LATHE_SHARE_DIR} COMPONENT runt
 install(FILES plugin-sdk/python/lathe_plugin.py DESTINATION ${LATHE_SHARE_DIR}/python COMPONENT runtime)
 install(FILES tools/lathe/lathe.bash DESTINATION share/bash-completion/completions RENAME lathe COMPONENT runtime)
 install(FILES conf/sysusers.conf DESTINATION lib/sysusers.d RENAME lathe.conf COMPONENT runtime)
-install(FILES README.md docs/admin.md docs/api.md docs/cli.md docs/configuration.md
-        DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
+include(cmake/docs.cmake)
+file(GLOB decisions CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} docs/adr/*.md)
+foreach(page README.md docs/admin.md docs/api.md docs/benchmarks.md docs/cli.md docs/configuration.md docs/meshing.md
+        docs/outputs.md)
+  lathe_doc(runtime ${page})
+endforeach()
+foreach(page ${decisions})
+  get_filename_component(name ${page} NAME)
+  lathe_doc(runtime ${page} adr/${name})
+endforeach()
 install(DIRECTORY conf/examples DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
 install(FILES LICENSE LICENSES/MIT.txt LICENSES/GPL-2.0-or-later.txt
         DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT licences) # in packages: their copyright file
@@ -32,9 +40,11 @@ install(FILES ${lathe_sdk}/lathe-plugin.pc DESTINATION share/pkgconfig COMPONENT
 install(FILES plugin-sdk/include/lathe/plugin.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/lathe COMPONENT dev)
 install(DIRECTORY plugin-sdk/template DESTINATION ${LATHE_SHARE_DIR} COMPONENT dev USE_SOURCE_PERMISSIONS)
 install(FILES plugin-sdk/plugin.map DESTINATION ${LATHE_SHARE_DIR} COMPONENT dev)
-file(GLOB guides CONFIGURE_DEPENDS docs/plugin*.md docs/plugin*.svg docs/exec.md)
-install(FILES ${guides} DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT dev)
-install(FILES plugin-sdk/kinds/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME kinds.md COMPONENT dev)
+file(GLOB guides CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} docs/plugin*.md docs/exec.md)
+foreach(page ${guides})
+  lathe_doc(dev ${page})
+endforeach()
+lathe_doc(dev plugin-sdk/kinds/README.md kinds.md)
 install(DIRECTORY plugin-sdk/examples/exec DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT dev
         USE_SOURCE_PERMISSIONS)
 install(FILES plugins/echo/echo.c DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT dev)

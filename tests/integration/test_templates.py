@@ -128,6 +128,7 @@ def test_a_new_plugin_is_built_checked_and_run(prefix, tmp_path, shape, lang):
     installed = tmp_path / "installed"
     run("make", "install", cwd=project, env={**flags, "DESTDIR": str(installed)})
     by_make = sorted(os.path.relpath(os.path.join(r, n), installed) for r, _, names in os.walk(installed) for n in names)
+    assert [r for r, folders, names in os.walk(installed) if not folders and not names] == []  # nothing but what is needed
 
     run("cmake", "-S", ".", "-B", "by-cmake", cwd=project, env=flags)
     run("cmake", "--build", "by-cmake", cwd=project, env=flags)
