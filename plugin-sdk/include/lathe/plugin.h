@@ -81,7 +81,7 @@ struct lathe_request {              /* read-only, valid until the call returns *
   uint32_t attempt;              /* 1, 2, ... */
   const char *id, *kind;
   const char *idem_key;          /* names one submission: the same on every attempt that may repeat
-                                    it; send it to the remote */
+                                    it; send it to the remote.  0-9 A-Z and '-', at most 38 */
   const char *spec;              /* JSON, already checked against the kind */
   const char *workdir;           /* private, absolute; inputs lie in workdir/in.  Remote: NULL in
                                     find, poll and cancel */
@@ -103,7 +103,8 @@ struct lathe_request {              /* read-only, valid until the call returns *
  * progress     0 to 1000, and the stage that runs now; "faces 12/300" gives the stage "faces" and its
  *              counts; NULL: none.  A flood is thinned to one in 20 ms after the first 256; the last is never lost.
  * cancelled    not 0: return LATHE_CANCELLED soon.  With FORK it is never seen: the child is killed at
- *              once.  With PROCESS the process is killed 3 ms later, with SHARED 2 s later (not for
+ *              once.  With PROCESS the process is killed after the backend's cancel_grace (1 s, if the
+ *              admin does not say otherwise; at least 3 ms), with SHARED 2 s later (not for
  *              remote steps: cancel() follows).  A job that runs out of its time is treated the same.
  * checkpoint   for submit and find; elsewhere it returns LATHE_PERMANENT.  Makes the remote reference (any
  *              bytes, 1 to 4096) durable: it waits for the daemon's disk, and when it returns LATHE_OK the
@@ -134,7 +135,7 @@ struct lathe_host {                 /* [T] any thread; [C] the calling thread on
   int32_t (*secret)(const struct lathe_host *, const char *name,
                     char *buf, size_t *len);           /* [T] */
   const void *(*extension)(const struct lathe_host *, const char *id);
-                                 /* [T] "lathe.http/1", "lathe.exec/1", ... or NULL */
+                                 /* [T] LATHE_KINDS_1, ... below, or NULL */
 };
 
 /* One step of a remote job.  All state is in ref, so any process may go on.  A plugin with `remote` is
