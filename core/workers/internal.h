@@ -49,12 +49,13 @@ struct plugin_file { /* another file under the same path differs in one of them;
 struct backend {
   struct list ring;
   struct workers *w;
-  struct backend_options o;    /* our own copies */
-  struct plugin_file file;     /* the plugin as it was when its workers were started */
-  char files[SHA256_HEX_SIZE]; /* and the files that its options name */
+  struct backend_options o; /* our own copies */
+  struct plugin_file file;  /* the plugin as it was when its workers were started */
   enum backend_state state;
   char message[1400];
+  char limited[300]; /* what a service said that limits the rate */
   bool has_message, refused, removed, notify, closing;
+  bool paused;    /* its service refuses the credential */
   int generation; /* workers of an older one finish and go */
   int failures;   /* starts in a row that came to nothing */
   bool died_idle; /* the last one was ready, and died before it had a step */
@@ -62,11 +63,9 @@ struct backend {
   int64_t ewma_us;                      /* how long a step takes */
   struct list workers, pending, doomed; /* pending: not sent; doomed: over, but not told yet */
   size_t worker_count, pending_count, running;
-  struct pace pace;   /* of a service that limits the rate; loop time */
-  char limited[300];  /* what it said */
-  size_t unproven;    /* steps that may still be told to wait: running, or not submitted yet */
-  struct pace denied; /* of one that refuses the credential: how long a pause with an end is */
-  bool paused;
+  struct pace pace;      /* of a service that limits the rate; loop time */
+  size_t unproven;       /* steps that may still be told to wait: running, or not submitted yet */
+  struct pace denied;    /* of one that refuses the credential: how long a pause with an end is */
   uint64_t paused_until; /* loop time; 0: a person resumes it */
   uv_timer_t restart, tick, open;
   uint64_t tick_at; /* loop time; 0: the timer is off */
@@ -76,7 +75,8 @@ struct backend {
   char *version, *device;
   char **kinds;
   char identity[SHA256_HEX_SIZE];
-  uint32_t flags; /* WIRE_NO_NETWORK, ... */
+  char files[SHA256_HEX_SIZE]; /* those that its options name, when its workers were started */
+  uint32_t flags;              /* WIRE_NO_NETWORK, ... */
   bool remote;
   int isolation; /* 0: not known yet */
   uint32_t max_concurrency;
