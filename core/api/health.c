@@ -59,6 +59,13 @@ void health_get(void *ctx, struct http_request *r) {
 static void reasons(struct api *a, const struct jobs_stats *stats, struct buf *out) {
   if (stats->draining)
     buf_puts(out, "The server is shutting down. ");
+  struct err err = {0};
+  if (storage_check(a->at.storage, &err) < 0) {
+    size_t at = out->len;
+    buf_printf(out, "%s. ", err.text);
+    if (out->data[at] == 't') /* "the server cannot ..." */
+      out->data[at] = 'T';
+  }
   if (stats->store_code < 0)
     buf_puts(out, "The disk does not accept writes. ");
   if (!workers_next(a->at.workers, NULL))
@@ -82,6 +89,13 @@ static void reasons_of_kind(struct api *a, const struct jobs_stats *stats, const
   enum route_outlook o = jobs_outlook(a->at.jobs, kind, &why);
   if (stats->draining)
     buf_puts(out, "The server is shutting down. ");
+  struct err err = {0};
+  if (storage_check(a->at.storage, &err) < 0) {
+    size_t at = out->len;
+    buf_printf(out, "%s. ", err.text);
+    if (out->data[at] == 't') /* "the server cannot ..." */
+      out->data[at] = 'T';
+  }
   if (stats->store_code < 0)
     buf_puts(out, "The disk does not accept writes. ");
   if (o == OUTLOOK_NOBODY)

@@ -212,9 +212,13 @@ static int check_one(struct api *a, struct input *x, const struct kind *kind, st
   int64_t max = kind_input_bytes_max(kind);
   if (max <= 0 || (a->options.upload_max > 0 && a->options.upload_max < max))
     max = a->options.upload_max;
-  if (x->sha256[0] && !x->held &&
-      (storage_touch_blob(a->at.storage, x->sha256) < 0 ||
-       storage_blob_size(a->at.storage, x->sha256, &x->bytes) < 0))
+  int there = 0;
+  if (x->sha256[0] && !x->held && (there = storage_touch_blob(a->at.storage, x->sha256)) == 0)
+    there = storage_blob_size(a->at.storage, x->sha256, &x->bytes);
+  if (there < 0 && there != ERR_NOT_FOUND)
+    return refuse(no, "storage-failed",
+                  "The server cannot read its inputs now; send the request again later.");
+  if (there < 0)
     return refuse(no, "unknown-blob",
                   "There is no blob sha256:%s; send it with POST /api/blobs first.", x->sha256);
   if (max > 0 && x->bytes > max)

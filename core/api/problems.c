@@ -84,6 +84,8 @@ static const struct {
      "to its limit."},
     {"job-timeout", "The attempt took longer than the kind, the backend or timeout_s allows."},
     {"job-limit", "The attempt exceeded a limit of processor time, memory or output size."},
+    {"job-input-lost", "The file of an input was removed from the server's disk after the job was "
+                       "accepted. Send the job again with its file."},
     {"job-rate-limited", "The backend's service limits how often it may be asked; the job is tried "
                          "again later."},
     {"job-auth", "The backend's service refused the configured credential; the admin has to act."},

@@ -47,6 +47,7 @@
   X("job-crashed", 500, "The worker process crashed")                                              \
   X("job-timeout", 500, "The job ran out of time")                                                 \
   X("job-limit", 500, "The job ran into a resource limit")                                         \
+  X("job-input-lost", 500, "An input of the job is gone")                                          \
   X("job-rate-limited", 500, "The backend limits the rate")                                        \
   X("job-auth", 500, "The backend refused the credential")                                         \
   X("job-cancelled", 500, "The job was cancelled")                                                 \

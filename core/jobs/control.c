@@ -47,15 +47,15 @@ static void refuse_state(struct request *r, enum job_state state, const char *wa
 }
 
 static void refuse_code(struct request *r, int code, const char *text) {
-  if (code == ERR_NOT_FOUND)
+  if (code == ERR_NOT_FOUND) {
     refuse(r, code, "unknown-job",
            "There is no job of this id; it was deleted, removed by retention, or never existed.");
-  else if (code == ERR_CONFLICT)
+  } else if (code == ERR_CONFLICT) {
     refuse(r, code, "wrong-state", text);
-  else
-    answer_refusal(r->answered, r->arg, code,
-                   jobs_is_disk_failure(code) ? "storage-failed" : "internal", 5, text),
-        request_free(r);
+  } else {
+    answer_failure(r->answered, r->arg, code, text);
+    request_free(r);
+  }
 }
 
 /* A live job that may be spoken of; one whose first commit is under way is not there yet. */

@@ -48,10 +48,15 @@ static const struct verdict verdicts[] = {
 static const struct verdict rate_limited = {RETRY, "job-rate-limited",
                                             "The backend limits the rate",
                                             "the backend asks for fewer requests"};
+static const struct verdict disk_failed = {BACK, "job-interrupted", "The attempt was interrupted",
+                                           "the disk of the server failed"};
+static const struct verdict input_lost = {FAIL, "job-input-lost", "An input of the job is gone",
+                                          "an input is gone"};
 static const struct verdict no_backend = {FAIL, "no-backend", "No backend can do this job",
                                           "no configured backend can do this job"};
 
 enum {
+  DISK_PAUSE_MS = 1000,   /* at least, before an attempt that our disk spoiled is made again */
   CODE_RETRY_RATE = 3100, /* LATHE_RETRY_RATE */
   LOST_PAUSE = 10,        /* steps lost in a row before the next one waits */
   LOST_MAX = 100,         /* and before it counts as a crash */
@@ -192,8 +197,86 @@ static void retry_or_fail(struct job *job, const struct verdict *v, const char *
   again(job, v, detail, retryable, true, delay);
 }
 
+/* Its work folder went with all of work/, or a worker had it that knew the old one alone. */
+static bool lost_work(struct job *job) {
+  struct jobs *j = job->j;
+  int64_t made_us = storage_work_made_us(j->storage);
+  if (made_us > j->work_made_us) {
+    j->work_made_us = made_us;
+    j->renewed_us = clock_wall_us();
+    if (j->workers)
+      workers_renew(j->workers);
+  }
+  return job_last(job)->started_us <= j->renewed_us;
+}
+
+/* The folders of the server went while the attempt ran, or are not as they should be: it is made
+ * again and not counted, once they are.  `code`: of a failure of the disk, 0 for none; that may be
+ * the job's own doing (a full disk), so it is not excused for ever. */
+static bool spoil(struct job *job, int code) {
+  struct jobs *j = job->j;
+  struct err err = {0};
+  bool failing = (code == ERR_NO_SPACE || code == ERR_IO) && ++job->lost < LOST_MAX;
+  bool ours = storage_check(j->storage, &err) < 0;
+  ours |= lost_work(job);
+  if (!failing && !ours)
+    return false;
+  again(job, &disk_failed, err.code ? err.text : NULL, true, false, DISK_PAUSE_MS);
+  run_pause(j);
+  return true;
+}
+
+/* The first input that is not there for sure: its code, else 0. */
+static int look_at_inputs(const struct job *job, const struct record_input **missing) {
+  int64_t bytes;
+  for (int i = 0; i < job->input_count; i++) {
+    *missing = &job->inputs[i];
+    int code = storage_blob_size(job->j->storage, (*missing)->sha256, &bytes);
+    if (code < 0)
+      return code;
+  }
+  return 0;
+}
+
+/* An input that nobody has any more: no attempt will do better. */
+static void fail_unfed(struct job *job, const struct record_input *missing) {
+  char *text = mem_printf("the input '%.200s' (sha256:%s) is no longer on the disk of the server; "
+                          "send the job again with its file",
+                          missing->name, missing->sha256);
+  fail(job, JOB_FAILED, &input_lost, text, false);
+  free(text);
+}
+
+bool end_unfed(struct job *job) {
+  const struct record_input *missing;
+  int code = look_at_inputs(job, &missing);
+  if (code == 0 || (code != ERR_NOT_FOUND && !spoil(job, code)))
+    return false;
+  budget_release(job);
+  if (code == ERR_NOT_FOUND)
+    fail_unfed(job, missing);
+  end_save(job);
+  return true;
+}
+
+/* Was it not the job's own failure? */
+static bool excused(struct job *job, const struct step_result *r) {
+  bool blameless = r->class == STEP_CANCELLED || r->class == STEP_LOST || job->give_back;
+  const struct record_input *missing;
+  if (blameless || r->open)
+    return false;
+  if (spoil(job, 0))
+    return true;
+  bool unfed = look_at_inputs(job, &missing) == ERR_NOT_FOUND;
+  if (unfed)
+    fail_unfed(job, missing);
+  return unfed;
+}
+
 static void judge(struct job *job, const struct step_result *r) {
   const struct verdict *v = &verdicts[r->class];
+  if (!job->cancel && excused(job, r))
+    return;
   if (r->class == STEP_RETRY && r->code == CODE_RETRY_RATE)
     v = &rate_limited;
   bool stopped = v->next == STOP || r->class == STEP_CRASHED || r->class == STEP_LOST;
@@ -300,7 +383,8 @@ static void on_adopted(void *arg, int code, const struct storage_kept *kept,
                                                                        : STEP_PERMANENT,
                                  .message = err->text};
     char *workdir = drop_outcome(job);
-    judge(job, &failed);
+    if (!jobs_is_disk_failure(code) || !spoil(job, code))
+      judge(job, &failed);
     job->out->workdir = workdir;
   }
   end_save(job);

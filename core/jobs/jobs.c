@@ -155,7 +155,10 @@ void jobs_retry_now(struct jobs *j) {
     list_push_back(&todo, list_pop_front(&j->unsaved));
   for (struct list *it; (it = list_pop_front(&todo));)
     end_save(container_of(it, struct job, link));
-  run_dispatch(j);
+  if (storage_check(j->storage, NULL) < 0)
+    run_pause(j);
+  else
+    run_dispatch(j);
 }
 
 static void on_retry(uv_timer_t *t) {

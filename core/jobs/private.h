@@ -217,6 +217,8 @@ struct jobs {
   uint64_t window_ms;
   double rate; /* starts a second in the last windows */
 
+  int64_t work_made_us, renewed_us; /* of which work/ the workers know; since when */
+
   bool purging, sweeping; /* retention: of jobs, of blobs; a callback is due */
   int64_t sweep_before_us;
   bool sweep_blobs_more;
@@ -306,7 +308,9 @@ void end_result(struct job *job, const struct step_result *r);
 void end_cancelled(struct job *job);                     /* of one that no worker has */
 void end_give_back(struct job *job, const char *detail); /* the attempt does not count */
 void end_no_backend(struct job *job);                    /* every backend refused it for good */
-void end_save(struct job *job);                          /* again, after the disk failed */
+/* Before its step leaves: true when an input is gone or our disk fails, and the attempt is over. */
+bool end_unfed(struct job *job);
+void end_save(struct job *job);      /* again, after the disk failed */
 void end_abandoned(struct job *job); /* its first commit failed: stops the worker, then forgets */
 void end_gone(struct job *job, enum job_state state); /* answers, forgets and frees */
 void end_rest(struct job *job); /* queued on disk: into the queue, unless it was cancelled */
@@ -388,6 +392,8 @@ int submit_check(struct jobs *j, const struct jobs_request *r, const char **slug
 /* A job of the request, in PHASE_SUBMIT and without a number. */
 struct job *submit_job(struct jobs *j, const struct jobs_request *request, const char *batch,
                        int64_t created_us);
+/* For clients: the log says more, with the paths of this machine. */
+const char *disk_text(int code);
 /* Of a commit that failed. */
 void answer_failure(jobs_answered *answered, void *arg, int code, const char *text);
 void submit_forget(struct job *job, int code); /* it never was */

@@ -35,11 +35,17 @@ void answer_state(jobs_answered *answered, void *arg, const char *id, enum job_s
   answered(arg, 0, &a);
 }
 
+const char *disk_text(int code) {
+  return code == ERR_NO_SPACE
+             ? "the disk of the server is full; send the request again later"
+             : "the disk of the server does not accept writes; send the request again later";
+}
+
 void answer_failure(jobs_answered *answered, void *arg, int code, const char *text) {
   if (code == ERR_MISMATCH)
     answer_refusal(answered, arg, code, "idempotency-mismatch", 0, text);
   else if (jobs_is_disk_failure(code))
-    answer_refusal(answered, arg, code, "storage-failed", 5, text);
+    answer_refusal(answered, arg, code, "storage-failed", 5, disk_text(code));
   else
     answer_refusal(answered, arg, code, "internal", 0, text);
 }

@@ -5,9 +5,10 @@
  *
  *   start, retention -> list some -> which does no row need? -> remove -> pause -> list some -> ...
  *
- * A folder is made after the row of its job is on disk, and its row is never written again once it
- * is gone: what no row needs now, no commit under way is about to name.  A pass takes few folders
- * at a time and rests between, so that it holds up nobody, however many there are.
+ * A folder is made after the submit of its job was handed to the store, the question takes its turn
+ * after that, and a row is never written again once it is gone: what no row needs then, no commit
+ * under way is about to name.  A pass takes few folders at a time and rests between, so that it
+ * holds up nobody, however many there are.
  */
 #include "jobs/private.h"
 #include "observe/log.h"

@@ -66,6 +66,8 @@ static int open_folder(struct adopt_task *a) {
               path_is_plain_name(a->folder + len + 1);
   if (fine)
     a->from = open(a->folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (a->from < 0 && storage_check(a->task.s, &a->err))
+    return a->err.code;
   return a->from >= 0 ? 0 : err_set(&a->err, ERR_DENIED, "the attempt's work folder is not there");
 }
 
@@ -98,13 +100,20 @@ static int check_output(struct adopt_task *a, struct output *o) {
 
 /* ---- into the job's folder ---- */
 
+/* Our disk failed, not what the job left. */
+static int disk_failed(struct adopt_task *a, int errnum, const char *name) {
+  return storage_fail(a->task.s, &a->err, errnum, name, "keep the artifacts");
+}
+
 static int rename_output(struct adopt_task *a, const struct output *o) {
   const char *slash = strrchr(o->path, '/'), *base = slash ? slash + 1 : o->path;
   char *parent = slash ? mem_printf("%.*s", (int)(slash - o->path), o->path) : NULL;
   int dir = parent ? open_below(a->from, parent, O_RDONLY | O_DIRECTORY) : a->from;
   int rc = 0;
   if (dir < 0 || renameat(dir, base, a->to, o->name) < 0)
-    rc = err_sys(&a->err, errno, "cannot move the artifact %s to the job's outputs", o->name);
+    rc = errno == ENOENT || errno == EXDEV || errno == ELOOP
+             ? err_sys(&a->err, errno, "cannot move the artifact %s to the job's outputs", o->name)
+             : disk_failed(a, errno, o->name);
   if (parent && dir >= 0)
     close(dir);
   free(parent);
@@ -154,7 +163,7 @@ static int copy_output(struct adopt_task *a, struct output *o) {
     }
   }
   if (n < 0 || renameat(a->to, COPY_NAME, a->to, o->name) < 0)
-    err_sys(&a->err, errno, "cannot copy the artifact %s to the job's outputs", o->name);
+    disk_failed(a, errno, o->name);
   if (a->err.code && out >= 0) {
     unlinkat(a->to, COPY_NAME, 0);
     close(out);
@@ -217,21 +226,23 @@ static int sync_outputs(struct adopt_task *a) {
     sync_file_range(a->outputs[i].fd, 0, 0, SYNC_FILE_RANGE_WRITE);
   for (size_t i = 0; i < a->count; i++)
     if (fsync(a->outputs[i].fd))
-      return err_sys(&a->err, errno, "cannot sync the artifact %s", a->outputs[i].name);
-  if (fsync(a->to))
-    return err_sys(&a->err, errno, "cannot sync the outputs of job %s", a->job_id);
-  return storage_sync_dir(a->task.s->output, &a->err);
+      return disk_failed(a, errno, a->outputs[i].name);
+  if (fsync(a->to) || storage_sync_dir(a->task.s->output, NULL))
+    return disk_failed(a, errno, a->job_id);
+  return 0;
 }
 
 /* An empty folder for the job's results: what an earlier attempt left in it is named by no row. */
 static int open_target(struct adopt_task *a, const char *dir) {
   bool made = mkdir(dir, 0700) == 0;
-  if (!made && errno == EEXIST && path_remove_tree(dir, &a->err))
+  if (!made && errno == ENOENT && storage_check(a->task.s, &a->err))
     return a->err.code;
+  if (!made && errno == EEXIST && path_remove_tree(dir, NULL))
+    return disk_failed(a, errno, dir);
   if (!made && mkdir(dir, 0700))
-    return err_sys(&a->err, errno, "cannot make the folder %s", dir);
+    return disk_failed(a, errno, dir);
   a->to = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  return a->to >= 0 ? 0 : err_sys(&a->err, errno, "cannot open the folder %s", dir);
+  return a->to >= 0 ? 0 : disk_failed(a, errno, dir);
 }
 
 static int take_outputs(struct adopt_task *a) {

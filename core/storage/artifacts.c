@@ -80,8 +80,8 @@ void storage_check_artifacts(struct storage *s, const char *job_id,
   storage_queue(s, &c->task);
 }
 
-int storage_open_artifact(const struct storage *s, const char *job_id, const char *name,
-                          int64_t *bytes, struct err *err) {
+int storage_open_artifact(struct storage *s, const char *job_id, const char *name, int64_t *bytes,
+                          struct err *err) {
   char path[PATH_MAX];
   struct stat st;
   if (!id_is_valid(job_id) || !path_is_plain_name(name))
@@ -90,8 +90,13 @@ int storage_open_artifact(const struct storage *s, const char *job_id, const cha
   if (n < 0 || (size_t)n >= sizeof path)
     return err_set(err, ERR_NOT_FOUND, "there is no such artifact");
   int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
+    return storage_fail(s, err, errno, path, "read the artifact");
   if (fd < 0)
-    return err_sys(err, errno, "cannot open the artifact %s of job %s", name, job_id);
+    return storage_check(s, err)
+               ? ERR_IO
+               : err_set(err, ERR_NOT_FOUND, "the artifact %s of job %s is no longer there", name,
+                         job_id);
   if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
     close(fd);
     return err_set(err, ERR_NOT_FOUND, "the artifact %s of job %s is no file", name, job_id);

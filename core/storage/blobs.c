@@ -21,13 +21,20 @@ void storage_blob_path(const struct storage *s, const char *sha256, char *out) {
   snprintf(out, PATH_MAX, "%s/%.2s/%s", s->blobs, sha256, sha256);
 }
 
-int storage_blob_size(const struct storage *s, const char *sha256, int64_t *bytes) {
+/* Of a blob that is not to be seen: it is gone, or nobody knows. */
+static int absent(struct storage *s, int errnum) {
+  return errnum == ENOENT && storage_check(s, NULL) == 0 ? ERR_NOT_FOUND : ERR_IO;
+}
+
+int storage_blob_size(struct storage *s, const char *sha256, int64_t *bytes) {
   char path[PATH_MAX];
   struct stat st;
   if (!sha256_is_hex(sha256))
     return ERR_NOT_FOUND;
   storage_blob_path(s, sha256, path);
-  if (stat(path, &st) || !S_ISREG(st.st_mode))
+  if (stat(path, &st))
+    return absent(s, errno);
+  if (!S_ISREG(st.st_mode))
     return ERR_NOT_FOUND;
   *bytes = (int64_t)st.st_size;
   return 0;
@@ -39,9 +46,9 @@ int storage_touch_blob(struct storage *s, const char *sha256) {
     return ERR_NOT_FOUND;
   storage_blob_path(s, sha256, path);
   pthread_mutex_lock(&s->blob_lock);
-  int rc = utimensat(AT_FDCWD, path, NULL, 0) == 0 ? 0 : ERR_NOT_FOUND;
+  int errnum = utimensat(AT_FDCWD, path, NULL, 0) == 0 ? 0 : errno;
   pthread_mutex_unlock(&s->blob_lock);
-  return rc;
+  return errnum ? absent(s, errnum) : 0;
 }
 
 static int64_t mtime_us(const struct stat *st) {

@@ -9,6 +9,16 @@
 
 #include <dirent.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+
+enum { STORAGE_FOLDERS = 4 };
+struct storage_folder {
+  const char *path;  /* the storage's */
+  const char *name;  /* for people, without a path */
+  const char *keeps; /* what is lost with it; NULL: nothing that is kept */
+  ino_t inode;
+};
 
 struct storage {
   uv_loop_t *loop;
@@ -23,6 +33,13 @@ struct storage {
   /* Held for "it is there: touch it" and for "it is old: unlink it", so that no
    * blob vanishes after an upload of the same content was told that it exists. */
   pthread_mutex_t blob_lock;
+
+  pthread_mutex_t folder_lock; /* folders.c */
+  struct storage_folder folders[STORAGE_FOLDERS];
+  ino_t inode; /* of the root */
+  dev_t device;
+  atomic_llong work_made_us; /* when work/ had to be made anew; 0: never */
+  atomic_llong logged_ms;
 };
 
 /* One piece of disk work.  Embedded in a larger structure: `run` is called on a
@@ -35,12 +52,20 @@ struct storage_task {
 };
 void storage_queue(struct storage *s, struct storage_task *t);
 
+/* folders.c.  A failure of the disk or of a folder of ours: the log gets the path, at most once a
+ * second; *err gets ERR_NO_SPACE or ERR_IO and a text for clients.  what: "store the upload". */
+int storage_fail(struct storage *s, struct err *err, int errnum, const char *path,
+                 const char *what);
+int storage_folders_init(struct storage *s, struct err *err);
+/* storage.c: the 256 folders under blobs/. */
+int storage_make_shards(struct storage *s, struct err *err);
+
 /* sweep.c.  Empties a folder of this room: what is in it goes to removed/, at once, however much it
  * is.  Blocking; storage_discard_removed then removes it in the background. */
 int storage_empty_folder(struct storage *s, const char *path, struct err *err);
 void storage_discard_removed(struct storage *s);
 
-/* fsync of a folder by path; 0 or a negative code. */
+/* fsync of a folder by path; 0 or a negative code, then errno says why. */
 int storage_sync_dir(const char *path, struct err *err);
 
 #endif

@@ -28,6 +28,7 @@ static void task_run(uv_work_t *req) {
 }
 
 static void storage_free(struct storage *s) {
+  pthread_mutex_destroy(&s->folder_lock);
   pthread_mutex_destroy(&s->blob_lock);
   if (s->outputs)
     closedir(s->outputs);
@@ -87,13 +88,15 @@ int storage_sync_dir(const char *path, struct err *err) {
   if (fd < 0)
     return err_sys(err, errno, "cannot open the folder %s", path);
   int rc = fsync(fd) == 0 ? 0 : err_sys(err, errno, "cannot sync the folder %s", path);
+  int errnum = errno;
   close(fd);
+  errno = errnum;
   return rc;
 }
 
 /* All folders of blobs exist from the start, so that storing one never has to
  * sync a folder's folder. */
-static int make_shards(struct storage *s, struct err *err) {
+int storage_make_shards(struct storage *s, struct err *err) {
   bool fresh = false;
   char path[PATH_MAX];
   for (int i = 0; i < SHARDS; i++) {
@@ -117,6 +120,7 @@ int storage_open(struct storage **out, uv_loop_t *loop, const struct storage_opt
   s->loop = loop;
   s->sync = options->sync;
   pthread_mutex_init(&s->blob_lock, NULL);
+  pthread_mutex_init(&s->folder_lock, NULL);
   int rc = path_make_dirs(options->data_dir, err);
   if (rc)
     goto out;
@@ -130,8 +134,9 @@ int storage_open(struct storage **out, uv_loop_t *loop, const struct storage_opt
       (rc = storage_empty_folder(s, s->uploads, err)) ||
       (rc = make_folder(&s->work, s->root, "work", err)) ||
       (rc = storage_empty_folder(s, s->work, err)) ||
-      (rc = make_folder(&s->output, s->root, "output", err)) || (rc = make_shards(s, err)) ||
-      (rc = storage_sync_dir(s->root, err)))
+      (rc = make_folder(&s->output, s->root, "output", err)) ||
+      (rc = storage_make_shards(s, err)) || (rc = storage_sync_dir(s->root, err)) ||
+      (rc = storage_folders_init(s, err)))
     goto out;
   storage_discard_removed(s);
   *out = s;

@@ -36,6 +36,11 @@ struct storage_options {
 int storage_open(struct storage **out, uv_loop_t *loop, const struct storage_options *options,
                  struct err *err);
 void storage_close(struct storage *s);
+/* Is the data folder as it should be?  What may be made anew is; ERR_IO says what the admin has to
+ * mend, in words for clients.  Some stat() calls; any thread. */
+int storage_check(struct storage *s, struct err *err);
+/* When work/ had to be made anew last, by the wall clock; 0: never. */
+int64_t storage_work_made_us(const struct storage *s);
 /* Do inputs or results lie in this data folder?  Before storage_open. */
 bool storage_has_files(const char *data_dir);
 
@@ -61,9 +66,9 @@ void storage_upload_abort(struct storage_upload *u);
 
 /* Absolute path of a blob (whether it exists or not); `out` holds at least PATH_MAX bytes. */
 void storage_blob_path(const struct storage *s, const char *sha256, char *out);
-/* Size of a blob, or ERR_NOT_FOUND.  One stat(). */
-int storage_blob_size(const struct storage *s, const char *sha256, int64_t *bytes);
-/* Marks a blob as used just now, or ERR_NOT_FOUND.  Once it returned 0, no removal by age that was
+/* Size of a blob, ERR_NOT_FOUND, or ERR_IO where that cannot be said.  One stat(). */
+int storage_blob_size(struct storage *s, const char *sha256, int64_t *bytes);
+/* Marks a blob as used just now; codes as above.  Once it returned 0, no removal by age that was
  * asked for with an earlier `before_us` takes the blob. */
 int storage_touch_blob(struct storage *s, const char *sha256);
 
@@ -100,8 +105,8 @@ void storage_check_artifacts(struct storage *s, const char *job_id,
                              const struct storage_file *files, size_t count, int64_t since_us,
                              storage_wrote *done, void *arg);
 /* Opens an artifact for reading; a plain open(). Returns the fd or a negative code.  Any thread. */
-int storage_open_artifact(const struct storage *s, const char *job_id, const char *name,
-                          int64_t *bytes, struct err *err);
+int storage_open_artifact(struct storage *s, const char *job_id, const char *name, int64_t *bytes,
+                          struct err *err);
 /* Removes output/<job_id> of each; done may be NULL. */
 void storage_remove_jobs(struct storage *s, const char *const *job_ids, size_t count,
                          storage_wrote *done, void *arg);
@@ -112,7 +117,7 @@ void storage_remove_work(struct storage *s, const char *name);
 /* The folders under output/ by the ids of their jobs, valid during the call.  A call goes on where
  * the last one stopped, and gives at most STORAGE_OUTPUTS_BATCH; `more`: ask again, else the pass
  * is over and the next call begins anew.  One call at a time. */
-enum { STORAGE_OUTPUTS_BATCH = 512 };
+enum { STORAGE_OUTPUTS_BATCH = 256 };
 void storage_list_outputs(struct storage *s,
                           void (*done)(void *arg, const char *const *job_ids, size_t count,
                                        bool more),

@@ -87,18 +87,26 @@ static void drop_file(struct storage_upload *u) {
   u->fd = -1;
 }
 
-static int write_all(struct storage_upload *u, const char *data, size_t len) {
-  if (u->fd < 0) {
-    u->fd = open(u->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
-    if (u->fd < 0)
-      return err_sys(&u->err, errno, "cannot make %s for an upload", u->path);
+static int make_file(struct storage_upload *u) {
+  enum { HOW = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC };
+  u->fd = open(u->path, HOW, 0400);
+  if (u->fd < 0 && errno == ENOENT) {
+    if (storage_check(u->s, &u->err))
+      return u->err.code;
+    u->fd = open(u->path, HOW, 0400);
   }
+  return u->fd < 0 ? storage_fail(u->s, &u->err, errno, u->path, "store the upload") : 0;
+}
+
+static int write_all(struct storage_upload *u, const char *data, size_t len) {
+  if (u->fd < 0 && make_file(u))
+    return u->err.code;
   while (len > 0) {
     ssize_t n = write(u->fd, data, len);
     if (n < 0 && errno == EINTR)
       continue;
     if (n < 0)
-      return err_sys(&u->err, errno, "cannot write the upload to %s", u->path);
+      return storage_fail(u->s, &u->err, errno, u->path, "store the upload");
     data += n;
     len -= (size_t)n;
   }
@@ -126,9 +134,13 @@ static bool blob_exists(struct storage_upload *u, const char *path) {
  * disk before the next. */
 static int publish(struct storage_upload *u, const char *path) {
   if (fsync(u->fd))
-    return err_sys(&u->err, errno, "cannot sync the upload %s", u->path);
-  if (rename(u->path, path))
-    return err_sys(&u->err, errno, "cannot move an upload to %s", path);
+    return storage_fail(u->s, &u->err, errno, u->path, "store the upload");
+  if (rename(u->path, path)) {
+    if (errno != ENOENT || storage_check(u->s, &u->err) || storage_make_shards(u->s, &u->err) ||
+        rename(u->path, path))
+      return u->err.code ? u->err.code
+                         : storage_fail(u->s, &u->err, errno, path, "store the upload");
+  }
   close(u->fd);
   u->fd = -1;
   return 0;
@@ -151,7 +163,9 @@ static void run_finish(struct storage_task *t) {
   }
   /* Also when it existed: the one who stored it may not have come so far. */
   snprintf(shard, sizeof shard, "%.*s", (int)(strrchr(path, '/') - path), path);
-  storage_sync_dir(shard, &u->err);
+  struct err why = {0};
+  if (storage_sync_dir(shard, &why))
+    storage_fail(u->s, &u->err, errno, shard, "store the upload");
 out:
   drop_file(u);
 }

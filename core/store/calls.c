@@ -234,14 +234,26 @@ void store_purge(struct store *s, const struct store_retention *r,
   store_push(s, op);
 }
 
-void store_unused_blobs(struct store *s, const char *const *sha256s, size_t count,
-                        void (*done)(void *arg, int code, const char *const *unused, size_t n),
-                        void *arg) {
-  struct op *op = op_new(OP_UNUSED, 0, NULL, arg);
+static void look_up(struct store *s, enum op_type type, const char *const *names, size_t count,
+                    void (*done)(void *arg, int code, const char *const *unused, size_t n),
+                    void *arg) {
+  struct op *op = op_new(type, 0, NULL, arg);
   op->names = arena_alloc(&op->arena, (count + 1) * sizeof *op->names);
   for (size_t i = 0; i < count; i++)
-    op->names[i] = arena_dup(&op->arena, sha256s[i]);
+    op->names[i] = arena_dup(&op->arena, names[i]);
   op->name_count = count;
   op->unused = done;
   store_push(s, op);
+}
+
+void store_unused_blobs(struct store *s, const char *const *sha256s, size_t count,
+                        void (*done)(void *arg, int code, const char *const *unused, size_t n),
+                        void *arg) {
+  look_up(s, OP_UNUSED, sha256s, count, done, arg);
+}
+
+void store_unowned(struct store *s, const char *const *job_ids, size_t count,
+                   void (*done)(void *arg, int code, const char *const *unowned, size_t n),
+                   void *arg) {
+  look_up(s, OP_UNOWNED, job_ids, count, done, arg);
 }

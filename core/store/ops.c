@@ -377,10 +377,13 @@ static int apply_cancel(struct store *s, struct op *op, struct err *err) {
 }
 
 static int (*const appliers[OP_TYPES])(struct store *, struct op *, struct err *) = {
-    [OP_SUBMIT] = apply_submit,    [OP_START] = apply_start,    [OP_FINISH] = apply_finish,
-    [OP_REQUEUE] = apply_requeue,  [OP_EVENT] = apply_event,    [OP_CHECKPOINT] = apply_checkpoint,
-    [OP_DELETE] = op_apply_delete, [OP_PURGE] = op_apply_purge, [OP_UNUSED] = op_apply_unused,
-    [OP_CACHED] = op_apply_cached, [OP_BATCH] = op_apply_batch, [OP_CANCEL] = apply_cancel,
+    [OP_SUBMIT] = apply_submit,    [OP_START] = apply_start,
+    [OP_FINISH] = apply_finish,    [OP_REQUEUE] = apply_requeue,
+    [OP_EVENT] = apply_event,      [OP_CHECKPOINT] = apply_checkpoint,
+    [OP_DELETE] = op_apply_delete, [OP_PURGE] = op_apply_purge,
+    [OP_UNUSED] = op_apply_unused, [OP_UNOWNED] = op_apply_unowned,
+    [OP_CACHED] = op_apply_cached, [OP_BATCH] = op_apply_batch,
+    [OP_CANCEL] = apply_cancel,
 };
 
 int op_apply(struct store *s, struct op *op, struct err *err) {

@@ -27,8 +27,8 @@ struct totals {
 };
 
 struct marker { /* what `<database>.id` says */
-  char id[33];  /* "": nothing */
   int64_t gen;
+  char id[33];       /* "": nothing */
   atomic_bool aside; /* orphans are moved, not removed */
 };
 
@@ -54,6 +54,7 @@ enum op_type {
   OP_DELETE,
   OP_PURGE,
   OP_UNUSED,
+  OP_UNOWNED,
   OP_CACHED,
   OP_BATCH,
   OP_TYPES,
@@ -80,7 +81,8 @@ struct op {
   struct op_event events[2];
   int event_count;
   const struct store_retention *retention;
-  const char **names; /* digests to look up; then those unused, or the ids of the jobs purged */
+  const char *
+      *names; /* digests or ids to look up; then those unused, or the ids of the jobs purged */
   size_t name_count;
   bool more;            /* of a purge */
   const char **folders; /* of results that no job needs any more */
@@ -118,7 +120,6 @@ enum read_type {
   READ_BATCH,
   READ_BATCHES,
   READ_ITEMS,
-  READ_UNOWNED,
   READ_TYPES
 };
 
@@ -127,7 +128,7 @@ struct read {
   struct arena arena; /* as above */
   enum read_type type;
   const char *id;
-  const char **keys; /* of a cached result; ids to look up, then those without an owner */
+  const char **keys; /* of a cached result */
   size_t key_count;
   int64_t since_us;
   struct store_filter filter;
@@ -154,7 +155,6 @@ struct read {
                     bool more);
     void (*items)(void *arg, int code, const struct record_batch_job *items, size_t count,
                   bool more);
-    void (*unowned)(void *arg, int code, const char *const *unowned, size_t n);
   } done;
   void *arg;
 };
@@ -204,16 +204,17 @@ struct store {
   struct poll_time work_poll;
   struct totals now; /* with the operations applied so far */
   struct totals acknowledged;
-  struct err health;  /* code 0: well */
-  int failures;       /* groups in a row that the disk refused */
-  int64_t wal_frames; /* after the last commit */
-  bool checkpoint_failing;
+  struct err health;      /* code 0: well */
+  int failures;           /* groups in a row that the disk refused */
+  int64_t wal_frames;     /* after the last commit */
+  ino_t inode, wal_inode; /* of the files that are open; 0: not known yet */
   struct marker marker;
   char *marker_path;
-  int marker_fd; /* -1: not written yet */
   int64_t marker_ms;
+  int marker_fd;    /* -1: not written yet */
   bool marker_soon; /* a checkpoint was completed since */
-  bool renew;       /* close and open every connection before a group */
+  bool checkpoint_failing;
+  bool renew; /* close and open every connection before a group */
 };
 
 /* store.c */
@@ -238,6 +239,7 @@ int op_apply(struct store *s, struct op *op, struct err *err);
 int op_apply_delete(struct store *s, struct op *op, struct err *err);
 int op_apply_purge(struct store *s, struct op *op, struct err *err);
 int op_apply_unused(struct store *s, struct op *op, struct err *err);
+int op_apply_unowned(struct store *s, struct op *op, struct err *err);
 /* ops.c: for those in other files. */
 int op_look_at_key(struct store *s, struct op *op, struct err *err);
 int op_put_key(struct store *s, const struct op *op, struct err *err);

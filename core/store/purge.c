@@ -277,10 +277,11 @@ int op_apply_purge(struct store *s, struct op *op, struct err *err) {
   return give_back_pages(&p, err);
 }
 
-int op_apply_unused(struct store *s, struct op *op, struct err *err) {
+/* Keeps those names for which `which` finds nothing. */
+static int keep_unknown(struct store *s, struct op *op, enum sql which, struct err *err) {
   size_t kept = 0;
   for (size_t i = 0; i < op->name_count; i++) {
-    sqlite3_stmt *st = conn_stmt(&s->conn, SQL_INPUT_USED);
+    sqlite3_stmt *st = conn_stmt(&s->conn, which);
     bind_text(st, 1, op->names[i]);
     int code = conn_step(&s->conn, st, err);
     if (code < 0)
@@ -291,4 +292,12 @@ int op_apply_unused(struct store *s, struct op *op, struct err *err) {
   }
   op->name_count = kept;
   return 0;
+}
+
+int op_apply_unused(struct store *s, struct op *op, struct err *err) {
+  return keep_unknown(s, op, SQL_INPUT_USED, err);
+}
+
+int op_apply_unowned(struct store *s, struct op *op, struct err *err) {
+  return keep_unknown(s, op, SQL_FILES_NEEDED, err);
 }

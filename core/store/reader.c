@@ -192,32 +192,13 @@ static int read_cached(struct store *s, struct conn *c, struct read *r, struct e
   return err_set(err, ERR_NOT_FOUND, "there is no result under these keys");
 }
 
-/* ---- folders of results ---- */
-
-static int read_unowned(struct store *s, struct conn *c, struct read *r, struct err *err) {
-  (void)s;
-  size_t kept = 0;
-  for (size_t i = 0; i < r->key_count; i++) {
-    sqlite3_stmt *st = conn_stmt(c, SQL_FILES_NEEDED);
-    bind_text(st, 1, r->keys[i]);
-    int code = conn_step(c, st, err);
-    if (code < 0)
-      return code;
-    sqlite3_reset(st);
-    if (code == 0)
-      r->keys[kept++] = r->keys[i];
-  }
-  r->key_count = kept;
-  return 0;
-}
-
 /* ---- the thread ---- */
 
 static int (*const readers[READ_TYPES])(struct store *, struct conn *, struct read *,
                                         struct err *) = {
-    [READ_GET] = read_get,       [READ_LIST] = read_list,       [READ_EVENTS] = read_events,
-    [READ_CACHED] = read_cached, [READ_BATCH] = read_batch,     [READ_BATCHES] = read_batches,
-    [READ_ITEMS] = read_items,   [READ_UNOWNED] = read_unowned,
+    [READ_GET] = read_get,       [READ_LIST] = read_list,   [READ_EVENTS] = read_events,
+    [READ_CACHED] = read_cached, [READ_BATCH] = read_batch, [READ_BATCHES] = read_batches,
+    [READ_ITEMS] = read_items,
 };
 
 /* One snapshot for all statements of a piece. */
@@ -344,22 +325,6 @@ void store_cached(struct store *s, const char *const *keys, size_t count, int64_
   read_push(s, r);
 }
 
-void store_unowned(struct store *s, const char *const *job_ids, size_t count,
-                   void (*done)(void *arg, int code, const char *const *unowned, size_t n),
-                   void *arg) {
-  struct read *r = read_new(READ_UNOWNED, arg);
-  r->keys = arena_alloc(&r->arena, (count + 1) * sizeof *r->keys);
-  for (size_t i = 0; i < count; i++)
-    r->keys[i] = arena_dup(&r->arena, job_ids[i]);
-  r->key_count = count;
-  r->done.unowned = done;
-  read_push(s, r);
-}
-
-static void deliver_unowned(struct read *r) {
-  r->done.unowned(r->arg, r->code, r->keys, r->code == 0 ? r->key_count : 0);
-}
-
 static void deliver_get(struct read *r) {
   r->done.get(r->arg, r->code, r->code == 0 ? r->jobs : NULL);
 }
@@ -378,10 +343,9 @@ static void deliver_events(struct read *r) {
 }
 
 static void (*const deliverers[READ_TYPES])(struct read *) = {
-    [READ_GET] = deliver_get,       [READ_LIST] = deliver_list,
-    [READ_EVENTS] = deliver_events, [READ_CACHED] = deliver_get,
-    [READ_BATCH] = deliver_batches, [READ_BATCHES] = deliver_batches,
-    [READ_ITEMS] = deliver_items,   [READ_UNOWNED] = deliver_unowned,
+    [READ_GET] = deliver_get,     [READ_LIST] = deliver_list,     [READ_EVENTS] = deliver_events,
+    [READ_CACHED] = deliver_get,  [READ_BATCH] = deliver_batches, [READ_BATCHES] = deliver_batches,
+    [READ_ITEMS] = deliver_items,
 };
 
 void read_deliver(struct read *r) {

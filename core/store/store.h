@@ -211,8 +211,8 @@ void store_unused_blobs(struct store *s, const char *const *sha256s, size_t coun
                         void *arg);
 
 /* Of `job_ids`, whose folder of results does no row need: neither its own nor one that was answered
- * with its result?  Such a folder is of no use for ever: it is made after its row is on disk, and
- * no row comes to need it once its own is gone. */
+ * with its result?  Takes its turn among the writes: a submit called before this counts.  What is
+ * not needed then is of no use for ever, as no row comes to need it once its own is gone. */
 void store_unowned(struct store *s, const char *const *job_ids, size_t count,
                    void (*done)(void *arg, int code, const char *const *unowned, size_t n),
                    void *arg);

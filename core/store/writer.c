@@ -32,7 +32,10 @@
 #include "base/mem.h"
 #include "observe/log.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #define GROUP_MAX    512
 #define FAILURES_MAX 3 /* in a row, then the connection is opened again */
@@ -167,8 +170,29 @@ static void fail_group(struct op *ops, int code, const struct err *err) {
   }
 }
 
+/* Is the file under its name the one that is open?  What is written to one that was removed or
+ * replaced is gone with this process. */
+static int in_place(const char *path, const char *suffix, ino_t *inode, struct err *err) {
+  char name[PATH_MAX];
+  struct stat st;
+  snprintf(name, sizeof name, "%s%s", path, suffix);
+  bool there = stat(name, &st) == 0;
+  if (there && *inode == 0)
+    *inode = st.st_ino;
+  if (there && st.st_ino == *inode)
+    return 0;
+  return err_set(err, ERR_IO,
+                 "%s was removed or replaced while lathed runs; put it back, or stop lathed and "
+                 "restore a backup",
+                 name);
+}
+
 static int run_group(struct store *s, struct op *ops, struct err *err) {
-  int code = ready_conn(s, err);
+  int code = in_place(s->path, "", &s->inode, err);
+  if (code == 0)
+    code = in_place(s->path, "-wal", &s->wal_inode, err);
+  if (code == 0)
+    code = ready_conn(s, err);
   if (code < 0) {
     fail_group(ops, code, err);
     return code;

@@ -427,6 +427,19 @@ void workers_change(struct backend *b, const struct backend_options *o) {
   backend_update(b);
 }
 
+void workers_renew(struct workers *w) {
+  for (struct backend *b = workers_next(w, NULL); b; b = workers_next(w, b)) {
+    log_warn("backend.renew", "backend %s gets new workers: the work folder was made anew",
+             b->o.name);
+    b->generation++;
+    list_for_each_safe(it, &b->workers) {
+      backend_retire(container_of(it, struct worker, ring));
+    }
+    backend_fill(b);
+    backend_update(b);
+  }
+}
+
 void workers_remove(struct backend *b) {
   if (b->removed)
     return;

@@ -162,6 +162,9 @@ struct backend *workers_add(struct workers *w, const struct backend_options *o);
 /* Applies new options, and lets one that is paused go on: slots at once; anything that a running
  * process cannot take by starting new workers and letting the old ones finish their steps. */
 void workers_change(struct backend *b, const struct backend_options *o);
+/* New workers for all backends, as after a change; the old ones finish their steps.  For folders
+ * under work_root that are gone: a worker keeps some for its whole life. */
+void workers_renew(struct workers *w);
 /* Finishes running steps, takes no more, then the backend is gone: workers_find and workers_next
  * skip it from now on, and the pointer is good until its last `done`. */
 void workers_remove(struct backend *b);

@@ -20,6 +20,7 @@
 #include "base/path.h"
 #include "jobs/jobs.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdatomic.h>
@@ -56,7 +57,7 @@ enum { BACKENDS_MAX = 4 };
 
 static struct fake {
   struct backend backends[BACKENDS_MAX];
-  int count, releases;
+  int count, releases, renewals;
   struct list steps; /* handed over, not ended */
   int steps_count;
   struct workers_events events;
@@ -147,6 +148,11 @@ bool backend_parks(const struct backend *b, enum backend_park_share *share) {
 void workers_release_workdir(struct workers *w, const char *workdir) {
   (void)w, (void)workdir;
   fake.releases++;
+}
+
+void workers_renew(struct workers *w) {
+  (void)w;
+  fake.renewals++;
 }
 
 static inline struct workers_step *fake_step(int nth) {
@@ -298,6 +304,17 @@ static inline char *world_attempt_folder(struct world *w) {
   return folder;
 }
 
+#define WORLD_INPUT "0000000000000000000000000000000000000000000000000000000000000000"
+
+/* The blob that jobs of this world name as their input. */
+static inline void world_put_input(struct world *w) {
+  char path[PATH_MAX];
+  storage_blob_path(w->storage, WORLD_INPUT, path);
+  FILE *f = fopen(path, "w");
+  assert_non_null(f);
+  fclose(f);
+}
+
 static inline void world_start(struct world *w) {
   char path[100];
   struct err err = {.text = ""};
@@ -308,6 +325,7 @@ static inline void world_start(struct world *w) {
   struct storage_options fo = {.data_dir = w->dir};
   assert_int_equal(store_open(&w->store, &w->loop, &so, &err), 0);
   assert_int_equal(storage_open(&w->storage, &w->loop, &fo, &err), 0);
+  world_put_input(w);
   w->kinds = kinds_load(folders);
   w->metrics = metrics_new();
   w->routing = routing_new();
@@ -464,10 +482,7 @@ struct ask { /* a submit in short */
 };
 
 static inline void ask_no_wait(struct world *w, struct ask a) {
-  struct record_input in = {
-      .name = "part.step",
-      .sha256 = "0000000000000000000000000000000000000000000000000000000000000000",
-      .bytes = a.bytes};
+  struct record_input in = {.name = "part.step", .sha256 = WORLD_INPUT, .bytes = a.bytes};
   struct jobs_request r = {
       .kind = kinds_find(w->kinds, a.kind ? a.kind : "echo"),
       .client = a.client,

@@ -87,9 +87,7 @@ static void submit(struct world *w) {
   char key[16];
   snprintf(key, sizeof key, "key%u", draw(50));
   struct record_input in = {
-      .name = "in",
-      .sha256 = "0000000000000000000000000000000000000000000000000000000000000000",
-      .bytes = draw(3) == 0 ? 5 << 20 : 100};
+      .name = "in", .sha256 = WORLD_INPUT, .bytes = draw(3) == 0 ? 5 << 20 : 100};
   struct jobs_request r = {
       .kind = kinds_find(w->kinds, kinds[draw(3)]),
       .client = clients[draw(3)],

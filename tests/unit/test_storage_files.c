@@ -211,6 +211,7 @@ static void test_a_disk_that_fails(void **state) {
   char uploads[PATH_MAX];
   snprintf(uploads, sizeof uploads, "%s/uploads", f->dir);
   assert_int_equal(rmdir(uploads), 0);
+  fclose(fopen(uploads, "w")); /* so that it cannot be made anew */
   put(f, "lost", 4);
   assert_true(f->code < 0);
   assert_non_null(strstr(f->text, "upload"));
