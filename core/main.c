@@ -19,6 +19,7 @@ enum { EXIT_USAGE = 2 };
 struct args {
   const char *config;
   bool accept_empty;
+  const char *folder; /* of --backup and --verify */
   int (*verb)(const struct args *a);
 };
 
@@ -63,6 +64,19 @@ static int check(const struct args *a) {
   return fine ? 0 : EXIT_USAGE;
 }
 
+static int backup(const struct args *a) {
+  struct config *c;
+  if (load(a, &c) < 0)
+    return EXIT_USAGE;
+  int rc = daemon_backup(c, a->folder);
+  config_free(c);
+  return rc;
+}
+
+static int verify(const struct args *a) {
+  return daemon_verify(a->folder);
+}
+
 static int print(const struct args *a) {
   struct config *c;
   if (load(a, &c) < 0)
@@ -89,13 +103,18 @@ static int help(const struct args *a);
 static const struct {
   const char *name, *help;
   int (*verb)(const struct args *a);
+  bool folder; /* the name of one follows */
 } verbs[] = {
-    {"--check-config", "check the configuration and the plugins' options, then leave", check},
-    {"--print-config", "print the effective configuration with where each value came from", print},
+    {"--backup", "DIR: copy the data folder to a new folder; also while lathed runs", backup, true},
+    {"--verify", "DIR: check a backup, or a data folder that no lathed uses", verify, true},
+    {"--check-config", "check the configuration and the plugins' options, then leave", check,
+     false},
+    {"--print-config", "print the effective configuration with where each value came from", print,
+     false},
     {"--print-reference", "print the reference of all keys (docs/configuration.md)",
-     print_reference},
-    {"--version", "print the version", version},
-    {"--help", "print this", help},
+     print_reference, false},
+    {"--version", "print the version", version, false},
+    {"--help", "print this", help, false},
 };
 enum { VERBS = sizeof verbs / sizeof *verbs };
 
@@ -158,6 +177,12 @@ int main(int argc, char **argv) {
     if (v == VERBS)
       return unknown(argv[i]);
     a.verb = verbs[v].verb;
+    if (verbs[v].folder && ++i == argc) {
+      say("lathed: a folder must follow --backup and --verify\n");
+      return EXIT_USAGE;
+    }
+    if (verbs[v].folder)
+      a.folder = argv[i];
   }
   return a.verb(&a);
 }

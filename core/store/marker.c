@@ -80,6 +80,20 @@ static int marker_write(struct store *s, struct err *err) {
   return rc ? rc : path_sync_parent(s->marker_path, err);
 }
 
+int marker_for_copy(const char *path, const char *id, int64_t gen, struct err *err) {
+  struct store *s = mem_alloc(sizeof *s);
+  s->marker_path = mem_printf("%s.id", path);
+  s->marker_fd = -1;
+  s->marker.gen = gen;
+  snprintf(s->marker.id, sizeof s->marker.id, "%s", id);
+  int rc = marker_write(s, err);
+  if (s->marker_fd >= 0)
+    close(s->marker_fd);
+  free(s->marker_path);
+  free(s);
+  return rc;
+}
+
 /* ---- at the start ---- */
 
 static int64_t size_of(const char *path, const char *suffix) {

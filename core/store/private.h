@@ -35,6 +35,8 @@ struct marker { /* what `<database>.id` says */
 /* copy.c: writes the database as it is now to a new file `to`, which appears whole or not at all.
  */
 int copy_database(struct conn *c, const char *to, struct err *err);
+/* Is it a database of lathe, of the present schema? */
+int schema_is_ours(struct conn *c, struct err *err);
 int schema_migrate(struct conn *c, struct err *err);
 int totals_load(struct conn *c, struct totals *t, struct err *err);
 /* `bytes` may be negative.  The sum stays between 0 and INT64_MAX. */
@@ -226,6 +228,8 @@ void store_push(struct store *s, struct op *op); /* (loop) */
  * the end.  The first two refuse with ERR_CONFLICT what is not the database that was here. */
 int marker_before(struct store *s, struct err *err);
 int marker_after(struct store *s, struct err *err);
+/* Writes that of a copy at `path`. */
+int marker_for_copy(const char *path, const char *id, int64_t gen, struct err *err);
 void marker_note(struct store *s);
 void marker_close(struct store *s);
 

@@ -121,6 +121,22 @@ static int keep_copy(struct conn *c, const char *path, int64_t version, struct e
   return code;
 }
 
+int schema_is_ours(struct conn *c, struct err *err) {
+  int64_t version = 0, owner = 0;
+  int code;
+  if ((code = pragma_int(c, "PRAGMA user_version", &version, err)) < 0 ||
+      (code = pragma_int(c, "PRAGMA application_id", &owner, err)) < 0)
+    return code;
+  if (owner == APPLICATION_ID && version == LATEST)
+    return 0;
+  return err_set(err, ERR_UNSUPPORTED,
+                 "%s is %s; this lathed knows schema %lld: use the version that wrote it, or start "
+                 "this one on it once",
+                 sqlite3_db_filename(c->db, "main"),
+                 owner == APPLICATION_ID ? "of another version" : "not a database of lathe",
+                 (long long)LATEST);
+}
+
 int schema_migrate(struct conn *c, struct err *err) {
   const char *path = sqlite3_db_filename(c->db, "main");
   int64_t version = 0, owner = 0, tables = 0;

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * lathed --backup DIR and --verify DIR; no daemon, and beside one that runs.
+ *
+ *   DIR.partial: database of one moment -> what it names, linked -> all of it there? -> synced ->
+ * DIR ^                                             |
+ *                       +---- a job was removed meanwhile: once more -+
+ */
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/path.h"
+#include "base/sha256.h"
+#include "daemon.h"
+#include "store/files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { ROUNDS = 12 };
+
+static char *place_of(const char *root, const struct store_file *f) {
+  return f->job_id ? mem_printf("%s/output/%s/%s", root, f->job_id, f->name)
+                   : mem_printf("%s/blobs/%.2s/%s", root, f->sha256, f->sha256);
+}
+
+/* ---- files that no row names ---- */
+
+typedef void unnamed_found(void *ctx, const char *path, const char *name);
+
+/* Each file in the folders of root/top that is not `named`, then each of these folders that is
+ * empty (name NULL). */
+static void each_unnamed(const char *root, const char *top, const struct map *named,
+                         unnamed_found *found, void *ctx) {
+  char *dir = path_join(root, top);
+  DIR *outer = opendir(dir);
+  for (struct dirent *e; outer && (e = readdir(outer));) {
+    char *sub = path_join(dir, e->d_name);
+    DIR *inner = e->d_name[0] == '.' ? NULL : opendir(sub);
+    bool any = false;
+    for (struct dirent *f; inner && (f = readdir(inner));) {
+      char *path = path_join(sub, f->d_name);
+      bool dots = strcmp(f->d_name, ".") == 0 || strcmp(f->d_name, "..") == 0;
+      any |= !dots && map_get(named, path);
+      if (!dots && !map_get(named, path))
+        found(ctx, path, f->d_name);
+      free(path);
+    }
+    if (inner)
+      closedir(inner);
+    if (inner && !any)
+      found(ctx, sub, NULL);
+    free(sub);
+  }
+  if (outer)
+    closedir(outer);
+  free(dir);
+}
+
+/* ---- backup ---- */
+
+struct backup {
+  const char *from, *to;
+  int64_t files, bytes, missing;
+  bool say;         /* which are missing */
+  struct map named; /* path -> itself; of this round */
+  struct err err;
+};
+
+static int copy_file(const char *from, const char *to, struct err *err) {
+  int in = open(from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), rc = 0;
+  int out = in < 0 ? -1 : open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
+  ssize_t n = out < 0 ? -1 : 1;
+  while (n > 0)
+    n = sendfile(out, in, NULL, 64 << 20);
+  if (n < 0)
+    rc = err_sys(err, errno, "cannot copy %s to %s", from, to);
+  if (out >= 0)
+    close(out);
+  if (in >= 0)
+    close(in);
+  return rc;
+}
+
+static void take_file(void *ctx, const struct store_file *f) {
+  struct backup *b = ctx;
+  if (b->err.code)
+    return;
+  char *from = place_of(b->from, f), *to = place_of(b->to, f);
+  char *dir = mem_dup_n(to, (size_t)(strrchr(to, '/') - to));
+  b->files++;
+  b->bytes += f->bytes;
+  if (path_make_dirs(dir, &b->err) == 0 && link(from, to) && errno != EEXIST) {
+    if (errno == ENOENT) {
+      b->missing++;
+      if (b->say)
+        fprintf(stderr, "lathed: %s is gone; the backup is without it\n", from);
+    } else {
+      copy_file(from, to, &b->err); /* another file system, or no more names for the file */
+    }
+  }
+  free(dir);
+  free(from);
+  if (map_get(&b->named, to))
+    free(to);
+  else
+    map_put(&b->named, to, to);
+}
+
+static void forget_named(struct map *named) {
+  size_t pos = 0;
+  for (char *path; (path = map_next(named, &pos));)
+    free(path);
+  map_free(named);
+  *named = (struct map){0};
+}
+
+static int one_round(struct backup *b, struct err *err) {
+  char *from = path_join(b->from, "lathe.db"), *to = path_join(b->to, "lathe.db");
+  b->files = b->bytes = b->missing = 0;
+  forget_named(&b->named);
+  int rc = path_make_dirs(b->to, err);
+  if (rc == 0 && (rc = store_copy(from, to, err)) == 0 &&
+      (rc = store_files(to, take_file, b, err)) == 0 && b->err.code)
+    rc = err_set(err, b->err.code, "%s", b->err.text);
+  free(to);
+  free(from);
+  return rc;
+}
+
+static void prune(void *ctx, const char *path, const char *name) {
+  (void)ctx, (void)name;
+  path_remove_tree(path, NULL);
+}
+
+static int finish(const char *partial, const char *to, struct err *err) {
+  int fd = open(partial, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int rc = fd >= 0 && syncfs(fd) == 0 ? 0 : err_sys(err, errno, "cannot sync %s", partial);
+  if (fd >= 0)
+    close(fd);
+  if (rc == 0 && rename(partial, to))
+    rc = err_sys(err, errno, "cannot name the backup %s", to);
+  return rc ? rc : path_sync_parent(to, err);
+}
+
+int daemon_backup(const struct config *config, const char *to) {
+  char *partial = mem_printf("%s.partial", to);
+  struct backup b = {.from = config->server.data_dir, .to = partial, .missing = 1};
+  struct err err = {0};
+  int rc = access(to, F_OK) == 0
+               ? err_set(&err, ERR_CONFLICT, "%s is there already; name a new folder", to)
+               : path_remove_tree(partial, &err); /* of one that was interrupted */
+  for (int i = 0; i < ROUNDS && rc == 0 && b.missing; i++) {
+    b.say = i == ROUNDS - 1;
+    rc = one_round(&b, &err);
+  }
+  if (rc == 0) {
+    each_unnamed(partial, "output", &b.named, prune, NULL);
+    each_unnamed(partial, "blobs", &b.named, prune, NULL);
+    rc = finish(partial, to, &err);
+  }
+  forget_named(&b.named);
+  if (rc < 0) {
+    fprintf(stderr, "lathed: no backup was made: %s\n", err.text);
+    path_remove_tree(partial, NULL);
+  } else {
+    printf("%s: the database and %lld files, %lld bytes\n", to, (long long)(b.files - b.missing),
+           (long long)b.bytes);
+  }
+  free(partial);
+  return rc < 0 || b.missing ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* ---- verify ---- */
+
+struct verify {
+  const char *root;
+  struct map named; /* path -> itself */
+  int64_t files, wrong, unnamed;
+};
+
+static void complain(struct verify *v, const char *path, const char *what) {
+  printf("%s: %s\n", path, what);
+  v->wrong++;
+}
+
+static bool hash_file(const char *path, char hex[SHA256_HEX_SIZE]) {
+  static char piece[256 << 10];
+  int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  ssize_t n = fd < 0 ? -1 : 1;
+  struct sha256 *h = sha256_begin();
+  while (n > 0 && (n = read(fd, piece, sizeof piece)) > 0)
+    sha256_add(h, piece, (size_t)n);
+  sha256_end(h, hex);
+  if (fd >= 0)
+    close(fd);
+  return n == 0;
+}
+
+static void verify_file(struct verify *v, const char *path, const char *sha256, int64_t bytes) {
+  char hex[SHA256_HEX_SIZE];
+  struct stat st;
+  if (lstat(path, &st))
+    complain(v, path, strerror(errno));
+  else if (!S_ISREG(st.st_mode))
+    complain(v, path, "is no file");
+  else if (bytes >= 0 && st.st_size != bytes)
+    complain(v, path, "has not the size that the database says");
+  else if (!hash_file(path, hex))
+    complain(v, path, "cannot be read");
+  else if (sha256_is_hex(sha256) && strcmp(hex, sha256) != 0)
+    complain(v, path, "has another content: its SHA-256 is not the one of its row or name");
+}
+
+static void verify_named(void *ctx, const struct store_file *f) {
+  struct verify *v = ctx;
+  char *path = place_of(v->root, f);
+  v->files++;
+  if (map_get(&v->named, path)) {
+    free(path);
+    return;
+  }
+  map_put(&v->named, path, path);
+  verify_file(v, path, f->sha256, f->bytes);
+}
+
+/* Files, and folders in which none is named. */
+static void orphan(void *ctx, const char *path, const char *name) {
+  (void)name;
+  complain(ctx, path, "is named by no job");
+}
+
+/* One that was sent for jobs to come is fine, if it is what its name says. */
+static void unnamed_blob(void *ctx, const char *path, const char *name) {
+  struct verify *v = ctx;
+  if (!name)
+    return;
+  v->unnamed++;
+  verify_file(v, path, name, -1);
+}
+
+int daemon_verify(const char *dir) {
+  struct verify v = {.root = dir};
+  struct err err = {0};
+  char *db = path_join(dir, "lathe.db");
+  if (store_files(db, verify_named, &v, &err) < 0) {
+    printf("%s\n", err.text);
+    v.wrong++;
+  } else {
+    each_unnamed(dir, "output", &v.named, orphan, &v);
+    each_unnamed(dir, "blobs", &v.named, unnamed_blob, &v);
+  }
+  if (v.wrong)
+    printf("%s: %lld things are wrong\n", dir, (long long)v.wrong);
+  else
+    printf("%s is fine: the database, %lld files that it names, %lld inputs that no job names\n",
+           dir, (long long)v.files, (long long)v.unnamed);
+  forget_named(&v.named);
+  free(db);
+  return v.wrong ? EXIT_FAILURE : EXIT_SUCCESS;
+}

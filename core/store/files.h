@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The database as a whole, for a program that is not the daemon: a copy of one moment, which files
+ * it names, and whether it is sound.  Blocking.
+ */
+#ifndef STORE_FILES_H
+#define STORE_FILES_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct store_file {
+  const char *job_id; /* of an artifact: whose folder it lies in; NULL: it is an input */
+  const char *name, *sha256;
+  int64_t bytes;
+};
+typedef void store_file_seen(void *ctx, const struct store_file *file);
+
+/* Copies the database at `from`, which a daemon may be writing, to `to`, with its `<to>.id`. */
+int store_copy(const char *from, const char *to, struct err *err);
+
+/* Checks the database's pages and indexes, then tells every file that it names, each once.  No
+ * daemon may run on it.  Changes nothing. */
+int store_files(const char *path, store_file_seen *seen, void *ctx, struct err *err);
+
+#endif
