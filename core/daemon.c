@@ -119,6 +119,11 @@ static const char *authorise(void *ctx, const char *token) {
   return d->tokens->tokens ? tokens_client(d->tokens->tokens, token) : NULL;
 }
 
+static bool knows(void *ctx, const char *client) {
+  const struct daemon *d = ctx;
+  return d->tokens->tokens && tokens_know(d->tokens->tokens, client);
+}
+
 static void free_tokens(struct daemon *d) {
   for (struct token_set *older; d->tokens; d->tokens = older) {
     older = d->tokens->older;
@@ -157,6 +162,7 @@ static struct api_options api_options(struct daemon *d) {
       .wait_max_s = (int)(d->config->limits.wait_max_ms / 1000),
       .batch_max = d->config->limits.batch_max,
       .authorise = authorise,
+      .knows = knows,
       .authorise_ctx = d,
   };
 }
@@ -231,12 +237,22 @@ static int open_http(struct daemon *d, struct err *err) {
                                         .kinds = d->kinds,
                                         .workers = d->workers,
                                         .metrics = d->metrics});
+  struct secret key;
+  char *path = path_join(d->config->server.data_dir, "link.key");
+  int rc = secret_load(path, &key, err);
+  free(path);
+  if (rc < 0)
+    return rc;
+  options.key = &key;
   options.authorise = d->tokens->tokens ? api_authorise : NULL;
+  options.knows = api_knows;
   options.routes = api_routes();
   options.sink = api_sink();
   options.ctx = d->api;
   options.metrics = d->metrics;
-  return http_open(&d->http, &d->loop, &options, err);
+  rc = http_open(&d->http, &d->loop, &options, err);
+  explicit_bzero(&key, sizeof key);
+  return rc;
 }
 
 static void start_backend(struct daemon *d, const struct config_backend *b) {
@@ -323,6 +339,7 @@ static void apply(struct daemon *d, struct config *new, const struct config_chan
   configure_log(new);
   struct http_options http = daemon_http_options(new);
   http.authorise = d->tokens->tokens ? api_authorise : NULL;
+  http.knows = api_knows;
   http_reconfigure(d->http, &http);
   struct api_options api = api_options(d);
   api_reconfigure(d->api, &api);

@@ -44,6 +44,11 @@ const char *api_authorise(void *api, const char *token) {
   return a->options.authorise(a->options.authorise_ctx, token);
 }
 
+bool api_knows(void *api, const char *client) {
+  struct api *a = api;
+  return a->options.knows && a->options.knows(a->options.authorise_ctx, client);
+}
+
 void api_drain(struct api *a) {
   a->draining = true;
   wait_end_all(a);

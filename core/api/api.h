@@ -41,6 +41,7 @@ struct api_options {  /* copied; api_reconfigure takes new ones */
   int wait_max_s;     /* most that `Prefer: wait=N` may ask for */
   /* The client's name for a token, or NULL.  The name must stay valid while the server is open. */
   const char *(*authorise)(void *ctx, const char *token);
+  bool (*knows)(void *ctx, const char *client); /* has a client of this name a token? */
   void *authorise_ctx;
 };
 
@@ -57,6 +58,7 @@ const struct http_route *api_routes(void);
 const struct http_sink *api_sink(void);
 /* For http_options.authorise, where the server has tokens. */
 const char *api_authorise(void *api, const char *token);
+bool api_knows(void *api, const char *client);
 
 /* For store_options.on_event; ctx is the api. */
 void api_on_event(void *api, const struct record_event *event);

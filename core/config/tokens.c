@@ -135,3 +135,10 @@ const char *tokens_client(const struct tokens *t, const char *token) {
   const struct token *x = map_get(&t->by_digest, digest);
   return x ? x->name : NULL;
 }
+
+bool tokens_know(const struct tokens *t, const char *client) {
+  for (const struct token *x = t->first; x; x = x->next)
+    if (strcmp(x->name, client) == 0)
+      return true;
+  return false;
+}

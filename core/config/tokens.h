@@ -7,6 +7,8 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
+
 struct tokens;
 
 /* Refuses a file that others may read, short tokens, and a file without tokens. */
@@ -15,5 +17,7 @@ void tokens_free(struct tokens *t); /* NULL is fine */
 
 /* The client's name of a token, valid while `t` is; NULL when the token is none of ours. */
 const char *tokens_client(const struct tokens *t, const char *token);
+/* Is there a token of this client? */
+bool tokens_know(const struct tokens *t, const char *client);
 
 #endif

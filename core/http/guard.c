@@ -231,9 +231,9 @@ static void log_wrong(struct http *h, const struct sockaddr *from, const char *w
   h->wrong_logged_ms = now_ms;
 }
 
-static void refuse_token(struct http_request *r) {
+static void refuse_token(struct http_request *r, const char *why) {
   http_add_header(r, "WWW-Authenticate", "Bearer realm=\"lathe\"");
-  http_problem(r, 0, "unauthorized", 0, "%s", token_complaint(r->head.authorization));
+  http_problem(r, 0, "unauthorized", 0, "%s", why);
 }
 
 /* Has the token of a client, or of nobody. */
@@ -250,7 +250,7 @@ static bool judge_token(struct http_request *r, const char *client) {
   case PEER_IS_WRONG:
     metric_add(h->wrong_tokens_total, 1);
     log_wrong(h, from, "refused", now_ms);
-    refuse_token(r);
+    refuse_token(r, token_complaint(r->head.authorization));
     return false;
   case PEER_IS_SLOWED:
     break;
@@ -262,14 +262,27 @@ static bool judge_token(struct http_request *r, const char *client) {
   return false;
 }
 
+/* A link of a page has its client's permission with it; a signature that does not fit is no guess
+ * of a token. */
+static bool guard_link(struct http_request *r) {
+  const char *why, *client = link_client(r, &why);
+  if (client)
+    r->client = mem_dup(client);
+  else
+    refuse_token(r, why);
+  return client != NULL;
+}
+
 bool guard_token(struct http_request *r) {
   if (!r->h->settings.authorise)
     return true;
   const char *sent = r->head.authorization;
+  if (!sent && r->h->has_key && r->route && r->route->http->link && http_query(r, "signature"))
+    return guard_link(r);
   const char *token = sent && strncasecmp(sent, "Bearer ", 7) == 0 ? sent + 7 : "";
   token += strspn(token, " ");
   if (!*token) { /* that is no guess */
-    refuse_token(r);
+    refuse_token(r, token_complaint(sent));
     return false;
   }
   const char *client = r->h->settings.authorise(r->h->ctx, token);

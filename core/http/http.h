@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/secret.h"
 #include "observe/metrics.h"
 
 #include <stdbool.h>
@@ -63,6 +64,7 @@ struct http_route {
   /* The keys of its query, NULL-terminated; NULL: it takes none.  Any other key, and one that comes
    * twice, is refused (400). */
   const char *const *query;
+  bool link; /* of GET: a link (http_link) serves where the token is missing */
   /* Where two resources have one shape of path: is the value of the first parameter one of this
    * route's?  For the Allow header alone.  NULL: any is. */
   bool (*names)(const char *value);
@@ -86,6 +88,9 @@ struct http_options {
   const char *const *trusted_proxies;
   /* The client's name for a bearer token, or NULL to refuse.  NULL: no tokens, all may. */
   const char *(*authorise)(void *ctx, const char *token);
+  /* Has the client of this name a token still?  Asked where there are tokens. */
+  bool (*knows)(void *ctx, const char *client);
+  const struct secret *key;        /* signs links; copied at http_open.  NULL: no links */
   const struct http_route *routes; /* ends with a NULL method; must outlive the server */
   const struct http_sink *sink;
   void *ctx; /* of handlers, sink and authorise */
@@ -118,6 +123,11 @@ const char *http_base(const struct http_request *r);
 /* The server's URL as the client knows it: "https://example.org/lathe", or as much of it as is
  * known, at least "/". */
 void http_put_server(const struct http_request *r, struct buf *out);
+/* Writes a URL of the path that works without the token of this request's client until `expires`
+ * (seconds since the epoch).  The path is one of ours as it stands in an answer, of a route with
+ * `link` and without a query. */
+int http_link(const struct http_request *r, const char *path, int64_t expires, struct buf *out,
+              struct err *err);
 bool http_is_form(const struct http_request *r); /* the body was multipart */
 /* Fields and files of a form, in order; each(): file is the sink's, NULL for a field.  What
  * http_take_file took is left out. */

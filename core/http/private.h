@@ -63,6 +63,7 @@ struct settings { /* what http_reconfigure replaces */
   struct address_range *proxies;
   size_t proxy_count;
   const char *(*authorise)(void *ctx, const char *token);
+  bool (*knows)(void *ctx, const char *client);
 };
 
 struct budget { /* budget.c: shared with content that outlives the server */
@@ -78,6 +79,8 @@ struct http {
   struct MHD_Daemon *mhd;
   struct settings settings;
   struct route_index *routes;
+  struct secret key;
+  bool has_key;
   const struct http_sink *sink;
   void *ctx;
   struct metrics *metrics, *own_metrics; /* own: where the caller keeps none */
@@ -248,6 +251,12 @@ void guard_preflight(struct http_request *r);
 /* public.c: what the client calls the server; then the prefix goes from the path. */
 void public_read(struct http_request *r);
 void public_strip(struct http_request *r);
+
+/* link.c */
+/* Is it a key of the query that a link of this request's route has? */
+bool link_key(const struct http_request *r, const char *name);
+/* The client that the request's link was made for, or NULL and why. */
+const char *link_client(const struct http_request *r, const char **why);
 
 /* query.c: false after answering with a problem. */
 bool query_check(struct http_request *r);

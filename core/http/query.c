@@ -47,7 +47,7 @@ bool query_check(struct http_request *r) {
   const struct uri *u = &r->uri;
   for (size_t i = 0; i < u->query_count; i++) {
     const char *key = u->query[i].name;
-    if (!takes(r->route->http->query, key)) {
+    if (!takes(r->route->http->query, key) && !link_key(r, key)) {
       refuse_key(r, key);
       return false;
     }

@@ -66,6 +66,7 @@ void http_reconfigure(struct http *h, const struct http_options *options) {
       .allowed_hosts = copy_list(options->allowed_hosts),
       .cors_origins = copy_list(options->cors_origins),
       .authorise = options->authorise,
+      .knows = options->knows,
   };
   /* Both were checked by whoever read the configuration. */
   public_url_parse(options->public_url ? options->public_url : "", &h->settings.public, NULL);
@@ -180,6 +181,7 @@ static void free_all(struct http *h) {
   budget_leave(h->budget);
   peers_free(h->peers);
   settings_free(&h->settings);
+  explicit_bzero(&h->key, sizeof h->key);
   if (h->own_metrics)
     metrics_free(h->own_metrics);
   free(h);
@@ -199,6 +201,9 @@ int http_open(struct http **out, uv_loop_t *loop, const struct http_options *opt
   h->listen_fd = -1;
   h->sink = options->sink;
   h->ctx = options->ctx;
+  h->has_key = options->key != NULL;
+  if (h->has_key)
+    h->key = *options->key;
   h->metrics = options->metrics ? options->metrics : (h->own_metrics = metrics_new());
   list_init(&h->waiting_conns);
   list_init(&h->ended);
