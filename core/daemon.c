@@ -14,6 +14,7 @@
 #include "daemon.h"
 
 #include "api/api.h"
+#include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -55,6 +56,7 @@ struct daemon {
   bool reloading, reload_again; /* again: SIGHUP came meanwhile */
   int exit_code;
   struct metrics *metrics;
+  struct metric *reload_fine, *reload_at; /* of the last reload, or the start */
   struct storage *storage;
   struct store *store;
   struct kinds *kinds;
@@ -300,6 +302,12 @@ static void unannounce(struct daemon *d) {
 
 /* ---- reload ---- */
 
+static void count_reload(struct daemon *d, bool fine) {
+  metric_set(d->reload_fine, fine);
+  if (fine)
+    metric_set(d->reload_at, (double)clock_wall_us() / 1e6);
+}
+
 static const struct config_backend *enabled_backend(const struct config *c, const char *name) {
   for (size_t i = 0; i < c->backend_count; i++)
     if (c->backends[i].enabled && strcmp(c->backends[i].name, name) == 0)
@@ -399,6 +407,8 @@ static void on_plugins_asked(uv_work_t *work, int status) {
     log_error("config.reload", "the new configuration is not taken; the old one stays in effect");
     config_free(r->config);
   }
+  if (!d->draining)
+    count_reload(d, fine);
   kinds_free(r->kinds);
   config_changes_free(&r->changes);
   d->reloading = false;
@@ -425,6 +435,7 @@ static void on_hangup(uv_signal_t *handle, int number) {
   config_problems_free(&problems);
   if (rc < 0) {
     log_error("config.reload", "the configuration has errors; the old one stays in effect");
+    count_reload(d, false);
     free(r);
     return;
   }
@@ -525,6 +536,12 @@ static void watch_signal(struct daemon *d, uv_signal_t *handle, uv_signal_cb cb,
 
 static int open_rooms(struct daemon *d, struct err *err) {
   d->metrics = metrics_new();
+  d->reload_fine = metrics_gauge(d->metrics, "lathe_config_last_reload_successful",
+                                 "1 while the configuration in effect is that of the last reload",
+                                 NULL);
+  d->reload_at = metrics_gauge(d->metrics, "lathe_config_last_reload_success_timestamp_seconds",
+                               "When a configuration was taken last, since the epoch", NULL);
+  count_reload(d, true);
   int rc = read_tokens(d, d->config, err);
   struct api_options options = api_options(d);
   d->api = api_new(&options);

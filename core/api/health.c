@@ -137,18 +137,6 @@ static void set(struct api *a, const char *name, const char *help, const char *l
   metric_set(metrics_gauge(a->at.metrics, name, help, labels), v);
 }
 
-static void set_backends(struct api *a) {
-  char labels[160];
-  for (const struct backend *x = workers_next(a->at.workers, NULL); x;
-       x = workers_next(a->at.workers, x)) {
-    snprintf(labels, sizeof labels, "backend=\"%s\"", backend_name(x));
-    set(a, "lathe_backend_up", "1 while the backend is ready", labels,
-        backend_state(x) == BACKEND_READY);
-    set(a, "lathe_backend_slots", "Jobs that the backend does at a time", labels, backend_slots(x));
-    set(a, "lathe_backend_busy", "Jobs that the backend does now", labels, backend_running(x));
-  }
-}
-
 void health_metrics(void *ctx, struct http_request *r) {
   struct api *a = ctx;
   struct jobs_stats jobs;
@@ -157,21 +145,22 @@ void health_metrics(void *ctx, struct http_request *r) {
   jobs_stats(a->at.jobs, &jobs);
   store_stats(a->at.store, &store);
   set(a, "lathe_queue_limit", "Jobs that may wait", NULL, (double)jobs.queue_max);
-  for (int s = JOB_QUEUED; s <= JOB_CANCELLED; s++) {
+  for (int s = JOB_COMPLETED; s <= JOB_CANCELLED; s++) { /* lathe_jobs has the others */
     char labels[40];
     snprintf(labels, sizeof labels, "state=\"%s\"", job_state_word((enum job_state)s));
-    set(a, "lathe_store_jobs", "Jobs in the store by state", labels,
+    set(a, "lathe_store_jobs", "Jobs that have ended and are kept, by state", labels,
         (double)store.jobs_by_state[s]);
   }
   set(a, "lathe_store_healthy", "1 while the disk accepts writes", NULL, jobs.store_code >= 0);
   set(a, "lathe_store_file_bytes", "Size of the database file", NULL, (double)store.file_bytes);
+  set(a, "lathe_kept_bytes",
+      "Bytes of the inputs and artifacts of all jobs, as retention counts them", NULL,
+      (double)store.kept_bytes);
   set(a, "lathe_store_wal_bytes", "Size of the write-ahead log", NULL, (double)store.wal_bytes);
   set(a, "lathe_store_last_seq", "Greatest committed event", NULL, (double)store.last_seq);
   set(a, "lathe_disk_free_bytes", "Free bytes on the data folder's file system", NULL,
       (double)storage_free_bytes(a->at.storage));
-  set(a, "lathe_uptime_seconds", "Seconds since the start", NULL,
-      (double)(clock_mono_us() - a->started_us) / 1e6);
-  set_backends(a);
+  set(a, "lathe_build_info", "1; the labels say what runs", "version=\"" LATHE_VERSION "\"", 1);
   metrics_render(a->at.metrics, &b);
   http_reply(r, 200, "text/plain; version=0.0.4; charset=utf-8", &b);
 }

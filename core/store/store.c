@@ -409,6 +409,7 @@ void store_stats(const struct store *s, struct store_stats *out) {
   *out = (struct store_stats){.commits = s->commits,
                               .operations = s->operations,
                               .last_seq = s->totals.last_seq,
+                              .kept_bytes = s->totals.bytes,
                               .file_bytes = bytes_of(s->path, ""),
                               .wal_bytes = bytes_of(s->path, "-wal")};
   for (int i = 0; i < 5; i++)

@@ -258,6 +258,7 @@ struct store_stats {
   int64_t file_bytes, wal_bytes;
   int64_t commits, operations; /* since the start */
   int64_t last_seq;            /* greatest committed seq */
+  int64_t kept_bytes;          /* of the inputs and artifacts of all jobs, as bytes_max counts */
 };
 /* Cheap: counters kept in memory (also across restarts: kept in the file). */
 void store_stats(const struct store *s, struct store_stats *out);

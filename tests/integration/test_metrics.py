@@ -3,8 +3,11 @@
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
+
+from daemon import wait_until
 
 
 def sample(text, name, **labels):
@@ -59,4 +62,43 @@ def test_it_counts(client):
         sample(before, "lathe_jobs_finished_total", state="completed") == 3
     assert sample(after, "lathe_jobs_finished_total", state="failed") >= 1
     assert sample(after, "lathe_jobs", state="queued") == 0
-    assert sample(after, "lathe_backend_up", backend="echo") == 1
+    assert sample(after, "lathe_backend_ready", backend="echo") == 1
+
+
+def test_one_name_each(client):
+    """What one metric says no other says too."""
+    text = client.get("/metrics").text
+    names = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE ")}
+    assert not names & {"lathe_backend_up", "lathe_backend_busy", "lathe_uptime_seconds"}, names
+    assert {"lathe_backend_ready", "lathe_backend_running", "lathe_backend_slots", "process_start_time_seconds"} <= names
+    states = [re.findall(rf'^{name}{{state="(\w+)"}}', text, re.M) for name in ("lathe_jobs", "lathe_store_jobs")]
+    assert sorted(states[0] + states[1]) == ["cancelled", "completed", "failed", "queued", "running"]
+    helps = re.findall(r"^# HELP (\S+) (.*)$", text, re.M)
+    assert len(helps) == len(names) and all(said.strip() for _, said in helps)
+
+
+def test_what_runs_and_what_is_kept(client):
+    text = client.get("/metrics").text
+    version = client.get("/api/health").json["version"]
+    assert sample(text, "lathe_build_info", version=version) == 1
+    before = sample(text, "lathe_kept_bytes")
+    client.run(params={"output_bytes": 100000})
+    assert sample(client.get("/metrics").text, "lathe_kept_bytes") - before >= 100000
+
+
+def test_the_result_of_a_reload(make_daemon):
+    daemon = make_daemon()
+    c = daemon.client()
+
+    def value(name):
+        return sample(c.get("/metrics").text, f"lathe_config_last_reload_{name}")
+    begun = value("success_timestamp_seconds")
+    assert value("successful") == 1 and abs(begun - time.time()) < 600
+    daemon.write_config({"backend echo": {"plugin": "echo"}, "limits": {"queue_mx": 1}})
+    daemon.reload()
+    wait_until(lambda: value("successful") == 0, "the failed reload is told")
+    assert value("success_timestamp_seconds") == begun
+    daemon.write_config({"backend echo": {"plugin": "echo"}})
+    daemon.reload()
+    wait_until(lambda: value("successful") == 1, "the reload is told")
+    assert value("success_timestamp_seconds") > begun
