@@ -78,7 +78,10 @@ void api_reply_json(struct http_request *r, int status, struct buf *body) {
 
 void api_reply_job(struct http_request *r, int status, const struct record_job *job) {
   struct buf b = {0};
-  render_job(&b, job, http_base(r));
+  if (original_asked(r))
+    original_render(&b, job, http_base(r));
+  else
+    render_job(&b, job, http_base(r));
   http_add_header(r, "Cache-Control", "no-store");
   api_reply_json(r, status, &b);
 }

@@ -127,6 +127,14 @@ int fields_misspelt(const struct kind *kind, const char *key, const char *const 
                 near);
 }
 
+int fields_small(struct http_request *r, size_t max, json_t **out, struct refusal *no) {
+  size_t len = 0;
+  const char *body = http_body(r, &len);
+  if (len > max)
+    return refuse(no, "too-large", "The body has %zu bytes; here it may have %zu.", len, max);
+  return parse_body(body, len, http_header(r, "Content-Type"), out, no);
+}
+
 bool fields_none(struct http_request *r) {
   struct refusal no = {.slug = "bad-request"};
   json_t *json = NULL;

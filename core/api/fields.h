@@ -16,6 +16,8 @@ enum {
 /* The body as JSON (json_decref it), or NULL where there is none.  type: of the body, or NULL.  Any
  * thread. */
 int fields_json(const struct http_content *c, const char *type, json_t **out, struct refusal *no);
+/* The same of a body that is so small (max bytes) that the loop may read it. */
+int fields_small(struct http_request *r, size_t max, json_t **out, struct refusal *no);
 /* JSON inside a field: "params", "sets". */
 json_t *fields_json_text(const char *name, const json_t *text, struct refusal *no);
 /* Each file of a form goes to `file`, which takes it over (input_take) or refuses. */

@@ -87,6 +87,11 @@ void stream_on_batch_ended(void *api, const char *id); /* for jobs_on_batch_ende
 void hold_blob(struct api *a, const char *sha256);
 void hold_release(struct api *a, const char *sha256, bool made_here, bool refused);
 
+/* ---- clients of the original services (original.c) ---- */
+bool original_asked(const struct http_request *r);
+/* As render_job, in their words. */
+void original_render(struct buf *b, const struct record_job *job, const char *base);
+
 /* The whole OpenAPI document as text. */
 void openapi_make(const struct kinds *kinds, struct buf *out);
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXPIRES_DEFAULT_S = 600, EXPIRES_MAX_S = 3600, PATHS_MAX = 1000 };
+enum { EXPIRES_DEFAULT_S = 600, EXPIRES_MAX_S = 3600, PATHS_MAX = 1000, BODY_MAX = 256 << 10 };
 
 struct wish {
   const json_t *paths;
@@ -72,7 +72,7 @@ void links_post(void *ctx, struct http_request *r) {
   struct wish wish;
   struct buf b = {0};
   json_t *body = NULL;
-  int rc = fields_json(r, &body, &no);
+  int rc = fields_small(r, BODY_MAX, &body, &no);
   if (rc == 0)
     rc = read_wish(body, &wish, &no);
   if (rc == 0)

@@ -109,6 +109,7 @@ void http_close(struct http *h); /* aborts what is left */
 /* ---- the request ---- */
 const char *http_method(const struct http_request *r);
 const char *http_path(const struct http_request *r);
+const char *http_pattern(const struct http_request *r); /* of its route */
 const char *http_param(const struct http_request *r,
                        const char *name); /* {name} of the pattern, decoded */
 const char *http_query(const struct http_request *r,

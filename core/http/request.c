@@ -312,6 +312,10 @@ const char *http_path(const struct http_request *r) {
   return r->uri.raw;
 }
 
+const char *http_pattern(const struct http_request *r) {
+  return r->route ? r->route->http->pattern : "";
+}
+
 const char *http_param(const struct http_request *r, const char *name) {
   for (size_t i = 0; r->route && i < ROUTE_PARAMS_MAX && r->route->names[i]; i++) {
     if (strcmp(r->route->names[i], name) == 0)

@@ -65,10 +65,15 @@ static const json_t *operation(const char *method, const char *path) {
   return NULL;
 }
 
+/* For clients that were there before: docs/original.md. */
+static bool is_original(const struct http_route *r) {
+  return strncmp(r->pattern, "/original/", 10) == 0;
+}
+
 static void every_route_is_described(void **state) {
   (void)state;
   for (const struct http_route *r = api_routes(); r->method; r++)
-    if (!operation(r->method, r->pattern))
+    if (!is_original(r) && !operation(r->method, r->pattern))
       fail_msg("%s %s is not in the document", r->method, r->pattern);
 }
 
@@ -111,6 +116,8 @@ static size_t queries_in(const json_t *list, const struct http_route *r, size_t 
 static void every_key_of_a_query_is_described(void **state) {
   (void)state;
   for (const struct http_route *r = api_routes(); r->method; r++) {
+    if (is_original(r))
+      continue;
     const json_t *op = operation(r->method, r->pattern);
     size_t taken = 0, described = queries_in(json_object_get(op, "parameters"), r, &taken),
            keys = 0;

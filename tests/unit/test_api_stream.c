@@ -86,6 +86,10 @@ const char *http_method(const struct http_request *r) {
   (void)r;
   return "GET";
 }
+const char *http_pattern(const struct http_request *r) {
+  (void)r;
+  return "";
+}
 const char *http_param(const struct http_request *r, const char *name) {
   (void)r, (void)name;
   return JOB;
