@@ -2,7 +2,8 @@
  *
  * The program lathed: reads its arguments and runs the daemon, or prints and leaves.
  *
- * Exit codes: 0 fine, 1 the daemon could not start or failed, 2 wrong arguments or configuration.
+ * Exit codes: 0 fine, 1 the daemon could not start or failed, 2 wrong arguments or configuration,
+ * 3 (--check-config) the daemon starts, but without some of its backends.
  */
 #include "base/mem.h"
 #include "base/terminal.h"
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXIT_USAGE = 2 };
+enum { EXIT_USAGE = 2, EXIT_WARNINGS = 3 };
 
 struct args {
   const char *config;
@@ -47,21 +48,41 @@ static void say(const char *text) {
   buf_free(&shown);
 }
 
+/* Each line of a complaint about a plugin, with its level. */
+static void warn(const struct buf *lines) {
+  const char *at = lines->len ? lines->data : "";
+  while (*at) {
+    int len = (int)strcspn(at, "\n");
+    char *line = mem_printf("warning: %.*s\n", len, at);
+    say(line);
+    free(line);
+    at += len + (at[len] == '\n');
+  }
+}
+
+/* Errors are what stops a start: those of the file.  What a plugin has to complain of costs its own
+ * backend, when the daemon starts; a reload with wrong options is refused. */
 static int check(const struct args *a) {
   struct config *c;
-  if (load(a, &c) < 0)
+  if (load(a, &c) < 0) {
+    say("error: lathed does not start with this configuration, and a reload keeps the old one; "
+        "mend "
+        "the lines above\n");
     return EXIT_USAGE;
+  }
+  const char *name = c->path ? c->path : "The built-in default";
   struct daemon_complaints complaints;
   daemon_check_plugins(c, &complaints);
   bool fine = !complaints.options.len && !complaints.plugins.len;
-  say(complaints.options.len ? complaints.options.data : "");
-  say(complaints.plugins.len ? complaints.plugins.data : "");
+  warn(&complaints.options);
+  warn(&complaints.plugins);
   daemon_complaints_free(&complaints);
   if (fine)
-    printf("%s is fine: %zu backends, %zu routes\n", c->path ? c->path : "The built-in default",
-           c->backend_count, c->route_count);
+    printf("%s is fine: %zu backends, %zu routes\n", name, c->backend_count, c->route_count);
+  else
+    printf("%s: lathed starts with it, without the backends that the warnings name\n", name);
   config_free(c);
-  return fine ? 0 : EXIT_USAGE;
+  return fine ? 0 : EXIT_WARNINGS;
 }
 
 static int backup(const struct args *a) {

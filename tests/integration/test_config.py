@@ -87,7 +87,7 @@ def test_print_config(ini, tmp_path):
 def test_environment_with_a_mistake(ini, tmp_path):
     env = {"LATHE_LIMITS__QUEUE_MAXX": "7", "LATHE_LOG__LEVEL": "loud"}
     done = lathed("--config", ini(GOOD.format(tmp_path)), "--check-config", env=env)
-    assert done.returncode != 0
+    assert done.returncode == 2 and "error: lathed does not start with this configuration" in done.stderr
     assert "LATHE_LIMITS__QUEUE_MAXX" in done.stderr and "LATHE_LOG__LEVEL" in done.stderr
 
 
@@ -109,6 +109,16 @@ def test_the_shipped_configuration_is_right(tmp_path):
             done = lathed("--config", os.path.join(examples, name), "--check-config", cwd=tmp_path)
             # An example may name token files or plugins that are not here, but no unknown key.
             assert "unknown" not in done.stderr, (name, done.stderr)
+
+
+def test_the_unit_starts_as_the_daemon_does(make_daemon):
+    """A package took its plugin away and left its file: the check warns, the daemon starts, and nothing checks before."""
+    with open(os.path.join(REPO, "conf", "lathed.service"), encoding="utf-8") as file:
+        assert "ExecStartPre" not in file.read()
+    daemon = make_daemon({"backend gone": {"plugin": "taken-away"}})
+    assert daemon.client().run()["status"] == "completed"
+    done = lathed("--config", daemon.ini, "--check-config")
+    assert done.returncode == 3 and "warning: [backend gone] there is no plugin" in done.stderr, done.stderr
 
 
 def test_a_second_daemon_on_the_same_data_is_refused(make_daemon):

@@ -243,7 +243,7 @@ def test_a_jail_that_cannot_be_is_told_by_the_check(tmp_path, plugin):
                    + {"exec": "command = true\n", "remote": "port = 1\n"}[plugin])
     done = subprocess.run([LATHED, "--config", ini, "--check-config"],
                           capture_output=True, text=True, timeout=60, check=False, env=clean_env())
-    assert done.returncode == 2, done
+    assert done.returncode == 3, done
     assert "[backend b] jail: the configuration says jail = required, but the plugin" in done.stderr, done.stderr
 
 

@@ -174,14 +174,13 @@ class Machine:
         """The daemon as its unit runs it: command, user, folder, umask and (filtered) system calls from there."""
         unit = self.run("cat", "/usr/lib/systemd/system/lathed.service")
         words = {key: re.search(f"^{key}=(.*)$", unit, re.M).group(1)
-                 for key in ("ExecStartPre", "ExecStart", "User", "Group", "WorkingDirectory", "UMask")}
+                 for key in ("ExecStart", "User", "Group", "WorkingDirectory", "UMask")}
         drop = ["setpriv", f"--reuid={words['User']}", f"--regid={words['Group']}", "--clear-groups", "--no-new-privs",
                 "--bounding-set=-all", "--inh-caps=-all", "--ambient-caps=-all"]
         here = ["sh", "-c", f"cd {words['WorkingDirectory']} && umask {words['UMask']} && exec \"$@\"", "sh"]
         if filtered:
             here += ["python3", *self.put(os.path.join(os.path.dirname(__file__), "unit_filter.py")),
                      "/usr/lib/systemd/system/lathed.service"]
-        self.run(*drop, *here, *words["ExecStartPre"].split())
         process = subprocess.Popen(self.command(*drop, *here, *words["ExecStart"].split()), stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, text=True, env={"PATH": PATH})
         try:
