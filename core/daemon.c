@@ -559,6 +559,7 @@ int daemon_run(struct config *config, bool accept_empty) {
   struct err err = {0};
   prepare_process();
   configure_log(config);
+  log_begin_writer();
   uv_loop_init(&d.loop);
   uv_timer_init(&d.loop, &d.linger);
   d.linger.data = &d;
@@ -566,6 +567,7 @@ int daemon_run(struct config *config, bool accept_empty) {
   if (open_rooms(&d, &err) < 0) {
     log_error("daemon.start", "%s", err.text);
     close_rooms(&d);
+    log_end_writer();
     return EXIT_FAILURE;
   }
   watch_signal(&d, &d.term, on_end, SIGTERM);
@@ -579,5 +581,6 @@ int daemon_run(struct config *config, bool accept_empty) {
   uv_run(&d.loop, UV_RUN_DEFAULT);
   unannounce(&d);
   close_rooms(&d);
+  log_end_writer();
   return d.exit_code;
 }

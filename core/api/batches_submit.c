@@ -53,6 +53,10 @@ static void on_entry_stored(void *arg, int code, const struct err *err) {
 
 static void on_jobs_made(void *arg) {
   struct batch_request *b = arg;
+  if (b->s.call.r) {
+    b->batch.peer = http_peer(b->s.call.r);
+    b->batch.trace = api_trace(b->s.call.r);
+  }
   jobs_submit_batch(b->s.call.api->at.jobs, &b->batch, on_answered, b);
 }
 

@@ -38,6 +38,8 @@ struct call *call_new(struct api *api, struct http_request *r); /* the caller fr
 
 /* ---- answers ---- */
 /* The problem for a refusal by jobs (answer may be NULL) or for a failed read of the store. */
+/* The request's traceparent, where it is one as W3C says; else NULL. */
+const char *api_trace(const struct http_request *r);
 void api_refuse(struct http_request *r, int code, const struct jobs_answer *answer);
 /* 200 with the whole job, or the problem. */
 void api_reply_job(struct http_request *r, int status, const struct record_job *job);

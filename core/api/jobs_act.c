@@ -5,6 +5,7 @@
 #include "api/fields.h"
 #include "api/internal.h"
 #include "base/mem.h"
+#include "observe/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,7 +44,16 @@ static void on_acted(void *arg, int code, const struct jobs_answer *answer) {
   free(x);
 }
 
-static void act(void *ctx, struct http_request *r, int status,
+/* What was asked of a job, by whom. */
+static void log_asked(const struct http_request *r, const char *verb, const char *id) {
+  const struct log_field fields[] = {{.key = "job", .text = id},
+                                     {.key = "client", .text = http_client(r)},
+                                     {.key = "peer", .text = http_peer(r)},
+                                     {.key = "traceparent", .text = api_trace(r)}};
+  log_fields(LOG_INFO, verb, fields, sizeof fields / sizeof *fields, "a client asks for it");
+}
+
+static void act(void *ctx, struct http_request *r, int status, const char *event,
                 void (*verb)(struct jobs *j, const char *id, jobs_answered *answered, void *arg)) {
   const char *id = api_job_id(r);
   if (!id || !fields_none(r))
@@ -52,17 +62,18 @@ static void act(void *ctx, struct http_request *r, int status,
   call_init(&x->call, ctx, r);
   x->status = status;
   memcpy(x->id, id, sizeof x->id);
+  log_asked(r, event, x->id);
   verb(x->call.api->at.jobs, x->id, on_acted, x);
 }
 
 void jobs_act_cancel(void *ctx, struct http_request *r) {
-  act(ctx, r, 200, jobs_cancel);
+  act(ctx, r, 200, "job.cancel", jobs_cancel);
 }
 
 void jobs_act_retry(void *ctx, struct http_request *r) {
-  act(ctx, r, 202, jobs_retry);
+  act(ctx, r, 202, "job.retry", jobs_retry);
 }
 
 void jobs_act_delete(void *ctx, struct http_request *r) {
-  act(ctx, r, 204, jobs_delete);
+  act(ctx, r, 204, "job.delete", jobs_delete);
 }

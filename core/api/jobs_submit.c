@@ -79,6 +79,8 @@ static void submit(struct submission *s) {
               &(struct jobs_request){
                   .kind = s->kind,
                   .client = s->client ? s->client : "",
+                  .peer = http_peer(s->call.r),
+                  .trace = api_trace(s->call.r),
                   .pin = s->backend,
                   .priority = s->priority,
                   .timeout_ms = s->timeout_ms,

@@ -213,20 +213,28 @@ static const char *token_complaint(const char *sent) {
   return "The token is not one of this server's; its admin hands tokens out.";
 }
 
-/* Not more than one line a second, whatever comes. */
-static void log_wrong(struct http *h, const struct sockaddr *from, const char *what,
-                      int64_t now_ms) {
-  char host[INET6_ADDRSTRLEN] = "?";
-  h->wrong_tokens++;
-  if (h->wrong_logged_ms && now_ms - h->wrong_logged_ms < 1000)
-    return;
+static const char *address_text(const struct sockaddr *from) {
+  static char host[INET6_ADDRSTRLEN];
   const void *address =
       from->sa_family == AF_INET
           ? (const void *)&((const struct sockaddr_in *)(const void *)from)->sin_addr
           : &((const struct sockaddr_in6 *)(const void *)from)->sin6_addr;
-  inet_ntop(from->sa_family, address, host, sizeof host);
+  return inet_ntop(from->sa_family, address, host, sizeof host) ? host : "?";
+}
+
+const char *http_peer(const struct http_request *r) {
+  return address_text(
+      MHD_get_connection_info(r->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+}
+
+/* Not more than one line a second, whatever comes. */
+static void log_wrong(struct http *h, const struct sockaddr *from, const char *what,
+                      int64_t now_ms) {
+  h->wrong_tokens++;
+  if (h->wrong_logged_ms && now_ms - h->wrong_logged_ms < 1000)
+    return;
   log_warn("http.token", "%d wrong tokens since the last such line; this one of %s was %s",
-           h->wrong_tokens, host, what);
+           h->wrong_tokens, address_text(from), what);
   h->wrong_tokens = 0;
   h->wrong_logged_ms = now_ms;
 }

@@ -115,6 +115,8 @@ const char *http_param(const struct http_request *r,
 const char *http_query(const struct http_request *r,
                        const char *name); /* decoded, NULL when absent */
 const char *http_header(const struct http_request *r, const char *name);
+/* Address of who sent it, as text: "192.0.2.7"; valid until the next call. */
+const char *http_peer(const struct http_request *r);
 const char *http_client(const struct http_request *r); /* name of the token, "" without one */
 const char *http_body(const struct http_request *r,
                       size_t *len); /* gathered body, NUL-terminated */

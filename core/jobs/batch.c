@@ -84,6 +84,7 @@ static void drop_jobs(struct grouping *g, int code) {
 static void enter(struct job *job) {
   struct jobs *j = job->j;
   metric_add(job->lane->accepted, 1);
+  job_transition(job, TRANSITION_ACCEPTED);
   if (job_orphaned(job))
     return;
   if (!job->out) {
@@ -91,6 +92,7 @@ static void enter(struct job *job) {
     return;
   }
   metric_add(job->lane->cache_hits, 1);
+  job_transition_end(job);
   if (j->ended)
     j->ended(j->ended_ctx, job_view_ended(job));
   end_gone(job, JOB_COMPLETED);
@@ -213,7 +215,10 @@ void jobs_submit_batch(struct jobs *j, const struct jobs_batch *b, jobs_answered
   g->count = b->count;
   g->looking = 1;
   for (size_t i = 0; i < b->count; i++) {
-    g->jobs[i] = submit_job(j, &b->jobs[i], g->id, g->created_us);
+    struct jobs_request request = b->jobs[i];
+    request.peer = b->peer;
+    request.trace = b->trace;
+    g->jobs[i] = submit_job(j, &request, g->id, g->created_us);
     bool looks = !b->jobs[i].anew && cache_look(g->jobs[i], on_looked, g);
     g->looking += looks;
   }

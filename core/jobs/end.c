@@ -535,6 +535,7 @@ void end_save(struct job *job) {
 static void went_back(struct job *job) {
   struct outcome *out = job->out;
   struct attempt *last = job_last(job);
+  job_transition(job, TRANSITION_REQUEUED);
   release_workdir(job);
   if (out->with_attempt) {
     last->state = out->attempt_state;
@@ -591,6 +592,7 @@ static void on_saved(void *arg, int code, const struct store_receipt *receipt) {
     went_back(job);
     return;
   }
+  job_transition_end(job);
   if (job->j->ended)
     job->j->ended(job->j->ended_ctx, job_view_ended(job));
   end_gone(job, job->out->state);

@@ -166,8 +166,9 @@ struct job {
   jobs_answered *answered; /* of the submit or retry; NULL once answered */
   void *arg;
   struct waiter *waiters;
-  char *identity;          /* of the backend that has it, if its result may answer later jobs */
-  const char *params_json; /* in the same allocation, as are the inputs */
+  char *identity;           /* of the backend that has it, if its result may answer later jobs */
+  const char *peer, *trace; /* or NULL; in the same allocation */
+  const char *params_json;  /* in the same allocation, as are the inputs */
   struct record_input *inputs;
   int32_t input_count;
 };
@@ -341,6 +342,18 @@ void output_log(struct job *job, const char *text, size_t len);
 void output_flush(struct job *job);
 void output_drop(struct job *job);
 void output_on_timer(uv_timer_t *t);
+
+/* ---- transition.c: the log of a job's life ---- */
+enum transition {
+  TRANSITION_ACCEPTED,
+  TRANSITION_STARTED,
+  TRANSITION_REQUEUED,
+  TRANSITION_COMPLETED,
+  TRANSITION_FAILED,
+  TRANSITION_CANCELLED,
+};
+void job_transition(const struct job *job, enum transition what);
+void job_transition_end(const struct job *job); /* as its outcome says */
 
 /* ---- jobs.c ---- */
 void job_set_phase(struct job *job, enum phase phase);

@@ -15,7 +15,8 @@
 /* ---- memory ---- */
 
 static size_t strings_size(const struct record_job *r) {
-  size_t n = strlen(r->params_json) + 1 + r->input_count * sizeof(struct record_input);
+  size_t n = (r->peer ? strlen(r->peer) + 1 : 0) + (r->trace ? strlen(r->trace) + 1 : 0) +
+             strlen(r->params_json) + 1 + r->input_count * sizeof(struct record_input);
   for (size_t i = 0; i < r->input_count; i++)
     n += strlen(r->inputs[i].name) + 1 + strlen(r->inputs[i].sha256) + 1;
   return n;
@@ -74,6 +75,8 @@ struct job *job_new(struct jobs *j, const struct record_job *r, const struct kin
     bytes += r->inputs[i].bytes;
   }
   job->params_json = put(&at, r->params_json);
+  job->peer = r->peer ? put(&at, r->peer) : NULL;
+  job->trace = r->trace ? put(&at, r->trace) : NULL;
   memcpy(job->id, r->id, sizeof job->id);
   job->j = j;
   list_init(&job->link);
@@ -193,6 +196,8 @@ const struct record_job *job_view(struct job *job) {
       .id = job->id,
       .kind = job->lane->kind_name,
       .client = job->client->name,
+      .peer = job->peer,
+      .trace = job->trace,
       .pin = job->lane->pin,
       .state = (enum job_state)job->state,
       .priority = job->priority,

@@ -40,6 +40,7 @@ static void on_started(void *arg, int code, const struct store_receipt *receipt)
   if (job_orphaned(job))
     return;
   if (code == 0) {
+    job_transition(job, TRANSITION_STARTED);
     run_launch(job);
     return;
   }
@@ -190,7 +191,12 @@ static const char *write_spec(const struct job *job, struct buf *b) {
     buf_puts(b, in->sha256);
     buf_puts(b, "\"}");
   }
-  buf_puts(b, "]}");
+  buf_putc(b, ']');
+  if (job->trace) {
+    buf_puts(b, ",\"traceparent\":");
+    buf_put_json_str(b, job->trace);
+  }
+  buf_putc(b, '}');
   return b->data;
 }
 

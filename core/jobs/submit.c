@@ -178,6 +178,9 @@ void submit_forget(struct job *job, int code) {
 }
 
 static void acknowledge(struct job *job) {
+  job_transition(job, TRANSITION_ACCEPTED);
+  if (job->state == JOB_RUNNING)
+    job_transition(job, TRANSITION_STARTED);
   metric_add(job->lane->accepted, 1);
   answer_state(job->answered, job->arg, job->id, (enum job_state)job->state);
 }
@@ -286,6 +289,8 @@ static void answer_cached(struct job *job) {
   struct jobs_answer a = {.job_id = job->id, .state = JOB_COMPLETED, .job = record};
   metric_add(job->lane->accepted, 1);
   metric_add(job->lane->cache_hits, 1);
+  job_transition(job, TRANSITION_ACCEPTED);
+  job_transition_end(job);
   job->answered(job->arg, 0, &a);
   if (j->ended)
     j->ended(j->ended_ctx, job_view_ended(job));
@@ -358,6 +363,8 @@ struct job *submit_job(struct jobs *j, const struct jobs_request *request, const
       .kind = kind_name(request->kind),
       .client = request->client ? request->client : "",
       .pin = request->pin,
+      .peer = request->peer,
+      .trace = request->trace,
       .priority = request->priority,
       .timeout_ms = request->timeout_ms,
       .params_json = request->params_json ? request->params_json : "{}",

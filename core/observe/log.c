@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/terminal.h"
+#include "observe/log_writer.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -17,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 static struct { atomic_int level, json; } log_state = {.level = LOG_INFO};
 
@@ -38,19 +38,59 @@ static void log_put_time(struct buf *b) {
   buf_printf(b, "%s.%03dZ", text, (int)(us % 1000000 / 1000));
 }
 
-static void log_send(const struct buf *b) {
-  for (size_t sent = 0; sent < b->len;) {
-    ssize_t n = write(STDERR_FILENO, b->data + sent, b->len - sent);
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n <= 0)
-      return; /* nowhere to complain */
-    sent += (size_t)n;
-  }
+static void log_put_field(struct buf *b, bool json, const struct log_field *f) {
+  if (!f->text && f->number == 0)
+    return;
+  if (json)
+    buf_printf(b, ", \"%s\": ", f->key);
+  else
+    buf_printf(b, " %s=", f->key);
+  if (!f->text)
+    buf_put_i64(b, f->number);
+  else
+    buf_put_json_str(b, f->text);
+}
+
+static void log_line(enum log_level level, const char *event, const struct log_field *fields,
+                     size_t count, const char *text) {
+  bool json = atomic_load_explicit(&log_state.json, memory_order_relaxed) != 0;
+  struct buf line = {0}, shown = {0};
+  buf_puts(&line, json ? "{\"time\": \"" : "time=");
+  log_put_time(&line);
+  buf_printf(&line,
+             json ? "\", \"level\": \"%s\", \"event\": " : " level=%s event=", level_words[level]);
+  if (json)
+    buf_put_json_str(&line, event);
+  else
+    buf_puts(&line, event);
+  for (size_t i = 0; i < count; i++)
+    log_put_field(&line, json, &fields[i]);
+  buf_puts(&line, json ? ", \"message\": " : " msg=");
+  buf_put_json_str(&line, text);
+  if (json)
+    buf_putc(&line, '}');
+  terminal_put(&shown, line.data, line.len, TERMINAL_LINE);
+  buf_putc(&shown, '\n');
+  if (!log_writer_put(shown.data, shown.len))
+    log_write_all(shown.data, shown.len);
+  buf_free(&shown);
+  buf_free(&line);
+}
+
+bool log_wants(enum log_level level) {
+  return (int)level >= atomic_load_explicit(&log_state.level, memory_order_relaxed);
+}
+
+void log_fields(enum log_level level, const char *event, const struct log_field *fields,
+                size_t count, const char *text) {
+  int saved_errno = errno;
+  if (log_wants(level))
+    log_line(level, event, fields, count, text);
+  errno = saved_errno;
 }
 
 void log_write(enum log_level level, const char *event, const char *fmt, ...) {
-  if ((int)level < atomic_load_explicit(&log_state.level, memory_order_relaxed))
+  if (!log_wants(level))
     return;
   int saved_errno = errno;
   char short_text[1000], *text = short_text, *long_text = NULL;
@@ -66,27 +106,7 @@ void log_write(enum log_level level, const char *event, const char *fmt, ...) {
     va_end(args);
     text = long_text = whole.data;
   }
-
-  bool json = atomic_load_explicit(&log_state.json, memory_order_relaxed) != 0;
-  struct buf line = {0};
-  buf_puts(&line, json ? "{\"time\": \"" : "time=");
-  log_put_time(&line);
-  buf_printf(&line,
-             json ? "\", \"level\": \"%s\", \"event\": " : " level=%s event=", level_words[level]);
-  if (json)
-    buf_put_json_str(&line, event);
-  else
-    buf_puts(&line, event);
-  buf_puts(&line, json ? ", \"message\": " : " msg=");
-  buf_put_json_str(&line, text);
-  if (json)
-    buf_putc(&line, '}');
-  struct buf shown = {0};
-  terminal_put(&shown, line.data, line.len, TERMINAL_LINE);
-  buf_putc(&shown, '\n');
-  log_send(&shown);
-  buf_free(&shown);
-  buf_free(&line);
+  log_line(level, event, NULL, 0, text);
   free(long_text);
   errno = saved_errno;
 }

@@ -6,6 +6,9 @@
 #ifndef OBSERVE_LOG_H
 #define OBSERVE_LOG_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 struct log_options {
@@ -18,6 +21,21 @@ void log_configure(const struct log_options *options);
 /* `event` is a fixed dotted word ("worker.exit"); fmt gives the sentence. */
 void log_write(enum log_level level, const char *event, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* The same with fields of its own, for lines that programs look for.  A field without a text and
+ * with the number 0 is left out; client's text is safe in it. */
+struct log_field {
+  const char *key, *text;
+  long long number; /* where text is NULL */
+};
+void log_fields(enum log_level level, const char *event, const struct log_field *fields,
+                size_t count, const char *text);
+bool log_wants(enum log_level level);
+
+/* From here on a thread of its own writes the lines, and a standard error that is read slowly holds
+ * nobody: see log_writer.h.  The end waits for what is left, but not for long. */
+void log_begin_writer(void);
+void log_end_writer(void);
 
 #define log_debug(...) log_write(LOG_DEBUG, __VA_ARGS__)
 #define log_info(...)  log_write(LOG_INFO, __VA_ARGS__)

@@ -49,8 +49,18 @@ static bool split_spec(const char *spec, const char **params, size_t *len, json_
   *params = spec + strlen(head);
   *len = (size_t)(cut - *params);
   const char *list = cut + strlen(middle);
-  *inputs = json_loadb(list, strlen(list) - 1, 0, NULL);
+  *inputs = json_loadb(list, strlen(list) - 1, JSON_DISABLE_EOF_CHECK, NULL);
   return json_is_array(*inputs);
+}
+
+/* The traceparent that the specification ends with, 55 characters; NULL: it has none. */
+static json_t *trace_of(const char *spec) {
+  static const char key[] = ",\"traceparent\":\"";
+  const size_t trace = 55, tail = sizeof key - 1 + trace + 2; /* and "} */
+  size_t len = strlen(spec);
+  if (len < tail || strncmp(spec + len - tail, key, sizeof key - 1) != 0)
+    return NULL;
+  return json_stringn(spec + len - trace - 2, trace);
 }
 
 /* The line of the job; NULL: the specification is not what the host writes.  free() it. */
@@ -66,8 +76,9 @@ static char *job_message(const struct lathe_request *r) {
     }
     char *head = line_of(json_pack("{s:s, s:s, s:s, s:i}", "type", "job", "id", r->id, "kind",
                                    r->kind, "attempt", (int)r->attempt));
-    char *tail = line_of(json_pack("{s:O, s:s, s:o, s:s}", "inputs", inputs, "workdir", r->workdir,
-                                   "deadline", deadline_of(r), "idem_key", r->idem_key));
+    char *tail = line_of(json_pack("{s:O, s:s, s:o, s:s, s:o*}", "inputs", inputs, "workdir",
+                                   r->workdir, "deadline", deadline_of(r), "idem_key", r->idem_key,
+                                   "traceparent", trace_of(r->spec)));
     if (asprintf(&text, "%.*s,\"params\":%.*s,%s", (int)strlen(head) - 1, head, (int)len, params,
                  tail + 1) < 0)
       abort();

@@ -596,3 +596,13 @@ def test_it_passes_lathe_plugin_check(tmp_path):
     (tmp_path / "turn.json").write_text(json.dumps(kind("turn", act="step", note="")))
     assert check("--kinds", str(tmp_path), "--only", "cancel", "--only", "progress", "--only", "leaks", plugin,
                  f"command={command('polite.py')}", "kinds=turn") == []
+
+
+def test_the_traceparent_of_the_request_reaches_the_command(make):
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    client = make(rude()).client()
+    body = {"params": {"act": "where"}, "input": {"data": "data:,x", "name": "a.txt"}}
+    job_id = client.post("/api/jobs/turn", body, {"traceparent": trace}).expect(202).json["job_id"]
+    assert client.wait(job_id)["result"]["job"]["traceparent"] == trace
+    other = client.post("/api/jobs/turn", body).expect(202).json["job_id"]
+    assert "traceparent" not in client.wait(other)["result"]["job"]

@@ -74,7 +74,7 @@ struct lathe_option {               /* reached by pointer, so arrays have no str
 
 struct lathe_job;                   /* the host's; pass it back, look not inside */
 /* spec: {"params": {...}, "inputs": [{"name": ..., "bytes": ..., "sha256": ...}]}, every declared parameter
- * filled in.  Inputs are at workdir/in/<name>: read them, never write them (they are hard links to the
+ * filled in, and "traceparent": ... where the client's request had one (W3C Trace Context).  Inputs are at workdir/in/<name>: read them, never write them (they are hard links to the
  * daemon's own copies).  What is left in workdir when run() returns is removed, but for artifacts. */
 struct lathe_request {              /* read-only, valid until the call returns */
   uint32_t struct_size;

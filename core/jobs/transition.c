@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One line of the log for each step in a job's life, so that one word, the id, finds all of them:
+ *
+ *   job.accepted  job.started  job.requeued  job.completed | job.failed | job.cancelled
+ *
+ * Each has the job, its kind and client, the address that sent it, its traceparent, the backend and
+ * the attempt, and what went wrong.  What clients ask of a job later is a line of the API.
+ */
+#include "jobs/private.h"
+#include "observe/log.h"
+
+#include <jansson.h>
+
+static const char *const events[] = {
+    [TRANSITION_ACCEPTED] = "job.accepted", [TRANSITION_STARTED] = "job.started",
+    [TRANSITION_REQUEUED] = "job.requeued", [TRANSITION_COMPLETED] = "job.completed",
+    [TRANSITION_FAILED] = "job.failed",     [TRANSITION_CANCELLED] = "job.cancelled",
+};
+static const char *const sentences[] = {
+    [TRANSITION_ACCEPTED] = "the job was accepted",
+    [TRANSITION_STARTED] = "an attempt has begun",
+    [TRANSITION_REQUEUED] = "the job is queued again",
+    [TRANSITION_COMPLETED] = "the job has ended well",
+    [TRANSITION_FAILED] = "the job has failed",
+    [TRANSITION_CANCELLED] = "the job was cancelled",
+};
+
+void job_transition(const struct job *job, enum transition what) {
+  if (!log_wants(LOG_INFO))
+    return;
+  const struct attempt *last = job_last(job);
+  const struct outcome *out = job->out;
+  bool tried = last && what != TRANSITION_ACCEPTED;
+  json_t *error = out && out->error_json ? json_loads(out->error_json, 0, NULL) : NULL;
+  const struct log_field fields[] = {
+      {.key = "job", .text = job->id},
+      {.key = "kind", .text = job->lane->kind_name},
+      {.key = "client", .text = job->client->name},
+      {.key = "peer", .text = job->peer},
+      {.key = "traceparent", .text = job->trace},
+      {.key = "batch", .text = job->batch ? job->batch->id : NULL},
+      {.key = "backend", .text = tried ? last->place->name : NULL},
+      {.key = "attempt", .number = tried ? last->number : 0},
+      {.key = "cached_from", .text = out ? out->source : NULL},
+      {.key = "problem", .text = json_string_value(json_object_get(error, "type"))},
+      {.key = "reason", .text = json_string_value(json_object_get(error, "detail"))},
+  };
+  log_fields(LOG_INFO, events[what], fields, sizeof fields / sizeof *fields, sentences[what]);
+  json_decref(error);
+}
+
+void job_transition_end(const struct job *job) {
+  job_transition(job, job->out->state == JOB_COMPLETED ? TRANSITION_COMPLETED
+                      : job->out->state == JOB_FAILED  ? TRANSITION_FAILED
+                                                       : TRANSITION_CANCELLED);
+}
