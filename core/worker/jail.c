@@ -168,6 +168,13 @@ int jail_init(struct jail *j, const struct plugin *p, const struct plugin_value 
   return 0;
 }
 
+void jail_free(struct jail *j) {
+  for (size_t i = 0; i < j->count; i++)
+    close(j->paths[i].fd);
+  free(j->paths);
+  *j = (struct jail){0};
+}
+
 /* ---- in the process to be jailed ---- */
 
 static int fill_ruleset(const struct jail *j, struct err *err) {

@@ -33,6 +33,9 @@ struct jail {      /* of a worker; read-only once made */
 int jail_init(struct jail *j, const struct plugin *p, const struct plugin_value *values,
               size_t value_count, enum wire_jail_mode mode, struct err *err);
 
+/* Of one that is asked for nothing more; a worker's lives as long as the worker. */
+void jail_free(struct jail *j);
+
 /* In the process to be jailed, ahead of its job: what takes time and needs no folder.  Installs the
  * filter.  Returns a ruleset for jail_enter; -1 with *err untouched: none is needed, with *err set:
  * it failed.  *listener: for the supervisor, or -1. */

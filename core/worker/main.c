@@ -284,6 +284,7 @@ static int check_options(const char *path, char **triples, int count) {
   } else {
     if ((rc = jail_init(&jail, &p, values, value_count, mode, &err)) < 0)
       printf("%s: %s\n", where, err.text);
+    jail_free(&jail);
     plugin_values_free(values, value_count);
   }
   buf_free(&errors);
