@@ -35,6 +35,7 @@
 
 enum {
   LINGER_MS = 50,
+  SETTLE_MS = 10,
   LAST_MS = 3000,
   STORE_CACHE = 8 << 20,
   TIDY_MS = 5000,
@@ -451,10 +452,16 @@ static void on_stopped(void *arg) {
   uv_stop(&d->loop);
 }
 
+/* Requests that are parsed beside the loop give back what they hold while all rooms are there. */
 static void on_lingered(uv_timer_t *timer) {
   struct daemon *d = timer->data;
-  http_close(d->http);
+  if (d->http)
+    http_close(d->http);
   d->http = NULL;
+  if (api_is_busy(d->api)) {
+    uv_timer_start(timer, on_lingered, SETTLE_MS, 0);
+    return;
+  }
   workers_free(d->workers, on_stopped, d);
 }
 

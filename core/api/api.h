@@ -20,6 +20,7 @@
 #include "store/store.h"
 #include "workers/workers.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -50,6 +51,9 @@ void api_start(struct api *a, const struct api_rooms *rooms);
 void api_reconfigure(struct api *a, const struct api_options *options);
 /* Answers what waits for the end of a job, ends every stream.  Called when draining begins. */
 void api_drain(struct api *a);
+/* Does a part of a request run beside the loop?  It may end after the server was closed, and then
+ * still gives back what it holds of the rooms: they stay until it has. */
+bool api_is_busy(const struct api *a);
 /* Once the server is closed and the store is: no callback may be due any more. */
 void api_free(struct api *a);
 

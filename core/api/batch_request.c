@@ -24,6 +24,7 @@ struct batch_reading { /* of a request, while it is parsed */
   json_t *fields;     /* parameters that came as fields of a form */
   struct map by_name; /* of the sets */
   bool from_text, has_files;
+  size_t jobs_max; /* as configured when the request came: a reload may come meanwhile */
   struct refusal *no;
 };
 
@@ -309,7 +310,7 @@ static int check_fields(struct batch_reading *f) {
 static int check_count(struct batch_reading *f) {
   const struct batch_request *b = f->b;
   size_t files = b->file_count ? b->file_count : 1, jobs = files * b->set_count;
-  size_t max = (size_t)b->s.call.api->options.batch_max;
+  size_t max = f->jobs_max;
   if (jobs > max)
     return refuse(
         f->no, "too-large",
@@ -335,7 +336,10 @@ static void reading_free(struct batch_request *b) {
 
 void batch_begin(struct batch_request *b) {
   b->reading = mem_alloc(sizeof *b->reading);
-  *b->reading = (struct batch_reading){.b = b, .no = &b->s.no, .fields = json_object()};
+  *b->reading = (struct batch_reading){.b = b,
+                                       .no = &b->s.no,
+                                       .fields = json_object(),
+                                       .jobs_max = (size_t)b->s.call.api->options.batch_max};
   b->s.rc = submission_take(&b->s, add_upload, b);
 }
 

@@ -6,7 +6,7 @@
  *        |                        |                                       |
  *        +-- 4xx                  +-- 4xx, 503                            +-- 409, 422, 503
  *
- * All jobs are accepted, or none.
+ * All jobs are accepted, or none.  A client that goes away before jobs_submit_batch leaves nothing.
  */
 #include "api/batch_request.h"
 #include "api/offload.h"
@@ -53,10 +53,12 @@ static void on_entry_stored(void *arg, int code, const struct err *err) {
 
 static void on_jobs_made(void *arg) {
   struct batch_request *b = arg;
-  if (b->s.call.r) {
-    b->batch.peer = http_peer(b->s.call.r);
-    b->batch.trace = api_trace(b->s.call.r);
+  if (!b->s.call.r) {
+    batch_request_free(b, true);
+    return;
   }
+  b->batch.peer = http_peer(b->s.call.r);
+  b->batch.trace = api_trace(b->s.call.r);
   jobs_submit_batch(b->s.call.api->at.jobs, &b->batch, on_answered, b);
 }
 

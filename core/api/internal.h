@@ -21,6 +21,7 @@ struct api {
   struct list waiters;    /* every request that waits for the end of a job */
   struct list everything; /* streams over all jobs */
   struct list heavy;      /* what runs beside the loop, or waits to (offload.c) */
+  size_t pieces;          /* those, and what has yielded; each calls back */
   struct frames frames;
   uv_timer_t beat; /* the comment that keeps streams alive; runs only while there is one */
   bool beat_open;

@@ -31,6 +31,7 @@ static void on_done(uv_work_t *work, int status) {
     start(container_of(a->heavy.next, struct piece, link));
   p->done(p->arg);
   free(p);
+  a->pieces--;
 }
 
 static void start(struct piece *p) {
@@ -42,6 +43,7 @@ static struct piece *piece_new(struct api *a, void (*run)(void *arg), void (*don
   struct piece *p = mem_alloc(sizeof *p);
   *p = (struct piece){.api = a, .run = run, .done = done, .arg = arg};
   list_init(&p->link);
+  a->pieces++;
   return p;
 }
 
@@ -57,6 +59,10 @@ void offload(struct api *a, size_t bytes, void (*work)(void *arg), void (*done)(
   list_push_back(&a->heavy, &p->link);
   if (idle)
     start(p);
+}
+
+bool api_is_busy(const struct api *a) {
+  return a->pieces > 0;
 }
 
 void offload_yield(struct api *a, void (*done)(void *arg), void *arg) {
