@@ -277,7 +277,7 @@ static int check_options(const char *path, char **triples, int count) {
     settings[i] = (struct wire_setting){triples[3 * i], triples[3 * i + 1], triples[3 * i + 2]};
   const char *where = "";
   enum wire_jail_mode mode = take_jail(settings, &n, &where);
-  struct jail jail;
+  static struct jail jail; /* its lists live as long as the process */
   int rc = plugin_check_options(&p, settings, n, &values, &value_count, &errors);
   if (rc < 0) {
     fputs(errors.data, stdout);
