@@ -222,6 +222,7 @@ static int open_jobs(struct daemon *d, struct err *err) {
   d->workers = workers_new(&d->loop,
                            &(struct workers_options){.worker_program = program,
                                                      .work_root = storage_work_root(d->storage),
+                                                     .env = d->config->server.worker_env.items,
                                                      .events = jobs_worker_events(d->jobs),
                                                      .metrics = d->metrics});
   free(program);

@@ -4,6 +4,7 @@
  * lathe-worker does, and a plugin that crashes there says so here.
  */
 #include "base/clock.h"
+#include "base/env.h"
 #include "base/mem.h"
 #include "daemon.h"
 
@@ -16,8 +17,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
 
 enum {
   LOAD_MS = 10000, /* for all that the dynamic linker and the plugin's constructors do */
@@ -64,7 +63,8 @@ static bool read_all(int fd, struct buf *out, int64_t deadline) {
 }
 
 /* Runs it with its output into `out`.  Returns the wait status, or a negative errno. */
-static int ask(const char *program, const struct config_backend *b, struct buf *out) {
+static int ask(const char *program, const struct config_backend *b, const char *const *env_names,
+               struct buf *out) {
   char *where = mem_printf("[backend %s] jail", b->name);
   const char **argv = command(program, b, where);
   posix_spawn_file_actions_t actions;
@@ -78,7 +78,9 @@ static int ask(const char *program, const struct config_backend *b, struct buf *
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, fds[1], STDOUT_FILENO);
   posix_spawn_file_actions_adddup2(&actions, fds[1], STDERR_FILENO);
-  int rc = posix_spawn(&pid, program, &actions, NULL, (char *const *)(uintptr_t)argv, environ);
+  char **env = env_for_others(env_names);
+  int rc = posix_spawn(&pid, program, &actions, NULL, (char *const *)(uintptr_t)argv, env);
+  free(env);
   posix_spawn_file_actions_destroy(&actions);
   close(fds[1]);
   if (rc == 0) {
@@ -134,7 +136,7 @@ void daemon_check_plugins(const struct config *config, struct daemon_complaints 
       continue;
     }
     struct buf said = {0};
-    judge(program, b, ask(program, b, &said), &said, out);
+    judge(program, b, ask(program, b, config->server.worker_env.items, &said), &said, out);
     buf_free(&said);
   }
   free(program);

@@ -5,6 +5,7 @@
  * Exit codes: 0 fine, 1 the daemon could not start or failed, 2 wrong arguments or configuration,
  * 3 (--check-config) the daemon starts, but without some of its backends.
  */
+#include "base/env.h"
 #include "base/mem.h"
 #include "base/terminal.h"
 #include "base/words.h"
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 enum { EXIT_USAGE = 2, EXIT_WARNINGS = 3 };
 
@@ -175,6 +177,8 @@ static int unknown(const char *word) {
 
 int main(int argc, char **argv) {
   struct args a = {.verb = run};
+  env_hide(); /* jobs of the same user could read it, and the memory, in /proc */
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   for (int i = 1; i < argc; i++) {
     size_t v = 0;
     if (strncmp(argv[i], "--config=", 9) == 0) {

@@ -30,6 +30,7 @@ struct config_server {
   char *public_url;    /* "" for none */
   struct config_list cors_origins, allowed_hosts, trusted_proxies;
   struct config_list plugin_path, kinds_path; /* absolute folders */
+  struct config_list worker_env;              /* names of variables, or PREFIX* */
   int64_t max_upload;
   char *token_file; /* absolute; "" for none */
   int64_t shutdown_grace_ms;

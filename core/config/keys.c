@@ -73,6 +73,8 @@ const struct config_key config_keys[] = {
      .help = "Absolute folders to look for plugins in, after those of `LATHE_PLUGIN_PATH` and before lathe's own."},
     {"server", "kinds_path", LIST, PLACE(server.kinds_path), .fallback = "",
      .help = "Absolute folders with more kinds (`NAME.json`), after lathe's own and those of `LATHE_KINDS_PATH`, before `kinds/` beside a plugin. Read again on reload."},
+    {"server", "worker_env", LIST, PLACE(server.worker_env), .fallback = "", .restart = true,
+     .help = "Variables of lathed's environment that workers, and so plugins and jobs, get beside the common ones (`PATH`, `HOME`, `LANG`, `TMPDIR`, `LD_*`, `OMP_*`, `CUDA_*`, proxies and the like); `NAME` or `PREFIX*`. No other variable reaches them."},
     {"server", "shutdown_grace", DURATION(0, DAY), PLACE(server.shutdown_grace_ms), .fallback = "10s",
      .help = "How long running jobs may go on after SIGTERM before they are queued again."},
 

@@ -4,6 +4,7 @@
 #include "base/json_check.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/sha256.h"
 #include "wire/ref.h"
 
 #include <stdlib.h>
@@ -85,15 +86,19 @@ int wire_get_hello(const struct wire_frame *f, struct wire_hello *m, struct err 
   return rc;
 }
 
-void wire_put_ready(struct buf *out, const char *const *kinds, size_t count) {
+void wire_put_ready(struct buf *out, const char *libraries, const char *const *kinds,
+                    size_t count) {
   size_t start = wire_begin(out, WIRE_READY, 0);
+  wire_put_str(out, libraries);
   put_kinds(out, kinds, count);
   end_small(out, start);
 }
 
-int wire_get_ready(const struct wire_frame *f, const char ***kinds, size_t *count,
-                   struct err *err) {
+int wire_get_ready(const struct wire_frame *f, const char **libraries, const char ***kinds,
+                   size_t *count, struct err *err) {
   struct wire_reader r = wire_reader(f);
+  *libraries = wire_get_text(&r);
+  wire_require(&r, sha256_is_hex(*libraries), "the digest of its libraries");
   *kinds = get_kinds(&r, count);
   int rc = wire_reader_end(&r, "READY", err);
   if (rc < 0) {
@@ -101,6 +106,26 @@ int wire_get_ready(const struct wire_frame *f, const char ***kinds, size_t *coun
     *kinds = NULL;
   }
   return rc;
+}
+
+static void put_settings(struct buf *out, const struct wire_setting *settings, size_t count) {
+  wire_put_u32(out, (uint32_t)count);
+  for (size_t i = 0; i < count; i++) {
+    wire_put_str(out, settings[i].key);
+    wire_put_str(out, settings[i].value);
+    wire_put_str(out, settings[i].where);
+  }
+}
+
+static struct wire_setting *get_settings(struct wire_reader *r, size_t *count) {
+  *count = wire_get_count(r, 12);
+  struct wire_setting *settings = mem_array(*count + 1, sizeof *settings);
+  for (size_t i = 0; i < *count; i++) {
+    settings[i].key = wire_get_text(r);
+    settings[i].value = wire_get_text(r);
+    settings[i].where = wire_get_text(r);
+  }
+  return settings;
 }
 
 int wire_put_config(struct buf *out, const struct wire_config *m, struct err *err) {
@@ -115,12 +140,8 @@ int wire_put_config(struct buf *out, const struct wire_config *m, struct err *er
   wire_put_u32(out, m->processes);
   wire_put_i64(out, m->park_memory);
   wire_put_i64(out, m->park_ms);
-  wire_put_u32(out, (uint32_t)m->setting_count);
-  for (size_t i = 0; i < m->setting_count; i++) {
-    wire_put_str(out, m->settings[i].key);
-    wire_put_str(out, m->settings[i].value);
-    wire_put_str(out, m->settings[i].where);
-  }
+  put_settings(out, m->settings, m->setting_count);
+  put_settings(out, m->secrets, m->secret_count);
   return wire_end(out, start, err);
 }
 
@@ -136,17 +157,13 @@ int wire_get_config(const struct wire_frame *f, struct wire_config *m, struct er
   m->processes = wire_get_u32(&r);
   m->park_memory = wire_get_i64(&r);
   m->park_ms = wire_get_i64(&r);
-  m->setting_count = wire_get_count(&r, 12);
-  m->settings = mem_array(m->setting_count + 1, sizeof *m->settings);
-  for (size_t i = 0; i < m->setting_count; i++) {
-    m->settings[i].key = wire_get_text(&r);
-    m->settings[i].value = wire_get_text(&r);
-    m->settings[i].where = wire_get_text(&r);
-  }
+  m->settings = get_settings(&r, &m->setting_count);
+  m->secrets = get_settings(&r, &m->secret_count);
   int rc = wire_reader_end(&r, "CONFIG", err);
   if (rc < 0) {
     free(m->settings);
-    m->settings = NULL;
+    free(m->secrets);
+    m->settings = m->secrets = NULL;
   }
   return rc;
 }

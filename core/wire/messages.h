@@ -116,10 +116,11 @@ struct wire_hello {
 };
 void wire_put_hello(struct buf *out, const struct wire_hello *m);
 int wire_get_hello(const struct wire_frame *f, struct wire_hello *m, struct err *err);
-/* READY.  Kinds, where there are some, take the place of HELLO's; *kinds is the caller's to free.
- */
-void wire_put_ready(struct buf *out, const char *const *kinds, size_t count);
-int wire_get_ready(const struct wire_frame *f, const char ***kinds, size_t *count, struct err *err);
+/* READY.  `libraries`: a digest of the code that it has loaded.  Kinds, where there are some, take
+ * the place of HELLO's; *kinds is the caller's to free. */
+void wire_put_ready(struct buf *out, const char *libraries, const char *const *kinds, size_t count);
+int wire_get_ready(const struct wire_frame *f, const char **libraries, const char ***kinds,
+                   size_t *count, struct err *err);
 
 struct wire_setting {
   const char *key, *value, *where;
@@ -134,6 +135,8 @@ struct wire_config {
   int64_t park_memory, park_ms;  /* 0: nothing is parked */
   struct wire_setting *settings; /* as hello.kinds */
   size_t setting_count;
+  struct wire_setting *secrets; /* likewise; what a worker's options do not name it forgets */
+  size_t secret_count;
 };
 int wire_put_config(struct buf *out, const struct wire_config *m, struct err *err);
 int wire_get_config(const struct wire_frame *f, struct wire_config *m, struct err *err);

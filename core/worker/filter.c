@@ -338,10 +338,17 @@ int filter_install(bool listen, bool signals_are_scoped) {
 #else
   const unsigned patient = 0;
 #endif
+#ifdef SECCOMP_FILTER_FLAG_TSYNC_ESRCH
+  const unsigned all_threads = SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_TSYNC_ESRCH;
+#else
+  const unsigned all_threads = 0;
+#endif
   struct program p = {0};
   if (listen) {
     build(&p, true, signals_are_scoped);
-    long fd = install(&p, SECCOMP_FILTER_FLAG_NEW_LISTENER | patient);
+    long fd = install(&p, SECCOMP_FILTER_FLAG_NEW_LISTENER | patient | all_threads);
+    if (fd < 0 && (errno == EINVAL || errno == ESRCH)) /* an older kernel, or one does not fit */
+      fd = install(&p, SECCOMP_FILTER_FLAG_NEW_LISTENER | patient);
     if (fd < 0 && errno == EINVAL) /* an older kernel: a signal may repeat a question */
       fd = install(&p, SECCOMP_FILTER_FLAG_NEW_LISTENER);
     if (fd >= 0)

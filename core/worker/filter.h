@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The system calls that a jailed process may not make: a seccomp filter of the thread that installs
- * it and of all that it begets.  A refused call fails with EPERM; nothing is killed.
+ * The system calls that a jailed process may not make: a seccomp filter of the threads of the
+ * process that installs it and of all that they beget.  A refused call fails with EPERM; nothing is
+ * killed.
  *
  * With a listener the calls that need a judgement (a new process, a signal) and those that are
  * refused come to the supervisor (guard.h), who so knows what the job ran into.

@@ -101,6 +101,7 @@ void forked_main(struct host *h, int socket, int log_fd, pid_t zygote) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != zygote)
     _exit(0);
+  limits_let_look();
   dup2(log_fd, STDOUT_FILENO);
   dup2(log_fd, STDERR_FILENO);
   close(log_fd);

@@ -141,8 +141,9 @@ static void say_what_lacks(struct jail *j) {
 int jail_init(struct jail *j, const struct plugin *p, const struct plugin_value *values,
               size_t value_count, enum wire_jail_mode mode, struct err *err) {
   *j = (struct jail){.on = mode != WIRE_JAIL_OFF && (p->d.flags & LATHE_NO_NETWORK) &&
-                           p->d.isolation != LATHE_SHARED};
-  bool required = mode == WIRE_JAIL_REQUIRED;
+                           p->d.isolation != LATHE_SHARED,
+                     .required = mode == WIRE_JAIL_REQUIRED};
+  bool required = j->required;
   if (required && !j->on)
     return err_set(err, ERR_UNSUPPORTED,
                    "the configuration says jail = required, but the plugin %s %s; say jail = auto",
@@ -173,6 +174,25 @@ void jail_free(struct jail *j) {
     close(j->paths[i].fd);
   free(j->paths);
   *j = (struct jail){0};
+}
+
+int jail_check_threads(struct jail *j, const struct plugin *p, struct err *err) {
+  struct stat threads; /* a folder for each thread, and two more names of the folder itself */
+  bool one = stat("/proc/self/task", &threads) == 0 && threads.st_nlink <= 3;
+  if (!j->on || one)
+    return 0;
+  if (j->required)
+    return err_set(err, ERR_UNSUPPORTED,
+                   "the configuration says jail = required, but the plugin %s begins threads in "
+                   "create() or ready(), which the jail cannot hold; it must begin them in its "
+                   "first run(), or say jail = auto",
+                   p->d.name);
+  size_t at = strlen(j->lacks);
+  snprintf(j->lacks + at, sizeof j->lacks - at,
+           "%sthe plugin begins threads in create() or ready(): they open no socket, but all files "
+           "that the daemon's user can",
+           at ? "; " : "");
+  return 0;
 }
 
 /* ---- in the process to be jailed ---- */

@@ -35,6 +35,9 @@ int jail_init(struct jail *j, const struct plugin *p, const struct plugin_value 
 
 /* Of one that is asked for nothing more; a worker's lives as long as the worker. */
 void jail_free(struct jail *j);
+/* After create() and ready(), where the process itself is to be jailed: threads that run by now
+ * stay outside of Landlock.  The jail then lacks something; ERR_UNSUPPORTED when it is required. */
+int jail_check_threads(struct jail *j, const struct plugin *p, struct err *err);
 
 /* In the process to be jailed, ahead of its job: what takes time and needs no folder.  Installs the
  * filter.  Returns a ruleset for jail_enter; -1 with *err untouched: none is needed, with *err set:

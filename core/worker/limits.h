@@ -15,6 +15,9 @@ void limits_of_child(const struct wire_limits *l, bool turns);
  * stays may reserve addresses by the terabyte (CUDA, a JVM), and what counts is what it uses. */
 void limits_of_resident(const struct wire_limits *l);
 /* For every worker, once: no core files, no new privileges, priority. */
+/* Its guard, a process of the same user, reads in /proc how much the job uses; so it may be read,
+ * where it holds no secret. */
+void limits_let_look(void);
 void limits_of_worker(int nice_value);
 
 #endif

@@ -15,6 +15,7 @@
  */
 #include "base/mem.h"
 #include "base/sha256.h"
+#include "worker/libraries.h"
 #include "worker/limits.h"
 #include "worker/secrets.h"
 #include "worker/serve.h"
@@ -103,7 +104,12 @@ static int take_config(struct host *h, enum wire_jail_mode *jail) {
   *jail = (enum wire_jail_mode)m.jail;
   rc = plugin_check_options(&h->plugin, m.settings, m.setting_count, &h->values, &h->value_count,
                             &errors);
+  for (size_t i = 0; i < m.secret_count; i++)
+    secrets_add(m.secrets[i].key, m.secrets[i].value);
   free(m.settings);
+  free(m.secrets);
+  buf_wipe(&h->link->in.buf); /* nothing comes before READY */
+  h->link->in.at = 0;
   if (rc < 0) {
     while (errors.len && errors.data[errors.len - 1] == '\n')
       errors.data[--errors.len] = '\0';
@@ -116,8 +122,16 @@ static int take_config(struct host *h, enum wire_jail_mode *jail) {
 /* 0, or the exit code. */
 static int make_jail(struct host *h, enum wire_jail_mode mode) {
   struct err err = {0};
+  return jail_init(&h->jail, &h->plugin, h->values, h->value_count, mode, &err) < 0
+             ? refuse(h, false, err.text)
+             : 0;
+}
+
+/* How jobs are locked in, known once the plugin has begun what it begins.  0, or the exit code. */
+static int say_jail(struct host *h) {
+  struct err err = {0};
   const struct jail *j = &h->jail;
-  if (jail_init(&h->jail, &h->plugin, h->values, h->value_count, mode, &err) < 0)
+  if (h->plugin.d.isolation == LATHE_PROCESS && jail_check_threads(&h->jail, &h->plugin, &err) < 0)
     return refuse(h, false, err.text);
   wire_put_jail(link_begin(h->link),
                 !j->on        ? WIRE_JAIL_NONE
@@ -155,12 +169,12 @@ static int start_plugin(struct host *h) {
 }
 
 static int serve(struct host *h) {
-  char hex[SHA256_HEX_SIZE];
-  sha256_of("", 0, hex); /* the library's first use is slow, and children inherit it done */
+  char libraries[SHA256_HEX_SIZE]; /* the hash's first use is slow, and children inherit it done */
+  libraries_digest(libraries);
   /* From now on the closed socket tells of the daemon's death, and there is time to kill what the
    * plugin started. */
   prctl(PR_SET_PDEATHSIG, 0);
-  wire_put_ready(link_begin(h->link), h->kinds, h->kind_count);
+  wire_put_ready(link_begin(h->link), libraries, h->kinds, h->kind_count);
   link_end(h->link, true);
   switch (h->plugin.d.isolation) {
   case LATHE_FORK: /* each child has a pipe of its own */
@@ -204,6 +218,7 @@ static int work(const char *fd_text, const char *path, const char *board_fd, con
   }
   prctl(PR_SET_PDEATHSIG, SIGKILL); /* while the plugin starts, nobody looks at the socket */
   prctl(PR_SET_NAME, "lathe-worker");
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* jobs of others could read its memory in /proc */
   secrets_hide();
   link_init(&link, fd);
   h.link = &link;
@@ -221,6 +236,9 @@ static int work(const char *fd_text, const char *path, const char *board_fd, con
   secrets_keep(h.values, h.value_count);
   limits_of_worker(h.nice);
   rc = start_plugin(&h);
+  if (rc != 0)
+    return rc;
+  rc = say_jail(&h);
   if (rc != 0)
     return rc;
   rc = serve(&h);

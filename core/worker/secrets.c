@@ -28,6 +28,14 @@ static void add(char *name, char *value) {
   all.list[all.count++] = (struct secret){name, value};
 }
 
+void secrets_add(const char *name, const char *value) {
+  add(mem_dup(name), mem_dup(value));
+}
+
+bool secrets_any(void) {
+  return all.count > 0;
+}
+
 extern char **environ;
 
 void secrets_hide(void) {
@@ -83,9 +91,6 @@ void secrets_keep(const struct plugin_value *values, size_t count) {
       forget(s);
       continue;
     }
-    char *key = mem_printf(PREFIX "%s", s->name);
-    setenv(key, s->value, 1);
-    free(key);
     all.list[kept++] = *s;
   }
   all.count = kept;

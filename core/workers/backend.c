@@ -189,11 +189,11 @@ const char *backend_jail_lacks(const struct backend *b) {
   return b->jail_lacks[0] ? b->jail_lacks : NULL;
 }
 
-void backend_worker_ready(struct worker *k) {
+void backend_worker_ready(struct worker *k, const char *libraries) {
   struct backend *b = k->b;
   log_debug("worker.ready", "backend %s: worker %d is ready", b->o.name, (int)k->pid);
   if (k->generation == b->generation) {
-    backend_identify(b, k->pid);
+    backend_identify(b, libraries);
     b->has_message = false;
     if (!b->died_idle)
       b->failures = 0; /* it failed to start and now it does; a death without work is forgiven by

@@ -14,12 +14,33 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #define READ_SIZE (64u << 10)
 #define READS     16 /* in one turn of the loop; others are served before the rest */
 
+extern char **environ;
+
 /* ---- beginning ---- */
+
+/* The LATHE_SECRET_* of the environment; the caller frees.  They travel by the socket and are in no
+ * environment. */
+static struct wire_setting *secrets(size_t *count) {
+  static const char prefix[] = "LATHE_SECRET_";
+  struct wire_setting *all = NULL;
+  *count = 0;
+  for (char **e = environ; e && *e; e++) {
+    char *equals = strchr(*e, '=');
+    if (strncmp(*e, prefix, sizeof prefix - 1) != 0 || !equals)
+      continue;
+    all = mem_grow(all, (*count + 1) * sizeof *all);
+    all[(*count)++] = (struct wire_setting){
+        mem_dup_n(*e + sizeof prefix - 1, (size_t)(equals - *e) - sizeof prefix + 1), equals + 1,
+        "environment"};
+  }
+  return all;
+}
 
 static int send_config(struct worker *k, struct err *err) {
   const struct backend *b = k->b;
@@ -38,10 +59,14 @@ static int send_config(struct worker *k, struct err *err) {
       .settings = settings,
       .setting_count = b->o.option_count,
   };
+  m.secrets = secrets(&m.secret_count);
   for (size_t i = 0; i < b->o.option_count; i++)
     settings[i] = (struct wire_setting){b->o.options[i].key, b->o.options[i].value,
                                         b->o.options[i].where ? b->o.options[i].where : "-"};
   int rc = wire_put_config(worker_out(k), &m, err);
+  for (size_t i = 0; i < m.secret_count; i++)
+    free((char *)(uintptr_t)m.secrets[i].key);
+  free(m.secrets);
   free(settings);
   return rc;
 }
@@ -73,14 +98,14 @@ static int take_jail(struct worker *k, const struct wire_frame *f, struct err *e
 }
 
 static int take_ready(struct worker *k, const struct wire_frame *f, struct err *err) {
-  const char **kinds;
+  const char **kinds, *libraries;
   size_t count;
-  if (wire_get_ready(f, &kinds, &count, err) < 0)
+  if (wire_get_ready(f, &libraries, &kinds, &count, err) < 0)
     return err->code;
   k->state = WORKER_READY;
   if (count && k->generation == k->b->generation)
     backend_set_kinds(k->b, kinds, count);
-  backend_worker_ready(k);
+  backend_worker_ready(k, libraries);
   free(kinds);
   return 0;
 }

@@ -93,39 +93,11 @@ void backend_named_files(const struct backend_options *o, char key[SHA256_HEX_SI
 
 /* ---- the whole ---- */
 
-static int compare_lines(const void *a, const void *b) {
-  return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* The code that the worker has mapped, as device, number and path of each file: a library that is
- * upgraded under its old name has another number. */
-static void add_libraries(struct sha256 *h, pid_t pid) {
-  enum { LIBRARIES_MAX = 1000 };
-  char path[60], line[4400], *found[LIBRARIES_MAX];
-  size_t count = 0;
-  snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
-  FILE *f = fopen(path, "re");
-  while (f && count < LIBRARIES_MAX && fgets(line, sizeof line, f)) {
-    char *rights = strchr(line, ' '); /* "7f..-7f.. r-xp 00001000 fe:00 1234  /usr/lib/libc.so.6" */
-    char *offset = rights ? strchr(rights + 1, ' ') : NULL;
-    char *file = offset ? strchr(offset + 1, ' ') : NULL;
-    if (file && rights[3] == 'x' && strchr(file, '/'))
-      found[count++] = mem_dup(file);
-  }
-  if (f)
-    fclose(f);
-  qsort(found, count, sizeof *found, compare_lines);
-  for (size_t i = 0; i < count; i++) {
-    add_text(h, found[i]);
-    free(found[i]);
-  }
-}
-
-void backend_identify(struct backend *b, pid_t pid) {
+void backend_identify(struct backend *b, const char *libraries) {
   struct sha256 *h = sha256_begin();
   add_text(h, b->version);
   add_file(h, b->o.plugin_path);
-  add_libraries(h, pid);
+  add_text(h, libraries);
   for (size_t i = 0; i < b->o.option_count; i++) {
     add_text(h, b->o.options[i].key);
     add_text(h, b->o.options[i].value);

@@ -20,6 +20,7 @@
 struct workers {
   uv_loop_t *loop;
   char *program, *work_root;
+  char **env; /* that workers get beside the common ones */
   struct workers_events events;
   struct metrics *metrics;
   struct list backends;
@@ -157,13 +158,14 @@ struct workers_step {
 void workers_touch(struct workers *w); /* something is to be done at the end of the turn */
 
 /* ---- identity.c ---- */
-void backend_identify(struct backend *b, pid_t pid); /* of a worker that is ready */
 /* Changes when a file that an option names is another one, or is written anew. */
 void backend_named_files(const struct backend_options *o, char key[SHA256_HEX_SIZE]);
+/* Of a worker that is ready; `libraries`: the digest of its code. */
+void backend_identify(struct backend *b, const char *libraries);
 
 /* ---- backend.c ---- */
 void backend_fill(struct backend *b); /* starts the workers that are missing */
-void backend_worker_ready(struct worker *k);
+void backend_worker_ready(struct worker *k, const char *libraries);
 void backend_worker_gone(struct worker *k,
                          bool was_ready); /* it is out of the list; starts another, or not */
 void backend_refused(struct backend *b, bool again, const char *text);

@@ -10,6 +10,7 @@
  */
 #include "workers/internal.h"
 
+#include "base/env.h"
 #include "base/mem.h"
 #include "observe/log.h"
 
@@ -31,8 +32,6 @@
 #define BOARD_FD   4
 #define LOG_FD     5 /* and its writing end after it */
 #define LAST_WORDS (16u << 10)
-
-extern char **environ;
 
 static void on_socket(uv_poll_t *handle, int status, int events);
 
@@ -270,7 +269,9 @@ static int spawn(struct backend *b, const struct gifts *g, pid_t *pid) {
   posix_spawnattr_setpgroup(&attr, 0);
   posix_spawnattr_setflags(&attr,
                            POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-  int rc = posix_spawn(pid, b->w->program, &files, &attr, argv, environ);
+  char **env = env_for_others((const char *const *)b->w->env);
+  int rc = posix_spawn(pid, b->w->program, &files, &attr, argv, env);
+  free(env);
   posix_spawnattr_destroy(&attr);
   posix_spawn_file_actions_destroy(&files);
   return rc;

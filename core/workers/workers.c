@@ -72,6 +72,12 @@ struct workers *workers_new(uv_loop_t *loop, const struct workers_options *optio
   w->loop = loop;
   w->program = mem_dup(options->worker_program);
   w->work_root = mem_dup(options->work_root);
+  size_t names = 0;
+  while (options->env && options->env[names])
+    names++;
+  w->env = mem_array(names + 1, sizeof *w->env);
+  for (size_t i = 0; i < names; i++)
+    w->env[i] = mem_dup(options->env[i]);
   w->events = options->events;
   w->metrics = options->metrics;
   /* Work folders are named by tokens, so that none of an earlier life may come again. */
@@ -96,6 +102,9 @@ static void handle_closed(uv_handle_t *handle) {
   free(w->program);
   free(w->work_root);
   free(w->strangers);
+  for (size_t i = 0; w->env[i]; i++)
+    free(w->env[i]);
+  free(w->env);
   free(w);
   if (stopped)
     stopped(arg);

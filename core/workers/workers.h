@@ -125,6 +125,7 @@ struct workers_events {
 struct workers_options {
   const char *worker_program; /* absolute path of lathe-worker */
   const char *work_root;      /* absolute; storage_work_root() */
+  const char *const *env;     /* as `more` of env_for_others() */
   struct workers_events events;
   struct metrics *metrics;
 };

@@ -144,7 +144,8 @@ def test_plugins_of_other_times_run(make_daemon, versions, tmp_path):
 
 def test_unknown_low_flags_are_ignored(make_daemon, tmp_path):
     config = {"backend odd": {"plugin": os.path.join(ABI, "abi_newer_fork.so"), "workers": 1}}
-    c = make_daemon(config, base={}, env={"TMPDIR": str(tmp_path), "BAD_FAULT": "flags_low"}).client()
+    c = make_daemon({"server": {"worker_env": "BAD_*"}, **config}, base={},
+                    env={"TMPDIR": str(tmp_path), "BAD_FAULT": "flags_low"}).client()
     assert c.wait(c.submit("bad"))["status"] == "completed"
 
 

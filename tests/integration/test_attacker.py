@@ -148,9 +148,29 @@ def test_no_process_that_a_job_names_is_touched(make, isolation):
             victim.kill()
 
 
+def test_no_environment_has_anything_to_read(make, isolation):
+    """Though the jobs are not jailed: not the daemon's, nor that of its workers."""
+    daemon = make(attacker(isolation, jail="off", key="MINE"), {"server": {"worker_env": "LATHE_T_SEEN, LATHE_U*"}},
+                  env={"LATHE_SECRET_MINE": "hidden-one", "LATHE_SECRET_OTHER": "hidden-two", "ACCOUNT": "hidden-three",
+                       "LATHE_T_SEEN": "seen-one", "LATHE_UV": "seen-two", "LATHE_T_SEEN_NOT": "hidden-four"})
+    c = daemon.client()
+    for word in ("hidden-one", "hidden-two", "hidden-three", "hidden-four", "LATHE_SECRET", "ACCOUNT"):
+        assert attack(c, "hunt", word)["status"] == "failed", word
+    for word in ("seen-one", "seen-two"):
+        assert attack(c, "hunt", word)["status"] == "completed", word
+    assert attack(c, "secret", "MINE")["status"] == "completed"
+    for pid in [daemon.pid] + (attackers(daemon) if isolation == "fork" else []):  # the others may be the job's own
+        assert attack(c, "environ", pid)["status"] == "failed", pid
+        assert attack(c, "read", f"/proc/{pid}/mem")["status"] == "failed", pid
+
+
 def children(pid):
     with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
         return [int(p) for p in file.read().split()]
+
+
+def attackers(daemon):
+    return [p for p in children(daemon.pid) if "attacker" in open(f"/proc/{p}/cmdline", encoding="utf-8").read()]
 
 
 def test_what_a_dead_worker_leaves_is_ended(make):
@@ -158,7 +178,7 @@ def test_what_a_dead_worker_leaves_is_ended(make):
     daemon = make(attacker("fork", jail="off"))
     c = daemon.client()
     job = c.submit("attack", params={"act": "family", "arg": "", "name": ""})
-    zygote = [p for p in children(daemon.pid) if "attacker" in open(f"/proc/{p}/cmdline", encoding="utf-8").read()][0]
+    zygote = attackers(daemon)[0]
     family = wait_until(lambda: [g for p in children(zygote) for g in children(p)], "the job has children")
     for pid in family:
         os.kill(pid, signal.SIGSTOP)

@@ -237,6 +237,25 @@ def test_a_jail_that_is_required(old_kernel):
     assert "jail = required, but the kernel has no Landlock" in state(c)["message"]
 
 
+def test_threads_that_begin_before_the_jail(make, tmp_path):
+    """Required: refused. Else never called whole, and no socket for them either."""
+    (tmp_path / "secret").write_text("x")
+    daemon = make(attacker("process", outsiders=1))
+    c = daemon.client()
+    assert state(c)["jail"] == "partial" and "begins threads in create()" in state(c)["jail_lacks"], state(c)
+    job = attack(c, "outside", "udp")
+    assert job["status"] == "failed" and "jail" in job["error"]["detail"], job
+    assert attack(c, "outside", tmp_path / "secret")["status"] == "completed", "that is what it lacks"
+    refused(c, "read", tmp_path / "secret")
+    daemon.write_config(merged(daemon.config, attacker("process", outsiders=1, jail="required")))
+    daemon.reload()
+    wait_until(lambda: state(c)["state"] == "failed", "the backend is refused")
+    assert "begins threads in create()" in state(c)["message"], state(c)
+    daemon.write_config(merged(daemon.config, attacker("process", outsiders=0, jail="required")))
+    daemon.reload()
+    wait_until(lambda: state(c)["state"] == "ready" and state(c)["jail"] == "whole", "without them it is whole")
+
+
 def test_a_jail_that_is_off(make, isolation, tmp_path):
     (tmp_path / "secret").write_text("x")
     c = make(attacker(isolation, jail="off")).client()

@@ -45,6 +45,8 @@ static struct wire_frame only(struct wire_input *in, const struct buf *b) {
   return f;
 }
 
+#define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
 static struct wire_setting settings[] = {{"a", "1", "x.ini:1"}, {"b", "", "x.ini:2"}};
 static struct wire_input_file inputs[] = {{"part.step", "/blobs/aa"}, {"b.stl", "/blobs/bb"}};
 
@@ -54,9 +56,10 @@ static void put_one_of_each(struct buf *b) {
   struct wire_artifact artifacts[] = {{"a.txt", "text/plain", "sub/a.txt"}};
   wire_put_hello(
       b, &(struct wire_hello){WIRE_VERSION, "p", "1.0", "cpu", WIRE_FORK, 3, 1, kinds, 2, false});
-  wire_put_config(b, &(struct wire_config){"local", "/w", 9, 4, 500, -5, 1, 64, 7, 8, settings, 2},
-                  NULL);
-  wire_put_ready(b, kinds, 2);
+  wire_put_config(
+      b, &(struct wire_config){"local", "/w", 9, 4, 500, -5, 1, 64, 7, 8, settings, 2, settings, 1},
+      NULL);
+  wire_put_ready(b, DIGEST, kinds, 2);
   wire_put_refused(b, true, "why not");
   wire_put_step(
       b, 7,
@@ -91,26 +94,30 @@ static void messages_survive_the_way(void **state) {
   assert_string_equal(hello.kinds[1], "preview");
   free(hello.kinds);
 
-  const char **declared;
+  const char **declared, *libraries;
   size_t count;
   buf_clear(&b);
-  wire_put_ready(&b, kinds, 2);
+  wire_put_ready(&b, DIGEST, kinds, 2);
   f = only(&in, &b);
-  assert_int_equal(wire_get_ready(&f, &declared, &count, NULL), 0);
+  assert_int_equal(wire_get_ready(&f, &libraries, &declared, &count, NULL), 0);
   assert_int_equal(count, 2);
   assert_string_equal(declared[0], "mesh");
   free(declared);
 
   struct wire_config config;
   buf_clear(&b);
-  wire_put_config(&b, &(struct wire_config){"local", "/w", 9, 4, 500, -5, 1, 64, 7, 8, settings, 2},
-                  NULL);
+  wire_put_config(
+      &b,
+      &(struct wire_config){"local", "/w", 9, 4, 500, -5, 1, 64, 7, 8, settings, 2, settings, 1},
+      NULL);
   f = only(&in, &b);
   assert_int_equal(wire_get_config(&f, &config, NULL), 0);
   assert_int_equal(config.nice, -5);
   assert_int_equal(config.cell, 9);
   assert_string_equal(config.settings[1].where, "x.ini:2");
+  assert_string_equal(config.secrets[0].value, "1");
   free(config.settings);
+  free(config.secrets);
 
   struct wire_step step;
   buf_clear(&b);
@@ -271,12 +278,14 @@ static void decode(const struct wire_frame *f) {
       free(hello.kinds);
     break;
   case WIRE_READY:
-    if (wire_get_ready(f, &declared, &n, NULL) == 0)
+    if (wire_get_ready(f, &text, &declared, &n, NULL) == 0)
       free(declared);
     break;
   case WIRE_CONFIG:
-    if (wire_get_config(f, &config, NULL) == 0)
+    if (wire_get_config(f, &config, NULL) == 0) {
       free(config.settings);
+      free(config.secrets);
+    }
     break;
   case WIRE_STEP:
     if (wire_get_step(f, &step, NULL) == 0)
