@@ -70,7 +70,8 @@ static int make_anew(struct storage *s, struct storage_folder *f, struct err *er
 static int check_folder(struct storage *s, struct storage_folder *f, struct err *err) {
   struct stat st;
   int failed = stat(f->path, &st);
-  if (failed && errno == ENOENT) {
+  bool anew = failed && errno == ENOENT;
+  if (anew) {
     int rc = make_anew(s, f, err);
     if (rc)
       return rc;
@@ -82,7 +83,7 @@ static int check_folder(struct storage *s, struct storage_folder *f, struct err 
     return refuse(s, err, f->path, f->name, "is no folder any more");
   if (access(f->path, W_OK | X_OK))
     return storage_fail(s, err, errno, f->path, "write to a folder of its data");
-  if (st.st_ino != f->inode) {
+  if (anew || st.st_ino != f->inode) { /* the number of what was removed may be given again */
     f->inode = st.st_ino;
     if (f->path == s->work)
       atomic_store(&s->work_made_us, clock_wall_us());
