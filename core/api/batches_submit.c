@@ -53,7 +53,7 @@ static void on_entry_stored(void *arg, int code, const struct err *err) {
 
 static void on_jobs_made(void *arg) {
   struct batch_request *b = arg;
-  if (!b->s.call.r) {
+  if (!b->s.call.r) { /* gone before anything was accepted */
     batch_request_free(b, true);
     return;
   }
@@ -76,8 +76,7 @@ static void store_entry(struct batch_request *b) {
       return;
     }
   }
-  offload(b->s.call.api, JOB_WEIGHT * b->file_count * b->set_count, batch_make_jobs, on_jobs_made,
-          b);
+  offload(&b->s.call, JOB_WEIGHT * b->file_count * b->set_count, batch_make_jobs, on_jobs_made, b);
 }
 
 /* ---- reading ---- */
@@ -98,7 +97,7 @@ static void check_files(void *arg) {
     return;
   bool more = batch_check_files(b);
   if (more)
-    offload_yield(b->s.call.api, check_files, b);
+    offload_yield(&b->s.call, check_files, b);
   else if (!refused(b))
     store_entry(b);
 }
@@ -108,7 +107,7 @@ static void on_keys(void *arg) {
   if (b->s.rc >= 0 && b->s.call.r)
     batch_keys_known(b);
   if (!refused(b))
-    offload(b->s.call.api, b->weight, batch_digest_lists, check_files, b);
+    offload(&b->s.call, b->weight, batch_digest_lists, check_files, b);
 }
 
 void batches_post(void *ctx, struct http_request *r) {
@@ -124,5 +123,5 @@ void batches_post(void *ctx, struct http_request *r) {
   if (refused(b))
     return;
   b->weight = http_content_size(b->s.content);
-  offload(a, b->weight, batch_digest_keys, on_keys, b);
+  offload(&b->s.call, b->weight, batch_digest_keys, on_keys, b);
 }

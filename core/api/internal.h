@@ -20,7 +20,8 @@ struct api {
   struct list streams;    /* every open stream */
   struct list waiters;    /* every request that waits for the end of a job */
   struct list everything; /* streams over all jobs */
-  struct list heavy;      /* what runs beside the loop, or waits to (offload.c) */
+  struct list heavy;      /* what waits to run beside the loop (offload.c) */
+  bool heavy_runs;        /* a piece of it does */
   size_t pieces;          /* those, and what has yielded; each calls back */
   struct frames frames;
   uv_timer_t beat; /* the comment that keeps streams alive; runs only while there is one */

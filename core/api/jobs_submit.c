@@ -146,5 +146,5 @@ void jobs_submit_post(void *ctx, struct http_request *r) {
   if (s->rc < 0)
     refuse_it(s);
   else
-    offload(a, http_content_size(s->content), submission_digest, on_digested, s);
+    offload(&s->call, http_content_size(s->content), submission_digest, on_digested, s);
 }

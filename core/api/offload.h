@@ -14,10 +14,11 @@
 
 enum { OFFLOAD_HEAVY = 32 << 10 }; /* bytes of JSON that are parsed well within a millisecond */
 
-/* work must touch nothing of the loop's; arg must live until done was called. */
-void offload(struct api *a, size_t bytes, void (*work)(void *arg), void (*done)(void *arg),
-             void *arg);
+/* work must touch nothing of the loop's; call and arg must live until done was called.  When the
+ * client is gone before its turn comes (call->r is NULL), work is left out. */
+void offload(const struct call *call, size_t bytes, void (*work)(void *arg),
+             void (*done)(void *arg), void *arg);
 /* Calls done from a later turn of the loop, so that others come in between. */
-void offload_yield(struct api *a, void (*done)(void *arg), void *arg);
+void offload_yield(const struct call *call, void (*done)(void *arg), void *arg);
 
 #endif
