@@ -3,10 +3,11 @@
  * The daemon: opens the rooms from the ground up, wires them, lets the loop run, and closes them
  * from the top down.
  *
- *   opening --> serving --SIGTERM--> draining --all jobs at rest--> lingering --> closing --> exit
- * 0 | ^                     \--second signal--> exit 1 at once | |
- *                +-+ SIGHUP: the new configuration's differences are applied, or, if it has
- *                    errors, they are logged and the old one stays
+ *   opening --> serving --SIGTERM--> draining --jobs at rest--> lingering --> closing --> exit 0
+ *                |  ^                   \--second signal--> exit 1 at once
+ *                |  |
+ *                +--+ SIGHUP: the new configuration's differences are applied, or, if it has
+ *                     errors, they are logged and the old one stays
  *
  * While it drains it goes on answering: submits get 503, streams tell how the running jobs end. The
  * linger lets last answers leave.
@@ -478,6 +479,7 @@ static void on_end(uv_signal_t *handle, int number) {
   struct daemon *d = handle->data;
   if (d->draining) {
     log_warn("daemon.killed", "second signal: leaving at once; running jobs start again next time");
+    log_end_writer();
     _exit(1);
   }
   d->draining = true;

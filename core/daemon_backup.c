@@ -2,9 +2,9 @@
  *
  * lathed --backup DIR and --verify DIR; no daemon, and beside one that runs.
  *
- *   DIR.partial: database of one moment -> what it names, linked -> all of it there? -> synced ->
- * DIR ^                                             |
- *                       +---- a job was removed meanwhile: once more -+
+ *   DIR.partial: database of one moment -> what it names, linked -> all there? -> synced -> DIR
+ *                  ^                                                   |
+ *                  +------- a job was removed meanwhile: once more ----+
  */
 #include "base/map.h"
 #include "base/mem.h"
@@ -209,9 +209,9 @@ static void verify_file(struct verify *v, const char *path, const char *sha256, 
   if (lstat(path, &st))
     complain(v, path, strerror(errno));
   else if (!S_ISREG(st.st_mode))
-    complain(v, path, "is no file");
+    complain(v, path, "is not a file");
   else if (bytes >= 0 && st.st_size != bytes)
-    complain(v, path, "has not the size that the database says");
+    complain(v, path, "does not have the size that the database says");
   else if (!hash_file(path, hex))
     complain(v, path, "cannot be read");
   else if (sha256_is_hex(sha256) && strcmp(hex, sha256) != 0)

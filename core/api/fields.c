@@ -85,13 +85,9 @@ json_t *fields_json_text(const char *name, const json_t *text, struct refusal *n
   return v;
 }
 
-static const char *nth_name(const void *ctx, size_t i) {
-  return ((const char *const *)ctx)[i];
-}
-
 int fields_unknown(struct refusal *no, const char *slug, const char *what, const char *key,
                    const char *const *names, size_t count) {
-  const char *near = words_nearest(key, nth_name, names, count);
+  const char *near = words_nearest_of(key, names, count);
   if (near)
     return refuse(no, slug, "%s '%.60s'; did you mean '%s'?", what, key, near);
   char list[300] = "";
@@ -118,7 +114,7 @@ static const char *nth_param(const void *ctx, size_t i) {
 int fields_misspelt(const struct kind *kind, const char *key, const char *const *names,
                     size_t count, struct refusal *no) {
   const json_t *params = json_object_get(kind_json(kind), "params");
-  const char *near = words_nearest(key, nth_name, names, count);
+  const char *near = words_nearest_of(key, names, count);
   const char *param = words_nearest(key, nth_param, params, json_array_size(params));
   if (!near || fields_is_param(kind, key) ||
       (param && words_distance(key, param) <= words_distance(key, near)))

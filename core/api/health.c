@@ -55,11 +55,11 @@ void health_get(void *ctx, struct http_request *r) {
   api_reply_json(r, 200, &b);
 }
 
-/* What stands in the way, as one sentence each; empty when ready. */
-static void reasons(struct api *a, const struct jobs_stats *stats, struct buf *out) {
+/* What stands in the way of all jobs, as one sentence each. */
+static void reasons_of_server(struct api *a, const struct jobs_stats *stats, struct buf *out) {
+  struct err err = {0};
   if (stats->draining)
     buf_puts(out, "The server is shutting down. ");
-  struct err err = {0};
   if (storage_check(a->at.storage, &err) < 0) {
     size_t at = out->len;
     buf_printf(out, "%s. ", err.text);
@@ -68,6 +68,11 @@ static void reasons(struct api *a, const struct jobs_stats *stats, struct buf *o
   }
   if (stats->store_code < 0)
     buf_puts(out, "The disk does not accept writes. ");
+}
+
+/* Empty when ready. */
+static void reasons(struct api *a, const struct jobs_stats *stats, struct buf *out) {
+  reasons_of_server(a, stats, out);
   if (!workers_next(a->at.workers, NULL))
     buf_puts(out, "No backend is configured. ");
   else if (!any_backend(a, BACKEND_READY))
@@ -87,17 +92,7 @@ static void reasons_of_kind(struct api *a, const struct jobs_stats *stats, const
                             struct buf *out) {
   struct buf why = {0};
   enum route_outlook o = jobs_outlook(a->at.jobs, kind, &why);
-  if (stats->draining)
-    buf_puts(out, "The server is shutting down. ");
-  struct err err = {0};
-  if (storage_check(a->at.storage, &err) < 0) {
-    size_t at = out->len;
-    buf_printf(out, "%s. ", err.text);
-    if (out->data[at] == 't') /* "the server cannot ..." */
-      out->data[at] = 'T';
-  }
-  if (stats->store_code < 0)
-    buf_puts(out, "The disk does not accept writes. ");
+  reasons_of_server(a, stats, out);
   if (o == OUTLOOK_NOBODY)
     buf_printf(out, "No backend of the configuration does the kind '%s'. ", kind);
   else if (o != OUTLOOK_READY)

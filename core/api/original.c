@@ -5,9 +5,9 @@
  */
 #include "api/internal.h"
 #include "api/render.h"
+#include "base/json64.h"
 #include "base/mem.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,13 +53,13 @@ static json_t *result_of(const struct record_job *job, json_t *job_json, const c
 void original_render(struct buf *b, const struct record_job *job, const char *base) {
   struct buf ours = {0};
   render_job(&ours, job, base);
-  json_t *json = json_loadb(ours.data, ours.len, 0, NULL);
+  json_t *json = json64_load(ours.data, ours.len, 0, NULL);
   buf_free(&ours);
   if (job->state == JOB_COMPLETED) {
     json_object_set_new(json, "status", json_string("succeeded"));
     json_object_set_new(json, "result", result_of(job, json, base));
   }
-  char *text = json_dumps(json, JSON_COMPACT);
+  char *text = json64_dump(json, JSON_COMPACT);
   buf_puts(b, text ? text : "{}");
   free(text);
   json_decref(json);

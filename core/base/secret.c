@@ -54,7 +54,7 @@ static int make_key(const char *path, struct secret *out, struct err *err) {
   if (rc == 0 && rename(fresh, path) != 0)
     rc = err_sys(err, errno, "cannot write the key %s", path);
   free(fresh);
-  return rc;
+  return rc ? rc : path_sync_parent(path, err);
 }
 
 int secret_load(const char *path, struct secret *out, struct err *err) {

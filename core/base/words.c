@@ -50,3 +50,11 @@ const char *words_nearest(const char *word, const char *(*candidate)(const void 
   }
   return best;
 }
+
+static const char *nth(const void *names, size_t i) {
+  return ((const char *const *)names)[i];
+}
+
+const char *words_nearest_of(const char *word, const char *const *names, size_t count) {
+  return words_nearest(word, nth, names, count);
+}

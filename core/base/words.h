@@ -12,5 +12,7 @@ int words_distance(const char *a, const char *b);
 /* The nearest of `count` candidates, NULL when none is near. */
 const char *words_nearest(const char *word, const char *(*candidate)(const void *ctx, size_t i),
                           const void *ctx, size_t count);
+/* The same of a list. */
+const char *words_nearest_of(const char *word, const char *const *names, size_t count);
 
 #endif

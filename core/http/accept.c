@@ -52,7 +52,7 @@ static void wait_for_resources(struct http *h, int failed) {
   uv_timer_start(&h->accept_retry, on_retry, RETRY_MS, 0);
 }
 
-/* A connection that was gone before it was accepted is no reason to stop. */
+/* The connection was gone before it was accepted; others are not concerned. */
 static bool is_of_one_connection(int failed) {
   return failed == ECONNABORTED || failed == EINTR || failed == EPROTO || failed == EPERM ||
          failed == ENETDOWN || failed == ENOPROTOOPT || failed == EHOSTDOWN || failed == ENONET ||

@@ -59,15 +59,15 @@ struct http_route {
   const char *method;  /* "GET" also serves HEAD */
   const char *pattern; /* "/api/jobs/{id}/artifacts/{name}"; a last "{name*}" takes the rest */
   http_handler *handler;
-  enum http_body body;
-  bool open; /* needs no token (health, ready) */
   /* The keys of its query, NULL-terminated; NULL: it takes none.  Any other key, and one that comes
    * twice, is refused (400). */
   const char *const *query;
-  bool link; /* of GET: a link (http_link) serves where the token is missing */
   /* Where two resources have one shape of path: is the value of the first parameter one of this
    * route's?  For the Allow header alone.  NULL: any is. */
   bool (*names)(const char *value);
+  enum http_body body;
+  bool open; /* needs no token (health, ready) */
+  bool link; /* of GET: a link (http_link) serves where the token is missing */
 };
 
 struct http_options {

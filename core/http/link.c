@@ -4,8 +4,7 @@
  * viewer, an EventSource.
  *
  *   POST /api/links, with a token --> /path?expires=...&client=...&signature=...
- *   GET of that, without one ------> signature, then expiry, then whether the client still has a
- * token
+ *   GET of that, without one ------> signature, then expiry, then: has the client a token still?
  *
  * The signature binds path, client and expiry.  It is over the decoded segments of the path,
  * because a proxy may encode them another way, and without a prefix that a proxy puts in front.

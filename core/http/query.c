@@ -15,10 +15,6 @@ static size_t count_of(const char *const *names) {
   return n;
 }
 
-static const char *nth(const void *ctx, size_t i) {
-  return ((const char *const *)ctx)[i];
-}
-
 static bool takes(const char *const *names, const char *name) {
   for (; names && *names; names++)
     if (strcmp(*names, name) == 0)
@@ -28,7 +24,7 @@ static bool takes(const char *const *names, const char *name) {
 
 static void refuse_key(struct http_request *r, const char *key) {
   const char *const *names = r->route->http->query;
-  const char *near = words_nearest(key, nth, names, count_of(names));
+  const char *near = words_nearest_of(key, names, count_of(names));
   struct buf what = {0};
   if (near)
     buf_printf(&what, "; did you mean '%s'?", near);

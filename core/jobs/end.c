@@ -56,10 +56,9 @@ static const struct verdict no_backend = {FAIL, "no-backend", "No backend can do
                                           "no configured backend can do this job"};
 
 enum {
-  DISK_PAUSE_MS = 1000,   /* at least, before an attempt that our disk spoiled is made again */
-  CODE_RETRY_RATE = 3100, /* LATHE_RETRY_RATE */
-  LOST_PAUSE = 10,        /* steps lost in a row before the next one waits */
-  LOST_MAX = 100,         /* and before it counts as a crash */
+  DISK_PAUSE_MS = 1000, /* at least, before an attempt that our disk spoiled is made again */
+  LOST_PAUSE = 10,      /* steps lost in a row before the next one waits */
+  LOST_MAX = 100,       /* and before it counts as a crash */
   CRASHES_MAX = 2, /* workers that a job may end, whatever its attempts: the others need them */
 };
 
@@ -277,7 +276,7 @@ static void judge(struct job *job, const struct step_result *r) {
   const struct verdict *v = &verdicts[r->class];
   if (!job->cancel && excused(job, r))
     return;
-  if (r->class == STEP_RETRY && r->code == CODE_RETRY_RATE)
+  if (r->class == STEP_RETRY && r->code == STEP_CODE_RATE)
     v = &rate_limited;
   bool stopped = v->next == STOP || r->class == STEP_CRASHED || r->class == STEP_LOST;
   if (job->cancel)

@@ -3,10 +3,11 @@
  * The state machine of a job and the queue: what runs next, where, and what becomes of it.
  * Everything here is for the loop thread.
  *
- *            submit                 slot free                 result
- *   (client) ------> queued (disk) -----------> running (disk) ------> completed | failed |
- * cancelled ^   ^                       |                       | |   +-- retry, back-off ----+ |
- *                      +------------- a client's retry --------------------+
+ *            submit                slot free                result
+ *   (client) -----> queued (disk) ----------> running (disk) -----> completed, failed, cancelled
+ *                    ^   ^                        |                            |
+ *                    |   +--- retry, back-off ----+                            |
+ *                    +--------------------- a client's retry ------------------+
  *
  * Jobs that are queued or running live in memory as well as in the store; a final job lives in
  * the store alone.  Nothing is said to a client before the store has it on disk.

@@ -3,10 +3,9 @@
  * A client's new job.
  *
  *   request --checks--> refused
- *              \--> job --one commit--> 202, then the queue           nothing free
- *                    \--one commit with its start--> 202, then a worker   a slot is free
- *                     \--one commit with its end--> 202, gone           an earlier result answers
- * it
+ *              \--> job --one commit--> 202, then the queue              nothing is free
+ *                    \--one commit with its start--> 202, then a worker  a slot is free
+ *                     \--one commit with its end--> 202, gone            an earlier result fits
  *
  * A job that finds a slot is written together with its first attempt, so that it
  * costs one commit instead of two before it runs.  And where its work stays on this

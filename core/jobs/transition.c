@@ -32,7 +32,8 @@ void job_transition(const struct job *job, enum transition what) {
   const struct attempt *last = job_last(job);
   const struct outcome *out = job->out;
   bool tried = last && what != TRANSITION_ACCEPTED;
-  json_t *error = out && out->error_json ? json_loads(out->error_json, 0, NULL) : NULL;
+  bool over = what >= TRANSITION_REQUEUED; /* the end of an early one may be known before */
+  json_t *error = over && out && out->error_json ? json_loads(out->error_json, 0, NULL) : NULL;
   const struct log_field fields[] = {
       {.key = "job", .text = job->id},
       {.key = "kind", .text = job->lane->kind_name},

@@ -2,9 +2,8 @@
  *
  * Routes, and the choice of a backend for one job.
  *
- *   question -> candidates (pin, or route, or all) -> policy's order -> not avoided, fits ->
- * backend
- *                                                                  \-> avoided, fits ----> backend
+ *   question -> candidates (pin, route, or all) -> policy's order -> not avoided, fits -> backend
+ *                                                               \-> avoided, fits -----> backend
  */
 #include "routing/routing.h"
 

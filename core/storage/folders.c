@@ -2,10 +2,10 @@
  *
  * The data folder while jobs run: somebody may remove or replace any part of it at any time.
  *
- *   all is there ------------------------------------------------> 0
- *   uploads/ or work/ is gone --made anew, nothing kept is lost--> 0, attempts begun before are
- * ours blobs/ or output/ is gone --made anew, said loudly-----------> 0, what lay there is lost no
- * folder, not ours, read-only, another data folder ---------> ERR_IO; the admin has to act
+ *   all is there -------------------------------------------> 0
+ *   uploads/ or work/ is gone --made anew-------------------> 0; attempts under way run again
+ *   blobs/ or output/ is gone --made anew, said loudly------> 0; what lay there is lost
+ *   not a folder, not ours, read-only, another data folder -> ERR_IO; the admin has to act
  *
  * What is said here goes to clients, too: it names folders as the documentation does, by no path of
  * this machine.  The log has the paths.
@@ -80,7 +80,7 @@ static int check_folder(struct storage *s, struct storage_folder *f, struct err 
   if (failed)
     return storage_fail(s, err, errno, f->path, "look at a folder of its data");
   if (!S_ISDIR(st.st_mode))
-    return refuse(s, err, f->path, f->name, "is no folder any more");
+    return refuse(s, err, f->path, f->name, "is not a folder any more");
   if (access(f->path, W_OK | X_OK))
     return storage_fail(s, err, errno, f->path, "write to a folder of its data");
   if (anew || st.st_ino != f->inode) { /* the number of what was removed may be given again */

@@ -12,7 +12,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+int64_t file_size(const char *path, const char *suffix) {
+  struct stat st;
+  char *name = mem_printf("%s%s", path, suffix);
+  int64_t size = stat(name, &st) == 0 ? (int64_t)st.st_size : -1;
+  free(name);
+  return size;
+}
 
 static int copy_pages(struct conn *from, sqlite3 *to, const char *name, struct err *err) {
   sqlite3_backup *b = sqlite3_backup_init(to, "main", from->db, "main");

@@ -8,22 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-static int64_t size_of(const char *path, const char *suffix) {
-  struct stat st;
-  char *name = mem_printf("%s%s", path, suffix);
-  int64_t size = stat(name, &st) == 0 ? (int64_t)st.st_size : -1;
-  free(name);
-  return size;
-}
-
-/* A database whose WAL was moved into it is opened as one that nobody writes: a medium that cannot
- * be written to is fine.  Else SQLite needs to write beside it. */
-static int open_to_read(struct conn *c, const char *path, struct err *err) {
+/* A database whose WAL was moved into it, and that no daemon has, is opened as one that nobody
+ * writes: a medium that cannot be written to is fine.  Else SQLite needs to write beside it. */
+static int open_to_read(struct conn *c, const char *path, bool in_use, struct err *err) {
   *c = (struct conn){0};
-  bool alone = size_of(path, "-wal") <= 0;
+  bool alone = !in_use && file_size(path, "-wal") <= 0;
   char *uri = sqlite3_mprintf("file:%s%s", path, alone ? "?immutable=1" : "");
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI |
               (alone ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
@@ -44,7 +35,7 @@ static int open_to_read(struct conn *c, const char *path, struct err *err) {
 static int mark_copy(const char *to, struct err *err) {
   struct conn c;
   struct totals t;
-  int code = open_to_read(&c, to, err);
+  int code = open_to_read(&c, to, false, err);
   if (code == 0)
     code = totals_load(&c, &t, err);
   if (code == 0)
@@ -56,10 +47,11 @@ static int mark_copy(const char *to, struct err *err) {
 int store_copy(const char *from, const char *to, struct err *err) {
   struct conn c = {0};
   int lock = -1;
-  if (size_of(from, "") <= 0)
+  if (file_size(from, "") <= 0)
     return err_set(err, ERR_NOT_FOUND, "there is no database %s", from);
-  lock_take(from, &lock, NULL); /* no daemon starts meanwhile; one that has it may go on */
-  int code = open_to_read(&c, from, err);
+  /* No daemon starts meanwhile; one that has it may go on. */
+  bool in_use = lock_take(from, &lock, NULL) == ERR_CONFLICT;
+  int code = open_to_read(&c, from, in_use, err);
   if (code == 0)
     code = copy_database(&c, to, err);
   conn_close(&c);
@@ -96,11 +88,11 @@ static int tell(struct conn *c, const char *sql, store_file_seen *seen, void *ct
 int store_files(const char *path, store_file_seen *seen, void *ctx, struct err *err) {
   struct conn c = {0};
   int lock = -1, code = 0;
-  if (size_of(path, "") <= 0)
+  if (file_size(path, "") <= 0)
     return err_set(err, ERR_NOT_FOUND, "there is no database %s", path);
-  if (size_of(path, ".lock") >= 0 && (code = lock_take(path, &lock, err)) < 0)
+  if (file_size(path, ".lock") >= 0 && (code = lock_take(path, &lock, err)) < 0)
     return code;
-  code = open_to_read(&c, path, err);
+  code = open_to_read(&c, path, false, err);
   if (code == 0)
     code = check_pages(&c, path, err);
   if (code == 0)

@@ -25,7 +25,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { TEXT_MAX = 128, NOTE_EVERY_MS = 1000 };
@@ -96,14 +95,6 @@ int marker_for_copy(const char *path, const char *id, int64_t gen, struct err *e
 
 /* ---- at the start ---- */
 
-static int64_t size_of(const char *path, const char *suffix) {
-  struct stat st;
-  char *name = mem_printf("%s%s", path, suffix);
-  int64_t size = stat(name, &st) == 0 ? (int64_t)st.st_size : 0;
-  free(name);
-  return size;
-}
-
 /* Refuses, or, where the admin accepts it, says it and lets orphans be set aside. */
 static int object(struct store *s, struct err *why, struct err *err) {
   if (!s->options.accept_empty) {
@@ -131,13 +122,13 @@ int marker_before(struct store *s, struct err *err) {
   int had = marker_read(s->marker_path, &s->marker, err);
   if (had < 0)
     return had;
-  if (size_of(s->path, "") > 0)
+  if (file_size(s->path, "") > 0)
     return 0;
   if (had)
     err_set(&why, ERR_CONFLICT,
             "the database %s is gone or empty, but this data folder had one (%s says so)", s->path,
             s->marker_path);
-  else if (size_of(s->path, "-wal") > 0)
+  else if (file_size(s->path, "-wal") > 0)
     err_set(&why, ERR_CONFLICT, "the database %s is gone or empty, but its %s-wal is not", s->path,
             s->path);
   else if (s->options.files_lie_there)

@@ -35,6 +35,8 @@ struct marker { /* what `<database>.id` says */
 /* copy.c: writes the database as it is now to a new file `to`, which appears whole or not at all.
  */
 int copy_database(struct conn *c, const char *to, struct err *err);
+/* Bytes of the file `path` with the suffix behind it; -1: it is not there. */
+int64_t file_size(const char *path, const char *suffix);
 /* Is it a database of lathe, of the present schema? */
 int schema_is_ours(struct conn *c, struct err *err);
 int schema_migrate(struct conn *c, struct err *err);

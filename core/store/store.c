@@ -32,7 +32,6 @@
 
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 enum { PATIENCE_MS = 50, COMMIT_POLL_US = 400 };
 
@@ -397,21 +396,14 @@ void store_close(struct store *s) {
 
 /* ---- figures ---- */
 
-static int64_t bytes_of(const char *path, const char *suffix) {
-  struct stat st;
-  char *name = mem_printf("%s%s", path, suffix);
-  int64_t size = stat(name, &st) == 0 ? (int64_t)st.st_size : 0;
-  free(name);
-  return size;
-}
-
 void store_stats(const struct store *s, struct store_stats *out) {
+  int64_t wal = file_size(s->path, "-wal");
   *out = (struct store_stats){.commits = s->commits,
                               .operations = s->operations,
                               .last_seq = s->totals.last_seq,
                               .kept_bytes = s->totals.bytes,
-                              .file_bytes = bytes_of(s->path, ""),
-                              .wal_bytes = bytes_of(s->path, "-wal")};
+                              .file_bytes = file_size(s->path, ""),
+                              .wal_bytes = wal > 0 ? wal : 0};
   for (int i = 0; i < 5; i++)
     out->jobs_by_state[i] = s->totals.jobs[i];
 }

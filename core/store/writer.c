@@ -7,8 +7,7 @@
  *                                      |  an operation is refused after it changed something
  *                                      |-> ROLLBACK, once more with a savepoint for each
  *                                      |  the disk fails
- *                                      '-> ROLLBACK, all of the group fail; the next group tries
- * again
+ *                                      '-> ROLLBACK, all of the group fail
  *
  * What a failing disk means here.  An operation is acknowledged after COMMIT
  * succeeded, and COMMIT succeeds after the fsync of the WAL did.

@@ -14,8 +14,7 @@
  *     RECALLED --------------------->     the tokens given back; they get no DONE
  *     HEARTBEAT -------------------->     only while a step is under way
  *            <-----------------------  STOP
- *     REFUSED ---------------------->     after READY: it goes no further, another shall take its
- * place
+ *     REFUSED ---------------------->     after READY: it ends, another shall take its place
  *
  * Decoded strings point into the frame: they live as long as it does.  Decoding checks each text
  * and number (check.h); no message of a worker holds the number of a process or the path of a

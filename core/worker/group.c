@@ -41,14 +41,21 @@ bool group_read_process(pid_t pid, struct group_process *p) {
     return false;
   const char *rest = strrchr(text, ')'); /* the name before may hold anything */
   *p = (struct group_process){.pid = pid};
-  if (!rest ||
-      sscanf(rest,
-             ") %c %*d %d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu %*d %*d "
-             "%" SCNd64,
-             &p->state, &p->group, &user, &system, &child_user, &child_system, &p->threads) != 7)
+  if (!rest || sscanf(rest,
+                      ") %c %d %d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu %*d %*d "
+                      "%" SCNd64,
+                      &p->state, &p->parent, &p->group, &user, &system, &child_user, &child_system,
+                      &p->threads) != 8)
     return false;
   p->cpu_ms = (int64_t)(user + system + child_user + child_system) * 1000 / sysconf(_SC_CLK_TCK);
   return true;
+}
+
+int64_t group_share(pid_t pid) {
+  char text[2048];
+  bool read = group_read_file(pid, "smaps_rollup", text, sizeof text);
+  const char *at = read ? strstr(text, "\nPss:") : NULL;
+  return at ? atoll(at + 5) * 1024 : -1;
 }
 
 struct walk {

@@ -11,7 +11,7 @@
 #include <sys/types.h>
 
 struct group_process {
-  pid_t pid, group;
+  pid_t pid, parent, group;
   char state; /* as in /proc/PID/stat */
   int64_t cpu_ms, threads;
 };
@@ -19,6 +19,9 @@ struct group_process {
 /* The text of /proc/PID/NAME, as far as it fits. */
 bool group_read_file(pid_t pid, const char *name, char *out, size_t size);
 bool group_read_process(pid_t pid, struct group_process *p);
+/* Bytes of its memory, pages that several share in part; -1: not known.  The kernel walks its
+ * memory for it. */
+int64_t group_share(pid_t pid);
 /* Calls `each` for every living process of the group. */
 void group_each(pid_t group, void (*each)(const struct group_process *, void *), void *arg);
 

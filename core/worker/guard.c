@@ -177,11 +177,9 @@ static void add_use(const struct group_process *p, void *arg) {
 /* Pages that several processes share count once in all. */
 static void add_shared_out(const struct group_process *p, void *arg) {
   struct use *u = arg;
-  char text[2048];
-  bool read = group_read_file(p->pid, "smaps_rollup", text, sizeof text);
-  const char *at = read ? strstr(text, "\nPss:") : NULL;
-  if (at)
-    u->shared_out += atoll(at + 5) * 1024;
+  int64_t share = group_share(p->pid);
+  if (share > 0)
+    u->shared_out += share;
 }
 
 static void over(struct guard *g, enum wire_over what, int64_t found, int64_t limit) {

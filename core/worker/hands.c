@@ -246,7 +246,7 @@ static bool make_folder(struct hand *h, int32_t *code) {
   return false;
 }
 
-/* Sends the result of a fetch that went well.  Not under the lock: artifacts are hashed. */
+/* Sends the result of a fetch that went well.  Not under the lock: a file is read. */
 static void deliver(struct hand *h) {
   struct crew *c = h->c;
   struct step_outcome outcome;

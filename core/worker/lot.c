@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/lot.h"
+#include "worker/group.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "worker/group.h"
 #include "worker/park.h"
 
 #include <fcntl.h>
@@ -82,17 +84,9 @@ void lot_evict_all(struct lot *l) {
 /* Begun by this process or by that one, which is our child and not reaped; so nobody else's number.
  */
 static bool is_begun_by(pid_t pid, pid_t parent) {
-  char path[40], text[512];
-  int ppid = 0;
-  snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
-  if (fd >= 0)
-    close(fd);
-  text[n > 0 ? n : 0] = '\0';
-  const char *rest = strrchr(text, ')'); /* the name before may hold anything */
-  return rest && sscanf(rest, ") %*c %d", &ppid) == 1 &&
-         (ppid == getpid() || (parent > 0 && ppid == parent));
+  struct group_process p;
+  return group_read_process(pid, &p) &&
+         (p.parent == getpid() || (parent > 0 && p.parent == parent));
 }
 
 /* The kernel says who spoke; by now that may be over, and its number another's. */
@@ -128,15 +122,8 @@ pid_t lot_hear(struct lot *l, struct parked *p) {
 
 /* What it would give back.  Pages that it shares count in part. */
 static int64_t measure(pid_t pid) {
-  char path[48], text[2048];
-  snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)pid);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
-  if (fd >= 0)
-    close(fd);
-  text[n > 0 ? n : 0] = '\0';
-  const char *at = strstr(text, "\nPss:");
-  return at ? atoll(at + 5) * 1024 : 0;
+  int64_t share = group_share(pid);
+  return share > 0 ? share : 0;
 }
 
 static bool machine_is_short(void) {

@@ -4,9 +4,9 @@
  *
  * Two threads share the work, so that a step that ends at once costs no change of threads:
  *
- *   run thread (main):  idle: reads the socket itself --STEP*--> busy: run(), DONE, run(), DONE ...
- * -> idle watch thread:       sleeps ------- busy for over a millisecond -------> reads the socket
- * and the log pipe, sends heartbeats, looks at the CPU time, until the run thread is idle again
+ *   run thread (main):  idle: reads the socket itself --STEP*--> busy: run(), DONE ... --> idle
+ *   watch thread:       sleeps --busy for over a millisecond--> reads the socket and the log pipe,
+ *                       sends heartbeats, looks at CPU time and memory, until the other is idle
  *
  * So a STEP that comes while the run thread is busy waits in the queue; CANCEL reaches a running
  * step within about two milliseconds (lathed kills a process that does not obey); RECALL gives back

@@ -5,8 +5,7 @@
  *   main thread: socket, stdout, heartbeats, calls that hang
  *     |  STEP -> errand -> heap, by the time of its next call
  *     v
- *   hands (threads, as many as the plugin allows; hands.c): take what is due, make the call, put it
- * back
+ *   hands (hands.c; threads, as many as the plugin allows): take what is due, call, put it back
  *
  * What a call means for a job is in errand.c.  Between two calls a job is its errand alone: no
  * folder, no thread, no descriptor.  Nothing is looked at before it is due.

@@ -2,9 +2,9 @@
  *
  * Isolation SHARED: one process, many steps at once, each on a thread of its own.
  *
- *   main thread: socket, stdout (it belongs to no one step, so it goes to the backend's log),
- * heartbeats |  STEP -> queue
- *      v
+ *   main thread: socket, heartbeats, stdout (of no one step, so it goes to the backend's log)
+ *     |  STEP -> queue
+ *     v
  *   threads (slots, at most max_concurrency): take a step, run(), send DONE
  *
  * Threads are started when they are first needed, and stay.

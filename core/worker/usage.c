@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/usage.h"
 
+#include "worker/group.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -43,13 +45,10 @@ static int64_t resident_of(long pid) {
   return sscanf(text, "%*d %lld", &pages) == 1 ? pages * sysconf(_SC_PAGESIZE) : 0;
 }
 
-/* Its share of pages that others hold too.  The kernel walks its memory for it. */
+/* Pages that others hold too in part. */
 static int64_t share_of(long pid) {
-  char path[64], text[2048];
-  snprintf(path, sizeof path, "/proc/%ld/smaps_rollup", pid);
-  read_proc(path, text, sizeof text);
-  const char *at = strstr(text, "\nPss:");
-  return at ? atoll(at + 5) * 1024 : resident_of(pid);
+  int64_t share = group_share((pid_t)pid);
+  return share >= 0 ? share : resident_of(pid);
 }
 
 typedef int64_t measure(long pid);

@@ -2,11 +2,12 @@
  *
  * What a service says of all jobs of a backend, not of one.
  *
- *   STEP_AUTH of a remote step    the credential is refused: the backend is paused.  It calls
- * nobody; its workers go, the jobs wait with their references.  It goes on, with new workers, when
- * a person says so (by a reload) or at the time that the plugin gave with retry_after().
- *   LATHE_RETRY_RATE              no step is begun before a time; then one, and when it is served
- *                                 two, four ..., until all slots are in use again.
+ *   STEP_AUTH of a remote step   the credential is refused: the backend is paused.  Its workers go,
+ *                                the jobs wait with their references.  It goes on, with new
+ *                                workers, after a reload or at the time of the plugin's
+ *                                retry_after().
+ *   STEP_CODE_RATE               no step is begun before a time; then one, and when that is served
+ *                                two, four ..., until all slots are in use again.
  */
 #include "workers/internal.h"
 
@@ -15,8 +16,6 @@
 
 #include <stdio.h>
 #include <sys/random.h>
-
-enum { CODE_RETRY_RATE = 3100 }; /* LATHE_RETRY_RATE */
 
 static uint64_t dice(void) {
   uint64_t n = 0;
@@ -138,7 +137,7 @@ static void limited(struct workers_step *s, const struct wire_done *m) {
 void pause_heard(struct worker *k, struct workers_step *s, const struct wire_done *m) {
   if (k->remote && m->class == WIRE_AUTH) {
     denied(k, s, m);
-  } else if (m->class == WIRE_RETRY && m->code == CODE_RETRY_RATE) {
+  } else if (m->class == WIRE_RETRY && m->code == STEP_CODE_RATE) {
     limited(s, m);
   } else {
     k->b->denied = (struct pace){0};

@@ -2,8 +2,7 @@
  *
  * One worker process: spawned, spoken to over its socket, reaped by its pidfd.
  *
- *   loading --HELLO, we send CONFIG--> creating --READY--> ready --STOP or death--> stopped ->
- * freed
+ *   loading --HELLO, we send CONFIG--> creating --READY--> ready --STOP, death--> stopped -> freed
  *
  * Nothing is inherited but the socket, the board and stderr; the process is the leader of a group
  * of its own, so that all it started can be killed with it.

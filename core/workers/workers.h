@@ -51,6 +51,9 @@ enum step_class {
                    Of a remote step: its worker died, and the step goes on with another */
 };
 
+/* The code of a STEP_RETRY that is about the rate of requests (LATHE_RETRY_RATE). */
+enum { STEP_CODE_RATE = 3100 };
+
 /* Where a step begins: run(), or that call of a remote plugin (lathe/plugin.h's struct
  * lathe_remote). */
 enum step_go { STEP_RUN, STEP_SUBMIT, STEP_FIND, STEP_POLL };
