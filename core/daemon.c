@@ -289,9 +289,14 @@ static void announce(struct daemon *d) {
   bool v6 = strchr(s->host, ':') != NULL;
   write_small_file(s->data_dir, "lathed.pid", getpid());
   write_small_file(s->data_dir, "lathed.port", http_port(d->http));
-  printf("lathed: listening on http://%s%s%s:%d (data in %s)\n", v6 ? "[" : "", s->host,
-         v6 ? "]" : "", http_port(d->http), s->data_dir);
-  fflush(stdout);
+  char *address = mem_printf("http://%s%s%s:%d", v6 ? "[" : "", s->host, v6 ? "]" : "",
+                             http_port(d->http));
+  char *text = mem_printf("listening on %s (data in %s)", address, s->data_dir);
+  const struct log_field fields[] = {{.key = "address", .text = address},
+                                     {.key = "data", .text = s->data_dir}};
+  log_announce("daemon.listening", fields, sizeof fields / sizeof *fields, text);
+  free(text);
+  free(address);
 }
 
 static void unannounce(struct daemon *d) {

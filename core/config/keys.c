@@ -144,7 +144,8 @@ const struct config_key config_keys[] = {
     {"log", "level", WORD("debug|info|warn|error"), PLACE(log.level), .fallback = "info",
      .help = "The least that is written."},
     {"log", "format", WORD("text|json"), PLACE(log.format), .fallback = "text",
-     .help = "One line an entry, as `key=value` text or as a JSON object."},
+     .help = "One line an entry, as `key=value` text or as a JSON object; what workers and their "
+             "programs print is such lines, too."},
 
     {"storage", "sync", BOOL, PLACE(storage.sync), .fallback = "yes", .restart = true,
      .help = "Results are on disk before a job says `completed`. `no` may lose files of the last seconds in a power cut."},

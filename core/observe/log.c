@@ -51,10 +51,14 @@ static void log_put_field(struct buf *b, bool json, const struct log_field *f) {
     buf_put_json_str(b, f->text);
 }
 
-static void log_line(enum log_level level, const char *event, const struct log_field *fields,
-                     size_t count, const char *text) {
-  bool json = atomic_load_explicit(&log_state.json, memory_order_relaxed) != 0;
-  struct buf line = {0}, shown = {0};
+static bool log_is_json(void) {
+  return atomic_load_explicit(&log_state.json, memory_order_relaxed) != 0;
+}
+
+static void log_put_line(struct buf *shown, enum log_level level, const char *event,
+                         const struct log_field *fields, size_t count, const char *text) {
+  bool json = log_is_json();
+  struct buf line = {0};
   buf_puts(&line, json ? "{\"time\": \"" : "time=");
   log_put_time(&line);
   buf_printf(&line,
@@ -69,11 +73,29 @@ static void log_line(enum log_level level, const char *event, const struct log_f
   buf_put_json_str(&line, text);
   if (json)
     buf_putc(&line, '}');
-  terminal_put(&shown, line.data, line.len, TERMINAL_LINE);
-  buf_putc(&shown, '\n');
+  terminal_put(shown, line.data, line.len, TERMINAL_LINE);
+  buf_putc(shown, '\n');
+  buf_free(&line);
+}
+
+static void log_line(enum log_level level, const char *event, const struct log_field *fields,
+                     size_t count, const char *text) {
+  struct buf shown = {0};
+  log_put_line(&shown, level, event, fields, count, text);
   if (!log_writer_put(shown.data, shown.len))
     log_write_all(shown.data, shown.len);
   buf_free(&shown);
+}
+
+void log_announce(const char *event, const struct log_field *fields, size_t count,
+                  const char *text) {
+  struct buf line = {0};
+  if (log_is_json())
+    log_put_line(&line, LOG_INFO, event, fields, count, text);
+  else
+    buf_printf(&line, "lathed: %s\n", text);
+  fputs(line.data, stdout);
+  fflush(stdout);
   buf_free(&line);
 }
 

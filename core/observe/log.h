@@ -30,6 +30,10 @@ struct log_field {
 };
 void log_fields(enum log_level level, const char *event, const struct log_field *fields,
                 size_t count, const char *text);
+/* What a program that started the daemon waits for, on stdout whatever the level: the sentence, or
+ * the entry as JSON where the log is. */
+void log_announce(const char *event, const struct log_field *fields, size_t count,
+                  const char *text);
 bool log_wants(enum log_level level);
 
 /* From here on a thread of its own writes the lines, and a standard error that is read slowly holds

@@ -177,7 +177,7 @@ static int serve(struct host *h) {
   wire_put_ready(link_begin(h->link), libraries, h->kinds, h->kind_count);
   link_end(h->link, true);
   switch (h->plugin.d.isolation) {
-  case LATHE_FORK: /* each child has a pipe of its own */
+  case LATHE_FORK: /* each child has a pipe of its own, and lathed reads this one */
     close(h->log_fds[0]);
     close(h->log_fds[1]);
     return serve_fork(h);
@@ -198,13 +198,15 @@ static struct wire_board *map_board(const char *fd_text) {
   return page == MAP_FAILED ? &none : page;
 }
 
-/* The pipe that lathed made: its reading end is LOG-FD, the writing end the number after it. */
+/* The pipe that lathed made: its reading end is LOG-FD, the writing end the number after it.
+ * stdout and stderr go there already, and lathed reads until READY. */
 static void take_log_pipe(struct host *h, const char *fd_text) {
   for (int i = 0; i < 2; i++) {
     h->log_fds[i] = fd_text ? atoi(fd_text) + i : -1;
     if (fd_text)
       fcntl(h->log_fds[i], F_SETFD, FD_CLOEXEC);
   }
+  setvbuf(stdout, NULL, _IOLBF, 0); /* what is printed before a crash is told */
 }
 
 static int work(const char *fd_text, const char *path, const char *board_fd, const char *log_fd) {

@@ -239,6 +239,8 @@ static bool may_log(struct worker *k, size_t len) {
 
 static void log_of_backend(struct worker *k, const char *text, size_t len) {
   const char *name = k->b->o.name;
+  const struct log_field who[] = {{.key = "backend", .text = name},
+                                  {.key = "worker", .number = k->pid}};
   if (!may_log(k, len))
     return;
   if (k->log_lost)
@@ -248,7 +250,9 @@ static void log_of_backend(struct worker *k, const char *text, size_t len) {
   while (len) {
     const char *end = memchr(text, '\n', len);
     size_t n = end ? (size_t)(end - text) : len;
-    log_info("backend.log", "backend %s: %.*s", name, (int)(n < OWN_LINE ? n : OWN_LINE), text);
+    char *line = mem_printf("backend %s: %.*s", name, (int)(n < OWN_LINE ? n : OWN_LINE), text);
+    log_fields(LOG_INFO, "backend.log", who, sizeof who / sizeof *who, line);
+    free(line);
     n += end != NULL;
     text += n;
     len -= n;

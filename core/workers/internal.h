@@ -111,13 +111,15 @@ struct worker {
   int64_t log_lost;
   uint64_t log_at; /* loop time of the last of them */
   int fd, pidfd;
-  bool used;     /* it was sent a step */
-  int log_fd;    /* reading end of the pipe that its stdout and stderr may go into */
-  bool refused;  /* it said itself why it cannot start */
+  bool used;         /* it was sent a step */
+  int log_fd;        /* reading end of the pipe that its stdout and stderr go into */
+  bool hears_output; /* we read it, not the worker; see said.c */
+  struct buf said;   /* of it: the line that has not ended yet */
+  bool refused;      /* it said itself why it cannot start */
   int isolation; /* this and the next as it said in HELLO: the backend may have another plugin by
                     now */
   bool remote;
-  uv_poll_t socket, exit;
+  uv_poll_t socket, exit, output;
   int open_handles;
   bool writable_wanted;
   struct wire_board *board;
@@ -204,6 +206,11 @@ struct buf *worker_out(struct worker *k);
 void worker_write(struct worker *k);
 void worker_kill(struct worker *k, uint64_t token, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* ---- said.c: its stdout and stderr ---- */
+void said_begin(struct worker *k); /* watches log_fd */
+void said_ready(struct worker *k); /* before it gets its first step: the worker reads from now on */
+void said_last(struct worker *k);  /* it is dead */
 
 /* ---- settle.c: the worker is dead ---- */
 /* What becomes of its steps.  signal, exit_code: how it ended. */

@@ -4,8 +4,8 @@
  *
  *   loading --HELLO, we send CONFIG--> creating --READY--> ready --STOP, death--> stopped -> freed
  *
- * Nothing is inherited but the socket, the board and stderr; the process is the leader of a group
- * of its own, so that all it started can be killed with it.
+ * Nothing is inherited but the socket, the board and a pipe for stdout and stderr (said.c); the
+ * process is the leader of a group of its own, so that all it started can be killed with it.
  */
 #include "workers/internal.h"
 
@@ -27,10 +27,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SOCKET_FD  3 /* in the worker */
-#define BOARD_FD   4
-#define LOG_FD     5 /* and its writing end after it */
-#define LAST_WORDS (16u << 10)
+#define SOCKET_FD 3 /* in the worker */
+#define BOARD_FD  4
+#define LOG_FD    5 /* and its writing end after it */
 
 static void on_socket(uv_poll_t *handle, int status, int events);
 
@@ -109,6 +108,7 @@ static void handle_closed(uv_handle_t *handle) {
   munmap(k->board, sizeof *k->board);
   wire_input_free(&k->in);
   buf_free(&k->out);
+  buf_free(&k->said);
   table_free(&k->by_token);
   free(k);
   b->worker_count--;
@@ -155,24 +155,6 @@ static void note_death(struct worker *k, int signal, int exit_code) {
   b->has_message = true;
 }
 
-/* A worker reads its own output; what it had no more time for is here. */
-static void last_words(struct worker *k) {
-  char piece[LAST_WORDS];
-  struct buf text = {0};
-  ssize_t n = read(k->log_fd, piece, sizeof piece);
-  if (n <= 0 || k->b->w->freeing)
-    return;
-  buf_put_utf8(&text, piece, (size_t)n);
-  for (size_t i = 0; i < text.len; i++)
-    if ((unsigned char)text.data[i] < ' ' && text.data[i] != '\n' && text.data[i] != '\t')
-      text.data[i] = ' ';
-  if (text.data[text.len - 1] != '\n')
-    buf_putc(&text, '\n');
-  uint64_t token = k->b->isolation == WIRE_PROCESS ? atomic_load(&k->board->running) : 0;
-  steps_log(k, token, text.data, text.len);
-  buf_free(&text);
-}
-
 static void on_exit_of(uv_poll_t *handle, int status, int events) {
   struct worker *k = handle->data;
   int result = 0;
@@ -184,7 +166,7 @@ static void on_exit_of(uv_poll_t *handle, int status, int events) {
   int exit_code = WIFEXITED(result) ? WEXITSTATUS(result) : 0;
   if (!uv_is_closing((uv_handle_t *)&k->socket) && !k->b->w->freeing)
     worker_read(k);
-  last_words(k);
+  said_last(k);
   tell(k, signal, exit_code);
   if (!k->b->has_message || k->state != WORKER_READY)
     note_death(k, signal, exit_code);
@@ -196,6 +178,7 @@ static void on_exit_of(uv_poll_t *handle, int status, int events) {
   list_remove(&k->ring);
   orphans_end(k->b->w); /* what it leaves comes to us */
   uv_close((uv_handle_t *)&k->socket, handle_closed);
+  uv_close((uv_handle_t *)&k->output, handle_closed);
   uv_close((uv_handle_t *)&k->exit, handle_closed);
   if (!k->b->removed && !k->retiring && k->generation == k->b->generation)
     backend_worker_gone(k, last == WORKER_READY);
@@ -255,7 +238,8 @@ static int spawn(struct backend *b, const struct gifts *g, pid_t *pid) {
                   board_text,    log_text,    NULL};
   posix_spawn_file_actions_init(&files);
   posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&files, g->log_out, STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&files, g->log_out, STDERR_FILENO);
   posix_spawn_file_actions_adddup2(&files, g->socket, SOCKET_FD);
   posix_spawn_file_actions_adddup2(&files, g->board, BOARD_FD);
   posix_spawn_file_actions_adddup2(&files, g->log_in, LOG_FD);
@@ -281,8 +265,9 @@ static void watch(struct worker *k) {
   uv_poll_init(loop, &k->socket, k->fd);
   uv_poll_init(loop, &k->exit, k->pidfd);
   k->socket.data = k->exit.data = k;
-  k->open_handles = 2;
+  k->open_handles = 3;
   poll_for(k, false);
+  said_begin(k);
   uv_poll_start(&k->exit, UV_READABLE, on_exit_of);
 }
 

@@ -99,7 +99,7 @@ class Daemon:
 
         def read():
             for line in self.process.stdout:
-                match = re.match(r"lathed: listening on http://[^ :]+:(\d+)", line)
+                match = re.search(r"listening on http://[^ :]+:(\d+) ", line)  # the line is JSON where the log is
                 if match:
                     found.append(int(match.group(1)))
                     return
