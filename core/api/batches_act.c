@@ -81,6 +81,7 @@ void batches_cancel(void *ctx, struct http_request *r) {
   if (!id || !fields_none(r))
     return;
   struct batch_act *x = act_new(a, r, id);
+  api_log_asked(r, "batch.cancel", "batch", x->id);
   store_batch_get(a->at.store, x->id, on_before_cancel, x);
 }
 
@@ -157,5 +158,6 @@ void batches_delete(void *ctx, struct http_request *r) {
   if (!id)
     return;
   struct batch_act *x = act_new(a, r, id);
+  api_log_asked(r, "batch.delete", "batch", x->id);
   store_batch_get(a->at.store, x->id, on_before_delete, x);
 }

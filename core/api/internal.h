@@ -39,9 +39,12 @@ void call_init(struct call *c, struct api *api, struct http_request *r);
 struct call *call_new(struct api *api, struct http_request *r); /* the caller frees */
 
 /* ---- answers ---- */
-/* The problem for a refusal by jobs (answer may be NULL) or for a failed read of the store. */
 /* The request's traceparent, where it is one as W3C says; else NULL. */
 const char *api_trace(const struct http_request *r);
+/* A line of the log: what (`event`, "batch.cancel") is asked of which `key` ("batch"), by whom. */
+void api_log_asked(const struct http_request *r, const char *event, const char *key,
+                   const char *id);
+/* The problem for a refusal by jobs (answer may be NULL) or for a failed read of the store. */
 void api_refuse(struct http_request *r, int code, const struct jobs_answer *answer);
 /* 200 with the whole job, or the problem. */
 void api_reply_job(struct http_request *r, int status, const struct record_job *job);

@@ -5,7 +5,6 @@
 #include "api/fields.h"
 #include "api/internal.h"
 #include "base/mem.h"
-#include "observe/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,15 +43,6 @@ static void on_acted(void *arg, int code, const struct jobs_answer *answer) {
   free(x);
 }
 
-/* What was asked of a job, by whom. */
-static void log_asked(const struct http_request *r, const char *verb, const char *id) {
-  const struct log_field fields[] = {{.key = "job", .text = id},
-                                     {.key = "client", .text = http_client(r)},
-                                     {.key = "peer", .text = http_peer(r)},
-                                     {.key = "traceparent", .text = api_trace(r)}};
-  log_fields(LOG_INFO, verb, fields, sizeof fields / sizeof *fields, "a client asks for it");
-}
-
 static void act(void *ctx, struct http_request *r, int status, const char *event,
                 void (*verb)(struct jobs *j, const char *id, jobs_answered *answered, void *arg)) {
   const char *id = api_job_id(r);
@@ -62,7 +52,7 @@ static void act(void *ctx, struct http_request *r, int status, const char *event
   call_init(&x->call, ctx, r);
   x->status = status;
   memcpy(x->id, id, sizeof x->id);
-  log_asked(r, event, x->id);
+  api_log_asked(r, event, "job", x->id);
   verb(x->call.api->at.jobs, x->id, on_acted, x);
 }
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The traceparent of a request: https://www.w3.org/TR/trace-context/.
+ * Who asks for what, for the log; the traceparent of a request:
+ * https://www.w3.org/TR/trace-context/.
  */
 #include "api/internal.h"
+#include "observe/log.h"
 
 #include <string.h>
 
@@ -15,4 +17,13 @@ const char *api_trace(const struct http_request *r) {
     if (form[i] == '-' ? sent[i] != '-' : !strchr("0123456789abcdef", sent[i]))
       return NULL;
   return sent;
+}
+
+void api_log_asked(const struct http_request *r, const char *event, const char *key,
+                   const char *id) {
+  const struct log_field fields[] = {{.key = key, .text = id},
+                                     {.key = "client", .text = http_client(r)},
+                                     {.key = "peer", .text = http_peer(r)},
+                                     {.key = "traceparent", .text = api_trace(r)}};
+  log_fields(LOG_INFO, event, fields, sizeof fields / sizeof *fields, "a client asks for it");
 }

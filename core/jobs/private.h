@@ -221,6 +221,7 @@ struct jobs {
   int64_t work_made_us, renewed_us; /* of which work/ the workers know; since when */
 
   bool purging, sweeping; /* retention: of jobs, of blobs; a callback is due */
+  size_t purged;          /* jobs, in this round */
   int64_t sweep_before_us;
   bool sweep_blobs_more;
 

@@ -83,6 +83,20 @@ bool retention_keep(struct jobs *j, const char *sha256) {
 
 static void purge(struct jobs *j);
 
+/* A line for each at debug; one for all of a round at info, as there may be a million. */
+static void log_purged(struct jobs *j, const struct store_purged *p) {
+  for (size_t i = 0; log_wants(LOG_DEBUG) && i < p->job_count; i++) {
+    const struct log_field field = {.key = "job", .text = p->job_ids[i]};
+    log_fields(LOG_DEBUG, "retention.job", &field, 1, "an old job was removed");
+  }
+  j->purged += p->job_count;
+  if (p->more || j->purged == 0)
+    return;
+  const struct log_field count = {.key = "count", .number = (long long)j->purged};
+  log_fields(LOG_INFO, "retention.jobs", &count, 1, "old jobs were removed");
+  j->purged = 0;
+}
+
 static void on_purged(void *arg, int code, const struct store_purged *p) {
   struct jobs *j = arg;
   j->purging = false;
@@ -94,8 +108,7 @@ static void on_purged(void *arg, int code, const struct store_purged *p) {
     log_warn("retention.jobs", "old jobs could not be removed: %s", err_slug(code));
     return;
   }
-  if (p->job_count > 0)
-    log_info("retention.jobs", "removed %zu old jobs", p->job_count);
+  log_purged(j, p);
   if (p->folder_count > 0)
     storage_remove_jobs(j->storage, p->folders, p->folder_count, NULL, NULL);
   if (p->more) {

@@ -40,6 +40,8 @@ bool log_wants(enum log_level level);
  * nobody: see log_writer.h.  The end waits for what is left, but not for long. */
 void log_begin_writer(void);
 void log_end_writer(void);
+/* Lines, so far, that found the queue of that thread full.  Any thread. */
+long long log_dropped(void);
 
 #define log_debug(...) log_write(LOG_DEBUG, __VA_ARGS__)
 #define log_info(...)  log_write(LOG_INFO, __VA_ARGS__)

@@ -14,8 +14,8 @@
 static struct {
   pthread_mutex_t lock;
   pthread_cond_t news, idle;
-  struct buf waiting; /* whole lines */
-  int64_t dropped;
+  struct buf waiting;            /* whole lines */
+  int64_t dropped, dropped_ever; /* of the first the log does not know yet */
   bool on, stop, done;
   pthread_t thread;
 } writer = {
@@ -40,6 +40,7 @@ bool log_writer_put(const char *line, size_t len) {
   bool on = writer.on;
   if (on && writer.waiting.len + len > LOG_QUEUE_BYTES) {
     writer.dropped++;
+    writer.dropped_ever++;
   } else if (on) {
     bool first = writer.waiting.len == 0;
     buf_put(&writer.waiting, line, len);
@@ -48,6 +49,13 @@ bool log_writer_put(const char *line, size_t len) {
   }
   pthread_mutex_unlock(&writer.lock);
   return on;
+}
+
+long long log_dropped(void) {
+  pthread_mutex_lock(&writer.lock);
+  long long count = writer.dropped_ever;
+  pthread_mutex_unlock(&writer.lock);
+  return count;
 }
 
 static void *write_lines(void *arg) {

@@ -7,6 +7,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "observe/log.h"
 #include "observe/process.h"
 
 #include <math.h>
@@ -231,6 +232,12 @@ static void family_put_help(struct buf *out, const char *help) {
   }
 }
 
+static void metrics_render_dropped(struct buf *out) {
+  static const char name[] = "lathe_log_lines_dropped_total";
+  buf_printf(out, "# HELP %s Lines of the log that were dropped: it is read too slowly.\n", name);
+  buf_printf(out, "# TYPE %s counter\n%s %lld\n", name, name, log_dropped());
+}
+
 void metrics_render(const struct metrics *m, struct buf *out) {
   for (const struct family *f = m->first; f; f = f->next) {
     buf_printf(out, "# HELP %s ", f->name);
@@ -239,5 +246,6 @@ void metrics_render(const struct metrics *m, struct buf *out) {
     for (const struct metric *x = f->first; x; x = x->next)
       metric_render(x, f->name, out);
   }
+  metrics_render_dropped(out);
   process_render(out);
 }

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 
+import pytest
 from client import Client
 from daemon import LATHED, PATIENCE, Daemon, clean_env, wait_until
 
@@ -73,6 +74,38 @@ def test_after_a_restart_it_is_still_known_who_sent_it(make_daemon):
     assert last["peer"] == "127.0.0.1" and last["traceparent"] == TRACE, last
 
 
+def dropped(client):
+    return int(re.search(r"^lathe_log_lines_dropped_total (\d+)$", client.get("/metrics").text, re.M).group(1))
+
+
+def events_of(daemon, event):
+    return [e for e in map(json.loads, daemon.log(100000).splitlines()) if e["event"] == event]
+
+
+def test_who_ends_a_whole_batch_is_a_line(make_daemon):
+    daemon = make_daemon(JSON)
+    client = daemon.client()
+    batch = client.post("/api/batches", {"kind": "echo", "params": [{"sleep_ms": 600000}] * 3},
+                        {"traceparent": TRACE}).expect(202).json["batch_id"]
+    client.post(f"/api/batches/{batch}/cancel", {}, {"traceparent": TRACE}).expect(200)
+    wait_until(lambda: client.get(f"/api/batches/{batch}").json["counts"]["cancelled"] == 3, "all have ended")
+    client.request("DELETE", f"/api/batches/{batch}").expect(204)
+    wait_until(lambda: events_of(daemon, "batch.delete"), "the deletion is in the log")
+    (cancel,), (delete,) = events_of(daemon, "batch.cancel"), events_of(daemon, "batch.delete")
+    assert cancel["batch"] == delete["batch"] == batch
+    assert cancel["peer"] == delete["peer"] == "127.0.0.1" and cancel["traceparent"] == TRACE
+
+
+@pytest.mark.parametrize("level", ("info", "debug"))
+def test_what_retention_removes_is_told(make_daemon, level):
+    daemon = make_daemon({**JSON, "log": {"format": "json", "level": level},
+                          "retention": {"jobs_max": 1, "interval": "1s"}})
+    client = daemon.client()
+    jobs = [client.run()["job_id"] for _ in range(5)]
+    wait_until(lambda: sum(e["count"] for e in events_of(daemon, "retention.jobs")) == 4, "four jobs are counted")
+    assert {e["job"] for e in events_of(daemon, "retention.job")} == (set(jobs[:4]) if level == "debug" else set())
+
+
 def test_a_log_that_nobody_reads_holds_nobody(tmp_path):
     """Standard error is a pipe that is full after a few dozen lines."""
     daemon = Daemon(tmp_path, {"log": {"format": "json", "level": "debug"}})
@@ -85,6 +118,12 @@ def test_a_log_that_nobody_reads_holds_nobody(tmp_path):
         jobs = [client.echo() for _ in range(400)]
         for job_id in jobs:
             assert client.wait(job_id)["status"] == "completed"
+        for _ in range(30):  # and 4 MiB of lines wait: what comes then is dropped and counted
+            if dropped(client):
+                break
+            client.post("/api/batches", {"kind": "echo", "params": [{}] * 1000}).expect(202)
+            wait_until(lambda: client.get("/api/jobs?state=queued&limit=1").json["jobs"] == [], "they have run")
+        assert dropped(client) > 0
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0
         first = os.read(process.stderr.fileno(), 4096).decode()
