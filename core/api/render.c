@@ -16,11 +16,15 @@ static void put_json_or(struct buf *b, const char *json, const char *fallback) {
   put(b, json && *json ? json : fallback);
 }
 
-/* A given-back attempt is no end of the job, but it is one of the attempt. */
+/* A given-back attempt is no end of the job, but it is one of the attempt: it was interrupted where
+ * it was nobody's fault, and failed where the backend answered so (it limits the rate, refuses the
+ * credential).  Each problem begins with its type. */
 static const char *attempt_word(const struct record_attempt *a) {
+  static const char interrupted[] = "{\"type\":\"/problems/job-interrupted\"";
   if (a->state != JOB_QUEUED)
     return job_state_word(a->state);
-  return a->error_json ? "failed" : "interrupted";
+  bool fault = a->error_json && strncmp(a->error_json, interrupted, sizeof interrupted - 1) != 0;
+  return fault ? "failed" : "interrupted";
 }
 
 static void render_attempts(struct buf *b, const struct record_job *job) {

@@ -162,4 +162,5 @@ def test_a_backend_that_is_taken_out_and_put_back_loses_nothing(make_daemon):
         job = client.wait(job_id)
         assert job["status"] == "completed", job
         for attempt in job["attempts"][:-1]:
+            assert attempt["status"] == "interrupted", job
             assert attempt["error"]["type"] == "/problems/job-interrupted", job

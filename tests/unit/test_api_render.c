@@ -60,6 +60,10 @@ static void finished_job_lists_attempts_and_artifacts(void **state) {
        .error_json = "{\"type\":\"/problems/job-crashed\"}"},
       {.number = 2, .state = JOB_QUEUED, .backend = "a", .started_us = 2},
       {.number = 3, .state = JOB_COMPLETED, .backend = "b", .started_us = 3, .ref = "r\"1"},
+      {.number = 4,
+       .state = JOB_QUEUED,
+       .backend = "a",
+       .error_json = "{\"type\":\"/problems/job-interrupted\",\"title\":\"\"}"},
   };
   struct record_artifact artifacts[] = {
       {.name = "a b%\xc3\xa4.glb", .media_type = "model/gltf-binary", .sha256 = "ab", .bytes = 7}};
@@ -71,7 +75,7 @@ static void finished_job_lists_attempts_and_artifacts(void **state) {
                                             .backend = "b",
                                             .timeout_ms = 1250,
                                             .attempts = attempts,
-                                            .attempt_count = 3,
+                                            .attempt_count = 4,
                                             .artifacts = artifacts,
                                             .artifact_count = 1,
                                             .inputs = inputs,
@@ -81,6 +85,7 @@ static void finished_job_lists_attempts_and_artifacts(void **state) {
   assert_string_equal(text_of(json_array_get(list, 0), "status"), "failed");
   assert_string_equal(text_of(json_array_get(list, 1), "status"), "interrupted");
   assert_string_equal(text_of(json_array_get(list, 2), "ref"), "r\"1");
+  assert_string_equal(text_of(json_array_get(list, 3), "status"), "interrupted");
   json_t *artifact = json_array_get(json_object_get(j, "artifacts"), 0);
   assert_string_equal(text_of(artifact, "url"), "/api/jobs/" ID "/artifacts/a%20b%25%C3%A4.glb");
   assert_string_equal(text_of(json_array_get(json_object_get(j, "inputs"), 0), "name"), "p\".step");
