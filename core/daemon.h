@@ -21,7 +21,7 @@ int daemon_run(struct config *config, bool accept_empty);
 
 /* Copies the data folder, which a daemon may be using, to a new folder `to`, which appears whole or
  * not at all.  Returns the exit code: 1 also where files that the database names are gone. */
-int daemon_backup(const struct config *config, const char *to);
+int daemon_backup(const struct config *config, const char *dir);
 /* Checks a data folder that no daemon uses, or a backup: the database, each file's size and hash,
  * and files that no job names.  Prints what is wrong.  Returns the exit code. */
 int daemon_verify(const char *dir);

@@ -98,8 +98,9 @@ static void take_file(void *ctx, const struct store_file *f) {
   b->bytes += f->bytes;
   if (path_make_dirs(dir, &b->err) == 0 && link(from, to) && errno != EEXIST) {
     if (errno == ENOENT) {
-      b->missing++;
-      if (b->say)
+      bool linked = access(to, F_OK) == 0; /* in a round before; removed since */
+      b->missing += !linked;
+      if (b->say && !linked)
         fprintf(stderr, "lathed: %s is gone; the backup is without it\n", from);
     } else {
       copy_file(from, to, &b->err); /* another file system, or no more names for the file */
@@ -149,13 +150,42 @@ static int finish(const char *partial, const char *to, struct err *err) {
   return rc ? rc : path_sync_parent(to, err);
 }
 
-int daemon_backup(const struct config *config, const char *to) {
+/* A backup inside the data folder would be lost, or moved away, with it. */
+static bool is_inside(const char *path, const char *folder) {
+  char *parent = mem_dup(path), *real, *slash;
+  while (!(real = realpath(parent, NULL)) && (slash = strrchr(parent, '/')))
+    slash[slash == parent] = '\0'; /* the nearest folder that is there; "/" always is */
+  if (!real)
+    real = realpath(".", NULL);
+  char *whole = realpath(folder, NULL);
+  size_t n = whole ? strlen(whole) : 0;
+  bool inside = real && n && strncmp(real, whole, n) == 0 && (real[n] == '/' || !real[n]);
+  free(whole);
+  free(real);
+  free(parent);
+  return inside;
+}
+
+static int check_place(const char *from, const char *to, struct err *err) {
+  if (access(to, F_OK) == 0)
+    return err_set(err, ERR_CONFLICT, "%s is there already; name a new folder", to);
+  if (is_inside(to, from))
+    return err_set(err, ERR_CONFLICT, "%s is inside the data folder %s; name a folder outside it",
+                   to, from);
+  return 0;
+}
+
+int daemon_backup(const struct config *config, const char *dir) {
+  size_t len = strlen(dir);
+  while (len > 1 && dir[len - 1] == '/')
+    len--;
+  char *to = mem_dup_n(dir, len);
   char *partial = mem_printf("%s.partial", to);
   struct backup b = {.from = config->server.data_dir, .to = partial, .missing = 1};
   struct err err = {0};
-  int rc = access(to, F_OK) == 0
-               ? err_set(&err, ERR_CONFLICT, "%s is there already; name a new folder", to)
-               : path_remove_tree(partial, &err); /* of one that was interrupted */
+  int rc = check_place(b.from, to, &err);
+  if (rc == 0)
+    rc = path_remove_tree(partial, &err); /* of one that was interrupted */
   for (int i = 0; i < ROUNDS && rc == 0 && b.missing; i++) {
     b.say = i == ROUNDS - 1;
     rc = one_round(&b, &err);
@@ -174,6 +204,7 @@ int daemon_backup(const struct config *config, const char *to) {
            (long long)b.bytes);
   }
   free(partial);
+  free(to);
   return rc < 0 || b.missing ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
@@ -188,6 +219,13 @@ struct verify {
 static void complain(struct verify *v, const char *path, const char *what) {
   printf("%s: %s\n", path, what);
   v->wrong++;
+}
+
+static void complain_of_size(struct verify *v, const char *path, int64_t has, int64_t should) {
+  char *what = mem_printf("has %lld bytes, and the database says %lld", (long long)has,
+                          (long long)should);
+  complain(v, path, what);
+  free(what);
 }
 
 static bool hash_file(const char *path, char hex[SHA256_HEX_SIZE]) {
@@ -209,9 +247,9 @@ static void verify_file(struct verify *v, const char *path, const char *sha256, 
   if (lstat(path, &st))
     complain(v, path, strerror(errno));
   else if (!S_ISREG(st.st_mode))
-    complain(v, path, "is not a file");
+    complain(v, path, "is not a regular file");
   else if (bytes >= 0 && st.st_size != bytes)
-    complain(v, path, "does not have the size that the database says");
+    complain_of_size(v, path, st.st_size, bytes);
   else if (!hash_file(path, hex))
     complain(v, path, "cannot be read");
   else if (sha256_is_hex(sha256) && strcmp(hex, sha256) != 0)
@@ -257,7 +295,8 @@ int daemon_verify(const char *dir) {
     each_unnamed(dir, "blobs", &v.named, unnamed_blob, &v);
   }
   if (v.wrong)
-    printf("%s: %lld things are wrong\n", dir, (long long)v.wrong);
+    printf("%s: %lld %s wrong\n", dir, (long long)v.wrong,
+           v.wrong == 1 ? "thing is" : "things are");
   else
     printf("%s is fine: the database, %lld files that it names, %lld inputs that no job names\n",
            dir, (long long)v.files, (long long)v.unnamed);

@@ -48,7 +48,7 @@ def test_while_it_runs(make_daemon, tmp_path):
         t.start()
     try:
         folders = [str(tmp_path / f"backup{n}") for n in range(3)]
-        results = [backup(daemon, f) for f in folders]
+        results = [backup(daemon, f + "/" * n) for n, f in enumerate(folders)]
     finally:
         stop.set()
         for t in threads:
@@ -97,6 +97,7 @@ def test_what_is_wrong_is_found(make_daemon, tmp_path):
     for path in (longer, other, gone, blob, orphan):
         assert path in said, said
     assert "5 things are wrong" in said
+    assert "has 101 bytes, and the database says 100" in said, said
 
 
 def test_a_damaged_database_is_found(make_daemon, tmp_path):
@@ -119,6 +120,10 @@ def test_a_backup_that_fails_leaves_nothing(make_daemon, tmp_path):
     r = backup(daemon, daemon.ini + "/backup")  # below a file
     assert r.returncode == 1 and "no backup was made" in r.stderr
     assert not os.path.exists(daemon.ini + "/backup")
+    for place in ("/in", "/in/deep/", "/../data/in"):
+        r = backup(daemon, daemon.data + place)
+        assert r.returncode == 1 and "inside the data folder" in r.stderr, r
+    assert not os.path.exists(daemon.data + "/in") and not os.path.exists(daemon.data + "/in.partial")
 
 
 @pytest.mark.parametrize("args", [["--backup"], ["--verify"]])

@@ -36,6 +36,8 @@ def test_every_step_of_a_job_is_a_line(make_daemon):
     ended = [line for line in lines if line["event"] in ("job.requeued", "job.failed")]
     assert [line["attempt"] for line in ended] == [1, 2, 3]
     assert all(line["backend"] == "echo" and "asked to fail with retry" in line["reason"] for line in ended), ended
+    begun = [line for line in lines if line not in ended]
+    assert not any("reason" in line or "problem" in line for line in begun), begun
 
 
 def test_what_clients_ask_of_a_job_is_a_line(make_daemon):
