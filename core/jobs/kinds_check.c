@@ -25,8 +25,9 @@ struct check {
 /* "The parameter 'steps' must be ..., not 7.5." */
 static int refuse(const struct check *c, const char *wants) {
   char *text = json64_dump(c->value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
-  int rc = err_set(c->err, ERR_INVAL, "The parameter '%s' must be %s, not %.60s%s.", c->param->name,
-                   wants, text ? text : "what it is", text && strlen(text) > 60 ? "..." : "");
+  const char *end = !text || strlen(text) <= 60 ? "." : *text == '"' ? "...\"." : "...";
+  int rc = err_set(c->err, ERR_INVAL, "The parameter '%s' must be %s, not %.60s%s", c->param->name,
+                   wants, text ? text : "what it is", end);
   free(text);
   return rc;
 }

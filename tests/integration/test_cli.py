@@ -308,9 +308,14 @@ def test_kinds_and_backends(cli, client):
     text = cli.run("kinds", "mesh").stdout
     for word in ("max_size_mm", "frontal|delaunay|meshadapt", "0..1000000 mm", "mesh.msh"):
         assert word in text, word
+    # The many strategies stand in the help: as a column they would push all others out of sight.
+    assert re.search(r"strategy +enum +one of \d+ +fast .* One of: fast, exhaustive, ", text), text
+    assert " " * 60 not in text.split("Artifacts:")[0], text
     assert cli.json("kinds", "echo")["kind"] == "echo"
     assert cli.json("kinds") == client.get("/api/kinds").json
     cli.run("kinds", "nothing", code=3)
+    long = cli.run("submit", "echo", "-p", "steps=" + "9" * 1000, code=3).stderr
+    assert '9..."' in long and "...." not in long, long
     text = cli.run("backends").stdout
     assert re.search(r"echo +ready", text), text
     assert cli.json("backends")["backends"][0]["name"] == "echo"
@@ -338,6 +343,9 @@ def test_version_and_help(cli):
         assert word in text
     assert cli.run("submit", "--help").stdout == cli.run("help", "submit").stdout
     assert "--idempotency-key" in cli.run("help", "submit").stdout
+    assert cli.run("help", "batch", "submit").stdout == cli.run("help", "batch").stdout
+    cli.run("help", "batch", "nothing", code=2)
+    assert cli.run("help", "list").stdout.startswith("usage: lathe list [OPTION...]\n")
     cli.run("help", "nothing", code=2)
     cli.run(code=2)
     cli.run("sumbit", code=2)

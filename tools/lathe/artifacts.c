@@ -153,7 +153,8 @@ int artifacts_get_all(struct cli *c, const json_t *job, const char *dir, bool te
                name);
       continue;
     }
-    char *path = mem_printf("%s/%s", dir, name), size[SAY_SIZE];
+    bool slash = *dir && dir[strlen(dir) - 1] == '/';
+    char *path = mem_printf("%s%s%s", dir, slash ? "" : "/", name), size[SAY_SIZE];
     code = artifact_get(c, artifact, path);
     if (code == CLI_OK && tell)
       say("%s  %s\n", path,

@@ -73,6 +73,15 @@ static void help_all(void) {
       WRAP_COLUMNS);
 }
 
+/* "lathe help batch submit" is the help of the verb that has it. */
+static int check_action(const struct cli_verb *v, const char *action) {
+  size_t len = strlen(action);
+  for (const char *p = v->operands; len && (p = strstr(p, action)); p += len)
+    if ((p == v->operands || strchr(" |", p[-1])) && (!p[len] || strchr(" |", p[len])))
+      return CLI_OK;
+  return fail(CLI_USAGE, "there is no lathe %s %s; see lathe help %s", v->name, action, v->name);
+}
+
 int verb_help(struct cli *c) {
   const char *name = c->operand_count ? c->operands[0] : NULL;
   const struct cli_verb *v = name ? cli_find_verb(name) : NULL;
@@ -85,7 +94,10 @@ int verb_help(struct cli *c) {
     help_all();
     return CLI_OK;
   }
-  char *usage = mem_printf("lathe %s [OPTION...] %s", v->name, v->operands);
+  if (c->operand_count > 1 && check_action(v, c->operands[1]) != CLI_OK)
+    return CLI_USAGE;
+  char *usage = mem_printf("lathe %s [OPTION...]%s%s", v->name, *v->operands ? " " : "",
+                           v->operands);
   say_wrapped("usage: ", 7, usage, WRAP_COLUMNS);
   free(usage);
   say("\n%s.\n", v->summary ? v->summary : "Used by the shell's completion");

@@ -33,8 +33,8 @@ static int check_operands(const struct cli *c) {
   int count = (int)c->operand_count;
   if (count >= c->verb->min && (c->verb->max < 0 || count <= c->verb->max))
     return CLI_OK;
-  return fail(CLI_USAGE, "usage: lathe %s [OPTION...] %s; see lathe help %s", c->verb->name,
-              c->verb->operands, c->verb->name);
+  return fail(CLI_USAGE, "usage: lathe %s [OPTION...]%s%s; see lathe help %s", c->verb->name,
+              *c->verb->operands ? " " : "", c->verb->operands, c->verb->name);
 }
 
 static int show_help(struct cli *c) {

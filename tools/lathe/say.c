@@ -150,7 +150,7 @@ static const struct {
     {"unknown-backend", "`lathe backends` lists the backends and what they do."},
     {"no-backend", "`lathe backends` shows what is amiss; the admin adds a backend that does it."},
     {"wrong-state", "`lathe show ID` tells the state of the job."},
-    {"too-large", "The admin sets the limit with [server] max_upload."},
+    {"too-large", "The admin sets the limits: [server] max_upload, [limits] body_max."},
     {"idempotency-mismatch", "Use a fresh --idempotency-key for a different request."},
     {"storage-failed", "Tell the admin: the disk of the server is full or broken."},
     {"job-crashed", "`lathe log ID` may tell more; `lathe retry ID` tries again."},

@@ -156,8 +156,8 @@ static void show_head(const json_t *job) {
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
     show_text(texts[i].name, json_text(job, texts[i].key));
   const json_t *progress = json_object_get(job, "progress");
-  char *text = mem_printf("%.0f%% %s", json_real_of(progress, "percent"),
-                          json_text(progress, "stage"));
+  char *text = mem_printf("%.0f%%%s%s", json_real_of(progress, "percent"),
+                          *json_text(progress, "stage") ? " " : "", json_text(progress, "stage"));
   if (json_is_object(progress))
     show_text("progress", text);
   free(text);

@@ -122,7 +122,7 @@ static const struct cli_verb verbs[] = {
      plugin_options, 2, 2, verb_plugin, IDS_NONE},
     {"version", "", "Versions of the client and the server", NULL, NULL, 0, 0, verb_version,
      IDS_NONE},
-    {"help", "[VERB]", "This text, or more on one verb", NULL, NULL, 0, 1, verb_help, IDS_NONE},
+    {"help", "[VERB]", "This text, or more on one verb", NULL, NULL, 0, 2, verb_help, IDS_NONE},
     {"complete", "WHAT [OF]", NULL,
      "WHAT is verbs, options, values (the options that take one), kinds, params, backends, jobs or "
      "batches.",

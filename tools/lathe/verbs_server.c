@@ -13,6 +13,9 @@
 
 /* ---- kinds ---- */
 
+/* A list of choices that is longer stands in the help, where it is wrapped. */
+enum { RANGE_MAX = 48 };
+
 /* One end of a range; nothing where it is open. */
 static void put_end(struct buf *out, const json_t *v) {
   char *text = v ? json64_dump(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(10)) : NULL;
@@ -20,13 +23,25 @@ static void put_end(struct buf *out, const json_t *v) {
   free(text);
 }
 
-static void put_range(struct buf *out, const json_t *param) {
-  const json_t *choices = json_object_get(param, "choices");
-  const json_t *low = json_object_get(param, "min"), *high = json_object_get(param, "max");
+static void put_choices(struct buf *out, const json_t *choices, const char *between) {
   size_t i;
   json_t *choice;
   json_array_foreach(choices, i, choice) {
-    buf_printf(out, "%s%s", i ? "|" : "", json_string_value(choice));
+    buf_printf(out, "%s%s", i ? between : "", json_string_value(choice));
+  }
+}
+
+/* `help` gets the choices if there is no room for them in `out`. */
+static void put_range(struct buf *out, struct buf *help, const json_t *param) {
+  const json_t *choices = json_object_get(param, "choices");
+  const json_t *low = json_object_get(param, "min"), *high = json_object_get(param, "max");
+  put_choices(out, choices, "|");
+  if (out->len > RANGE_MAX) {
+    buf_clear(out);
+    buf_printf(out, "one of %zu", json_array_size(choices));
+    buf_puts(help, " One of: ");
+    put_choices(help, choices, ", ");
+    buf_puts(help, ".");
   }
   if (low || high) {
     put_end(out, low);
@@ -74,16 +89,18 @@ static void print_kind(const json_t *kind) {
   struct table t;
   table_begin(&t, "NAME|TYPE|~RANGE|~DEFAULT|+");
   json_array_foreach(json_object_get(kind, "params"), i, value) {
-    struct buf range = {0}, fallback = {0};
-    put_range(&range, value);
+    struct buf range = {0}, fallback = {0}, help = {0};
+    buf_puts(&help, json_text(value, "help"));
+    put_range(&range, &help, value);
     put_default(&fallback, value);
     table_put(&t, json_text(value, "name"));
     table_put(&t, json_text(value, "type"));
     table_put(&t, range.data);
     table_put(&t, fallback.data);
-    table_put(&t, json_text(value, "help"));
+    table_put(&t, help.data);
     buf_free(&range);
     buf_free(&fallback);
+    buf_free(&help);
   }
   table_print(&t, 2);
   say("\nArtifacts:\n");
