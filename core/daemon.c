@@ -363,7 +363,8 @@ static void apply(struct daemon *d, struct config *new, const struct config_chan
   apply_backends(d, old);
   struct jobs_options jobs = daemon_jobs_options(new, &budgets);
   jobs_reconfigure(d->jobs, &jobs);
-  log_info("config.reload", "the configuration was reloaded: %zu changes", changes->count);
+  log_info("config.reload", "the configuration was reloaded: %zu change%s", changes->count,
+           changes->count == 1 ? "" : "s");
   free(budgets);
   config_free(old);
 }

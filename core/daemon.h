@@ -29,8 +29,8 @@ int daemon_verify(const char *dir);
 /* What the plugins say of their backends' options: a line for each fault. */
 struct daemon_complaints {
   struct buf options; /* options that the admin has to mend */
-  struct buf
-      plugins; /* plugins that are missing, do not load, crash or hang while they are loaded */
+  struct buf plugins; /* plugins that do not load, crash or hang while they are loaded */
+  bool missing;       /* some are not there; reading the file said so, with its line */
 };
 /* Asks each backend's plugin.  Blocks, some seconds at most for each; any thread. */
 void daemon_check_plugins(const struct config *config, struct daemon_complaints *out);

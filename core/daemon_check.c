@@ -132,7 +132,7 @@ void daemon_check_plugins(const struct config *config, struct daemon_complaints 
     if (!b->enabled)
       continue;
     if (b->plugin_missing) {
-      buf_printf(&out->plugins, "[backend %s] %s\n", b->name, b->plugin_missing);
+      out->missing = true;
       continue;
     }
     struct buf said = {0};

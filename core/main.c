@@ -75,12 +75,13 @@ static int check(const struct args *a) {
   const char *name = c->path ? c->path : "The built-in default";
   struct daemon_complaints complaints;
   daemon_check_plugins(c, &complaints);
-  bool fine = !complaints.options.len && !complaints.plugins.len;
+  bool fine = !complaints.options.len && !complaints.plugins.len && !complaints.missing;
   warn(&complaints.options);
   warn(&complaints.plugins);
   daemon_complaints_free(&complaints);
   if (fine)
-    printf("%s is fine: %zu backends, %zu routes\n", name, c->backend_count, c->route_count);
+    printf("%s is fine: %zu backend%s, %zu route%s\n", name, c->backend_count,
+           c->backend_count == 1 ? "" : "s", c->route_count, c->route_count == 1 ? "" : "s");
   else
     printf("%s: lathed starts with it, without the backends that the warnings name\n", name);
   config_free(c);

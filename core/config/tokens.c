@@ -74,7 +74,11 @@ static int tokens_add(struct tokens *t, const char *path, int line, char *text, 
   sha256_of(token, len, x->digest);
   if (map_get(&t->by_digest, x->digest)) {
     free(x);
-    return err_set(err, ERR_INVAL, "%s:%d: this token was given before", path, line);
+    return err_set(
+        err, ERR_INVAL,
+        "%s:%d: this token was given before; each client needs one of its own, made with: "
+        "openssl rand -hex 32",
+        path, line);
   }
   x->next = t->first;
   t->first = x;

@@ -155,19 +155,20 @@ static int32_t refuse(struct task *t, struct view v) {
     const struct stranger *s = &STRANGERS[i];
     if (s->len ? v.size >= s->len && memcmp(v.data, s->begins, s->len) == 0
                : view_begins(v, s->begins, true))
-      return task_fail(t, LATHE_BAD_INPUT, "%s is no CAD file but %s. " ACCEPTED ".", t->name,
+      return task_fail(t, LATHE_BAD_INPUT, "%s is not a CAD file but %s. " ACCEPTED ".", t->name,
                        s->what);
   }
   size_t len = strlen(t->name);
   if (len > 4 && strcasecmp(t->name + len - 4, ".stl") == 0 && v.size > 84)
     return sniff_stl_binary(t, v); /* says how its count is wrong */
   if (v.size < 15)
-    return task_fail(t, LATHE_BAD_INPUT, "%s has only %zu bytes and is no CAD file. " ACCEPTED ".",
-                     t->name, v.size);
-  return task_fail(t, LATHE_BAD_INPUT,
-                   "%s is no CAD file that can be read here: its content is none of the known "
-                   "formats, whatever its name says. " ACCEPTED ".",
-                   t->name);
+    return task_fail(t, LATHE_BAD_INPUT,
+                     "%s has only %zu bytes and is not a CAD file. " ACCEPTED ".", t->name, v.size);
+  return task_fail(
+      t, LATHE_BAD_INPUT,
+      "%s is not a CAD file that can be read here: its content is not one of the known "
+      "formats, whatever its name says. " ACCEPTED ".",
+      t->name);
 }
 
 static int32_t sniff_view(struct task *t, struct view v) {

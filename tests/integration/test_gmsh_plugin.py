@@ -367,7 +367,7 @@ def test_made_up_bad_files(tmp_path):
         "solidworks.step": (b"\xd0\xcf\x11\xe0" + bytes(100), "export it as STEP"),
         "page.iges": (b"  <!DOCTYPE html><html>", "web page"),
         "run.step": (b'SystemCall "touch pwned";\n', "script"),
-        "point.step": (b'Point(1) = {0,0,0};\nSystemCall "touch pwned";\n', "no CAD file"),
+        "point.step": (b'Point(1) = {0,0,0};\nSystemCall "touch pwned";\n', "not a CAD file"),
         "zeros.stl": (bytes(4096), "no"),
         "tiny.step": (b"x", "bytes"),
     }

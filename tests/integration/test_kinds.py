@@ -247,6 +247,6 @@ def test_check_config_is_strict(tmp_path):
     done = subprocess.run([os.path.join(os.path.dirname(PLUGINS), "bin", "lathed"), "--config", ini, "--check-config"],
                           capture_output=True, text=True, timeout=60, check=False, env=clean_env())
     assert done.returncode == 3  # warnings: the daemon starts with it
-    assert "warning: [backend ghost] there is no plugin" in done.stderr, done.stderr
+    assert "warning: [backend ghost] plugin: there is no plugin" in done.stderr, done.stderr
     assert "lathed starts with it, without the backends" in done.stdout
     assert "[backend faulty]" in done.stderr and "crashed while it was loaded" in done.stderr, done.stderr
