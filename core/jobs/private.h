@@ -305,6 +305,19 @@ void run_hand_over(struct job *job, struct backend *b);
 struct step_limits run_limits(const struct job *job);
 void run_pause(struct jobs *j); /* the disk failed: no start before the retry timer */
 
+/* ---- judge.c: what follows from a result; each sets job->out ---- */
+void judge_result(struct job *job, const struct step_result *r); /* of an attempt that failed */
+struct outcome *judge_outcome(struct job *job, enum job_state state); /* with nothing but that */
+/* True when the folders of the server went while the attempt ran, or are not as they should be: it
+ * is made again and not counted, once they are.  `code`: of a failure of the disk, 0 for none; that
+ * may be the job's own doing (a full disk), so it is not excused for ever. */
+bool judge_spoilt(struct job *job, int code);
+bool judge_unfed(struct job *job); /* true when an input is gone, or our disk fails */
+void judge_cancelled(struct job *job);
+void judge_give_back(struct job *job, const char *detail); /* the attempt does not count */
+void judge_unsaved(struct job *job, const char *text);     /* the store does not take its result */
+void judge_no_backend(struct job *job);
+
 /* ---- end.c: results ---- */
 void end_result(struct job *job, const struct step_result *r);
 void end_cancelled(struct job *job);                     /* of one that no worker has */

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What follows from the result of an attempt: the class of the result and what the job has behind
+ * it give an outcome, in memory alone; end.c brings that to the disk.
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "jobs/private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum next_step { DONE, FAIL, STOP, RETRY, NEXT, BACK };
+
+struct verdict {
+  enum next_step next;
+  const char *slug, *title, *detail; /* detail: when the result says nothing */
+};
+
+/* The classes of results, and what follows. RETRY: anywhere, after a pause. NEXT: on another
+ * backend only. BACK: the attempt does not count. */
+static const struct verdict verdicts[] = {
+    [STEP_OK] = {DONE, NULL, NULL, NULL},
+    [STEP_BAD_INPUT] = {FAIL, "job-bad-input", "The input cannot be processed",
+                        "the input is not acceptable"},
+    [STEP_CANCELLED] = {STOP, "job-cancelled", "The job was cancelled", "the job was cancelled"},
+    [STEP_RETRY] = {RETRY, "job-failed", "The job failed", "the backend asked to try again later"},
+    [STEP_PERMANENT] = {NEXT, "job-failed", "The job failed", "the backend gave no reason"},
+    [STEP_AUTH] = {NEXT, /* of run(); of a remote step the backend pauses, and the job waits */
+                   "job-auth", "The backend refused the credential",
+                   "check the credentials of the backend"},
+    [STEP_CRASHED] = {RETRY, "job-crashed", "The worker process crashed",
+                      "the worker process ended unexpectedly"},
+    [STEP_TIMEOUT] = {NEXT, "job-timeout", "The job ran out of time",
+                      "the attempt took longer than allowed"},
+    [STEP_LIMIT] = {NEXT, "job-limit", "The job ran into a resource limit",
+                    "the attempt needed more than allowed"},
+    [STEP_LOST] = {BACK, "job-interrupted", "The attempt was interrupted",
+                   "the worker process ended before the attempt began"},
+};
+static const struct verdict rate_limited = {RETRY, "job-rate-limited",
+                                            "The backend limits the rate",
+                                            "the backend asks for fewer requests"};
+static const struct verdict disk_failed = {BACK, "job-interrupted", "The attempt was interrupted",
+                                           "the disk of the server failed"};
+static const struct verdict input_lost = {FAIL, "job-input-lost", "An input of the job is gone",
+                                          "an input is gone"};
+static const struct verdict no_backend = {FAIL, "no-backend", "No backend can do this job",
+                                          "no configured backend can do this job"};
+
+enum {
+  DISK_PAUSE_MS = 1000, /* at least, before an attempt that our disk spoiled is made again */
+  LOST_PAUSE = 10,      /* steps lost in a row before the next one waits */
+  LOST_MAX = 100,       /* and before it counts as a crash */
+  CRASHES_MAX = 2, /* workers that a job may end, whatever its attempts: the others need them */
+};
+
+/* ---- outcomes ---- */
+
+static char *problem(const struct verdict *v, const char *detail, const char *backend,
+                     bool retryable, bool open) {
+  struct buf b = {0};
+  buf_puts(&b, "{\"type\":\"/problems/");
+  buf_puts(&b, v->slug);
+  buf_puts(&b, "\",\"title\":");
+  buf_put_json_str(&b, v->title);
+  buf_puts(&b, ",\"detail\":");
+  buf_put_json_str(&b, detail && detail[0] ? detail : v->detail);
+  buf_puts(&b, retryable ? ",\"retryable\":true" : ",\"retryable\":false");
+  if (backend) {
+    buf_puts(&b, ",\"backend\":");
+    buf_put_json_str(&b, backend);
+  }
+  if (open)
+    buf_puts(&b, ",\"submission\":\"unknown\"");
+  buf_putc(&b, '}');
+  return buf_take(&b);
+}
+
+struct outcome *judge_outcome(struct job *job, enum job_state state) {
+  struct outcome *out = mem_alloc(sizeof *out);
+  struct attempt *last = job_last(job);
+  out->state = state;
+  out->attempt_state = state;
+  out->with_attempt = job->state == JOB_RUNNING && last;
+  out->ended_us = clock_wall_us();
+  job->out = out;
+  return out;
+}
+
+static void fail(struct job *job, enum job_state state, const struct verdict *v, const char *detail,
+                 bool retryable) {
+  struct outcome *out = judge_outcome(job, state);
+  struct attempt *last = out->with_attempt ? job_last(job) : NULL;
+  struct buf text = {0};
+  if (last && last->open) {
+    buf_printf(&text, "%s. Backend %s may still have it under the %s %s",
+               detail && detail[0] ? detail : v->detail, last->place->name,
+               last->ref[0] ? "reference" : "key", last->ref[0] ? last->ref : remote_key(job));
+    detail = text.data;
+  }
+  out->error_json = problem(v, detail, last ? last->place->name : NULL, retryable,
+                            last && last->open);
+  buf_free(&text);
+}
+
+/* Queued again; `counts`: the attempt is one of those that the limit is about. */
+static void again(struct job *job, const struct verdict *v, const char *detail, bool retryable,
+                  bool counts, int64_t delay_ms) {
+  fail(job, JOB_QUEUED, v, detail, retryable);
+  job->out->attempt_state = counts ? JOB_FAILED : JOB_QUEUED;
+  job->out->not_before_us = delay_ms > 0 ? job->out->ended_us + delay_ms * 1000 : 0;
+  job->out->due_mono = delay_ms > 0 ? clock_mono_us() + delay_ms * 1000 : 0;
+}
+
+static int failures(const struct job *job) {
+  int n = 0;
+  for (int i = job->attempt_base; i < job->attempt_count; i++)
+    n += job->attempts[i].state == JOB_FAILED;
+  return n;
+}
+
+static int crashes(const struct job *job) {
+  int n = 0;
+  for (int i = job->attempt_base; i < job->attempt_count; i++)
+    n += job->attempts[i].state == JOB_FAILED && job->attempts[i].crashed;
+  return n;
+}
+
+static int attempts_allowed(const struct job *job) {
+  const struct route_options *route = routing_route(job->j->routing, job->lane->kind_name);
+  int n = route ? route->attempts : 0;
+  if (n <= 0 && job->lane->kind)
+    n = kind_attempts(job->lane->kind);
+  if (n <= 0)
+    n = job->j->o.attempts;
+  return n > 0 ? n : 1;
+}
+
+/* Exponential with full jitter, so that many that failed together do not come back together. */
+static int64_t back_off(struct job *job, int tries, int64_t at_least_ms) {
+  const struct jobs_options *o = &job->j->o;
+  int64_t ceiling = o->backoff_base_ms > 0 ? o->backoff_base_ms : 1;
+  for (int i = 1; i < tries && ceiling < o->backoff_max_ms; i++)
+    ceiling *= 2;
+  if (ceiling > o->backoff_max_ms)
+    ceiling = o->backoff_max_ms;
+  int64_t delay = jobs_random(job->j, ceiling + 1);
+  return delay > at_least_ms ? delay : at_least_ms;
+}
+
+/* The service limits the rate: that says nothing of the job, and the backend begins no other one
+ * meanwhile. */
+static void wait_for_rate(struct job *job, const char *detail, int64_t retry_after_ms) {
+  struct attempt *last = job_last(job);
+  last->state = JOB_FAILED; /* where it is not to go at once */
+  int64_t delay = budget_elsewhere(job) ? 0 : retry_after_ms;
+  again(job, &rate_limited, detail, true, false, delay);
+}
+
+/* Tried no more, though attempts are left. */
+static void fail_crashed(struct job *job, const struct verdict *v, const char *detail) {
+  struct buf text = {0};
+  buf_printf(&text, "%s; it has ended %d worker processes, so no other one is tried",
+             detail && detail[0] ? detail : v->detail, crashes(job));
+  fail(job, JOB_FAILED, v, text.data, true);
+  buf_free(&text);
+}
+
+/* A failure that another try may mend: on another backend at once, on the same one after a pause.
+ */
+static void retry_or_fail(struct job *job, const struct verdict *v, const char *detail,
+                          int64_t retry_after_ms) {
+  struct attempt *last = job_last(job);
+  bool retryable = v->next == RETRY;
+  last->state = JOB_FAILED;
+  last->never = !retryable;
+  last->crashed = v == &verdicts[STEP_CRASHED];
+  int tries = failures(job);
+  if (tries < attempts_allowed(job) && crashes(job) >= CRASHES_MAX) {
+    fail_crashed(job, v, detail);
+    return;
+  }
+  if (tries >= attempts_allowed(job) || !budget_hope(job)) {
+    fail(job, JOB_FAILED, v, detail, retryable);
+    return;
+  }
+  int64_t delay = budget_elsewhere(job) ? 0 : back_off(job, tries, retry_after_ms);
+  again(job, v, detail, retryable, true, delay);
+}
+
+/* Its work folder went with all of work/, or a worker had it that knew the old one alone. */
+static bool lost_work(struct job *job) {
+  struct jobs *j = job->j;
+  int64_t made_us = storage_work_made_us(j->storage);
+  if (made_us > j->work_made_us) {
+    j->work_made_us = made_us;
+    j->renewed_us = clock_wall_us();
+    if (j->workers)
+      workers_renew(j->workers);
+  }
+  return job_last(job)->started_us <= j->renewed_us;
+}
+
+bool judge_spoilt(struct job *job, int code) {
+  struct jobs *j = job->j;
+  struct err err = {0};
+  bool failing = (code == ERR_NO_SPACE || code == ERR_IO) && ++job->lost < LOST_MAX;
+  bool ours = storage_check(j->storage, &err) < 0;
+  ours |= lost_work(job);
+  if (!failing && !ours)
+    return false;
+  again(job, &disk_failed, err.code ? err.text : NULL, true, false, DISK_PAUSE_MS);
+  run_pause(j);
+  return true;
+}
+
+/* The first input that is not there for sure: its code, else 0. */
+static int look_at_inputs(const struct job *job, const struct record_input **missing) {
+  int64_t bytes;
+  for (int i = 0; i < job->input_count; i++) {
+    *missing = &job->inputs[i];
+    int code = storage_blob_size(job->j->storage, (*missing)->sha256, &bytes);
+    if (code < 0)
+      return code;
+  }
+  return 0;
+}
+
+/* An input that nobody has any more: no attempt will do better. */
+static void fail_unfed(struct job *job, const struct record_input *missing) {
+  char *text = mem_printf("the input '%.200s' (sha256:%s) is no longer on the disk of the server; "
+                          "send the job again with its file",
+                          missing->name, missing->sha256);
+  fail(job, JOB_FAILED, &input_lost, text, false);
+  free(text);
+}
+
+bool judge_unfed(struct job *job) {
+  const struct record_input *missing;
+  int code = look_at_inputs(job, &missing);
+  if (code == ERR_NOT_FOUND)
+    fail_unfed(job, missing);
+  return code == ERR_NOT_FOUND || (code < 0 && judge_spoilt(job, code));
+}
+
+/* Was it not the job's own failure? */
+static bool excused(struct job *job, const struct step_result *r) {
+  bool blameless = r->class == STEP_CANCELLED || r->class == STEP_LOST || job->give_back;
+  const struct record_input *missing;
+  if (blameless || r->open)
+    return false;
+  if (judge_spoilt(job, 0))
+    return true;
+  bool unfed = look_at_inputs(job, &missing) == ERR_NOT_FOUND;
+  if (unfed)
+    fail_unfed(job, missing);
+  return unfed;
+}
+
+void judge_result(struct job *job, const struct step_result *r) {
+  const struct verdict *v = &verdicts[r->class];
+  if (!job->cancel && excused(job, r))
+    return;
+  if (r->class == STEP_RETRY && r->code == STEP_CODE_RATE)
+    v = &rate_limited;
+  bool stopped = v->next == STOP || r->class == STEP_CRASHED || r->class == STEP_LOST;
+  if (job->cancel)
+    fail(job, JOB_CANCELLED, &verdicts[STEP_CANCELLED], NULL, true);
+  else if (job->give_back && stopped)
+    again(job, &verdicts[STEP_LOST], "the server shut down", true, false, 0);
+  else if (v == &rate_limited)
+    wait_for_rate(job, r->message, r->retry_after_ms);
+  else if (r->class == STEP_AUTH && job->remote) /* nothing was begun; the backend is paused */
+    again(job, v, r->message, true, false, 0);
+  else if (r->open && v->next == NEXT) /* another backend would do it a second time */
+    fail(job, JOB_FAILED, v, r->message, true);
+  else if (v->next == FAIL || v->next == STOP)
+    fail(job, v->next == STOP ? JOB_CANCELLED : JOB_FAILED, v, r->message, v->next == STOP);
+  else if (v->next == BACK && ++job->lost < LOST_MAX)
+    again(job, v, r->message, true, false, job->lost > LOST_PAUSE ? 1000 : 0);
+  else
+    retry_or_fail(job, v->next == BACK ? &verdicts[STEP_CRASHED] : v, r->message,
+                  r->retry_after_ms);
+  if (v->next != BACK)
+    job->lost = 0;
+}
+
+/* ---- ends without a result ---- */
+
+void judge_cancelled(struct job *job) {
+  fail(job, JOB_CANCELLED, &verdicts[STEP_CANCELLED], NULL, true);
+}
+
+void judge_give_back(struct job *job, const char *detail) {
+  again(job, &verdicts[STEP_LOST], detail, true, false, 0);
+}
+
+void judge_unsaved(struct job *job, const char *text) {
+  fail(job, JOB_FAILED, &verdicts[STEP_PERMANENT], text, false);
+}
+
+/* That attempt's error says more where a backend refused the job; else the time was over. */
+void judge_no_backend(struct job *job) {
+  struct buf why = {0}, text = {0};
+  for (int i = job->attempt_count; i-- > job->attempt_base;)
+    if (job->attempts[i].never && job->attempts[i].error_json) {
+      fail(job, JOB_FAILED, &no_backend, NULL, true);
+      free(job->out->error_json);
+      job->out->error_json = mem_dup(job->attempts[i].error_json);
+      return;
+    }
+  routing_outlook(job->j->routing, job->lane->kind_name, job->lane->pin, &why);
+  buf_printf(&text,
+             "the job waited for a backend as long as [limits] max_wait allows, %lld s, and none "
+             "came: %s",
+             (long long)(job->j->o.max_wait_ms / 1000),
+             why.len > 0 ? why.data : "no configured backend does this kind");
+  fail(job, JOB_FAILED, &no_backend, text.data, true);
+  buf_free(&why);
+  buf_free(&text);
+}
