@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Prometheus text: well formed, and counting what happened."""
+import os
 import re
 import shutil
 import subprocess
@@ -7,7 +8,7 @@ import time
 
 import pytest
 
-from daemon import wait_until
+from daemon import REPO, wait_until
 
 
 def sample(text, name, **labels):
@@ -50,6 +51,17 @@ def test_format(client):
             assert base in seen or stem in seen, f"{base} has no TYPE"
     assert all(name.endswith("_total") for name, kind in seen.items() if kind == "counter")
     assert all(name.startswith(("lathe_", "process_")) for name in seen)
+
+
+def test_each_has_a_row_in_the_guide(client):
+    client.run()
+    text = client.get("/metrics").expect(200).text
+    with open(os.path.join(REPO, "docs", "admin.md"), encoding="utf-8") as file:
+        guide = file.read()
+    rows = set(re.findall(r"`(lathe_\w+)`", "".join(line for line in guide.splitlines(True) if line.startswith("| `lathe_"))))
+    names = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE lathe_")}
+    # Those of parked processes and of a sweep come with the first of them.
+    assert names - rows == set() and len(names) > 25, names - rows
 
 
 def test_it_counts(client):
