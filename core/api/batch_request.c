@@ -297,7 +297,7 @@ static int read_keys(struct batch_reading *f) {
   return rc < 0 ? rc : 0;
 }
 
-/* The fields that are no key must be parameters; what kind they belong to is known by now. */
+/* Fields that are not keys must be parameters of the kind, which is known by now. */
 static int check_fields(struct batch_reading *f) {
   const char *key;
   json_t *v;

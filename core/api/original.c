@@ -15,7 +15,7 @@ bool original_asked(const struct http_request *r) {
   return strncmp(http_pattern(r), "/original/", 10) == 0;
 }
 
-/* The file that the job was for: the first that is no table and no text about it. */
+/* The file that the job was for: the first that is neither a table nor a text about it. */
 static const char *main_file(const struct record_job *job) {
   static const char *const beside[] = {"application/json", "text/"};
   for (size_t i = 0; i < job->artifact_count; i++) {

@@ -141,7 +141,7 @@ int submission_set(struct submission *s, const char *key, const json_t *v, bool 
   return set_one(common, &f, key, v);
 }
 
-/* 1: the key is none of the reserved ones. */
+/* 1: the key is not a reserved one. */
 static int set_reserved(struct fields *f, const char *key, const json_t *v) {
   int rc = set_one(of_a_job, f, key, v);
   return rc == 1 ? set_one(common, f, key, v) : rc;

@@ -22,7 +22,7 @@ char *path_join(const char *dir, const char *name);
 /* mkdir -p with mode 0700 for what is new. */
 int path_make_dirs(const char *path, struct err *err);
 
-/* rm -rf without following links.  A path that is absent is no error. */
+/* rm -rf without following links.  A path that is absent is not an error. */
 int path_remove_tree(const char *path, struct err *err);
 
 /* fsync of the folder that `path` lies in: its entry is on disk. */

@@ -31,7 +31,7 @@ struct unit {
   double factor;
 };
 
-/* Returns false when the text is no number with one of these units, or too large. */
+/* Returns false when the text is not a number with one of these units, or too large. */
 static bool units_scaled(const char *text, const struct unit *units, size_t count, int64_t *out) {
   double v = 0;
   const char *rest = units_number(text, &v);

@@ -15,7 +15,7 @@ struct tokens;
 int tokens_load(const char *path, struct tokens **out, struct err *err);
 void tokens_free(struct tokens *t); /* NULL is fine */
 
-/* The client's name of a token, valid while `t` is; NULL when the token is none of ours. */
+/* The client's name of a token, valid while `t` is; NULL when the token is not one of ours. */
 const char *tokens_client(const struct tokens *t, const char *token);
 /* Is there a token of this client? */
 bool tokens_know(const struct tokens *t, const char *client);

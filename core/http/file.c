@@ -45,7 +45,7 @@ static const char *number(const char *p, int64_t *out) {
   return p;
 }
 
-/* What is no single range of bytes is ignored, as the standard wants. */
+/* Anything but a single range of bytes is ignored, as the standard wants. */
 static enum range parse_range(const char *text, int64_t size, int64_t *first, int64_t *last) {
   if (strncasecmp(text, "bytes=", 6) != 0)
     return RANGE_NONE;

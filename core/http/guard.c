@@ -270,8 +270,8 @@ static bool judge_token(struct http_request *r, const char *client) {
   return false;
 }
 
-/* A link of a page has its client's permission with it; a signature that does not fit is no guess
- * of a token. */
+/* A link of a page has its client's permission with it; a signature that does not fit is not
+ * a guess of a token. */
 static bool guard_link(struct http_request *r) {
   const char *why, *client = link_client(r, &why);
   if (client)
@@ -289,7 +289,7 @@ bool guard_token(struct http_request *r) {
     return guard_link(r);
   const char *token = sent && strncasecmp(sent, "Bearer ", 7) == 0 ? sent + 7 : "";
   token += strspn(token, " ");
-  if (!*token) { /* that is no guess */
+  if (!*token) { /* not a guess */
     refuse_token(r, token_complaint(sent));
     return false;
   }

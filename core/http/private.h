@@ -159,7 +159,7 @@ struct http_stream { /* stream.c */
   size_t counted;   /* of out's memory, to http.stream_bytes */
   struct list slow; /* of http.slow_streams */
   struct http_stream_events events;
-  bool broken;                     /* its end is no end of the body */
+  bool broken;                     /* the body is not whole */
   bool open, ended, blocked, idle; /* idle: its connection is suspended until there is data */
 };
 

@@ -81,7 +81,7 @@ void public_read(struct http_request *r) {
 }
 
 /* A proxy may pass its prefix on, and a client may follow a URL of ours without the proxy: a path
- * that is none of ours may have the prefix in front. */
+ * that is not one of ours may have the prefix in front. */
 void public_strip(struct http_request *r) {
   const char *prefix = r->public.prefix;
   struct uri *u = &r->uri;

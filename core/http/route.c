@@ -102,7 +102,7 @@ void route_index_free(struct route_index *x) {
   free(x);
 }
 
-/* What is no name of a thing can be no parameter: nothing lies at such a path. */
+/* Such a segment cannot name a thing, so it is not a parameter: nothing lies at that path. */
 static bool is_value(const char *segment) {
   return *segment && !strchr(segment, '/') && strcmp(segment, ".") != 0 &&
          strcmp(segment, "..") != 0;

@@ -247,7 +247,7 @@ static void finish_stopping(struct stopping *s) {
   free(s);
 }
 
-/* One that ended before it could be cancelled is no failure. */
+/* One that ended before it could be cancelled is not a failure. */
 static void on_stopped(void *arg, int code, const struct jobs_answer *answer) {
   struct stopping *s = arg;
   if (code < 0 && code != ERR_CONFLICT && code != ERR_NOT_FOUND) {

@@ -83,7 +83,7 @@ static const char *absence(const struct jobs *j, const struct place *p) {
   const struct backend *b = j->workers ? workers_find(j->workers, p->name) : NULL;
   const char *why = "it is not in the configuration";
   if (b && backend_state(b) == BACKEND_READY)
-    why = "it is no remote backend any more";
+    why = "it is not a remote backend any more";
   else if (b && backend_message(b))
     why = backend_message(b);
   return why;

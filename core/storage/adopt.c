@@ -77,7 +77,8 @@ static int check_output(struct adopt_task *a, struct output *o) {
   char again[40];
   struct stat st;
   if (!path_is_plain_name(o->name))
-    return err_set(&a->err, ERR_INVAL, "the plugin gave an artifact a name that is no file name");
+    return err_set(&a->err, ERR_INVAL,
+                   "the plugin gave an artifact a name that is not a file name");
   int fd = o->path ? open_below(a->from, o->path, O_PATH | O_NOFOLLOW) : -1;
   if (!o->path || (fd < 0 && (errno == EXDEV || errno == ELOOP)))
     return err_set(&a->err, ERR_DENIED,
@@ -87,7 +88,7 @@ static int check_output(struct adopt_task *a, struct output *o) {
     return err_sys(&a->err, errno, "cannot open the artifact %s", o->name);
   if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
     close(fd);
-    return err_set(&a->err, ERR_INVAL, "the artifact %s is no regular file", o->name);
+    return err_set(&a->err, ERR_INVAL, "the artifact %s is not a regular file", o->name);
   }
   snprintf(again, sizeof again, "/proc/self/fd/%d", fd);
   if (__builtin_add_overflow(a->total, (int64_t)st.st_size, &a->total))

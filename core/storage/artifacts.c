@@ -99,7 +99,7 @@ int storage_open_artifact(struct storage *s, const char *job_id, const char *nam
                          job_id);
   if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
     close(fd);
-    return err_set(err, ERR_NOT_FOUND, "the artifact %s of job %s is no file", name, job_id);
+    return err_set(err, ERR_NOT_FOUND, "the artifact %s of job %s is not a file", name, job_id);
   }
   *bytes = (int64_t)st.st_size;
   return fd;

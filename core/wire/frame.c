@@ -99,7 +99,7 @@ int wire_input_next(struct wire_input *in, struct wire_frame *frame, struct err 
   uint64_t len = load_le(head, 4);
   if (len > (in->max ? in->max : WIRE_MAX_PAYLOAD) || load_le(head + 6, 2) != 0)
     return err_set(err, ERR_PROTOCOL,
-                   "a frame that is none (length %llu); the other side is broken",
+                   "bytes that are not a frame (length %llu); the other side is broken",
                    (unsigned long long)len);
   if (have - WIRE_HEADER < len)
     return 0;

@@ -17,7 +17,7 @@ enum {
   RETRY_FIRST_MS = 500,
   RETRY_LAST_MS = 30000,
   CANCEL_TRIES = 4,
-  CANCEL_LIMITS = 20, /* of a service that limits the rate: these are no failures */
+  CANCEL_LIMITS = 20, /* of a service that limits the rate: these do not count as failures */
 };
 #define ASKED_LAST_MS (30 * 86400000LL) /* past that, sums with it would be at risk */
 
@@ -46,7 +46,8 @@ struct errand *errand_new(const struct wire_frame *f, struct err *err) {
     goto bad;
   }
   if (e->step.ref && !(e->ref = wire_ref_bytes(e->step.ref, &e->ref_len))) {
-    err_set(err, ERR_PROTOCOL, "the reference \"%.100s\" is none that was ever kept", e->step.ref);
+    err_set(err, ERR_PROTOCOL, "the reference \"%.100s\" is not one that was ever kept",
+            e->step.ref);
     goto bad;
   }
   return e;

@@ -52,7 +52,7 @@ struct errand {
   char *payload;
 };
 
-/* Takes a copy of the frame, a STEP.  NULL with the reason when it is malformed or is none of a
+/* Takes a copy of the frame, a STEP.  NULL with the reason when it is malformed or is not one of a
  * remote job. */
 struct errand *errand_new(const struct wire_frame *f, struct err *err);
 void errand_free(struct errand *e);

@@ -29,7 +29,7 @@ bool filter_is_known(void);
 bool filter_can_listen(void);
 /* The kind of a call that came to the listener. */
 enum filter_kind filter_kind_of(int nr);
-/* "socket"; "a forbidden call" for one that is none of ours. */
+/* "socket"; "a forbidden call" for one that is not one of ours. */
 const char *filter_word(int nr);
 
 #endif

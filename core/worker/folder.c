@@ -46,7 +46,7 @@ done:
 static int put_input(const char *dir, const struct wire_input_file *input, struct err *err) {
   char to[PATH_MAX];
   if (!path_is_plain_name(input->name))
-    return err_set(err, ERR_INVAL, "the name of an input is no plain file name");
+    return err_set(err, ERR_INVAL, "the name of an input is not a plain file name");
   if (snprintf(to, sizeof to, "%s/%s", dir, input->name) >= (int)sizeof to)
     return err_set(err, ERR_INVAL, "the work folder's path is too long: %s", dir);
   if (link(input->path, to) == 0)
@@ -104,7 +104,7 @@ int folder_finish(const char *cell, const char *work_root, const char *stem, uin
     return err_sys(err, errno, "the work folder %s cannot be moved to %s", from, to);
   return S_ISDIR(st.st_mode)
              ? 0
-             : err_set(err, ERR_DENIED, "the work folder %s is no folder any more", from);
+             : err_set(err, ERR_DENIED, "the work folder %s is not a folder any more", from);
 }
 
 int folder_take(struct folder *f, const char *root, const char *stem, uint64_t token,

@@ -169,7 +169,7 @@ static int32_t host_artifact(struct lathe_job *job, const char *name, const char
   bool regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
   close(fd);
   if (!regular)
-    return refuse(job, name, "it is no regular file");
+    return refuse(job, name, "it is not a regular file");
   for (size_t i = 0; i < job->artifact_count; i++)
     if (strcmp(job->artifacts[i].name, name) == 0)
       return refuse(job, name, "there is one of that name already");

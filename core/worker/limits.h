@@ -14,10 +14,10 @@ void limits_of_child(const struct wire_limits *l, bool turns);
  * CPU time is watched instead, for it adds up over the steps; and so is memory, for a process that
  * stays may reserve addresses by the terabyte (CUDA, a JVM), and what counts is what it uses. */
 void limits_of_resident(const struct wire_limits *l);
-/* For every worker, once: no core files, no new privileges, priority. */
 /* Its guard, a process of the same user, reads in /proc how much the job uses; so it may be read,
  * where it holds no secret. */
 void limits_let_look(void);
+/* For every worker, once: no core files, no new privileges, priority. */
 void limits_of_worker(int nice_value);
 
 #endif

@@ -113,7 +113,7 @@ static char *plain_real(const struct lathe_option *o, const char *text, struct e
   errno = 0;
   double v = strtod(text, &end);
   if (end == text || *end || errno || !isfinite(v)) {
-    err_set(err, ERR_INVAL, "\"%s\" is no number; for example 0.5", text);
+    err_set(err, ERR_INVAL, "\"%s\" is not a number; for example 0.5", text);
     return NULL;
   }
   if (!in_range(o->range, v)) {

@@ -90,7 +90,7 @@ int plugin_load(struct plugin *p, const char *path, struct err *err) {
   if (!entry)
     return err_set(err, ERR_UNSUPPORTED,
                    "%s exports no " ENTRY
-                   ": it is no plugin, or one for another major version than "
+                   ": it is not a plugin, or one for another major version than "
                    "this lathe's ABI %d.%d",
                    path, LATHE_ABI_MAJOR, HOST_MINOR);
   p->theirs = entry();

@@ -90,7 +90,7 @@ static int read_result(struct lathe_job *job, const struct job_artifact *a,
   bool object = json_is_object(json);
   bool fine = object && json_check_object(text, len, WIRE_RESULT_DEPTH, false);
   if (!object)
-    snprintf(job->message, sizeof job->message, "result.json is no JSON object: %s (line %d)",
+    snprintf(job->message, sizeof job->message, "result.json is not a JSON object: %s (line %d)",
              json ? "another value" : why.text, why.line);
   else if (!fine)
     snprintf(job->message, sizeof job->message,

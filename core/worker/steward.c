@@ -52,7 +52,7 @@ static int check_inputs(const struct warden *w, const struct wire_step *step, st
     const char *path = step->inputs[i].path;
     if (strncmp(path, root, data) != 0 || strncmp(path + data, "/blobs/", 7) != 0 ||
         strstr(path, "/../"))
-      return err_set(err, ERR_DENIED, "the input %.200s is none of the daemon's", path);
+      return err_set(err, ERR_DENIED, "the input %.200s is not one of the daemon's", path);
   }
   return 0;
 }

@@ -137,7 +137,7 @@ static int32_t sim_artifact(struct lathe_job *job, const char *name, const char 
   bool regular = lstat(path, &st) == 0 && S_ISREG(st.st_mode);
   free(path);
   if (!regular)
-    return refuse(job, name, "it is no regular file");
+    return refuse(job, name, "it is not a regular file");
   struct record *r = job->record;
   for (int i = 0; i < r->artifact_count; i++)
     if (strcmp(r->artifacts[i].name, name) == 0)

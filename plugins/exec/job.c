@@ -283,7 +283,7 @@ int32_t job_run(struct exec *x, struct lathe_job *job, const struct lathe_reques
   }
   char *message = job_message(r);
   if (!message) {
-    x->host->error(job, "the job's specification is no JSON that can be passed on");
+    x->host->error(job, "the job's specification is not JSON that can be passed on");
     return LATHE_BAD_INPUT;
   }
   watch_busy(x);

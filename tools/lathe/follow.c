@@ -80,7 +80,7 @@ static int connect_once(struct cli *c, const char *path, struct follow *f,
 }
 
 /* The stream ended without an event, or with the end of a job: is the job, or the batch, over?
- * *code becomes CLI_SERVER where the answer is none of lathe's; the answer then says why. */
+ * *code becomes CLI_SERVER where the answer is not one of lathe's; the answer then says why. */
 static bool is_over(struct cli *c, const char *path, struct http_answer *answer, int *code) {
   struct http_call call = {.path = path, .type = "json"};
   http_answer_free(answer);

@@ -46,8 +46,8 @@ struct http_answer { /* http_answer_free gives it back */
 };
 
 /* CLI_OK for 2xx; CLI_REFUSED for 4xx; CLI_UNREACHABLE for no answer, 429 and 5xx; CLI_SERVER for
- * an answer that is none of lathe's; CLI_USAGE for files of the TLS options; CLI_INTERRUPTED.  Says
- * nothing; see http_report. */
+ * an answer that is not one of lathe's; CLI_USAGE for files of the TLS options; CLI_INTERRUPTED.
+ * Says nothing; see http_report. */
 int http_do(struct cli *c, const struct http_call *call, struct http_answer *answer);
 void http_answer_free(struct http_answer *answer);
 /* Says what went wrong (as JSON on stdout with --json) and returns `code`. */

@@ -25,7 +25,7 @@ bool say_has_json(void);
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void say_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The text in lines of the terminal's width on stdout, the first after `lead`, the others in column
- * `indent`.  otherwise: the width where stdout is no terminal; 0: one line. */
+ * `indent`.  otherwise: the width where stdout is not a terminal; 0: one line. */
 void say_wrapped(const char *lead, int indent, const char *text, int otherwise);
 
 /* Says what went wrong and what to do: "lathe: ..." on stderr, or with --json a problem on stdout

@@ -7,9 +7,9 @@
 
 #include "base/buf.h"
 
-enum { WRAP_COLUMNS = 80 }; /* of what is no terminal but is to be read all the same: help */
+enum { WRAP_COLUMNS = 80 }; /* of help, where it does not go to a terminal */
 
-/* Columns of the terminal behind `fd`; 0: it is no terminal, and lines may have any length. */
+/* Columns of the terminal behind `fd`; 0: it is not a terminal, and lines may have any length. */
 int wrap_columns(int fd);
 /* Appends the text, of which the first line begins in column `at` and the others in column
  * `indent`; a word is put on the next line where it does not fit.  Line ends of the text stay.
