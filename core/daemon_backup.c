@@ -2,9 +2,9 @@
  *
  * lathed --backup DIR and --verify DIR; no daemon, and beside one that runs.
  *
- *   DIR.partial: database of one moment -> what it names, linked -> all there? -> synced -> DIR
- *                  ^                                                   |
- *                  +------- a job was removed meanwhile: once more ----+
+ *   DIR.partial: database of one moment --> what it names, linked --> synced --> DIR
+ *                                             |              ^
+ *                     a job was removed meanwhile: it goes from the copy too
  */
 #include "base/map.h"
 #include "base/mem.h"
@@ -22,8 +22,6 @@
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { ROUNDS = 12 };
 
 static char *place_of(const char *root, const struct store_file *f) {
   return f->job_id ? mem_printf("%s/output/%s/%s", root, f->job_id, f->name)
@@ -68,14 +66,16 @@ static void each_unnamed(const char *root, const char *top, const struct map *na
 struct backup {
   const char *from, *to;
   int64_t files, bytes, missing;
-  bool say;         /* which are missing */
-  struct map named; /* path -> itself; of this round */
+  bool say;         /* which are missing: they are lost */
+  struct map named; /* path -> itself; of the last look */
   struct err err;
 };
 
 static int copy_file(const char *from, const char *to, struct err *err) {
   int in = open(from, O_RDONLY | O_NOFOLLOW | O_CLOEXEC), rc = 0;
-  int out = in < 0 ? -1 : open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
+  if (in < 0)
+    return err_sys(err, errno, "cannot open %s", from);
+  int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
   ssize_t n = out < 0 ? -1 : 1;
   while (n > 0)
     n = sendfile(out, in, NULL, 64 << 20);
@@ -83,9 +83,21 @@ static int copy_file(const char *from, const char *to, struct err *err) {
     rc = err_sys(err, errno, "cannot copy %s to %s", from, to);
   if (out >= 0)
     close(out);
-  if (in >= 0)
-    close(in);
+  close(in);
   return rc;
+}
+
+/* 0: it is there. 1: the original is gone. */
+static int link_file(const char *from, const char *to, struct err *err) {
+  struct err why = {0};
+  if (access(to, F_OK) == 0 || link(from, to) == 0)
+    return 0; /* an earlier look brought it, though the original may be gone now */
+  if (errno != ENOENT && copy_file(from, to, &why) == 0)
+    return 0; /* another file system, or no more names for the file */
+  if (access(from, F_OK) && errno == ENOENT)
+    return 1;
+  return why.code ? err_set(err, why.code, "%s", why.text)
+                  : err_sys(err, ENOENT, "cannot link %s to %s", from, to);
 }
 
 static void take_file(void *ctx, const struct store_file *f) {
@@ -96,15 +108,10 @@ static void take_file(void *ctx, const struct store_file *f) {
   char *dir = mem_dup_n(to, (size_t)(strrchr(to, '/') - to));
   b->files++;
   b->bytes += f->bytes;
-  if (path_make_dirs(dir, &b->err) == 0 && link(from, to) && errno != EEXIST) {
-    if (errno == ENOENT) {
-      bool linked = access(to, F_OK) == 0; /* in a round before; removed since */
-      b->missing += !linked;
-      if (b->say && !linked)
-        fprintf(stderr, "lathed: %s is gone; the backup is without it\n", from);
-    } else {
-      copy_file(from, to, &b->err); /* another file system, or no more names for the file */
-    }
+  if (path_make_dirs(dir, &b->err) == 0 && link_file(from, to, &b->err) > 0) {
+    b->missing++;
+    if (b->say)
+      fprintf(stderr, "lathed: %s is gone; the backup is without it\n", from);
   }
   free(dir);
   free(from);
@@ -122,16 +129,27 @@ static void forget_named(struct map *named) {
   *named = (struct map){0};
 }
 
-static int one_round(struct backup *b, struct err *err) {
-  char *from = path_join(b->from, "lathe.db"), *to = path_join(b->to, "lathe.db");
+/* Brings what the copy names. */
+static int take_files(struct backup *b, const char *copy, struct err *err) {
   b->files = b->bytes = b->missing = 0;
   forget_named(&b->named);
+  int rc = store_files(copy, take_file, b, err);
+  return rc == 0 && b->err.code ? err_set(err, b->err.code, "%s", b->err.text) : rc;
+}
+
+/* What a job named that was removed meanwhile may be missing. The second look finds no such one:
+ * the copy names nothing new then, and what it names was brought by the first, or is lost. */
+static int fill(struct backup *b, struct err *err) {
+  char *live = path_join(b->from, "lathe.db"), *copy = path_join(b->to, "lathe.db");
   int rc = path_make_dirs(b->to, err);
-  if (rc == 0 && (rc = store_copy(from, to, err)) == 0 &&
-      (rc = store_files(to, take_file, b, err)) == 0 && b->err.code)
-    rc = err_set(err, b->err.code, "%s", b->err.text);
-  free(to);
-  free(from);
+  if (rc == 0 && (rc = store_copy(live, copy, err)) == 0)
+    rc = take_files(b, copy, err);
+  if (rc == 0 && b->missing && (rc = store_copy_forget(copy, live, err)) == 0) {
+    b->say = true;
+    rc = take_files(b, copy, err);
+  }
+  free(copy);
+  free(live);
   return rc;
 }
 
@@ -181,16 +199,12 @@ int daemon_backup(const struct config *config, const char *dir) {
     len--;
   char *to = mem_dup_n(dir, len);
   char *partial = mem_printf("%s.partial", to);
-  struct backup b = {.from = config->server.data_dir, .to = partial, .missing = 1};
+  struct backup b = {.from = config->server.data_dir, .to = partial};
   struct err err = {0};
   int rc = check_place(b.from, to, &err);
   if (rc == 0)
     rc = path_remove_tree(partial, &err); /* of one that was interrupted */
-  for (int i = 0; i < ROUNDS && rc == 0 && b.missing; i++) {
-    b.say = i == ROUNDS - 1;
-    rc = one_round(&b, &err);
-  }
-  if (rc == 0) {
+  if (rc == 0 && (rc = fill(&b, &err)) == 0) {
     each_unnamed(partial, "output", &b.named, prune, NULL);
     each_unnamed(partial, "blobs", &b.named, prune, NULL);
     rc = finish(partial, to, &err);

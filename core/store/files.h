@@ -21,6 +21,11 @@ typedef void store_file_seen(void *ctx, const struct store_file *file);
 /* Copies the database at `from`, which a daemon may be writing, to `to`, with its `<to>.id`. */
 int store_copy(const char *from, const char *to, struct err *err);
 
+/* Removes from the copy, which nobody has open, the jobs that the database it was made of has no
+ * longer.  A job's rows go before its files do: what a copy names then and the disk has not, was
+ * lost. */
+int store_copy_forget(const char *copy, const char *live, struct err *err);
+
 /* Checks the database's pages and indexes, then tells every file that it names, each once.  No
  * daemon may run on it.  Changes nothing. */
 int store_files(const char *path, store_file_seen *seen, void *ctx, struct err *err);

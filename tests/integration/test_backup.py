@@ -126,6 +126,17 @@ def test_a_backup_that_fails_leaves_nothing(make_daemon, tmp_path):
     assert not os.path.exists(daemon.data + "/in") and not os.path.exists(daemon.data + "/in.partial")
 
 
+def test_a_lost_file_is_named(make_daemon, tmp_path):
+    daemon = make_daemon()
+    lost, kept = (daemon.client().run(input=f"data:,{n}", params={"output_bytes": 10})["job_id"] for n in range(2))
+    daemon.stop()
+    os.unlink(f"{daemon.data}/output/{lost}/output.bin")
+    r = backup(daemon, str(tmp_path / "backup"))
+    assert r.returncode == 1 and f"{lost}/output.bin is gone" in r.stderr and kept not in r.stderr, r
+    assert sorted(os.listdir(tmp_path / "backup")) == ["blobs", "lathe.db", "lathe.db.id", "output"]
+    assert "1 thing is wrong" in verify(str(tmp_path / "backup"), 1)
+
+
 @pytest.mark.parametrize("args", [["--backup"], ["--verify"]])
 def test_a_folder_must_follow(args):
     r = lathed(*args)
