@@ -68,10 +68,11 @@ void wire_tell_output(int64_t bytes, int64_t limit, char *text, size_t size) {
     snprintf(text, size,
              "the job made folders that cannot be measured: too deep for a path, or not readable");
   else
-    snprintf(text, size,
-             "the job wrote %lld MiB of files and %lld MiB are allowed; use coarser parameters, or "
-             "raise job_output of the backend",
-             (long long)(bytes >> 20), (long long)(limit >> 20));
+    snprintf(
+        text, size,
+        "the job wrote more files than the %lld MiB that are allowed; use coarser parameters, or "
+        "raise job_output of the backend",
+        (long long)(limit >> 20));
 }
 
 enum wire_class wire_judge(const struct wire_death *d, const struct wire_limits *limits, char *text,

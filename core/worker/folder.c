@@ -7,8 +7,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
@@ -115,7 +115,7 @@ int folder_take(struct folder *f, const char *root, const char *stem, uint64_t t
   f->fd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (f->fd < 0)
     return err_sys(err, errno, "the work folder %s cannot be opened", f->path);
-  f->input_bytes = folder_bytes(f) - FOLDER_ENTRY; /* in/ itself */
+  f->input_bytes = folder_bytes(f, INT64_MAX) - FOLDER_ENTRY; /* in/ itself */
   return 0;
 }
 
@@ -144,29 +144,77 @@ int64_t folder_input_bytes(const struct wire_input_file *inputs, size_t count) {
   return total;
 }
 
-/* The job may write while this reads: what is gone by then is not counted. */
-int64_t folder_bytes(const struct folder *f) {
-  char path[PATH_MAX];
-  snprintf(path, sizeof path, "%s", f->path);
-  char *const roots[] = {path, NULL};
-  FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-  if (!tree)
-    return 0;
-  int64_t total = 0;
-  for (FTSENT *e; total < INT64_MAX && (e = fts_read(tree)) != NULL;) {
-    bool failed = e->fts_info == FTS_DNR || e->fts_info == FTS_ERR || e->fts_info == FTS_NS;
-    if (failed && e->fts_errno != ENOENT)
-      total = INT64_MAX; /* too deep for a path, or not to be read */
-    else if (e->fts_info == FTS_F && e->fts_statp->st_size > FOLDER_ENTRY)
-      total += e->fts_statp->st_size;
-    else if (e->fts_level > 0 && e->fts_info != FTS_DP)
-      total += FOLDER_ENTRY;
+/* ---- what was written ---- */
+
+enum { DEPTH_MOST = 128 }; /* each level holds a descriptor while it is read */
+
+struct tally {
+  int64_t total, enough; /* no more is read once it is over `enough` */
+  size_t path_len;       /* of the folder that is read */
+};
+
+static void tally_add(struct tally *t, int64_t bytes) {
+  if (bytes < FOLDER_ENTRY)
+    bytes = FOLDER_ENTRY;
+  t->total = bytes > INT64_MAX - t->total ? INT64_MAX : t->total + bytes;
+}
+
+static bool is_gone(int errnum) {
+  return errnum == ENOENT || errnum == ENOTDIR || errnum == ELOOP;
+}
+
+static void tally_folder(struct tally *t, int parent, const char *name, int depth);
+
+static void tally_entry(struct tally *t, int parent, const char *name, int depth) {
+  struct stat st;
+  size_t len = strlen(name) + 1;
+  if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+    if (!is_gone(errno))
+      t->total = INT64_MAX;
+    return;
   }
-  fts_close(tree);
-  if (total == INT64_MAX)
-    return total;
-  total -= f->input_bytes + (f->input_bytes ? FOLDER_ENTRY : 0); /* in/ itself */
-  return total > 0 ? total : 0;
+  tally_add(t, S_ISREG(st.st_mode) ? (int64_t)st.st_size : 0);
+  if (!S_ISDIR(st.st_mode))
+    return;
+  t->path_len += len;
+  tally_folder(t, parent, name, depth + 1);
+  t->path_len -= len;
+}
+
+/* The job may write while this reads: what is gone by then is not counted. */
+static void tally_folder(struct tally *t, int parent, const char *name, int depth) {
+  int fd = -1;
+  DIR *dir = NULL;
+  if (depth > DEPTH_MOST || t->path_len >= PATH_MAX) {
+    t->total = INT64_MAX;
+    return;
+  }
+  fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0 && is_gone(errno))
+    return;
+  if (fd < 0 || (dir = fdopendir(fd)) == NULL) {
+    t->total = INT64_MAX;
+    if (fd >= 0)
+      close(fd);
+    return;
+  }
+  for (struct dirent *e;
+       t->total <= t->enough && t->total < INT64_MAX && (e = readdir(dir)) != NULL;)
+    if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+      tally_entry(t, fd, e->d_name, depth);
+  closedir(dir);
+}
+
+int64_t folder_bytes(const struct folder *f, int64_t enough) {
+  int64_t inputs = f->input_bytes + (f->input_bytes ? FOLDER_ENTRY : 0); /* in/ itself */
+  struct tally t = {
+      .enough = enough > INT64_MAX - inputs ? INT64_MAX : enough + inputs,
+      .path_len = strlen(f->path),
+  };
+  tally_folder(&t, AT_FDCWD, f->path, 0);
+  if (t.total == INT64_MAX)
+    return INT64_MAX;
+  return t.total > inputs ? t.total - inputs : 0;
 }
 
 void folder_close(struct folder *f, bool remove) {

@@ -41,9 +41,10 @@ void folder_path(char *out, size_t size, const char *root, const char *stem, uin
 /* Is nothing in it?  Two system calls. */
 bool folder_is_empty(struct folder *f);
 /* Bytes that were written below it: of all files, at least FOLDER_ENTRY each, less those of the
- * inputs. INT64_MAX: there is something that cannot be measured. */
+ * inputs.  It reads no further once they are over `enough`: the rest could be millions of files.
+ * INT64_MAX: there is something that cannot be measured, such as 128 folders in each other. */
 #define FOLDER_ENTRY 512
-int64_t folder_bytes(const struct folder *f);
+int64_t folder_bytes(const struct folder *f, int64_t enough);
 int64_t folder_input_bytes(const struct wire_input_file *inputs, size_t count);
 /* Forgets the folder; `remove` also takes it from the disk. */
 void folder_close(struct folder *f, bool remove);

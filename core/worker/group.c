@@ -7,6 +7,10 @@
  * /proc is read; on a machine with many processes that takes milliseconds.
  *
  * Neither is a snapshot: a process that begins meanwhile may be seen the next time.
+ *
+ * One that has ended and that the job has not waited for still takes a number, and its CPU time is
+ * in no other process's: it counts.  One that has ended after its parent waits for somebody else,
+ * and is reaped here where that is this process.
  */
 #include "worker/group.h"
 
@@ -20,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 bool group_read_file(pid_t pid, const char *name, char *out, size_t size) {
@@ -68,8 +73,13 @@ struct walk {
 
 static void take(struct walk *w, pid_t pid) {
   struct group_process p;
-  if (!group_read_process(pid, &p) || p.group != w->group || p.state == 'Z' || p.state == 'X')
+  if (!group_read_process(pid, &p) || p.group != w->group || p.state == 'X')
     return;
+  if (p.state == 'Z' && getpgid(p.parent) != w->group) { /* left to us, or to who adopts here */
+    if (p.parent == getpid() && pid != w->group)
+      waitpid(pid, NULL, WNOHANG);
+    return;
+  }
   w->each(&p, w->arg);
   if (w->count == w->cap)
     w->found = mem_grow(w->found, (w->cap = w->cap ? w->cap * 2 : 16) * sizeof *w->found);

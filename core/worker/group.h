@@ -22,7 +22,8 @@ bool group_read_process(pid_t pid, struct group_process *p);
 /* Bytes of its memory, pages that several share in part; -1: not known.  The kernel walks its
  * memory for it. */
 int64_t group_share(pid_t pid);
-/* Calls `each` for every living process of the group. */
+/* Calls `each` for every process of the group, also for those that have ended and whose parent, of
+ * the same group, has not waited for them ('Z'). */
 void group_each(pid_t group, void (*each)(const struct group_process *, void *), void *arg);
 
 #endif

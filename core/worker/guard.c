@@ -208,7 +208,7 @@ void guard_look(struct guard *g) {
   over(g, WIRE_OVER_MEMORY, u.shared_out, l->address_space);
   over(g, WIRE_OVER_CPU, u.cpu_ms, l->cpu_ms);
   if (l->output_bytes > 0) {
-    int64_t bytes = folder_bytes(&g->folder);
+    int64_t bytes = folder_bytes(&g->folder, l->output_bytes);
     over(g, WIRE_OVER_OUTPUT, bytes == INT64_MAX ? bytes : bytes + u.nameless, l->output_bytes);
   }
   int64_t end = clock_mono_us(), pause = (end - start) * LOOK_SHARE / 1000;

@@ -124,7 +124,7 @@ static int check_output(struct lathe_job *job, struct step_outcome *out) {
   int64_t limit = job->step->limits.output_bytes;
   if (limit <= 0 || folder_is_empty(job->folder))
     return 0;
-  int64_t bytes = folder_bytes(job->folder);
+  int64_t bytes = folder_bytes(job->folder, limit);
   if (bytes <= limit)
     return 0;
   wire_tell_output(bytes, limit, job->message, sizeof job->message);

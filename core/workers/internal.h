@@ -27,9 +27,10 @@ struct workers {
   struct list dirty; /* workers whose `out` is to be written at the end of the turn */
   uint64_t next_token;
   uv_prepare_t prepare;
-  uv_idle_t idle;       /* active: the loop shall not sleep before `prepare` ran */
-  size_t backend_count; /* not yet freed */
-  size_t removals;      /* of work folders, under way on the thread pool */
+  uv_idle_t idle;        /* active: the loop shall not sleep before `prepare` ran */
+  size_t backend_count;  /* not yet freed */
+  size_t removals;       /* of work folders, under way on the thread pool */
+  struct list to_remove; /* that wait for one of these to end */
   uv_timer_t orphans;
   uv_signal_t child_ended;
   pid_t *strangers; /* children of the process that were there before */

@@ -84,6 +84,7 @@ struct workers *workers_new(uv_loop_t *loop, const struct workers_options *optio
   w->next_token = (uint64_t)clock_wall_us();
   list_init(&w->backends);
   list_init(&w->dirty);
+  list_init(&w->to_remove);
   uv_prepare_init(loop, &w->prepare);
   uv_idle_init(loop, &w->idle);
   w->prepare.data = w->idle.data = w;
@@ -152,9 +153,14 @@ struct backend *workers_find(const struct workers *w, const char *name) {
 
 /* ---- work folders ---- */
 
+/* A job may leave millions of files.  Their removal shall not keep all threads of the pool from
+ * what other jobs and clients wait for. */
+enum { REMOVALS_AT_ONCE = 2 };
+
 struct removal {
   uv_work_t work;
   struct workers *w;
+  struct list ring;
   char path[];
 };
 
@@ -162,13 +168,26 @@ static void remove_now(uv_work_t *work) {
   path_remove_tree(container_of(work, struct removal, work)->path, NULL);
 }
 
+static void remove_next(struct workers *w);
+
 static void removed_now(uv_work_t *work, int status) {
   (void)status;
   struct removal *r = container_of(work, struct removal, work);
   struct workers *w = r->w;
   free(r);
   w->removals--;
+  remove_next(w);
   maybe_stopped(w);
+}
+
+static void remove_next(struct workers *w) {
+  while (w->removals < REMOVALS_AT_ONCE && !list_empty(&w->to_remove)) {
+    struct removal *r = container_of(list_pop_front(&w->to_remove), struct removal, ring);
+    if (uv_queue_work(w->loop, &r->work, remove_now, removed_now) == 0)
+      w->removals++;
+    else
+      free(r);
+  }
 }
 
 void workers_release_workdir(struct workers *w, const char *workdir) {
@@ -180,10 +199,8 @@ void workers_release_workdir(struct workers *w, const char *workdir) {
   struct removal *r = mem_alloc(sizeof *r + size);
   r->w = w;
   memcpy(r->path, workdir, size);
-  if (uv_queue_work(w->loop, &r->work, remove_now, removed_now) == 0)
-    w->removals++;
-  else
-    free(r);
+  list_push_back(&w->to_remove, &r->ring);
+  remove_next(w);
 }
 
 /* ---- the end of a backend ---- */

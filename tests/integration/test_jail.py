@@ -103,11 +103,12 @@ def test_other_processes(jailed):
     c = jailed.client()
     attack(c, "ok")
     worker = children_of(jailed.pid)[0]
+    priority = os.getpriority(os.PRIO_PROCESS, jailed.pid)
     for pid in (jailed.pid, worker):
         for act in ("kill", "pidfd", "ptrace", "environ", "memory_of", "renice", "limit", "sigio"):
             refused(c, act, pid)
     assert jailed.process.poll() is None and is_alive(worker)
-    assert os.getpriority(os.PRIO_PROCESS, jailed.pid) == 0
+    assert os.getpriority(os.PRIO_PROCESS, jailed.pid) == priority
 
 
 def test_nothing_lives_on(jailed, isolation):
@@ -134,7 +135,7 @@ def named(name):
     return out
 
 
-@pytest.mark.parametrize("act", ["bomb", "threads"])
+@pytest.mark.parametrize("act", ["bomb", "zombies", "threads"])
 def test_a_bomb_is_stopped(make, isolation, act):
     daemon = make(attacker(isolation, job_processes=40))
     c = daemon.client()
@@ -143,6 +144,23 @@ def test_a_bomb_is_stopped(make, isolation, act):
     job = attack(c, act)
     assert job["status"] == "failed" and job["error"]["type"] == "/problems/job-limit", job
     assert "job_processes" in job["error"]["detail"], job["error"]
+    assert attack(c, "ok")["status"] == "completed"
+
+
+def test_what_is_left_to_the_worker_is_no_crowd(make, isolation):
+    """Each ends at once; the worker, which adopts them, reaps them when it counts."""
+    c = make(attacker(isolation, job_processes=40)).client()
+    job = attack(c, "leave_many")
+    assert job["status"] == "completed", job
+
+
+def test_a_folder_of_very_many_entries(make, isolation):
+    daemon = make(attacker(isolation, job_output="64M"))
+    c = daemon.client()
+    assert attack(c, "many_entries")["status"] == "completed"
+    job = attack(make(attacker(isolation, job_output="1M")).client(), "many_entries")
+    assert job["status"] == "failed" and "job_output" in job["error"]["detail"], job
+    wait_until(lambda: not daemon.files("work"), "its files are gone")
     assert attack(c, "ok")["status"] == "completed"
 
 
@@ -170,7 +188,7 @@ def test_memory_is_not_exhausted(make, act):
     assert attack(c, "ok")["status"] == "completed"
 
 
-@pytest.mark.parametrize("act", ["cpu", "cpu_many"])
+@pytest.mark.parametrize("act", ["cpu", "cpu_many", "cpu_unwaited"])
 def test_cpu_is_not_exhausted(make, act):
     daemon = make(attacker("fork", job_cpu="1s"))
     c = daemon.client()
