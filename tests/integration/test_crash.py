@@ -167,8 +167,9 @@ def test_a_job_that_kills_the_daemon_each_time_is_given_up(make_daemon):
     """The count of attempts survives the kills, so a poisonous job cannot keep the daemon down for ever."""
     daemon = make_daemon()
     job_id = daemon.client().echo(fail="hang")
-    for _ in range(3):
-        daemon.client().wait(job_id, ("running",))
+    for n in range(1, 4):
+        # "running" is said as soon as it was chosen; the line comes when the attempt is on disk, before the step leaves.
+        wait_until(lambda: daemon.log(10000).count("event=job.started") >= n, "the attempt is on disk")
         daemon.kill()
         daemon.start()
     job = daemon.client().wait(job_id, ("failed", "running"))
