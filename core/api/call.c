@@ -30,8 +30,7 @@ static const struct {
   int code, retry_after_s;
   const char *slug, *text;
 } refusals[] = {
-    {ERR_NOT_FOUND, 0, "unknown-job",
-     "There is no such job; it may have been deleted by retention."},
+    {ERR_NOT_FOUND, 0, "unknown-job", "There is no such job."},
     {ERR_CONFLICT, 0, "wrong-state", "The job's state does not allow this."},
     {ERR_BUSY, 5, "queue-full", "The queue is full; send the request again later."},
     {ERR_IO, 5, "storage-failed",
@@ -46,6 +45,11 @@ static const struct {
 void api_refuse(struct http_request *r, int code, const struct jobs_answer *answer) {
   if (answer && answer->slug) {
     http_problem(r, 0, answer->slug, answer->retry_after_s, "%s", answer->text ? answer->text : "");
+    return;
+  }
+  const char *id = code == ERR_NOT_FOUND && !(answer && answer->text) ? http_param(r, "id") : NULL;
+  if (id) {
+    api_unknown_job(r, id);
     return;
   }
   for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {

@@ -13,12 +13,13 @@ int config_load(const char *path, struct config **out, struct config_problems *p
   for (size_t i = 0; i < config_section_spec_count; i++)
     if (!config_section_specs[i].argument && !config_section_specs[i].future)
       config_section_add(c, &config_section_specs[i], NULL);
-  if (path) {
-    config_read_file(&l);
-    config_read_fragments(&l);
+  bool readable = !path || config_read_file(&l);
+  if (readable) { /* else what it may lack is not known */
+    if (path)
+      config_read_fragments(&l);
+    config_read_environment(&l);
+    config_check(&l);
   }
-  config_read_environment(&l);
-  config_check(&l);
   config_problems_sort(problems);
   if (problems->errors > 0) {
     config_free(c);

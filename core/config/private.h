@@ -98,7 +98,7 @@ const struct config_section_spec *config_section_check(struct config_load *l, co
 void config_section_put(struct config_load *l, struct config_section *s, const char *key,
                         const char *text, const char *where, int line, bool over);
 
-void config_read_file(struct config_load *l);
+bool config_read_file(struct config_load *l); /* false: it cannot be read, and was complained of */
 /* conf.d/NAME.ini beside the file, in the order of their names; none is fine. */
 void config_read_fragments(struct config_load *l);
 void config_read_environment(struct config_load *l);

@@ -152,13 +152,13 @@ static int read_pair(void *user, const char *section, const char *key, const cha
   return 1;
 }
 
-void config_read_file(struct config_load *l) {
+bool config_read_file(struct config_load *l) {
   struct err err;
   char *data;
   size_t len;
   if (path_read_file(l->path, FILE_BYTES_MAX, &data, &len, &err) != 0) {
     config_error(l, l->path, l->lines, "%s", err.text);
-    return;
+    return false;
   }
   struct reading r = {.load = l, .next = data, .end = data + len, .order = l->lines};
   if (len >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0)
@@ -170,6 +170,7 @@ void config_read_file(struct config_load *l) {
   ini_parse_stream(read_line, &r, read_pair, &r);
   l->lines = r.order;
   free(data);
+  return true;
 }
 
 /* Hidden files and what editors and dpkg leave behind ("x.ini~", "x.ini.dpkg-new") are passed over.

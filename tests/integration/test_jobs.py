@@ -251,7 +251,8 @@ def test_delete(client, daemon):
     path = f"/api/jobs/{job['job_id']}"
     assert [f for f in daemon.files("output") if job["job_id"] in f]
     client.request("DELETE", path).expect(200, 204)
-    client.get(path).problem(404, "unknown-job")
+    gone = client.get(path).problem(404, "unknown-job")
+    assert path.rsplit("/", 1)[1] in gone["detail"], gone
     client.get(job["artifacts"][0]["url"]).expect(404)
     client.get(path + "/events").problem(404, "unknown-job")
     wait_until(lambda: not [f for f in daemon.files("output") if job["job_id"] in f], "files removed")

@@ -314,6 +314,7 @@ static void no_file(void **state) {
   assert_int_equal(config_load("/nowhere/lathe.ini", &c, &p), ERR_INVAL);
   assert_null(c);
   assert_int_equal(p.errors, 1);
+  assert_int_equal(p.count, 1); /* nothing is said of what may stand in it */
   assert_non_null(strstr(p.items[0].text, "cannot read /nowhere/lathe.ini"));
   config_problems_free(&p);
   assert_int_equal(config_load(NULL, &c, &p), 0);
