@@ -99,30 +99,29 @@ struct worker {
   struct backend *b;
   enum worker_state state;
   int generation;
-  bool retiring, stop_sent;
-  bool recalled; /* RECALL was sent and not answered */
-  bool killed;   /* by us: `why` says for what, kill_token for which step (0: for none) */
   uint64_t kill_token;
   char why[300];
-  bool broken;   /* it broke the protocol: nothing of what it says is heard any more */
   pid_t pid;     /* our child, not reaped: nobody else's */
   uint64_t cell; /* its folders are <backend>-<cell>, and those that begin with it and a dot */
   int64_t park_hits;
-  int64_t log_left; /* bytes of lines that belong to no step, for now; see steps.c */
+  int64_t log_left; /* bytes of lines that belong to no step, for now; see heard.c */
   int64_t log_lost;
   uint64_t log_at; /* loop time of the last of them */
   int fd, pidfd;
-  bool used;         /* it was sent a step */
-  int log_fd;        /* reading end of the pipe that its stdout and stderr go into */
-  bool hears_output; /* we read it, not the worker; see said.c */
-  struct buf said;   /* of it: the line that has not ended yet */
-  bool refused;      /* it said itself why it cannot start */
-  int isolation; /* this and the next as it said in HELLO: the backend may have another plugin by
+  int log_fd;    /* reading end of the pipe that its stdout and stderr go into */
+  int isolation; /* this and `remote` as it said in HELLO: the backend may have another plugin by
                     now */
   bool remote;
+  bool retiring, stop_sent, writable_wanted;
+  bool recalled;     /* RECALL was sent and not answered */
+  bool killed;       /* by us: `why` says for what, kill_token for which step (0: for none) */
+  bool broken;       /* it broke the protocol: nothing of what it says is heard any more */
+  bool used;         /* it was sent a step */
+  bool refused;      /* it said itself why it cannot start */
+  bool hears_output; /* we read it, not the worker; see said.c */
+  struct buf said;   /* of its output: the line that has not ended yet */
   uv_poll_t socket, exit, output;
   int open_handles;
-  bool writable_wanted;
   struct wire_board *board;
   struct wire_input in;
   struct buf out;
