@@ -199,6 +199,7 @@ static int open_state(struct daemon *d, struct err *err) {
   if (rc == 0) {
     d->kinds = daemon_load_kinds(d->config);
     log_kind_problems(d->kinds);
+    daemon_log_routes(d->config, d->kinds);
   }
   free(path);
   return rc;
@@ -386,14 +387,6 @@ static void ask_plugins(uv_work_t *work) {
   r->kinds = daemon_load_kinds(r->config);
 }
 
-static void log_lines(enum log_level level, const char *what, struct buf *lines) {
-  char *rest = buf_take(lines), *all = rest;
-  for (char *line; (line = strsep(&rest, "\n"));)
-    if (*line)
-      log_write(level, what, "%s", line);
-  free(all);
-}
-
 static void on_hangup(uv_signal_t *handle, int number);
 
 static void on_plugins_asked(uv_work_t *work, int status) {
@@ -401,8 +394,8 @@ static void on_plugins_asked(uv_work_t *work, int status) {
   struct daemon *d = r->daemon;
   struct err err = {0};
   bool fine = status == 0 && !r->complaints.options.len && !d->draining;
-  log_lines(LOG_ERROR, "config.problem", &r->complaints.options);
-  log_lines(LOG_WARN, "config.plugin", &r->complaints.plugins);
+  daemon_log_lines(LOG_ERROR, "config.problem", &r->complaints.options);
+  daemon_log_lines(LOG_WARN, "config.plugin", &r->complaints.plugins);
   if (fine && read_tokens(d, r->config, &err) < 0) {
     log_error("config.tokens", "%s", err.text);
     fine = false;
@@ -411,6 +404,7 @@ static void on_plugins_asked(uv_work_t *work, int status) {
     kinds_replace(d->kinds, r->kinds);
     r->kinds = NULL;
     log_kind_problems(d->kinds);
+    daemon_log_routes(r->config, d->kinds);
     apply(d, r->config, &r->changes);
   } else {
     log_error("config.reload", "the new configuration is not taken; the old one stays in effect");

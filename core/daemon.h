@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "http/http.h"
 #include "jobs/jobs.h"
+#include "observe/log.h"
 #include "routing/routing.h"
 #include "workers/workers.h"
 
@@ -35,6 +36,8 @@ struct daemon_complaints {
 /* Asks each backend's plugin.  Blocks, some seconds at most for each; any thread. */
 void daemon_check_plugins(const struct config *config, struct daemon_complaints *out);
 void daemon_complaints_free(struct daemon_complaints *c);
+/* Writes each line to the log, and empties `lines`. */
+void daemon_log_lines(enum log_level level, const char *what, struct buf *lines);
 
 /* ---- what each room wants to know of the configuration (daemon_options.c) ---- */
 /* Points into the configuration, but for budgets, which is the caller's to free. */
@@ -46,6 +49,10 @@ void daemon_configure_routes(const struct config *c, struct routing *routing);
 struct http_options daemon_http_options(const struct config *c);
 /* The kinds of all folders that the configuration makes known.  Reads files; any thread. */
 struct kinds *daemon_load_kinds(const struct config *c);
+/* A line for each route of a kind that no file declares: it is misspelt, or its plugin is gone. */
+void daemon_check_routes(const struct config *c, const struct kinds *kinds, struct buf *out);
+void daemon_log_routes(const struct config *c,
+                       const struct kinds *kinds); /* the same, as warnings */
 /* Absolute path of lathe-worker; the caller frees. */
 char *daemon_worker_program(void);
 

@@ -7,6 +7,7 @@
 #include "base/env.h"
 #include "base/mem.h"
 #include "daemon.h"
+#include "observe/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -145,4 +146,18 @@ void daemon_check_plugins(const struct config *config, struct daemon_complaints 
 void daemon_complaints_free(struct daemon_complaints *c) {
   buf_free(&c->options);
   buf_free(&c->plugins);
+}
+
+void daemon_log_lines(enum log_level level, const char *what, struct buf *lines) {
+  char *rest = buf_take(lines), *all = rest;
+  for (char *line; (line = strsep(&rest, "\n"));)
+    if (*line)
+      log_write(level, what, "%s", line);
+  free(all);
+}
+
+void daemon_log_routes(const struct config *config, const struct kinds *kinds) {
+  struct buf lines = {0};
+  daemon_check_routes(config, kinds, &lines);
+  daemon_log_lines(LOG_WARN, "config.route", &lines);
 }

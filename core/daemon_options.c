@@ -181,3 +181,14 @@ struct kinds *daemon_load_kinds(const struct config *c) {
   free(folders);
   return k;
 }
+
+void daemon_check_routes(const struct config *c, const struct kinds *kinds, struct buf *out) {
+  for (size_t i = 0; i < c->route_count; i++) {
+    const char *kind = c->routes[i].kind;
+    if (kinds_find(kinds, kind))
+      continue;
+    const char *near = kinds_nearest(kinds, kind);
+    buf_printf(out, "[route %s] there is no kind '%s'%s%s%s no job takes this route\n", kind, kind,
+               near ? "; did you mean '" : ":", near ? near : "", near ? "'? Until then" : "");
+  }
+}

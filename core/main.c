@@ -11,6 +11,7 @@
 #include "base/words.h"
 #include "config/config.h"
 #include "daemon.h"
+#include "jobs/kinds.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,6 +76,12 @@ static int check(const struct args *a) {
   const char *name = c->path ? c->path : "The built-in default";
   struct daemon_complaints complaints;
   daemon_check_plugins(c, &complaints);
+  struct kinds *kinds = daemon_load_kinds(c);
+  struct buf routes = {0};
+  daemon_check_routes(c, kinds, &routes);
+  warn(&routes);
+  buf_free(&routes);
+  kinds_free(kinds);
   bool fine = !complaints.options.len && !complaints.plugins.len && !complaints.missing;
   warn(&complaints.options);
   warn(&complaints.plugins);

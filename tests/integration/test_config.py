@@ -121,6 +121,14 @@ def test_the_unit_starts_as_the_daemon_does(make_daemon):
     assert done.returncode == 3 and done.stderr.count("warning: [backend gone] plugin: there is no plugin") == 1, done.stderr
 
 
+def test_a_route_of_no_kind_is_told(make_daemon):
+    daemon = make_daemon({"route ecko": {"backends": "echo"}})
+    told = "[route ecko] there is no kind 'ecko'; did you mean 'echo'?"
+    assert told in daemon.log(), daemon.log()
+    done = lathed("--config", daemon.ini, "--check-config")
+    assert done.returncode == 0 and f"warning: {told}" in done.stderr, done.stderr
+
+
 def test_a_second_daemon_on_the_same_data_is_refused(make_daemon):
     first = make_daemon()
     done = lathed("--config", first.ini)
