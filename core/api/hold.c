@@ -28,7 +28,7 @@ void hold_blob(struct api *a, const char *sha256) {
     map_put(&a->holds, h->sha256, h);
   }
   h->users++;
-  h->held_us = clock_wall_us();
+  h->held_us = clock_stamp_us();
 }
 
 static void on_unused(void *arg, int code, const char *const *unused, size_t n) {

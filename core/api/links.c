@@ -9,7 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXPIRES_DEFAULT_S = 600, EXPIRES_MAX_S = 3600, PATHS_MAX = 1000, BODY_MAX = 256 << 10 };
+enum {
+  EXPIRES_DEFAULT_S = 600,
+  EXPIRES_MAX_S = HTTP_LINK_MAX_S,
+  PATHS_MAX = 1000,
+  BODY_MAX = 256 << 10
+};
 
 struct wish {
   const json_t *paths;

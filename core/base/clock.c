@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/clock.h"
 
+#include <stdatomic.h>
 #include <time.h>
 
 static int64_t clock_read_ns(clockid_t id) {
@@ -31,6 +32,17 @@ __attribute__((constructor)) static void clock_begin(void) {
 int64_t clock_age_us(void) {
   int64_t wall = clock_wall_us(), passed = clock_began_us + clock_mono_us();
   return wall < passed ? wall : passed;
+}
+
+int64_t clock_stamp_us(void) {
+  static atomic_int_least64_t latest;
+  int64_t wall = clock_wall_us(), passed = clock_began_us + clock_mono_us();
+  int64_t before = atomic_load(&latest), stamp;
+  do {
+    stamp = wall > passed ? wall : passed;
+    stamp = stamp > before ? stamp : before + 1;
+  } while (!atomic_compare_exchange_weak(&latest, &before, stamp));
+  return stamp;
 }
 
 int64_t clock_mono_ms(void) {

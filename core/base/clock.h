@@ -13,6 +13,10 @@ int64_t clock_mono_of_us(int64_t wall_us);
  * since the program began: one that is set forward makes nothing old, one that is set back makes
  * nothing older. */
 int64_t clock_age_us(void);
+/* For times of files that tell which was used later.  Later than each stamp before in this process,
+ * and never behind the time that has passed, whatever was done to the wall clock meanwhile: what
+ * was stamped less than an age ago is younger than clock_age_us() less that age.  Any thread. */
+int64_t clock_stamp_us(void);
 int64_t clock_mono_ms(void);
 
 #endif

@@ -126,6 +126,7 @@ const char *http_base(const struct http_request *r);
 /* The server's URL as the client knows it: "https://example.org/lathe", or as much of it as is
  * known, at least "/". */
 void http_put_server(const struct http_request *r, struct buf *out);
+enum { HTTP_LINK_MAX_S = 3600 }; /* one that lasts longer is not taken */
 /* Writes a URL of the path that works without the token of this request's client until `expires`
  * (seconds since the epoch).  The path is one of ours as it stands in an answer, of a route with
  * `link` and without a query. */

@@ -63,7 +63,12 @@ const char *link_client(const struct http_request *r, const char **why) {
   if (!fits)
     return NULL;
   *why = "The link has expired; ask for a new one with POST /api/links.";
-  if (time(NULL) >= expires)
+  int64_t left = expires - time(NULL);
+  if (left <= 0)
+    return NULL;
+  *why = "The link is from a time when the server's clock was ahead; ask for a new one with "
+         "POST /api/links.";
+  if (left > HTTP_LINK_MAX_S)
     return NULL;
   *why = "The client that the link was made for has no token any more.";
   return s->knows && s->knows(r->h->ctx, client) ? client : NULL;

@@ -195,11 +195,11 @@ static bool lost_work(struct job *job) {
   int64_t made_us = storage_work_made_us(j->storage);
   if (made_us > j->work_made_us) {
     j->work_made_us = made_us;
-    j->renewed_us = clock_wall_us();
+    j->renewed_us = clock_mono_us();
     if (j->workers)
       workers_renew(j->workers);
   }
-  return job_last(job)->started_us <= j->renewed_us;
+  return j->renewed_us > 0 && job_last(job)->begun_mono <= j->renewed_us;
 }
 
 bool judge_spoilt(struct job *job, int code) {

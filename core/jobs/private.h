@@ -218,7 +218,7 @@ struct jobs {
   uint64_t window_ms;
   double rate; /* starts a second in the last windows */
 
-  int64_t work_made_us, renewed_us; /* of which work/ the workers know; since when */
+  int64_t work_made_us, renewed_us; /* monotonic: of which work/ the workers know; since when */
 
   bool purging, sweeping; /* retention: of jobs, of blobs; a callback is due */
   size_t purged;          /* jobs, in this round */

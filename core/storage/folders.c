@@ -86,7 +86,7 @@ static int check_folder(struct storage *s, struct storage_folder *f, struct err 
   if (anew || st.st_ino != f->inode) { /* the number of what was removed may be given again */
     f->inode = st.st_ino;
     if (f->path == s->work)
-      atomic_store(&s->work_made_us, clock_wall_us());
+      atomic_store(&s->work_made_us, clock_mono_us());
   }
   return 0;
 }

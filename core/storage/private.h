@@ -38,7 +38,7 @@ struct storage {
   struct storage_folder folders[STORAGE_FOLDERS];
   ino_t inode; /* of the root */
   dev_t device;
-  atomic_llong work_made_us; /* when work/ had to be made anew; 0: never */
+  atomic_llong work_made_us; /* monotonic: when work/ had to be made anew; 0: never */
   atomic_llong logged_ms;
 };
 
@@ -51,6 +51,10 @@ struct storage_task {
   void (*after)(struct storage_task *t);
 };
 void storage_queue(struct storage *s, struct storage_task *t);
+
+/* blobs.c.  Gives the file, by its path or (path NULL) its descriptor, the time of its last use:
+ * now. 0, or -1 with errno. */
+int storage_stamp(int fd, const char *path);
 
 /* folders.c.  A failure of the disk or of a folder of ours: the log gets the path, at most once a
  * second; *err gets ERR_NO_SPACE or ERR_IO and a text for clients.  what: "store the upload". */

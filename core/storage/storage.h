@@ -39,7 +39,7 @@ void storage_close(struct storage *s);
 /* Is the data folder as it should be?  What may be made anew is; ERR_IO says what the admin has to
  * mend, in words for clients.  Some stat() calls; any thread. */
 int storage_check(struct storage *s, struct err *err);
-/* When work/ had to be made anew last, by the wall clock; 0: never. */
+/* When work/ had to be made anew last, by the monotonic clock; 0: never. */
 int64_t storage_work_made_us(const struct storage *s);
 /* Do inputs or results lie in this data folder?  Before storage_open. */
 bool storage_has_files(const char *data_dir);

@@ -124,8 +124,7 @@ static void run_write(struct storage_task *t) {
 static bool blob_exists(struct storage_upload *u, const char *path) {
   struct stat st;
   pthread_mutex_lock(&u->s->blob_lock);
-  bool there = stat(path, &st) == 0 && st.st_size == u->bytes &&
-               utimensat(AT_FDCWD, path, NULL, 0) == 0;
+  bool there = stat(path, &st) == 0 && st.st_size == u->bytes && storage_stamp(-1, path) == 0;
   pthread_mutex_unlock(&u->s->blob_lock);
   return there;
 }
@@ -133,7 +132,7 @@ static bool blob_exists(struct storage_upload *u, const char *path) {
 /* The file becomes the blob: content, then name, then the name's folder, each on
  * disk before the next. */
 static int publish(struct storage_upload *u, const char *path) {
-  if (fsync(u->fd))
+  if (storage_stamp(u->fd, NULL) || fsync(u->fd))
     return storage_fail(u->s, &u->err, errno, u->path, "store the upload");
   if (rename(u->path, path)) {
     if (errno != ENOENT || storage_check(u->s, &u->err) || storage_make_shards(u->s, &u->err) ||
