@@ -62,8 +62,21 @@ static bool is_space_of(uint32_t c, enum terminal_form form, struct buf *out) {
   return true;
 }
 
+/* Nearly all that is shown: it goes as it is. */
+static size_t plain_span(const char *text, size_t len) {
+  size_t n = 0;
+  while (n < len && text[n] >= ' ' && text[n] <= '~')
+    n++;
+  return n;
+}
+
 void terminal_put(struct buf *out, const char *text, size_t len, enum terminal_form form) {
   for (size_t i = 0, n; i < len; i += n) {
+    n = plain_span(text + i, len - i);
+    if (n > 0) {
+      buf_put(out, text + i, n);
+      continue;
+    }
     n = utf8_sequence(text + i, len - i);
     if (n == 0) {
       buf_put_utf8(out, text + i, 1); /* as everywhere: U+FFFD */

@@ -28,23 +28,29 @@ void log_configure(const struct log_options *options) {
   atomic_store_explicit(&log_state.json, options->json, memory_order_relaxed);
 }
 
+/* Thousands of lines have the same second, and taking it apart costs more than the rest of one. */
 static void log_put_time(struct buf *b) {
+  static _Thread_local struct {
+    time_t seconds;
+    char text[32];
+  } last;
   int64_t us = clock_wall_us();
   time_t seconds = (time_t)(us / 1000000);
-  struct tm t;
-  char text[32];
-  gmtime_r(&seconds, &t);
-  strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &t);
-  buf_printf(b, "%s.%03dZ", text, (int)(us % 1000000 / 1000));
+  if (seconds != last.seconds || !last.text[0]) {
+    struct tm t;
+    gmtime_r(&seconds, &t);
+    strftime(last.text, sizeof(last.text), "%Y-%m-%dT%H:%M:%S", &t);
+    last.seconds = seconds;
+  }
+  buf_printf(b, "%s.%03dZ", last.text, (int)(us % 1000000 / 1000));
 }
 
 static void log_put_field(struct buf *b, bool json, const struct log_field *f) {
   if (!f->text && f->number == 0)
     return;
-  if (json)
-    buf_printf(b, ", \"%s\": ", f->key);
-  else
-    buf_printf(b, " %s=", f->key);
+  buf_puts(b, json ? ", \"" : " ");
+  buf_puts(b, f->key);
+  buf_puts(b, json ? "\": " : "=");
   if (!f->text)
     buf_put_i64(b, f->number);
   else

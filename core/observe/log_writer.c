@@ -58,6 +58,17 @@ long long log_dropped(void) {
   return count;
 }
 
+/* With the lock held.  Lines come in crowds, and to wake this thread for each of them would cost
+ * the others more than the line itself. */
+static void gather(void) {
+  static const struct timespec pause = {.tv_nsec = LOG_GATHER_MS * 1000000L};
+  if (writer.stop)
+    return;
+  pthread_mutex_unlock(&writer.lock);
+  nanosleep(&pause, NULL);
+  pthread_mutex_lock(&writer.lock);
+}
+
 static void *write_lines(void *arg) {
   (void)arg;
   struct buf lines = {0};
@@ -67,6 +78,7 @@ static void *write_lines(void *arg) {
       pthread_cond_wait(&writer.news, &writer.lock);
     if (writer.waiting.len == 0)
       break;
+    gather();
     struct buf spare = lines;
     lines = writer.waiting;
     writer.waiting = spare;

@@ -2,7 +2,8 @@
  *
  * The thread that writes the log, so that whoever reads standard error slowly, or not at all, holds
  * nobody but the log.  Lines wait in a queue of at most LOG_QUEUE_BYTES; what finds it full is
- * dropped and counted, and a line says how many were.
+ * dropped and counted, and a line says how many were.  A line is written LOG_GATHER_MS after it
+ * came at the latest, with those that came meanwhile.
  */
 #ifndef OBSERVE_LOG_WRITER_H
 #define OBSERVE_LOG_WRITER_H
@@ -10,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { LOG_QUEUE_BYTES = 4 << 20, LOG_END_WAIT_MS = 1000 };
+enum { LOG_QUEUE_BYTES = 4 << 20, LOG_END_WAIT_MS = 1000, LOG_GATHER_MS = 2 };
 
 /* Any thread.  False: no thread writes, and the caller does. */
 bool log_writer_put(const char *line, size_t len);
