@@ -70,8 +70,11 @@ static void reasons_of_server(struct api *a, const struct jobs_stats *stats, str
     buf_puts(out, "The disk does not accept writes. ");
 }
 
+/* What a backend says may name files of this machine.  `tell`: whoever asks may know that, for
+ * nobody needs a token here; the route asks for none. */
+
 /* Empty when ready. */
-static void reasons(struct api *a, const struct jobs_stats *stats, struct buf *out) {
+static void reasons(struct api *a, const struct jobs_stats *stats, bool tell, struct buf *out) {
   reasons_of_server(a, stats, out);
   if (!workers_next(a->at.workers, NULL))
     buf_puts(out, "No backend is configured. ");
@@ -80,23 +83,26 @@ static void reasons(struct api *a, const struct jobs_stats *stats, struct buf *o
   for (const struct backend *x = workers_next(a->at.workers, NULL); x;
        x = workers_next(a->at.workers, x)) {
     bool starting = backend_state(x) == BACKEND_STARTING;
+    const char *message = tell ? backend_message(x) : NULL;
     if (starting || (out->len && backend_state(x) != BACKEND_READY))
       buf_printf(out, "Backend '%s' is %s%s%s. ", backend_name(x),
-                 backend_state_word(backend_state(x)), backend_message(x) ? ": " : "",
-                 backend_message(x) ? backend_message(x) : "");
+                 backend_state_word(backend_state(x)), message ? ": " : "", message ? message : "");
   }
 }
 
 /* Of one kind alone. */
 static void reasons_of_kind(struct api *a, const struct jobs_stats *stats, const char *kind,
-                            struct buf *out) {
+                            bool tell, struct buf *out) {
   struct buf why = {0};
   enum route_outlook o = jobs_outlook(a->at.jobs, kind, &why);
   reasons_of_server(a, stats, out);
   if (o == OUTLOOK_NOBODY)
     buf_printf(out, "No backend of the configuration does the kind '%s'. ", kind);
   else if (o != OUTLOOK_READY)
-    buf_printf(out, "Jobs of the kind '%s' would not run: %s. ", kind, why.len ? why.data : "");
+    buf_printf(out, "Jobs of the kind '%s' would not run: %s. ", kind,
+               !tell     ? "GET /api/backends, with a token, says why"
+               : why.len ? why.data
+                         : "");
   buf_free(&why);
 }
 
@@ -105,15 +111,16 @@ void health_ready(void *ctx, struct http_request *r) {
   struct jobs_stats stats;
   struct buf why = {0}, kinds = {0}, b = {0};
   const char *kind = http_query(r, "kind");
+  bool tell = !http_has_tokens(r);
   if (kind && !kinds_find(a->at.kinds, kind)) {
     api_unknown_kind(a, r, kind);
     return;
   }
   jobs_stats(a->at.jobs, &stats);
   if (kind)
-    reasons_of_kind(a, &stats, kind, &why);
+    reasons_of_kind(a, &stats, kind, tell, &why);
   else
-    reasons(a, &stats, &why);
+    reasons(a, &stats, tell, &why);
   if (why.len) {
     http_problem(r, 0, "not-ready", 1, "%.*s", (int)why.len - 1, why.data);
   } else {

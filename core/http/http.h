@@ -118,6 +118,7 @@ const char *http_header(const struct http_request *r, const char *name);
 /* Address of who sent it, as text: "192.0.2.7"; valid until the next call. */
 const char *http_peer(const struct http_request *r);
 const char *http_client(const struct http_request *r); /* name of the token, "" without one */
+bool http_has_tokens(const struct http_request *r);    /* must clients have one here? */
 const char *http_body(const struct http_request *r,
                       size_t *len); /* gathered body, NUL-terminated */
 /* The path that a proxy puts before every path of ours, "" where there is none: URLs in a reply

@@ -332,6 +332,10 @@ const char *http_header(const struct http_request *r, const char *name) {
   return MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, name);
 }
 
+bool http_has_tokens(const struct http_request *r) {
+  return r->h->settings.authorise != NULL;
+}
+
 const char *http_client(const struct http_request *r) {
   return r->client ? r->client : "";
 }

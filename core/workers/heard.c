@@ -80,6 +80,43 @@ static bool may_be_over(const struct worker *k, const struct workers_step *s,
          (s->cancel_class && m->class == s->cancel_class);
 }
 
+/* Where the path inside a work folder begins; `at` follows the work root.  A folder is called
+ * NAME.NUMBER, and lies in the root or two levels deeper.  `whole`: the path ends with it. */
+static const char *inside_folder(const char *at, bool *whole) {
+  const char *first = at;
+  *whole = false;
+  for (int level = 0; level < 3; level++) {
+    size_t n = strcspn(at, "/ \n:;,'\")");
+    const char *dot = n ? memrchr(at, '.', n) : NULL;
+    size_t digits = dot ? strspn(dot + 1, "0123456789") : 0;
+    if (digits && dot + 1 + digits == at + n) {
+      *whole = at[n] != '/';
+      return at + n + !*whole;
+    }
+    if (at[n] != '/')
+      break;
+    at += n + 1;
+  }
+  return first;
+}
+
+/* A plugin's text names files by their place in the work folder: a client has no use for a path
+ * of the server.  The caller frees it. */
+static char *without_paths(const struct worker *k, const char *text) {
+  struct buf out = {0};
+  char *root = mem_printf("%s/", k->b->w->work_root);
+  bool whole;
+  for (const char *at; text && (at = strstr(text, root));) {
+    buf_put(&out, text, (size_t)(at - text));
+    text = inside_folder(at + strlen(root), &whole);
+    buf_puts(&out, whole ? "the work folder" : "");
+  }
+  free(root);
+  if (text)
+    buf_puts(&out, text);
+  return text ? buf_take(&out) : NULL;
+}
+
 static void end_step(struct worker *k, struct workers_step *s, const struct wire_done *m) {
   char folder[PATH_MAX];
   steps_folder(k, s->token, folder);
@@ -89,10 +126,11 @@ static void end_step(struct worker *k, struct workers_step *s, const struct wire
     k->b->died_idle = false;
   }
   struct step_artifact *artifacts = artifacts_of(m, folder);
+  char *message = without_paths(k, m->message);
   struct step_result r = {
       .class = (enum step_class)m->class,
       .code = m->code,
-      .message = m->message,
+      .message = message,
       .retry_after_ms = m->retry_after_ms,
       .result_json = m->result_json,
       .artifacts = artifacts,
@@ -105,6 +143,7 @@ static void end_step(struct worker *k, struct workers_step *s, const struct wire
   if (k->isolation == WIRE_PROCESS)
     steps_head(k);
   steps_tell(s, &r);
+  free(message);
   free(artifacts);
 }
 

@@ -155,6 +155,13 @@ def test_exceptions_are_the_classes_of_failure(make):
     assert act(client, "ok")["status"] == "completed"
 
 
+def test_an_error_names_no_path_of_the_server(make):
+    daemon = make(polite())
+    job = act(daemon.client(), "path")
+    assert job["error"]["detail"] == "cannot read in/part.step, nor the work folder: no header", job["error"]
+    assert daemon.folder not in json.dumps(job)
+
+
 def test_a_long_warm_command_serves_many(make):
     """Sixty-four jobs at a time over four processes: each started once."""
     client = make(polite(workers=4)).client()

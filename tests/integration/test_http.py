@@ -287,6 +287,22 @@ def test_tokens(make_daemon, tmp_path):
     assert "a" * 24 not in log and "b" * 24 not in log
 
 
+def test_ready_tells_no_path_without_a_token(make_daemon, tmp_path):
+    tokens = tmp_path / "tokens"
+    tokens.write_text("alice:aaaaaaaaaaaaaaaaaaaaaaaa\n")
+    tokens.chmod(0o600)
+    broken = {"backend echo": {"plugin": "exec", "command": str(tmp_path / "absent"), "kinds": "echo"}}
+    said = {}
+    for name, server in (("open", {}), ("closed", {"token_file": tokens})):
+        daemon = make_daemon({"server": server, **broken}, ready=False)
+        told = daemon.client("a" * 24)
+        wait_until(lambda: str(tmp_path) in told.get("/api/backends").text, "the backend has failed and says why")
+        said[name] = [daemon.client().get(p).text for p in ("/api/ready", "/api/ready?kind=echo", "/api/health")]
+    assert str(tmp_path) in said["open"][0], "without tokens all may know"
+    assert not [text for text in said["closed"] if str(tmp_path) in text], said
+    assert "GET /api/backends" in said["closed"][1]
+
+
 def test_only_loopback_without_tokens(tmp_path):
     ini = tmp_path / "lathe.ini"
     for listen in ("0.0.0.0:0", "[::]:0", "192.0.2.1:8080"):
