@@ -27,7 +27,7 @@ enum { LOG_EVERY_MS = 1000 };
 int storage_fail(struct storage *s, struct err *err, int errnum, const char *path,
                  const char *what) {
   int code = errnum == ENOSPC || errnum == EDQUOT ? ERR_NO_SPACE : ERR_IO;
-  int64_t now_ms = clock_mono_ms(), last_ms = atomic_load(&s->logged_ms);
+  long long now_ms = clock_mono_ms(), last_ms = atomic_load(&s->logged_ms);
   struct err why = {0};
   err_sys(&why, errnum, "cannot %s (%s)", what, path);
   if (now_ms - last_ms >= LOG_EVERY_MS &&
@@ -41,7 +41,7 @@ int storage_fail(struct storage *s, struct err *err, int errnum, const char *pat
 
 static int refuse(struct storage *s, struct err *err, const char *path, const char *name,
                   const char *what) {
-  int64_t now_ms = clock_mono_ms(), last_ms = atomic_load(&s->logged_ms);
+  long long now_ms = clock_mono_ms(), last_ms = atomic_load(&s->logged_ms);
   if (now_ms - last_ms >= LOG_EVERY_MS &&
       atomic_compare_exchange_strong(&s->logged_ms, &last_ms, now_ms))
     log_error("storage.failing", "%s %s; jobs wait until it is as it was", path, what);

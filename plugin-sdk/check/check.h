@@ -64,6 +64,8 @@ struct tool {
   char *scratch; /* folder of this run, removed at its end */
   char *folder;  /* of this check, below it */
   unsigned long long seed;
+  const char **worker_env; /* names, NULL at the end; NULL: the common ones alone */
+  size_t worker_env_count;
   int64_t limit_ms, scan_ms;
   struct finding *finding;
   struct facts *facts;

@@ -29,6 +29,8 @@ static const char usage[] =
     "  --limit SECONDS        time for one check (60)\n"
     "  --scan-ms MS           time to load in (100)\n"
     "  --worker FILE          the lathe-worker to use\n"
+    "  --env NAME             a variable that workers get too, as by [server] worker_env; may be\n"
+    "                         repeated\n"
     "  --tap                  output in the Test Anything Protocol\n"
     "  --verbose              notes of checks that passed, too\n"
     "  --help, --version\n"
@@ -199,19 +201,28 @@ enum {
   LIMIT,
   SCAN,
   WORKER,
+  ENV,
   TAP,
   VERBOSE,
   VERSION,
   HELP
 };
 static const struct option options[] = {
-    {"list", no_argument, NULL, LIST},           {"only", required_argument, NULL, ONLY},
-    {"input", required_argument, NULL, INPUT},   {"params", required_argument, NULL, PARAMS},
-    {"kinds", required_argument, NULL, KINDS},   {"seed", required_argument, NULL, SEED},
-    {"limit", required_argument, NULL, LIMIT},   {"scan-ms", required_argument, NULL, SCAN},
-    {"worker", required_argument, NULL, WORKER}, {"tap", no_argument, NULL, TAP},
-    {"verbose", no_argument, NULL, VERBOSE},     {"version", no_argument, NULL, VERSION},
-    {"help", no_argument, NULL, HELP},           {NULL, 0, NULL, 0},
+    {"list", no_argument, NULL, LIST},
+    {"only", required_argument, NULL, ONLY},
+    {"input", required_argument, NULL, INPUT},
+    {"params", required_argument, NULL, PARAMS},
+    {"kinds", required_argument, NULL, KINDS},
+    {"seed", required_argument, NULL, SEED},
+    {"limit", required_argument, NULL, LIMIT},
+    {"scan-ms", required_argument, NULL, SCAN},
+    {"worker", required_argument, NULL, WORKER},
+    {"tap", no_argument, NULL, TAP},
+    {"env", required_argument, NULL, ENV},
+    {"verbose", no_argument, NULL, VERBOSE},
+    {"version", no_argument, NULL, VERSION},
+    {"help", no_argument, NULL, HELP},
+    {NULL, 0, NULL, 0},
 };
 
 /* One option.  OPTIONS_GO_ON, or the exit code. */
@@ -260,6 +271,11 @@ static int take_option(struct tool *t, struct wishes *w, struct folders *f, int 
     t->worker_program = realpath(optarg, NULL);
     if (!t->worker_program)
       rc = err_sys(err, errno, "%s cannot be run", optarg);
+    break;
+  case ENV:
+    t->worker_env = mem_grow(t->worker_env, (t->worker_env_count + 2) * sizeof *t->worker_env);
+    t->worker_env[t->worker_env_count++] = optarg;
+    t->worker_env[t->worker_env_count] = NULL;
     break;
   case TAP:
     w->tap = true;

@@ -117,6 +117,7 @@ struct rig *rig_open(struct tool *t, int slots) {
   r->workers = workers_new(&r->loop, &(struct workers_options){
                                          .worker_program = t->worker_program,
                                          .work_root = r->root,
+                                         .env = t->worker_env,
                                          .events = {.changed = on_changed,
                                                     .progress = on_progress,
                                                     .log = on_log,

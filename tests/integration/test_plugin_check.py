@@ -24,6 +24,7 @@ def check(plugin, *args, settings=(), fault=None, env=None, tmp=None):
     extra = {"ASAN_OPTIONS": "handle_segv=0:handle_abort=0", **(env or {})}
     if fault:
         extra["BAD_FAULT"] = fault
+        args += ("--env", "BAD_FAULT")
     if tmp:
         extra["TMPDIR"] = str(tmp)
     return subprocess.run([CHECK, *args, str(plugin), *settings], capture_output=True, text=True, timeout=300,
