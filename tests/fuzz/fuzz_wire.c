@@ -44,6 +44,7 @@ static void release_hello(struct wire_hello *m) {
 }
 static void release_config(struct wire_config *m) {
   free(m->settings);
+  free(m->secrets);
 }
 static void release_step(struct wire_step *m) {
   free(m->inputs);
@@ -67,16 +68,18 @@ AGAIN(parked, PUT_PARKED)
 /* Every decoder may be given any frame; a type is what the peer says. */
 static void decode_small(const struct wire_frame *f) {
   struct err err = {0};
-  const char **kinds = NULL, *text;
+  const char **kinds = NULL, *libraries = NULL, *text;
   uint64_t *tokens = NULL;
   size_t count, len;
   int64_t value;
   int32_t level;
   bool again;
   enum wire_jail_state jail;
-  if (wire_get_ready(f, &kinds, &count, &err) == 0)
+  if (wire_get_ready(f, &libraries, &kinds, &count, &err) == 0) {
+    MUST(libraries);
     for (size_t i = 0; i < count; i++)
       MUST(kinds[i] && strlen(kinds[i]) <= f->len);
+  }
   free(kinds);
   if (wire_get_recalled(f, &tokens, &count, &err) == 0)
     MUST(count <= f->len / sizeof *tokens);

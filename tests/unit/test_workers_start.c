@@ -222,6 +222,7 @@ static void a_crash_of_a_job_delays_no_start(void **state) {
       RUN_UNTIL(&r, backend_state(r.b) == BACKEND_READY);
       rig_run(&r, &s, n % 2 ? "abort" : "crash", NULL);
       assert_int_equal(s.class, STEP_CRASHED);
+      buf_free(&s.log);
     }
     RUN_UNTIL(&r, backend_state(r.b) == BACKEND_READY);
     assert_int_equal(backend_restarts(r.b), 8);
@@ -242,9 +243,11 @@ static void a_worker_that_dies_without_work_is_not_started_at_once(void **state)
   snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
   FILE *children = fopen(path, "r");
   assert_non_null(children);
-  assert_int_equal(fscanf(children, "%d", &pid), 1);
+  int killed = 0;
+  while (fscanf(children, "%d", &pid) == 1) /* those of an earlier test that have ended, too */
+    killed += kill(pid, SIGKILL) == 0;
   fclose(children);
-  assert_int_equal(kill(pid, SIGKILL), 0);
+  assert_true(killed >= 1);
   RUN_UNTIL(&r, backend_restarts(r.b) == 1);
   assert_int_equal(backend_state(r.b), BACKEND_RESTARTING);
   uv_run(&r.loop, UV_RUN_NOWAIT);
