@@ -3,7 +3,8 @@
 import json
 import os
 
-from daemon import TEST_PLUGINS
+import pytest
+from daemon import TEST_PLUGINS, merged
 
 KIND = {
     "kind": "attack", "title": "Attack", "summary": "Tries to get out.",
@@ -33,3 +34,20 @@ def attack(client, act, arg="", with_input=False):
                         fields=[("params", json.dumps(body["params"]))]).expect(202)
         return client.wait(r.json["job_id"])
     return client.wait(client.submit("attack", **body))
+
+
+@pytest.fixture
+def make(make_daemon, tmp_path):
+    kinds = tmp_path / "kinds"
+    kinds.mkdir()
+    (kinds / "attack.json").write_text(json.dumps(KIND))
+
+    def start(*configs, env=None, **more):
+        return make_daemon(merged(*configs), env={"LATHE_KINDS_PATH": str(kinds), **(env or {})}, **more)
+
+    return start
+
+
+@pytest.fixture(params=["fork", "process"])
+def isolation(request):
+    return request.param

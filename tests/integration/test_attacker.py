@@ -7,8 +7,8 @@ import subprocess
 import threading
 
 import pytest
-from attack import IS_BUILT, KIND, attack, attacker, state
-from daemon import is_alive, merged, wait_until
+from attack import IS_BUILT, attack, attacker, isolation, make, state  # noqa: F401 (fixtures)
+from daemon import is_alive, wait_until
 
 pytestmark = pytest.mark.skipif(not IS_BUILT, reason="the test plugins are not built")
 
@@ -20,23 +20,6 @@ TEXTS = ["escape", "c1", "long_message", "name_up", "name_line", "name_hidden", 
 FRAMES = ["unknown", "hello", "ready", "jail", "refused", "recalled", "checkpoint", "log_escape", "log_no_utf8",
           "past_its_end", "before_it", "stage_line", "count_low", "heartbeat_full", "endless", "big"]
 FILES = ["file_gone", "file_link", "file_by_link", "file_folder", "file_pipe", "file_sparse"]
-
-
-@pytest.fixture
-def make(make_daemon, tmp_path):
-    kinds = tmp_path / "kinds"
-    kinds.mkdir()
-    (kinds / "attack.json").write_text(json.dumps(KIND))
-
-    def start(*configs, env=None, **more):
-        return make_daemon(merged(*configs), env={"LATHE_KINDS_PATH": str(kinds), **(env or {})}, **more)
-
-    return start
-
-
-@pytest.fixture(params=["fork", "process"])
-def isolation(request):
-    return request.param
 
 
 class Bystander:

@@ -1,32 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Jobs that attack: each is contained, says what it ran into, and the next job is unharmed."""
 import hashlib
-import json
 import os
 import re
 
 import pytest
-from attack import INPUT, IS_BUILT, KIND, attack, attacker, state
+from attack import INPUT, IS_BUILT, attack, attacker, isolation, make, state  # noqa: F401 (fixtures)
 from daemon import BUILD, LATHED, SANITIZED, children_of, is_alive, merged, wait_until
 
 pytestmark = pytest.mark.skipif(not IS_BUILT, reason="the test plugins are not built")
-
-
-@pytest.fixture
-def make(make_daemon, tmp_path):
-    kinds = tmp_path / "kinds"
-    kinds.mkdir()
-    (kinds / "attack.json").write_text(json.dumps(KIND))
-
-    def start(*configs, env=None, **more):
-        return make_daemon(merged(*configs), env={"LATHE_KINDS_PATH": str(kinds), **(env or {})}, **more)
-
-    return start
-
-
-@pytest.fixture(params=["fork", "process"])
-def isolation(request):
-    return request.param
 
 
 @pytest.fixture
