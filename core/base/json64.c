@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define MARK       "\xEF\xB7\x90" /* U+FDD0 */
 #define REAL_EXACT 9007199254740992.0
@@ -37,24 +38,11 @@ const char *wide_text(wide_int v, char text[WIDE_TEXT]) {
   return text;
 }
 
-/* What json64_load wrote, and nothing else: a stranger's string may begin with the mark, too. */
-static bool is_number_of_ours(const char *digits, size_t len) {
-  char text[WIDE_TEXT];
-  wide_int v;
-  if (len == 0 || len >= sizeof text || *digits < '1' || *digits > '9')
-    return false;
-  memcpy(text, digits, len);
-  text[len] = '\0';
-  return strlen(text) == len && wide_read(text, &v) && v > INT64_MAX;
-}
-
 /* The digits of a number that json64_load kept as a string; NULL: it is another value. */
 static const char *marked(const json_t *v) {
   const char *text = json_string_value(v);
   size_t mark = strlen(MARK);
-  if (!text || strncmp(text, MARK, mark) != 0)
-    return NULL;
-  return is_number_of_ours(text + mark, json_string_length(v) - mark) ? text + mark : NULL;
+  return text && strncmp(text, MARK, mark) == 0 ? text + mark : NULL;
 }
 
 bool json64_int(const json_t *v, wide_int *out) {
@@ -129,9 +117,36 @@ static void rewrite(struct buf *out, const char *text, size_t len) {
   }
 }
 
+bool json64_has_mark(const char *text) {
+  return strstr(text, MARK) != NULL;
+}
+
+/* Is the mark in the document, as it is or as an escape? */
+static bool document_has_mark(const char *text, size_t len) {
+  if (memmem(text, len, MARK, strlen(MARK)))
+    return true;
+  const char *end = text + len;
+  for (const char *at = text; (at = memchr(at, '\\', (size_t)(end - at))) != NULL; at += 2) {
+    if (end - at >= 6 && at[1] == 'u' && strncasecmp(at + 2, "fdd0", 4) == 0)
+      return true;
+    if (end - at < 2)
+      break;
+  }
+  return false;
+}
+
+static json_t *refuse_mark(json_error_t *e) {
+  *e = (json_error_t){.line = 1, .column = 1};
+  snprintf(e->text, sizeof e->text - 1,
+           "it has the code point U+FDD0, which no text may have (RFC 7493, 2.1)");
+  return NULL;
+}
+
 json_t *json64_load(const char *text, size_t len, size_t flags, json_error_t *e) {
   json_error_t own;
   e = e ? e : &own;
+  if (document_has_mark(text, len))
+    return refuse_mark(e);
   json_t *json = json_loadb(text, len, flags, e);
   if (json || json_error_code(e) != json_error_numeric_overflow)
     return json;
@@ -150,8 +165,7 @@ char *json64_dump(const json_t *v, size_t flags) {
   for (const char *at = text, *end = text + strlen(text); at < end;) {
     size_t mark = strlen("\"" MARK);
     const char *next = *at == '"' ? skip_string(at, end) : at + 1;
-    bool number = strncmp(at, "\"" MARK, mark) == 0 &&
-                  is_number_of_ours(at + mark, (size_t)(next - 1 - at) - mark);
+    bool number = strncmp(at, "\"" MARK, mark) == 0;
     const char *from = number ? at + mark : at, *last = number ? next - 1 : next;
     memmove(to, from, (size_t)(last - from));
     to += last - from;

@@ -135,6 +135,8 @@ static int check_string(const struct check *c, const json_t *v, const char *text
     return refuse(c, "text");
   if (strlen(text) > TEXT_MAX || (json_is_string(v) && strlen(text) != json_string_length(v)))
     return refuse(c, "text of at most 65536 bytes without NUL");
+  if (json64_has_mark(text))
+    return refuse(c, "text without the code point U+FDD0");
   int rc = check_range(c, (double)strlen(text));
   if (!rc)
     buf_put_json_str(c->out, text);
