@@ -211,7 +211,7 @@ struct store {
   struct err health;      /* code 0: well */
   int failures;           /* groups in a row that the disk refused */
   int64_t wal_frames;     /* after the last commit */
-  ino_t inode, wal_inode; /* of the files that are open; 0: not known yet */
+  uint64_t inode, wal_inode; /* of the files that are open; 0: not known yet */
   struct marker marker;
   char *marker_path;
   int64_t marker_ms;

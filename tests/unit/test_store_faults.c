@@ -362,12 +362,50 @@ static void test_checkpoint_error(void **state) {
   assert_true(rounds > 7);
 }
 
+static void on_unused(void *arg, int code, const char *const *unused, size_t count) {
+  (void)unused;
+  *(int *)arg += code == 0 && count == 1;
+}
+
+static int try_to_put(struct world *w) {
+  struct record_job job = new_job(w, "echo");
+  struct answer a = {0};
+  send_submit(w, &job, false, NULL, &a);
+  settle(w);
+  return a.code;
+}
+
+/* What writes nothing works on a disk that fails; that is not the news that writes work again. */
+static void test_a_question_heals_nothing(void **state) {
+  (void)state;
+  struct world *w = world_dir();
+  void *world = w;
+  const char *name = "01M8GX197CA61BFFB5E1MVBKY5";
+  int answers = 0;
+  world_must_open(w);
+  fault(FAULT_SYNC, 1, 1000);
+  assert_int_equal(try_to_put(w), ERR_IO);
+  assert_int_equal(w->health, ERR_IO);
+  for (int i = 0; i < 3; i++) {
+    store_unowned(w->store, &name, 1, on_unused, &answers);
+    settle(w);
+    assert_int_equal(try_to_put(w), ERR_IO);
+  }
+  assert_int_equal(answers, 3);
+  assert_int_equal(w->health_calls, 1);
+  fault(FAULT_NONE, 0, 0);
+  assert_int_equal(try_to_put(w), 0);
+  assert_int_equal(w->health, 0);
+  world_tear_down(&world);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_full),
       cmocka_unit_test(test_write_error),
       cmocka_unit_test(test_sync_error),
       cmocka_unit_test(test_checkpoint_error),
+      cmocka_unit_test(test_a_question_heals_nothing),
   };
   return cmocka_run_group_tests(tests, disk_set_up, disk_tear_down);
 }
