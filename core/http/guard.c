@@ -6,7 +6,8 @@
  * only names of ours are served.  An address cannot be rebound: where we listen on every address,
  * any address literal is ours.
  * Origin: a browser lets any page send simple requests; those that change something are refused
- * unless the page is ours or configured.  What a page may read is said by the CORS headers.
+ * unless the page is ours or configured.  What a page may read is said by the CORS headers, and
+ * what it may show without reading it (<img>) by Cross-Origin-Resource-Policy.
  */
 #include "base/clock.h"
 #include "base/mem.h"
@@ -172,8 +173,13 @@ bool guard_is_preflight(const struct http_request *r) {
 
 void guard_cors(const struct http_request *r, guard_add *add, void *arg) {
   char **origins = r->h->settings.cors_origins;
-  if (!origins || !*origins)
+  if (!origins || !*origins) {
+    /* An <img> does not tell its page's origin, so where pages elsewhere are allowed, it is all or
+     * none of them.  A link is the permission of whoever has it. */
+    if (!r->by_link)
+      add(arg, "Cross-Origin-Resource-Policy", "same-origin");
     return;
+  }
   const char *allow = allowed_origin(r);
   /* Caches must know that the answer depends on it, also where there was none. */
   if (!allow || strcmp(allow, "*") != 0)
@@ -274,6 +280,7 @@ static bool judge_token(struct http_request *r, const char *client) {
  * a guess of a token. */
 static bool guard_link(struct http_request *r) {
   const char *why, *client = link_client(r, &why);
+  r->by_link = client != NULL;
   if (client)
     r->client = mem_dup(client);
   else

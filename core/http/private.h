@@ -182,6 +182,7 @@ struct http_request { /* request.c */
   const char *params[ROUTE_PARAMS_MAX];
   struct buf rest; /* what a "{name*}" took */
   char *client;
+  bool by_link; /* without a token: the URL carries its permission */
   struct body body;
   bool begun, handled, suspended, gone, replied;
   void *user, *gone_arg;

@@ -97,7 +97,9 @@ static void fact_count(struct out *o, const char *name, uint64_t n) {
 
 static void put_facts(struct out *o, const struct task *t, const struct outcome *r) {
   const struct geometry *g = &t->geometry;
-  const char *unit = strcmp(t->unit, "mm") == 0 ? "mm" : "of the file's unit";
+  bool mm = strcmp(t->unit, "mm") == 0;
+  const char *unit = mm ? "mm" : "of the file's unit";
+  const char *cubes = mm ? "mm³" : "of the file's unit, cubed";
   bool good = r->quality[MEASURE_SICN].min >= PASS && r->quality[MEASURE_GAMMA].min >= PASS;
   out_text(o, "<dl class=facts>\n");
   fact_count(o, "tetrahedra", r->tetrahedra);
@@ -110,10 +112,10 @@ static void put_facts(struct out *o, const struct task *t, const struct outcome 
              good ? "both are at 0.2 or above" : "the mark is 0.2 for both");
   fact(o, "poor elements", "%llu of them are under SICN 0.1", (unsigned long long)r->poor);
   if (r->cad_volume > 0)
-    fact(o, "volume", "%.6g; the CAD has %.6g, so %+.3f%%", r->volume, r->cad_volume,
+    fact(o, "volume", "%.6g %s; the CAD has %.6g, so %+.3f%%", r->volume, cubes, r->cad_volume,
          100 * (r->volume - r->cad_volume) / r->cad_volume);
   else
-    fact(o, "volume", "%.6g", r->volume);
+    fact(o, "volume", "%.6g %s", r->volume, cubes);
   fact(o, "extent", "%.5g x %.5g x %.5g %s", g->high[0] - g->low[0], g->high[1] - g->low[1],
        g->high[2] - g->low[2], unit);
   fact(o, "geometry", "solids: %zu, faces: %zu, edges: %zu", g->volumes, g->surfaces, g->curves);

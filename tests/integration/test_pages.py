@@ -54,3 +54,12 @@ def test_a_page_that_a_client_sent_cannot_act(client):
     job = client.run("echo", input={"name": "evil.html", "data": "PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg=="})
     r = client.artifact(job["job_id"], "evil.html").expect(200)
     assert policy_of(r)["sandbox"] == [] and policy_of(r)["default-src"] == ["'none'"]
+
+
+def test_only_allowed_pages_of_other_origins_show_what_is_here(make_daemon):
+    """What a page shows without reading it (<img>) comes without an Origin; this header tells the browser."""
+    name = "cross-origin-resource-policy"
+    closed, opened = make_daemon(), make_daemon({"server": {"cors_origins": "https://app.example.org"}})
+    for path in ("/api/jobs", "/nowhere", "/problems"):
+        assert closed.client().get(path).header(name) == "same-origin"
+        assert opened.client().get(path).header(name) is None
