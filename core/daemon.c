@@ -98,11 +98,6 @@ static void prepare_process(void) {
   mallopt(M_MMAP_THRESHOLD, 1 << 20);
 }
 
-static void configure_log(const struct config *c) {
-  log_configure(
-      &(struct log_options){.level = (enum log_level)c->log.level, .json = c->log.format == 1});
-}
-
 /* ---- tokens ---- */
 
 static int read_tokens(struct daemon *d, const struct config *c, struct err *err) {
@@ -353,7 +348,7 @@ static void apply(struct daemon *d, struct config *new, const struct config_chan
   struct jobs_backend_budget *budgets;
   log_changes(changes);
   d->config = new;
-  configure_log(new);
+  daemon_configure_log(&new->log);
   struct http_options http = daemon_http_options(new);
   http.authorise = d->tokens->tokens ? api_authorise : NULL;
   http.knows = api_knows;
@@ -432,9 +427,7 @@ static void on_hangup(uv_signal_t *handle, int number) {
   struct reload *r = mem_alloc(sizeof *r);
   r->daemon = d;
   int rc = config_reload(d->config, &r->config, &r->changes, &problems);
-  for (size_t i = 0; i < problems.count; i++)
-    log_write(problems.items[i].warning ? LOG_WARN : LOG_ERROR, "config.problem", "%s: %s",
-              problems.items[i].where, problems.items[i].text);
+  daemon_log_problems(&problems);
   config_problems_free(&problems);
   if (rc < 0) {
     log_error("config.reload", "the configuration has errors; the old one stays in effect");
@@ -568,7 +561,7 @@ int daemon_run(struct config *config, bool accept_empty) {
   struct daemon d = {.config = config, .accept_empty = accept_empty};
   struct err err = {0};
   prepare_process();
-  configure_log(config);
+  daemon_configure_log(&config->log);
   log_begin_writer();
   uv_loop_init(&d.loop);
   uv_timer_init(&d.loop, &d.linger);

@@ -36,6 +36,10 @@ struct daemon_complaints {
 /* Asks each backend's plugin.  Blocks, some seconds at most for each; any thread. */
 void daemon_check_plugins(const struct config *config, struct daemon_complaints *out);
 void daemon_complaints_free(struct daemon_complaints *c);
+/* The log's level and format. */
+void daemon_configure_log(const struct config_log *log);
+/* Writes each to the log. */
+void daemon_log_problems(const struct config_problems *problems);
 /* Writes each line to the log, and empties `lines`. */
 void daemon_log_lines(enum log_level level, const char *what, struct buf *lines);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What --check-config and a reload ask the plugins about their options.  lathed loads none itself:
- * lathe-worker does, and a plugin that crashes there says so here.
+ * What is wrong with a configuration, and how it is told: also what --check-config and a reload ask
+ * the plugins about their options.  lathed loads none itself: lathe-worker does, and a plugin that
+ * crashes there says so here.
  */
 #include "base/clock.h"
 #include "base/env.h"
@@ -146,6 +147,17 @@ void daemon_check_plugins(const struct config *config, struct daemon_complaints 
 void daemon_complaints_free(struct daemon_complaints *c) {
   buf_free(&c->options);
   buf_free(&c->plugins);
+}
+
+void daemon_configure_log(const struct config_log *log) {
+  log_configure(
+      &(struct log_options){.level = (enum log_level)log->level, .json = log->format == 1});
+}
+
+void daemon_log_problems(const struct config_problems *problems) {
+  for (size_t i = 0; i < problems->count; i++)
+    log_write(problems->items[i].warning ? LOG_WARN : LOG_ERROR, "config.problem", "%s: %s",
+              problems->items[i].where, problems->items[i].text);
 }
 
 void daemon_log_lines(enum log_level level, const char *what, struct buf *lines) {

@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "daemon.h"
 #include "jobs/kinds.h"
+#include "observe/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,20 +28,36 @@ struct args {
   int (*verb)(const struct args *a);
 };
 
-static int load(const struct args *a, struct config **out) {
+static int load_into(const struct args *a, struct config **out, struct config_problems *problems) {
   char *found = a->config ? NULL : config_find_file();
-  struct config_problems problems = {0};
-  int rc = config_load(a->config ? a->config : found, out, &problems);
-  config_problems_print(&problems, stderr);
-  config_problems_free(&problems);
+  int rc = config_load(a->config ? a->config : found, out, problems);
   free(found);
   return rc;
 }
 
+static int load(const struct args *a, struct config **out) {
+  struct config_problems problems = {0};
+  int rc = load_into(a, out, &problems);
+  config_problems_print(&problems, stderr);
+  config_problems_free(&problems);
+  return rc;
+}
+
+/* What is wrong are lines of the log, as all that a daemon writes. */
 static int run(const struct args *a) {
   struct config *c;
+  struct config_problems problems = {0};
   daemon_hold_signals();
-  return load(a, &c) < 0 ? EXIT_USAGE : daemon_run(c, a->accept_empty);
+  int rc = load_into(a, &c, &problems);
+  daemon_configure_log(&problems.log);
+  daemon_log_problems(&problems);
+  config_problems_free(&problems);
+  if (rc == 0)
+    return daemon_run(c, a->accept_empty);
+  log_error("daemon.start",
+            "lathed does not start with this configuration; mend what the lines above name, and "
+            "try it with lathed --check-config");
+  return EXIT_USAGE;
 }
 
 /* What others wrote (plugins, arguments), harmless for a terminal. */

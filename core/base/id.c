@@ -2,9 +2,10 @@
 #include "base/id.h"
 
 #include "base/clock.h"
+#include "base/fatal.h"
 
 #include <ctype.h>
-#include <stdio.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -14,10 +15,8 @@ static const char alphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /* Random bits are drawn once a millisecond; ids within it count up from there.  The top bit starts
  * clear, so that counting never runs over. */
 static void id_draw(struct id_maker *m) {
-  if (getrandom(m->random, sizeof(m->random), 0) != (ssize_t)sizeof(m->random)) {
-    perror("lathe: getrandom");
-    abort();
-  }
+  if (getrandom(m->random, sizeof(m->random), 0) != (ssize_t)sizeof(m->random))
+    fatal("getrandom: %s; the process ends", strerror(errno));
   m->random[0] &= 0x7f;
 }
 

@@ -5,10 +5,11 @@
  */
 #include "base/map.h"
 
+#include "base/fatal.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -24,10 +25,8 @@ static const char grave[1];
 static uint64_t map_seed[2]; /* chosen before main(), constant after */
 
 __attribute__((constructor)) static void map_choose_seed(void) {
-  if (getrandom(map_seed, sizeof(map_seed), 0) != (ssize_t)sizeof(map_seed)) {
-    perror("lathe: getrandom");
-    abort();
-  }
+  if (getrandom(map_seed, sizeof(map_seed), 0) != (ssize_t)sizeof(map_seed))
+    fatal("getrandom: %s; the process ends", strerror(errno));
 }
 
 /* SipHash-1-3 (Aumasson and Bernstein), as hash tables of several languages use it. */

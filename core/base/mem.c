@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/mem.h"
 
+#include "base/fatal.h"
+
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -8,8 +10,7 @@
 #include <string.h>
 
 static _Noreturn void mem_die(size_t size) {
-  fprintf(stderr, "lathe: out of memory (%zu bytes were asked for); the process ends\n", size);
-  abort();
+  fatal("out of memory (%zu bytes were asked for); the process ends", size);
 }
 
 void *mem_alloc(size_t size) {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/sha256.h"
 
+#include "base/fatal.h"
 #include "base/mem.h"
 
 #include <openssl/evp.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,8 +18,7 @@ static EVP_MD *sha256_algorithm;
 static pthread_once_t sha256_once = PTHREAD_ONCE_INIT;
 
 static _Noreturn void sha256_die(void) {
-  fputs("lathe: libcrypto's SHA-256 failed; the process ends\n", stderr);
-  abort();
+  fatal("libcrypto's SHA-256 failed; the process ends");
 }
 
 static void sha256_fetch(void) {

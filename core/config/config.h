@@ -131,6 +131,7 @@ struct config_problem {
 struct config_problems {        /* zeroed: none */
   struct config_problem *items; /* in the order of the lines */
   size_t count, errors;
+  struct config_log log; /* how to log them: as the file says, as far as that can be known */
 };
 /* One line each: "conf/lathe.ini:12: error: ...". */
 void config_problems_print(const struct config_problems *p, FILE *out);

@@ -21,6 +21,7 @@ int config_load(const char *path, struct config **out, struct config_problems *p
     config_check(&l);
   }
   config_problems_sort(problems);
+  problems->log = c->log;
   if (problems->errors > 0) {
     config_free(c);
     return ERR_INVAL;

@@ -2,6 +2,7 @@
  *
  *   http_open -> serving -> http_stop_accepting -> http_close -> (one turn of the loop) -> freed
  */
+#include "base/fatal.h"
 #include "base/mem.h"
 #include "http/private.h"
 #include "observe/log.h"
@@ -128,6 +129,12 @@ static void on_mhd_log(void *cls, const char *fmt, va_list args) {
   log_debug("http.mhd", "%s", text);
 }
 
+static void on_panic(void *cls, const char *file, unsigned line, const char *reason) {
+  (void)cls;
+  fatal("libmicrohttpd cannot go on: %s (%s:%u); the process ends", reason ? reason : "no reason",
+        file, line);
+}
+
 /* The path and the query are decoded by uri.c, from what the client sent. */
 static size_t leave_escaped(void *cls, struct MHD_Connection *mhd, char *text) {
   (void)cls, (void)mhd;
@@ -139,6 +146,7 @@ static int start_mhd(struct http *h, struct err *err) {
    * and would cost a system call for each resumed request. */
   const unsigned flags = MHD_USE_EPOLL | MHD_USE_ERROR_LOG | MHD_USE_NO_LISTEN_SOCKET |
                          (MHD_ALLOW_SUSPEND_RESUME & ~(unsigned)MHD_USE_ITC);
+  MHD_set_panic_func(on_panic, NULL);
   h->mhd = MHD_start_daemon(
       flags, 0, NULL, NULL, request_on_call, h, MHD_OPTION_EXTERNAL_LOGGER, on_mhd_log, h,
       MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_LIMIT,

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/fatal.h"
 #include "base/terminal.h"
 #include "observe/log_writer.h"
 
@@ -23,7 +24,29 @@ static struct { atomic_int level, json; } log_state = {.level = LOG_INFO};
 
 static const char *const level_words[] = {"debug", "info", "warn", "error"};
 
+/* The last line of a process, after those that wait.  Made without memory, and without waiting for
+ * anybody who does not read. */
+static void log_fatal(const char *text) {
+  char said[FATAL_TEXT], line[FATAL_TEXT + 128], when[32];
+  bool json = atomic_load_explicit(&log_state.json, memory_order_relaxed) != 0;
+  int64_t us = clock_wall_us();
+  time_t seconds = (time_t)(us / 1000000);
+  struct tm t;
+  snprintf(said, sizeof said, "%s", text);
+  for (char *p = said; *p; p++) /* what would have to be escaped */
+    *p = *p < ' ' || *p == '"' || *p == '\\' || *p == 0x7f ? '?' : *p;
+  gmtime_r(&seconds, &t);
+  strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &t);
+  int len = snprintf(line, sizeof line,
+                     json ? "{\"time\": \"%s.%03dZ\", \"level\": \"error\", "
+                            "\"event\": \"process.abort\", \"message\": \"%s\"}\n"
+                          : "time=%s.%03dZ level=error event=process.abort msg=\"%s\"\n",
+                     when, (int)(us % 1000000 / 1000), said);
+  log_writer_last(line, (size_t)len);
+}
+
 void log_configure(const struct log_options *options) {
+  fatal_set_writer(log_fatal);
   atomic_store_explicit(&log_state.level, (int)options->level, memory_order_relaxed);
   atomic_store_explicit(&log_state.json, options->json, memory_order_relaxed);
 }

@@ -17,5 +17,8 @@ enum { LOG_QUEUE_BYTES = 4 << 20, LOG_END_WAIT_MS = 1000, LOG_GATHER_MS = 2 };
 bool log_writer_put(const char *line, size_t len);
 /* Writes all of it to standard error, here and now. */
 void log_write_all(const char *data, size_t len);
+/* The last line of a process that is about to abort, after those that wait.  Allocates nothing,
+ * and gives up after LOG_END_WAIT_MS where nobody reads. */
+void log_writer_last(const char *line, size_t len);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include "observe/metrics.h"
 
+#include "base/fatal.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "observe/log.h"
@@ -89,11 +90,9 @@ void metrics_free(struct metrics *m) {
 static struct family *metrics_family(struct metrics *m, enum metric_type type, const char *name,
                                      const char *help) {
   struct family *f = map_get(&m->families, name);
-  if (f && f->type != type) {
-    fprintf(stderr, "lathe: metric %s is a %s and a %s\n", name, type_words[f->type],
-            type_words[type]);
-    abort();
-  }
+  if (f && f->type != type)
+    fatal("metric %s is a %s and a %s; the process ends", name, type_words[f->type],
+          type_words[type]);
   if (f)
     return f;
   f = mem_alloc(sizeof(*f));

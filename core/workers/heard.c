@@ -276,16 +276,20 @@ static bool may_log(struct worker *k, size_t len) {
   return true;
 }
 
+void steps_tell_lost(struct worker *k) {
+  if (k->log_lost)
+    log_warn("backend.log", "backend %s: %" PRId64 " bytes of its log are left out: it floods",
+             k->b->o.name, k->log_lost);
+  k->log_lost = 0;
+}
+
 static void log_of_backend(struct worker *k, const char *text, size_t len) {
   const char *name = k->b->o.name;
   const struct log_field who[] = {{.key = "backend", .text = name},
                                   {.key = "worker", .number = k->pid}};
   if (!may_log(k, len))
     return;
-  if (k->log_lost)
-    log_warn("backend.log", "backend %s: %" PRId64 " bytes of its log are left out: it floods",
-             name, k->log_lost);
-  k->log_lost = 0;
+  steps_tell_lost(k);
   while (len) {
     const char *end = memchr(text, '\n', len);
     size_t n = end ? (size_t)(end - text) : len;

@@ -225,6 +225,9 @@ void steps_tell_doomed(struct backend *b);
 void steps_tick(struct backend *b);
 /* Whole lines of a step, or of the backend when token is 0. */
 void steps_log(struct worker *k, uint64_t token, const char *text, size_t len);
+/* A line about bytes of its log that are left out, where there are such: also the dead get theirs.
+ */
+void steps_tell_lost(struct worker *k);
 /* Its folder, where a step of this worker leaves it for the daemon; `path` has PATH_MAX bytes. */
 void steps_folder(const struct worker *k, uint64_t token, char *path);
 void steps_lose_pending(struct backend *b);

@@ -167,6 +167,7 @@ static void on_exit_of(uv_poll_t *handle, int status, int events) {
   if (!uv_is_closing((uv_handle_t *)&k->socket) && !k->b->w->freeing)
     worker_read(k);
   said_last(k);
+  steps_tell_lost(k);
   tell(k, signal, exit_code);
   if (!k->b->has_message || k->state != WORKER_READY)
     note_death(k, signal, exit_code);
