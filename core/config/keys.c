@@ -113,7 +113,7 @@ const struct config_key config_keys[] = {
     {"limits", "idempotency_ttl", DURATION(MINUTE, 365 * DAY), PLACE(limits.idempotency_ttl_ms), .fallback = "24h",
      .help = "How long an `Idempotency-Key` is remembered."},
     {"limits", "max_wait", DURATION(0, 365 * DAY), PLACE(limits.max_wait_ms), .fallback = "24h", .zero = "for ever",
-     .help = "How long an accepted job waits while no backend is there that may do it: one may be on its way back into this file. Then it fails with `no-backend`."},
+     .help = "How long an accepted job waits while no backend is there that may do it: one may be on its way back into this file. Then it fails with `no-backend`. A job that another backend refused for good waits only for backends that did its kind and went (taken out of this file, or failed) less than a minute ago; after that it fails with what the other one said."},
     {"limits", "ageing", DURATION(SECOND, 365 * DAY), PLACE(limits.ageing_ms), .fallback = "60s",
      .help = "A waiting job gains one step of priority each time so long passes."},
     {"limits", "memory", SIZE(0, 1024 * TB), PLACE(limits.memory), .fallback = "0", .zero = "three quarters of what the machine or the container has",

@@ -106,15 +106,31 @@ static bool anything(void *ctx, struct backend *b) {
   return true;
 }
 
-/* `a` NULL: whether or not there is room.  all_never: no backend where an attempt failed. */
-static struct backend *choose(struct job *job, struct asking *a, bool all_never, bool *hopeless) {
+enum hope {
+  HOPE_THERE,  /* a backend is there that may do it now or later */
+  HOPE_RETURN, /* none is; one that did its kind went a moment ago, and may be on its way back */
+  HOPE_NONE,
+};
+
+static struct backend *ask(const struct job *job, const struct route_question *q, enum hope *hope) {
+  struct routing *r = job->j->routing;
+  bool hopeless = false;
+  struct backend *b = routing_choose(r, q, &hopeless);
+  if (hope)
+    *hope = !hopeless ? HOPE_THERE : routing_may_return(r, q) ? HOPE_RETURN : HOPE_NONE;
+  return b;
+}
+
+/* `a` NULL: whether or not there is room.  all_never: no backend where an attempt failed.  `hope`
+ * may be NULL. */
+static struct backend *choose(struct job *job, struct asking *a, bool all_never, enum hope *hope) {
   const struct attempt *open = remote_open(job);
   struct route_question q = {.kind = job->lane->kind_name,
                              .pin = open ? open->place->name : job->lane->pin,
                              .fits = a ? fits : anything,
                              .ctx = a};
   if (job->attempt_count == job->attempt_base)
-    return routing_choose(job->j->routing, &q, hopeless);
+    return ask(job, &q, hope);
   const char **names = failed_on(job, &q.avoid_count, &q.never_count);
   q.avoid = names;
   q.never = names + job->attempt_count;
@@ -122,12 +138,13 @@ static struct backend *choose(struct job *job, struct asking *a, bool all_never,
     q.never = names;
     q.never_count = q.avoid_count;
   }
-  struct backend *b = routing_choose(job->j->routing, &q, hopeless);
+  struct backend *b = ask(job, &q, hope);
   free(names);
   return b;
 }
 
-/* A backend said for good that it cannot: that is an answer, where no other one is there. */
+/* A backend said for good that it cannot: that is an answer, where no other one is there, nor was a
+ * moment ago. */
 static bool refused_somewhere(const struct job *job) {
   for (int i = job->attempt_base; i < job->attempt_count; i++)
     if (job->attempts[i].state == JOB_FAILED && job->attempts[i].never)
@@ -136,36 +153,39 @@ static bool refused_somewhere(const struct job *job) {
 }
 
 bool budget_hope(struct job *job) {
-  bool hopeless = false;
-  choose(job, NULL, false, &hopeless);
-  return !hopeless || !refused_somewhere(job);
+  enum hope hope;
+  choose(job, NULL, false, &hope);
+  return hope != HOPE_NONE || !refused_somewhere(job);
 }
 
 void budget_on_hope(uv_timer_t *t) {
-  struct jobs *j = t->data;
-  bool any = false;
-  for (const struct lane *lane = j->lanes; lane; lane = lane->next)
-    any |= lane->queued > 0;
-  if (!any)
-    uv_timer_stop(t);
-  run_dispatch(j);
+  run_dispatch(t->data);
+}
+
+/* Whoever still waits then asks for the next look. */
+static void look_again(struct jobs *j, uint64_t ms) {
+  uv_timer_t *t = &j->hope_timer;
+  if (!uv_is_active((uv_handle_t *)t) || uv_timer_get_due_in(t) > ms)
+    uv_timer_start(t, budget_on_hope, ms, 0);
 }
 
 /* No backend is there that may do it now or later; it waits all the same, for an admin may be about
  * to bring one back.  True: it has waited long enough. */
 static bool gave_up(struct job *job) {
-  enum { LOOKS = 8, SELDOM_MS = 60000 };
+  enum { LOOKS = 8, SELDOM_MS = 60000, OFTEN_MS = 5000 };
   struct jobs *j = job->j;
-  uint64_t *since = remote_open(job) ? &job->hopeless_ms : &job->lane->hopeless_ms;
+  bool refused = refused_somewhere(job); /* the others of its lane may well have a backend */
+  uint64_t *since = refused || remote_open(job) ? &job->hopeless_ms : &job->lane->hopeless_ms;
   uint64_t now = uv_now(j->loop), longest = (uint64_t)j->o.max_wait_ms;
+  uint64_t every = refused ? OFTEN_MS : SELDOM_MS;
   if (*since == 0)
     *since = now > 0 ? now : 1;
+  if (longest > 0 && longest / LOOKS < every)
+    every = longest / LOOKS + 1;
+  if (longest > 0 || refused)
+    look_again(j, every);
   if (longest == 0)
     return false;
-  if (!uv_is_active((uv_handle_t *)&j->hope_timer)) {
-    uint64_t every = longest / LOOKS < SELDOM_MS ? longest / LOOKS + 1 : SELDOM_MS;
-    uv_timer_start(&j->hope_timer, budget_on_hope, every, every);
-  }
   uint64_t from = *since > job->waits_ms ? *since : job->waits_ms;
   return now - from >= longest;
 }
@@ -186,11 +206,13 @@ static void consider_hold(struct job *job, const struct asking *a) {
 
 enum fit budget_choose(struct job *job, struct backend **b) {
   struct asking a = {.job = job};
-  bool hopeless = false;
-  *b = choose(job, &a, false, &hopeless);
-  if (hopeless && (refused_somewhere(job) || gave_up(job)))
+  enum hope hope;
+  *b = choose(job, &a, false, &hope);
+  if (hope == HOPE_NONE && refused_somewhere(job))
     return FIT_NEVER;
-  if (!hopeless)
+  if (hope != HOPE_THERE && gave_up(job))
+    return FIT_NEVER;
+  if (hope == HOPE_THERE)
     job->hopeless_ms = job->lane->hopeless_ms = 0;
   if (*b)
     return FIT_YES;

@@ -284,8 +284,8 @@ void budget_configure(struct jobs *j);
 enum fit { FIT_NO_SLOT, FIT_NO_BUDGET, FIT_NEVER, FIT_YES };
 /* Where could the job start right now?  FIT_YES: *b. */
 enum fit budget_choose(struct job *job, struct backend **b);
-/* May a backend do it, now or later?  Also where none is there at the moment, for it may come back:
- * but not to one that failed for good where it was tried. */
+/* May a backend do it, now or later?  Also where none is there at the moment, for it may come back.
+ * One that failed for good where it was tried hopes only for backends that went a moment ago. */
 bool budget_hope(struct job *job);
 void budget_on_hope(uv_timer_t *t); /* looks again at those that no backend is there for */
 /* Is a backend ready (busy or not) where it has not failed? */
@@ -322,7 +322,7 @@ void judge_no_backend(struct job *job);
 void end_result(struct job *job, const struct step_result *r);
 void end_cancelled(struct job *job);                     /* of one that no worker has */
 void end_give_back(struct job *job, const char *detail); /* the attempt does not count */
-void end_no_backend(struct job *job);                    /* every backend refused it for good */
+void end_no_backend(struct job *job); /* every backend refused it for good, or none came */
 /* Before its step leaves: true when an input is gone or our disk fails, and the attempt is over. */
 bool end_unfed(struct job *job);
 void end_save(struct job *job);      /* again, after the disk failed */

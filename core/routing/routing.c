@@ -210,6 +210,14 @@ struct backend *routing_choose(struct routing *r, const struct route_question *q
   return b;
 }
 
+bool routing_may_return(const struct routing *r, const struct route_question *q) {
+  size_t pos = 0;
+  for (const char *name; r->workers && (name = workers_next_gone(r->workers, q->kind, &pos));)
+    if ((!q->pin || strcmp(q->pin, name) == 0) && !listed(name, q->never, q->never_count))
+      return true;
+  return false;
+}
+
 /* ---- how it is with a kind ---- */
 
 static const char *const outlook_words[] = {

@@ -52,6 +52,10 @@ struct route_question {
  * ready but has no room, the answer is to wait for it.  *hopeless (may be NULL) is set when no
  * configured backend will ever do the kind (none lists it and none is still starting). */
 struct backend *routing_choose(struct routing *r, const struct route_question *q, bool *hopeless);
+/* Where a question is hopeless: did a backend that may get it (by pin and `never`) do the kind
+ * until a moment ago, so that it may be on its way back?  The route is not asked: whoever takes a
+ * backend out of the configuration takes it out of the routes. */
+bool routing_may_return(const struct routing *r, const struct route_question *q);
 /* How it is with a kind as a whole. */
 enum route_outlook {
   OUTLOOK_READY,    /* a backend that does it is ready */

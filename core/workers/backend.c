@@ -54,6 +54,12 @@ static int wanted_workers(const struct backend *b) {
   return b->isolation == WIRE_PROCESS ? b->o.slots : 1;
 }
 
+static void has_failed(const struct backend *b) {
+  log_error("backend.failed", "backend %s is out of use until the configuration is reloaded: %s",
+            b->o.name, b->message);
+  gone_note(b);
+}
+
 void backend_update(struct backend *b) {
   enum backend_state before = b->state;
   bool ready = ready_workers(b) > 0;
@@ -82,8 +88,7 @@ void backend_update(struct backend *b) {
     log_info("backend.ready", "backend %s is ready (%s, %s)", b->o.name, backend_isolation(b),
              b->device);
   else if (b->state == BACKEND_FAILED)
-    log_error("backend.failed", "backend %s is out of use until the configuration is reloaded: %s",
-              b->o.name, b->message);
+    has_failed(b);
   else if (b->state == BACKEND_RESTARTING)
     log_write(b->failures ? LOG_WARN : LOG_DEBUG, "backend.restarting",
               "backend %s has no worker now and starts one: %s", b->o.name,
@@ -444,6 +449,7 @@ void workers_remove(struct backend *b) {
   if (b->removed)
     return;
   b->removed = true;
+  gone_note(b);
   uv_timer_stop(&b->restart);
   uv_timer_stop(&b->open);
   backend_update(b);

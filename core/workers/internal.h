@@ -31,6 +31,9 @@ struct workers {
   size_t backend_count;  /* not yet freed */
   size_t removals;       /* of work folders, under way on the thread pool */
   struct list to_remove; /* that wait for one of these to end */
+  struct gone *gone;     /* backends that went, the last ones; gone.c */
+  size_t gone_count, gone_cap;
+  int64_t return_ms;
   uv_timer_t orphans;
   uv_signal_t child_ended;
   pid_t *strangers; /* children of the process that were there before */
@@ -158,6 +161,10 @@ struct workers_step {
 
 /* ---- workers.c ---- */
 void workers_touch(struct workers *w); /* something is to be done at the end of the turn */
+
+/* ---- gone.c: backends that did something, and went ---- */
+void gone_note(const struct backend *b); /* it was removed, or failed */
+void gone_free(struct workers *w);
 
 /* ---- identity.c ---- */
 /* Changes when a file that an option names is another one, or is written anew. */

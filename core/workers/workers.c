@@ -80,6 +80,7 @@ struct workers *workers_new(uv_loop_t *loop, const struct workers_options *optio
     w->env[i] = mem_dup(options->env[i]);
   w->events = options->events;
   w->metrics = options->metrics;
+  w->return_ms = options->return_ms;
   /* Work folders are named by tokens, so that none of an earlier life may come again. */
   w->next_token = (uint64_t)clock_wall_us();
   list_init(&w->backends);
@@ -103,6 +104,7 @@ static void handle_closed(uv_handle_t *handle) {
   free(w->program);
   free(w->work_root);
   free(w->strangers);
+  gone_free(w);
   for (size_t i = 0; w->env[i]; i++)
     free(w->env[i]);
   free(w->env);

@@ -131,6 +131,7 @@ struct workers_options {
   const char *const *env;     /* as `more` of env_for_others() */
   struct workers_events events;
   struct metrics *metrics;
+  int64_t return_ms; /* how long one that went may be on its way back; 0: a minute */
 };
 struct workers *workers_new(uv_loop_t *loop, const struct workers_options *options);
 /* Kills what is left and frees; calls `stopped` when the last process was reaped.  No event comes
@@ -209,6 +210,10 @@ int backend_restarts(const struct backend *b);
 struct backend *workers_find(const struct workers *w, const char *name);
 struct backend *workers_next(const struct workers *w,
                              const struct backend *previous); /* NULL: first */
+/* Names of backends that did the kind and went a moment ago (return_ms): they were removed, or
+ * failed.  An admin who reloads may be about to bring them back.  *pos is 0 before the first; NULL:
+ * no more. */
+const char *workers_next_gone(const struct workers *w, const char *kind, size_t *pos);
 
 /* ---- steps ---- */
 /* Hands a step over; sent with others at the end of the loop's turn.  Never fails at once: what

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """SIGTERM: no new jobs, running ones get their time, the rest is queued again; exit code 0."""
+import json
 import signal
+import sys
 import threading
 import time
 
@@ -164,3 +166,55 @@ def test_a_backend_that_is_taken_out_and_put_back_loses_nothing(make_daemon):
         for attempt in job["attempts"][:-1]:
             assert attempt["status"] == "interrupted", job
             assert attempt["error"]["type"] == "/problems/job-interrupted", job
+
+
+PICKY = """
+import sys
+import lathe_plugin
+plugin = lathe_plugin.Plugin("picky", "1.0")
+@plugin.kind("turn")
+def turn(job):
+    if sys.argv[1] == "refuse":
+        raise lathe_plugin.Permanent("not on this one")
+    return {}
+plugin.run()
+"""
+TURN = {"kind": "turn", "title": "Turn", "summary": "For a test.", "inputs": {"min": 0, "max": 0, "formats": []},
+        "params": [], "artifacts": [{"name": "result.json", "media_type": "application/json", "optional": True}],
+        "stages": [], "resources": {"memory": "1M", "threads": 0}, "limits": {"attempts": 3, "timeout": "60s"}}
+
+
+def test_a_job_that_one_backend_refused_waits_for_the_one_that_was_taken_out(make_daemon, tmp_path):
+    """For a moment; where the other one does not come back, it fails with what the first one said."""
+    (tmp_path / "kinds").mkdir()
+    (tmp_path / "kinds" / "turn.json").write_text(json.dumps(TURN))
+    (tmp_path / "picky.py").write_text(PICKY)
+
+    def picky(name, word):
+        return {f"backend {name}": {"plugin": "exec", "workers": 1,
+                                    "command": f"{sys.executable} {tmp_path}/picky.py {word}"}}
+
+    first, second = picky("first", "refuse"), picky("second", "take")
+    limits = {"limits": {"backoff_base": "10ms", "backoff_max": "50ms"}}
+    daemon = make_daemon(merged(first, second, limits), base={}, env={"LATHE_KINDS_PATH": str(tmp_path / "kinds")})
+    client = daemon.client()
+
+    def reload(*configs):
+        count = daemon.log(100000).count("event=config.reload ")
+        daemon.write_config(merged(limits, *configs))
+        daemon.reload()
+        wait_until(lambda: daemon.log(100000).count("event=config.reload ") > count, "the reload is done")
+
+    reload(first)
+    refused = client.submit("turn")
+    wait_until(lambda: client.job(refused)["attempts"], "the first one had it")
+    wait_until(lambda: client.job(refused)["status"] != "running", "the first one refused it")
+    assert client.job(refused)["status"] == "queued", "the other one may be on its way back"
+    reload(first, second)
+    job = client.wait(refused)
+    assert job["status"] == "completed", job
+    assert [a["backend"] for a in job["attempts"]] == ["first", "second"]
+    limits["limits"]["max_wait"] = "1s"
+    reload(first)
+    job = client.wait(client.submit("turn"))
+    assert job["status"] == "failed" and "not on this one" in job["error"]["detail"], job

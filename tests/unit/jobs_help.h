@@ -58,6 +58,7 @@ enum { BACKENDS_MAX = 4 };
 static struct fake {
   struct backend backends[BACKENDS_MAX];
   int count, releases, renewals;
+  const char *gone;  /* a backend that went a moment ago, and did every kind */
   struct list steps; /* handed over, not ended */
   int steps_count;
   struct workers_events events;
@@ -113,6 +114,10 @@ struct backend *workers_next(const struct workers *w, const struct backend *prev
   (void)w;
   ptrdiff_t i = previous ? previous - fake.backends + 1 : 0;
   return i < fake.count ? &fake.backends[i] : NULL;
+}
+const char *workers_next_gone(const struct workers *w, const char *kind, size_t *pos) {
+  (void)w, (void)kind;
+  return (*pos)++ == 0 ? fake.gone : NULL;
 }
 struct workers_step *workers_run(struct backend *b, const struct step *step) {
   struct workers_step *s = mem_alloc(sizeof *s);

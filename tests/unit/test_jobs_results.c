@@ -161,6 +161,50 @@ static void test_a_backend_that_comes_back_is_waited_for(void **state) {
   }
 }
 
+/* Refused for good by one, while the other one is out of the file for a moment. */
+static void test_a_refused_job_waits_for_one_that_went(void **state) {
+  struct world *w = *state;
+  second_backend();
+  fake.count = 1;
+  fake.gone = "b";
+  const char *refused = ask(w, (struct ask){0});
+  fake_end(wait_step(w), STEP_PERMANENT);
+  settle(w);
+  assert_int_equal(jobs_live(w->jobs, refused)->state, JOB_QUEUED);
+  const char *other = ask(w, (struct ask){0}); /* is not kept from the one that is there */
+  wait_step(w);
+  fake_end(fake_step_of(other), STEP_OK);
+  fake.count = 2;
+  fake.gone = NULL;
+  fake.events.changed(fake.events.ctx, &fake.backends[1]);
+  struct workers_step *s = wait_step(w);
+  assert_string_equal(s->job_id, refused);
+  assert_string_equal(s->b->name, "b");
+  fake_end(s, STEP_OK);
+  assert_int_equal(wait_final(w, refused)->last, EVENT_COMPLETED);
+}
+
+/* It does not come back: the job fails with what the other one said, no later than max_wait. */
+static void test_a_refused_job_waits_no_longer_than_the_others(void **state) {
+  struct world *w = *state;
+  fake.gone = "b";
+  const char *id = ask(w, (struct ask){0});
+  fake_end(wait_step(w), STEP_PERMANENT);
+  settle(w);
+  assert_int_equal(jobs_live(w->jobs, id)->state, JOB_QUEUED);
+  fake.gone = NULL; /* it is long ago by now */
+  fake.events.changed(fake.events.ctx, &fake.backends[0]);
+  assert_int_equal(wait_final(w, id)->last, EVENT_FAILED);
+  assert_non_null(strstr(look(w, id).error, "as the test says"));
+  fake.gone = "b";
+  w->options.max_wait_ms = 200;
+  jobs_reconfigure(w->jobs, &w->options);
+  id = ask(w, (struct ask){0});
+  fake_end(wait_step(w), STEP_PERMANENT);
+  assert_int_equal(wait_final(w, id)->last, EVENT_FAILED);
+  assert_non_null(strstr(look(w, id).error, "as the test says"));
+}
+
 /* Those that wait behind each other do not wait one after the other. */
 static void test_nobody_waits_for_a_backend_longer_than_max_wait(void **state) {
   struct world *w = *state;
@@ -428,6 +472,8 @@ int main(void) {
       WORLD_TEST(test_retry_after_is_honoured),
       WORLD_TEST(test_a_pause_unless_another_is_ready),
       WORLD_TEST(test_a_backend_that_comes_back_is_waited_for),
+      WORLD_TEST(test_a_refused_job_waits_for_one_that_went),
+      WORLD_TEST(test_a_refused_job_waits_no_longer_than_the_others),
       WORLD_TEST(test_nobody_waits_for_a_backend_longer_than_max_wait),
       WORLD_TEST(test_lost_steps_cost_nothing),
       WORLD_TEST(test_limit_of_attempts),

@@ -22,6 +22,7 @@ struct backend {
 
 static struct backend made[4];
 static int made_count;
+static const char *gone; /* went a moment ago, and did "mesh" */
 
 const char *backend_name(const struct backend *b) {
   return b->name;
@@ -63,6 +64,11 @@ struct backend *workers_next(const struct workers *w, const struct backend *prev
   return i < made_count ? &made[i] : NULL;
 }
 
+const char *workers_next_gone(const struct workers *w, const char *kind, size_t *pos) {
+  (void)w;
+  return (*pos)++ == 0 && strcmp(kind, "mesh") == 0 ? gone : NULL;
+}
+
 static bool has_slot(void *ctx, struct backend *b) {
   (void)ctx;
   return b->running < b->slots;
@@ -71,6 +77,7 @@ static bool has_slot(void *ctx, struct backend *b) {
 static int setup(void **state) {
   memset(made, 0, sizeof made);
   made_count = 3;
+  gone = NULL;
   for (int i = 0; i < 3; i++) {
     static const char *const names[] = {"a", "b", "c"};
     made[i] =
@@ -178,6 +185,26 @@ static void test_hopeless(void **state) {
   assert_true(is_hopeless(r, (struct route_question){0}));
 }
 
+/* One that went a moment ago is on its way back, unless it must not get it anyway. */
+static void test_may_return(void **state) {
+  static const char *const a[] = {"a"}, *const all[] = {"a", "b", "c", "d"};
+  struct routing *r = *state;
+  struct route_question q = {.kind = "mesh"};
+  assert_false(routing_may_return(r, &q));
+  gone = "d";
+  assert_true(routing_may_return(r, &q));
+  q.pin = "d";
+  assert_true(routing_may_return(r, &q));
+  q.pin = "a";
+  assert_false(routing_may_return(r, &q));
+  q = (struct route_question){.kind = "mesh", .never = a, .never_count = 1};
+  assert_true(routing_may_return(r, &q));
+  q = (struct route_question){.kind = "mesh", .never = all, .never_count = 4};
+  assert_false(routing_may_return(r, &q));
+  q = (struct route_question){.kind = "echo"};
+  assert_false(routing_may_return(r, &q));
+}
+
 static void test_configure_replaces(void **state) {
   struct routing *r = *state;
   configure(r, ROUTE_ORDERED);
@@ -223,6 +250,7 @@ int main(void) {
       T(test_least_loaded),
       T(test_avoid_is_a_wish_and_never_is_not),
       T(test_hopeless),
+      T(test_may_return),
       T(test_configure_replaces),
       T(test_outlook),
   };

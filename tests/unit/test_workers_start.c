@@ -205,6 +205,38 @@ static void a_removed_backend_finishes(void **state) {
   rig_close(&r);
 }
 
+/* The only one, or NULL. */
+static const char *one_gone(struct rig *r, const char *kind) {
+  size_t pos = 0;
+  const char *name = workers_next_gone(r->w, kind, &pos);
+  assert_true(!name || !workers_next_gone(r->w, kind, &pos));
+  return name;
+}
+
+/* For a moment, by the kinds that it did. */
+static void a_backend_that_went_is_remembered(void **state) {
+  struct rig r;
+  (void)state;
+  rig_open(&r);
+  rig_add(&r, PLUGINS "scripted_process.so", 1);
+  workers_remove(r.b); /* before it said what it does */
+  assert_null(one_gone(&r, "scripted"));
+  for (int i = 0; i < 2; i++) {
+    rig_add(&r, PLUGINS "scripted_process.so", 1);
+    rig_ready(&r);
+    assert_null(one_gone(&r, "scripted"));
+    uv_update_time(&r.loop);
+    workers_remove(r.b);
+    assert_string_equal(one_gone(&r, "scripted"), "b");
+    assert_null(one_gone(&r, "another"));
+    usleep(310000); /* more than return_ms */
+    uv_update_time(&r.loop);
+    assert_null(one_gone(&r, "scripted"));
+  }
+  r.b = NULL;
+  rig_close(&r);
+}
+
 /* The pause between two starts is longer than any test waits: only a worker that never had a step
  * is followed by it. */
 static void a_crash_of_a_job_delays_no_start(void **state) {
@@ -288,6 +320,7 @@ int main(void) {
       cmocka_unit_test(a_change_mends_a_refused_backend),
       cmocka_unit_test(slots_change_at_once),
       cmocka_unit_test(a_removed_backend_finishes),
+      cmocka_unit_test(a_backend_that_went_is_remembered),
       cmocka_unit_test(a_missing_worker_program_is_said),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

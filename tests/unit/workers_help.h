@@ -132,6 +132,7 @@ static inline void rig_open(struct rig *r) {
   r->w = workers_new(&r->loop, &(struct workers_options){
                                    .worker_program = TEST_BINARY_DIR "/bin/lathe-worker",
                                    .work_root = r->root,
+                                   .return_ms = 300,
                                    .events = {.changed = rig_changed,
                                               .progress = rig_progress,
                                               .log = rig_log,

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Backends that did a kind and went: taken out of the configuration, or failed.  An admin who
+ * reloads twice, or puts a plugin's file anew, brings them back in a moment; so they are remembered
+ * for return_ms by the kinds that their workers declared.  One whose worker never said what it does
+ * is not remembered.
+ */
+#include "workers/internal.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct gone {
+  char *name;
+  char **kinds; /* NULL-terminated */
+  uint64_t at;  /* loop time, ms */
+};
+
+enum { RETURN_MS = 60000 };
+
+static bool is_recent(const struct workers *w, const struct gone *g) {
+  uint64_t most = (uint64_t)(w->return_ms > 0 ? w->return_ms : RETURN_MS);
+  return uv_now(w->loop) - g->at < most;
+}
+
+static void clear(struct gone *g) {
+  for (size_t i = 0; g->kinds[i]; i++)
+    free(g->kinds[i]);
+  free(g->kinds);
+  free(g->name);
+}
+
+/* The old ones, and what was known of one that goes again. */
+static void forget(struct workers *w, const char *name) {
+  size_t kept = 0;
+  for (size_t i = 0; i < w->gone_count; i++) {
+    if (is_recent(w, &w->gone[i]) && strcmp(w->gone[i].name, name) != 0)
+      w->gone[kept++] = w->gone[i];
+    else
+      clear(&w->gone[i]);
+  }
+  w->gone_count = kept;
+}
+
+void gone_note(const struct backend *b) {
+  struct workers *w = b->w;
+  size_t n = 0;
+  while (b->kinds && b->kinds[n])
+    n++;
+  if (n == 0 || w->freeing)
+    return;
+  forget(w, b->o.name);
+  if (w->gone_count == w->gone_cap) {
+    w->gone_cap = w->gone_cap ? w->gone_cap * 2 : 4;
+    w->gone = mem_grow(w->gone, w->gone_cap * sizeof *w->gone);
+  }
+  struct gone *g = &w->gone[w->gone_count++];
+  *g = (struct gone){.name = mem_dup(b->o.name),
+                     .kinds = mem_array(n + 1, sizeof *g->kinds),
+                     .at = uv_now(w->loop)};
+  for (size_t i = 0; i < n; i++)
+    g->kinds[i] = mem_dup(b->kinds[i]);
+}
+
+static bool did(const struct gone *g, const char *kind) {
+  for (size_t i = 0; g->kinds[i]; i++)
+    if (strcmp(g->kinds[i], kind) == 0)
+      return true;
+  return false;
+}
+
+const char *workers_next_gone(const struct workers *w, const char *kind, size_t *pos) {
+  while (*pos < w->gone_count) {
+    const struct gone *g = &w->gone[(*pos)++];
+    if (is_recent(w, g) && did(g, kind))
+      return g->name;
+  }
+  return NULL;
+}
+
+void gone_free(struct workers *w) {
+  for (size_t i = 0; i < w->gone_count; i++)
+    clear(&w->gone[i]);
+  free(w->gone);
+}
