@@ -189,9 +189,8 @@ static void retry_or_fail(struct job *job, const struct verdict *v, const char *
   again(job, v, detail, retryable, true, delay);
 }
 
-/* Its work folder went with all of work/, or a worker had it that knew the old one alone. */
-static bool lost_work(struct job *job) {
-  struct jobs *j = job->j;
+/* Workers keep folders in work/ for life: those of an earlier work/ have to go. */
+static void renew_workers(struct jobs *j) {
   int64_t made_us = storage_work_made_us(j->storage);
   if (made_us > j->work_made_us) {
     j->work_made_us = made_us;
@@ -199,6 +198,17 @@ static bool lost_work(struct job *job) {
     if (j->workers)
       workers_renew(j->workers);
   }
+}
+
+void judge_look(struct jobs *j) {
+  storage_check(j->storage, NULL); /* what it finds is in the log */
+  renew_workers(j);
+}
+
+/* Its work folder went with all of work/, or a worker had it that knew the old one alone. */
+static bool lost_work(const struct job *job) {
+  struct jobs *j = job->j;
+  renew_workers(j);
   return j->renewed_us > 0 && job_last(job)->begun_mono <= j->renewed_us;
 }
 

@@ -312,6 +312,8 @@ struct outcome *judge_outcome(struct job *job, enum job_state state); /* with no
  * is made again and not counted, once they are.  `code`: of a failure of the disk, 0 for none; that
  * may be the job's own doing (a full disk), so it is not excused for ever. */
 bool judge_spoilt(struct job *job, int code);
+/* Makes work/ anew where it is gone, with no attempt that would tell: a worker could not start. */
+void judge_look(struct jobs *j);
 bool judge_unfed(struct job *job); /* true when an input is gone, or our disk fails */
 void judge_cancelled(struct job *job);
 void judge_give_back(struct job *job, const char *detail); /* the attempt does not count */

@@ -298,7 +298,8 @@ void run_stop(struct job *job) {
 /* ---- what workers tell ---- */
 
 static void on_changed(void *ctx, struct backend *b) {
-  (void)b;
+  if (backend_state(b) == BACKEND_RESTARTING)
+    judge_look(ctx); /* it may want for a folder of ours */
   run_dispatch(ctx);
 }
 

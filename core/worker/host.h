@@ -22,6 +22,7 @@ struct host {
   struct wire_board *board;
   char *backend, *work_root;
   char *stem; /* <backend>-<cell>: what the names of all folders of this worker begin with */
+  char *cell; /* PROCESS: where its folders lie; nobody else's do */
   struct jail jail;
   bool parks;      /* jobs may leave parked processes */
   pid_t zygote;    /* FORK: its number */

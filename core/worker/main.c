@@ -29,6 +29,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -142,6 +143,19 @@ static int say_jail(struct host *h) {
   return 0;
 }
 
+/* Before READY: a worker that has no place for its jobs is not ready.  Another start may find one,
+ * for lathed makes work/ anew.  0, or the exit code. */
+static int make_cell(struct host *h) {
+  struct err err = {0};
+  if (h->plugin.d.isolation != LATHE_PROCESS)
+    return 0;
+  h->cell = folder_cell(h->work_root, h->stem);
+  if (mkdir(h->cell, 0700) == 0)
+    return 0;
+  err_sys(&err, errno, "the work folder %s cannot be made", h->cell);
+  return refuse(h, true, err.text);
+}
+
 /* What create() or ready() returned, as a refusal.  Only what may pass by itself is tried again. */
 static int refuse_start(struct host *h, const char *what, int32_t code) {
   char text[1400];
@@ -240,8 +254,7 @@ static int work(const char *fd_text, const char *path, const char *board_fd, con
   rc = start_plugin(&h);
   if (rc != 0)
     return rc;
-  rc = say_jail(&h);
-  if (rc != 0)
+  if ((rc = say_jail(&h)) != 0 || (rc = make_cell(&h)) != 0)
     return rc;
   rc = serve(&h);
   h.plugin.d.destroy(h.self);

@@ -50,7 +50,6 @@ struct resident {
   struct host *host;
   int log_fd, timer_fd, wake_fd;
   struct logger log;      /* of the running step; between steps, of the backend */
-  char *cell;             /* where its folders lie; nobody else's do */
   struct steward steward; /* where the process is jailed */
   uint64_t watched;       /* token of the step that the steward knows of; under the lock */
   struct folder folder;   /* kept from step to step while nothing is left in it */
@@ -285,7 +284,8 @@ static int get_folder(struct resident *r, uint64_t token, const struct wire_step
   folder_close(&r->folder, true);
   if (r->host->jail.on)
     return steward_make(&r->steward, &r->folder, r->host, token, s, err);
-  return folder_make(&r->folder, r->cell, r->host->stem, token, s->inputs, s->input_count, err);
+  return folder_make(&r->folder, r->host->cell, r->host->stem, token, s->inputs, s->input_count,
+                     err);
 }
 
 /* After a step: an empty folder is kept, one with artifacts goes to the daemon. */
@@ -296,7 +296,7 @@ static void put_folder(struct resident *r, uint64_t token, struct step_outcome *
     return;
   folder_close(&r->folder, false);
   int rc = h->jail.on ? steward_finish(&r->steward, r->folder.token, token, err)
-                      : folder_finish(r->cell, h->work_root, h->stem, r->folder.token, token, err);
+                      : folder_finish(h->cell, h->work_root, h->stem, r->folder.token, token, err);
   if (rc < 0)
     step_spoil(out, WIRE_RETRY, err->text);
   out->done.folder = rc == 0;
@@ -411,22 +411,10 @@ static bool idle(struct resident *r) {
 }
 
 /* False: that failed; it is said. */
-static bool make_cell(struct resident *r) {
-  struct err err = {0};
-  r->cell = folder_cell(r->host->work_root, r->host->stem);
-  if (mkdir(r->cell, 0700) == 0)
-    return true;
-  err_sys(&err, errno, "the work folder %s cannot be made", r->cell);
-  serve_complain(r->host, &err);
-  link_flush(r->host->link);
-  return false;
-}
-
-/* False: that failed; it is said. */
 static bool lock_in(struct resident *r) {
   struct err err = {0};
   limits_let_look();
-  if (steward_begin(&r->steward, r->host, r->cell, &err) == 0)
+  if (steward_begin(&r->steward, r->host, r->host->cell, &err) == 0)
     return true;
   serve_complain(r->host, &err);
   link_flush(r->host->link);
@@ -448,7 +436,7 @@ int serve_process(struct host *h) {
   list_init(&r.queue);
   pthread_mutex_init(&r.lock, NULL);
   pthread_cond_init(&r.unwatched, NULL);
-  if (!make_cell(&r) || (h->jail.on && !lock_in(&r)))
+  if (h->jail.on && !lock_in(&r))
     return EXIT_FAILURE;
   if (r.log_fd < 0 || r.timer_fd < 0 || r.wake_fd < 0 ||
       pthread_create(&thread, NULL, watch_thread, &r) != 0) {

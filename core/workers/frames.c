@@ -120,7 +120,7 @@ static int take_refused(struct worker *k, const struct wire_frame *f, struct err
   if (k->generation == k->b->generation)
     backend_refused(k->b, again || k->state == WORKER_READY, text);
   k->refused = true;
-  worker_kill(k, 0, "%.200s", k->state == WORKER_READY ? text : "it refused to start");
+  worker_kill(k, 0, "%s%.200s", k->state == WORKER_READY ? "" : "it refused to start: ", text);
   return 0;
 }
 

@@ -3,11 +3,13 @@
 server in any of them, nothing fails for good that need not, and it goes on by itself once all is as it was."""
 import os
 import shutil
+import signal
 import subprocess
 
 import pytest
 
-from daemon import SANITIZED, PLUGINS, wait_until
+from daemon import SANITIZED, PLUGINS, TEST_PLUGINS, children_of, is_alive, wait_until
+from test_workers import make, scripted  # noqa: F401, a fixture
 
 FOLDERS = ("uploads", "work", "blobs", "output")
 GMSH = os.path.join(PLUGINS, "local-gmsh.so")
@@ -189,3 +191,40 @@ def test_a_mesher_goes_on_in_a_work_folder_that_was_made_anew(make_daemon):
         r = c.form("/api/jobs/preview", [("file", "bracket.step", file.read())]).expect(202)
     job = c.wait(r.json["job_id"])
     assert job["status"] == "completed", job
+
+
+@pytest.mark.skipif(not os.path.exists(os.path.join(TEST_PLUGINS, "scripted_fork.so")), reason="no test plugins")
+@pytest.mark.parametrize("isolation", ["fork", "process", "shared"])
+def test_workers_start_in_a_work_folder_that_is_gone(make, isolation):  # noqa: F811
+    """No attempt fails that would tell, and nobody asks whether the server is ready: the start itself is enough."""
+    daemon = make(scripted(isolation, workers=1), base={})
+    c = daemon.client()
+    c.wait(c.submit("scripted"))
+    remove(daemon.data + "/work")
+    workers = children_of(daemon.pid)
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not any(is_alive(pid) for pid in workers), "the workers are dead")
+    job = c.wait(c.submit("scripted", params={"act": "result"}))
+    assert job["status"] == "completed" and len(job["attempts"]) <= 3, job
+
+
+@pytest.mark.skipif(not os.path.exists(os.path.join(TEST_PLUGINS, "scripted_fork.so")), reason="no test plugins")
+def test_a_worker_without_a_work_folder_is_not_ready(make):  # noqa: F811
+    """work/ cannot be made anew: jobs wait for it without an attempt, and the starts keep their distance."""
+    daemon = make(scripted("process", workers=1, restart_backoff="100ms", restart_backoff_max="1s"), base={})
+    c = daemon.client()
+    c.wait(c.submit("scripted"))
+    os.rename(daemon.data + "/work", daemon.data + "/work.away")
+    with open(daemon.data + "/work", "w", encoding="ascii"):
+        pass
+    workers = children_of(daemon.pid)
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    waiting = c.submit("scripted", params={"act": "result"})
+    wait_until(lambda: daemon.log(1000).count("cannot be made") >= 3, "some starts failed")
+    assert c.job(waiting)["status"] == "queued"
+    assert len(c.job(waiting)["attempts"]) <= 1, "one at most, from before the death was noticed"
+    os.unlink(daemon.data + "/work")
+    assert c.wait(waiting)["status"] == "completed"
+    shutil.rmtree(daemon.data + "/work.away")
