@@ -306,7 +306,8 @@ void end_gone(struct job *job, enum job_state state) {
   struct attempt *last = job_last(job);
   struct meter *meter = jobs_meter(
       j, job->out && job->out->with_attempt ? (struct place *)last->place : NULL, job->lane);
-  metric_add(meter->finished[state], 1);
+  if (job_state_is_final(state)) /* else the store refused to queue it again */
+    metric_add(meter->finished[state], 1);
   release_workdir(job);
   answer_waiters(job, 0, state);
   job_free(job);

@@ -191,6 +191,15 @@ static int in_place(const char *path, const char *suffix, uint64_t *inode, struc
                  name);
 }
 
+/* Does another connection keep the index of the WAL?  Without it the next one to open would read
+ * the frames of a failed commit as committed. */
+static bool index_is_held(struct store *s) {
+  pthread_mutex_lock(&s->checkpoint_conn_lock);
+  bool held = s->checkpoint_conn.db != NULL;
+  pthread_mutex_unlock(&s->checkpoint_conn_lock);
+  return held;
+}
+
 static int run_group(struct store *s, struct op *ops, struct err *err) {
   int code = in_place(s->path, "", &s->inode, err);
   if (code == 0)
@@ -207,13 +216,14 @@ static int run_group(struct store *s, struct op *ops, struct err *err) {
     code = apply_apart(s, ops, err);
   }
   if (code == 0) {
+    if (s->now.gen != s->acknowledged.gen) /* else the frames of a failed commit are still there */
+      s->failures = 0;
     s->acknowledged = s->now;
-    s->failures = 0;
     return 0;
   }
   roll_back(s);
   fail_group(ops, code, err);
-  if (++s->failures % FAILURES_MAX == 0 && code != ERR_NO_SPACE)
+  if (++s->failures % FAILURES_MAX == 0 && code != ERR_NO_SPACE && index_is_held(s))
     conn_close(&s->conn); /* it may be stuck */
   return code;
 }

@@ -24,6 +24,8 @@ enum fault {
   FAULT_SYNC,
   FAULT_MOVE_WRITE, /* of the database file alone: checkpoints */
   FAULT_MOVE_SYNC,
+  FAULT_KEEP_SYNC, /* what the failed fsync was for stays readable, as in a kernel's cache */
+  FAULT_MOVE_LAST, /* a checkpoint's fsync fails, but only after a commit's did so */
 };
 
 struct undo {
@@ -34,12 +36,13 @@ struct undo {
 
 static struct {
   pthread_mutex_t lock;
+  pthread_cond_t called; /* an fsync was */
   sqlite3_vfs vfs, *real;
   enum fault fault;
   int at, length;           /* the calls at, at + 1, ... of that sort fail */
   int calls;                /* of the sort that fails */
   struct undo *unsynced[2]; /* of the database, of the WAL */
-} disk = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} disk = {.lock = PTHREAD_MUTEX_INITIALIZER, .called = PTHREAD_COND_INITIALIZER};
 
 struct disk_file {
   sqlite3_file base;
@@ -53,8 +56,10 @@ static sqlite3_file *real_of(sqlite3_file *f) {
 
 static bool fails_now(const struct disk_file *f, bool sync) {
   bool move = disk.fault == FAULT_MOVE_WRITE || disk.fault == FAULT_MOVE_SYNC;
-  bool of_sync = disk.fault == FAULT_SYNC || disk.fault == FAULT_MOVE_SYNC;
-  if (disk.fault == FAULT_NONE || of_sync != sync || (move && f->which != 0))
+  bool of_sync = disk.fault == FAULT_SYNC || disk.fault == FAULT_MOVE_SYNC ||
+                 disk.fault == FAULT_KEEP_SYNC;
+  if (disk.fault == FAULT_NONE || disk.fault == FAULT_MOVE_LAST || of_sync != sync ||
+      (move && f->which != 0))
     return false;
   int call = ++disk.calls;
   return call >= disk.at && call < disk.at + disk.length;
@@ -101,14 +106,26 @@ static int disk_write(sqlite3_file *file, const void *data, int len, sqlite3_int
   return rc;
 }
 
+/* With the lock: from now on each fsync fails; returns after the first one of another thread. */
+static void wait_for_commit(void) {
+  disk.fault = FAULT_KEEP_SYNC;
+  disk.calls = 0;
+  while (disk.calls == 0)
+    pthread_cond_wait(&disk.called, &disk.lock);
+}
+
 static int disk_sync(sqlite3_file *file, int flags) {
   struct disk_file *f = (struct disk_file *)file;
   (void)flags; /* no real one: the kernel does not crash in this test */
   if (f->which < 0)
     return SQLITE_OK;
   pthread_mutex_lock(&disk.lock);
-  bool fails = fails_now(f, true);
-  forget(f->which, fails ? f->real : NULL);
+  bool last = disk.fault == FAULT_MOVE_LAST && f->which == 0;
+  if (last)
+    wait_for_commit();
+  bool fails = fails_now(f, true) || last;
+  forget(f->which, fails && disk.fault != FAULT_KEEP_SYNC ? f->real : NULL);
+  pthread_cond_broadcast(&disk.called);
   pthread_mutex_unlock(&disk.lock);
   return fails ? SQLITE_IOERR_FSYNC : SQLITE_OK;
 }
@@ -399,6 +416,34 @@ static void test_a_question_heals_nothing(void **state) {
   world_tear_down(&world);
 }
 
+/* A checkpoint failed, too, so all connections are to be opened anew: but not before a commit wrote
+ * over the frames of the one that was answered with an error. */
+static void test_a_question_publishes_nothing(void **state) {
+  (void)state;
+  struct world *w = world_dir();
+  void *world = w;
+  const char *name = "01M8GX197CA61BFFB5E1MVBKY5", *refused;
+  int answers = 0, code;
+  world_must_open(w);
+  fault(FAULT_MOVE_LAST, 1, 1000);
+  do /* until a checkpoint begins */
+    code = try_to_put(w);
+  while (code == 0);
+  assert_int_equal(code, ERR_IO);
+  refused = w->id[store_next_num(w->store) - 1];
+  for (int i = 0; i < 50; i++) {
+    store_unowned(w->store, &name, 1, on_unused, &answers);
+    settle(w);
+    assert_int_equal(look(w, refused, NULL), ERR_NOT_FOUND);
+    usleep(1000); /* the checkpoint has its own thread */
+  }
+  assert_int_equal(answers, 50);
+  fault(FAULT_NONE, 0, 0);
+  assert_int_equal(try_to_put(w), 0);
+  assert_int_equal(look(w, refused, NULL), ERR_NOT_FOUND);
+  world_tear_down(&world);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_full),
@@ -406,6 +451,7 @@ int main(void) {
       cmocka_unit_test(test_sync_error),
       cmocka_unit_test(test_checkpoint_error),
       cmocka_unit_test(test_a_question_heals_nothing),
+      cmocka_unit_test(test_a_question_publishes_nothing),
   };
   return cmocka_run_group_tests(tests, disk_set_up, disk_tear_down);
 }
