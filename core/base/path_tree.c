@@ -42,11 +42,23 @@ static void removal_raise(struct removal *r, int parent, const char *name) {
     removal_fail(r, name);
 }
 
+/* A folder that its owner may not read is made readable; by its descriptor, as who made it so may
+ * put a link in its place meanwhile. */
 static int removal_open(int parent, const char *name) {
-  int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-  int fd = openat(parent, name, flags);
-  if (fd < 0 && errno == EACCES && fchmodat(parent, name, 0700, 0) == 0)
-    fd = openat(parent, name, flags);
+  char self[40];
+  int flags = O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  int fd = openat(parent, name, O_RDONLY | flags);
+  if (fd >= 0 || errno != EACCES)
+    return fd;
+  int closed = openat(parent, name, O_PATH | flags);
+  if (closed < 0)
+    return -1;
+  snprintf(self, sizeof self, "/proc/self/fd/%d", closed);
+  if (chmod(self, 0700) == 0)
+    fd = openat(closed, ".", O_RDONLY | flags);
+  int why = errno;
+  close(closed);
+  errno = why;
   return fd;
 }
 

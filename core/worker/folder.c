@@ -17,25 +17,31 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define OPEN_FOLDER (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
 void folder_path(char *out, size_t size, const char *root, const char *stem, uint64_t token) {
   snprintf(out, size, "%s/%s.%" PRIu64, root, stem, token);
 }
 
-static int copy_file(const char *from, const char *to, struct err *err) {
+/* A job may write in the folders that lie around the one that is made (its own cell), and exchange
+ * them for links meanwhile; who fills it is not jailed.  So each step goes by the descriptor of the
+ * one before, and by no path. */
+
+static int copy_input(const char *from, int dir, const char *name, struct err *err) {
   int rc = 0;
   int in = open(from, O_RDONLY | O_CLOEXEC), out = -1;
   if (in < 0)
     return err_sys(err, errno, "the input %s cannot be read", from);
-  out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
+  out = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400);
   if (out < 0) {
-    rc = err_sys(err, errno, "the input cannot be copied to %s", to);
+    rc = err_sys(err, errno, "the input cannot be copied to %s", name);
     goto done;
   }
   ssize_t n;
   while ((n = sendfile(out, in, NULL, 64 << 20)) > 0)
     ;
   if (n < 0)
-    rc = err_sys(err, errno, "the input cannot be copied to %s", to);
+    rc = err_sys(err, errno, "the input cannot be copied to %s", name);
 done:
   if (out >= 0)
     close(out);
@@ -43,17 +49,26 @@ done:
   return rc;
 }
 
-static int put_input(const char *dir, const struct wire_input_file *input, struct err *err) {
-  char to[PATH_MAX];
+static int put_input(int dir, const struct wire_input_file *input, struct err *err) {
   if (!path_is_plain_name(input->name))
     return err_set(err, ERR_INVAL, "the name of an input is not a plain file name");
-  if (snprintf(to, sizeof to, "%s/%s", dir, input->name) >= (int)sizeof to)
-    return err_set(err, ERR_INVAL, "the work folder's path is too long: %s", dir);
-  if (link(input->path, to) == 0)
+  if (linkat(AT_FDCWD, input->path, dir, input->name, 0) == 0)
     return 0;
   if (errno == ENOENT)
     return err_sys(err, errno, "the input %s is gone", input->path);
-  return copy_file(input->path, to, err);
+  return copy_input(input->path, dir, input->name, err);
+}
+
+static int put_inputs(const struct folder *f, const struct wire_input_file *inputs, size_t count,
+                      struct err *err) {
+  int rc = 0;
+  int dir = mkdirat(f->fd, "in", 0700) < 0 ? -1 : openat(f->fd, "in", OPEN_FOLDER);
+  if (dir < 0)
+    return err_sys(err, errno, "the folder %s/in cannot be made", f->path);
+  for (size_t i = 0; i < count && rc == 0; i++)
+    rc = put_input(dir, &inputs[i], err);
+  close(dir);
+  return rc;
 }
 
 int folder_make(struct folder *f, const char *root, const char *stem, uint64_t token,
@@ -69,21 +84,10 @@ int folder_make(struct folder *f, const char *root, const char *stem, uint64_t t
     if (mkdir(f->path, 0700) < 0)
       return err_sys(err, errno, "the work folder %s cannot be made", f->path);
   }
-  f->fd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  f->fd = open(f->path, OPEN_FOLDER);
   if (f->fd < 0)
     return err_sys(err, errno, "the work folder %s cannot be opened", f->path);
-  if (count == 0)
-    return 0;
-  char dir[PATH_MAX + 3];
-  snprintf(dir, sizeof dir, "%s/in", f->path);
-  if (mkdir(dir, 0700) < 0)
-    return err_sys(err, errno, "the folder %s cannot be made", dir);
-  for (size_t i = 0; i < count; i++) {
-    int rc = put_input(dir, &inputs[i], err);
-    if (rc < 0)
-      return rc;
-  }
-  return 0;
+  return count == 0 ? 0 : put_inputs(f, inputs, count, err);
 }
 
 char *folder_cell(const char *work_root, const char *stem) {
@@ -112,7 +116,7 @@ int folder_take(struct folder *f, const char *root, const char *stem, uint64_t t
   folder_path(f->path, sizeof f->path, root, stem, token);
   f->token = token;
   f->input_bytes = 0;
-  f->fd = open(f->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  f->fd = open(f->path, OPEN_FOLDER);
   if (f->fd < 0)
     return err_sys(err, errno, "the work folder %s cannot be opened", f->path);
   f->input_bytes = folder_bytes(f, INT64_MAX) - FOLDER_ENTRY; /* in/ itself */
