@@ -3,11 +3,11 @@
  * Artifacts: from an attempt's work folder into output/<job>/.
  *
  *   open below the work folder --> plain file? --> read-only --> rename --> is it what was opened?
- *       --> can somebody still write to it? then a copy takes its place --> measure, hash --> sync
+ *       --> has somebody still got it? then a copy takes its place --> measure, hash --> sync
  *
  * Foreign code wrote the folder, and may write in it still.  So a file is looked at by its
- * descriptor alone, and what is hashed is what stays: a file that another process has open for
- * writing, or that has more names (an input given back is one), is copied.
+ * descriptor alone, and what is hashed is what stays: a file that another process has open, or that
+ * has more names (an input given back is one), is copied.
  */
 #include "base/id.h"
 #include "base/mem.h"
@@ -93,9 +93,14 @@ static int check_output(struct adopt_task *a, struct output *o) {
   snprintf(again, sizeof again, "/proc/self/fd/%d", fd);
   if (__builtin_add_overflow(a->total, (int64_t)st.st_size, &a->total))
     a->total = INT64_MAX;
-  o->fd = open(again, O_RDONLY | O_CLOEXEC);
+  o->fd = open(again, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   int why = errno;
   close(fd);
+  if (o->fd < 0 && why == EWOULDBLOCK)
+    return err_set(&a->err, ERR_DENIED,
+                   "the artifact %s is held by a process of the plugin (a lease), and nobody else "
+                   "can read it",
+                   o->name);
   return o->fd >= 0 ? 0 : err_sys(&a->err, why, "cannot open the artifact %s", o->name);
 }
 
@@ -138,11 +143,11 @@ static int move_output(struct adopt_task *a, struct output *o) {
   return 0;
 }
 
-/* Has another process it open for writing, or mapped so?  Where the file system cannot tell: yes.
- */
-static bool may_change(int fd) {
+/* Has another process it open or mapped?  One that may write changes it; one that may only read
+ * can take a lease, and whoever opens it waits.  Where the file system cannot tell: yes. */
+static bool is_held(int fd) {
   fcntl(fd, F_SETSIG, SIGURG); /* which is ignored; the lease lives for two system calls */
-  if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0)
+  if (fcntl(fd, F_SETLEASE, F_WRLCK) < 0)
     return true;
   fcntl(fd, F_SETLEASE, F_UNLCK);
   return false;
@@ -215,7 +220,7 @@ static int take_output(struct adopt_task *a, size_t i) {
     return too_much(a);
   bool shared = st.st_nlink > 1;
   int rc = shared ? copy_output(a, o) : move_output(a, o);
-  if (rc == 0 && !shared && may_change(o->fd))
+  if (rc == 0 && !shared && is_held(o->fd))
     rc = copy_output(a, o);
   return rc ? rc : measure(a, o, &a->kept[i]);
 }

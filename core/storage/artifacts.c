@@ -89,7 +89,13 @@ int storage_open_artifact(struct storage *s, const char *job_id, const char *nam
   int n = snprintf(path, sizeof path, "%s/%s/%s", s->output, job_id, name);
   if (n < 0 || (size_t)n >= sizeof path)
     return err_set(err, ERR_NOT_FOUND, "there is no such artifact");
-  int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  /* The loop opens it, too: it waits for nobody who has taken a lease. */
+  int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0 && errno == EWOULDBLOCK)
+    return err_set(err, ERR_IO,
+                   "another program on the server holds the artifact %s of job %s (a lease); "
+                   "ask again later",
+                   name, job_id);
   if (fd < 0 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
     return storage_fail(s, err, errno, path, "read the artifact");
   if (fd < 0)

@@ -66,7 +66,9 @@ static void tell_over(const struct wire_death *d, const struct wire_limits *l, c
 void wire_tell_output(int64_t bytes, int64_t limit, char *text, size_t size) {
   if (bytes == INT64_MAX)
     snprintf(text, size,
-             "the job made folders that cannot be measured: too deep for a path, or not readable");
+             "the job made files that cannot be measured: in folders too deep for a path or not "
+             "readable, or "
+             "without a name and only mapped (job_output)");
   else
     snprintf(
         text, size,

@@ -45,10 +45,14 @@ enum {
   NR_PIDFD_GETFD = 438,
   NR_PROCESS_MADVISE = 440,
   NR_MOUNT_SETATTR = 442,
+  NR_CLOSE_RANGE = 436,
+  NR_QUOTACTL_FD = 443,
   NR_MEMFD_SECRET = 447,
   NR_FCHMODAT2 = 452,
   NR_SETXATTRAT = 463,
   NR_REMOVEXATTRAT = 466,
+  NR_OPEN_TREE_ATTR = 467,
+  NR_FILE_SETATTR = 469,
 };
 
 #define NEW_SPACES                                                                                 \
@@ -82,8 +86,16 @@ static const struct {
     CALL(lremovexattr),
     CALL(fremovexattr),
     {NR_REMOVEXATTRAT, "removexattrat"},
+    {NR_FILE_SETATTR, "file_setattr"},
     CALL(open_by_handle_at),
     CALL(quotactl),
+    {NR_QUOTACTL_FD, "quotactl_fd"},
+    /* the names of files that others make: Landlock does not hold it */
+    CALL(inotify_init1),
+    CALL(inotify_add_watch),
+#ifdef SYS_inotify_init
+    CALL(inotify_init),
+#endif
     /* other processes */
     CALL(ptrace),
     CALL(process_vm_readv),
@@ -112,6 +124,7 @@ static const struct {
     {NR_FSMOUNT, "fsmount"},
     {NR_FSPICK, "fspick"},
     {NR_MOUNT_SETATTR, "mount_setattr"},
+    {NR_OPEN_TREE_ATTR, "open_tree_attr"},
     CALL(unshare),
     CALL(setns),
     CALL(bpf),
@@ -154,9 +167,10 @@ static const struct {
     CALL(prctl),
     CALL(fcntl),
     CALL(ioctl),
+    {NR_CLOSE_RANGE, "close_range"},
 #undef CALL
 };
-#define LOOKED_AT 4 /* of them, at the end */
+#define LOOKED_AT 5 /* of them, at the end */
 
 static const struct {
   int nr;
@@ -256,6 +270,10 @@ static void put_judged(struct program *p, bool signals_are_scoped) {
       put_load_arg(p, 0);
       put(p, BPF_JMP | BPF_JSET | BPF_K, NEW_SPACES, 0, 1);
       put_return(p, p->refuse);
+      /* A thread with files of its own: /proc/PID/fd does not show them. */
+      put(p, BPF_JMP | BPF_JSET | BPF_K, CLONE_THREAD, 0, 2);
+      put(p, BPF_JMP | BPF_JSET | BPF_K, CLONE_FILES, 1, 0);
+      put_return(p, p->refuse);
     } else if (judged[i].kind == FILTER_TARGET) { /* 0 is who calls, and his group */
       put_load_arg(p, 0);
       put_if_equal(p, 0, SECCOMP_RET_ALLOW);
@@ -288,6 +306,15 @@ static void put_prctl(struct program *p) {
   put_end(p, start, SECCOMP_RET_ALLOW);
 }
 
+/* As above: files of its own. */
+static void put_close_range(struct program *p) {
+  unsigned short start = put_case(p, NR_CLOSE_RANGE);
+  put_load_arg(p, 2);
+  put(p, BPF_JMP | BPF_JSET | BPF_K, 2 /* CLOSE_RANGE_UNSHARE */, 0, 1);
+  put_return(p, p->refuse);
+  put_end(p, start, SECCOMP_RET_ALLOW);
+}
+
 static void put_commands(struct program *p, int nr, const uint32_t *commands, size_t count) {
   unsigned short start = put_case(p, nr);
   put_load_arg(p, 1);
@@ -297,8 +324,10 @@ static void put_commands(struct program *p, int nr, const uint32_t *commands, si
 }
 
 static void build(struct program *p, bool listen, bool signals_are_scoped) {
-  /* Signals for whoever is named; settings of an inode, and input into a terminal. */
-  static const uint32_t fcntls[] = {8 /* F_SETOWN */, 15 /* F_SETOWN_EX */};
+  /* Signals for whoever is named, files that make others wait; settings of an inode, and input into
+   * a terminal. */
+  static const uint32_t fcntls[] = {8 /* F_SETOWN */, 15 /* F_SETOWN_EX */, 1024 /* F_SETLEASE */,
+                                    1026 /* F_NOTIFY */};
   static const uint32_t ioctls[] = {0x8901 /* FIOSETOWN */,
                                     0x8902 /* SIOCSPGRP */,
                                     0x40086602 /* FS_IOC_SETFLAGS */,
@@ -320,6 +349,7 @@ static void build(struct program *p, bool listen, bool signals_are_scoped) {
   put_judged(p, signals_are_scoped);
   put_socketpair(p);
   put_prctl(p);
+  put_close_range(p);
   put_commands(p, SYS_fcntl, fcntls, COUNT(fcntls));
   put_commands(p, SYS_ioctl, ioctls, COUNT(ioctls));
   put_return(p, SECCOMP_RET_ALLOW);
@@ -357,6 +387,18 @@ int filter_install(bool listen, bool signals_are_scoped) {
   }
   build(&p, false, signals_are_scoped);
   return install(&p, 0) < 0 ? -2 : -1;
+}
+
+int filter_end_passing(void) {
+  struct program p = {0};
+  const uint32_t refuse = SECCOMP_RET_ERRNO | EPERM;
+  put_load(&p, offsetof(struct seccomp_data, nr));
+  put_if_equal(&p, SYS_sendmsg, refuse);
+  put_if_equal(&p, SYS_sendmmsg, refuse);
+  put_return(&p, SECCOMP_RET_ALLOW);
+  if (install(&p, SECCOMP_FILTER_FLAG_TSYNC) == 0)
+    return 0;
+  return install(&p, 0) == 0 ? 0 : -1; /* a thread has a filter of its own */
 }
 
 static bool has_action(uint32_t action) {

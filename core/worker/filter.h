@@ -24,6 +24,10 @@ enum filter_kind {
  * -1 when it works without one, -2 when the kernel has no filters (errno says why).
  * `signals_are_scoped`: Landlock keeps signals inside the jail, so that they need no judgement. */
 int filter_install(bool listen, bool signals_are_scoped);
+/* Afterwards, once the listener is with the supervisor: no descriptor is passed on any more, for
+ * what is on its way is in nobody's table, and the user may have only so many there.  The
+ * supervisor is not told of such a call.  -1 with errno. */
+int filter_end_passing(void);
 /* Does the kernel have filters, and tell of their calls? */
 bool filter_is_known(void);
 bool filter_can_listen(void);

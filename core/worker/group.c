@@ -39,13 +39,36 @@ bool group_read_file(pid_t pid, const char *name, char *out, size_t size) {
   return n > 0;
 }
 
+/* A thread of the process that has not ended.  The first one may end before the others: /proc/PID
+ * then shows no memory and no files, and the process looks like one that is over. */
+static bool find_thread(struct group_process *p) {
+  char path[40], text[1024];
+  snprintf(path, sizeof path, "/proc/%d/task", (int)p->pid);
+  DIR *threads = opendir(path);
+  bool found = false;
+  for (struct dirent *e; threads && !found && (e = readdir(threads)) != NULL;) {
+    pid_t thread = atoi(e->d_name);
+    const char *rest = thread > 0 && group_read_file(thread, "stat", text, sizeof text)
+                           ? strrchr(text, ')')
+                           : NULL;
+    found = rest && strlen(rest) > 2 && !strchr("ZX", rest[2]);
+    if (found) {
+      p->seen = thread;
+      p->state = rest[2];
+    }
+  }
+  if (threads)
+    closedir(threads);
+  return found;
+}
+
 bool group_read_process(pid_t pid, struct group_process *p) {
   char text[1024];
   unsigned long long user, system, child_user, child_system;
   if (!group_read_file(pid, "stat", text, sizeof text))
     return false;
   const char *rest = strrchr(text, ')'); /* the name before may hold anything */
-  *p = (struct group_process){.pid = pid};
+  *p = (struct group_process){.pid = pid, .seen = pid};
   if (!rest || sscanf(rest,
                       ") %c %d %d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %llu %llu %*d %*d "
                       "%" SCNd64,
@@ -53,6 +76,8 @@ bool group_read_process(pid_t pid, struct group_process *p) {
                       &p->threads) != 8)
     return false;
   p->cpu_ms = (int64_t)(user + system + child_user + child_system) * 1000 / sysconf(_SC_CLK_TCK);
+  if (p->state == 'Z' && p->threads > 1)
+    find_thread(p);
   return true;
 }
 

@@ -12,7 +12,8 @@
 
 struct group_process {
   pid_t pid, parent, group;
-  char state; /* as in /proc/PID/stat */
+  pid_t seen; /* whose files in /proc tell: another thread where the first one has ended */
+  char state; /* as in /proc/PID/stat; of `seen` */
   int64_t cpu_ms, threads;
 };
 

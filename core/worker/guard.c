@@ -8,6 +8,7 @@
 #include "worker/filter.h"
 #include "worker/group.h"
 #include "worker/jail.h"
+#include "worker/nameless.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -148,36 +149,26 @@ void guard_answer(struct guard *g, void (*refused)(void *arg, const char *call),
 
 struct use {
   int64_t resident, shared_out; /* bytes: as each process sees it, and fairly shared */
-  int64_t cpu_ms, nameless;     /* nameless: bytes in open files that have no name any more */
+  int64_t cpu_ms;
+  struct nameless nameless;
+  const char *below; /* where the job's files are; NULL: nobody asks */
 };
-
-static void add_nameless(pid_t pid, struct use *u) {
-  char path[40];
-  struct stat st;
-  snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
-  DIR *fds = opendir(path);
-  if (!fds)
-    return;
-  for (struct dirent *e; (e = readdir(fds)) != NULL;)
-    if (fstatat(dirfd(fds), e->d_name, &st, 0) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 0)
-      u->nameless += st.st_blocks * 512;
-  closedir(fds);
-}
 
 static void add_use(const struct group_process *p, void *arg) {
   struct use *u = arg;
   char text[128];
   long long pages = 0;
-  if (group_read_file(p->pid, "statm", text, sizeof text) && sscanf(text, "%*d %lld", &pages) == 1)
+  if (group_read_file(p->seen, "statm", text, sizeof text) && sscanf(text, "%*d %lld", &pages) == 1)
     u->resident += pages * sysconf(_SC_PAGESIZE);
   u->cpu_ms += p->cpu_ms;
-  add_nameless(p->pid, u);
+  if (u->below)
+    nameless_add(&u->nameless, p->seen, u->below);
 }
 
 /* Pages that several processes share count once in all. */
 static void add_shared_out(const struct group_process *p, void *arg) {
   struct use *u = arg;
-  int64_t share = group_share(p->pid);
+  int64_t share = group_share(p->seen);
   if (share > 0)
     u->shared_out += share;
 }
@@ -201,7 +192,10 @@ static void for_each(const struct guard *g, void (*each)(const struct group_proc
 void guard_look(struct guard *g) {
   const struct wire_limits *l = &g->limits;
   int64_t start = clock_mono_us();
-  struct use u = {0};
+  char below[sizeof g->folder.path];
+  snprintf(below, sizeof below, "%s", g->folder.path);
+  below[strrchr(below, '/') + 1 - below] = '\0';
+  struct use u = {.below = l->output_bytes > 0 ? below : NULL};
   for_each(g, add_use, &u);
   if (l->address_space > 0 && u.resident > l->address_space)
     for_each(g, add_shared_out, &u);
@@ -209,7 +203,9 @@ void guard_look(struct guard *g) {
   over(g, WIRE_OVER_CPU, u.cpu_ms, l->cpu_ms);
   if (l->output_bytes > 0) {
     int64_t bytes = folder_bytes(&g->folder, l->output_bytes);
-    over(g, WIRE_OVER_OUTPUT, bytes == INT64_MAX ? bytes : bytes + u.nameless, l->output_bytes);
+    if (__builtin_add_overflow(bytes, nameless_bytes(&u.nameless), &bytes))
+      bytes = INT64_MAX;
+    over(g, WIRE_OVER_OUTPUT, bytes, l->output_bytes);
   }
   int64_t end = clock_mono_us(), pause = (end - start) * LOOK_SHARE / 1000;
   g->next_look_ms = end / 1000 + (pause > LOOK_MS ? pause : LOOK_MS);

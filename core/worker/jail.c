@@ -287,6 +287,8 @@ static int restrict_self(int ruleset, struct err *err) {
 
 int jail_enter(const struct jail *j, int ruleset, int folder, struct err *err) {
   int rc = drop_capabilities(err);
+  if (rc == 0 && j->filter && filter_end_passing() < 0)
+    rc = err_sys(err, errno, "the jail's filter cannot be installed");
   if (rc < 0 || ruleset < 0)
     return rc;
   if (add_rule(ruleset, folder, FOLDER & known_rights(j->abi)) < 0)

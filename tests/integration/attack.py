@@ -8,7 +8,7 @@ from daemon import TEST_PLUGINS, merged
 
 KIND = {
     "kind": "attack", "title": "Attack", "summary": "Tries to get out.",
-    "inputs": {"min": 0, "max": 1, "formats": []},
+    "inputs": {"min": 0, "max": 1000, "formats": []},
     "params": [{"name": n, "type": "string", "default": "", "help": "See the plugin."} for n in ("act", "arg", "name")],
     "artifacts": [{"name": "*", "media_type": "application/octet-stream", "optional": True}],
     "stages": [], "resources": {"memory": "1M", "memory_per_input_byte": 0, "threads": 0},
