@@ -3,7 +3,8 @@
  * Artifacts: from an attempt's work folder into output/<job>/.
  *
  *   open below the work folder --> plain file? --> read-only --> rename --> is it what was opened?
- *       --> has somebody still got it? then a copy takes its place --> measure, hash --> sync
+ *       --> has somebody still got it? then a copy takes its place --> weigh --> hash
+ *                                                                         `--> sync meanwhile
  *
  * Foreign code wrote the folder, and may write in it still.  So a file is looked at by its
  * descriptor alone, and what is hashed is what stays: a file that another process has open, or that
@@ -187,8 +188,7 @@ static int too_much(struct adopt_task *a) {
                  (long long)a->max_bytes);
 }
 
-/* Its size and its hash; more than was there when it was measured is not read. */
-static int measure(struct adopt_task *a, const struct output *o, struct storage_kept *kept) {
+static int weigh(struct adopt_task *a, const struct output *o, struct storage_kept *kept) {
   struct stat st;
   if (fstat(o->fd, &st))
     return err_sys(&a->err, errno, "cannot look at the artifact %s", o->name);
@@ -196,15 +196,20 @@ static int measure(struct adopt_task *a, const struct output *o, struct storage_
   if (a->max_bytes && kept->bytes > a->left)
     return too_much(a);
   a->left -= kept->bytes;
+  return 0;
+}
+
+/* More than was there when it was weighed is not read. */
+static int hash(struct adopt_task *a, const struct output *o, struct storage_kept *kept) {
   char *piece = mem_alloc(READ_SIZE);
-  struct sha256 *hash = sha256_begin();
+  struct sha256 *sum = sha256_begin();
   int64_t at = 0;
   ssize_t n;
   while (at <= kept->bytes && (n = pread(o->fd, piece, READ_SIZE, at)) > 0) {
-    sha256_add(hash, piece, (size_t)n);
+    sha256_add(sum, piece, (size_t)n);
     at += n;
   }
-  sha256_end(hash, kept->sha256);
+  sha256_end(sum, kept->sha256);
   free(piece);
   return at == kept->bytes ? 0
                            : err_set(&a->err, ERR_DENIED,
@@ -222,20 +227,41 @@ static int take_output(struct adopt_task *a, size_t i) {
   int rc = shared ? copy_output(a, o) : move_output(a, o);
   if (rc == 0 && !shared && is_held(o->fd))
     rc = copy_output(a, o);
-  return rc ? rc : measure(a, o, &a->kept[i]);
+  if (rc == 0)
+    rc = weigh(a, o, &a->kept[i]);
+  if (rc == 0 && a->task.s->sync) /* writing starts now, and is waited for when all are taken */
+    sync_file_range(o->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+  return rc;
 }
 
-/* Writing starts for all files before the first is waited for; the names were
- * changed before, so that one journal commit serves most of it. */
-static int sync_outputs(struct adopt_task *a) {
+static int hash_outputs(struct adopt_task *a) {
+  int rc = 0;
+  for (size_t i = 0; i < a->count && rc == 0; i++)
+    rc = hash(a, &a->outputs[i], &a->kept[i]);
+  return rc;
+}
+
+/* The files, their folder and its name.  All names were changed before, so that one commit of the
+ * file system's journal serves most of it. */
+static int sync_and_hash(struct adopt_task *a) {
+  struct storage *s = a->task.s;
+  int output = open(s->output, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (output < 0)
+    return disk_failed(a, errno, s->output);
+  int *fds = mem_array(a->count + 2, sizeof *fds);
+  struct storage_group group = {.fds = fds, .count = a->count + 2};
   for (size_t i = 0; i < a->count; i++)
-    sync_file_range(a->outputs[i].fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-  for (size_t i = 0; i < a->count; i++)
-    if (fsync(a->outputs[i].fd))
-      return disk_failed(a, errno, a->outputs[i].name);
-  if (fsync(a->to) || storage_sync_dir(a->task.s->output, NULL))
-    return disk_failed(a, errno, a->job_id);
-  return 0;
+    fds[i] = a->outputs[i].fd;
+  fds[a->count] = a->to;
+  fds[a->count + 1] = output;
+  storage_sync_begin(&s->crew, &group);
+  int rc = hash_outputs(a);
+  int errnum = storage_sync_end(&s->crew, &group);
+  if (rc == 0 && errnum)
+    rc = disk_failed(a, errnum, a->job_id);
+  close(output);
+  free(fds);
+  return rc;
 }
 
 /* An empty folder for the job's results: what an earlier attempt left in it is named by no row. */
@@ -255,7 +281,9 @@ static int take_outputs(struct adopt_task *a) {
   int rc = 0;
   for (size_t i = 0; i < a->count && rc == 0; i++)
     rc = take_output(a, i);
-  return rc == 0 && a->task.s->sync ? sync_outputs(a) : rc;
+  if (rc)
+    return rc;
+  return a->task.s->sync ? sync_and_hash(a) : hash_outputs(a);
 }
 
 static void run_adopt(struct storage_task *t) {

@@ -5,6 +5,7 @@
 #ifndef STORAGE_PRIVATE_H
 #define STORAGE_PRIVATE_H
 
+#include "base/list.h"
 #include "storage/storage.h"
 
 #include <dirent.h>
@@ -18,6 +19,16 @@ struct storage_folder {
   const char *name;  /* for people, without a path */
   const char *keeps; /* what is lost with it; NULL: nothing that is kept */
   ino_t inode;
+};
+
+enum { STORAGE_HELPERS = 3 }; /* more gained nothing */
+struct storage_crew {         /* sync.c */
+  pthread_mutex_t lock;
+  pthread_cond_t work, synced;
+  struct list groups; /* with files that nobody has taken yet */
+  pthread_t threads[STORAGE_HELPERS];
+  int helpers;
+  bool hired, stop;
 };
 
 struct storage {
@@ -40,6 +51,7 @@ struct storage {
   dev_t device;
   atomic_llong work_made_us; /* monotonic: when work/ had to be made anew; 0: never */
   atomic_llong logged_ms;
+  struct storage_crew crew;
 };
 
 /* One piece of disk work.  Embedded in a larger structure: `run` is called on a
@@ -68,6 +80,20 @@ int storage_make_shards(struct storage *s, struct err *err);
  * is.  Blocking; storage_discard_removed then removes it in the background. */
 int storage_empty_folder(struct storage *s, const char *path, struct err *err);
 void storage_discard_removed(struct storage *s);
+
+/* sync.c.  Files and folders that are synced together.  Any thread but the loop's: it blocks. */
+struct storage_group {
+  const int *fds; /* of the caller, open until the end; at least one */
+  size_t count;
+  size_t next, synced; /* of the crew, as all that follows */
+  int errnum;
+  struct list ring;
+};
+void storage_crew_init(struct storage_crew *c);
+void storage_crew_free(struct storage_crew *c);
+void storage_sync_begin(struct storage_crew *c, struct storage_group *g);
+/* Must follow each begin.  0: all are on the disk; else the errno of the first that failed. */
+int storage_sync_end(struct storage_crew *c, struct storage_group *g);
 
 /* fsync of a folder by path; 0 or a negative code, then errno says why. */
 int storage_sync_dir(const char *path, struct err *err);

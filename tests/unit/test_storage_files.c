@@ -13,9 +13,10 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/path.h"
-#include "storage/storage.h"
+#include "storage/private.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -434,6 +435,83 @@ static void test_adopt_copies_what_may_change(void **state) {
   free(path);
 }
 
+static void on_adopted_many(void *arg, int code, const struct storage_kept *found,
+                            const struct err *err) {
+  struct fixture *f = arg;
+  assert_int_equal(code, 0);
+  assert_null(err);
+  for (int i = 0; i < 20; i++)
+    assert_int_equal(found[i].bytes, i);
+  f->calls++;
+}
+
+/* More artifacts than helpers, for several jobs at once. */
+static void test_adopt_many(void **state) {
+  enum { JOBS = 6, FILES = 20 };
+  struct fixture *f = *state;
+  struct storage_output outputs[FILES];
+  char *names[FILES];
+  f->calls = 0;
+  for (int job = 0; job < JOBS; job++) {
+    char id[32], *dir = mem_printf("%s/many-%d", storage_work_root(f->s), job);
+    assert_int_equal(mkdir(dir, 0700), 0);
+    for (int i = 0; i < FILES; i++) {
+      names[i] = mem_printf("part-%d", i);
+      char *path = mem_printf("%s/%s", dir, names[i]);
+      int fd = open(path, O_WRONLY | O_CREAT, 0600);
+      assert_int_equal(write(fd, path, (size_t)i), i);
+      close(fd);
+      outputs[i] = (struct storage_output){.name = names[i], .path = path};
+    }
+    snprintf(id, sizeof id, "job-%d", job);
+    storage_adopt(f->s, id, dir, outputs, FILES, 0, on_adopted_many, f);
+    for (int i = 0; i < FILES; i++) {
+      free((char *)(uintptr_t)outputs[i].path);
+      free(names[i]);
+    }
+    free(dir);
+  }
+  uv_run(&f->loop, UV_RUN_DEFAULT);
+  assert_int_equal(f->calls, JOBS);
+  for (int job = 0; job < JOBS; job++) {
+    char sub[64];
+    snprintf(sub, sizeof sub, "output/job-%d", job);
+    assert_int_equal(entries(f, sub), FILES);
+  }
+}
+
+/* A file that cannot be synced is told, and the others are synced all the same. */
+static void test_sync_together(void **state) {
+  struct fixture *f = *state;
+  struct storage_crew crew = {.stop = false};
+  int ends[2], fds[9];
+  storage_crew_init(&crew);
+  assert_int_equal(pipe(ends), 0);
+  for (int i = 0; i < 9; i++)
+    fds[i] = open(f->dir, O_RDONLY | O_DIRECTORY);
+  for (int bad = -1; bad < 9; bad++) {
+    int before = bad < 0 ? -1 : fds[bad];
+    if (bad >= 0)
+      fds[bad] = ends[0];
+    for (size_t count = 1; count <= 9; count += 4) {
+      struct storage_group one = {.fds = fds, .count = count}, two = one;
+      int code = bad >= 0 && (size_t)bad < count ? EINVAL : 0;
+      storage_sync_begin(&crew, &one);
+      storage_sync_begin(&crew, &two);
+      assert_int_equal(storage_sync_end(&crew, &two), code);
+      assert_int_equal(storage_sync_end(&crew, &one), code);
+      assert_int_equal(one.synced, count);
+    }
+    if (bad >= 0)
+      fds[bad] = before;
+  }
+  for (int i = 0; i < 9; i++)
+    close(fds[i]);
+  close(ends[0]);
+  close(ends[1]);
+  storage_crew_free(&crew);
+}
+
 static void test_work_folders(void **state) {
   struct fixture *f = *state;
   const char *const names[] = {"one", "two"};
@@ -476,6 +554,8 @@ int main(void) {
       T(test_adopt_refuses_what_is_no_output),
       T(test_adopt_measures),
       T(test_adopt_copies_what_may_change),
+      T(test_adopt_many),
+      T(test_sync_together),
       T(test_work_folders),
       T(test_close_waits_for_what_is_under_way),
   };

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Several files onto the disk at once.
+ *
+ *   begin: the group is listed, up to HELPERS threads take its files one by one
+ *   end:   the caller takes what is left, and waits for the rest
+ *
+ * One fsync after the other pays for a flush of the disk's cache each, and often for a commit of
+ * the file system's journal each.  Those that wait at the same time share both, and the caller can
+ * do other work between begin and end.  The helpers are started with the first group and sleep
+ * without one.
+ */
+#include "storage/private.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <unistd.h>
+
+void storage_crew_init(struct storage_crew *c) {
+  pthread_mutex_init(&c->lock, NULL);
+  pthread_cond_init(&c->work, NULL);
+  pthread_cond_init(&c->synced, NULL);
+  list_init(&c->groups);
+}
+
+/* With the lock held: syncs the next file of the group, without it. */
+static void sync_next(struct storage_crew *c, struct storage_group *g) {
+  size_t i = g->next++;
+  if (g->next == g->count)
+    list_remove(&g->ring);
+  pthread_mutex_unlock(&c->lock);
+  int errnum = fsync(g->fds[i]) ? errno : 0;
+  pthread_mutex_lock(&c->lock);
+  if (errnum && !g->errnum)
+    g->errnum = errnum;
+  if (++g->synced == g->count)
+    pthread_cond_broadcast(&c->synced);
+}
+
+static void *help(void *arg) {
+  struct storage_crew *c = arg;
+  pthread_mutex_lock(&c->lock);
+  while (!c->stop) {
+    if (list_empty(&c->groups))
+      pthread_cond_wait(&c->work, &c->lock);
+    else
+      sync_next(c, container_of(c->groups.next, struct storage_group, ring));
+  }
+  pthread_mutex_unlock(&c->lock);
+  return NULL;
+}
+
+/* With the lock held.  Without helpers the callers sync everything themselves. */
+static void hire(struct storage_crew *c) {
+  sigset_t all, before;
+  if (c->hired)
+    return;
+  c->hired = true;
+  sigfillset(&all); /* signals are the loop's */
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  while (c->helpers < STORAGE_HELPERS &&
+         pthread_create(&c->threads[c->helpers], NULL, help, c) == 0)
+    c->helpers++;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+void storage_sync_begin(struct storage_crew *c, struct storage_group *g) {
+  g->next = g->synced = 0;
+  g->errnum = 0;
+  pthread_mutex_lock(&c->lock);
+  hire(c);
+  list_push_back(&c->groups, &g->ring);
+  pthread_cond_broadcast(&c->work);
+  pthread_mutex_unlock(&c->lock);
+}
+
+int storage_sync_end(struct storage_crew *c, struct storage_group *g) {
+  pthread_mutex_lock(&c->lock);
+  while (g->next < g->count)
+    sync_next(c, g);
+  while (g->synced < g->count)
+    pthread_cond_wait(&c->synced, &c->lock);
+  pthread_mutex_unlock(&c->lock);
+  return g->errnum;
+}
+
+void storage_crew_free(struct storage_crew *c) {
+  pthread_mutex_lock(&c->lock);
+  c->stop = true;
+  pthread_cond_broadcast(&c->work);
+  pthread_mutex_unlock(&c->lock);
+  for (int i = 0; i < c->helpers; i++)
+    pthread_join(c->threads[i], NULL);
+  pthread_cond_destroy(&c->synced);
+  pthread_cond_destroy(&c->work);
+  pthread_mutex_destroy(&c->lock);
+}
