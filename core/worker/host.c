@@ -7,6 +7,7 @@
 #include "worker/park.h"
 #include "worker/secrets.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,6 +168,8 @@ static int32_t host_artifact(struct lathe_job *job, const char *name, const char
   if (fd < 0)
     return refuse(job, name, err.text);
   bool regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+  if (regular) /* lathed syncs it soon: the disk may begin with it */
+    sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
   close(fd);
   if (!regular)
     return refuse(job, name, "it is not a regular file");

@@ -103,6 +103,7 @@ int out_file(const struct out *o, const char *path) {
     }
     done += (size_t)n;
   }
+  sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* the disk begins while other parts are made */
   if (close(fd) < 0 && rc == 0)
     rc = errno;
   return rc;

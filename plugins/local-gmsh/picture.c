@@ -9,6 +9,7 @@
  */
 #include "picture.h"
 
+#include <malloc.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -409,6 +410,10 @@ static void *build(void *self) {
 }
 
 void picture_start(struct picture_job *job) {
+  /* The thread takes memory that was touched before: in a process of one job's life an arena of its
+   * own would cost a page fault for each page, and would grow by calls that stop the other thread.
+   */
+  mallopt(M_ARENA_MAX, 1);
   job->started = job->width > 0 && pthread_create(&job->thread, NULL, build, job) == 0;
 }
 
