@@ -291,6 +291,20 @@ def test_a_refused_credential_pauses_the_backend_and_loses_nothing(far, remote):
     assert backend(far)["state"] == "ready" and backend(far)["message"] is None
 
 
+def test_what_resumes_a_paused_backend(far, remote):
+    """As docs/admin.md says: no retry of a job, but a restart (and a reload, above), and jobs go on where they were."""
+    c = far.client()
+    job_id = c.echo(sleep_ms=1000)
+    wait_until(lambda: c.job(job_id)["attempts"] and c.job(job_id)["attempts"][0]["ref"], "the reference")
+    remote.set(denied=1)
+    paused(far)
+    remote.set(denied=0)
+    c.post(f"/api/jobs/{job_id}/retry").problem(409, "wrong-state")
+    assert backend(far)["state"] == "paused"
+    far.restart()
+    check_done(far, remote, job_id)
+
+
 @pytest.mark.parametrize("point", ("find.before", "poll.before", "fetch.before", "cancel.before", "submit.before"))
 def test_a_refused_credential_in_each_call(far, remote, point):
     c = far.client()

@@ -35,7 +35,7 @@
 #define LATHE_RETRY_ANEW  3300      /* remote: what was submitted is over or gone there without a
                                        result; the job may be submitted again, under a new key */
 #define LATHE_PERMANENT   4000
-#define LATHE_AUTH        4100      /* a person must mend a credential */
+#define LATHE_AUTH        4100      /* a person must mend a credential; of a remote call: pauses the backend */
 #define LATHE_TIMEOUT     4200      /* no time is left: deadline_ms nears, or a time that the job set is over */
 
 /* Flags of a plugin.  Bits 0 to 15 may be ignored by a host that does not know them. */
