@@ -70,8 +70,8 @@ static void reasons_of_server(struct api *a, const struct jobs_stats *stats, str
     buf_puts(out, "The disk does not accept writes. ");
 }
 
-/* What a backend says may name files of this machine.  `tell`: whoever asks may know that, for
- * nobody needs a token here; the route asks for none. */
+/* What a backend says is the admin's and the clients' matter.  `tell`: whoever asks may know it,
+ * for nobody needs a token here; the route asks for none. */
 
 /* Empty when ready. */
 static void reasons(struct api *a, const struct jobs_stats *stats, bool tell, struct buf *out) {

@@ -142,8 +142,7 @@ void backend_fill(struct backend *b) {
     struct err err = {0};
     if (worker_start(b, &err) == 0)
       continue;
-    snprintf(b->message, sizeof b->message, "%s", err.text);
-    b->has_message = true;
+    backend_say(b, "%s", err.text);
     b->failures++;
     b->died_idle = false;
     start_later(b, backoff_ms(b));
@@ -167,8 +166,8 @@ void backend_hello(struct backend *b, const struct wire_hello *m) {
     backend_set_kinds(b, m->kinds, m->kind_count);
   free(b->version);
   free(b->device);
-  b->version = mem_dup(m->version);
-  b->device = mem_dup(m->device);
+  b->version = told(b->w, m->version);
+  b->device = told(b->w, m->device);
   b->isolation = m->isolation;
   b->max_concurrency = m->max_concurrency;
   b->flags = m->flags;
@@ -178,9 +177,11 @@ void backend_hello(struct backend *b, const struct wire_hello *m) {
 
 /* Its workers all say the same; people are told once. */
 void backend_jailed(struct backend *b, enum wire_jail_state state, const char *lacks) {
-  bool news = lacks[0] && strcmp(lacks, b->jail_lacks) != 0;
+  char *text = told(b->w, lacks);
+  bool news = text[0] && strncmp(text, b->jail_lacks, sizeof b->jail_lacks - 1) != 0;
   b->jail = 1 + (int)state;
-  snprintf(b->jail_lacks, sizeof b->jail_lacks, "%s", lacks);
+  snprintf(b->jail_lacks, sizeof b->jail_lacks, "%s", text);
+  free(text);
   if (news)
     log_warn("backend.jail", "backend %s: the jail of its jobs has a gap: %s", b->o.name, lacks);
 }
@@ -208,8 +209,7 @@ void backend_worker_ready(struct worker *k, const char *libraries) {
 }
 
 void backend_refused(struct backend *b, bool again, const char *text) {
-  snprintf(b->message, sizeof b->message, "%s", text);
-  b->has_message = true;
+  backend_say(b, "%s", text);
   b->refused = !again;
   if (b->refused)
     uv_timer_stop(&b->restart);
@@ -480,7 +480,7 @@ const char *backend_message(const struct backend *b) {
   if (b->state == BACKEND_READY)
     return NULL;
   if (b->has_message)
-    return b->message;
+    return b->told;
   return b->state == BACKEND_STOPPING ? "it was removed from the configuration"
                                       : "its worker is starting";
 }

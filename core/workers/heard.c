@@ -80,43 +80,6 @@ static bool may_be_over(const struct worker *k, const struct workers_step *s,
          (s->cancel_class && m->class == s->cancel_class);
 }
 
-/* Where the path inside a work folder begins; `at` follows the work root.  A folder is called
- * NAME.NUMBER, and lies in the root or two levels deeper.  `whole`: the path ends with it. */
-static const char *inside_folder(const char *at, bool *whole) {
-  const char *first = at;
-  *whole = false;
-  for (int level = 0; level < 3; level++) {
-    size_t n = strcspn(at, "/ \n:;,'\")");
-    const char *dot = n ? memrchr(at, '.', n) : NULL;
-    size_t digits = dot ? strspn(dot + 1, "0123456789") : 0;
-    if (digits && dot + 1 + digits == at + n) {
-      *whole = at[n] != '/';
-      return at + n + !*whole;
-    }
-    if (at[n] != '/')
-      break;
-    at += n + 1;
-  }
-  return first;
-}
-
-/* A plugin's text names files by their place in the work folder: a client has no use for a path
- * of the server.  The caller frees it. */
-static char *without_paths(const struct worker *k, const char *text) {
-  struct buf out = {0};
-  char *root = mem_printf("%s/", k->b->w->work_root);
-  bool whole;
-  for (const char *at; text && (at = strstr(text, root));) {
-    buf_put(&out, text, (size_t)(at - text));
-    text = inside_folder(at + strlen(root), &whole);
-    buf_puts(&out, whole ? "the work folder" : "");
-  }
-  free(root);
-  if (text)
-    buf_puts(&out, text);
-  return text ? buf_take(&out) : NULL;
-}
-
 static void end_step(struct worker *k, struct workers_step *s, const struct wire_done *m) {
   char folder[PATH_MAX];
   steps_folder(k, s->token, folder);
@@ -126,11 +89,10 @@ static void end_step(struct worker *k, struct workers_step *s, const struct wire
     k->b->died_idle = false;
   }
   struct step_artifact *artifacts = artifacts_of(m, folder);
-  char *message = without_paths(k, m->message);
   struct step_result r = {
       .class = (enum step_class)m->class,
       .code = m->code,
-      .message = message,
+      .message = m->message,
       .retry_after_ms = m->retry_after_ms,
       .result_json = m->result_json,
       .artifacts = artifacts,
@@ -143,7 +105,6 @@ static void end_step(struct worker *k, struct workers_step *s, const struct wire
   if (k->isolation == WIRE_PROCESS)
     steps_head(k);
   steps_tell(s, &r);
-  free(message);
   free(artifacts);
 }
 
@@ -225,8 +186,11 @@ int steps_take_progress(struct worker *k, const struct wire_frame *f, struct err
   struct wire_progress m;
   if (wire_get_progress(f, &m, err) < 0)
     return err->code;
-  if (s && may_progress(s, now_of(k)))
-    e->progress(e->ctx, s->owner, m.permille, m.what, m.current, m.total);
+  if (s && may_progress(s, now_of(k))) {
+    char *what = told(k->b->w, m.what);
+    e->progress(e->ctx, s->owner, m.permille, what, m.current, m.total);
+    free(what);
+  }
   return 0;
 }
 
@@ -310,10 +274,16 @@ static void log_of_step(const struct worker *k, struct workers_step *s, const ch
     return;
   s->log_bytes += (int64_t)len;
   s->log_cut = s->limits.log_bytes > 0 && s->log_bytes - LOG_SLACK > s->limits.log_bytes;
-  if (s->log_cut)
+  if (s->log_cut) {
     e->log(e->ctx, s->owner, cut, sizeof cut - 1);
-  else
+  } else if (!memchr(text, '/', len)) {
     e->log(e->ctx, s->owner, text, len);
+  } else {
+    char *copy = mem_dup_n(text, len), *lines = told(k->b->w, copy);
+    e->log(e->ctx, s->owner, lines, strlen(lines));
+    free(lines);
+    free(copy);
+  }
 }
 
 void steps_log(struct worker *k, uint64_t token, const char *text, size_t len) {

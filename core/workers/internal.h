@@ -58,7 +58,8 @@ struct backend {
   struct plugin_file file;  /* the plugin as it was when its workers were started */
   enum backend_state state;
   char message[1400];
-  char limited[300]; /* what a service said that limits the rate */
+  char *told;        /* the message, for clients */
+  char limited[300]; /* what a service said that limits the rate; for clients */
   bool has_message, refused, removed, notify, closing;
   bool paused;    /* its service refuses the credential */
   int generation; /* workers of an older one finish and go */
@@ -161,6 +162,12 @@ struct workers_step {
 
 /* ---- workers.c ---- */
 void workers_touch(struct workers *w); /* something is to be done at the end of the turn */
+
+/* ---- told.c: what workers say, as it leaves the room ---- */
+/* The text without the paths of this machine; NULL for NULL.  The caller frees it. */
+char *told(const struct workers *w, const char *text);
+/* Why the backend is not ready: the one place that sets b->message. */
+void backend_say(struct backend *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- gone.c: backends that did something, and went ---- */
 void gone_note(const struct backend *b); /* it was removed, or failed */

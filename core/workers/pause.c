@@ -15,6 +15,7 @@
 #include "observe/log.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/random.h>
 
 static uint64_t dice(void) {
@@ -82,12 +83,10 @@ static void denied(struct worker *k, const struct workers_step *s, const struct 
     b->paused_until = (uint64_t)b->denied.until_ms;
     wake_at(b, b->denied.until_ms);
   }
-  snprintf(b->message, sizeof b->message,
-           "paused, because its service refused the credential: %.1000s; %s; its jobs wait",
-           m->message && m->message[0] ? m->message : "the plugin gave no reason",
-           b->paused_until ? "it tries again by itself"
-                           : "mend the credential, then reload the configuration");
-  b->has_message = true;
+  backend_say(b, "paused, because its service refused the credential: %.1000s; %s; its jobs wait",
+              m->message && m->message[0] ? m->message : "the plugin gave no reason",
+              b->paused_until ? "it tries again by itself"
+                              : "mend the credential, then reload the configuration");
   retire_all(b);
   log_error("backend.paused", "backend %s is %s", b->o.name, b->message);
   backend_update(b);
@@ -126,9 +125,11 @@ static void limited(struct workers_step *s, const struct wire_done *m) {
   pause_over(s);
   pace_limited(&b->pace, now_of(b), (int64_t)s->began_at, m->retry_after_ms, dice());
   wake_at(b, b->pace.until_ms);
+  char *why = told(b->w, m->message);
   snprintf(b->limited, sizeof b->limited,
            "its service limits the rate, and jobs wait for it: %.200s",
-           m->message && m->message[0] ? m->message : "the plugin gave no reason");
+           why && why[0] ? why : "the plugin gave no reason");
+  free(why);
   log_write(news ? LOG_WARN : LOG_DEBUG, "backend.limited",
             "backend %s: its service limits the rate; nothing is begun for %lld ms", b->o.name,
             (long long)(b->pace.until_ms - now_of(b)));

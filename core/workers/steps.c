@@ -60,8 +60,12 @@ void steps_tell(struct workers_step *s, const struct step_result *r) {
   if (b->m_running)
     metric_set(b->m_running, (double)b->running);
   void *owner = s->owner;
+  struct step_result out = *r;
+  char *message = told(b->w, r->message);
+  out.message = message;
   step_free(s);
-  b->w->events.done(b->w->events.ctx, owner, r);
+  b->w->events.done(b->w->events.ctx, owner, &out);
+  free(message);
 }
 
 void steps_doom(struct workers_step *s, enum step_class class, const char *text) {

@@ -140,19 +140,15 @@ static void note_death(struct worker *k, int signal, int exit_code) {
                      : k->state == WORKER_CREATING ? "while its plugin started (create)"
                                                    : "while it loaded its plugin";
   if (k->killed)
-    snprintf(b->message, sizeof b->message, "worker %d was killed %s: %s", (int)k->pid, when,
-             k->why);
+    backend_say(b, "worker %d was killed %s: %s", (int)k->pid, when, k->why);
   else if (signal)
-    snprintf(
-        b->message, sizeof b->message,
-        "worker %d died %s by signal %d (%s); the daemon's standard error holds its last words",
+    backend_say(
+        b, "worker %d died %s by signal %d (%s); the daemon's standard error holds its last words",
         (int)k->pid, when, signal, strsignal(signal));
   else
-    snprintf(
-        b->message, sizeof b->message,
-        "worker %d ended %s with exit code %d; the daemon's standard error holds its last words",
+    backend_say(
+        b, "worker %d ended %s with exit code %d; the daemon's standard error holds its last words",
         (int)k->pid, when, exit_code);
-  b->has_message = true;
 }
 
 static void on_exit_of(uv_poll_t *handle, int status, int events) {

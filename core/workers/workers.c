@@ -222,6 +222,7 @@ static void backend_free(struct backend *b) {
   free(b->kinds);
   free(b->version);
   free(b->device);
+  free(b->told);
   free(b);
 }
 

@@ -177,7 +177,9 @@ void workers_remove(struct backend *b);
 /* ---- what a backend is ---- */
 const char *backend_name(const struct backend *b);
 enum backend_state backend_state(const struct backend *b);
-const char *backend_message(const struct backend *b); /* why it is not ready; NULL when it is */
+/* Why it is not ready; NULL when it is.  Like all texts of a worker that leave this room, it holds
+ * no path of this machine. */
+const char *backend_message(const struct backend *b);
 const char *backend_limited(const struct backend *b); /* what limits it though ready, or NULL */
 /* When it goes on by itself (wall clock, us): one that is paused, or one whose service limits the
  * rate; 0: it does now, or never. */

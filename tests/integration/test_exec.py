@@ -195,7 +195,7 @@ WRONG = [
     (dict(options="mode=rough"), '"rough" is none of fine, coarse'),
     (dict(options="key=nobody"), 'there is no secret "nobody"'),
     (dict(options="model=here"), '"here" is no absolute path'),
-    (dict(options="model=/no/such"), "/no/such: No such file"),
+    (dict(options="model=/no/such"), "its option model: such: No such file"),  # where it lies, the log says
     (dict(options="title='open"), "options: a quote is not closed in: title='open"),
     (dict(kinds="turn grind"), 'does not do the kind "grind" that `kinds` asks for'),
     (dict(options="title=refuse"), "does not start: the model is for another machine"),

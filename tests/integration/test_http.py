@@ -296,10 +296,12 @@ def test_ready_tells_no_path_without_a_token(make_daemon, tmp_path):
     for name, server in (("open", {}), ("closed", {"token_file": tokens})):
         daemon = make_daemon({"server": server, **broken}, ready=False)
         told = daemon.client("a" * 24)
-        wait_until(lambda: str(tmp_path) in told.get("/api/backends").text, "the backend has failed and says why")
+        wait_until(lambda: "absent" in told.get("/api/backends").text, "the backend has failed and says why")
+        assert str(tmp_path) not in told.get("/api/backends").text, "that is for the log"
+        assert str(tmp_path / "absent") in daemon.log(1000)
         said[name] = [daemon.client().get(p).text for p in ("/api/ready", "/api/ready?kind=echo", "/api/health")]
-    assert str(tmp_path) in said["open"][0], "without tokens all may know"
-    assert not [text for text in said["closed"] if str(tmp_path) in text], said
+    assert "absent" in said["open"][0], "without tokens all may know why"
+    assert not [text for texts in said.values() for text in texts if str(tmp_path) in text], said
     assert "GET /api/backends" in said["closed"][1]
 
 

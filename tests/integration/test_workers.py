@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import sys
 import time
 
 import pytest
@@ -341,3 +342,46 @@ def test_rate_limits_are_respected(make):
     assert job["retry_at"] - job["attempts"][0]["ended_at"] > 5
     c.cancel(job_id).expect(200)
     assert c.wait(job_id)["status"] == "cancelled"
+
+
+TALKATIVE = """
+import os
+import lathe_plugin
+plugin = lathe_plugin.Plugin("talkative", "1.0")
+@plugin.warm
+def warm(options):
+    if os.path.exists(__file__ + ".broken"):
+        raise lathe_plugin.Permanent("the model " + __file__ + ".broken is for another machine")
+@plugin.kind("scripted")
+def scripted(job):
+    job.log("reading " + __file__ + " for " + job.workdir)
+    job.progress(10, "with " + __file__, 1, 2)
+    raise lathe_plugin.Permanent("cannot use '" + __file__ + "' in " + job.workdir + "/in")
+plugin.run()
+"""
+
+
+def test_no_text_of_a_worker_names_a_place_on_this_machine(make, tmp_path):
+    """Answers, events, logs and refusals name files; where they lie only the daemon's own log says."""
+    script = tmp_path / "spaced folder" / "talkative.py"
+    script.parent.mkdir()
+    script.write_text(TALKATIVE)
+    daemon = make({"backend scripted": {"plugin": "exec", "command": f"{sys.executable} '{script}'"},
+                   "limits": {"max_wait": "1s"}}, base={})
+    c = daemon.client()
+    job = c.wait(c.submit("scripted"))
+    assert job["error"]["detail"].startswith("cannot use 'talkative.py' in"), job
+    seen = [c.get(f"/api/jobs/{job['job_id']}{rest}").text for rest in ("", "/log")]
+    seen.append(repr(c.events(job["job_id"])))
+    assert "reading" in seen[1] and "talkative.py" in seen[2]
+    (tmp_path / "spaced folder" / "talkative.py.broken").write_text("")
+    os.utime(script)
+    daemon.write_config(merged(daemon.config, {"backend scripted": {"workers": 2, "nice": 1}}))
+    daemon.reload()
+    wait_until(lambda: backend(c)["state"] == "failed", "the backend says that it cannot start")
+    seen.append(c.post("/api/jobs/scripted", {}).problem(503, "no-backend")["detail"])
+    seen += [c.get(path).text for path in ("/api/backends", "/api/ready", "/api/ready?kind=scripted", "/api/health")]
+    assert "talkative.py.broken" in seen[3] and "talkative.py.broken" in seen[4]
+    for text in seen:
+        assert str(tmp_path) not in text, text
+    assert str(script) + ".broken is for another machine" in daemon.log(1000)
