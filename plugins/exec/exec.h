@@ -105,6 +105,9 @@ enum line { LINE_NONE, LINE_HERE, LINE_END, LINE_TOO_LONG };
 enum line line_wait(struct exec *x, int wait_ms, char **text, size_t *len);
 /* The message of a line, and the word of its `type`; NULL with the reason in x->fault. */
 json_t *line_parse(struct exec *x, const char *text, size_t len, const char **type);
+/* The text of the member `name`, which `message` has, in the line that it was parsed from: the
+ * library does not hold every integer of 64 bits. */
+const char *line_member(const json_t *message, const char *line, const char *name, size_t *len);
 /* Logs a message of type log.  job NULL: of the backend. */
 void line_log(struct exec *x, struct lathe_job *job, const json_t *message);
 /* The result that an error's class stands for; 0: there is no such class. */

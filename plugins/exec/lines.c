@@ -148,6 +148,44 @@ const char *line_text(const json_t *message, const char *name) {
   return json_string_value(json_object_get(message, name));
 }
 
+/* ---- the text of a value; it was parsed, so it is known to be well formed ---- */
+
+static const char *skip_space(const char *at) {
+  return at + strspn(at, " \t\r\n");
+}
+
+static const char *skip_string(const char *at) {
+  for (at++; *at != '"'; at++)
+    at += *at == '\\';
+  return at + 1;
+}
+
+static const char *skip_value(const char *at) {
+  int depth = 0;
+  do {
+    depth += (*at == '{' || *at == '[') - (*at == '}' || *at == ']');
+    at = *at == '"' ? skip_string(at) : at + 1;
+  } while (depth > 0 || !strchr(",]} \t\r\n", *at));
+  return at;
+}
+
+/* By its place, for a key may be written with escapes; the library keeps the order. */
+const char *line_member(const json_t *message, const char *line, const char *name, size_t *len) {
+  const char *key, *at = skip_space(skip_space(line) + 1);
+  json_t *value;
+  json_object_foreach((json_t *)message, key, value) {
+    at = skip_space(skip_string(at));
+    at = skip_space(at + 1);
+    const char *end = skip_value(at);
+    if (strcmp(key, name) == 0) {
+      *len = (size_t)(end - at);
+      return at;
+    }
+    at = skip_space(skip_space(end) + 1);
+  }
+  return NULL;
+}
+
 int32_t line_class(const json_t *message) {
   static const struct {
     const char *word;

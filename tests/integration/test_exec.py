@@ -96,6 +96,15 @@ def test_a_python_backend_works(make):
     assert job["progress"] == {"percent": 100.0, "stage": "step", "current": 5, "total": 5}
 
 
+def test_integers_of_a_result_are_exact(make):
+    client = make(polite()).client()
+    job = act(client, "numbers")
+    assert job["status"] == "completed", job
+    assert job["result"] == {"a": [2**63, {"b": "]}\\\""}], "most": 2**64 - 1, "least": -2**63, "real": 0.1,
+                             "past": "2**64"}
+    fails(client, "past", "job-failed", "an integer past 64 bits")
+
+
 def test_files_go_in_and_out(make):
     client = make(polite()).client()
     r = client.form("/api/jobs/turn", [("file", "part.txt", "Grüße\n".encode())], {"act": "files"}).expect(202)
