@@ -93,7 +93,7 @@ enum wire_over {
 };
 
 /* A page that daemon and worker share, so that the daemon knows what a dead worker was at, though
- * its last messages died with it.  The worker writes, the daemon reads. */
+ * its last messages died with it.  The worker writes, the daemon reads; but for the last. */
 struct wire_board {
   _Atomic uint64_t running; /* token of the step that is inside the plugin; 0: none */
   /* A remote plugin's worker: the steps that are inside a call, one a thread, and the one whose
@@ -102,6 +102,9 @@ struct wire_board {
   _Atomic uint64_t culprit;
   _Atomic uint32_t over; /* enum wire_over: why its job was killed */
   _Atomic int64_t found; /* what was over the limit */
+  /* By the daemon: CPU time of processes of the worker's group that became children of the daemon
+   * and have ended. */
+  _Atomic int64_t left_us;
 };
 
 struct wire_hello {

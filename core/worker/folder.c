@@ -148,77 +148,23 @@ int64_t folder_input_bytes(const struct wire_input_file *inputs, size_t count) {
   return total;
 }
 
-/* ---- what was written ---- */
-
-enum { DEPTH_MOST = 128 }; /* each level holds a descriptor while it is read */
-
-struct tally {
-  int64_t total, enough; /* no more is read once it is over `enough` */
-  size_t path_len;       /* of the folder that is read */
-};
-
-static void tally_add(struct tally *t, int64_t bytes) {
-  if (bytes < FOLDER_ENTRY)
-    bytes = FOLDER_ENTRY;
-  t->total = bytes > INT64_MAX - t->total ? INT64_MAX : t->total + bytes;
+void folder_measure(struct tally *t, const struct folder *f, int64_t enough) {
+  int64_t inputs = f->input_bytes + (f->input_bytes ? FOLDER_ENTRY : 0); /* in/ itself */
+  tally_begin(t, enough > INT64_MAX - inputs ? INT64_MAX : enough + inputs);
 }
 
-static bool is_gone(int errnum) {
-  return errnum == ENOENT || errnum == ENOTDIR || errnum == ELOOP;
-}
-
-static void tally_folder(struct tally *t, int parent, const char *name, int depth);
-
-static void tally_entry(struct tally *t, int parent, const char *name, int depth) {
-  struct stat st;
-  size_t len = strlen(name) + 1;
-  if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-    if (!is_gone(errno))
-      t->total = INT64_MAX;
-    return;
-  }
-  tally_add(t, S_ISREG(st.st_mode) ? (int64_t)st.st_size : 0);
-  if (!S_ISDIR(st.st_mode))
-    return;
-  t->path_len += len;
-  tally_folder(t, parent, name, depth + 1);
-  t->path_len -= len;
-}
-
-/* The job may write while this reads: what is gone by then is not counted. */
-static void tally_folder(struct tally *t, int parent, const char *name, int depth) {
-  int fd = -1;
-  DIR *dir = NULL;
-  if (depth > DEPTH_MOST || t->path_len >= PATH_MAX) {
-    t->total = INT64_MAX;
-    return;
-  }
-  fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (fd < 0 && is_gone(errno))
-    return;
-  if (fd < 0 || (dir = fdopendir(fd)) == NULL) {
-    t->total = INT64_MAX;
-    if (fd >= 0)
-      close(fd);
-    return;
-  }
-  for (struct dirent *e;
-       t->total <= t->enough && t->total < INT64_MAX && (e = readdir(dir)) != NULL;)
-    if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-      tally_entry(t, fd, e->d_name, depth);
-  closedir(dir);
+int64_t folder_measured(const struct tally *t, const struct folder *f) {
+  int64_t inputs = f->input_bytes + (f->input_bytes ? FOLDER_ENTRY : 0);
+  if (t->total == INT64_MAX)
+    return INT64_MAX;
+  return t->total > inputs ? t->total - inputs : 0;
 }
 
 int64_t folder_bytes(const struct folder *f, int64_t enough) {
-  int64_t inputs = f->input_bytes + (f->input_bytes ? FOLDER_ENTRY : 0); /* in/ itself */
-  struct tally t = {
-      .enough = enough > INT64_MAX - inputs ? INT64_MAX : enough + inputs,
-      .path_len = strlen(f->path),
-  };
-  tally_folder(&t, AT_FDCWD, f->path, 0);
-  if (t.total == INT64_MAX)
-    return INT64_MAX;
-  return t.total > inputs ? t.total - inputs : 0;
+  struct tally t;
+  folder_measure(&t, f, enough);
+  tally_go_on(&t, f->path, SIZE_MAX);
+  return folder_measured(&t, f);
 }
 
 void folder_close(struct folder *f, bool remove) {

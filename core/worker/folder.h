@@ -13,6 +13,7 @@
 #define WORKER_FOLDER_H
 
 #include "wire/messages.h"
+#include "worker/tally.h"
 
 #include <limits.h>
 
@@ -40,11 +41,11 @@ int folder_take(struct folder *f, const char *root, const char *stem, uint64_t t
 void folder_path(char *out, size_t size, const char *root, const char *stem, uint64_t token);
 /* Is nothing in it?  Two system calls. */
 bool folder_is_empty(struct folder *f);
-/* Bytes that were written below it: of all files, at least FOLDER_ENTRY each, less those of the
- * inputs.  It reads no further once they are over `enough`: the rest could be millions of files.
- * INT64_MAX: there is something that cannot be measured, such as 128 folders in each other. */
-#define FOLDER_ENTRY 512
+/* Bytes that were written below it, less those of the inputs; see tally.h. */
 int64_t folder_bytes(const struct folder *f, int64_t enough);
+/* The same in pieces: begins; tally_go_on(t, f->path, ...); and what was found so far. */
+void folder_measure(struct tally *t, const struct folder *f, int64_t enough);
+int64_t folder_measured(const struct tally *t, const struct folder *f);
 int64_t folder_input_bytes(const struct wire_input_file *inputs, size_t count);
 /* Forgets the folder; `remove` also takes it from the disk. */
 void folder_close(struct folder *f, bool remove);

@@ -27,7 +27,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
-#include "base/path.h"
+#include "base/proc.h"
 #include "wire/death.h"
 #include "worker/forked.h"
 #include "worker/guard.h"
@@ -77,6 +77,8 @@ static void child_forget_others(struct zygote *z) {
     buf_wipe(&c->log.partial);
   }
   lot_close(&z->lot);
+  if (z->sweeper.pidfd >= 0)
+    close(z->sweeper.pidfd);
 }
 
 static void send_done(struct zygote *z, uint64_t token, enum wire_class class, const char *message,
@@ -314,11 +316,6 @@ static void child_read(struct zygote *z, struct child *c) {
     child_tell(z, c);
 }
 
-static int64_t cpu_ms(const struct rusage *used) {
-  return (used->ru_utime.tv_sec + used->ru_stime.tv_sec) * 1000LL +
-         (used->ru_utime.tv_usec + used->ru_stime.tv_usec) / 1000;
-}
-
 /* The sentence for a child that ended without a result. */
 static void judge(struct zygote *z, struct child *c, int status, const struct rusage *used) {
   char text[800];
@@ -334,7 +331,7 @@ static void judge(struct zygote *z, struct child *c, int status, const struct ru
     struct wire_death death = {
         .exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0,
         .signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
-        .cpu_ms = cpu_ms(used),
+        .cpu_ms = proc_cpu_us(used) / 1000,
         .max_rss = used->ru_maxrss * 1024,
         .said_no_memory = c->log.said_no_memory,
         .over = c->guard.over,
@@ -363,7 +360,7 @@ static void child_ended(struct zygote *z, struct child *c) {
   }
   lot_maker_over(&z->lot, c->pid, c->told || c->cancel_class, true);
   if (c->cell && !lot_uses(&z->lot, c->cell))
-    path_remove_tree(c->cell, NULL);
+    sweeper_remove(&z->sweeper, c->cell);
   list_remove(&c->ring);
   z->count--;
   logger_free(&c->log);
@@ -452,21 +449,34 @@ static int next_timeout(struct zygote *z, int64_t heartbeat_at) {
   return timeout;
 }
 
+static struct child *child_of(struct zygote *z, pid_t pid) {
+  list_for_each(it, &z->children) {
+    struct child *c = container_of(it, struct child, ring);
+    if (c->pid == pid)
+      return c;
+  }
+  return NULL;
+}
+
 static bool is_ours(void *arg, pid_t pid) {
   struct zygote *z = arg;
-  bool ours = (z->spare && z->spare->pid == pid) || lot_has(&z->lot, pid);
-  list_for_each(it, &z->children) ours |= container_of(it, struct child, ring)->pid == pid;
-  return ours;
+  return (z->spare && z->spare->pid == pid) || z->sweeper.pid == pid || lot_has(&z->lot, pid) ||
+         child_of(z, pid);
 }
 
 static bool is_running(void *arg, pid_t group) {
-  struct zygote *z = arg;
-  list_for_each(it, &z->children) {
-    const struct child *c = container_of(it, struct child, ring);
-    if (c->pid == group && !c->told)
-      return true;
-  }
-  return false;
+  const struct child *c = child_of(arg, group);
+  return c && !c->told;
+}
+
+static void add_left(void *arg, pid_t group, int64_t cpu_us) {
+  struct child *c = child_of(arg, group);
+  if (c)
+    c->guard.left_us += cpu_us;
+}
+
+static bool see_to_orphans(struct zygote *z) {
+  return orphans_reap(&(struct orphans_care){is_ours, is_running, add_left, z});
 }
 
 static void say_refused(void *arg, const char *call) {
@@ -497,6 +507,8 @@ static void serve_children(struct zygote *z, const struct pollfd *fds) {
     if (fds[k++].revents)
       parked_heard(z, container_of(it, struct parked, ring));
   }
+  if (fds[k].revents)
+    sweeper_heard(&z->sweeper);
   list_for_each_safe(it, &z->children) {
     if (i == end)
       break; /* it began just now */
@@ -518,7 +530,7 @@ static void serve_children(struct zygote *z, const struct pollfd *fds) {
 
 /* Writes what poll() shall watch; returns how many. */
 static size_t watch_list(struct zygote *z, struct pollfd **fds, size_t *cap) {
-  size_t need = 1 + FDS * z->count + z->lot.count, n = 0;
+  size_t need = 2 + FDS * z->count + z->lot.count, n = 0;
   if (!*fds || need > *cap) {
     *cap = need + 8 * FDS;
     *fds = mem_grow(*fds, *cap * sizeof **fds);
@@ -533,6 +545,7 @@ static size_t watch_list(struct zygote *z, struct pollfd **fds, size_t *cap) {
   }
   list_for_each(it, &z->lot.all)(*fds)[n++] =
       (struct pollfd){.fd = container_of(it, struct parked, ring)->socket, .events = POLLIN};
+  (*fds)[n++] = (struct pollfd){.fd = z->sweeper.pidfd, .events = POLLIN};
   return n;
 }
 
@@ -542,7 +555,8 @@ int serve_fork(struct host *h) {
   size_t cap = 0;
   int64_t heartbeat_at = 0;
   list_init(&z.children);
-  lot_init(&z.lot, h);
+  sweeper_init(&z.sweeper);
+  lot_init(&z.lot, h, &z.sweeper);
   h->zygote = getpid();
   orphans_adopt();
   make_spare(&z);
@@ -557,7 +571,7 @@ int serve_fork(struct host *h) {
     if (z.stopping)
       lot_evict_all(&z.lot);
     if (z.orphans || z.count != before || z.lot.changed)
-      z.orphans = orphans_reap(is_ours, is_running, &z);
+      z.orphans = see_to_orphans(&z);
     if (fds[0].revents && !zygote_read(&z))
       break;
     if (before == 0 || now >= heartbeat_at) {

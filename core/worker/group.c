@@ -10,33 +10,26 @@
  *
  * One that has ended and that the job has not waited for still takes a number, and its CPU time is
  * in no other process's: it counts.  One that has ended after its parent waits for somebody else,
- * and is reaped here where that is this process.
+ * and is reaped here where that is this process, its CPU time told.
  */
 #include "worker/group.h"
 
 #include "base/mem.h"
+#include "base/proc.h"
 
 #include <ctype.h>
 #include <dirent.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 bool group_read_file(pid_t pid, const char *name, char *out, size_t size) {
   char path[64];
   snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0)
-    return false;
-  ssize_t n = read(fd, out, size - 1);
-  close(fd);
-  out[n > 0 ? n : 0] = '\0';
-  return n > 0;
+  return proc_read(path, out, size);
 }
 
 /* A thread of the process that has not ended.  The first one may end before the others: /proc/PID
@@ -92,6 +85,7 @@ struct walk {
   pid_t group;
   void (*each)(const struct group_process *, void *);
   void *arg;
+  int64_t *reaped_us;
   pid_t *found; /* whose children are looked at too */
   size_t count, cap;
 };
@@ -100,9 +94,9 @@ static void take(struct walk *w, pid_t pid) {
   struct group_process p;
   if (!group_read_process(pid, &p) || p.group != w->group || p.state == 'X')
     return;
-  if (p.state == 'Z' && getpgid(p.parent) != w->group) { /* left to us, or to who adopts here */
+  if (p.state == 'Z' && getpgid(p.parent) != w->group) { /* left to who adopts it */
     if (p.parent == getpid() && pid != w->group)
-      waitpid(pid, NULL, WNOHANG);
+      proc_reap(pid, w->reaped_us);
     return;
   }
   w->each(&p, w->arg);
@@ -113,15 +107,10 @@ static void take(struct walk *w, pid_t pid) {
 
 /* ---- down from here ---- */
 
-/* The children that one thread began.  False: the kernel does not tell. */
-static bool take_children(struct walk *w, const char *path) {
-  FILE *list = fopen(path, "re");
-  if (!list)
-    return false;
-  for (int pid; fscanf(list, "%d", &pid) == 1;)
-    take(w, pid);
-  fclose(list);
-  return true;
+static void take_all(struct walk *w, struct proc_children *children) {
+  for (size_t i = 0; i < children->count; i++)
+    take(w, children->pids[i]);
+  free(children->pids);
 }
 
 static void take_children_of(struct walk *w, pid_t pid) {
@@ -131,10 +120,9 @@ static void take_children_of(struct walk *w, pid_t pid) {
   if (!threads)
     return;
   for (struct dirent *e; (e = readdir(threads)) != NULL;) {
-    if (!isdigit((unsigned char)e->d_name[0]))
-      continue;
-    snprintf(path, sizeof path, "/proc/%d/task/%.20s/children", (int)pid, e->d_name);
-    take_children(w, path);
+    struct proc_children children;
+    if (isdigit((unsigned char)e->d_name[0]) && proc_children_of(pid, e->d_name, &children))
+      take_all(w, &children);
   }
   closedir(threads);
 }
@@ -151,14 +139,18 @@ static void look_everywhere(struct walk *w) {
   closedir(proc);
 }
 
-void group_each(pid_t group, void (*each)(const struct group_process *, void *), void *arg) {
-  struct walk w = {.group = group, .each = each, .arg = arg};
+void group_each(pid_t group, void (*each)(const struct group_process *, void *), void *arg,
+                int64_t *reaped_us) {
+  struct walk w = {.group = group, .each = each, .arg = arg, .reaped_us = reaped_us};
+  struct proc_children own;
   int adopts = 0;
   prctl(PR_GET_CHILD_SUBREAPER, &adopts, 0, 0, 0);
-  if (adopts && take_children(&w, "/proc/thread-self/children"))
+  if (adopts && proc_own_children(&own)) {
+    take_all(&w, &own);
     for (size_t i = 0; i < w.count; i++)
       take_children_of(&w, w.found[i]);
-  else
+  } else {
     look_everywhere(&w);
+  }
   free(w.found);
 }

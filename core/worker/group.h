@@ -17,14 +17,16 @@ struct group_process {
   int64_t cpu_ms, threads;
 };
 
-/* The text of /proc/PID/NAME, as far as it fits. */
+/* As proc_read() of /proc/PID/NAME. */
 bool group_read_file(pid_t pid, const char *name, char *out, size_t size);
 bool group_read_process(pid_t pid, struct group_process *p);
 /* Bytes of its memory, pages that several share in part; -1: not known.  The kernel walks its
  * memory for it. */
 int64_t group_share(pid_t pid);
 /* Calls `each` for every process of the group, also for those that have ended and whose parent, of
- * the same group, has not waited for them ('Z'). */
-void group_each(pid_t group, void (*each)(const struct group_process *, void *), void *arg);
+ * the same group, has not waited for them ('Z').  Adds to *reaped_us the CPU time of those that are
+ * reaped here. */
+void group_each(pid_t group, void (*each)(const struct group_process *, void *), void *arg,
+                int64_t *reaped_us);
 
 #endif

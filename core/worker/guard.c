@@ -27,7 +27,8 @@
 #include <unistd.h>
 
 #define LOOK_MS    100
-#define LOOK_SHARE 20 /* of the time that a look took, until the next */
+#define LOOK_SHARE 20   /* of the time that a look took, until the next */
+#define LOOK_FILES 5000 /* in one look: some 5 ms, in which nobody else is served */
 
 void guard_begin(struct guard *g, pid_t group, const struct wire_limits *limits, uint32_t most,
                  const struct folder *folder) {
@@ -37,6 +38,14 @@ void guard_begin(struct guard *g, pid_t group, const struct wire_limits *limits,
   g->folder = *folder;
   g->forked = g->listener < 0;
   g->next_look_ms = clock_mono_ms() + LOOK_MS;
+  g->tally.over = true;
+}
+
+void guard_turn_to(struct guard *g, const struct wire_limits *limits) {
+  g->limits = *limits;
+  g->next_look_ms = clock_mono_ms() + LOOK_MS;
+  g->cpu_from_ms = -1;
+  g->tally.over = true;
 }
 
 void guard_close(struct guard *g) {
@@ -51,9 +60,9 @@ static void add_threads(const struct group_process *p, void *arg) {
   *(int64_t *)arg += p->threads;
 }
 
-static int64_t count_tasks(pid_t group) {
+static int64_t count_tasks(struct guard *g) {
   int64_t tasks = 0;
-  group_each(group, add_threads, &tasks);
+  group_each(g->group, add_threads, &tasks, &g->left_us);
   return tasks;
 }
 
@@ -73,7 +82,7 @@ static bool grant_task(struct guard *g, const struct seccomp_data *call) {
     g->granted++;
     return true;
   }
-  int64_t tasks = count_tasks(g->group);
+  int64_t tasks = count_tasks(g);
   g->granted = tasks < g->most ? (uint32_t)tasks : g->most;
   if (tasks < g->most)
     return true;
@@ -180,13 +189,34 @@ static void over(struct guard *g, enum wire_over what, int64_t found, int64_t li
   g->found = found;
 }
 
-static void for_each(const struct guard *g, void (*each)(const struct group_process *, void *),
+static void for_each(struct guard *g, void (*each)(const struct group_process *, void *),
                      struct use *u) {
   struct group_process p;
-  if (g->forked)
-    group_each(g->group, each, u);
+  if (g->forked || g->cpu_from_ms < 0)
+    group_each(g->group, each, u, &g->left_us);
   else if (group_read_process(g->group, &p))
     each(&p, u);
+}
+
+static void check_cpu(struct guard *g, int64_t living_ms) {
+  int64_t cpu_ms = living_ms + g->left_us / 1000;
+  if (g->cpu_from_ms < 0)
+    g->cpu_from_ms = cpu_ms;
+  over(g, WIRE_OVER_CPU, cpu_ms - g->cpu_from_ms, g->limits.cpu_ms);
+}
+
+/* One piece of it. */
+static void check_folder(struct guard *g, int64_t nameless) {
+  int64_t limit = g->limits.output_bytes;
+  if (limit <= 0)
+    return;
+  if (g->tally.over)
+    folder_measure(&g->tally, &g->folder, limit);
+  tally_go_on(&g->tally, g->folder.path, LOOK_FILES);
+  int64_t bytes = folder_measured(&g->tally, &g->folder);
+  if (__builtin_add_overflow(bytes, nameless, &bytes))
+    bytes = INT64_MAX;
+  over(g, WIRE_OVER_OUTPUT, bytes, limit);
 }
 
 void guard_look(struct guard *g) {
@@ -200,13 +230,8 @@ void guard_look(struct guard *g) {
   if (l->address_space > 0 && u.resident > l->address_space)
     for_each(g, add_shared_out, &u);
   over(g, WIRE_OVER_MEMORY, u.shared_out, l->address_space);
-  over(g, WIRE_OVER_CPU, u.cpu_ms, l->cpu_ms);
-  if (l->output_bytes > 0) {
-    int64_t bytes = folder_bytes(&g->folder, l->output_bytes);
-    if (__builtin_add_overflow(bytes, nameless_bytes(&u.nameless), &bytes))
-      bytes = INT64_MAX;
-    over(g, WIRE_OVER_OUTPUT, bytes, l->output_bytes);
-  }
+  check_cpu(g, u.cpu_ms);
+  check_folder(g, nameless_bytes(&u.nameless));
   int64_t end = clock_mono_us(), pause = (end - start) * LOOK_SHARE / 1000;
   g->next_look_ms = end / 1000 + (pause > LOOK_MS ? pause : LOOK_MS);
 }

@@ -19,6 +19,9 @@ struct guard {
   bool forked;      /* there may be more than one process */
   struct wire_limits limits;
   struct folder folder; /* where it writes; no descriptor */
+  struct tally tally;   /* of the folder, as far as the looks came */
+  int64_t left_us;      /* CPU time of processes that lost their parents, ended and were reaped */
+  int64_t cpu_from_ms;  /* CPU time before the job; -1: what the first look finds */
   int64_t next_look_ms; /* clock_mono_ms(); 0: not begun */
   int refused[8];       /* numbers of system calls */
   size_t refused_count;
@@ -30,12 +33,15 @@ struct guard {
 void guard_begin(struct guard *g, pid_t group, const struct wire_limits *limits, uint32_t most,
                  const struct folder *folder);
 void guard_close(struct guard *g);
+/* From now on the limits are these, and what was used before does not count. */
+void guard_turn_to(struct guard *g, const struct wire_limits *limits);
 /* Answers one call that waits at the listener; `refused` is told of the first of each that is
  * refused, before the job goes on. */
 void guard_answer(struct guard *g, void (*refused)(void *arg, const char *call), void *arg);
 /* Milliseconds until guard_look should be called; -1: never. */
 int guard_due_ms(const struct guard *g);
-/* Measures the job.  g->over then says whether it is over a limit: kill it. */
+/* Measures the job, its folder in pieces.  g->over then says whether it is over a limit: kill it.
+ */
 void guard_look(struct guard *g);
 /* " (the jail refused socket() and setsid(); see ...)", or nothing. */
 void guard_hint(const struct guard *g, char *text, size_t size);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/lot.h"
-#include "worker/group.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/path.h"
+#include "base/proc.h"
 #include "worker/group.h"
 #include "worker/park.h"
 
@@ -21,8 +20,8 @@
 #define MOST       64 /* processes */
 #define SPARE_PART 16 /* of the machine's memory that parking leaves to others */
 
-void lot_init(struct lot *l, struct host *h) {
-  *l = (struct lot){.host = h};
+void lot_init(struct lot *l, struct host *h, struct sweeper *sweeper) {
+  *l = (struct lot){.host = h, .sweeper = sweeper};
   list_init(&l->all);
 }
 
@@ -71,7 +70,7 @@ void lot_evict(struct lot *l, struct parked *p) {
   if (p->listener >= 0)
     close(p->listener);
   if (p->cell && !p->maker && !lot_uses(l, p->cell))
-    path_remove_tree(p->cell, NULL);
+    sweeper_remove(l->sweeper, p->cell);
   free(p->cell);
   free(p->key);
   free(p);
@@ -128,11 +127,7 @@ static int64_t measure(pid_t pid) {
 
 static bool machine_is_short(void) {
   char text[512];
-  int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
-  ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
-  if (fd >= 0)
-    close(fd);
-  text[n > 0 ? n : 0] = '\0';
+  proc_read("/proc/meminfo", text, sizeof text);
   const char *total = strstr(text, "MemTotal:"), *left = strstr(text, "MemAvailable:");
   return total && left && atoll(left + 13) < atoll(total + 9) / SPARE_PART;
 }

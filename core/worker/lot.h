@@ -12,6 +12,7 @@
 
 #include "base/list.h"
 #include "worker/host.h"
+#include "worker/sweeper.h"
 
 #include <sys/types.h>
 
@@ -29,13 +30,14 @@ struct parked {
 
 struct lot {
   struct host *host;
+  struct sweeper *sweeper;
   struct list all; /* what was used last is last */
   size_t count;
   int64_t hits;
   bool changed;
 };
 
-void lot_init(struct lot *l, struct host *h);
+void lot_init(struct lot *l, struct host *h, struct sweeper *sweeper);
 /* A job wants to leave one behind.  Returns the end of a socket that it gets (the caller closes),
  * or -1: it may not.  `listener` is copied. */
 int lot_admit(struct lot *l, const char *key, pid_t maker, int listener, const char *cell,

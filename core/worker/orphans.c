@@ -1,31 +1,40 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/orphans.h"
 
-#include "base/children.h"
+#include "base/proc.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 void orphans_adopt(void) {
   prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
-bool orphans_reap(bool (*is_ours)(void *arg, pid_t pid), bool (*may_live)(void *arg, pid_t group),
-                  void *arg) {
-  enum { MOST = 512 };
-  pid_t pids[MOST];
+static bool reap(const struct orphans_care *care, pid_t pid, pid_t group) {
+  int64_t cpu_us = 0;
+  bool ended = proc_reap(pid, &cpu_us);
+  if (ended)
+    care->ended(care->arg, group, cpu_us);
+  return ended;
+}
+
+/* True: it was killed and has yet to end. */
+static bool see_to(const struct orphans_care *care, pid_t pid) {
+  pid_t group = getpgid(pid);
+  if (care->is_ours(care->arg, pid) || reap(care, pid, group) || care->may_live(care->arg, group))
+    return false;
+  kill(pid, SIGKILL);
+  return !reap(care, pid, group);
+}
+
+bool orphans_reap(const struct orphans_care *care) {
+  struct proc_children children;
   bool more = false;
-  size_t count = children_list(pids, MOST);
-  for (size_t i = 0; i < count; i++) {
-    pid_t pid = pids[i];
-    if (is_ours(arg, pid) || waitpid(pid, NULL, WNOHANG) == pid)
-      continue;
-    if (may_live(arg, getpgid(pid)))
-      continue;
-    kill(pid, SIGKILL);
-    more |= waitpid(pid, NULL, WNOHANG) == 0;
-  }
+  proc_own_children(&children);
+  for (size_t i = 0; i < children.count; i++)
+    more |= see_to(care, children.pids[i]);
+  free(children.pids);
   return more;
 }

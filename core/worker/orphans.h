@@ -7,14 +7,21 @@
 #define WORKER_ORPHANS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* From now on orphans come to this process, not to init. */
 void orphans_adopt(void);
-/* Reaps those that have ended.  `is_ours(arg, pid)`: leave this child alone; `may_live(arg,
- * group)`: a job of that group still runs, which will be killed as a whole.  Any other is killed.
- * True: some have yet to end, call again soon. */
-bool orphans_reap(bool (*is_ours)(void *arg, pid_t pid), bool (*may_live)(void *arg, pid_t group),
-                  void *arg);
+struct orphans_care {
+  bool (*is_ours)(void *arg, pid_t pid); /* leave this child alone */
+  bool (*may_live)(void *arg,
+                   pid_t group); /* a job of that group runs; it will be killed as a whole */
+  void (*ended)(void *arg, pid_t group, int64_t cpu_us); /* it was reaped */
+  void *arg;
+};
+
+/* Reaps those that have ended, and kills those that may not live.  True: some have yet to end, call
+ * again soon. */
+bool orphans_reap(const struct orphans_care *care);
 
 #endif

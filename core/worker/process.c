@@ -150,6 +150,7 @@ static void take_frames(struct resident *r) {
 
 /* ---- the watch thread ---- */
 
+/* Of this process alone. */
 static int64_t cpu_us(void) {
   struct timespec t;
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
@@ -158,13 +159,14 @@ static int64_t cpu_us(void) {
 
 /* Under the lock.  A step over its CPU time ends here, and the process with it: nothing else stops
  * a plugin that computes.  What it started counts too, from the first look on: a millisecond into
- * the step.  The daemon knows what SIGXCPU means. */
+ * the step; in a jail the steward looks at those, for they cannot be seen from inside.  The daemon
+ * knows what SIGXCPU means. */
 static void check_cpu(struct resident *r) {
   int64_t now = clock_mono_ms();
   if (!r->current || !r->cpu_end_us || now < r->cpu_look_ms)
     return;
   r->cpu_look_ms = now + CPU_CHECK_MS;
-  int64_t below = usage_below_us();
+  int64_t below = usage_below_us() + atomic_load(&r->host->board->left_us);
   if (r->below_us < 0)
     r->below_us = below;
   if (cpu_us() + below - r->below_us < r->cpu_end_us)
@@ -176,13 +178,18 @@ static void check_cpu(struct resident *r) {
   raise(SIGXCPU);
 }
 
+/* Under the lock.  Of the running step, where this process has to look; 0: none. */
+static int64_t memory_limit(const struct resident *r) {
+  return r->current && !r->host->jail.on ? r->current->step->limits.address_space : 0;
+}
+
 /* Under the lock.  A step whose processes hold more than its memory ends here, with the process. In
  * a jail the steward looks. */
 static void check_memory(struct resident *r) {
   struct wire_board *board = r->host->board;
   int64_t now = clock_mono_ms();
-  int64_t most = r->current ? r->current->step->limits.address_space : 0;
-  if (most <= 0 || r->host->jail.on || now < r->memory_look_ms)
+  int64_t most = memory_limit(r);
+  if (most <= 0 || now < r->memory_look_ms)
     return;
   int64_t found = usage_memory(most), took = clock_mono_ms() - now;
   r->memory_look_ms = now + (20 * took > MEMORY_CHECK_MS ? 20 * took : MEMORY_CHECK_MS);
@@ -212,7 +219,7 @@ static int watch_timeout(struct resident *r, int64_t heartbeat_at) {
     timeout = due;
   if (r->cpu_end_us && timeout > CPU_CHECK_MS)
     timeout = CPU_CHECK_MS;
-  if (timeout > MEMORY_CHECK_MS)
+  if (memory_limit(r) > 0 && timeout > MEMORY_CHECK_MS)
     timeout = MEMORY_CHECK_MS;
   return timeout;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/steward.h"
 
-#include "base/clock.h"
 #include "base/path.h"
 #include "worker/guard.h"
 
@@ -19,8 +18,6 @@
 #include <unistd.h>
 
 enum { MAKE = WIRE_STEP, FINISH = 100, WATCH, ANSWER }; /* types of frames, between the two alone */
-
-#define WATCH_AFTER_MS 100
 
 /* ---- the steward ---- */
 
@@ -86,8 +83,8 @@ static void watch(struct warden *w, const struct wire_frame *f) {
   struct wire_reader r = wire_reader(f);
   struct wire_limits limits = {.address_space = wire_get_i64(&r)};
   limits.output_bytes = wire_get_i64(&r);
-  w->guard.limits = limits; /* CPU time adds up over the steps: the worker has an eye on it */
-  w->guard.next_look_ms = clock_mono_ms() + WATCH_AFTER_MS;
+  limits.cpu_ms = wire_get_i64(&r);
+  guard_turn_to(&w->guard, &limits);
   w->watched = f->token;
 }
 
@@ -129,8 +126,10 @@ static void see_to(struct warden *w, bool asked) {
     guard_answer(&w->guard, say_refused, NULL);
   if (w->watched && running != w->watched)
     w->watched = 0;
-  if (w->watched && guard_due_ms(&w->guard) == 0)
+  if (w->watched && guard_due_ms(&w->guard) == 0) {
+    w->guard.left_us = atomic_load(&board->left_us);
     guard_look(&w->guard);
+  }
   if (w->guard.over == WIRE_OVER_NONE)
     return;
   atomic_store(&board->found, w->guard.found);
@@ -239,6 +238,7 @@ void steward_watch(struct steward *s, uint64_t token, const struct wire_limits *
   size_t start = wire_begin(out, WATCH, token);
   wire_put_i64(out, limits->address_space);
   wire_put_i64(out, limits->output_bytes);
+  wire_put_i64(out, limits->cpu_ms);
   wire_end(out, start, NULL);
   link_end(&s->link, true);
 }

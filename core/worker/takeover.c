@@ -7,11 +7,13 @@
 #include "worker/park.h"
 #include "worker/zygote.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* The key in the lot: what the plugin calls it, behind what the daemon knows of it. */
@@ -117,6 +119,18 @@ static void let_go(struct zygote *z, struct child *c, const char *key, int log_e
   z->lot.hits++;
 }
 
+/* The jobs before it had the cell: what they left there for a later one, perhaps millions of files,
+ * is nothing to remove here.  Without a cell it is the empty folder that the job's own child made.
+ */
+static bool is_free(const char *cell, const char *stem, uint64_t token) {
+  char path[PATH_MAX];
+  struct stat st;
+  if (!cell)
+    return true;
+  folder_path(path, sizeof path, cell, stem, token);
+  return lstat(path, &st) < 0 && errno == ENOENT;
+}
+
 void child_resume(struct zygote *z, struct child *old, const char *key) {
   char *full = full_key(old, key);
   struct parked *p = full ? lot_find(&z->lot, full, &old->limits) : NULL;
@@ -128,8 +142,10 @@ void child_resume(struct zygote *z, struct child *old, const char *key) {
   int log_end;
   free(full);
   if (p && wire_get_step(&f, &step, NULL) == 0) {
-    if (folder_make(&folder, p->cell ? p->cell : z->host->work_root, z->host->stem, old->token,
-                    step.inputs, step.input_count, NULL) == 0)
+    const char *root = p->cell ? p->cell : z->host->work_root;
+    if (is_free(p->cell, z->host->stem, old->token) &&
+        folder_make(&folder, root, z->host->stem, old->token, step.inputs, step.input_count,
+                    NULL) == 0)
       c = adopt(z, p, &log_end);
     folder_close(&folder, !c);
     free(step.inputs);

@@ -1,75 +1,57 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/usage.h"
 
+#include "base/proc.h"
 #include "worker/group.h"
 
 #include <ctype.h>
 #include <dirent.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #define DEPTH_MOST 32
 
-/* Reads a file of /proc into `text`, ended by a NUL; "" when it is gone. */
-static void read_proc(const char *path, char *text, size_t size) {
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  ssize_t n = fd >= 0 ? read(fd, text, size - 1) : 0;
-  text[n > 0 ? n : 0] = '\0';
-  if (fd >= 0)
-    close(fd);
-}
-
-/* User and system time, its own and of the children that it reaped, in ticks. */
-static int64_t ticks_of(long pid) {
-  char path[64], text[1024];
-  long long t[4] = {0};
-  snprintf(path, sizeof path, "/proc/%ld/stat", pid);
-  read_proc(path, text, sizeof text);
-  const char *after = strrchr(text, ')'); /* the name may hold anything */
-  if (!after || sscanf(after, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lld %lld %lld %lld",
-                       &t[0], &t[1], &t[2], &t[3]) != 4)
-    return 0;
-  return t[0] + t[1] + t[2] + t[3];
+/* Its own and of the children that it reaped. */
+static int64_t cpu_ms_of(pid_t pid) {
+  struct group_process p;
+  return group_read_process(pid, &p) ? p.cpu_ms : 0;
 }
 
 /* As the process sees it: pages that others hold too count whole. */
-static int64_t resident_of(long pid) {
-  char path[64], text[128];
+static int64_t resident_of(pid_t pid) {
+  char text[128];
   long long pages = 0;
-  snprintf(path, sizeof path, "/proc/%ld/statm", pid);
-  read_proc(path, text, sizeof text);
+  group_read_file(pid, "statm", text, sizeof text);
   return sscanf(text, "%*d %lld", &pages) == 1 ? pages * sysconf(_SC_PAGESIZE) : 0;
 }
 
 /* Pages that others hold too in part. */
-static int64_t share_of(long pid) {
-  int64_t share = group_share((pid_t)pid);
+static int64_t share_of(pid_t pid) {
+  int64_t share = group_share(pid);
   return share >= 0 ? share : resident_of(pid);
 }
 
-typedef int64_t measure(long pid);
+typedef int64_t measure(pid_t pid);
 
-static int64_t sum_below(long pid, int depth, measure *of);
+static int64_t sum_below(pid_t pid, int depth, measure *of);
 
 /* Those that one thread started. */
-static int64_t sum_below_thread(long pid, const char *thread, int depth, measure *of) {
-  char path[128], text[4096], *at = text, *end;
+static int64_t sum_below_thread(pid_t pid, const char *thread, int depth, measure *of) {
+  struct proc_children children;
   int64_t sum = 0;
-  snprintf(path, sizeof path, "/proc/%ld/task/%.20s/children", pid, thread);
-  read_proc(path, text, sizeof text);
-  for (long child; (child = strtol(at, &end, 10)) > 0; at = end)
-    sum += of(child) + sum_below(child, depth + 1, of);
+  proc_children_of(pid, thread, &children);
+  for (size_t i = 0; i < children.count; i++)
+    sum += of(children.pids[i]) + sum_below(children.pids[i], depth + 1, of);
+  free(children.pids);
   return sum;
 }
 
-static int64_t sum_below(long pid, int depth, measure *of) {
+static int64_t sum_below(pid_t pid, int depth, measure *of) {
   char path[64];
   int64_t sum = 0;
-  snprintf(path, sizeof path, "/proc/%ld/task", pid);
+  snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
   DIR *threads = depth < DEPTH_MOST ? opendir(path) : NULL;
   for (const struct dirent *d; threads && (d = readdir(threads)) != NULL;)
     if (isdigit((unsigned char)d->d_name[0]))
@@ -79,19 +61,35 @@ static int64_t sum_below(long pid, int depth, measure *of) {
   return sum;
 }
 
+/* Those whose parents have gone, which made them children of the daemon, our parent: they are of
+ * our group still. */
+static int64_t sum_left(measure *of) {
+  struct proc_children children;
+  struct group_process p;
+  char thread[16];
+  int64_t sum = 0;
+  snprintf(thread, sizeof thread, "%d", (int)getppid()); /* the kernel gives them to the first */
+  proc_children_of(getppid(), thread, &children);
+  for (size_t i = 0; i < children.count; i++)
+    if (children.pids[i] != getpid() && group_read_process(children.pids[i], &p) &&
+        p.group == getpgrp())
+      sum += of(p.pid) + sum_below(p.pid, 0, of);
+  free(children.pids);
+  return sum;
+}
+
 int64_t usage_below_us(void) {
   struct rusage reaped;
-  int64_t us = sum_below(getpid(), 0, ticks_of) * 1000000 / sysconf(_SC_CLK_TCK);
+  int64_t us = (sum_below(getpid(), 0, cpu_ms_of) + sum_left(cpu_ms_of)) * 1000;
   if (getrusage(RUSAGE_CHILDREN, &reaped) == 0)
-    us += (reaped.ru_utime.tv_sec + reaped.ru_stime.tv_sec) * 1000000LL + reaped.ru_utime.tv_usec +
-          reaped.ru_stime.tv_usec;
+    us += proc_cpu_us(&reaped);
   return us;
 }
 
 int64_t usage_memory(int64_t enough) {
   int64_t sum = resident_of(getpid());
-  sum += sum_below(getpid(), 0, resident_of);
+  sum += sum_below(getpid(), 0, resident_of) + sum_left(resident_of);
   if (sum <= enough)
     return sum;
-  return share_of(getpid()) + sum_below(getpid(), 0, share_of);
+  return share_of(getpid()) + sum_below(getpid(), 0, share_of) + sum_left(share_of);
 }

@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "worker/guard.h"
 #include "worker/lot.h"
+#include "worker/sweeper.h"
 
 struct child {
   struct list ring;
@@ -38,6 +39,7 @@ struct zygote {
   size_t count;
   bool stopping;
   struct lot lot;
+  struct sweeper sweeper;
   bool orphans; /* some were killed and have yet to end */
 };
 

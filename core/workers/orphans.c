@@ -11,26 +11,25 @@
  */
 #include "workers/internal.h"
 
-#include "base/children.h"
-#include "base/mem.h"
+#include "base/proc.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-enum { SOON_MS = 20, MOST = 512 };
+enum { SOON_MS = 20, MOST = 512 }; /* MOST: are ended in one turn of the loop */
 
-static bool is_worker(const struct workers *w, pid_t pid, bool group) {
+/* The worker whose process this is; NULL: none. */
+static struct worker *worker_of(const struct workers *w, pid_t pid) {
   list_for_each(b, &w->backends) {
     list_for_each(it, &container_of(b, struct backend, ring)->workers) {
-      pid_t own = container_of(it, struct worker, ring)->pid;
-      if (own == pid || (group && getpgid(pid) == own))
-        return true;
+      struct worker *k = container_of(it, struct worker, ring);
+      if (k->pid == pid)
+        return k;
     }
   }
-  return false;
+  return NULL;
 }
 
 static bool was_there(const struct workers *w, pid_t pid) {
@@ -45,28 +44,46 @@ static bool is_of_ours(pid_t pid) {
   return getpid() != 1 || getsid(pid) == getsid(0);
 }
 
-/* True: it has yet to end. */
-static bool end_orphan(const struct workers *w, pid_t pid) {
-  if (was_there(w, pid) || is_worker(w, pid, false))
-    return false;
-  if (waitpid(pid, NULL, WNOHANG) == pid || is_worker(w, pid, true) || !is_of_ours(pid))
-    return false;
-  if (getpgid(pid) ==
-      pid) /* a job's first process: its group is nobody else's until it is reaped */
+/* Its CPU time is the worker's whose group it was in: a job pays for what it left. */
+static bool reap(const struct workers *w, pid_t pid, pid_t group) {
+  int64_t cpu_us = 0;
+  bool ended = proc_reap(pid, &cpu_us);
+  struct worker *k = ended ? worker_of(w, group) : NULL;
+  if (k)
+    atomic_fetch_add(&k->board->left_us, cpu_us);
+  return ended;
+}
+
+enum fate { SPARED, REAPED, KILLED }; /* KILLED: and it has yet to end */
+
+static enum fate end_orphan(const struct workers *w, pid_t pid) {
+  pid_t group = getpgid(pid);
+  if (was_there(w, pid) || worker_of(w, pid))
+    return SPARED;
+  if (reap(w, pid, group))
+    return REAPED;
+  if (worker_of(w, group) || !is_of_ours(pid))
+    return SPARED;
+  if (group == pid) /* a job's first process: its group is nobody else's until it is reaped */
     kill(-pid, SIGKILL);
   kill(pid, SIGKILL);
-  return waitpid(pid, NULL, WNOHANG) != pid;
+  return reap(w, pid, group) ? REAPED : KILLED;
 }
 
 static void look_again(struct workers *w);
 
 void orphans_end(struct workers *w) {
-  pid_t pids[MOST];
+  struct proc_children children;
   bool more = false;
-  size_t count = children_list(pids, MOST);
-  for (size_t i = 0; i < count; i++)
-    more |= end_orphan(w, pids[i]);
-  if (more)
+  size_t ended = 0;
+  proc_own_children(&children);
+  for (size_t i = 0; i < children.count && ended < MOST; i++) {
+    enum fate fate = end_orphan(w, children.pids[i]);
+    ended += fate != SPARED;
+    more |= fate == KILLED;
+  }
+  free(children.pids);
+  if (more || ended == MOST)
     look_again(w);
 }
 
@@ -85,8 +102,10 @@ static void on_child(uv_signal_t *handle, int number) {
 }
 
 void orphans_adopt(struct workers *w) {
-  w->strangers = mem_array(MOST, sizeof *w->strangers);
-  w->stranger_count = children_list(w->strangers, MOST);
+  struct proc_children children;
+  proc_own_children(&children);
+  w->strangers = children.pids;
+  w->stranger_count = children.count;
   prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   uv_timer_init(w->loop, &w->orphans);
   uv_signal_init(w->loop, &w->child_ended);

@@ -146,6 +146,16 @@ def test_a_folder_of_very_many_entries(make, isolation):
     assert attack(c, "ok")["status"] == "completed"
 
 
+def test_what_lies_beside_its_folder_goes_too(make):
+    """Where jobs may park each has a cell of its own; a sweeper empties it."""
+    daemon = make(attacker("fork", park_memory="64M", park_time="60s"))
+    c = daemon.client()
+    assert attack(c, "litter")["status"] == "completed"
+    wait_until(lambda: not daemon.files("work"), "its files are gone")
+    wait_until(lambda: not named("lathe-sweeper"), "and who removed them")
+    assert attack(c, "ok")["status"] == "completed"
+
+
 @pytest.mark.parametrize("act", ["fill", "fill_many", "fill_empty", "fill_nameless", "fill_in", "fill_deep"])
 def test_the_disk_is_not_filled(make, isolation, act):
     daemon = make(attacker(isolation, job_output="512K" if act == "fill_empty" else "32M"))
@@ -170,9 +180,11 @@ def test_memory_is_not_exhausted(make, act):
     assert attack(c, "ok")["status"] == "completed"
 
 
-@pytest.mark.parametrize("act", ["cpu", "cpu_many", "cpu_unwaited"])
-def test_cpu_is_not_exhausted(make, act):
-    daemon = make(attacker("fork", job_cpu="1s"))
+@pytest.mark.parametrize("act,jail", [("cpu", "auto"), ("cpu_many", "auto"), ("cpu_unwaited", "auto"),
+                                      ("cpu_left", "auto"), ("cpu_child", "auto"), ("cpu_left", "off"),
+                                      ("cpu_child", "off")])
+def test_cpu_is_not_exhausted(make, isolation, act, jail):
+    daemon = make(attacker(isolation, job_cpu="1s", jail=jail))
     c = daemon.client()
     job = attack(c, act)
     assert job["error"]["type"] == "/problems/job-limit" and "job_cpu" in job["error"]["detail"], job
