@@ -50,6 +50,7 @@
 
 #define FDS        4    /* that are watched for a child */
 #define SPARE_MS   3    /* into a job the next spare is forked */
+#define READS      16   /* of 64 KiB, of a child in one turn; the kernel's buffer has less */
 #define AGAIN_MS   1000 /* after a fork that failed */
 #define ORPHANS_MS 10   /* how soon one that was killed is looked at again */
 
@@ -298,10 +299,14 @@ static void child_tell(struct zygote *z, struct child *c) {
   c->log_open = c->socket_open = false;
 }
 
+/* Not more at once than a socket holds: a child that talks without an end shall hold nobody, and
+ * what it says waits in our memory for the daemon. */
 static void child_read(struct zygote *z, struct child *c) {
   struct wire_frame f;
   int got = 0;
-  while (!c->broken && !c->told && (got = link_read(&c->socket, false)) > 0) {
+  for (int i = 0; i < READS; i++) {
+    if (c->broken || c->told || (got = link_read(&c->socket, false)) <= 0)
+      break;
     int rc;
     while ((rc = wire_input_next(&c->socket.in, &f, NULL)) > 0 && child_frame(z, c, &f))
       ;

@@ -10,6 +10,7 @@
 #define FLUSH_BYTES 4096
 #define FLUSH_US    20000
 #define LINE_MAX    16384 /* longer lines are broken */
+#define PIECES_MAX  256 /* that are read at once: more than a pipe holds, and not without an end */
 
 void logger_init(struct logger *l, struct link *link, uint64_t token, int64_t limit) {
   *l = (struct logger){.link = link, .token = token, .limit = limit};
@@ -129,7 +130,7 @@ bool logger_drain(struct logger *l, int fd) {
   char piece[8192];
   bool open = true;
   pthread_mutex_lock(&l->lock);
-  for (;;) {
+  for (int i = 0; i < PIECES_MAX; i++) {
     ssize_t n = read(fd, piece, sizeof piece);
     if (n > 0) {
       add_chunk(l, piece, (size_t)n);

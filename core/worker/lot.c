@@ -119,10 +119,17 @@ pid_t lot_hear(struct lot *l, struct parked *p) {
 
 /* ---- the budget ---- */
 
-/* What it would give back.  Pages that it shares count in part. */
+static void add_share(const struct group_process *p, void *arg) {
+  int64_t share = group_share(p->seen);
+  *(int64_t *)arg += share > 0 ? share : 0;
+}
+
+/* What it would give back, with the processes that it began.  Pages that are shared count in part.
+ */
 static int64_t measure(pid_t pid) {
-  int64_t share = group_share(pid);
-  return share > 0 ? share : 0;
+  int64_t bytes = 0, reaped_us = 0; /* a parked one's CPU time is nobody's */
+  group_each(pid, add_share, &bytes, &reaped_us);
+  return bytes;
 }
 
 static bool machine_is_short(void) {

@@ -210,8 +210,11 @@ static int make_gifts(struct gifts *g) {
   if ((g->log_out = lift(pipe_fds[1])) < 0 || fcntl(g->our_log, F_SETFL, O_NONBLOCK) < 0 ||
       (g->log_in = fcntl(g->our_log, F_DUPFD_CLOEXEC, 16)) < 0)
     return -1;
-  int board = memfd_create("lathe-board", MFD_CLOEXEC);
+  int board = memfd_create("lathe-board", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (board < 0 || (g->board = lift(board)) < 0 || ftruncate(g->board, sizeof *g->page) < 0)
+    return -1;
+  /* One that somebody made shorter would end us at the next look at it (SIGBUS). */
+  if (fcntl(g->board, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
     return -1;
   g->page = mmap(NULL, sizeof *g->page, PROT_READ | PROT_WRITE, MAP_SHARED, g->board, 0);
   return g->page == MAP_FAILED ? -1 : 0;

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Jobs that go past what the jail closes and what its guard counts: by a race, by a lease, by what no table shows."""
+import json
 import os
+import re
 import threading
 
 import pytest
 from attack import INPUT, IS_BUILT, attack, attacker, isolation, make, state  # noqa: F401 (fixtures)
-from daemon import SANITIZED, wait_until
+from daemon import SANITIZED, children_of, wait_until
 
 pytestmark = pytest.mark.skipif(not IS_BUILT, reason="the test plugins are not built")
 
@@ -15,6 +17,11 @@ def jailed(make, isolation, **options):
     if state(daemon.client())["jail"] != "whole":
         pytest.skip(f"this kernel makes no whole jail: {state(daemon.client())['jail_lacks']}")
     return daemon
+
+
+def most_resident(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return int(re.search(r"VmHWM:\s+(\d+)", file.read()).group(1)) << 10
 
 
 def refused(client, act, arg="", **more):
@@ -85,6 +92,28 @@ def test_a_lease_on_an_artifact_that_was_taken(make):
     thread.join()
     answers[0].problem(503, "storage-failed")
     assert "held" in answers[0].json["detail"], answers[0]
+
+
+# ---- who talks without an end ----
+
+@pytest.mark.parametrize("isolation,act,arg", [("fork", "forge", "flood_without_end"), ("fork", "print", ""), ("process", "print", "")])
+def test_who_talks_without_an_end_holds_nobody(make, isolation, act, arg):
+    """The others of the same zygote run, and it is cancelled as any job is."""
+    daemon = make(attacker(isolation, workers=3))
+    c = daemon.client()
+    jobs = [c.submit("attack", params={"act": act, "arg": arg, "name": ""}) for _ in range(2)]
+    for job in jobs:
+        c.wait(job, ("running",))
+    for _ in range(5):
+        assert attack(c, "ok")["status"] == "completed"
+    if isolation == "fork":
+        for pid in children_of(daemon.pid):
+            assert most_resident(pid) < (1 << 30 if SANITIZED else 64 << 20), "what it says has a bound"
+    for job in jobs:
+        assert c.cancel(job).status == 200, json.dumps(c.job(job)["error"])
+        assert c.wait(job)["status"] == "cancelled"
+    if isolation == "fork":
+        assert state(c)["restarts"] == 0, state(c)
 
 
 # ---- what no table shows ----
