@@ -12,7 +12,7 @@
  * While it drains it goes on answering: submits get 503, streams tell how the running jobs end. The
  * linger lets last answers leave.
  */
-#include "daemon.h"
+#include "daemon_private.h"
 
 #include "api/api.h"
 #include "base/clock.h"
@@ -41,32 +41,6 @@ enum {
   STORE_CACHE = 8 << 20,
   TIDY_MS = 5000,
   TIDY_BYTES = 16 << 20
-};
-
-struct token_set { /* one token file as it was read; requests hold names of older ones */
-  struct tokens *tokens;
-  struct token_set *older;
-};
-
-struct daemon {
-  struct config *config;
-  struct token_set *tokens;
-  uv_loop_t loop;
-  uv_signal_t term, interrupt, hangup;
-  uv_timer_t linger, tidy;
-  bool draining, accept_empty;
-  bool reloading, reload_again; /* again: SIGHUP came meanwhile */
-  int exit_code;
-  struct metrics *metrics;
-  struct metric *reload_fine, *reload_at; /* of the last reload, or the start */
-  struct storage *storage;
-  struct store *store;
-  struct kinds *kinds;
-  struct routing *routing;
-  struct jobs *jobs;
-  struct workers *workers;
-  struct api *api;
-  struct http *http;
 };
 
 /* ---- the process ---- */
@@ -100,7 +74,7 @@ static void prepare_process(void) {
 
 /* ---- tokens ---- */
 
-static int read_tokens(struct daemon *d, const struct config *c, struct err *err) {
+int daemon_read_tokens(struct daemon *d, const struct config *c, struct err *err) {
   struct tokens *t = NULL;
   if (c->server.token_file[0]) {
     int rc = tokens_load(c->server.token_file, &t, err);
@@ -155,7 +129,7 @@ static void on_event(void *ctx, const struct record_event *event) {
     uv_timer_start(&d->tidy, on_tidy, TIDY_MS, 0);
 }
 
-static struct api_options api_options(struct daemon *d) {
+struct api_options daemon_api_options(struct daemon *d) {
   return (struct api_options){
       .upload_max = d->config->server.max_upload,
       .wait_max_s = (int)(d->config->limits.wait_max_ms / 1000),
@@ -166,7 +140,7 @@ static struct api_options api_options(struct daemon *d) {
   };
 }
 
-static void log_kind_problems(const struct kinds *kinds) {
+void daemon_log_kind_problems(const struct kinds *kinds) {
   size_t count;
   const struct kinds_problem *p = kinds_problems(kinds, &count);
   for (size_t i = 0; i < count; i++)
@@ -193,7 +167,7 @@ static int open_state(struct daemon *d, struct err *err) {
         &(struct storage_options){.data_dir = dir, .sync = d->config->storage.sync != 0}, err);
   if (rc == 0) {
     d->kinds = daemon_load_kinds(d->config);
-    log_kind_problems(d->kinds);
+    daemon_log_kind_problems(d->kinds);
     daemon_log_routes(d->config, d->kinds);
   }
   free(path);
@@ -256,7 +230,7 @@ static int open_http(struct daemon *d, struct err *err) {
   return rc;
 }
 
-static void start_backend(struct daemon *d, const struct config_backend *b) {
+void daemon_start_backend(struct daemon *d, const struct config_backend *b) {
   struct backend_option *own;
   struct backend_options options = daemon_backend_options(b, &own);
   struct backend *running = workers_find(d->workers, b->name);
@@ -302,141 +276,6 @@ static void unannounce(struct daemon *d) {
     unlink(path);
     free(path);
   }
-}
-
-/* ---- reload ---- */
-
-static void count_reload(struct daemon *d, bool fine) {
-  metric_set(d->reload_fine, fine);
-  if (fine)
-    metric_set(d->reload_at, (double)clock_wall_us() / 1e6);
-}
-
-static const struct config_backend *enabled_backend(const struct config *c, const char *name) {
-  for (size_t i = 0; i < c->backend_count; i++)
-    if (c->backends[i].enabled && strcmp(c->backends[i].name, name) == 0)
-      return &c->backends[i];
-  return NULL;
-}
-
-static void apply_backends(struct daemon *d, const struct config *old) {
-  for (size_t i = 0; i < old->backend_count; i++) {
-    const char *name = old->backends[i].name;
-    struct backend *b = workers_find(d->workers, name);
-    if (b && old->backends[i].enabled && !enabled_backend(d->config, name))
-      workers_remove(b);
-  }
-  for (size_t i = 0; i < d->config->backend_count; i++) {
-    const struct config_backend *b = &d->config->backends[i];
-    if (b->enabled) /* also where nothing changed: its plugin's file may have */
-      start_backend(d, b);
-  }
-}
-
-static void log_changes(const struct config_changes *changes) {
-  static const char *const words[] = {"changed", "added", "removed"};
-  for (size_t i = 0; i < changes->count; i++) {
-    const struct config_change *c = &changes->items[i];
-    log_write(c->needs_restart ? LOG_WARN : LOG_INFO, "config.change", "[%s]%s%s %s%s", c->section,
-              c->key ? " " : "", c->key ? c->key : "", words[c->what],
-              c->needs_restart ? "; it takes effect at the next start" : "");
-  }
-}
-
-static void apply(struct daemon *d, struct config *new, const struct config_changes *changes) {
-  struct config *old = d->config;
-  struct jobs_backend_budget *budgets;
-  log_changes(changes);
-  d->config = new;
-  daemon_configure_log(&new->log);
-  struct http_options http = daemon_http_options(new);
-  http.authorise = d->tokens->tokens ? api_authorise : NULL;
-  http.knows = api_knows;
-  http_reconfigure(d->http, &http);
-  struct api_options api = api_options(d);
-  api_reconfigure(d->api, &api);
-  daemon_configure_routes(new, d->routing);
-  apply_backends(d, old);
-  struct jobs_options jobs = daemon_jobs_options(new, &budgets);
-  jobs_reconfigure(d->jobs, &jobs);
-  log_info("config.reload", "the configuration was reloaded: %zu change%s", changes->count,
-           changes->count == 1 ? "" : "s");
-  free(budgets);
-  config_free(old);
-}
-
-/* ---- a reload under way: the plugins are asked on the thread pool before anything changes ---- */
-
-struct reload {
-  uv_work_t work;
-  struct daemon *daemon;
-  struct config *config;
-  struct config_changes changes;
-  struct daemon_complaints complaints;
-  struct kinds *kinds;
-};
-
-static void ask_plugins(uv_work_t *work) {
-  struct reload *r = container_of(work, struct reload, work);
-  daemon_check_plugins(r->config, &r->complaints);
-  r->kinds = daemon_load_kinds(r->config);
-}
-
-static void on_hangup(uv_signal_t *handle, int number);
-
-static void on_plugins_asked(uv_work_t *work, int status) {
-  struct reload *r = container_of(work, struct reload, work);
-  struct daemon *d = r->daemon;
-  struct err err = {0};
-  bool fine = status == 0 && !r->complaints.options.len && !d->draining;
-  daemon_log_lines(LOG_ERROR, "config.problem", &r->complaints.options);
-  daemon_log_lines(LOG_WARN, "config.plugin", &r->complaints.plugins);
-  if (fine && read_tokens(d, r->config, &err) < 0) {
-    log_error("config.tokens", "%s", err.text);
-    fine = false;
-  }
-  if (fine) {
-    kinds_replace(d->kinds, r->kinds);
-    r->kinds = NULL;
-    log_kind_problems(d->kinds);
-    daemon_log_routes(r->config, d->kinds);
-    apply(d, r->config, &r->changes);
-  } else {
-    log_error("config.reload", "the new configuration is not taken; the old one stays in effect");
-    config_free(r->config);
-  }
-  if (!d->draining)
-    count_reload(d, fine);
-  kinds_free(r->kinds);
-  config_changes_free(&r->changes);
-  d->reloading = false;
-  free(r);
-  if (d->reload_again) {
-    d->reload_again = false;
-    on_hangup(&d->hangup, SIGHUP);
-  }
-}
-
-static void on_hangup(uv_signal_t *handle, int number) {
-  (void)number;
-  struct daemon *d = handle->data;
-  struct config_problems problems = {0};
-  d->reload_again = d->reloading;
-  if (d->draining || d->reloading)
-    return;
-  struct reload *r = mem_alloc(sizeof *r);
-  r->daemon = d;
-  int rc = config_reload(d->config, &r->config, &r->changes, &problems);
-  daemon_log_problems(&problems);
-  config_problems_free(&problems);
-  if (rc < 0) {
-    log_error("config.reload", "the configuration has errors; the old one stays in effect");
-    count_reload(d, false);
-    free(r);
-    return;
-  }
-  d->reloading = true;
-  uv_queue_work(&d->loop, &r->work, ask_plugins, on_plugins_asked);
 }
 
 /* ---- the end ---- */
@@ -544,9 +383,9 @@ static int open_rooms(struct daemon *d, struct err *err) {
                                  NULL);
   d->reload_at = metrics_gauge(d->metrics, "lathe_config_last_reload_success_timestamp_seconds",
                                "When a configuration was taken last, since the epoch", NULL);
-  count_reload(d, true);
-  int rc = read_tokens(d, d->config, err);
-  struct api_options options = api_options(d);
+  daemon_count_reload(d, true);
+  int rc = daemon_read_tokens(d, d->config, err);
+  struct api_options options = daemon_api_options(d);
   d->api = api_new(&options);
   if (rc == 0)
     rc = open_state(d, err);
@@ -575,11 +414,11 @@ int daemon_run(struct config *config, bool accept_empty) {
   }
   watch_signal(&d, &d.term, on_end, SIGTERM);
   watch_signal(&d, &d.interrupt, on_end, SIGINT);
-  watch_signal(&d, &d.hangup, on_hangup, SIGHUP);
+  watch_signal(&d, &d.hangup, daemon_on_hangup, SIGHUP);
   change_hangup(SIG_UNBLOCK);
   for (size_t i = 0; i < config->backend_count; i++)
     if (config->backends[i].enabled)
-      start_backend(&d, &config->backends[i]);
+      daemon_start_backend(&d, &config->backends[i]);
   announce(&d);
   uv_run(&d.loop, UV_RUN_DEFAULT);
   unannounce(&d);

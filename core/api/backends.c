@@ -14,7 +14,7 @@ static void put_member(struct buf *b, const char *name, const char *text) {
   buf_put_json_str(b, text);
 }
 
-/* "local-gmsh" of ".../plugins/local-gmsh.so": paths of the server are no client's business. */
+/* "local-gmsh" of ".../plugins/local-gmsh.so": clients are not told paths of the server. */
 static void put_plugin(struct buf *b, const char *path) {
   const char *slash = path ? strrchr(path, '/') : NULL;
   const char *name = slash ? slash + 1 : path ? path : "";

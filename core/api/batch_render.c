@@ -164,7 +164,7 @@ static void put_value(struct buf *out, const json_t *v, bool first) {
     }
     buf_putc(out, '"');
   } else {
-    buf_puts(out, text); /* a number is no formula */
+    buf_puts(out, text); /* a number is not a formula */
   }
   free(text);
 }

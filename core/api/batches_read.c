@@ -44,14 +44,8 @@ static void on_list(void *arg, int code, const struct record_batch *batches, siz
     batch_render(&b, &batches[i], http_base(c->r));
     buf_putc(&b, '}');
   }
-  buf_puts(&b, "],\"next_page_token\":");
-  if (more && count > 0) {
-    buf_putc(&b, '"');
-    page_token(batches[count - 1].num, &b);
-    buf_puts(&b, "\"}");
-  } else {
-    buf_puts(&b, "null}");
-  }
+  buf_puts(&b, "],");
+  page_end(&b, more && count > 0 ? batches[count - 1].num : 0);
   http_add_header(c->r, "Cache-Control", "no-store");
   api_reply_json(c->r, 200, &b);
   free(c);

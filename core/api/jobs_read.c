@@ -51,14 +51,8 @@ static void on_list(void *arg, int code, const struct record_job *jobs, size_t c
       buf_putc(&b, ',');
     render_job(&b, live ? live : &jobs[i], http_base(c->r));
   }
-  buf_puts(&b, "],\"next_page_token\":");
-  if (more && count > 0) {
-    buf_putc(&b, '"');
-    page_token(jobs[count - 1].num, &b);
-    buf_puts(&b, "\"}");
-  } else {
-    buf_puts(&b, "null}");
-  }
+  buf_puts(&b, "],");
+  page_end(&b, more && count > 0 ? jobs[count - 1].num : 0);
   http_add_header(c->r, "Cache-Control", "no-store");
   api_reply_json(c->r, 200, &b);
   free(c);

@@ -16,6 +16,17 @@ void page_token(int64_t before_num, struct buf *out) {
   buf_free(&plain);
 }
 
+void page_end(struct buf *out, int64_t before_num) {
+  buf_puts(out, "\"next_page_token\":");
+  if (before_num > 0) {
+    buf_putc(out, '"');
+    page_token(before_num, out);
+    buf_puts(out, "\"}");
+  } else {
+    buf_puts(out, "null}");
+  }
+}
+
 bool page_token_parse(const char *token, int64_t *before_num) {
   struct buf plain = {0};
   size_t lead = sizeof version - 1;

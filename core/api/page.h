@@ -13,6 +13,9 @@
 #include <stdint.h>
 
 void page_token(int64_t before_num, struct buf *out);
+/* Ends a list's JSON with its next_page_token.  before_num: of the last item; 0: nothing follows.
+ */
+void page_end(struct buf *out, int64_t before_num);
 bool page_token_parse(const char *token, int64_t *before_num);
 
 /* The query's id_prefix in out, "" where there is none.  `others` are the query keys that do not go

@@ -16,7 +16,7 @@ static void put_json_or(struct buf *b, const char *json, const char *fallback) {
   put(b, json && *json ? json : fallback);
 }
 
-/* A given-back attempt is no end of the job, but it is one of the attempt: it was interrupted where
+/* A given-back attempt does not end the job, but it ends the attempt: it was interrupted where
  * it was nobody's fault, and failed where the backend answered so (it limits the rate, refuses the
  * credential).  Each problem begins with its type. */
 static const char *attempt_word(const struct record_attempt *a) {

@@ -316,61 +316,26 @@ static void on_gone(void *arg) { /* before the answer had begun */
   on_closed(s);
 }
 
-static void on_job(void *arg, int code, const struct record_job *job) {
-  struct stream *s = arg;
+/* The store has answered.  False: there is nothing to stream, and `s` is gone. */
+static bool is_there(struct stream *s, int code,
+                     void (*answer_unknown)(struct http_request *r, const char *id)) {
   s->asking = false;
   if (s->closed) {
     release(s);
-    return;
+    return false;
   }
-  if (code < 0) {
-    struct http_request *r = s->r;
-    list_init(&s->all_link);
-    if (code == ERR_NOT_FOUND)
-      api_unknown_job(r, s->job_id);
-    else
-      api_refuse(r, code, NULL);
-    release(s);
-    return;
-  }
-  s->job_num = job->num;
-  s->was_final = job_state_is_final(job->state);
-  if (s->resumed)
-    render_job(&s->resync, job, http_base(s->r));
-  s->watch = watch_get(s->api, job->id);
-  enlist(s);
-  bool from_elsewhere = s->cursor > s->api->frames.published;
-  if (from_elsewhere) { /* an id that this store never gave */
-    s->cursor = s->api->frames.published;
-    begin(s);
-    write_resync(s);
-  }
-  if (!s->blocked)
-    catch_up(s);
+  if (code >= 0)
+    return true;
+  list_init(&s->all_link);
+  if (code == ERR_NOT_FOUND)
+    answer_unknown(s->r, s->job_id);
+  else
+    api_refuse(s->r, code, NULL);
+  release(s);
+  return false;
 }
 
-static void on_batch(void *arg, int code, const struct record_batch *batch, size_t count,
-                     bool more) {
-  struct stream *s = arg;
-  (void)count, (void)more;
-  s->asking = false;
-  if (s->closed) {
-    release(s);
-    return;
-  }
-  if (code < 0) {
-    struct http_request *r = s->r;
-    list_init(&s->all_link);
-    if (code == ERR_NOT_FOUND)
-      api_unknown_batch(r, s->job_id);
-    else
-      api_refuse(r, code, NULL);
-    release(s);
-    return;
-  }
-  s->job_num = batch->num;
-  s->job_count = batch->count;
-  s->was_final = jobs_batch_open(s->api->at.jobs, s->job_id) == 0;
+static void begin_reading(struct stream *s) {
   enlist(s);
   if (s->cursor > s->api->frames.published) { /* an id that this store never gave */
     s->cursor = s->api->frames.published;
@@ -379,6 +344,30 @@ static void on_batch(void *arg, int code, const struct record_batch *batch, size
   }
   if (!s->blocked)
     catch_up(s);
+}
+
+static void on_job(void *arg, int code, const struct record_job *job) {
+  struct stream *s = arg;
+  if (!is_there(s, code, api_unknown_job))
+    return;
+  s->job_num = job->num;
+  s->was_final = job_state_is_final(job->state);
+  if (s->resumed)
+    render_job(&s->resync, job, http_base(s->r));
+  s->watch = watch_get(s->api, job->id);
+  begin_reading(s);
+}
+
+static void on_batch(void *arg, int code, const struct record_batch *batch, size_t count,
+                     bool more) {
+  struct stream *s = arg;
+  (void)count, (void)more;
+  if (!is_there(s, code, api_unknown_batch))
+    return;
+  s->job_num = batch->num;
+  s->job_count = batch->count;
+  s->was_final = jobs_batch_open(s->api->at.jobs, s->job_id) == 0;
+  begin_reading(s);
 }
 
 static void open_over_all(struct stream *s, int64_t after) {

@@ -26,10 +26,10 @@ void buf_putc(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_put_u64(struct buf *b, uint64_t v); /* decimal, without printf */
 void buf_put_i64(struct buf *b, int64_t v);
-/* A JSON string with quotes; bytes that are no UTF-8 become U+FFFD; NULL gives null. */
+/* A JSON string with quotes; bytes that are not UTF-8 become U+FFFD; NULL gives null. */
 void buf_put_json_str(struct buf *b, const char *text);
 void buf_put_json_strn(struct buf *b, const char *text, size_t len);
-/* The text itself, with bytes that are no UTF-8 made U+FFFD. */
+/* The text itself, with bytes that are not UTF-8 made U+FFFD. */
 void buf_put_utf8(struct buf *b, const char *text, size_t len);
 /* Seconds with six decimals from microseconds since the epoch; 0 gives null. */
 void buf_put_json_time(struct buf *b, int64_t us);

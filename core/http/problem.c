@@ -2,8 +2,8 @@
  *
  * Errors as RFC 9457 problems.  libmicrohttpd answers some things itself, before any call
  * of ours, with a line of HTML and the connection closed: a wrong HTTP version, a malformed header
- * line, a head larger than the connection's memory, a Content-Length that is no number, and broken
- * chunks.  A request line that it cannot parse it closes without a word.
+ * line, a head larger than the connection's memory, a Content-Length that is not a number, and
+ * broken chunks.  A request line that it cannot parse it closes without a word.
  */
 #include "http/problem.h"
 #include "base/mem.h"

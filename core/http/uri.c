@@ -15,7 +15,7 @@ static int hex_value(char c) {
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Decodes in place.  False for a broken %XX, a control character or what is no UTF-8. */
+/* Decodes in place.  False for a broken %XX, a control character or bytes that are not UTF-8. */
 static bool decode(char *text, bool plus_is_space) {
   char *to = text;
   bool ascii = true;

@@ -190,8 +190,8 @@ static int parse_param(const struct parse *p, struct param *out, json_t *json) {
       .greatest = end_of(max, INT64_MAX, false),
   };
   if (!is_word(out->name, "_"))
-    return err_set(p->err, ERR_INVAL, "%s: \"%s\" is no name for a parameter (a-z 0-9 _)", p->file,
-                   out->name);
+    return err_set(p->err, ERR_INVAL, "%s: \"%s\" is not a name for a parameter (a-z 0-9 _)",
+                   p->file, out->name);
   for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
     if (strcmp(reserved[i], out->name) == 0)
       return err_set(p->err, ERR_INVAL, "%s: the parameter name %s is reserved", p->file,
@@ -273,7 +273,7 @@ int kind_parse(struct kind *k, json_t *json, const char *file, struct err *err) 
     return rc;
   k->name = json_string_value(json_object_get(json, "kind"));
   if (!is_word(k->name, "_.-") || k->name[0] < 'a')
-    return err_set(err, ERR_INVAL, "%s: \"%s\" is no name for a kind (a-z 0-9 _ . -)", file,
+    return err_set(err, ERR_INVAL, "%s: \"%s\" is not a name for a kind (a-z 0-9 _ . -)", file,
                    k->name);
   if ((rc = parse_inputs(&p, k, json_object_get(json, "inputs"))) ||
       (rc = parse_params(&p, k, json_object_get(json, "params"))) ||

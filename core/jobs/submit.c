@@ -163,6 +163,16 @@ static void answer_replay(struct jobs *j, jobs_answered *answered, void *arg, co
   store_get(j->store, id, on_replay_read, r);
 }
 
+/* The commit failed, or the key belongs to an earlier job, which is the answer.  False: neither. */
+static bool answer_without_it(struct job *job, int code, const struct store_receipt *receipt) {
+  if (code < 0)
+    answer_failure(job->answered, job->arg, code,
+                   receipt && receipt->text ? receipt->text : err_slug(code));
+  else if (receipt->replayed)
+    answer_replay(job->j, job->answered, job->arg, receipt->job_id);
+  return code < 0 || receipt->replayed;
+}
+
 /* Gives back what was reserved for it. */
 void submit_forget(struct job *job, int code) {
   struct jobs *j = job->j;
@@ -198,12 +208,7 @@ static void on_early_submitted(struct job *job, int code) {
 static void on_submitted(void *arg, int code, const struct store_receipt *receipt) {
   struct job *job = arg;
   struct jobs *j = job->j;
-  if (code < 0)
-    answer_failure(job->answered, job->arg, code,
-                   receipt && receipt->text ? receipt->text : err_slug(code));
-  else if (receipt->replayed)
-    answer_replay(j, job->answered, job->arg, receipt->job_id);
-  else
+  if (!answer_without_it(job, code, receipt))
     acknowledge(job);
   if (job->early) {
     on_early_submitted(job, code);
@@ -307,12 +312,7 @@ static void on_cached(void *arg, int code, const struct store_receipt *receipt) 
     ticket_free(t);
     return;
   }
-  if (code < 0)
-    answer_failure(job->answered, job->arg, code,
-                   receipt && receipt->text ? receipt->text : err_slug(code));
-  else if (receipt->replayed)
-    answer_replay(j, job->answered, job->arg, receipt->job_id);
-  else
+  if (!answer_without_it(job, code, receipt))
     answer_cached(job);
   ticket_free(t);
   if (job_orphaned(job))

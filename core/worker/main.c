@@ -13,6 +13,7 @@
  *
  * Exit codes of the last two: 3 the plugin does not load, 4 its options are wrong.
  */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "worker/libraries.h"
@@ -46,6 +47,22 @@ int serve_redirect_output(struct host *h) {
   close(fds[1]);
   setvbuf(stdout, NULL, _IOLBF, 0);
   return fds[0];
+}
+
+void serve_send_output(struct host *h, int log_fd) {
+  logger_drain(&h->log, log_fd);
+  logger_flush(&h->log);
+  link_flush(h->link);
+}
+
+void serve_heartbeat(struct host *h, bool busy, int64_t *at) {
+  int64_t now = clock_mono_ms();
+  if (busy && now >= *at) {
+    wire_put_bare(link_begin(h->link), WIRE_HEARTBEAT, 0);
+    link_end(h->link, true);
+  }
+  if (!busy || now >= *at)
+    *at = now + h->heartbeat_ms;
 }
 
 void serve_complain(struct host *h, const struct err *err) {

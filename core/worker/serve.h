@@ -16,6 +16,11 @@ int serve_remote(struct host *h);
 /* stdout and stderr of the process go into a pipe from now on; returns its reading end, which does
  * not block.  It is lathed's pipe where it gave one: lathed then reads what a death left in it. */
 int serve_redirect_output(struct host *h);
+/* Sends what has come through that pipe as the backend's log. */
+void serve_send_output(struct host *h, int log_fd);
+/* Sends a HEARTBEAT where steps are under way and *at has come; keeps *at, the time of the next, on
+ * the monotonic clock. */
+void serve_heartbeat(struct host *h, bool busy, int64_t *at);
 /* Writes PREFIX: TEXT to the daemon's log by way of the backend's log. */
 void serve_complain(struct host *h, const struct err *err);
 

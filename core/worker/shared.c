@@ -31,7 +31,7 @@ struct task { /* a step, waiting or running */
   char *payload; /* that `step` points into */
 };
 
-struct crew {
+struct pool {
   struct host *host;
   int log_fd;
   size_t most;
@@ -51,7 +51,7 @@ static void task_free(struct task *t) {
   free(t);
 }
 
-static void task_run(struct crew *c, struct task *t) {
+static void task_run(struct pool *c, struct task *t) {
   struct host *h = c->host;
   struct step_outcome outcome;
   struct err err = {0};
@@ -70,8 +70,8 @@ static void task_run(struct crew *c, struct task *t) {
   task_free(t);
 }
 
-static void *crew_thread(void *arg) {
-  struct crew *c = arg;
+static void *pool_thread(void *arg) {
+  struct pool *c = arg;
   pthread_mutex_lock(&c->lock);
   for (;;) {
     struct list *it = list_pop_front(&c->queue);
@@ -94,14 +94,14 @@ static void *crew_thread(void *arg) {
   return NULL;
 }
 
-static void refuse_step(struct crew *c, uint64_t token, enum wire_class class, const char *why) {
+static void refuse_step(struct pool *c, uint64_t token, enum wire_class class, const char *why) {
   struct step_outcome outcome;
   step_fail(&outcome, class, why);
   step_send(c->host->link, token, &outcome, true);
 }
 
 /* Under the lock. */
-static void add_task(struct crew *c, const struct wire_frame *f) {
+static void add_task(struct pool *c, const struct wire_frame *f) {
   struct task *t = mem_alloc(sizeof *t);
   struct wire_frame own = *f;
   struct err err = {0};
@@ -122,7 +122,7 @@ static void add_task(struct crew *c, const struct wire_frame *f) {
   list_push_back(&c->queue, &t->ring);
   c->queued++;
   if (c->idle < c->queued && c->threads < c->most &&
-      pthread_create(&thread, NULL, crew_thread, c) == 0) {
+      pthread_create(&thread, NULL, pool_thread, c) == 0) {
     pthread_detach(thread);
     c->threads++;
   }
@@ -130,7 +130,7 @@ static void add_task(struct crew *c, const struct wire_frame *f) {
 }
 
 /* Under the lock. */
-static void cancel(struct crew *c, uint64_t token, int class) {
+static void cancel(struct pool *c, uint64_t token, int class) {
   if (class <= WIRE_OK || class >= WIRE_CLASSES)
     class = WIRE_CANCELLED;
   list_for_each(it, &c->running) {
@@ -150,7 +150,7 @@ static void cancel(struct crew *c, uint64_t token, int class) {
 }
 
 /* Under the lock. */
-static void take_frame(struct crew *c, const struct wire_frame *f) {
+static void take_frame(struct pool *c, const struct wire_frame *f) {
   int64_t class;
   switch (f->type) {
   case WIRE_STEP:
@@ -173,7 +173,7 @@ static void take_frame(struct crew *c, const struct wire_frame *f) {
 }
 
 /* Under the lock: sends what waited long enough in the logs. */
-static void flush_logs(struct crew *c) {
+static void flush_logs(struct pool *c) {
   list_for_each(it, &c->running) {
     struct logger *log = &container_of(it, struct task, ring)->log;
     if (logger_due_ms(log) == 0) {
@@ -186,7 +186,7 @@ static void flush_logs(struct crew *c) {
 #define LOG_LOOK_MS 20 /* how often the logs of running steps are looked at */
 
 /* Waits for the daemon or for stdout and serves them.  False: the daemon is gone. */
-static bool serve_once(struct crew *c, int64_t *heartbeat_at) {
+static bool serve_once(struct pool *c, int64_t *heartbeat_at) {
   struct host *h = c->host;
   struct wire_frame f;
   struct pollfd fds[] = {
@@ -205,26 +205,17 @@ static bool serve_once(struct crew *c, int64_t *heartbeat_at) {
   while ((rc = wire_input_next(&h->link->in, &f, NULL)) > 0)
     take_frame(c, &f);
   pthread_mutex_unlock(&c->lock);
-  if (fds[1].revents) {
-    logger_drain(&h->log, c->log_fd);
-    logger_flush(&h->log);
-    link_flush(h->link);
-  }
-  int64_t now = clock_mono_ms();
-  if (active && now >= *heartbeat_at) {
-    wire_put_bare(link_begin(h->link), WIRE_HEARTBEAT, 0);
-    link_end(h->link, true);
-  }
-  if (!active || now >= *heartbeat_at)
-    *heartbeat_at = now + h->heartbeat_ms;
+  if (fds[1].revents)
+    serve_send_output(h, c->log_fd);
+  serve_heartbeat(h, active, heartbeat_at);
   return rc == 0;
 }
 
 int serve_shared(struct host *h) {
-  struct crew *c = mem_alloc(sizeof *c); /* its threads may outlive this function */
+  struct pool *c = mem_alloc(sizeof *c); /* its threads may outlive this function */
   uint32_t most = h->plugin.d.max_concurrency;
   int64_t heartbeat_at = 0;
-  *c = (struct crew){
+  *c = (struct pool){
       .host = h,
       .log_fd = serve_redirect_output(h),
       .most = most && most < h->slots ? most : h->slots,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The hands of a remote worker: which call is made next, the call, and what follows from it.
+ * The callers of a remote worker: which call is made next, the call, and what follows from it.
  */
-#include "worker/crew.h"
+#include "worker/remote.h"
 
 #include "base/clock.h"
 #include "base/list.h"
@@ -18,7 +18,7 @@
 
 /* ---- who takes what is due; under the lock ---- */
 
-/* Which hands a call may use: none of the three waits for hands that the others hold. */
+/* Which callers a call may use: none of the three waits for callers that the others hold. */
 static enum lane lane_of(enum call call) {
   static const enum lane lanes[CALLS] = {[CALL_SUBMIT] = LANE_SUBMIT,
                                          [CALL_FIND] = LANE_SUBMIT,
@@ -29,11 +29,11 @@ static enum lane lane_of(enum call call) {
 }
 
 static bool due_before(const struct heap_node *a, const struct heap_node *b) {
-  return container_of(a, struct errand, node)->due_ms <
-         container_of(b, struct errand, node)->due_ms;
+  return container_of(a, struct remote_job, node)->due_ms <
+         container_of(b, struct remote_job, node)->due_ms;
 }
 
-void crew_share(struct crew *c, int most) {
+void remote_share(struct remote *c, int most) {
   c->most = most;
   c->reserve[LANE_CANCEL] = most >= 16 ? most / 8 : most >= 2;
   c->reserve[LANE_SUBMIT] = most >= 8 ? most / 4 : most >= 3;
@@ -42,13 +42,13 @@ void crew_share(struct crew *c, int most) {
     c->waiting[i].before = due_before;
 }
 
-static struct errand *first(const struct crew *c, enum lane lane) {
+static struct remote_job *first(const struct remote *c, enum lane lane) {
   struct heap_node *top = heap_top(&c->waiting[lane]);
-  return top ? container_of(top, struct errand, node) : NULL;
+  return top ? container_of(top, struct remote_job, node) : NULL;
 }
 
-/* Is there a hand for this lane that is not kept for another? */
-static bool has_hand(const struct crew *c, enum lane lane) {
+/* Is there a caller for this lane that is not kept for another? */
+static bool has_caller(const struct remote *c, enum lane lane) {
   int kept = 0;
   for (int i = 0; i < LANES; i++)
     if (i != (int)lane && c->reserve[i] > c->busy[i])
@@ -57,78 +57,79 @@ static bool has_hand(const struct crew *c, enum lane lane) {
 }
 
 /* A service that limits the rate is still told of cancels. */
-static bool is_open(const struct crew *c, enum lane lane, int64_t now) {
+static bool is_open(const struct remote *c, enum lane lane, int64_t now) {
   return lane == LANE_CANCEL || pace_open(&c->pace, now, c->busy[LANE_SUBMIT] + c->busy[LANE_REST]);
 }
 
-/* The errand whose call is made now; NULL: none. */
-static struct errand *pick(const struct crew *c, int64_t now) {
-  struct errand *best = NULL;
+/* The remote job whose call is made now; NULL: none. */
+static struct remote_job *pick(const struct remote *c, int64_t now) {
+  struct remote_job *best = NULL;
   for (int lane = 0; lane < LANES; lane++) {
-    struct errand *e = first(c, (enum lane)lane);
-    if (!e || e->due_ms > now || !has_hand(c, (enum lane)lane) || !is_open(c, (enum lane)lane, now))
+    struct remote_job *j = first(c, (enum lane)lane);
+    if (!j || j->due_ms > now || !has_caller(c, (enum lane)lane) ||
+        !is_open(c, (enum lane)lane, now))
       continue;
     if (lane == LANE_CANCEL)
-      return e;
-    if (!best || e->due_ms < best->due_ms)
-      best = e;
+      return j;
+    if (!best || j->due_ms < best->due_ms)
+      best = j;
   }
   return best;
 }
 
-int64_t crew_next(const struct crew *c, int64_t now) {
+int64_t remote_next(const struct remote *c, int64_t now) {
   int64_t next = INT64_MAX;
   for (int lane = 0; lane < LANES; lane++) {
-    const struct errand *e = first(c, (enum lane)lane);
-    int64_t at = e ? e->due_ms : INT64_MAX;
-    if (e && lane != LANE_CANCEL && at < c->pace.until_ms)
+    const struct remote_job *j = first(c, (enum lane)lane);
+    int64_t at = j ? j->due_ms : INT64_MAX;
+    if (j && lane != LANE_CANCEL && at < c->pace.until_ms)
       at = c->pace.until_ms;
-    if (at > now && at < next) /* what is due already waits for a hand, and that looks again */
+    if (at > now && at < next) /* what is due already waits for a caller, and that looks again */
       next = at;
   }
   return next;
 }
 
-static void *hand_thread(void *arg);
+static void *caller_thread(void *arg);
 
-static void hire(struct crew *c) {
-  struct hand *h = mem_alloc(sizeof *h);
+static void start_caller(struct remote *c) {
+  struct caller *h = mem_alloc(sizeof *h);
   pthread_t thread;
   h->c = c;
-  h->slot = c->hand_count;
-  if (pthread_create(&thread, NULL, hand_thread, h) != 0) {
+  h->slot = c->caller_count;
+  if (pthread_create(&thread, NULL, caller_thread, h) != 0) {
     free(h);
     return;
   }
   pthread_detach(thread);
-  c->hands[c->hand_count++] = h;
+  c->callers[c->caller_count++] = h;
 }
 
-void crew_rouse(struct crew *c) {
+void remote_wake(struct remote *c) {
   int64_t now = clock_mono_ms();
   if (pick(c, now)) {
     if (c->idle > 0)
       pthread_cond_signal(&c->work);
-    else if (c->hand_count < c->most)
-      hire(c);
+    else if (c->caller_count < c->most)
+      start_caller(c);
   }
-  int64_t next = crew_next(c, now);
+  int64_t next = remote_next(c, now);
   uint64_t one = 1;
   if (next < c->wakes_ms && write(c->wake_fd, &one, sizeof one) == sizeof one)
     c->wakes_ms = next;
 }
 
-void crew_put_back(struct crew *c, struct errand *e, int64_t delay_ms) {
-  e->due_ms = clock_mono_ms() + delay_ms;
-  heap_push(&c->waiting[lane_of(e->next)], &e->node);
-  crew_rouse(c);
+void remote_put_back(struct remote *c, struct remote_job *j, int64_t delay_ms) {
+  j->due_ms = clock_mono_ms() + delay_ms;
+  heap_push(&c->waiting[lane_of(j->next)], &j->node);
+  remote_wake(c);
 }
 
-void crew_take_out(struct crew *c, struct errand *e) {
-  heap_remove(&c->waiting[lane_of(e->next)], &e->node);
+void remote_take_out(struct remote *c, struct remote_job *j) {
+  heap_remove(&c->waiting[lane_of(j->next)], &j->node);
 }
 
-uint64_t crew_dice(struct crew *c) {
+uint64_t remote_random(struct remote *c) {
   c->random ^= c->random << 13;
   c->random ^= c->random >> 7;
   c->random ^= c->random << 17;
@@ -137,7 +138,8 @@ uint64_t crew_dice(struct crew *c) {
 
 /* ---- the end of a job ---- */
 
-void crew_send_end(struct crew *c, uint64_t token, const struct errand_end *end, int64_t began_us) {
+void remote_send_end(struct remote *c, uint64_t token, const struct remote_job_end *end,
+                     int64_t began_us) {
   struct step_outcome outcome;
   step_fail(&outcome, end->class, end->message);
   outcome.done.code = end->code;
@@ -147,31 +149,31 @@ void crew_send_end(struct crew *c, uint64_t token, const struct errand_end *end,
   step_send(c->host->link, token, &outcome, true);
 }
 
-void crew_dismiss(struct crew *c, struct errand *e, const struct errand_end *end) {
-  table_remove(&c->errands, &e->by_token);
-  crew_send_end(c, e->by_token.key, end, e->began_us);
-  errand_free(e);
+void remote_dismiss(struct remote *c, struct remote_job *j, const struct remote_job_end *end) {
+  table_remove(&c->jobs, &j->by_token);
+  remote_send_end(c, j->by_token.key, end, j->began_us);
+  remote_job_free(j);
 }
 
 /* The credential is refused: no call of anybody is made any more, and the daemon keeps what is
  * there until a person has mended it. */
-static void deny_all(struct crew *c, const struct errand_end *why) {
-  struct errand_end end;
+static void deny_all(struct remote *c, const struct remote_job_end *why) {
+  struct remote_job_end end;
   c->denied = true;
   c->why_denied = *why;
   for (int lane = 0; lane < LANES; lane++)
-    for (struct errand *e; (e = first(c, (enum lane)lane)) != NULL;) {
-      crew_take_out(c, e);
-      errand_denied(e, why, &end);
-      crew_dismiss(c, e, &end);
+    for (struct remote_job *j; (j = first(c, (enum lane)lane)) != NULL;) {
+      remote_take_out(c, j);
+      remote_job_denied(j, why, &end);
+      remote_dismiss(c, j, &end);
     }
 }
 
 /* ---- one call ---- */
 
 static int32_t keep_reference(struct lathe_job *job, const void *ref, size_t len) {
-  struct hand *h = container_of(job, struct hand, job);
-  struct crew *c = h->c;
+  struct caller *h = container_of(job, struct caller, job);
+  struct remote *c = h->c;
   if (!ref || len < 1 || len > WIRE_REF_MAX) {
     snprintf(job->message, sizeof job->message,
              "checkpoint() was given a reference of %zu bytes; it has 1 to %d", len, WIRE_REF_MAX);
@@ -188,7 +190,7 @@ static int32_t keep_reference(struct lathe_job *job, const void *ref, size_t len
   h->asking = false;
   int64_t code = h->answer;
   if (code == 0)
-    errand_set_ref(h->e, ref, len);
+    remote_job_set_ref(h->j, ref, len);
   pthread_mutex_unlock(&c->lock);
   free(text);
   if (code == 0)
@@ -199,17 +201,17 @@ static int32_t keep_reference(struct lathe_job *job, const void *ref, size_t len
 }
 
 /* A cancel is made when the job's own time may be over, and gets time of its own. */
-static int64_t deadline_of(const struct hand *h) {
+static int64_t deadline_of(const struct caller *h) {
   if (h->call != CALL_CANCEL)
-    return h->e->deadline_ms;
-  return h->since_ms + CREW_STOP_BEATS * (int64_t)h->c->host->heartbeat_ms;
+    return h->j->deadline_ms;
+  return h->since_ms + REMOTE_STOP_BEATS * (int64_t)h->c->host->heartbeat_ms;
 }
 
-static int32_t call_plugin(struct hand *h) {
+static int32_t call_plugin(struct caller *h) {
   const struct lathe_remote *r = &h->c->host->plugin.remote;
   lathe_step *const calls[CALLS] = {r->submit, r->find, r->poll, r->fetch, r->cancel};
-  const struct errand *e = h->e;
-  const struct wire_step *s = &e->step;
+  const struct remote_job *j = h->j;
+  const struct wire_step *s = &j->step;
   struct lathe_request request = {
       .struct_size = sizeof request,
       .attempt = (uint32_t)s->attempt,
@@ -222,16 +224,16 @@ static int32_t call_plugin(struct hand *h) {
   };
   bool with_ref = h->call != CALL_SUBMIT && h->call != CALL_FIND;
   culprit_enter(h->job.token);
-  int32_t code = calls[h->call](h->c->host->self, &h->job, &request, with_ref ? e->ref : NULL,
-                                with_ref ? e->ref_len : 0);
+  int32_t code = calls[h->call](h->c->host->self, &h->job, &request, with_ref ? j->ref : NULL,
+                                with_ref ? j->ref_len : 0);
   culprit_enter(0);
   return code;
 }
 
 /* The work folder of submit and fetch.  False: there is none, and news say so. */
-static bool make_folder(struct hand *h, int32_t *code) {
+static bool make_folder(struct caller *h, int32_t *code) {
   struct host *host = h->c->host;
-  const struct wire_step *s = &h->e->step;
+  const struct wire_step *s = &h->j->step;
   struct err err = {0};
   h->folder.fd = -1;
   if (h->call != CALL_SUBMIT && h->call != CALL_FETCH)
@@ -247,82 +249,82 @@ static bool make_folder(struct hand *h, int32_t *code) {
 }
 
 /* Sends the result of a fetch that went well.  Not under the lock: a file is read. */
-static void deliver(struct hand *h) {
-  struct crew *c = h->c;
+static void deliver(struct caller *h) {
+  struct remote *c = h->c;
   struct step_outcome outcome;
-  step_conclude(&h->job, LATHE_OK, h->e->began_us, &outcome);
+  step_conclude(&h->job, LATHE_OK, h->j->began_us, &outcome);
   folder_close(&h->folder, false);
   outcome.done.folder = true;
   pthread_mutex_lock(&c->lock);
-  struct errand *e = h->e;
-  h->e = NULL;
+  struct remote_job *j = h->j;
+  h->j = NULL;
   pace_fine(&c->pace, h->since_ms, c->most);
-  table_remove(&c->errands, &e->by_token);
+  table_remove(&c->jobs, &j->by_token);
   pthread_mutex_unlock(&c->lock);
   step_send(c->host->link, h->job.token, &outcome, true);
-  errand_free(e);
+  remote_job_free(j);
 }
 
 /* Under the lock: what follows from a call, for its job and for all. */
-static void follow(struct hand *h, int32_t code) {
-  struct crew *c = h->c;
-  struct errand *e = h->e;
-  struct errand_news news = {code, h->job.retry_after_ms, h->job.message};
-  struct errand_end end;
+static void follow(struct caller *h, int32_t code) {
+  struct remote *c = h->c;
+  struct remote_job *j = h->j;
+  struct remote_job_answer news = {code, h->job.retry_after_ms, h->job.message};
+  struct remote_job_end end;
   int64_t delay_ms;
   if (code == LATHE_RETRY_RATE) {
-    pace_limited(&c->pace, clock_mono_ms(), h->since_ms, h->job.retry_after_ms, crew_dice(c));
+    pace_limited(&c->pace, clock_mono_ms(), h->since_ms, h->job.retry_after_ms, remote_random(c));
     snprintf(c->why_slow, sizeof c->why_slow, "%.299s", h->job.message);
   } else {
     pace_fine(&c->pace, h->since_ms, c->most);
   }
-  bool over = errand_advance(e, &news, crew_dice(c), &delay_ms, &end);
+  bool over = remote_job_advance(j, &news, remote_random(c), &delay_ms, &end);
   if (!over && c->denied)
-    over = errand_denied(e, &c->why_denied, &end);
+    over = remote_job_denied(j, &c->why_denied, &end);
   int64_t closed_ms = c->pace.until_ms - clock_mono_ms();
   if (over && end.code == LATHE_RETRY_RATE && end.retry_after_ms < closed_ms)
-    end.retry_after_ms = closed_ms; /* the daemon's clock is to be no earlier than this one */
+    end.retry_after_ms = closed_ms; /* the daemon's clock must not come before this one */
   if (over)
-    crew_dismiss(c, e, &end);
+    remote_dismiss(c, j, &end);
   else
-    crew_put_back(c, e, delay_ms);
+    remote_put_back(c, j, delay_ms);
   if (over && end.class == WIRE_AUTH && !c->denied)
     deny_all(c, &end);
 }
 
-static void say_failure(struct hand *h, int32_t code) {
+static void say_failure(struct caller *h, int32_t code) {
   char text[1100];
-  if (code / 1000 != LATHE_RETRY / 1000 || h->e->failures > 0)
+  if (code / 1000 != LATHE_RETRY / 1000 || h->j->failures > 0)
     return; /* the end says why; and the log is not for repetition */
   snprintf(text, sizeof text, "%s: %s (result %d); it is tried again", call_word(h->call),
            h->job.message[0] ? h->job.message : "no message", code);
   logger_line(&h->log, 2, text);
 }
 
-static void begin_call(struct hand *h, struct errand *e) {
-  struct crew *c = h->c;
-  h->e = e;
-  h->call = e->next;
+static void begin_call(struct caller *h, struct remote_job *j) {
+  struct remote *c = h->c;
+  h->j = j;
+  h->call = j->next;
   h->since_ms = clock_mono_ms();
   h->stop_ms = 0;
-  e->inside = true;
-  e->called = true;
-  job_begin(&h->job, c->host, e->by_token.key, &e->step);
+  j->inside = true;
+  j->called = true;
+  job_begin(&h->job, c->host, j->by_token.key, &j->step);
   if (h->call == CALL_SUBMIT || h->call == CALL_FIND)
     h->job.checkpoint = keep_reference;
-  logger_init(&h->log, c->host->link, e->by_token.key, e->step.limits.log_bytes);
-  h->log.total = e->log_total;
-  h->log.cut = e->log_cut;
-  h->job.progress_mark = e->progress_mark;
+  logger_init(&h->log, c->host->link, j->by_token.key, j->step.limits.log_bytes);
+  h->log.total = j->log_total;
+  h->log.cut = j->log_cut;
+  h->job.progress_mark = j->progress_mark;
   h->job.log = &h->log;
-  atomic_store(&c->host->board->inside[h->slot], e->by_token.key);
+  atomic_store(&c->host->board->inside[h->slot], j->by_token.key);
 }
 
 /* Called and left with the lock. */
-static void make_call(struct hand *h, struct errand *e) {
-  struct crew *c = h->c;
+static void make_call(struct caller *h, struct remote_job *j) {
+  struct remote *c = h->c;
   int32_t code;
-  begin_call(h, e);
+  begin_call(h, j);
   pthread_mutex_unlock(&c->lock);
   bool made = make_folder(h, &code);
   if (made)
@@ -334,17 +336,17 @@ static void make_call(struct hand *h, struct errand *e) {
   if (!fetched)
     folder_close(&h->folder, true);
   pthread_mutex_lock(&c->lock);
-  e->inside = false;
-  e->log_total = h->log.total;
-  e->log_cut = h->log.cut;
-  e->progress_mark = h->job.progress_mark;
+  j->inside = false;
+  j->log_total = h->log.total;
+  j->log_cut = h->log.cut;
+  j->progress_mark = h->job.progress_mark;
   if (fetched) {
     pthread_mutex_unlock(&c->lock);
     deliver(h);
     pthread_mutex_lock(&c->lock);
   } else {
     follow(h, code);
-    h->e = NULL;
+    h->j = NULL;
   }
   link_flush(c->host->link); /* the log, when nothing else was sent */
   atomic_store(&c->host->board->inside[h->slot], 0);
@@ -352,28 +354,28 @@ static void make_call(struct hand *h, struct errand *e) {
   logger_free(&h->log);
 }
 
-static void *hand_thread(void *arg) {
-  struct hand *h = arg;
-  struct crew *c = h->c;
+static void *caller_thread(void *arg) {
+  struct caller *h = arg;
+  struct remote *c = h->c;
   culprit_thread();
   pthread_mutex_lock(&c->lock);
   for (;;) {
-    struct errand *e = pick(c, clock_mono_ms());
-    if (!e) {
+    struct remote_job *j = pick(c, clock_mono_ms());
+    if (!j) {
       c->idle++;
       pthread_cond_wait(&c->work, &c->lock);
       c->idle--;
       continue;
     }
-    enum lane lane = lane_of(e->next);
-    crew_take_out(c, e);
+    enum lane lane = lane_of(j->next);
+    remote_take_out(c, j);
     c->active++;
     c->busy[lane]++;
-    crew_rouse(c); /* the next one may be due, too */
-    make_call(h, e);
+    remote_wake(c); /* the next one may be due, too */
+    make_call(h, j);
     c->active--;
     c->busy[lane]--;
-    crew_rouse(c); /* what had no hand may have one now */
+    remote_wake(c); /* what had no caller may have one now */
   }
   return NULL;
 }

@@ -14,8 +14,8 @@
  *   submit --RETRY_RATE--> over (retry): the daemon waits, and comes back by find
  *   cancelled, out of time: cancel --OK, or tries are used up--> over
  */
-#ifndef WORKER_ERRAND_H
-#define WORKER_ERRAND_H
+#ifndef WORKER_REMOTE_JOB_H
+#define WORKER_REMOTE_JOB_H
 
 #include "base/heap.h"
 #include "base/table.h"
@@ -24,7 +24,7 @@
 enum call { CALL_SUBMIT, CALL_FIND, CALL_POLL, CALL_FETCH, CALL_CANCEL, CALLS };
 const char *call_word(enum call c);
 
-struct errand {
+struct remote_job {
   struct table_node by_token;
   struct heap_node node; /* while it waits for its time */
   int64_t due_ms;        /* CLOCK_MONOTONIC, as the others */
@@ -54,30 +54,31 @@ struct errand {
 
 /* Takes a copy of the frame, a STEP.  NULL with the reason when it is malformed or is not one of a
  * remote job. */
-struct errand *errand_new(const struct wire_frame *f, struct err *err);
-void errand_free(struct errand *e);
-void errand_set_ref(struct errand *e, const void *ref, size_t len);
+struct remote_job *remote_job_new(const struct wire_frame *f, struct err *err);
+void remote_job_free(struct remote_job *j);
+void remote_job_set_ref(struct remote_job *j, const void *ref, size_t len);
 
-struct errand_news { /* what a call said */
+struct remote_job_answer { /* what a call said */
   int32_t code;
   int64_t retry_after_ms;
   const char *message; /* "" for none */
 };
-struct errand_end {      /* how it is over */
+struct remote_job_end {  /* how it is over */
   enum wire_class class; /* of a failure */
   int32_t code;
   int64_t retry_after_ms;
   bool open; /* what was submitted may still be there */
   char message[1000];
 };
-/* After the call e->next.  True: over, and *end says how (a fetch that went well does not come
- * here).  False: e->next is to be called after *delay_ms.  `random`: any number, for the jitter. */
-bool errand_advance(struct errand *e, const struct errand_news *n, uint64_t random,
-                    int64_t *delay_ms, struct errand_end *end);
-/* Another one was denied with this end (LATHE_AUTH), and that is all errands' answer.  Not while a
+/* After the call j->next.  True: over, and *end says how (a fetch that went well does not come
+ * here).  False: j->next is to be called after *delay_ms.  `random`: any number, for the jitter. */
+bool remote_job_advance(struct remote_job *j, const struct remote_job_answer *n, uint64_t random,
+                        int64_t *delay_ms, struct remote_job_end *end);
+/* Another one was denied with this end (LATHE_AUTH), and that is all jobs' answer.  Not while a
  * thread has it.  True. */
-bool errand_denied(const struct errand *e, const struct errand_end *why, struct errand_end *end);
-/* It shall end with this class; not while a thread has it.  As errand_advance. */
-bool errand_stop(struct errand *e, enum wire_class class, struct errand_end *end);
+bool remote_job_denied(const struct remote_job *j, const struct remote_job_end *why,
+                       struct remote_job_end *end);
+/* It shall end with this class; not while a thread has it.  As remote_job_advance. */
+bool remote_job_stop(struct remote_job *j, enum wire_class class, struct remote_job_end *end);
 
 #endif

@@ -10,13 +10,13 @@
 #include <cmocka.h>
 
 #include "wire/messages.h"
-#include "worker/errand.h"
+#include "worker/remote_job.h"
 
 #include <lathe/plugin.h>
 #include <stdlib.h>
 #include <string.h>
 
-static struct errand *make(enum wire_go go, const char *ref, struct err *err) {
+static struct remote_job *make(enum wire_go go, const char *ref, struct err *err) {
   struct buf b = {0};
   struct wire_input in = {0};
   struct wire_frame f;
@@ -26,10 +26,10 @@ static struct errand *make(enum wire_go go, const char *ref, struct err *err) {
   memcpy(wire_input_room(&in, b.len), b.data, b.len);
   wire_input_added(&in, b.len);
   assert_int_equal(wire_input_next(&in, &f, NULL), 1);
-  struct errand *e = errand_new(&f, err);
+  struct remote_job *j = remote_job_new(&f, err);
   wire_input_free(&in);
   buf_free(&b);
-  return e;
+  return j;
 }
 
 enum { GO, OVER }; /* what follows */
@@ -106,109 +106,112 @@ static void each_answer_has_its_consequence(void **state) {
   (void)state;
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     const struct row *r = &rows[i];
-    struct errand *e = make(WIRE_SUBMIT, NULL, NULL);
-    struct errand_end end = {.class = WIRE_OK};
+    struct remote_job *j = make(WIRE_SUBMIT, NULL, NULL);
+    struct remote_job_end end = {.class = WIRE_OK};
     int64_t delay = -1;
-    e->next = r->call;
-    e->called = true;
-    e->stopped = r->stopped;
+    j->next = r->call;
+    j->called = true;
+    j->stopped = r->stopped;
     if (r->failed)
-      e->failed.code = LATHE_RETRY_RATE;
+      j->failed.code = LATHE_RETRY_RATE;
     if (r->ref)
-      errand_set_ref(e, "there", 5);
-    bool over = errand_advance(e, &(struct errand_news){r->code, 0, ""}, 12345, &delay, &end);
+      remote_job_set_ref(j, "there", 5);
+    bool over = remote_job_advance(j, &(struct remote_job_answer){r->code, 0, ""}, 12345, &delay,
+                                   &end);
     if (over != (r->then == OVER) || (over && (end.class != r->class || end.open != r->open)) ||
-        (!over && e->next != r->next))
+        (!over && j->next != r->next))
       fail_msg("row %zu: %s %d: over %d class %d open %d next %s", i, call_word(r->call), r->code,
-               over, end.class, end.open, call_word(e->next));
+               over, end.class, end.open, call_word(j->next));
     if (over)
       assert_int_not_equal(strlen(end.message), 0);
     else
       assert_true(delay >= 0);
-    errand_free(e);
+    remote_job_free(j);
   }
 }
 
 static void polls_back_off_and_spread(void **state) {
   int64_t low = INT64_MAX, high = 0, delay;
-  struct errand_end end;
+  struct remote_job_end end;
   (void)state;
   for (uint64_t dice = 1; dice < 2000; dice += 7) {
-    struct errand *e = make(WIRE_POLL, "there", NULL);
-    assert_int_equal(e->next, CALL_POLL);
-    assert_memory_equal(e->ref, "there", 5);
+    struct remote_job *j = make(WIRE_POLL, "there", NULL);
+    assert_int_equal(j->next, CALL_POLL);
+    assert_memory_equal(j->ref, "there", 5);
     int64_t ceiling = 250;
     for (int i = 0; i < 12; i++) {
-      assert_false(errand_advance(e, &(struct errand_news){LATHE_PENDING, 0, ""}, dice * 7919,
-                                  &delay, &end));
+      assert_false(remote_job_advance(j, &(struct remote_job_answer){LATHE_PENDING, 0, ""},
+                                      dice * 7919, &delay, &end));
       assert_in_range(delay, ceiling / 2, ceiling);
       ceiling = ceiling * 2 > 15000 ? 15000 : ceiling * 2;
     }
     low = delay < low ? delay : low;
     high = delay > high ? delay : high;
-    errand_free(e);
+    remote_job_free(j);
   }
   assert_true(high - low > 5000); /* not all at the same moment */
 }
 
 static void retry_after_is_never_undercut(void **state) {
-  struct errand_end end;
+  struct remote_job_end end;
   int64_t delay;
   (void)state;
   for (uint64_t dice = 0; dice < 3000; dice++) {
-    struct errand *e = make(WIRE_POLL, "there", NULL);
-    errand_advance(e, &(struct errand_news){LATHE_PENDING, 2000, ""}, dice, &delay, &end);
+    struct remote_job *j = make(WIRE_POLL, "there", NULL);
+    remote_job_advance(j, &(struct remote_job_answer){LATHE_PENDING, 2000, ""}, dice, &delay, &end);
     assert_in_range(delay, 2000, 2200);
-    errand_advance(e, &(struct errand_news){LATHE_RETRY_RATE, 60000, ""}, dice, &delay, &end);
+    remote_job_advance(j, &(struct remote_job_answer){LATHE_RETRY_RATE, 60000, ""}, dice, &delay,
+                       &end);
     assert_in_range(delay, 60000, 61000);
-    errand_free(e);
+    remote_job_free(j);
   }
 }
 
 static void a_submit_that_failed_ends_as_it_said(void **state) {
-  struct errand *e = make(WIRE_SUBMIT, NULL, NULL);
-  struct errand_end end;
+  struct remote_job *j = make(WIRE_SUBMIT, NULL, NULL);
+  struct remote_job_end end;
   int64_t delay;
   (void)state;
-  assert_false(
-      errand_advance(e, &(struct errand_news){LATHE_RETRY_MEM, 700, "too many"}, 1, &delay, &end));
+  assert_false(remote_job_advance(j, &(struct remote_job_answer){LATHE_RETRY_MEM, 700, "too many"},
+                                  1, &delay, &end));
   assert_true(delay >= 700);
-  assert_false(
-      errand_advance(e, &(struct errand_news){LATHE_RETRY, 0, "no network"}, 1, &delay, &end));
-  assert_true(errand_advance(e, &(struct errand_news){LATHE_NOT_FOUND, 0, ""}, 1, &delay, &end));
+  assert_false(remote_job_advance(j, &(struct remote_job_answer){LATHE_RETRY, 0, "no network"}, 1,
+                                  &delay, &end));
+  assert_true(
+      remote_job_advance(j, &(struct remote_job_answer){LATHE_NOT_FOUND, 0, ""}, 1, &delay, &end));
   assert_int_equal(end.code, LATHE_RETRY_MEM);
   assert_string_equal(end.message, "too many");
-  errand_free(e);
+  remote_job_free(j);
 }
 
 static void cancel_is_tried_a_few_times(void **state) {
-  struct errand *e = make(WIRE_POLL, "there", NULL);
-  struct errand_end end;
+  struct remote_job *j = make(WIRE_POLL, "there", NULL);
+  struct remote_job_end end;
   int64_t delay;
   int tries = 1;
   (void)state;
-  assert_false(errand_stop(e, WIRE_CANCELLED, &end));
-  assert_false(errand_stop(e, WIRE_TIMEOUT, &end)); /* the first one counts */
-  assert_int_equal(e->next, CALL_CANCEL);
-  while (!errand_advance(e, &(struct errand_news){LATHE_RETRY, 0, ""}, 1, &delay, &end))
+  assert_false(remote_job_stop(j, WIRE_CANCELLED, &end));
+  assert_false(remote_job_stop(j, WIRE_TIMEOUT, &end)); /* the first one counts */
+  assert_int_equal(j->next, CALL_CANCEL);
+  while (!remote_job_advance(j, &(struct remote_job_answer){LATHE_RETRY, 0, ""}, 1, &delay, &end))
     tries++;
   assert_int_equal(tries, 4);
   assert_int_equal(end.class, WIRE_CANCELLED);
   assert_true(end.open);
-  errand_free(e);
+  remote_job_free(j);
 }
 
 static void stopping_without_a_reference(void **state) {
-  struct errand_end end;
+  struct remote_job_end end;
   (void)state;
-  struct errand *e = make(WIRE_SUBMIT, NULL, NULL);
-  assert_true(errand_stop(e, WIRE_CANCELLED, &end));
+  struct remote_job *j = make(WIRE_SUBMIT, NULL, NULL);
+  assert_true(remote_job_stop(j, WIRE_CANCELLED, &end));
   assert_false(end.open); /* it was never there */
-  errand_free(e);
-  e = make(WIRE_FIND, NULL, NULL);
-  assert_true(errand_stop(e, WIRE_TIMEOUT, &end));
+  remote_job_free(j);
+  j = make(WIRE_FIND, NULL, NULL);
+  assert_true(remote_job_stop(j, WIRE_TIMEOUT, &end));
   assert_true(end.open);
-  errand_free(e);
+  remote_job_free(j);
 }
 
 static void steps_that_are_none_are_refused(void **state) {
@@ -230,5 +233,5 @@ int main(void) {
       cmocka_unit_test(stopping_without_a_reference),
       cmocka_unit_test(steps_that_are_none_are_refused),
   };
-  return cmocka_run_group_tests_name("worker_errand", tests, NULL, NULL);
+  return cmocka_run_group_tests_name("worker_remote_job", tests, NULL, NULL);
 }
