@@ -39,7 +39,7 @@ static void check_kind(struct tool *t, const char *kind) {
   for (const char *c = kind; *c; c++)
     good &= (*c >= 'a' && *c <= 'z') || (*c >= '0' && *c <= '9') || strchr("_.-", *c);
   if (!good) {
-    fail(t, "\"%s\" is no name for a kind: a-z first, then a-z 0-9 _ . -, at most 60", kind);
+    fail(t, "\"%s\" is not a name for a kind: a-z first, then a-z 0-9 _ . -, at most 60", kind);
     return;
   }
   for (int i = 0; i < f->kind_count; i++)
@@ -191,10 +191,10 @@ static bool check_key(struct tool *t, const struct plugin *p, size_t n) {
     good &= (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
             strchr("_-", *c);
   if (!good)
-    fail(
-        t,
-        "\"%s\" is no key for an option: a letter first, then letters, digits, _ and -, at most 60",
-        key);
+    fail(t,
+         "\"%s\" is not a key for an option: a letter first, then letters, digits, _ and -, at "
+         "most 60",
+         key);
   for (size_t i = 0; i < n; i++)
     if (strcmp(p->d.options[i]->key, key) == 0)
       fail(t, "the option %s is in the table twice", key);

@@ -153,7 +153,7 @@ static int check_given(const struct tool *t, struct err *err) {
       snprintf(why.text, sizeof why.text, "it is another value");
     json_decref(json);
     if (!is_object)
-      return err_set(err, ERR_INVAL, "--params %s is no JSON object, as {\"name\": 1}: %s",
+      return err_set(err, ERR_INVAL, "--params %s is not a JSON object, as {\"name\": 1}: %s",
                      t->params[i].value, why.text);
   }
   return 0;
@@ -162,7 +162,7 @@ static int check_given(const struct tool *t, struct err *err) {
 static int add_setting(struct tool *t, char *text, struct err *err) {
   char *equals = strchr(text, '=');
   if (!equals || equals == text)
-    return err_set(err, ERR_INVAL, "\"%s\" is no KEY=VALUE; see --help", text);
+    return err_set(err, ERR_INVAL, "\"%s\" is not KEY=VALUE; see --help", text);
   *equals = '\0';
   t->settings = mem_grow(t->settings, (t->setting_count + 1) * sizeof *t->settings);
   t->settings[t->setting_count++] = (struct setting){.key = text, .value = equals + 1};

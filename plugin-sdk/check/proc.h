@@ -11,7 +11,7 @@
 struct proc_counts {
   int threads, files, sockets; /* files: all descriptors, sockets among them */
   int64_t heap;                /* bytes that malloc handed out; 0: not known */
-  int64_t anonymous;           /* bytes of memory that are no file's */
+  int64_t anonymous;           /* bytes of memory that no file backs */
 };
 void proc_count(struct proc_counts *out);
 bool proc_has_children(void);

@@ -171,7 +171,7 @@ static int32_t give_result(struct talk *t, const json_t *m) {
 static void on_done(struct talk *t, const json_t *m) {
   const json_t *result = json_object_get(m, "result");
   if (result && !json_is_object(result) && !json_is_null(result)) {
-    fault(t, LATHE_PERMANENT, "sent a result that is no JSON object");
+    fault(t, LATHE_PERMANENT, "sent a result that is not a JSON object");
     return;
   }
   t->over = true;

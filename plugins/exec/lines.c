@@ -133,7 +133,7 @@ json_t *line_parse(struct exec *x, const char *text, size_t len, const char **ty
     start[n] = text[n] >= ' ' && text[n] < 0x7f ? text[n] : '?';
   start[n] = '\0';
   snprintf(x->fault, sizeof x->fault,
-           "wrote a line to its standard output that is no message (%s): '%s%s'; what is for "
+           "wrote a line to its standard output that is not a message (%s): '%s%s'; what is for "
            "people belongs "
            "on standard error",
            !message                  ? why.text

@@ -17,7 +17,7 @@
 typedef json_t *reader(struct exec *x, const json_t *option, const char *text);
 
 static json_t *wrong(struct exec *x, const char *text, const char *wanted) {
-  snprintf(x->fault, sizeof x->fault, "\"%.80s\" is no %s", text, wanted);
+  snprintf(x->fault, sizeof x->fault, "\"%.80s\" is not %s", text, wanted);
   return NULL;
 }
 
@@ -43,7 +43,7 @@ static json_t *read_int(struct exec *x, const json_t *option, const char *text) 
   errno = 0;
   long long v = strtoll(text, &end, 10);
   if (end == text || *end || errno)
-    return wrong(x, text, "whole number");
+    return wrong(x, text, "a whole number");
   return number(x, option, json_integer(v));
 }
 
@@ -51,7 +51,7 @@ static json_t *read_real(struct exec *x, const json_t *option, const char *text)
   char *end;
   double v = strtod(text, &end);
   if (end == text || *end || !isfinite(v))
-    return wrong(x, text, "number");
+    return wrong(x, text, "a number");
   return number(x, option, json_real(v));
 }
 
@@ -85,7 +85,7 @@ static json_t *read_enum(struct exec *x, const json_t *option, const char *text)
 
 static json_t *read_path(struct exec *x, const json_t *option, const char *text) {
   if (*text != '/')
-    return wrong(x, text, "absolute path");
+    return wrong(x, text, "an absolute path");
   if (access(text, R_OK) == 0)
     return read_string(x, option, text);
   snprintf(x->fault, sizeof x->fault, "%.200s: %s", text, strerror(errno));

@@ -78,7 +78,7 @@ static bool read_environment(struct exec *x) {
     return false;
   for (char **word = x->environment; *word; word++)
     if (**word == '=' || !strchr(*word, '='))
-      snprintf(x->fault, sizeof x->fault, "environment: \"%.100s\" is no NAME=value", *word);
+      snprintf(x->fault, sizeof x->fault, "environment: \"%.100s\" is not NAME=value", *word);
   return !*x->fault;
 }
 

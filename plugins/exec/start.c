@@ -105,9 +105,10 @@ static bool take_kinds(struct exec *x, const json_t *hello, const struct lathe_k
     if (kind && !is_wanted(x, kind))
       continue;
     if (!kind || (kinds && kinds->declare(x->host, kind) != LATHE_OK)) {
-      snprintf(x->fault, sizeof x->fault,
-               "names the kind \"%.64s\" in its hello, which is no name of a kind (a-z 0-9 _ . -)",
-               kind ? kind : "");
+      snprintf(
+          x->fault, sizeof x->fault,
+          "names the kind \"%.64s\" in its hello, which is not a name of a kind (a-z 0-9 _ . -)",
+          kind ? kind : "");
       return false;
     }
     json_array_append(x->kinds, one);

@@ -80,7 +80,7 @@ static int32_t check(struct task *t) {
                     "its shape is damaged");
   if (!(g->diagonal > 1e-12) || !isfinite(g->diagonal))
     return task_fail(t, LATHE_BAD_INPUT,
-                     "%s has no extent: all of its points coincide or are no numbers", t->name);
+                     "%s has no extent: all of its points coincide or are not numbers", t->name);
   if (g->diagonal > 4e9)
     return task_fail(t, LATHE_BAD_INPUT,
                      "%s is %g units across; check the unit of the export, or whether a face is "

@@ -117,7 +117,8 @@ static bool read_weights(struct task *t, const json_t *weights) {
       part++;
     if (part == SCORE_PARTS)
       task_fail(t, LATHE_BAD_INPUT,
-                "score_weights: %s is no part of a score; there are sicn, gamma, angle, volume and "
+                "score_weights: %s is not a part of a score; the parts are sicn, gamma, angle, "
+                "volume and "
                 "count",
                 key);
     else if (!json_is_number(v) || json_number_value(v) < 0 || json_number_value(v) > 1000)
@@ -194,7 +195,7 @@ bool params_read(struct task *t, int default_threads) {
   const json_t *inputs = json_object_get(spec, "inputs");
   const char *name = json_string_value(json_object_get(json_array_get(inputs, 0), "name"));
   if (!spec) {
-    task_fail(t, LATHE_PERMANENT, "the job's description is no JSON: %s", why.text);
+    task_fail(t, LATHE_PERMANENT, "the job's description is not JSON: %s", why.text);
   } else if (json_array_size(inputs) != 1 || !name || !name[0] || strchr(name, '/') ||
              strlen(name) >= sizeof t->name) {
     task_fail(t, LATHE_BAD_INPUT, "one CAD file is needed, %zu came: send it as `file`",

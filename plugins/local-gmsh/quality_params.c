@@ -273,7 +273,7 @@ static bool all_known(struct task *t, const json_t *given) {
       i++;
     if (i == KEY_COUNT)
       return refuse(t, key,
-                    "is no parameter of the original service; the parameters of this kind "
+                    "is not a parameter of the original service; the parameters of this kind "
                     "go beside quality_params, not into it");
   }
   return true;

@@ -84,7 +84,7 @@ static int32_t check_points(struct task *t, struct view v) {
     if (isnan(worst))
       return task_fail(
           t, LATHE_BAD_INPUT,
-          "%s has a point with a coordinate that is no number, in line %zu; export the "
+          "%s has a point with a coordinate that is not a number, in line %zu; export the "
           "part again",
           t->name, view_line(v, at));
     return task_fail(

@@ -27,7 +27,7 @@ int32_t sniff_stl_binary(struct task *t, struct view v) {
   if (HEADER + (uint64_t)FACET * count != v.size)
     return task_fail(
         t, LATHE_BAD_INPUT,
-        "%s is no STL file, or a damaged one: as binary STL it announces %u facets and "
+        "%s is not an STL file, or a damaged one: as binary STL it announces %u facets and "
         "has room for %zu; send the whole file",
         t->name, count, (v.size - HEADER) / FACET);
   for (uint32_t i = 0; i < count; i++) {
@@ -35,10 +35,11 @@ int32_t sniff_stl_binary(struct task *t, struct view v) {
     memcpy(xyz, v.data + HEADER + (size_t)FACET * i + 12, sizeof xyz);
     for (int k = 0; k < 9; k++)
       if (!(fabsf(xyz[k]) <= (float)COORDINATE_MAX))
-        return task_fail(t, LATHE_BAD_INPUT,
-                         "%s: facet %u has a coordinate that is no number or above %g; export the "
-                         "part again",
-                         t->name, i + 1, COORDINATE_MAX);
+        return task_fail(
+            t, LATHE_BAD_INPUT,
+            "%s: facet %u has a coordinate that is not a number or is above %g; export the "
+            "part again",
+            t->name, i + 1, COORDINATE_MAX);
   }
   return LATHE_OK;
 }

@@ -134,7 +134,7 @@ static bool check_facets(const struct soup *s, struct outcome *o) {
   if ((double)c.crowded > CROWDED_SHARE * (double)c.all)
     return outcome_fail(
         o, REASON_PART,
-        "it is no surface: %zu of %zu edges belong to more than two facets, one near "
+        "it is not a closed surface: %zu of %zu edges belong to more than two facets, one near "
         "(%.6g, %.6g, %.6g)",
         c.crowded, c.all, c.at[0], c.at[1], c.at[2]);
   if (c.open || c.crowded)

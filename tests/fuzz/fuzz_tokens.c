@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The file of bearer tokens: it loads, or the reason is told; what is no token names nobody.
+ * The file of bearer tokens: it loads, or the reason is told; other text names nobody.
  */
 #include "fuzz.h"
 

@@ -24,7 +24,7 @@ def attacker(isolation, **options):
 
 
 def state(client):
-    return [b for b in client.get("/api/backends").json["backends"] if b["name"] == "attacker"][0]
+    return client.backend("attacker")
 
 
 def attack(client, act, arg="", with_input=False):

@@ -160,6 +160,12 @@ class Client:
     def artifact(self, job_id, name, headers=None):
         return self.get(f"/api/jobs/{job_id}/artifacts/{name}", headers)
 
+    def log(self, job_id):
+        return self.get(f"/api/jobs/{job_id}/log").expect(200).text
+
+    def backend(self, name):
+        return next(b for b in self.get("/api/backends").expect(200).json["backends"] if b["name"] == name)
+
     # ---- events ----
 
     def stream(self, path, last=None):

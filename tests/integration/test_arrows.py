@@ -53,7 +53,7 @@ def test_a_clean_tree(tmp_path):
     ("core/worker/x.c", SPDX + '#include "http/http.h"\n', "room worker may not include room http"),
     ("core/http/x.c", SPDX + '#include "../../plugins/echo/echo.c"\n', "core/ may not include plugins/echo/echo.c"),
     ("core/http/x.c", SPDX + '#include "lathe/plugin.h"\n', "may not include the plugins' ABI"),
-    ("core/http/x.c", SPDX + '#include "nowhere.h"\n', "is no file of the project"),
+    ("core/http/x.c", SPDX + '#include "nowhere.h"\n', "is not a file of the project"),
     ("core/cellar/x.c", SPDX + '#include "base/buf.h"\n', "room cellar is not named"),
     ("plugins/echo/x.c", SPDX + '#include "base/buf.h"\n', "a plugin includes lathe/plugin.h and its own files only"),
     ("plugins/other/x.c", SPDX + '#include "../echo/echo.c"\n', "a plugin includes lathe/plugin.h"),

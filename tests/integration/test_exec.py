@@ -10,6 +10,7 @@ import pytest
 from daemon import BUILD, ECHO, LATHED, REPO, SANITIZED, TEST_PLUGINS, children_of, clean_env, is_alive, merged, wait_until
 
 FIXTURES = os.path.join(REPO, "tests", "fixtures", "exec")
+EXAMPLES = os.path.join(REPO, "plugin-sdk", "examples", "exec")
 QUICK = {"limits": {"backoff_base": "10ms", "backoff_max": "50ms"}}
 
 
@@ -57,14 +58,6 @@ def act(client, word, **more):
     return client.wait(client.submit("turn", params={"act": word}, **more))
 
 
-def told(client, name="turner"):
-    return [b for b in client.get("/api/backends").json["backends"] if b["name"] == name][0]
-
-
-def log_of(client, job):
-    return client.get(f"/api/jobs/{job['job_id']}/log").expect(200).text
-
-
 def fails(client, word, slug, *says, attempts=None, **more):
     job = act(client, word, **more)
     assert job["status"] == "failed", job
@@ -84,7 +77,7 @@ def pid_in(text, word):
 
 def test_a_python_backend_works(make):
     client = make(polite(workers=2)).client()
-    told_of = told(client)
+    told_of = client.backend("turner")
     assert told_of["state"] == "ready" and told_of["isolation"] == "process", told_of
     assert sorted(told_of["kinds"]) == ["mill", "turn"]
     job = act(client, "ok")
@@ -144,10 +137,10 @@ def test_what_is_printed_is_the_log(make):
     client = make(polite()).client()
     job = act(client, "print")
     assert job["status"] == "completed", job
-    log = log_of(client, job)
+    log = client.log(job["job_id"])
     for text in ("from print", "from a child", "from C", "from log()", "from the descriptor, unfinished"):
         assert text in log, log
-    assert "from" not in log_of(client, act(client, "ok"))
+    assert "from" not in client.log(act(client, "ok")["job_id"])
 
 
 def test_exceptions_are_the_classes_of_failure(make):
@@ -156,10 +149,10 @@ def test_exceptions_are_the_classes_of_failure(make):
     fails(client, "retry", "job-failed", "the file server is away", attempts=2)
     fails(client, "auth", "job-auth", "the token has expired", attempts=1)
     job = fails(client, "raise", "job-failed", "ZeroDivisionError: division by zero", attempts=1)
-    assert "Traceback" in log_of(client, job)
+    assert "Traceback" in client.log(job["job_id"])
     fails(client, "nan", "job-failed", "ValueError", attempts=1)
     fails(client, "big_result", "job-failed", "1 MiB is the most", attempts=1)
-    assert told(client)["restarts"] == 0  # an error is an answer
+    assert client.backend("turner")["restarts"] == 0  # an error is an answer
     fails(client, "exit", "job-crashed", "ended with exit code 1", "its last lines: gave up", attempts=2)
     assert act(client, "ok")["status"] == "completed"
 
@@ -179,7 +172,7 @@ def test_a_long_warm_command_serves_many(make):
     assert all(j["status"] == "completed" for j in jobs), jobs
     assert len({j["result"]["pid"] for j in jobs}) <= 4
     assert all(len(j["result"]["warmed"]) == 1 for j in jobs)
-    assert told(client)["restarts"] == 0
+    assert client.backend("turner")["restarts"] == 0
 
 
 # ---- options ----
@@ -198,18 +191,18 @@ WRONG = [
     (dict(options="thraeds=3"), 'knows no option "thraeds" of `options` (words name=value); it accepts threads, scale'),
     (dict(options="threads"), 'knows no option "threads"'),
     (dict(options="threads=99"), "does not take its option threads: 99 is outside of 1..8"),
-    (dict(options="threads=many"), 'option threads: "many" is no whole number'),
+    (dict(options="threads=many"), 'option threads: "many" is not a whole number'),
     (dict(options="scale=-1"), "option scale: -1 is outside of 0.."),
-    (dict(options="fast=perhaps"), '"perhaps" is no true or false'),
+    (dict(options="fast=perhaps"), '"perhaps" is not true or false'),
     (dict(options="mode=rough"), '"rough" is none of fine, coarse'),
     (dict(options="key=nobody"), 'there is no secret "nobody"'),
-    (dict(options="model=here"), '"here" is no absolute path'),
+    (dict(options="model=here"), '"here" is not an absolute path'),
     (dict(options="model=/no/such"), "its option model: such: No such file"),  # where it lies, the log says
     (dict(options="title='open"), "options: a quote is not closed in: title='open"),
     (dict(kinds="turn grind"), 'does not do the kind "grind" that `kinds` asks for'),
     (dict(options="title=refuse"), "does not start: the model is for another machine"),
     (dict(options="title=crash"), "does not start: RuntimeError: no GPU"),
-    (dict(environment="PATH"), 'environment: "PATH" is no NAME=value'),
+    (dict(environment="PATH"), 'environment: "PATH" is not NAME=value'),
     (dict(command="./mesher.py"), "the program ./mesher.py is a relative path"),
     (dict(command="no-such-program"), "no-such-program: No such file or directory"),
     (dict(command="''"), "cannot be started"),
@@ -222,8 +215,8 @@ def test_what_is_wrong_is_told_on_the_backend(make):
     config = {f"backend b{i}": {**polite()["backend turner"], **options} for i, (options, _) in enumerate(WRONG)}
     client = make(config).client()
     for i, (options, says) in enumerate(WRONG):
-        wait_until(lambda name=f"b{i}": told(client, name)["state"] == "failed", f"{options} is refused")
-        message = told(client, f"b{i}")["message"]
+        wait_until(lambda name=f"b{i}": client.backend(name)["state"] == "failed", f"{options} is refused")
+        message = client.backend(f"b{i}")["message"]
         assert says in message, (options, message)
     assert client.echo()
 
@@ -266,7 +259,7 @@ def test_a_jail_that_cannot_be_is_told_by_the_check(tmp_path, plugin):
 
 def test_kinds_can_be_restricted(make):
     client = make(polite(kinds="mill")).client()
-    assert told(client)["kinds"] == ["mill"]
+    assert client.backend("turner")["kinds"] == ["mill"]
     assert client.post("/api/jobs/turn", {}).json["type"] == "/problems/no-backend"
 
 
@@ -275,7 +268,7 @@ def test_kinds_can_be_restricted(make):
 STARTS = [
     ("silent", "restarting", ['did not say "hello" within 0.4 s (start_timeout)']),
     ("exit", "restarting", ["ended with exit code 4", "its last lines: no licence was found | buy one"]),
-    ("garbage", "failed", ["no message", "'Welcome to rude 0.1!'", "standard error"]),
+    ("garbage", "failed", ["not a message", "'Welcome to rude 0.1!'", "standard error"]),
     ("protocol", "failed", ["speaks protocol 7 and this lathe speaks 1"]),
     ("no_kinds", "failed", ["names no kind in its hello"]),
     ("kind", "failed", ['the kind "No Kind"']),
@@ -291,9 +284,9 @@ def test_a_command_that_does_not_start_is_told_on_the_backend(make):
               for how, _, _ in STARTS}
     client = make(config).client()
     for how, state, says in STARTS:
-        wait_until(lambda name=how, want=state: told(client, name)["state"] == want, f"{how} is {state}")
-        wait_until(lambda name=how: told(client, name)["message"] and "rude.py" in told(client, name)["message"], how)
-        message = told(client, how)["message"]
+        wait_until(lambda name=how, want=state: client.backend(name)["state"] == want, f"{how} is {state}")
+        wait_until(lambda name=how: client.backend(name)["message"] and "rude.py" in client.backend(name)["message"], how)
+        message = client.backend(how)["message"]
         assert all(text in message for text in says), (how, message)
 
 
@@ -305,15 +298,15 @@ def test_a_command_may_answer_before_it_is_asked(make):
 # ---- how a command may break the protocol, or die ----
 
 FAULTS = [  # act, problem, attempts, what the message says
-    ("garbage", "job-failed", 1, ["no message", "'Info    : 100 nodes'"]),
+    ("garbage", "job-failed", 1, ["not a message", "'Info    : 100 nodes'"]),
     ("array", "job-failed", 1, ["no JSON object", "'[1, 2]'"]),
-    ("utf8", "job-failed", 1, ["no message", "decode byte 0xff"]),
+    ("utf8", "job-failed", 1, ["not a message", "decode byte 0xff"]),
     ("long", "job-failed", 1, ["a line of more than 1 MiB"]),
     ("other", "job-failed", 1, ['sent "done" for the job 01JD0000000000000000000000 while it had the job']),
     ("nobody", "job-failed", 1, ['sent "done" for the job (no id)']),
     ("unknown", "job-failed", 1, ['unknown type "finished"']),
     ("class", "job-failed", 1, ["none of bad_input, cancelled, retry"]),
-    ("result", "job-failed", 1, ["a result that is no JSON object"]),
+    ("result", "job-failed", 1, ["a result that is not a JSON object"]),
     ("exit", "job-crashed", 2, ["ended with exit code 3", "second line | third line | the fourth über line"]),
     ("segv", "job-crashed", 2, ["died by signal 11 (Segmentation fault)", "about to fall"]),
     ("close", "job-failed", 1, ["closed its standard output and did not end"]),
@@ -328,7 +321,7 @@ def test_a_faulty_command_costs_its_job_and_is_replaced(make):
         after = act(client, "ok")["result"]["pid"]
         assert after != before, (word, job)
         before = after
-    assert told(client)["restarts"] >= len(FAULTS)
+    assert client.backend("turner")["restarts"] >= len(FAULTS)
 
 
 def test_a_crash_delays_nobody_else(make):
@@ -349,24 +342,24 @@ def test_a_crash_delays_nobody_else(make):
 def test_an_artifact_outside_of_the_work_folder_is_refused(make):
     client = make(rude()).client()
     fails(client, "escape", "job-failed", 'the artifact "hostname" was refused', "out of the work folder")
-    assert told(client)["restarts"] == 0
+    assert client.backend("turner")["restarts"] == 0
 
 
 def test_a_command_that_dies_or_talks_between_jobs_costs_nothing(make):
     client = make(rude()).client()
     for word, says in (("die_later", "ended with exit code 5; its last lines: bored to death"),
                        ("chatter", "'one more thing'"), ("once", "ended with exit code 0")):
-        restarts = told(client)["restarts"]
+        restarts = client.backend("turner")["restarts"]
         job = act(client, word)
         assert job["status"] == "completed", job
-        wait_until(lambda n=restarts: told(client)["restarts"] > n, f"{word}: the worker is replaced")
+        wait_until(lambda n=restarts: client.backend("turner")["restarts"] > n, f"{word}: the worker is replaced")
         job = act(client, "ok")
         assert job["status"] == "completed" and len(job["attempts"]) == 1, job
     # Killed by a person, while nothing runs.
     pid = job["result"]["pid"]
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: told(client)["restarts"] > restarts + 1, "the worker is replaced")
-    wait_until(lambda: told(client)["state"] == "ready", "it is ready again")
+    wait_until(lambda: client.backend("turner")["restarts"] > restarts + 1, "the worker is replaced")
+    wait_until(lambda: client.backend("turner")["state"] == "ready", "it is ready again")
     job = act(client, "ok")
     assert job["result"]["pid"] != pid and len(job["attempts"]) == 1
 
@@ -426,7 +419,7 @@ def test_cancel_and_timeout_kill_all_that_was_started(make):
 
     job = client.wait(client.submit("turn", params={"act": "family"}, timeout_s=0.5))
     assert job["error"]["type"] == "/problems/job-timeout", job["error"]
-    log = log_of(client, job)
+    log = client.log(job["job_id"])
     for word in FAMILY:
         wait_until(lambda pid=pid_in(log, word): not is_alive(pid), f"the {word} is gone")
     assert act(client, "ok")["status"] == "completed"
@@ -508,87 +501,11 @@ def test_floods_are_taken(make):
     job = act(client, "flood")
     assert job["status"] == "completed", job
     assert job["progress"]["current"] == 20000
-    assert log_of(client, job).count("to no purpose") == 2000
+    assert client.log(job["job_id"]).count("to no purpose") == 2000
     job = act(client, "shout")
     assert job["status"] == "completed", job
-    assert "bad \ufffd byte, no end of line" in log_of(client, job) or "the log is cut here" in log_of(client, job)
-    assert log_of(client, act(client, "ok")) == ""
-
-
-# ---- the examples ----
-
-EXAMPLES = os.path.join(REPO, "plugin-sdk", "examples", "exec")
-
-
-def python_with_gmsh():
-    for python in (sys.executable, "/usr/bin/python3"):
-        if subprocess.run([python, "-c", "import gmsh"], capture_output=True, check=False).returncode == 0:
-            return python
-    return None
-
-
-def example(name, line, **options):
-    return {"server": {"kinds_path": os.path.join(EXAMPLES, "kinds")},
-            f"backend {name}": {"plugin": "exec", "workers": 1, "command": line, **options}}
-
-
-def form(client, what, name, data, **fields):
-    return client.wait(client.form(f"/api/jobs/{what}", [("file", name, data)], fields).expect(202).json["job_id"])
-
-
-def test_the_example_in_sh(make_daemon):
-    client = make_daemon(example("words", os.path.join(EXAMPLES, "wordcount.sh"))).client()
-    for text in (b"one two three\n", b" ", b'"type":"stop" \\ "id":"x"'):
-        job = form(client, "wordcount", "a 'b' text.txt", text)
-        assert job["status"] == "completed", job
-        assert job["result"] == {"words": len(text.split())}
-    assert "counted 3 words" in log_of(client, client.all_jobs()[-1])
-    assert told(client, "words")["restarts"] == 0
-
-
-def test_the_documentation_shows_the_example(make_daemon):
-    with open(os.path.join(REPO, "docs", "exec.md"), encoding="utf-8") as file:
-        text = file.read()
-    with open(os.path.join(EXAMPLES, "wordcount.sh"), encoding="utf-8") as file:
-        assert file.read() in text, "docs/exec.md shows another wordcount.sh"
-
-
-def test_the_example_with_gmsh(make_daemon):
-    python = python_with_gmsh()
-    if not python:
-        pytest.skip("no Python has the module gmsh; on Debian: apt install python3-gmsh")
-    line = f"{python} {os.path.join(EXAMPLES, 'gmsh_backend.py')}"
-    client = make_daemon(example("gmsh", line)).client()
-    with open(os.path.join(REPO, "tests", "fixtures", "cad", "block.step"), "rb") as file:
-        block = file.read()
-    job = form(client, "mesh-python", "block.step", block)
-    assert job["status"] == "completed", job
-    assert job["result"]["tetrahedra"] > 100 and job["result"]["nodes"] > 50
-    assert client.artifact(job["job_id"], "mesh.msh").text.startswith("$MeshFormat")
-    assert "tetrahedra" in log_of(client, job) and "Info" in log_of(client, job)
-    coarse = form(client, "mesh-python", "block.step", block, max_size_mm="1000")
-    assert coarse["result"]["tetrahedra"] < job["result"]["tetrahedra"]
-    assert "Info    : Reading" not in log_of(client, client.run("echo"))
-    job = form(client, "mesh-python", "bad.step", b"nonsense")
-    assert job["error"]["type"] == "/problems/job-bad-input", job["error"]
-    assert "bad.step: it" in job["error"]["detail"], job["error"]
-    assert told(client, "gmsh")["restarts"] == 0
-
-
-def test_the_worker_daemon_of_the_older_service_moves_over(make_daemon):
-    client = make_daemon(merged(QUICK, example("old", " ".join(
-        [sys.executable, os.path.join(EXAMPLES, "original_backend.py"), sys.executable, "-u",
-         os.path.join(FIXTURES, "original.py")])))).client()
-    job = form(client, "mesh-original", "part.step", b"x")
-    assert job["status"] == "completed", job
-    assert job["result"]["total_elements"] == 7
-    assert client.artifact(job["job_id"], "part.msh").text == "$MeshFormat\n"
-    assert "Info    : meshing" in log_of(client, job)
-    job = form(client, "mesh-original", "part.step", b"x", quality_params='{"fail": 1}')
-    assert job["error"]["detail"] == "exhausted all strategies", job["error"]
-    job = form(client, "mesh-original", "part.step", b"x", quality_params='{"die": 1}')
-    assert "segmentation fault, or so | the worker daemon ended with 1" in job["error"]["detail"], job["error"]
-    assert form(client, "mesh-original", "part.step", b"x")["status"] == "completed"
+    assert "bad \ufffd byte, no end of line" in client.log(job["job_id"]) or "the log is cut here" in client.log(job["job_id"])
+    assert client.log(act(client, "ok")["job_id"]) == ""
 
 
 # ---- the conformance suite ----

@@ -138,14 +138,14 @@ def test_two_that_disagree_are_reported(make_daemon, acme, tmp_path):
     (problem,) = c.get("/api/kinds").json["problems"]
     assert problem["kind"] == "scripted" and "params.length.max" in problem["text"]
     assert "acme/kinds/scripted.json" in problem["text"] and "other/kinds/scripted.json" in problem["text"]
-    assert str(tmp_path) not in problem["text"], "folders of the server are no client's business"
+    assert str(tmp_path) not in problem["text"], "a folder of the server is told"
     assert str(tmp_path) in daemon.log() and "params.length.max" in daemon.log()
     assert backend(c, "acme")["warnings"] == backend(c, "other")["warnings"] == [problem["text"]]
     assert "params.length.max" in lathe(daemon, "backends").stdout
     assert "params.length.max" in lathe(daemon, "kinds").stderr
     c.post("/api/jobs/scripted", {"params": {"length": 25}}).problem(422, "bad-parameter")  # the first counts
 
-    declare(other, KIND, params=[ACT, {**LENGTH, "help": "In other words."}])  # words alone are no disagreement
+    declare(other, KIND, params=[ACT, {**LENGTH, "help": "In other words."}])  # other words alone do not disagree
     daemon.reload()
     wait_until(lambda: c.get("/api/kinds").json["problems"] == [], "they agree")
     assert backend(c, "other")["warnings"] == []

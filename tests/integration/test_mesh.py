@@ -133,7 +133,7 @@ def test_bad_files_end_clearly(client, daemon, path, kind):
     assert len(error["detail"]) > 20 and error["title"], error
     assert error["type"] == "/problems/job-bad-input", error
     assert len(job["attempts"]) == 1, "bad input is never tried again"
-    assert daemon.folder not in json.dumps(error), "paths of the server are no client's business"
+    assert daemon.folder not in json.dumps(error), "a path of the server is told"
 
 
 def test_scripts_are_refused(client):

@@ -260,7 +260,7 @@ def test_what_the_remote_asks_for_is_obeyed(far, remote):
 # ---- what a service says of everybody: the credential, the rate ----
 
 def backend(daemon, name="far"):
-    return next(b for b in daemon.client().get("/api/backends").json["backends"] if b["name"] == name)
+    return daemon.client().backend(name)
 
 
 def paused(daemon):

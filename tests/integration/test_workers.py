@@ -55,7 +55,7 @@ def act(client, word, **more):
 
 
 def backend(client, name="scripted"):
-    return [b for b in client.get("/api/backends").json["backends"] if b["name"] == name][0]
+    return client.backend(name)
 
 
 def fails(client, word, slug, attempts=None, **more):

@@ -150,7 +150,8 @@ static void every_problem_is_described_and_explained(void **state) {
 /* Each problem that a request can get is a response of some operation. */
 static void every_problem_of_requests_is_a_response(void **state) {
   (void)state;
-  static const char *const anywhere[] = {"method-not-allowed"}; /* of what is no operation */
+  static const char *const anywhere[] = {
+      "method-not-allowed"}; /* of a path and method without an operation */
   char *text = json_dumps(json_object_get(document, "paths"), JSON_COMPACT);
   for (size_t i = 0; problem_page(i); i++) {
     const char *slug = problem_page(i)->slug;

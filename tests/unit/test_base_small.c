@@ -80,7 +80,7 @@ static void bad_ids(void **state) {
   assert_false(id_is_valid(""));
   assert_false(id_is_valid("01ARZ3NDEKTSV4RRFFQ69G5FA"));
   assert_false(id_is_valid("01ARZ3NDEKTSV4RRFFQ69G5FAVX"));
-  assert_false(id_is_valid("01ARZ3NDEKTSV4RRFFQ69G5FAU")); /* U is no digit */
+  assert_false(id_is_valid("01ARZ3NDEKTSV4RRFFQ69G5FAU")); /* U is not a digit */
   assert_false(id_is_valid("01arz3ndektsv4rrffq69g5fav"));
   assert_false(id_is_valid("81ARZ3NDEKTSV4RRFFQ69G5FAV")); /* over 128 bits */
 }

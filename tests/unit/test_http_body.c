@@ -379,7 +379,7 @@ static void an_upload_that_stops_before_it_is_read_is_forgotten(void **state) {
   free(bytes);
 }
 
-/* The end of what the client sends is no end of its patience. */
+/* A client that has sent all may still wait for the answer. */
 static void a_half_closed_client_may_upload(void **state) {
   struct site *s = *state;
   s->later_finish = true;
@@ -467,90 +467,6 @@ static void a_refused_body_does_not_eat_the_reply(void **state) {
   free(bytes);
 }
 
-/* ---- the memory of all bodies ---- */
-
-enum { BODY = 100000, HALF = 90000, BODIES = 310000, CLIENTS = 8 };
-
-static struct site *small_site(void) {
-  struct site *s = site_new(&(struct http_options){.host = "127.0.0.1",
-                                                   .body_max = BODY,
-                                                   .bodies_max = BODIES,
-                                                   .upload_max = 4 << 20,
-                                                   .connections_max = 100,
-                                                   .routes = site_routes,
-                                                   .sink = &site_sink});
-  return s;
-}
-
-static int send_half(struct site *s, const char *bytes) {
-  char head[200];
-  int fd = dial(s);
-  snprintf(head, sizeof head,
-           "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", BODY);
-  say(s, fd, head);
-  say_n(s, fd, bytes, HALF);
-  for (int i = 0; i < 20; i++)
-    site_pump(s);
-  assert_true(metric_of(s, "lathe_http_bodies_bytes") <= BODIES + BODIES / 8);
-  return fd;
-}
-
-static void the_memory_of_bodies_is_bounded(void **state) {
-  (void)state;
-  struct site *s = small_site();
-  char *bytes = mem_alloc(BODY);
-  int fds[CLIENTS], refused = 0;
-  struct reply r = {0};
-  for (int i = 0; i < CLIENTS; i++)
-    fds[i] = send_half(s, bytes);
-  /* There is still room for the small ones. */
-  r = ask(s, "POST", "/echo", NULL, "small", 5);
-  expect_text(&r, 200, "body=5:small");
-  reply_drop(&r);
-  for (int i = 0; i < CLIENTS; i++) {
-    char text[20];
-    say_n(s, fds[i], bytes, BODY - HALF);
-    hear(s, fds[i], &r, false);
-    if (r.status == 200) {
-      reply_drop(&r);
-      continue;
-    }
-    refused++;
-    expect_problem(&r, 503, "too-many-bodies");
-    assert_non_null(header_of(&r, "Retry-After", text, sizeof text));
-    reply_drop(&r);
-  }
-  assert_true(refused > 0 && refused < CLIENTS);
-  for (int i = 0; i < CLIENTS; i++)
-    close(fds[i]);
-  WAIT_FOR(s, metric_of(s, "lathe_http_requests_open") == 0);
-  assert_int_equal(metric_of(s, "lathe_http_bodies_bytes"), 0);
-  free(bytes);
-  site_free(s);
-}
-
-static void a_body_that_stalls_gives_way(void **state) {
-  (void)state;
-  struct site *s = small_site();
-  char *bytes = mem_alloc(BODY);
-  int stalled[3];
-  struct reply r = {0};
-  for (int i = 0; i < 3; i++)
-    stalled[i] = send_half(s, bytes);
-  for (int64_t end = clock_mono_ms() + 2200; clock_mono_ms() < end; poll(NULL, 0, 10))
-    site_pump(s);
-  r = ask(s, "POST", "/echo", NULL, bytes, BODY);
-  assert_int_equal(r.status, 200);
-  reply_drop(&r);
-  hear(s, stalled[0], &r, false);
-  expect_problem(&r, 503, "too-many-bodies");
-  reply_drop(&r);
-  for (int i = 0; i < 3; i++)
-    close(stalled[i]);
-  free(bytes);
-  site_free(s);
-}
-
 static void content_outlives_its_request(void **state) {
   struct site *s = *state;
   struct buf b = {0};
@@ -599,8 +515,6 @@ int main(void) {
       TEST(a_client_may_leave_while_the_handler_thinks),
       TEST(closing_in_the_middle_of_everything),
       TEST(a_refused_body_does_not_eat_the_reply),
-      TEST(the_memory_of_bodies_is_bounded),
-      TEST(a_body_that_stalls_gives_way),
       TEST(content_outlives_its_request),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,8 +5,6 @@
  */
 #include "http_help.h"
 
-#include <sys/resource.h>
-
 static int setup(void **state) {
   *state = site_new(NULL);
   return 0;
@@ -92,7 +90,8 @@ static void bad_targets(void **state) {
   }
 }
 
-/* What libmicrohttpd answers itself is no problem of ours, but it is an error and an end. */
+/* What libmicrohttpd answers itself is not application/problem+json, but it is an error, and the
+ * connection ends. */
 static void what_is_not_http(void **state) {
   struct site *s = *state;
   static const char *const garbage[] = {
@@ -285,87 +284,6 @@ static void silence_ends_a_connection(void **state) {
   site_free(s);
 }
 
-static void too_many_connections_are_told(void **state) {
-  struct http_options o = site_options(*state);
-  o.connections_max = 2;
-  struct site *s = site_new(&o);
-  int fds[3];
-  struct reply r = {0};
-  for (int i = 0; i < 3; i++) {
-    fds[i] = dial(s);
-    say(s, fds[i], "GET /echo HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    hear(s, fds[i], &r, false);
-    if (i < 2)
-      assert_int_equal(r.status, 200);
-    else
-      expect_problem(&r, 503, "too-many-connections");
-  }
-  assert_true(hear_end(s, fds[2]));
-  for (int i = 0; i < 3; i++)
-    close(fds[i]);
-  reply_drop(&r);
-  site_free(s);
-}
-
-/* All that may wait for a connection and do not speak. */
-static void accepting_goes_on_after_the_limit(void **state) {
-  struct http_options o = site_options(*state);
-  enum { LIMIT = 4, ALL = 200 };
-  o.connections_max = LIMIT;
-  struct site *s = site_new(&o);
-  int fds[ALL];
-  struct reply r = {0};
-  for (int i = 0; i < ALL; i++)
-    fds[i] = dial(s);
-  for (int i = 0; i < 20; i++)
-    site_pump(s);
-  int late = dial(s);
-  say(s, late, "GET /echo HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  for (int i = 0; i < ALL; i++)
-    close(fds[i]);
-  hear(s, late, &r, false);
-  assert_true(r.status == 200 || r.status == 503);
-  close(late);
-  reply_drop(&r);
-  WAIT_FOR(s, rendered(s, &s->seen, "lathe_http_connections 0\n"));
-  r = ask(s, "GET", "/echo", NULL, NULL, 0);
-  assert_int_equal(r.status, 200);
-  reply_drop(&r);
-  site_free(s);
-}
-
-/* They come back without the end of any connection: some other part of the program had them. */
-static void accepting_goes_on_when_there_are_descriptors_again(void **state) {
-  struct site *s = *state;
-  struct reply r = {0};
-  struct rlimit files, few;
-  int fillers[256], count = 0;
-  int silent = dial(s), late = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  WAIT_FOR(s, rendered(s, &s->seen, "lathe_http_connections 1\n"));
-  getrlimit(RLIMIT_NOFILE, &files);
-  few = (struct rlimit){.rlim_cur = 200, .rlim_max = files.rlim_max};
-  setrlimit(RLIMIT_NOFILE, &few);
-  while (count < 256 && (fillers[count] = dup(silent)) >= 0)
-    count++;
-  struct sockaddr_in to = {.sin_family = AF_INET,
-                           .sin_port = htons((uint16_t)s->port),
-                           .sin_addr = {htonl(INADDR_LOOPBACK)}};
-  assert_int_equal(connect(late, (struct sockaddr *)&to, sizeof to), 0);
-  fcntl(late, F_SETFL, O_NONBLOCK);
-  say(s, late, "GET /echo HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  for (int i = 0; i < 20; i++)
-    site_pump(s);
-  assert_true(rendered(s, &s->seen, "lathe_http_connections 1\n"));
-  while (count > 0)
-    close(fillers[--count]);
-  setrlimit(RLIMIT_NOFILE, &files);
-  hear(s, late, &r, false);
-  assert_int_equal(r.status, 200);
-  reply_drop(&r);
-  close(late);
-  close(silent);
-}
-
 static void an_idle_server_sleeps(void **state) {
   struct site *s = *state;
   int fd = dial(s);
@@ -448,43 +366,6 @@ static void requests_are_counted(void **state) {
   assert_non_null(strstr(b.data, "lathe_http_request_seconds_count 3"));
   buf_free(&b);
   reply_drop(&r);
-}
-
-static void answers_that_nobody_reads_are_bounded(void **state) {
-  enum { CLIENTS = 6 };
-  struct http_options o = site_options(*state);
-  o.streams_max = 3 * LARGE;
-  struct site *s = site_new(&o);
-  int fds[CLIENTS], answered = 0;
-  struct reply r = {0};
-  for (int i = 0; i < CLIENTS; i++) {
-    fds[i] = dial(s);
-    say(s, fds[i], "GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    for (int k = 0; k < 20; k++)
-      site_pump(s);
-    assert_true(metric_of(s, "lathe_http_replies_bytes") <= 3 * LARGE);
-  }
-  hear(s, fds[CLIENTS - 1], &r, false);
-  expect_problem(&r, 503, "too-many-answers");
-  reply_drop(&r);
-  /* After a while the oldest ones give way. */
-  for (int64_t end = clock_mono_ms() + 2200; clock_mono_ms() < end; poll(NULL, 0, 10))
-    site_pump(s);
-  r = ask(s, "GET", "/large", NULL, NULL, 0);
-  assert_int_equal(r.status, 200);
-  assert_int_equal(r.len, LARGE);
-  reply_drop(&r);
-  for (int i = 0; i < CLIENTS - 1; i++) {
-    hear(s, fds[i], &r, false);
-    answered += r.whole && r.status == 200;
-    reply_drop(&r);
-  }
-  assert_true(answered < CLIENTS - 1);
-  for (int i = 0; i < CLIENTS; i++)
-    close(fds[i]);
-  WAIT_FOR(s, metric_of(s, "lathe_http_requests_open") == 0);
-  assert_int_equal(metric_of(s, "lathe_http_replies_bytes"), 0);
-  site_free(s);
 }
 
 /* ---- what libmicrohttpd gives up itself ---- */
@@ -600,15 +481,11 @@ int main(void) {
       TEST(a_client_that_leaves_is_told_once),
       TEST(a_half_closed_client_gets_its_reply),
       TEST(silence_ends_a_connection),
-      TEST(too_many_connections_are_told),
-      TEST(accepting_goes_on_after_the_limit),
-      TEST(accepting_goes_on_when_there_are_descriptors_again),
       TEST(an_idle_server_sleeps),
       TEST(a_taken_port_is_named),
       TEST(stopping),
       TEST(closing_tells_who_waits),
       TEST(requests_are_counted),
-      TEST(answers_that_nobody_reads_are_bounded),
       TEST(what_the_library_gives_up_is_freed),
       TEST(a_query_of_too_many_parameters_is_answered),
   };

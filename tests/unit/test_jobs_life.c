@@ -122,7 +122,7 @@ static void test_cancel_queued(void **state) {
   wait_final(w, first);
   settle(w);
   assert_int_equal(fake.steps_count, 0);
-  cancel(w, second); /* once more is no error */
+  cancel(w, second); /* the second time is not an error either */
   wait_answers(w, 1);
   assert_int_equal(w->code, 0);
   cancel(w, first);

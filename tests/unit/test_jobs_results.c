@@ -118,7 +118,7 @@ static void test_retry_after_is_honoured(void **state) {
   assert_int_equal(wait_final(w, id)->last, EVENT_CANCELLED);
 }
 
-/* A backend that is not ready is no reason to hurry back to the one that failed. */
+/* That another backend is not ready does not shorten the pause before the one that failed. */
 static void test_a_pause_unless_another_is_ready(void **state) {
   struct world *w = *state;
   second_backend();

@@ -95,7 +95,7 @@ struct lathe_request {              /* read-only, valid until the call returns *
  * config       the value of an option of the plugin's table, in its plain form; NULL for any other key.
  * log          a line (or lines) for people.  With a job: the job's log.  job NULL: the backend's log.
  *              level: 0 debug, 1 information, 2 warning, 3 error.  stdout and stderr are logged too,
- *              for the running job (FORK, PROCESS) or the backend (SHARED); bytes that are no UTF-8
+ *              for the running job (FORK, PROCESS) or the backend (SHARED); bytes that are not UTF-8
  *              are replaced, and a job's log is cut at the admin's limit.
  * error        why the call is about to fail: what, where, what to do.  Copied (up to 999 bytes), the last
  *              one counts.  In create() and ready(): job NULL.

@@ -83,7 +83,7 @@ void on_job(const json_t *m) {
   } catch (const std::exception &e) {
     why = e.what();
   } catch (...) { // "throw 42" is C++, too
-    why = "an exception that is no std::exception";
+    why = "an exception that is not a std::exception";
   }
   say(json_pack("{s:s, s:s, s:s, s:s}", "type", "error", "id", id.c_str(), "class", error_class, "message", why.c_str()));
 }

@@ -100,7 +100,7 @@ template <typename Work> int32_t guarded(const lathe_host *host, lathe_job *job,
     host->error(job, e.what());
     return LATHE_PERMANENT;
   } catch (...) { // "throw 42" is C++, too
-    host->error(job, "an exception that is no std::exception");
+    host->error(job, "an exception that is not a std::exception");
     return LATHE_PERMANENT;
   }
 }
