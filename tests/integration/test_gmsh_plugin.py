@@ -354,7 +354,7 @@ def test_made_up_bad_files(tmp_path):
     brep = open(part("block.brep"), "rb").read()
     cases = {
         "cut.step": (step[:len(step) // 2], "cut off"),
-        "nan.step": (re.sub(rb"CARTESIAN_POINT\('',\(0\.", b"CARTESIAN_POINT('',(NAN", step, count=1), "no number"),
+        "nan.step": (re.sub(rb"CARTESIAN_POINT\('',\(0\.", b"CARTESIAN_POINT('',(NAN", step, count=1), "not a number"),
         "far.step": (re.sub(rb"CARTESIAN_POINT\('',\(0\.", b"CARTESIAN_POINT('',(1E40", step, count=1), "1e+40"),
         "itself.step": (step.replace(b"#33 = AXIS2_PLACEMENT_3D('',#34", b"#33 = AXIS2_PLACEMENT_3D('',#33"), "#33"),
         "short.stl": (stl[:-30], "facets"),

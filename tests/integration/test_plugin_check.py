@@ -99,11 +99,11 @@ def test_the_fixture_without_a_fault_passes(fixture, skipped, tmp_path):
 FAULTS = {
     "descriptor_summary": ("descriptor", "summary is missing"),
     "descriptor_license": ("descriptor", "license is not UTF-8"),
-    "descriptor_kind": ("descriptor", "no name for a kind"),
+    "descriptor_kind": ("descriptor", "not a name for a kind"),
     "descriptor_unknown": ("descriptor", "nothing declares the kind nobody-declares-this"),
     "descriptor_twice": ("descriptor", "named twice"),
     "descriptor_zero": ("descriptor", "must be 0"),
-    "options_key": ("options", "no key for an option"),
+    "options_key": ("options", "not a key for an option"),
     "options_twice": ("options", "twice"),
     "options_empty": ("options", "empty"),
     "options_range": ("options", "write it as 1..64"),
@@ -279,8 +279,8 @@ def test_options_of_the_plugin():
 
 @pytest.mark.parametrize("args, says", [
     ([], "which plugin"), (["/nowhere.so"], "/nowhere.so cannot be read"), (["--only", "x", "p"], 'no check "x"'),
-    (["--seed", "x", "p"], "--seed wants a number"), (["--params", "[1]", "{echo}"], "no JSON object"),
-    (["--input", "/nowhere", "{echo}"], "the input /nowhere cannot be read"), (["{echo}", "word"], "no KEY=VALUE"),
+    (["--seed", "x", "p"], "--seed wants a number"), (["--params", "[1]", "{echo}"], "not a JSON object"),
+    (["--input", "/nowhere", "{echo}"], "the input /nowhere cannot be read"), (["{echo}", "word"], "not KEY=VALUE"),
     (["--worker", "/nowhere", "{echo}"], "/nowhere cannot be run")])
 def test_wrong_use_is_explained(args, says):
     echo = os.path.join(PLUGINS, "echo.so")

@@ -221,7 +221,7 @@ static const struct {
 } slips[] = {
     {"{\"name\":\"a\",\"type\":\"int\"}", "lacks \"help\""},
     {"{\"name\":\"a\",\"type\":\"float\",\"help\":\"h\"}", "unknown type"},
-    {"{\"name\":\"A\",\"type\":\"int\",\"help\":\"h\"}", "no name"},
+    {"{\"name\":\"A\",\"type\":\"int\",\"help\":\"h\"}", "not a name"},
     {"{\"name\":\"priority\",\"type\":\"int\",\"help\":\"h\"}", "reserved"},
     {"{\"name\":\"a\",\"type\":\"int\",\"help\":\"h\",\"defualt\":1}", "unknown key"},
     {"{\"name\":\"a\",\"type\":\"int\",\"help\":\"h\",\"max\":1,\"default\":2}", "default"},
