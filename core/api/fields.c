@@ -2,6 +2,7 @@
 #include "api/fields.h"
 
 #include "base/json64.h"
+#include "base/json_check.h"
 #include "base/words.h"
 
 #include <stdlib.h>
@@ -19,30 +20,19 @@ static bool is_json_type(const char *type) {
          (len > 5 && strncasecmp(type + len - 5, "+json", 5) == 0);
 }
 
-/* Counts before anything is allocated: a tree may take a hundred times the bytes of its text. */
+/* Before anything is allocated. */
 static int check_bounds(const char *text, size_t len, struct refusal *no) {
-  size_t values = 1, depth = 0;
-  bool in_string = false;
-  for (size_t i = 0; i < len; i++) {
-    char c = text[i];
-    if (in_string) {
-      i += c == '\\';
-      in_string = c != '"';
-      continue;
-    }
-    in_string = c == '"';
-    bool opens = c == '{' || c == '[';
-    values += opens || c == ',' || c == ':';
-    depth += opens;
-    depth -= (c == '}' || c == ']') && depth > 0;
-    if (depth > FIELDS_DEPTH_MAX)
-      return refuse(no, "bad-json",
-                    "The JSON is nested more than %d levels deep (at byte %zu of it).",
-                    FIELDS_DEPTH_MAX, i);
-    if (values > FIELDS_VALUES_MAX)
-      return refuse(no, "too-large",
-                    "The JSON has more than %d values; send it in several requests.",
-                    FIELDS_VALUES_MAX);
+  size_t values = FIELDS_VALUES_MAX, at;
+  switch (json_measure(text, len, FIELDS_DEPTH_MAX, &values, &at)) {
+  case JSON_TOO_DEEP:
+    return refuse(no, "bad-json",
+                  "The JSON is nested more than %d levels deep (at byte %zu of it).",
+                  FIELDS_DEPTH_MAX, at);
+  case JSON_TOO_MANY:
+    return refuse(no, "too-large", "The JSON has more than %d values; send it in several requests.",
+                  FIELDS_VALUES_MAX);
+  case JSON_FITS:
+    break;
   }
   return 0;
 }

@@ -194,6 +194,31 @@ bool json_check_object(const char *text, size_t len, int depth, bool compact) {
          s.at == s.end;
 }
 
+enum json_excess json_measure(const char *text, size_t len, size_t depth_max, size_t *values,
+                              size_t *at) {
+  size_t most = *values, depth = 0;
+  bool in_string = false;
+  *values = 1;
+  for (*at = 0; *at < len; ++*at) {
+    char c = text[*at];
+    if (in_string) {
+      *at += c == '\\';
+      in_string = c != '"';
+      continue;
+    }
+    in_string = c == '"';
+    bool opens = c == '{' || c == '[';
+    *values += opens || c == ',' || c == ':';
+    depth += opens;
+    depth -= (c == '}' || c == ']') && depth > 0;
+    if (depth > depth_max)
+      return JSON_TOO_DEEP;
+    if (*values > most)
+      return JSON_TOO_MANY;
+  }
+  return JSON_FITS;
+}
+
 void json_put_compact(struct buf *out, const char *text, size_t len) {
   bool inside = false; /* of a string */
   size_t start = 0;

@@ -205,8 +205,11 @@ static int take_head(struct form *f, char c, struct err *err) {
   struct buf *h = &f->head;
   buf_putc(h, c);
   if (h->len > FORM_HEAD_MAX)
-    return err_set(err, ERR_LIMIT, "The head of a part of the form is longer than %d bytes.",
-                   FORM_HEAD_MAX);
+    return err_set(
+        err, ERR_INVAL,
+        "The head of a part of the form is longer than %d bytes; shorten the name of its "
+        "field, or of its file.",
+        FORM_HEAD_MAX);
   bool over = c == '\n' && (strcmp(h->data, "\r\n") == 0 ||
                             (h->len >= 4 && memcmp(h->data + h->len - 4, "\r\n\r\n", 4) == 0));
   if (!over)

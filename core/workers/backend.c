@@ -87,6 +87,8 @@ void backend_update(struct backend *b) {
   if (b->state == BACKEND_READY)
     log_info("backend.ready", "backend %s is ready (%s, %s)", b->o.name, backend_isolation(b),
              b->device);
+  else if (b->state == BACKEND_FAILED && b->o.missing) /* was told with its line of the file */
+    log_debug("backend.failed", "backend %s has no plugin", b->o.name);
   else if (b->state == BACKEND_FAILED)
     has_failed(b);
   else if (b->state == BACKEND_RESTARTING)
@@ -408,10 +410,10 @@ void workers_change(struct backend *b, const struct backend_options *o) {
   copy_options(b, o);
   free_options(&old);
   if (!same) {
-    log_info("backend.change",
-             "backend %s gets new workers: its options, its plugin, or a file "
-             "that an option names, changed",
-             b->o.name);
+    log_write(o->missing ? LOG_DEBUG : LOG_INFO, "backend.change",
+              "backend %s gets new workers: its options, its plugin, or a file "
+              "that an option names, changed",
+              b->o.name);
     begin_anew(b);
     b->generation++;
     b->failures = b->restarts = 0;

@@ -268,7 +268,7 @@ def test_cancel_retry_delete(cli, client):
     cli.run("cancel", done, code=3)
     assert isinstance(cli.json("retry", a), dict)
     client.wait(a, ("running", "queued"))
-    assert len(cli.json("cancel", a, b)) == 2
+    assert len(cli.json("cancel", a, b)["jobs"]) == 2
     client.wait(a)
     cli.run("delete", a, b, done)
     cli.run("delete", a, code=3)
@@ -289,7 +289,7 @@ def test_get(cli, client, part, tmp_path):
     assert sorted(os.listdir(where / "all")) == ["output.bin", "part.bin"]
     out = subprocess.run([LATHE, "get", job_id, "part.bin", "-o", "-"], capture_output=True, env=cli.env(), check=True)
     assert out.stdout == part.read_bytes()
-    assert len(cli.json("get", job_id, "-o", where / "more")) == 2
+    assert len(cli.json("get", job_id, "-o", where / "more")["artifacts"]) == 2
     cli.run("get", job_id, "nothing", code=3)
     cli.run("get", job_id, "part.bin", "-o", "/proc/no/such", code=2)
     cli.run("get", UNKNOWN, code=3)

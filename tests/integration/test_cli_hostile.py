@@ -16,8 +16,8 @@ from hostile import JSON_HEAD, SSE_HEAD, Hostile, endless, in_turn, raw, reply
 
 JOB, BATCH = "01ARZ3NDEKTSV4RRFFQ69G5FAV", "01ARZ3NDEKTSV4RRFFQ69G5FB0"
 BROKEN = 6
-# Of the client, whatever a server sends: an answer of 16 MB, and what a parser makes of that.
-MEMORY_MAX = 700 << 20
+# Addresses of the client, libraries among them, whatever a server sends; for a list of many pages, of which each may be as large.
+MEMORY_MAX, LIST_MAX = 300 << 20, 900 << 20
 
 VERBS = {
     "submit": ["submit", "echo"], "submit --wait": ["submit", "echo", "--wait"], "watch": ["watch", JOB], "list": ["list"],
@@ -29,14 +29,12 @@ VERBS = {
 }
 
 
-def limit_memory():
-    if not SANITIZED:  # its shadow takes terabytes of addresses
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX))
-
-
-def lathe(server, *args, code=None, cwd=None):
+def lathe(server, *args, code=None, cwd=None, env=None, memory=MEMORY_MAX):
+    def limit_memory():
+        if not SANITIZED:  # its shadow takes terabytes of addresses
+            resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     done = subprocess.run([LATHE, *map(str, args)], capture_output=True, timeout=PATIENCE + 60, cwd=cwd, check=False,
-                          env=clean_env({"LATHE_SERVER": server.url}), preexec_fn=limit_memory, stdin=subprocess.DEVNULL)
+                          env=clean_env({"LATHE_SERVER": server.url, **(env or {})}), preexec_fn=limit_memory, stdin=subprocess.DEVNULL)
     done.out, done.err = done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
     assert code is None or done.returncode == code, (args, done.returncode, done.out[:500], done.err[:500])
     return done
@@ -67,7 +65,7 @@ def test_what_is_not_lathe(answer):
             assert "127.0.0.1" in done.err and done.err.startswith("lathe: "), (verb, done.err)
             if verb not in ("watch", "log"):
                 problem = json.loads(lathe(server, "--json", *args, code=BROKEN).stdout)
-                problem = problem[0] if isinstance(problem, list) else problem
+                problem = problem["jobs"][0] if "jobs" in problem else problem
                 assert problem["title"] and problem["detail"], (verb, problem)
 
 
@@ -119,12 +117,67 @@ def test_an_answer_without_an_end(answer):
         assert server.sent < 100 << 20
 
 
-def test_the_largest_answer_is_taken_in_bounds():
-    """Just below the limit, of what costs most as JSON."""
-    body = b'{"jobs": [' + b"[],".join([b""] * 5_000_000) + b"1]}"
-    assert len(body) < 16 << 20
-    with Hostile({}, default=reply(200, body)) as server:
-        assert lathe(server, "list", code=BROKEN).err
+@pytest.mark.parametrize("value", (b"[]", b"{}", b'""', b"1", b'{"a":{"b":1}}', b"1.5e300"))
+def test_the_largest_answer_is_taken_in_bounds(value):
+    """Of what costs most as JSON: as many values as may be, and then more; a tree of the latter would take a gigabyte."""
+    marks = sum(value.count(mark) for mark in (b"[", b"{", b":")) + 1
+    for count, said in ((900_000 // marks, "jobs"), (15_000_000 // (len(value) + 1), "1000000 JSON values")):
+        body = b'{"jobs": [' + (value + b",") * count + b"1]}"
+        assert len(body) < 16 << 20
+        with Hostile({"/api/jobs": reply(200, body)}) as server:
+            assert said in lathe(server, "list", code=BROKEN).err
+        event = b"event: completed\ndata: " + body + b"\n\n"
+        with Hostile({f"/api/jobs/{JOB}/events": raw(SSE_HEAD + event), f"/api/jobs/{JOB}": reply(200, b'{"job_id": "%s", "status": "completed"}' % JOB.encode())}) as server:
+            done = lathe(server, "watch", JOB, code=0 if said == "jobs" else BROKEN)
+            assert said == "jobs" or "1000000 values" in done.err
+
+
+def test_depth_is_bounded():
+    for depth in (900, 1100, 100_000):
+        with Hostile({"/api/jobs": reply(200, b'{"jobs": [], "x": ' + b"[" * depth + b"]" * depth + b"}")}) as server:
+            lathe(server, "list", code=0 if depth < 1000 else BROKEN)
+
+
+def silent_after(head):
+    def answer(server, sock, request):
+        del server, request
+        sock.sendall(head)
+        sock.recv(1)  # until the client goes away
+    return answer
+
+
+def trickle(server, sock, request):
+    """Never silent, never over."""
+    del server, request
+    sock.sendall(JSON_HEAD)
+    while True:
+        sock.sendall(b" ")
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("head", (b"", b"HTTP/1.1 200 OK\r\n", JSON_HEAD, JSON_HEAD + b'{"jobs": ['))
+def test_a_server_that_falls_silent_is_given_up(head):
+    with Hostile({}, default=silent_after(head)) as server:
+        for args in (["list"], ["submit", "echo"]):
+            done = lathe(server, *args, code=4, env={"LATHE_SILENCE_TIMEOUT": "1s"})
+            assert "127.0.0.1" in done.err and "stuck; try again" in " ".join(done.err.split()), (args, done.err)
+
+
+def test_an_answer_that_never_ends_is_given_up():
+    with Hostile({}, default=trickle) as server:
+        done = lathe(server, "list", code=4, env={"LATHE_ANSWER_TIMEOUT": "1500ms"})
+        assert "stuck; try again" in " ".join(done.err.split())
+
+
+@pytest.mark.parametrize("name", ("LATHE_SILENCE_TIMEOUT", "LATHE_ANSWER_TIMEOUT"))
+def test_waits_that_are_none(name):
+    with Hostile({"/api/jobs": reply(200, b'{"jobs": []}')}) as server:
+        for wrong in ("0", "999ms", "2d", "soon", "-5s", "45"):
+            assert name in lathe(server, "list", code=2, env={name: wrong}).err
+        for good in ("1s", "1d", ""):
+            lathe(server, "list", code=0, env={name: good})
+    with open(os.path.join(REPO, "docs/cli.md"), encoding="utf-8") as file:
+        assert name in file.read()
 
 
 STREAMS = {
@@ -156,7 +209,10 @@ def test_a_list_without_an_end():
             assert "page" in lathe(server, "list", "--limit", "100000", code=BROKEN).err
     large = json.dumps({"jobs": [{"job_id": JOB, "result": "x" * (1 << 20)}] * 12, "next_page_token": "again"}).encode()
     with Hostile({"/api/jobs": reply(200, large)}) as server:
-        assert "longer than 64 MB" in lathe(server, "list", "--limit", "100000", code=2).err
+        assert "longer than 64 MB" in lathe(server, "list", "--limit", "100000", code=2, memory=LIST_MAX).err
+    dense = json.dumps({"jobs": [{"job_id": JOB, "result": [[]] * 8000}] * 50, "next_page_token": "again"}).encode()
+    with Hostile({"/api/jobs": reply(200, dense)}) as server:
+        assert "4 million values" in " ".join(lathe(server, "list", "--limit", "100000", code=2, memory=LIST_MAX).err.split())
     loop = json.dumps({"batch_id": BATCH, "jobs": [{"n": 0}], "next": 1}).encode()
     with Hostile({f"/api/batches/{BATCH}": reply(200, loop)}) as server:
         assert "job 1" in lathe(server, "batch", "show", BATCH, code=BROKEN).err

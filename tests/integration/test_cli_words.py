@@ -265,7 +265,7 @@ def test_several_jobs_name_the_one(lathe, client):
     done = [client.run()["job_id"] for _ in range(2)]
     said = lathe("cancel", *done, code=3).err
     assert all(f"job {i}" in said for i in done)
-    assert len(as_json(lathe, "cancel", *done, code=3)) == 2
+    assert len(as_json(lathe, "cancel", *done, code=3)["jobs"]) == 2
 
 
 def test_get_into_a_folder_and_to_a_full_device(lathe, client, tmp_path):
@@ -281,3 +281,64 @@ def test_get_into_a_folder_and_to_a_full_device(lathe, client, tmp_path):
         done = subprocess.run([LATHE, "list"], stdout=full, stderr=subprocess.PIPE, check=False, timeout=PATIENCE,
                               env=clean_env({"LATHE_SERVER": f"http://127.0.0.1:{client.port}"}))
         assert done.returncode == 2 and b"No space left" in done.stderr
+
+
+# ---- one form of JSON; what a newcomer types ----
+
+def test_json_is_always_one_object(lathe, client, tmp_path):
+    ids = [client.wait(client.echo(output_bytes=10))["job_id"] for _ in range(2)]
+    batch = lathe("batch", "submit", "echo", "--wait").out.strip()
+    lists = {"jobs": [["list"], ["cancel", *ids], ["retry", *ids]], "batches": [["batch", "list"]], "kinds": [["kinds"]], "backends": [["backends"]],
+             "artifacts": [["get", ids[0]], ["show", ids[0]]]}
+    for key, verbs in lists.items():
+        for args in verbs:
+            answer = as_json(lathe, *args, code=3 if args[0] in ("cancel", "retry") else 0)
+            assert isinstance(answer, dict) and isinstance(answer[key], list) and answer[key], (args, answer)
+    for args in (["batch", "show", batch], ["batch", "get", batch], ["batch", "wait", batch], ["batch", "submit", "echo"], ["submit", "echo"],
+                 ["submit", "echo", "--wait"], ["get", ids[0], "output.bin"], ["kinds", "echo"], ["version"], ["top", "--once"]):
+        assert isinstance(as_json(lathe, *args), dict), args
+    assert as_json(lathe, "get", ids[0])["job_id"] == ids[0]
+    assert isinstance(as_json(lathe, "delete", *ids)["jobs"], list)
+    assert isinstance(as_json(lathe, "batch", "delete", batch), dict)
+
+
+def test_a_forgotten_file(make_daemon, lathe):
+    at = {"server": make_daemon({"backend local": {"plugin": "local-gmsh", "workers": 1}}).url}
+    said = " ".join(lathe("submit", "mesh", code=3, **at).err.split())
+    assert "lathe submit mesh FILE" in said and "JSON" not in said and "form" not in said
+    assert as_json(lathe, "submit", "mesh", code=3, **at)["type"] == "/problems/bad-input"
+
+
+def test_names_that_are_too_long(lathe, client, tmp_path):
+    said = " ".join(lathe("submit", "echo", "-p", "x" * 20000 + "=1", code=2).err.split())
+    assert "at most 1000 characters" in said and "lathe kinds echo" in said and len(said) < 300
+    part = tmp_path / "a.bin"
+    part.write_bytes(b"x")
+    said = " ".join(lathe("submit", "echo", part, "--name", "x" * 20000, code=3).err.split())
+    assert "shorten the name" in said and "max_upload" not in said
+    client.form("/api/jobs/echo", fields={"x" * 20000: "1"}).problem(400, "bad-request")
+
+
+def test_the_log_of_a_silent_job(lathe, client):
+    silent, loud = client.run()["job_id"], client.run(params={"log_lines": 1})["job_id"]
+    for more in ([], ["-f"]):
+        done = lathe("log", silent, *more)
+        assert done.out == "" and f"{silent} has printed nothing" in done.err
+        assert lathe("log", loud, *more).err == ""
+    done = lathe("--json", "log", silent)
+    assert done.out == "" and done.err == ""
+
+
+def test_a_server_with_a_path(make_daemon, lathe, tmp_path):
+    """As behind a proxy: URLs of the server's begin with the path already, and with a path that only looks like it."""
+    for public in ("https://lathe.example.org/cad", "https://lathe.example.org/cadet", None):
+        daemon = make_daemon({"server": {"public_url": public} if public else {}})
+        job = daemon.client().run(params={"output_bytes": 10})["job_id"] if not public else None
+        if public:
+            c = daemon.client()
+            job = c.wait(c.post("/api/jobs/echo", {"params": {"output_bytes": 10}}).json["job_id"])["job_id"]
+        path = "" if not public else public.rpartition(".org")[2]
+        lathe("get", job, "output.bin", "-o", "-", server=f"{daemon.url}{path}/")
+        lathe("get", job, "-o", tmp_path / "out", server=daemon.url + path)
+        batch = lathe("batch", "submit", "echo", "--wait", server=daemon.url + path).out.strip()
+        lathe("batch", "get", batch, "-o", "a.tar", server=daemon.url + path)

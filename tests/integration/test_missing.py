@@ -58,6 +58,17 @@ def test_a_route_that_names_a_backend_which_is_gone(make_daemon):
     assert "no-such-plugin" in c.post("/api/jobs/echo", {}).problem(503, "no-backend")["detail"]
 
 
+def test_it_is_told_once_a_load(make_daemon):
+    lacking = make_daemon({"backend local": {"plugin": "no-such-plugin"}})
+    wait_until(lambda: "backend.ready" in lacking.log(), "the other backend is ready")
+    assert lacking.log().count("no-such-plugin;") == 1, lacking.log()
+    lacking.reload()
+    wait_until(lambda: "was reloaded" in lacking.log(), "the file is read again")
+    states = lacking.client().get("/api/backends").json["backends"]
+    assert next(b for b in states if b["name"] == "local")["state"] == "failed"
+    assert lacking.log().count("no-such-plugin;") == 2 and "gets new workers" not in lacking.log(), lacking.log()
+
+
 def test_mended_by_a_reload(lacking):
     c = lacking.client()
     lacking.write_config({"backend echo": {"plugin": "echo"}, "backend local": {"plugin": "echo"}})

@@ -98,11 +98,38 @@ static void test_compact(void **state) {
   buf_free(&b);
 }
 
+static void test_measure(void **state) {
+  static const struct {
+    const char *text;
+    size_t depth_max, most;
+    enum json_excess excess;
+    size_t values;
+  } cases[] = {
+      {"1", 1, 1, JSON_FITS, 1},
+      {"[]", 1, 2, JSON_FITS, 2},
+      {"[[]]", 1, 9, JSON_TOO_DEEP, 3},
+      {"[1,2,3]", 1, 9, JSON_FITS, 4},
+      {"[1,2,3]", 1, 3, JSON_TOO_MANY, 4},
+      {"{\"a,[{:\\\",\": 1}", 1, 3, JSON_FITS, 3}, /* what stands in a text does not count */
+      {"]]]]", 1, 1, JSON_FITS, 1},
+      {"\"\\", 1, 1, JSON_FITS, 1},
+  };
+  (void)state;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    size_t values = cases[i].most, at;
+    assert_int_equal(
+        json_measure(cases[i].text, strlen(cases[i].text), cases[i].depth_max, &values, &at),
+        cases[i].excess);
+    assert_int_equal(values, cases[i].values);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_what_is_json),
       cmocka_unit_test(test_depth),
       cmocka_unit_test(test_compact),
+      cmocka_unit_test(test_measure),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

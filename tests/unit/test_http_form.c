@@ -164,7 +164,7 @@ static void limits_hold(void **state) {
   buf_puts(&b, "--xY z\r\nX: ");
   for (int i = 0; i < FORM_HEAD_MAX; i++)
     buf_putc(&b, 'x');
-  assert_int_equal(parse(type, b.data, b.len, 1000, 0, &s, &err), ERR_LIMIT);
+  assert_int_equal(parse(type, b.data, b.len, 1000, 0, &s, &err), ERR_INVAL);
   buf_free(&s.text);
   buf_free(&b);
 }

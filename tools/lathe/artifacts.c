@@ -66,10 +66,18 @@ static int check(const struct download *d, const json_t *artifact, const char *h
       json_text(artifact, "name"), (long long)d->bytes, hex, bytes, sha256);
 }
 
+/* A URL of the server's is a path of its host, so where --server has a path, as that of a proxy,
+ * the URL may begin with it, and http_do() puts it in front anyway. */
+static const char *path_of(const struct cli *c, const char *url) {
+  const char *prefix = strchr(strstr(c->server, "://") + 3, '/');
+  size_t len = prefix ? strlen(prefix) : 0;
+  return len && !strncmp(url, prefix, len) && url[len] == '/' ? url + len : url;
+}
+
 /* Reads the artifact into d->fd and checks it. */
 static int transfer(struct cli *c, const json_t *artifact, struct download *d, const char *path) {
   struct http_call call = {
-      .path = json_text(artifact, "url"), .endless = true, .sink = on_data, .arg = d};
+      .path = path_of(c, json_text(artifact, "url")), .endless = true, .sink = on_data, .arg = d};
   struct http_answer answer;
   char hex[SHA256_HEX_SIZE];
   d->hash = sha256_begin();

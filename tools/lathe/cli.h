@@ -57,6 +57,10 @@ struct cli_setting { /* an option as it was given */
   const char *value;
 };
 
+struct cli_gathered { /* of all answers that were kept in memory */
+  size_t bytes, values;
+};
+
 struct cli {
   char *server;           /* without a trailing '/' */
   char *token;            /* or NULL */
@@ -64,7 +68,8 @@ struct cli {
   const char *cert, *key; /* of the client, or NULL */
   bool json;              /* --json */
   void *curl;             /* CURL *, reused so that connections are */
-  size_t gathered;        /* bytes of all answers so far that were kept in memory */
+  struct cli_gathered gathered;
+  int64_t silence_ms, answer_ms; /* how long a server may be silent, and answer */
   const struct cli_verb *verb;
   const char **operands;
   size_t operand_count;

@@ -5,7 +5,6 @@
 #include "follow.h"
 
 #include "base/clock.h"
-#include "base/json64.h"
 #include "base/mem.h"
 #include "http_client.h"
 #include "sse.h"
@@ -36,9 +35,12 @@ bool follow_is_final(const char *event) {
 
 static int on_sse(void *arg, const char *event, const char *id, const char *data) {
   struct follow *f = arg;
+  size_t values;
+  json_t *value = http_json(data, strlen(data), &values);
+  if (values > HTTP_VALUES_MAX)
+    return SSE_TOO_LONG;
   f->events++;
   f->final = follow_is_final(event);
-  json_t *value = json64_load(data, strlen(data), JSON_DECODE_ANY, NULL);
   int answer = f->on_event(f->arg, event, id, value);
   json_decref(value);
   return answer;
@@ -93,8 +95,8 @@ static bool is_over(struct cli *c, const char *path, struct http_answer *answer,
 /* Is there no point in another connection?  *code becomes what to return. */
 static bool is_end(struct cli *c, const char *resource, struct follow *f,
                    struct http_answer *answer, int *code) {
-  if (f->done ||
-      (*code == CLI_OK && (f->events == 0 || f->final) && is_over(c, resource, answer, code))) {
+  if (f->done || (*code == CLI_OK && !f->too_long && (f->events == 0 || f->final) &&
+                  is_over(c, resource, answer, code))) {
     *code = CLI_OK;
     return true;
   }
@@ -118,8 +120,8 @@ static bool is_end(struct cli *c, const char *resource, struct follow *f,
 static void report(struct cli *c, const struct follow *f, const struct http_answer *answer,
                    int code) {
   if (f->too_long)
-    fail(code, "%s sent an event of more than %d MB; is it a lathe server?", c->server,
-         SSE_EVENT_MAX >> 20);
+    fail(code, "%s sent an event of more than %d MB or %d values; is it a lathe server?", c->server,
+         SSE_EVENT_MAX >> 20, HTTP_VALUES_MAX);
   else if (code == CLI_UNREACHABLE && answer->status == 200 && !answer->text[0])
     fail(code, "%s ended its event streams for %d s without a word; try again", c->server,
          PATIENCE_MS / 1000);

@@ -11,7 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TIMEOUT_MAX_MS = 7 * 86400 * 1000 }; /* of the API's timeout_s */
+enum {
+  TIMEOUT_MAX_MS = 7 * 86400 * 1000, /* of the API's timeout_s */
+  NAME_CHARS_MAX = 1000              /* a form takes 8 KiB of headers for it */
+};
 
 /* ---- files ---- */
 
@@ -195,6 +198,12 @@ int form_add_params(const struct cli *c, curl_mime *mime, const char *kind, int 
     if (!equals || equals == text)
       return fail(CLI_USAGE, "-p takes name=value, not %s; lathe kinds %s lists the parameters",
                   text, kind);
+    if (equals - text > NAME_CHARS_MAX)
+      return fail(
+          CLI_USAGE,
+          "-p %.40s...: the name of a parameter has at most %d characters, and this one %lld; "
+          "lathe kinds %s lists the parameters",
+          text, NAME_CHARS_MAX, (long long)(equals - text), kind);
     form_add_field(mime, text, (size_t)(equals - text), equals + 1);
   }
   if (option_int(c, "priority", -100, 100, &priority) != CLI_OK)

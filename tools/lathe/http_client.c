@@ -5,6 +5,7 @@
 #include "http_client.h"
 
 #include "base/json64.h"
+#include "base/json_check.h"
 #include "base/mem.h"
 
 #include <stdarg.h>
@@ -13,8 +14,6 @@
 #include <string.h>
 #include <strings.h>
 
-enum { SILENCE_S = 45, ANSWER_S = 600 };
-
 struct transfer {
   CURL *curl;
   struct cli *c;
@@ -22,7 +21,7 @@ struct transfer {
   struct http_answer *answer;
   size_t headers; /* bytes of them so far */
   bool stopped;   /* the sink has had enough */
-  bool too_long, wrong_type;
+  bool too_long, too_many, wrong_type;
 };
 
 static bool is_good(long status) {
@@ -67,7 +66,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *user) {
     return 0;
   }
   buf_put(&t->answer->body, data, len);
-  t->c->gathered += len;
+  t->c->gathered.bytes += len;
   return len;
 }
 
@@ -115,9 +114,9 @@ CURL *http_prepare(struct cli *c, CURL *curl, const struct http_call *call,
   if (is_loopback(c->server))
     curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
   curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)SILENCE_S);
+  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)((c->silence_ms + 999) / 1000));
   if (!call->endless)
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)ANSWER_S);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)c->answer_ms);
   set_tls(c, curl);
   struct curl_slist *list = NULL;
   for (size_t i = 0; i < sizeof call->headers / sizeof *call->headers; i++)
@@ -221,6 +220,9 @@ static int judge(const struct transfer *t, CURL *curl) {
   curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type);
   curl_easy_getinfo(curl, CURLINFO_REDIRECT_URL, &to);
   bool good = is_good(a->status);
+  if (t->too_many)
+    return wrong(a, CLI_SERVER, "%s sent an answer of more than %d JSON values, which is too much",
+                 server, HTTP_VALUES_MAX);
   if (t->wrong_type || (good && a->status != 204 && t->call->type && !is_type(curl, t->call->type)))
     return wrong(a, CLI_SERVER,
                  "%s answered with %.60s where %s was expected; is it a lathe server?", server,
@@ -242,6 +244,30 @@ static int judge(const struct transfer *t, CURL *curl) {
                  "a proxy answer, or another server?",
                  server, a->status, type ? type : "no Content-Type");
   return code_of_answer(a);
+}
+
+json_t *http_json(const char *text, size_t len, size_t *values) {
+  size_t count = HTTP_VALUES_MAX, at;
+  enum json_excess excess = json_measure(text, len, HTTP_DEPTH_MAX, &count, &at);
+  if (values)
+    *values = count;
+  return excess == JSON_FITS ? json64_load(text, len, JSON_DECODE_ANY, NULL) : NULL;
+}
+
+static void take_json(struct transfer *t) {
+  size_t values;
+  t->answer->json = http_json(t->answer->body.data, t->answer->body.len, &values);
+  t->too_many = values > HTTP_VALUES_MAX;
+  t->c->gathered.values += values;
+}
+
+int http_within(const struct cli *c, const struct cli_gathered *before, int code,
+                const char *instead) {
+  if (c->gathered.bytes - before->bytes <= HTTP_ALL_MAX &&
+      c->gathered.values - before->values <= HTTP_ALL_VALUES_MAX)
+    return CLI_OK;
+  return fail(code, "the list is longer than %d MB or %d million values; %s", HTTP_ALL_MAX >> 20,
+              HTTP_ALL_VALUES_MAX / 1000000, instead);
 }
 
 int http_do(struct cli *c, const struct http_call *call, struct http_answer *answer) {
@@ -271,7 +297,7 @@ int http_do(struct cli *c, const struct http_call *call, struct http_answer *ans
   answer->status = (int)status;
   answer->retry_after_s = retry_after > 0 && retry_after < 86400 ? (int)retry_after : 0;
   if (answer->body.len && is_type(curl, "json"))
-    answer->json = json64_load(answer->body.data, answer->body.len, JSON_DECODE_ANY, NULL);
+    take_json(&t);
   /* A server that refuses an upload may close before it has read it all: its answer counts. */
   bool early = done == CURLE_SEND_ERROR && status >= 400;
   if (done != CURLE_OK && !early && !t.stopped && !t.wrong_type)

@@ -2,9 +2,9 @@
  *
  * One request and its answer, over libcurl.  Ctrl-C ends a transfer.
  *
- * The server is not trusted: an answer that is kept in memory has at most HTTP_ANSWER_MAX bytes,
- * its headers HTTP_HEADERS_MAX, a silent server is given up, redirections are not followed, and
- * what is not the JSON that was asked for is an error.
+ * The server is not trusted: an answer that is kept in memory has at most HTTP_ANSWER_MAX bytes and
+ * HTTP_VALUES_MAX values, its headers HTTP_HEADERS_MAX bytes, a silent server is given up,
+ * redirections are not followed, and what is not the JSON that was asked for is an error.
  */
 #ifndef HTTP_CLIENT_H
 #define HTTP_CLIENT_H
@@ -18,7 +18,10 @@ enum {
   HTTP_ANSWER_MAX = 16 << 20,
   HTTP_ERROR_MAX = 1 << 20, /* of an answer that is not 2xx */
   HTTP_HEADERS_MAX = 256 << 10,
-  HTTP_ALL_MAX = 64 << 20 /* of the pages of one list together */
+  HTTP_VALUES_MAX = 1000000, /* of JSON; each costs up to 120 bytes */
+  HTTP_DEPTH_MAX = 1000,
+  HTTP_ALL_MAX = 64 << 20,      /* of the pages of one list together */
+  HTTP_ALL_VALUES_MAX = 4000000 /* likewise */
 };
 
 struct http_call {
@@ -49,6 +52,13 @@ struct http_answer { /* http_answer_free gives it back */
  * an answer that is not one of lathe's; CLI_USAGE for files of the TLS options; CLI_INTERRUPTED.
  * Says nothing; see http_report. */
 int http_do(struct cli *c, const struct http_call *call, struct http_answer *answer);
+/* The tree of a text that a server sent, or NULL.  *values: how many it has, where not NULL;
+ * above HTTP_VALUES_MAX there is no tree. */
+json_t *http_json(const char *text, size_t len, size_t *values);
+/* CLI_OK while the pages of one list, of which *before is where the first began, are within the
+ * bounds; else `code` (said), with what to do instead. */
+int http_within(const struct cli *c, const struct cli_gathered *before, int code,
+                const char *instead);
 void http_answer_free(struct http_answer *answer);
 /* Says what went wrong (as JSON on stdout with --json) and returns `code`. */
 int http_report(const struct http_answer *answer, int code);

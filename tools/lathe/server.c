@@ -5,6 +5,7 @@
  */
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/units.h"
 #include "cli.h"
 
 #include <curl/curl.h>
@@ -13,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TOKEN_FILE_MAX = 4096 };
+enum { TOKEN_FILE_MAX = 4096, WAIT_MIN_MS = 1000, WAIT_MAX_MS = 86400000 };
 
 /* The option's value, else that of the first variable that has one; *from is what it came from. */
 static const char *setting(const struct cli *c, const char *option, const char *const *variables,
@@ -131,8 +132,29 @@ static int configure_tls(struct cli *c) {
   return CLI_OK;
 }
 
+/* How long is waited: docs/cli.md has these variables. */
+static int configure_waits(struct cli *c) {
+  const struct {
+    const char *variable;
+    int64_t *ms, usual;
+  } waits[] = {{"LATHE_SILENCE_TIMEOUT", &c->silence_ms, 45000},
+               {"LATHE_ANSWER_TIMEOUT", &c->answer_ms, 600000}};
+  for (size_t i = 0; i < sizeof waits / sizeof *waits; i++) {
+    const char *text = getenv(waits[i].variable);
+    *waits[i].ms = waits[i].usual;
+    if (text && *text &&
+        (units_duration(text, waits[i].ms, NULL) != 0 || *waits[i].ms < WAIT_MIN_MS ||
+         *waits[i].ms > WAIT_MAX_MS))
+      return fail(CLI_USAGE, "%s: \"%.40s\" is not a time from 1s to 1d; write it as 45s or 10m",
+                  waits[i].variable, text);
+  }
+  return CLI_OK;
+}
+
 int server_configure(struct cli *c) {
   int code = configure_address(c);
+  if (code == CLI_OK)
+    code = configure_waits(c);
   if (code == CLI_OK)
     code = configure_token(c);
   return code == CLI_OK ? configure_tls(c) : code;

@@ -220,7 +220,9 @@ static int fetch_page(struct cli *c, const char *id, int64_t after, json_t **pag
 /* Page after page, so that a batch of any size is shown. */
 static int fetch_whole(struct cli *c, const char *id, json_t **out) {
   int64_t after = 0;
-  size_t before = c->gathered;
+  const struct cli_gathered before = c->gathered;
+  char *instead = mem_printf("the batch's summary has it: GET /api/batches/%s/summary?format=csv",
+                             id);
   *out = NULL;
   int code;
   do {
@@ -233,12 +235,10 @@ static int fetch_whole(struct cli *c, const char *id, json_t **out) {
       json_decref(page);
     else
       *out = page;
-    if (code == CLI_OK && c->gathered - before > HTTP_ALL_MAX)
-      code = fail(CLI_REFUSED,
-                  "the batch's list is longer than %d MB; its summary has it: GET "
-                  "/api/batches/%s/summary?format=csv",
-                  HTTP_ALL_MAX >> 20, id);
+    if (code == CLI_OK)
+      code = http_within(c, &before, CLI_REFUSED, instead);
   } while (code == CLI_OK && after > 0);
+  free(instead);
   json_object_del(*out, "next");
   return code;
 }
@@ -272,7 +272,7 @@ static int batch_list(struct cli *c) {
   size_t i;
   int code = http_fetch(c, NULL, "/api/batches?limit=100", "batches[]", &page);
   if (code == CLI_OK && c->json) {
-    say_json(json_object_get(page, "batches"));
+    say_json(page);
   } else if (code == CLI_OK) {
     struct table t = {0};
     char age[SAY_SIZE];

@@ -81,7 +81,7 @@ static void take_page(struct listing *l, const json_t *page) {
 
 static int fetch_jobs(struct cli *c, struct listing *l) {
   json_t *page = NULL;
-  size_t before = c->gathered;
+  const struct cli_gathered before = c->gathered;
   int code = CLI_OK;
   while (code == CLI_OK && !l->complete) {
     char *path = list_path(c, l->limit - (int64_t)json_array_size(l->jobs),
@@ -94,10 +94,9 @@ static int fetch_jobs(struct cli *c, struct listing *l) {
                   "%s gave a page of %zu jobs where one of 1 to %d was asked for; is it a "
                   "lathe server?",
                   c->server, count, PAGE);
-    else if (code == CLI_OK && c->gathered - before > HTTP_ALL_MAX)
-      code = fail(CLI_USAGE, "the list is longer than %d MB; ask for less with --limit or --since",
-                  HTTP_ALL_MAX >> 20);
     else if (code == CLI_OK)
+      code = http_within(c, &before, CLI_USAGE, "ask for less with --limit or --since");
+    if (code == CLI_OK)
       take_page(l, page);
     free(path);
   }

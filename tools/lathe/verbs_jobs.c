@@ -20,6 +20,7 @@ enum { LINE_MAX_BYTES = 1 << 20 }; /* of a line as JSON; a longer one comes in p
 
 struct log_output {
   bool json;
+  bool any;   /* something came */
   int errnum; /* why a write failed */
   struct say_stream shown;
   struct buf line;
@@ -38,6 +39,7 @@ static void say_log_line(const char *text, size_t len) {
 
 static int on_log(void *arg, const char *data, size_t len) {
   struct log_output *o = arg;
+  o->any |= len > 0;
   if (!o->json)
     return o->errnum = say_stream_put(&o->shown, data, len);
   for (const char *end; len > 0; data = end) {
@@ -71,6 +73,8 @@ int verb_log(struct cli *c) {
     code = fail(CLI_USAGE, "cannot write the log to standard output: %s", strerror(output.errnum));
   else
     http_report(&answer, code);
+  if (code == CLI_OK && !output.any && !c->json)
+    say_note("Job %s has printed nothing.\n", c->operands[0]);
   http_answer_free(&answer);
   buf_free(&output.line);
   free(path);
@@ -132,9 +136,11 @@ static int for_each_job(struct cli *c, const char *method, const char *suffix, c
     if (nobody)
       break;
   }
-  /* One job: its answer; several: the list of answers. */
+  /* One job: its answer; several: an object with the list of answers, as of all lists. */
+  json_t *document = json_pack("{s:O}", "jobs", answers);
   if (json_array_size(answers))
-    say_json(c->operand_count == 1 ? json_array_get(answers, 0) : answers);
+    say_json(c->operand_count == 1 ? json_array_get(answers, 0) : document);
+  json_decref(document);
   json_decref(answers);
   return worst;
 }
@@ -185,8 +191,12 @@ static int get_all(struct cli *c, const json_t *job) {
     return fail(CLI_REFUSED, "job %s is %s and has no artifacts", c->operands[0],
                 json_text(job, "status"));
   int code = artifacts_get_all(c, job, out ? out : ".", !c->json);
-  if (code == CLI_OK && c->json)
-    say_json(json_object_get(job, "artifacts"));
+  if (code == CLI_OK && c->json) {
+    json_t *document = json_pack("{s:O, s:O}", "job_id", json_object_get(job, "job_id"),
+                                 "artifacts", json_object_get(job, "artifacts"));
+    say_json(document);
+    json_decref(document);
+  }
   return code;
 }
 

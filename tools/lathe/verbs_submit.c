@@ -40,6 +40,13 @@ static void on_sent(void *arg, int64_t done, int64_t total) {
     progress_update(&s->progress, "upload", 100.0 * (double)done / (double)total);
 }
 
+/* The server speaks of forms and JSON, which nobody wrote here. */
+static bool lacks_a_file(const struct cli *c, const struct http_answer *answer, int code) {
+  const char *slug = strrchr(json_text(answer->json, "type"), '/');
+  return code == CLI_REFUSED && c->operand_count == 1 && !c->json && slug &&
+         !strcmp(slug, "/bad-input");
+}
+
 /* Sends the job; the answer's JSON in *out. */
 static int send_job(struct cli *c, struct session *s, json_t **out) {
   curl_mime *mime = curl_mime_init(c->curl);
@@ -61,7 +68,13 @@ static int send_job(struct cli *c, struct session *s, json_t **out) {
                              .arg = s};
     code = http_do(c, &call, &answer);
     progress_end(&s->progress);
-    http_report(&answer, code);
+    if (lacks_a_file(c, &answer, code))
+      fail(code,
+           "%s needs a file, as in: lathe submit %s FILE; - reads standard input, under the "
+           "name that --name gives it. lathe kinds %s says what it takes",
+           c->operands[0], c->operands[0], c->operands[0]);
+    else
+      http_report(&answer, code);
   }
   *out = json_incref(answer.json);
   if (code == CLI_OK && !id_is_valid(json_text(*out, "job_id")))
