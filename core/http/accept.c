@@ -4,7 +4,7 @@
  *
  *   listening --CONNECTIONS_OVER past the limit--> full --a connection ended--> listening
  *       |
- *       +------no file descriptor, no memory-----> short --RETRY_MS-----------> listening
+ *       +--no file descriptor, no memory, error--> short --RETRY_MS-----------> listening
  *
  * libmicrohttpd could accept by itself, but it looks again only when one of its connections ends or
  * moves: with streams open, or with all ended at once, that may take a minute.  What waits in the
@@ -42,7 +42,8 @@ static void on_retry(uv_timer_t *timer) {
   go_on(timer->data);
 }
 
-/* Somebody else (a job, an upload, another process) may free what is short, and nobody tells us. */
+/* Somebody else (a job, an upload, another process) may free what is short, and nobody tells us. So
+ * it is with an error of the socket: it may pass. */
 static void wait_for_resources(struct http *h, int failed) {
   if (!h->resources_short)
     log_warn("http.accept", "no connection can be accepted: %s; trying again each %d ms",
@@ -59,9 +60,22 @@ static bool is_of_one_connection(int failed) {
          failed == EHOSTUNREACH || failed == EOPNOTSUPP || failed == ENETUNREACH;
 }
 
+/* libuv has stopped to look at the socket by now, and tells of it once. */
+static void on_socket_error(struct http *h, int status) {
+  int failed = 0;
+  socklen_t len = sizeof failed;
+  if (getsockopt(h->listen_fd, SOL_SOCKET, SO_ERROR, &failed, &len) < 0 || failed == 0)
+    failed = -status; /* libuv's codes are those of the system */
+  wait_for_resources(h, failed);
+}
+
 static void on_connection(uv_poll_t *poll, int status, int events) {
-  (void)status, (void)events;
+  (void)events;
   struct http *h = poll->data;
+  if (status < 0) {
+    on_socket_error(h, status);
+    return;
+  }
   for (int i = 0; i < BURST && h->accepting; i++) {
     struct sockaddr_storage from;
     socklen_t len = sizeof from;

@@ -240,6 +240,11 @@ static void take_log_pipe(struct host *h, const char *fd_text) {
   setvbuf(stdout, NULL, _IOLBF, 0); /* what is printed before a crash is told */
 }
 
+/* It may be installed anew at this moment, and another start may find it. */
+static bool is_gone(const char *plugin) {
+  return access(plugin, F_OK) < 0 && errno == ENOENT;
+}
+
 static int work(const char *fd_text, const char *path, const char *board_fd, const char *log_fd) {
   struct host h = {0};
   struct link link;
@@ -259,7 +264,9 @@ static int work(const char *fd_text, const char *path, const char *board_fd, con
   take_log_pipe(&h, log_fd);
   logger_init(&h.log, &link, 0, 0);
   host_init(&h);
-  if (plugin_load(&h.plugin, path, &err) < 0 || plugin_check_kinds(&h.plugin, &err) < 0)
+  if (plugin_load(&h.plugin, path, &err) < 0)
+    return refuse(&h, is_gone(path), err.text);
+  if (plugin_check_kinds(&h.plugin, &err) < 0)
     return refuse(&h, false, err.text);
   say_hello(&h);
   enum wire_jail_mode jail = WIRE_JAIL_AUTO;

@@ -111,12 +111,15 @@ static int take_ready(struct worker *k, const struct wire_frame *f, struct err *
   return 0;
 }
 
-/* Once it has run a job its word is not enough to put the backend out of use. */
+/* Once it has run a job its word is not enough to put the backend out of use.  A plugin that cannot
+ * be loaded now may be later only where one could be before. */
 static int take_refused(struct worker *k, const struct wire_frame *f, struct err *err) {
   bool again;
   const char *text;
   if (wire_get_refused(f, &again, &text, err) < 0)
     return err->code;
+  if (k->state == WORKER_LOADING && !k->b->kinds)
+    again = false;
   if (k->generation == k->b->generation)
     backend_refused(k->b, again || k->state == WORKER_READY, text);
   k->refused = true;

@@ -36,7 +36,7 @@ def disk(make_daemon, tmp_path):
     return Disk(make_daemon, tmp_path)
 
 
-FAULTS = ["write ENOSPC", "sync EIO", "write EIO sync EIO"]
+FAULTS = ["write ENOSPC", "write EDQUOT", "write EROFS", "sync EIO", "write EIO sync EIO"]
 
 
 def refused(response):

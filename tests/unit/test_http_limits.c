@@ -5,6 +5,8 @@
  */
 #include "http_help.h"
 
+#include "http/private.h"
+
 #include <sys/resource.h>
 
 static int setup(void **state) {
@@ -98,6 +100,19 @@ static void accepting_goes_on_when_there_are_descriptors_again(void **state) {
   reply_drop(&r);
   close(late);
   close(silent);
+}
+
+/* As libuv does where the listening socket reports an error: it stops to look, and says so once. */
+static void accepting_goes_on_after_an_error_of_the_socket(void **state) {
+  struct site *s = *state;
+  uv_poll_t *listening = &s->http->listen_poll;
+  uv_poll_stop(listening);
+  listening->poll_cb(listening, UV_EBADF, 0);
+  assert_false(s->http->accepting);
+  struct reply r = ask(s, "GET", "/echo", NULL, NULL, 0);
+  assert_int_equal(r.status, 200);
+  assert_true(s->http->accepting);
+  reply_drop(&r);
 }
 
 /* ---- the memory of all bodies ---- */
@@ -230,6 +245,7 @@ int main(void) {
       TEST(too_many_connections_are_told),
       TEST(accepting_goes_on_after_the_limit),
       TEST(accepting_goes_on_when_there_are_descriptors_again),
+      TEST(accepting_goes_on_after_an_error_of_the_socket),
       TEST(the_memory_of_bodies_is_bounded),
       TEST(a_body_that_stalls_gives_way),
       TEST(answers_that_nobody_reads_are_bounded),
