@@ -2,8 +2,10 @@
 """Clients that mean harm, or are only slow: what they can hold is bounded, and others are answered meanwhile."""
 import base64
 import json
+import os
 import random
 import re
+import resource
 import socket
 import threading
 
@@ -226,3 +228,18 @@ def test_wrong_tokens_are_counted_logged_and_slowed(make_daemon, tmp_path):
 def test_bodies_where_none_is_wanted(client, size):
     r = client.request("POST", "/api/jobs/01ARZ3NDEKTSV4RRFFQ69G5FAV/cancel", b"x" * size)
     assert r.status in (400, 404, 413, 415), r
+
+
+def test_accepting_goes_on_after_the_last_descriptor(make_daemon):
+    """Once nobody was accepted for a minute, which is longer than any client here waits."""
+    daemon = make_daemon()
+    client = daemon.client()
+    open_files = f"/proc/{daemon.pid}/fd"
+    limit = len(os.listdir(open_files)) + 30
+    resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (limit, resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)[1]))
+    idle = [socket.create_connection(("127.0.0.1", daemon.port), 30) for _ in range(60)]
+    wait_until(lambda: len(os.listdir(open_files)) >= limit - 1, "the daemon has no descriptor left")
+    for s in idle:
+        s.close()
+    for _ in range(20):
+        client.get("/api/health").expect(200)

@@ -325,3 +325,10 @@ def test_log_follows_a_running_job(client):
     text = client.get(f"/api/jobs/{job_id}/log?follow=1").expect(200).text
     assert len(text.splitlines()) == 40
     assert client.job(job_id)["status"] == "completed"
+
+
+def test_the_time_limit_of_a_backend_counts(make_daemon):
+    """Also where the kind allows more."""
+    client = make_daemon({"backend echo": {"job_timeout": "300ms"}}).client()
+    job = client.run("echo", params={"sleep_ms": 60000})
+    assert job["status"] == "failed" and job["error"]["type"] == "/problems/job-timeout", job

@@ -106,11 +106,11 @@ def test_a_cancelled_job_that_obeys_keeps_its_process(make):
     c = daemon.client()
     assert act(c, "ok")["status"] == "completed"
     workers = children_of(daemon.pid)
-    job_id = c.submit("scripted", params={"act": "obey"})
+    job_id = c.submit("scripted", params={"act": "obey_late"})
     wait_until(lambda: c.job(job_id)["status"] == "running", "it runs")
     c.cancel(job_id).expect(200)
     assert c.wait(job_id)["status"] == "cancelled"
-    assert fails(c, "obey", "job-timeout", timeout_s=0.3)
+    assert fails(c, "obey_late", "job-timeout", timeout_s=0.3)
     assert act(c, "ok")["status"] == "completed" and children_of(daemon.pid) == workers
     daemon = make(scripted("process", workers=1, cancel_grace="100ms"))
     c = daemon.client()
