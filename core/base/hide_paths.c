@@ -36,7 +36,7 @@ static bool is_known(const char *path, size_t len) {
   return false;
 }
 
-/* Where the last name of a path begins; 0: it is no path of two names. */
+/* Where the last name of a path begins; 0: it is not a path of two names. */
 static size_t last_name(const char *path, size_t len) {
   size_t end = len;
   while (end > 1 && path[end - 1] == '/')

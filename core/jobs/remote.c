@@ -158,7 +158,8 @@ void remote_recovered(struct job *job) {
   remote_away(job);
 }
 
-/* Who was inside when a worker died and nobody knows by whose hand is suspect, in the long run. */
+/* Who was inside when a worker died and nobody knows which of them ended it, is suspect, in the
+ * long run. */
 bool remote_survives(struct job *job, const struct step_result *r) {
   if (r->inside && ++job->lost >= INSIDE_MAX)
     return false;

@@ -84,7 +84,7 @@ long long log_dropped(void) {
   return count;
 }
 
-/* With the lock held.  Lines come in crowds, and to wake this thread for each of them would cost
+/* With the lock held.  Lines come in bursts, and to wake this thread for each of them would cost
  * the others more than the line itself. */
 static void gather(void) {
   static const struct timespec pause = {.tv_nsec = LOG_GATHER_MS * 1000000L};

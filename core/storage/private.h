@@ -22,13 +22,13 @@ struct storage_folder {
 };
 
 enum { STORAGE_HELPERS = 3 }; /* more gained nothing */
-struct storage_crew {         /* sync.c */
+struct storage_syncers {      /* sync.c */
   pthread_mutex_t lock;
   pthread_cond_t work, synced;
   struct list groups; /* with files that nobody has taken yet */
   pthread_t threads[STORAGE_HELPERS];
   int helpers;
-  bool hired, stop;
+  bool started, stop;
 };
 
 struct storage {
@@ -51,7 +51,7 @@ struct storage {
   dev_t device;
   atomic_llong work_made_us; /* monotonic: when work/ had to be made anew; 0: never */
   atomic_llong logged_ms;
-  struct storage_crew crew;
+  struct storage_syncers crew;
 };
 
 /* One piece of disk work.  Embedded in a larger structure: `run` is called on a
@@ -89,11 +89,11 @@ struct storage_group {
   int errnum;
   struct list ring;
 };
-void storage_crew_init(struct storage_crew *c);
-void storage_crew_free(struct storage_crew *c);
-void storage_sync_begin(struct storage_crew *c, struct storage_group *g);
+void storage_syncers_init(struct storage_syncers *c);
+void storage_syncers_free(struct storage_syncers *c);
+void storage_sync_begin(struct storage_syncers *c, struct storage_group *g);
 /* Must follow each begin.  0: all are on the disk; else the errno of the first that failed. */
-int storage_sync_end(struct storage_crew *c, struct storage_group *g);
+int storage_sync_end(struct storage_syncers *c, struct storage_group *g);
 
 /* fsync of a folder by path; 0 or a negative code, then errno says why. */
 int storage_sync_dir(const char *path, struct err *err);

@@ -16,7 +16,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-void storage_crew_init(struct storage_crew *c) {
+void storage_syncers_init(struct storage_syncers *c) {
   pthread_mutex_init(&c->lock, NULL);
   pthread_cond_init(&c->work, NULL);
   pthread_cond_init(&c->synced, NULL);
@@ -24,7 +24,7 @@ void storage_crew_init(struct storage_crew *c) {
 }
 
 /* With the lock held: syncs the next file of the group, without it. */
-static void sync_next(struct storage_crew *c, struct storage_group *g) {
+static void sync_next(struct storage_syncers *c, struct storage_group *g) {
   size_t i = g->next++;
   if (g->next == g->count)
     list_remove(&g->ring);
@@ -38,7 +38,7 @@ static void sync_next(struct storage_crew *c, struct storage_group *g) {
 }
 
 static void *help(void *arg) {
-  struct storage_crew *c = arg;
+  struct storage_syncers *c = arg;
   pthread_mutex_lock(&c->lock);
   while (!c->stop) {
     if (list_empty(&c->groups))
@@ -51,11 +51,11 @@ static void *help(void *arg) {
 }
 
 /* With the lock held.  Without helpers the callers sync everything themselves. */
-static void hire(struct storage_crew *c) {
+static void start_helpers(struct storage_syncers *c) {
   sigset_t all, before;
-  if (c->hired)
+  if (c->started)
     return;
-  c->hired = true;
+  c->started = true;
   sigfillset(&all); /* signals are the loop's */
   pthread_sigmask(SIG_SETMASK, &all, &before);
   while (c->helpers < STORAGE_HELPERS &&
@@ -64,17 +64,17 @@ static void hire(struct storage_crew *c) {
   pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-void storage_sync_begin(struct storage_crew *c, struct storage_group *g) {
+void storage_sync_begin(struct storage_syncers *c, struct storage_group *g) {
   g->next = g->synced = 0;
   g->errnum = 0;
   pthread_mutex_lock(&c->lock);
-  hire(c);
+  start_helpers(c);
   list_push_back(&c->groups, &g->ring);
   pthread_cond_broadcast(&c->work);
   pthread_mutex_unlock(&c->lock);
 }
 
-int storage_sync_end(struct storage_crew *c, struct storage_group *g) {
+int storage_sync_end(struct storage_syncers *c, struct storage_group *g) {
   pthread_mutex_lock(&c->lock);
   while (g->next < g->count)
     sync_next(c, g);
@@ -84,7 +84,7 @@ int storage_sync_end(struct storage_crew *c, struct storage_group *g) {
   return g->errnum;
 }
 
-void storage_crew_free(struct storage_crew *c) {
+void storage_syncers_free(struct storage_syncers *c) {
   pthread_mutex_lock(&c->lock);
   c->stop = true;
   pthread_cond_broadcast(&c->work);

@@ -129,7 +129,7 @@ def test_a_bomb_is_stopped(make, isolation, act):
     assert attack(c, "ok")["status"] == "completed"
 
 
-def test_what_is_left_to_the_worker_is_no_crowd(make, isolation):
+def test_what_is_left_to_the_worker_is_never_many(make, isolation):
     """Each ends at once; the worker, which adopts them, reaps them when it counts."""
     c = make(attacker(isolation, job_processes=40)).client()
     job = attack(c, "leave_many")

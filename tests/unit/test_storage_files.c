@@ -483,9 +483,9 @@ static void test_adopt_many(void **state) {
 /* A file that cannot be synced is told, and the others are synced all the same. */
 static void test_sync_together(void **state) {
   struct fixture *f = *state;
-  struct storage_crew crew = {.stop = false};
+  struct storage_syncers crew = {.stop = false};
   int ends[2], fds[9];
-  storage_crew_init(&crew);
+  storage_syncers_init(&crew);
   assert_int_equal(pipe(ends), 0);
   for (int i = 0; i < 9; i++)
     fds[i] = open(f->dir, O_RDONLY | O_DIRECTORY);
@@ -509,7 +509,7 @@ static void test_sync_together(void **state) {
     close(fds[i]);
   close(ends[0]);
   close(ends[1]);
-  storage_crew_free(&crew);
+  storage_syncers_free(&crew);
 }
 
 static void test_work_folders(void **state) {
