@@ -82,7 +82,7 @@ int64_t group_share(pid_t pid) {
 }
 
 struct walk {
-  pid_t group;
+  pid_t group, also;
   void (*each)(const struct group_process *, void *);
   void *arg;
   int64_t *reaped_us;
@@ -90,11 +90,15 @@ struct walk {
   size_t count, cap;
 };
 
+static bool is_of(const struct walk *w, pid_t group) {
+  return group == w->group || (w->also > 0 && group == w->also);
+}
+
 static void take(struct walk *w, pid_t pid) {
   struct group_process p;
-  if (!group_read_process(pid, &p) || p.group != w->group || p.state == 'X')
+  if (!group_read_process(pid, &p) || !is_of(w, p.group) || p.state == 'X')
     return;
-  if (p.state == 'Z' && getpgid(p.parent) != w->group) { /* left to who adopts it */
+  if (p.state == 'Z' && !is_of(w, getpgid(p.parent))) { /* left to who adopts it */
     if (p.parent == getpid() && pid != w->group)
       proc_reap(pid, w->reaped_us);
     return;
@@ -139,9 +143,9 @@ static void look_everywhere(struct walk *w) {
   closedir(proc);
 }
 
-void group_each(pid_t group, void (*each)(const struct group_process *, void *), void *arg,
-                int64_t *reaped_us) {
-  struct walk w = {.group = group, .each = each, .arg = arg, .reaped_us = reaped_us};
+void group_each(pid_t group, pid_t also, void (*each)(const struct group_process *, void *),
+                void *arg, int64_t *reaped_us) {
+  struct walk w = {.group = group, .also = also, .each = each, .arg = arg, .reaped_us = reaped_us};
   struct proc_children own;
   int adopts = 0;
   prctl(PR_GET_CHILD_SUBREAPER, &adopts, 0, 0, 0);

@@ -24,9 +24,9 @@ bool group_read_process(pid_t pid, struct group_process *p);
  * memory for it. */
 int64_t group_share(pid_t pid);
 /* Calls `each` for every process of the group, also for those that have ended and whose parent, of
- * the same group, has not waited for them ('Z').  Adds to *reaped_us the CPU time of those that are
- * reaped here. */
-void group_each(pid_t group, void (*each)(const struct group_process *, void *), void *arg,
-                int64_t *reaped_us);
+ * the same group, has not waited for them ('Z').  `also`: another group of the same job, or 0. Adds
+ * to *reaped_us the CPU time of those that are reaped here. */
+void group_each(pid_t group, pid_t also, void (*each)(const struct group_process *, void *),
+                void *arg, int64_t *reaped_us);
 
 #endif

@@ -62,7 +62,7 @@ static void add_threads(const struct group_process *p, void *arg) {
 
 static int64_t count_tasks(struct guard *g) {
   int64_t tasks = 0;
-  group_each(g->group, add_threads, &tasks, &g->left_us);
+  group_each(g->group, g->left, add_threads, &tasks, &g->left_us);
   return tasks;
 }
 
@@ -91,11 +91,21 @@ static bool grant_task(struct guard *g, const struct seccomp_data *call) {
   return false;
 }
 
+/* The process of a thread; the kernel says which thread called. */
+static pid_t process_of(pid_t thread) {
+  char text[1024];
+  const char *at = group_read_file(thread, "status", text, sizeof text) ? strstr(text, "\nTgid:")
+                                                                        : NULL;
+  return at ? atoi(at + 6) : thread;
+}
+
 /* setpgid(0, 0) of the one that is to be parked. */
 static bool lets_leave(struct guard *g, const struct seccomp_notif *n) {
   bool may = g->may_leave && n->data.nr == SYS_setpgid && (pid_t)n->pid != g->group &&
              n->data.args[0] == 0 && n->data.args[1] == 0;
   g->may_leave &= !may;
+  if (may)
+    g->left = process_of((pid_t)n->pid);
   return may;
 }
 
@@ -193,7 +203,7 @@ static void for_each(struct guard *g, void (*each)(const struct group_process *,
                      struct use *u) {
   struct group_process p;
   if (g->forked || g->cpu_from_ms < 0)
-    group_each(g->group, each, u, &g->left_us);
+    group_each(g->group, g->left, each, u, &g->left_us);
   else if (group_read_process(g->group, &p))
     each(&p, u);
 }

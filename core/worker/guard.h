@@ -15,6 +15,7 @@ struct guard {
   int listener;     /* of the filter; -1: it reports nothing */
   uint32_t most;    /* processes and threads at a time; 0: no limit */
   uint32_t granted; /* since they were counted last, at the most */
+  pid_t left;       /* the group of the one that may have left it; 0: none, or it waits by now */
   bool may_leave;   /* one process of the job may leave its group: it is to be parked */
   bool forked;      /* there may be more than one process */
   struct wire_limits limits;

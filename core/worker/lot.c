@@ -128,7 +128,7 @@ static void add_share(const struct group_process *p, void *arg) {
  */
 static int64_t measure(pid_t pid) {
   int64_t bytes = 0, reaped_us = 0; /* a parked one's CPU time is nobody's */
-  group_each(pid, add_share, &bytes, &reaped_us);
+  group_each(pid, 0, add_share, &bytes, &reaped_us);
   return bytes;
 }
 

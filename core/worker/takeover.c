@@ -30,7 +30,8 @@ static int admit(struct zygote *z, const struct child *c, const char *key) {
 }
 
 void child_park(struct zygote *z, struct child *c, const char *key) {
-  int given = admit(z, c, key);
+  /* One at a time: who has left and does not say that it waits stays a part of the job. */
+  int given = c->guard.left ? -1 : admit(z, c, key);
   c->guard.may_leave = given >= 0;
   park_send(c->socket.fd, given < 0 ? PARK_NO : PARK_YES, (const int[]){given, -1});
   if (given >= 0)
@@ -41,8 +42,11 @@ void parked_heard(struct zygote *z, struct parked *p) {
   pid_t maker = lot_hear(&z->lot, p);
   list_for_each(it, &z->children) {
     struct child *c = container_of(it, struct child, ring);
-    if (c->pid == maker)
-      park_send(c->socket.fd, PARK_READY, NULL);
+    if (c->pid != maker)
+      continue;
+    if (lot_has(&z->lot, c->guard.left)) /* stopped: it is no part of the job any more */
+      c->guard.left = 0;
+    park_send(c->socket.fd, PARK_READY, NULL);
   }
 }
 

@@ -140,3 +140,17 @@ def test_a_process_without_its_first_thread_is_counted(make, isolation):
     assert job["status"] == "failed" and job["error"]["type"] == "/problems/job-limit", job
     assert "job_memory" in job["error"]["detail"], job
     assert attack(c, "ok")["status"] == "completed"
+
+
+@pytest.mark.skipif(SANITIZED, reason="the sanitizers need an address space of their own size")
+def test_a_process_that_left_to_be_parked_is_counted(make):
+    """It never says that it waits, and begins others."""
+    daemon = jailed(make, "fork", job_memory="256M", park_memory="1G")
+    c = daemon.client()
+    job = attack(c, "memory_left")
+    assert job["status"] == "failed" and job["error"]["type"] == "/problems/job-limit", job
+    assert "job_memory" in job["error"]["detail"], job
+    assert attack(c, "ok")["status"] == "completed"
+    wait_until(lambda: daemon.client().get("/api/backends").json["backends"][0]["running"] == 0, "nothing runs")
+    zygotes = children_of(daemon.pid)
+    wait_until(lambda: sum(len(children_of(z)) for z in zygotes) <= len(zygotes) + 1, "what left is gone, too")
