@@ -302,11 +302,15 @@ def test_json_is_always_one_object(lathe, client, tmp_path):
     assert isinstance(as_json(lathe, "batch", "delete", batch), dict)
 
 
-def test_a_forgotten_file(make_daemon, lathe):
+def test_wrong_numbers_of_files(make_daemon, lathe, tmp_path):
     at = {"server": make_daemon({"backend local": {"plugin": "local-gmsh", "workers": 1}}).url}
     said = " ".join(lathe("submit", "mesh", code=3, **at).err.split())
     assert "lathe submit mesh FILE" in said and "JSON" not in said and "form" not in said
     assert as_json(lathe, "submit", "mesh", code=3, **at)["type"] == "/problems/bad-input"
+    for name in ("a.step", "b.step"):
+        (tmp_path / name).write_bytes(b"x")
+    said = lathe("submit", "mesh", "a.step", "b.step", code=3, **at).err
+    assert "exactly 1 input" in said and "lathe batch submit mesh FILE..." in said
 
 
 def test_names_that_are_too_long(lathe, client, tmp_path):

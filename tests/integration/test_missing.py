@@ -71,6 +71,7 @@ def test_it_is_told_once_a_load(make_daemon):
 
 def test_mended_by_a_reload(lacking):
     c = lacking.client()
+    assert c.get("/api/health").json["status"] == c.get("/api/ready").json["status"] == "degraded"
     lacking.write_config({"backend echo": {"plugin": "echo"}, "backend local": {"plugin": "echo"}})
     lacking.reload()
     wait_until(lambda: c.get("/api/health").json["status"] == "ok", "health is ok again")

@@ -40,11 +40,24 @@ static void on_sent(void *arg, int64_t done, int64_t total) {
     progress_update(&s->progress, "upload", 100.0 * (double)done / (double)total);
 }
 
-/* The server speaks of forms and JSON, which nobody wrote here. */
-static bool lacks_a_file(const struct cli *c, const struct http_answer *answer, int code) {
+/* Refused for its files: the server speaks of forms and JSON, which nobody wrote here. */
+static bool has_wrong_files(const struct cli *c, const struct http_answer *answer, int code) {
   const char *slug = strrchr(json_text(answer->json, "type"), '/');
-  return code == CLI_REFUSED && c->operand_count == 1 && !c->json && slug &&
-         !strcmp(slug, "/bad-input");
+  return code == CLI_REFUSED && !c->json && slug && !strcmp(slug, "/bad-input");
+}
+
+static int report_refusal(const struct cli *c, const struct http_answer *answer, int code) {
+  const char *kind = c->operands[0];
+  bool files = has_wrong_files(c, answer, code);
+  if (files && c->operand_count == 1)
+    return fail(code,
+                "%s needs a file, as in: lathe submit %s FILE; - reads standard input, under the "
+                "name that --name gives it. lathe kinds %s says what it takes",
+                kind, kind, kind);
+  http_report(answer, code);
+  if (files && c->operand_count > 2)
+    say_note("  `lathe batch submit %s FILE...` makes a job of each file.\n", kind);
+  return code;
 }
 
 /* Sends the job; the answer's JSON in *out. */
@@ -68,13 +81,7 @@ static int send_job(struct cli *c, struct session *s, json_t **out) {
                              .arg = s};
     code = http_do(c, &call, &answer);
     progress_end(&s->progress);
-    if (lacks_a_file(c, &answer, code))
-      fail(code,
-           "%s needs a file, as in: lathe submit %s FILE; - reads standard input, under the "
-           "name that --name gives it. lathe kinds %s says what it takes",
-           c->operands[0], c->operands[0], c->operands[0]);
-    else
-      http_report(&answer, code);
+    report_refusal(c, &answer, code);
   }
   *out = json_incref(answer.json);
   if (code == CLI_OK && !id_is_valid(json_text(*out, "job_id")))
