@@ -73,8 +73,8 @@ def command(folder, *arguments):
     os.makedirs(os.path.join(profile, "Default"), exist_ok=True)
     with open(os.path.join(profile, "Default", "Preferences"), "w", encoding="utf-8") as file:
         json.dump({"download": {"default_directory": os.path.join(folder, "downloads"), "prompt_for_download": False}}, file)
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # it refuses to run as root with one
-    return [CHROMIUM, "--headless", *sandbox, f"--user-data-dir={profile}", "--disable-gpu", "--disable-dev-shm-usage",
+    # Without its sandbox: root may not have one, many containers cannot, and the pages are ours.
+    return [CHROMIUM, "--headless", "--no-sandbox", f"--user-data-dir={profile}", "--disable-gpu", "--disable-dev-shm-usage",
             "--no-first-run", "--disable-extensions", "--disable-background-networking", "--disable-component-update",
             "--disable-sync", "--no-proxy-server", "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost",
             "--window-size=1000,1400", "--hide-scrollbars", *arguments]
