@@ -254,9 +254,9 @@ static int sync_and_hash(struct adopt_task *a) {
     fds[i] = a->outputs[i].fd;
   fds[a->count] = a->to;
   fds[a->count + 1] = output;
-  storage_sync_begin(&s->crew, &group);
+  storage_sync_begin(&s->syncers, &group);
   int rc = hash_outputs(a);
-  int errnum = storage_sync_end(&s->crew, &group);
+  int errnum = storage_sync_end(&s->syncers, &group);
   if (rc == 0 && errnum)
     rc = disk_failed(a, errnum, a->job_id);
   close(output);

@@ -51,7 +51,7 @@ struct storage {
   dev_t device;
   atomic_llong work_made_us; /* monotonic: when work/ had to be made anew; 0: never */
   atomic_llong logged_ms;
-  struct storage_syncers crew;
+  struct storage_syncers syncers;
 };
 
 /* One piece of disk work.  Embedded in a larger structure: `run` is called on a
@@ -85,7 +85,7 @@ void storage_discard_removed(struct storage *s);
 struct storage_group {
   const int *fds; /* of the caller, open until the end; at least one */
   size_t count;
-  size_t next, synced; /* of the crew, as all that follows */
+  size_t next, synced; /* under the lock of the syncers, as all that follows */
   int errnum;
   struct list ring;
 };

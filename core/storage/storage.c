@@ -28,7 +28,7 @@ static void task_run(uv_work_t *req) {
 }
 
 static void storage_free(struct storage *s) {
-  storage_syncers_free(&s->crew);
+  storage_syncers_free(&s->syncers);
   pthread_mutex_destroy(&s->folder_lock);
   pthread_mutex_destroy(&s->blob_lock);
   if (s->outputs)
@@ -122,7 +122,7 @@ int storage_open(struct storage **out, uv_loop_t *loop, const struct storage_opt
   s->sync = options->sync;
   pthread_mutex_init(&s->blob_lock, NULL);
   pthread_mutex_init(&s->folder_lock, NULL);
-  storage_syncers_init(&s->crew);
+  storage_syncers_init(&s->syncers);
   int rc = path_make_dirs(options->data_dir, err);
   if (rc)
     goto out;
