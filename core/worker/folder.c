@@ -59,10 +59,10 @@ static int put_input(int dir, const struct wire_input_file *input, struct err *e
   return copy_input(input->path, dir, input->name, err);
 }
 
-static int put_inputs(const struct folder *f, const struct wire_input_file *inputs, size_t count,
-                      struct err *err) {
-  int rc = 0;
-  int dir = mkdirat(f->fd, "in", 0700) < 0 ? -1 : openat(f->fd, "in", OPEN_FOLDER);
+/* `made`: in/ is there. */
+static int put_inputs(const struct folder *f, bool made, const struct wire_input_file *inputs,
+                      size_t count, struct err *err) {
+  int rc = 0, dir = made || mkdirat(f->fd, "in", 0700) == 0 ? openat(f->fd, "in", OPEN_FOLDER) : -1;
   if (dir < 0)
     return err_sys(err, errno, "the folder %s/in cannot be made", f->path);
   for (size_t i = 0; i < count && rc == 0; i++)
@@ -71,23 +71,59 @@ static int put_inputs(const struct folder *f, const struct wire_input_file *inpu
   return rc;
 }
 
-int folder_make(struct folder *f, const char *root, const char *stem, uint64_t token,
-                const struct wire_input_file *inputs, size_t count, struct err *err) {
+void folder_ahead(char *out, size_t size, const char *work_root, const char *stem, pid_t pid) {
+  snprintf(out, size, "%s/%s/ahead-%d", work_root, stem, (int)pid);
+}
+
+void folder_make_ahead(const char *work_root, const char *stem, pid_t pid) {
+  char path[PATH_MAX], in[PATH_MAX + 3];
+  snprintf(path, sizeof path, "%s/%s", work_root, stem);
+  mkdir(path, 0700); /* it may be there */
+  folder_ahead(path, sizeof path, work_root, stem, pid);
+  snprintf(in, sizeof in, "%s/in", path);
+  path_remove_tree(path, NULL); /* of an earlier process of this number */
+  if (mkdir(path, 0700) == 0 && mkdir(in, 0700) < 0)
+    rmdir(path);
+}
+
+void folder_drop_ahead(const char *work_root, const char *stem, pid_t pid) {
+  char path[PATH_MAX];
+  folder_ahead(path, sizeof path, work_root, stem, pid);
+  path_remove_tree(path, NULL);
+}
+
+static int make_empty(const char *path, struct err *err) {
+  if (mkdir(path, 0700) == 0)
+    return 0;
+  int rc = errno == EEXIST ? path_remove_tree(path, err) : 0;
+  if (rc < 0)
+    return rc;
+  return mkdir(path, 0700) == 0 ? 0
+                                : err_sys(err, errno, "the work folder %s cannot be made", path);
+}
+
+int folder_make_of(struct folder *f, const char *ahead, const char *root, const char *stem,
+                   uint64_t token, const struct wire_input_file *inputs, size_t count,
+                   struct err *err) {
   f->fd = -1;
   f->token = token;
   f->input_bytes = folder_input_bytes(inputs, count);
   folder_path(f->path, sizeof f->path, root, stem, token);
-  if (mkdir(f->path, 0700) < 0) {
-    int rc = errno == EEXIST ? path_remove_tree(f->path, err) : 0;
-    if (rc < 0)
-      return rc;
-    if (mkdir(f->path, 0700) < 0)
-      return err_sys(err, errno, "the work folder %s cannot be made", f->path);
-  }
+  bool made = ahead && rename(ahead, f->path) == 0;
+  int rc = made ? 0 : make_empty(f->path, err);
+  if (rc < 0)
+    return rc;
   f->fd = open(f->path, OPEN_FOLDER);
   if (f->fd < 0)
     return err_sys(err, errno, "the work folder %s cannot be opened", f->path);
-  return count == 0 ? 0 : put_inputs(f, inputs, count, err);
+  if (made && count == 0)
+    unlinkat(f->fd, "in", AT_REMOVEDIR);
+  return count == 0 ? 0 : put_inputs(f, made, inputs, count, err);
+}
+
+int folder_make(struct folder *f, const char *root, const char *stem, uint64_t token,
+                const struct wire_input_file *inputs, size_t count, struct err *err) {
+  return folder_make_of(f, NULL, root, stem, token, inputs, count, err);
 }
 
 char *folder_cell(const char *work_root, const char *stem) {

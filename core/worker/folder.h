@@ -5,6 +5,7 @@
  *   <work root>/<stem>.<token>           where the daemon looks for it; stem: <backend>-<cell>
  *   <work root>/<stem>/<stem>.<token>    in the worker's cell, while a PROCESS plugin works in it
  *   <work root>/<stem>/<token>/...       in a cell of its own, where FORK jobs may park
+ *   <work root>/<stem>/ahead-<pid>       made by a process that waits for its step
  *
  * The number of the cell is the daemon's: no other worker's folders begin with it, and the daemon
  * removes all that do when the worker has ended.
@@ -16,6 +17,7 @@
 #include "worker/tally.h"
 
 #include <limits.h>
+#include <sys/types.h>
 
 struct folder {
   char path[PATH_MAX];
@@ -28,6 +30,16 @@ struct folder {
  * file system allows it, else as copies. */
 int folder_make(struct folder *f, const char *root, const char *stem, uint64_t token,
                 const struct wire_input_file *inputs, size_t count, struct err *err);
+/* As above with a folder that folder_make_ahead() made; where it is not there any more, anew. */
+int folder_make_of(struct folder *f, const char *ahead, const char *root, const char *stem,
+                   uint64_t token, const struct wire_input_file *inputs, size_t count,
+                   struct err *err);
+/* Makes a folder for the next step of this process, with its in/.  A failure shows at the step. */
+void folder_make_ahead(const char *work_root, const char *stem, pid_t pid);
+/* Of a process that died before its step came. */
+void folder_drop_ahead(const char *work_root, const char *stem, pid_t pid);
+/* Where that lies. */
+void folder_ahead(char *out, size_t size, const char *work_root, const char *stem, pid_t pid);
 /* <work root>/<stem>, or below it the cell of one job; the caller frees. */
 char *folder_cell(const char *work_root, const char *stem);
 char *folder_cell_of(const char *work_root, const char *stem, uint64_t token);

@@ -122,7 +122,6 @@ static struct child *child_fork(struct zygote *z) {
   }
   setpgid(pid, pid); /* whoever comes first */
   fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK);
-  fcntl(pidfd, F_SETFD, FD_CLOEXEC);
   struct child *c = mem_alloc(sizeof *c);
   c->pid = pid;
   c->pidfd = pidfd;
@@ -146,8 +145,7 @@ static void child_free(struct child *c) {
   free(c);
 }
 
-/* Hands the child its step, after the number of parked processes.  False: it is dead. */
-static bool child_give(struct zygote *z, struct child *c, const struct wire_frame *f) {
+static bool child_send(struct zygote *z, struct child *c, const struct wire_frame *f) {
   if (z->host->jail.on && !jail_take_listener(c->socket.fd, &c->guard.listener))
     return false;
   struct buf out = {0};
@@ -166,6 +164,16 @@ static bool child_give(struct zygote *z, struct child *c, const struct wire_fram
   return given;
 }
 
+/* Hands the child its step, after the number of parked processes.  False: it is dead, and gone. */
+static bool child_give(struct zygote *z, struct child *c, const struct wire_frame *f) {
+  if (child_send(z, c, f))
+    return true;
+  waitpid(c->pid, NULL, 0);
+  folder_drop_ahead(z->host->work_root, z->host->stem, c->pid);
+  child_free(c);
+  return false;
+}
+
 void child_began(struct zygote *z, struct child *c, int64_t input_bytes) {
   const struct host *h = z->host;
   struct folder folder = {.fd = -1, .input_bytes = input_bytes};
@@ -181,16 +189,9 @@ static void child_start(struct zygote *z, const struct wire_frame *f,
                         const struct wire_step *step) {
   struct child *c = z->spare;
   z->spare = NULL;
-  if (c && !child_give(z, c, f)) { /* it was killed while it waited: the job shall not suffer */
-    waitpid(c->pid, NULL, 0);
-    child_free(c);
+  if (c && !child_give(z, c, f)) /* it was killed while it waited: the job shall not suffer */
     c = NULL;
-  }
   if (!c && ((c = child_fork(z)) == NULL || !child_give(z, c, f))) {
-    if (c) {
-      waitpid(c->pid, NULL, 0);
-      child_free(c);
-    }
     lot_evict_all(&z->lot);
     send_done(z, f->token, WIRE_RETRY,
               "no process could be started for the job: the system is out of "
@@ -566,8 +567,7 @@ int serve_fork(struct host *h) {
   orphans_adopt();
   make_spare(&z);
   while (!z.stopping || z.count) {
-    size_t n = watch_list(&z, &fds, &cap);
-    size_t before = z.count;
+    size_t n = watch_list(&z, &fds, &cap), before = z.count;
     if (poll(fds, n, next_timeout(&z, heartbeat_at)) < 0 && errno != EINTR)
       break;
     int64_t now = clock_mono_ms();

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -33,7 +34,7 @@ static void touch_heap(void) {
  * lets them see: so they can go on with another job's folder. */
 static int make_folder(struct host *h, struct folder *f, uint64_t token,
                        const struct wire_step *step, struct err *err) {
-  char *root = h->work_root;
+  char ahead[PATH_MAX], *root = h->work_root;
   int rc = 0;
   if (h->parks && h->jail.on) {
     char *all = folder_cell(h->work_root, h->stem);
@@ -43,9 +44,10 @@ static int make_folder(struct host *h, struct folder *f, uint64_t token,
     free(all);
   }
   h->park_cell = root;
-  if (rc == 0)
-    rc = folder_make(f, root, h->stem, token, step->inputs, step->input_count, err);
-  return rc;
+  if (rc < 0)
+    return rc;
+  folder_ahead(ahead, sizeof ahead, h->work_root, h->stem, getpid());
+  return folder_make_of(f, ahead, root, h->stem, token, step->inputs, step->input_count, err);
 }
 
 static int lock_in(struct host *h, const struct folder *f, int ruleset, struct err *err) {
@@ -112,6 +114,7 @@ void forked_main(struct host *h, int socket, int log_fd, pid_t zygote) {
   if (h->jail.on)
     jail_send_listener(socket, listener);
   touch_heap();
+  folder_make_ahead(h->work_root, h->stem, getpid());
   wait_for_step(h, &link, &f);
   if (wire_get_step(&f, &step, NULL) < 0)
     _exit(EXIT_FAILURE);

@@ -291,20 +291,28 @@ def test_a_killed_worker_is_replaced(make, isolation):
 
 
 def test_a_dead_spare_costs_nothing(make):
-    """The child that was forked ahead is killed while it waits: the next job does not notice."""
+    """The child that was forked ahead is killed while it waits: the next job does not notice.  The work folder that
+    it made ahead goes."""
     daemon = make(scripted("fork"), base={})
     c, pid = daemon.client(), daemon.pid
+    ahead = os.path.join(daemon.data, "work", "*", "ahead-")
     for _ in range(3):
         for worker in children_of(daemon.pid):
             # The child of the job before may still be there: the kernel is taking it apart.
             spare, = wait_until(lambda: (lambda all: all if len(all) == 1 else None)(children_of(worker)),
                                 "a spare child waits")
+            wait_until(lambda: glob.glob(f"{ahead}{spare}/in"), "it has made a folder")
             os.kill(spare, signal.SIGKILL)
             wait_until(lambda: spare not in children_of(worker), "it is dead")
         job = act(c, "ok")
         assert job["status"] == "completed" and len(job["attempts"]) == 1, job["attempts"]
+        assert not glob.glob(f"{ahead}{spare}")
     is_well(daemon, c, pid)
     assert backend(c)["restarts"] == 0
+    left = set(glob.glob(f"{ahead}*"))
+    for worker in children_of(daemon.pid):
+        os.kill(worker, signal.SIGKILL)
+    wait_until(lambda: not left & set(glob.glob(f"{ahead}*")), "what the dead worker's spare had made goes")
 
 
 def test_a_job_whose_worker_is_killed_runs_again(make, isolation):
