@@ -8,6 +8,11 @@
  *
  * A blob is in no danger from the moment a submit names it: while a sweep is under
  * way each submit touches its inputs, and removal looks at the time once more.
+ *
+ * A wrong clock that is put right, and a restart after that, may make a blob look older than it is.
+ * That takes none that is in use: age alone removes nothing, for the store is asked whether a job
+ * names it.  A blob that was sent and that no job names yet may go before its blobs_age; whoever
+ * names it then is told to send it again, and nothing that was accepted is lost.
  */
 #include "base/clock.h"
 #include "jobs/private.h"
