@@ -424,7 +424,7 @@ static inline void world_tick(uv_timer_t *t) {
 /* Runs the loop until `done` says so; fails the test when nothing comes of it. */
 static inline void world_until(struct world *w, bool (*done)(struct world *w, void *arg),
                                void *arg) {
-  int64_t stop = clock_mono_ms() + 20000;
+  int64_t stop = clock_mono_ms() + 120000; /* a hang */
   uv_timer_init(&w->loop, &w->ticker);
   uv_timer_start(&w->ticker, world_tick, 2, 2);
   while (!done(w, arg)) {
@@ -469,15 +469,24 @@ static inline struct seen *wait_final(struct world *w, const char *id) {
 }
 
 static inline bool is_quiet(struct world *w, void *arg) {
-  int *turns = arg;
   (void)w;
-  return --*turns < 0;
+  return clock_mono_ms() >= *(int64_t *)arg;
 }
 
-/* Lets whatever is under way settle. */
+/* Lets whatever is under way settle: by time, for turns without news go by at once.  Where
+ * something has to have happened, wait for that. */
 static inline void settle(struct world *w) {
-  int turns = 30;
-  world_until(w, is_quiet, &turns);
+  int64_t until = clock_mono_ms() + 100;
+  world_until(w, is_quiet, &until);
+}
+
+static inline bool is_queued(struct world *w, void *id) {
+  const struct record_job *job = jobs_live(w->jobs, id);
+  return job && job->state == JOB_QUEUED;
+}
+
+static inline void wait_queued(struct world *w, const char *id) {
+  world_until(w, is_queued, (void *)(uintptr_t)id);
 }
 
 struct ask { /* a submit in short */

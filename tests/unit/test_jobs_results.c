@@ -169,8 +169,7 @@ static void test_a_refused_job_waits_for_one_that_went(void **state) {
   fake.gone = "b";
   const char *refused = ask(w, (struct ask){0});
   fake_end(wait_step(w), STEP_PERMANENT);
-  settle(w);
-  assert_int_equal(jobs_live(w->jobs, refused)->state, JOB_QUEUED);
+  wait_queued(w, refused);
   const char *other = ask(w, (struct ask){0}); /* is not kept from the one that is there */
   wait_step(w);
   fake_end(fake_step_of(other), STEP_OK);
@@ -190,8 +189,7 @@ static void test_a_refused_job_waits_no_longer_than_the_others(void **state) {
   fake.gone = "b";
   const char *id = ask(w, (struct ask){0});
   fake_end(wait_step(w), STEP_PERMANENT);
-  settle(w);
-  assert_int_equal(jobs_live(w->jobs, id)->state, JOB_QUEUED);
+  wait_queued(w, id);
   fake.gone = NULL; /* it is long ago by now */
   fake.events.changed(fake.events.ctx, &fake.backends[0]);
   assert_int_equal(wait_final(w, id)->last, EVENT_FAILED);

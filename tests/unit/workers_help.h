@@ -27,7 +27,8 @@
 
 #define PLUGINS     TEST_BINARY_DIR "/tests/plugins/"
 #define ECHO_PLUGIN TEST_BINARY_DIR "/plugins/echo.so"
-#define PATIENCE_MS 20000
+/* For a hang; nothing here waits so long on purpose, however busy the machine is. */
+#define PATIENCE_MS 120000
 
 /* What became of one step. */
 struct seen {
@@ -146,7 +147,7 @@ static inline struct backend_options rig_options(const char *plugin, int slots) 
       .name = "b",
       .plugin_path = plugin,
       .slots = slots,
-      .ready_timeout_ms = 10000,
+      .ready_timeout_ms = PATIENCE_MS,
       .heartbeat_timeout_ms = 5000,
       .restart_backoff_ms = 20,
       .restart_backoff_max_ms = 200,
