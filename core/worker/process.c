@@ -332,8 +332,10 @@ static void run_step(struct resident *r, uint64_t token, const struct wire_step 
     step_fail(&outcome, WIRE_RETRY, err.text);
   } else {
     limits_of_resident(&step->limits);
-    set_current(r, &job, step->limits.cpu_ms > 0 ? cpu_us() + step->limits.cpu_ms * 1000 : 0);
+    /* First: the steward, which the watch thread tells of `current`, takes a step that does not run
+     * for one that is over, and looks at it no more. */
     atomic_store_explicit(&h->board->running, token, memory_order_release);
+    set_current(r, &job, step->limits.cpu_ms > 0 ? cpu_us() + step->limits.cpu_ms * 1000 : 0);
     step_run(&job, &outcome);
     atomic_store_explicit(&h->board->running, 0, memory_order_release);
     set_current(r, NULL, 0);
