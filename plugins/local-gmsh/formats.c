@@ -118,6 +118,7 @@ static bool write_one(struct task *t, const struct format_file *f, struct outcom
   if (f->msh_version > 0)
     set("Mesh.MshFileVersion", f->msh_version);
   set("Mesh.SaveAll", !f->solver);
+  names_physical(&t->names, f->word);
   task_path(t, path, f->file);
   gmshWrite(path, &e);
   return e == 0 ||

@@ -14,7 +14,6 @@ static void name_all(struct task *t) {
     names_free(&t->names);
     names_take(&t->names);
   }
-  names_groups(&t->names);
 }
 
 bool mesh_files_write(struct task *t, const struct soup *s, const struct quality *q,

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "names.h"
 
-#include <ctype.h>
 #include <gmshc.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ROOT      "Shapes/" /* Gmsh puts it before each */
-#define GROUP_MAX 64        /* Abaqus takes 80, most solvers less */
+#define ROOT "Shapes/" /* Gmsh puts it before each */
 
 const uint8_t NAMES_DEFAULT_RGB[3] = {77, 153, 230}; /* the original's 0.3, 0.6, 0.9 */
 
@@ -141,47 +139,40 @@ static void drop_shared(struct names *n) {
   free(shared);
 }
 
-/* What every solver takes: letters, digits and "_", a letter first. */
-static void group_word(char *to, size_t size, const char *from) {
-  size_t n = 0;
-  if (!isalpha((unsigned char)*from))
-    to[n++] = 'n';
-  for (; *from && n + 1 < size; from++)
-    to[n++] = (char)(isalnum((unsigned char)*from) ? *from : '_');
-  to[n] = '\0';
+/* Faces of one name may lie apart: each name is one group. */
+static void group_named_face(struct names *n, size_t first, int *tags) {
+  size_t count = 0;
+  for (size_t k = 0; k < n->face_count; k++) {
+    if (!same(n->faces[k].name, n->faces[first].name))
+      continue;
+    if (k < first)
+      return; /* done with the first of that name */
+    tags[count++] = n->faces[k].tag;
+  }
+  groups_add(&n->groups, GROUP_NAMED_FACES, 2, tags, count, n->faces[first].name);
 }
 
-static int by_group(const void *a, const void *b) {
-  const struct label *x = *(struct label *const *)a, *y = *(struct label *const *)b;
-  int order = strcmp(x->group, y->group);
-  return order ? order : (x->tag > y->tag) - (x->tag < y->tag);
-}
-
-/* "nut", and where several solids are called so "nut-1", "nut-7" after their tags. */
 void names_group(struct names *n) {
-  struct label **order = out_alloc(n->solid_count, sizeof(struct label *));
-  for (size_t i = 0; i < n->solid_count; i++) {
-    struct label *l = order[i] = &n->solids[i];
-    char word[GROUP_MAX];
-    if (l->name)
-      group_word(word, sizeof word - 12, l->name);
+  int *tags = out_alloc(n->face_count + 1, sizeof *tags);
+  groups_free(&n->groups);
+  for (size_t i = 0; i < n->solid_count; i++)
+    groups_add(&n->groups, GROUP_SOLID, 3, &n->solids[i].tag, 1,
+               n->solids[i].name ? n->solids[i].name : "solid");
+  for (size_t i = 0; i < n->face_count; i++) {
+    char word[24];
+    snprintf(word, sizeof word, "face-%d", n->faces[i].tag);
+    if (n->faces[i].name)
+      group_named_face(n, i, tags);
     else
-      snprintf(word, sizeof word, "solid");
-    free(l->group);
-    l->group = out_alloc(GROUP_MAX, 1);
-    snprintf(l->group, GROUP_MAX, "%s", word);
+      groups_add(&n->groups, GROUP_FACE, 2, &n->faces[i].tag, 1, word);
   }
-  qsort(order, n->solid_count, sizeof(struct label *), by_group);
-  for (size_t i = 0, run; i < n->solid_count; i += run) {
-    for (run = 1; i + run < n->solid_count && same(order[i]->group, order[i + run]->group);)
-      run++;
-    for (size_t k = run > 1 ? 0 : run; k < run; k++) {
-      char *group = order[i + k]->group;
-      size_t len = strlen(group);
-      snprintf(group + len, GROUP_MAX - len, "-%d", order[i + k]->tag);
-    }
+  free(tags);
+  char **words = groups_words(&n->groups, "inp");
+  for (size_t i = 0; i < n->solid_count; i++) {
+    free(n->solids[i].group);
+    n->solids[i].group = strdup(words[i]);
   }
-  free(order);
+  free(words);
 }
 
 void names_take(struct names *n) {
@@ -206,6 +197,7 @@ static void free_labels(struct label *labels, size_t count) {
 void names_free(struct names *n) {
   free_labels(n->solids, n->solid_count);
   free_labels(n->faces, n->face_count);
+  groups_free(&n->groups);
   *n = (struct names){0};
 }
 
@@ -218,45 +210,44 @@ bool names_colour(const struct names *n, int face, uint8_t rgb[3]) {
   return known;
 }
 
-static void add_group(int dim, int *tags, size_t count, const char *name) {
+static void add_physical(const struct group *g, int number, const char *name) {
   int e = 0;
 #if GMSH_API_VERSION_MINOR >= 9
-  int group = gmshModelAddPhysicalGroup(dim, tags, count, -1, "", &e);
+  gmshModelAddPhysicalGroup(g->dim, g->tags, g->count, number, "", &e);
 #else
-  int group = gmshModelAddPhysicalGroup(dim, tags, count, -1, &e);
+  gmshModelAddPhysicalGroup(g->dim, g->tags, g->count, number, &e);
 #endif
   if (e == 0)
-    gmshModelSetPhysicalName(dim, group, name, &e);
+    gmshModelSetPhysicalName(g->dim, number, name, &e);
 }
 
-/* Faces of one name may lie apart: each name is one group. */
-static void group_named_face(const struct names *n, size_t first, int *tags) {
-  size_t count = 0;
-  char word[GROUP_MAX];
-  for (size_t k = 0; k < n->face_count; k++) {
-    if (!same(n->faces[k].name, n->faces[first].name))
-      continue;
-    if (k < first)
-      return; /* done with the first of that name */
-    tags[count++] = n->faces[k].tag;
+/* Those of the format that was written before. */
+static void drop_physical(void) {
+  int *groups = NULL, e = 0;
+  size_t n = 0;
+  gmshModelGetPhysicalGroups(&groups, &n, -1, &e);
+  for (size_t i = 0; e == 0 && i + 1 < n; i += 2) {
+    char *name = NULL;
+    gmshModelGetPhysicalName(groups[i], groups[i + 1], &name, &e);
+    if (e == 0 && name)
+      gmshModelRemovePhysicalName(name, &e);
+    gmshFree(name);
   }
-  group_word(word, sizeof word, n->faces[first].name);
-  add_group(2, tags, count, word);
+  gmshFree(groups);
+  gmshModelRemovePhysicalGroups(NULL, 0, &e);
 }
 
-void names_groups(const struct names *n) {
-  int *tags = out_alloc(n->face_count, sizeof *tags);
-  for (size_t i = 0; i < n->solid_count; i++)
-    add_group(3, &n->solids[i].tag, 1, n->solids[i].group);
-  for (size_t i = 0; i < n->face_count; i++) {
-    char word[GROUP_MAX];
-    snprintf(word, sizeof word, "face-%d", n->faces[i].tag);
-    if (n->faces[i].name)
-      group_named_face(n, i, tags);
-    else
-      add_group(2, &n->faces[i].tag, 1, word);
-  }
-  free(tags);
+void names_physical(const struct names *n, const char *format) {
+  char **words = groups_words(&n->groups, format);
+  bool split = groups_one_each(format);
+  struct groups once = split ? groups_split(&n->groups) : n->groups;
+  drop_physical();
+  for (size_t i = 0; i < once.count; i++)
+    if (once.of[i].count)
+      add_physical(&once.of[i], (int)i + 1, words[i]);
+  if (split)
+    groups_free(&once);
+  free(words);
 }
 
 void names_json(const struct names *n, struct out *o, size_t max) {

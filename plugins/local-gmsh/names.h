@@ -9,6 +9,7 @@
 #ifndef NAMES_H
 #define NAMES_H
 
+#include "groups.h"
 #include "out.h"
 
 #include <stdbool.h>
@@ -20,13 +21,14 @@ struct label {
   bool coloured;
   uint8_t rgb[3];
   char *name, *path; /* NULL: none.  Owned */
-  char *group;       /* of a solid: what its physical group is called; unique.  Owned */
+  char *group;       /* of a solid: what its group is called in plain letters; unique.  Owned */
 };
 
 struct names {
   struct label *solids, *faces;
   size_t solid_count, face_count;
   size_t named_faces;
+  struct groups groups; /* the solids first, in their order */
 };
 
 /* Of Gmsh's current model. */
@@ -42,9 +44,9 @@ void names_group(struct names *n);
 bool names_colour(const struct names *n, int face, uint8_t rgb[3]);
 extern const uint8_t NAMES_DEFAULT_RGB[3];
 
-/* A physical group for each solid and each name of faces; a face without a name gets "face-12", as
- * the preview calls it. */
-void names_groups(const struct names *n);
+/* The groups as Gmsh's physical groups, for a file of this format that Gmsh writes: called as the
+ * format can hold. */
+void names_physical(const struct names *n, const char *format);
 
 /* "solids":[...],"named_faces":N, of at most `max` solids. */
 void names_json(const struct names *n, struct out *o, size_t max);

@@ -185,9 +185,17 @@ def test_a_format_holds_the_whole_mesh(assembly, name):
         assert not mesh.of("line") and not mesh.of("point"), "solvers get faces and solids alone"
 
 
+def plainly(mesh):
+    """mesh.msh holds the file's own names, other formats those that every solver takes."""
+    mesh.groups["cover_plate"] = mesh.groups.pop("cover plate")
+    return mesh
+
+
 @pytest.mark.parametrize("name", READERS)
 def test_groups_bear_the_names_of_the_file(assembly, name):
     mesh = READERS[name](assembly.read(name))
+    if name == "mesh.msh":
+        plainly(mesh)
     if name == "mesh.bdf":  # knows no names: its properties are the numbers
         solids = {s["solid"]: s["group"] for s in assembly.json("result.json")["solids"]}
         mesh.groups = {(solids[n] if kind == "tet" else f"face-{n}"): e for (kind, n), e in mesh.groups.items()}
@@ -243,7 +251,7 @@ def test_outputs_that_cannot_be():
 def test_conformal_solids_share_their_nodes():
     def mesh(how):
         job = run("mesh", part("assembly.step"), "outputs=msh", f"assembly={how}", *ASSEMBLY)
-        result, got = job.json("result.json"), read_msh4(job.read("mesh.msh"))
+        result, got = job.json("result.json"), plainly(read_msh4(job.read("mesh.msh")))
         assert [(s["name"], colour_of(s)) for s in result["solids"]] == [
             ("base", "#ff0000"), ("cover plate", GREEN), ("bolt", None)]
         tets = got.of("tet")
