@@ -11,16 +11,14 @@
 #define SANITIZED 0
 #endif
 
-/* On a busy machine a second of processor time takes any time: the wall clock must not be what ends
- * those that another limit is to end. */
-static const struct step_limits tight = {
-    .wall_ms = 3600000,
-    .cpu_ms = 1000,
-    .address_space = 256 << 20,
-    .output_bytes = 4 << 20,
-    .log_bytes = 10000,
-};
-static const struct step_limits roomy = {.wall_ms = 3600000, .address_space = 1 << 30};
+/* On a busy machine a second of processor time takes any time, and the guard looks late: what is to
+ * end by one limit has no other one that could come first. */
+enum { LONG_MS = 3600000 };
+static const struct step_limits little_memory = {.wall_ms = LONG_MS, .address_space = 256 << 20};
+static const struct step_limits little_cpu = {.wall_ms = LONG_MS, .cpu_ms = 1000};
+static const struct step_limits little_output = {.wall_ms = LONG_MS, .output_bytes = 4 << 20};
+static const struct step_limits little_log = {.wall_ms = LONG_MS, .log_bytes = 10000};
+static const struct step_limits roomy = {.wall_ms = LONG_MS, .address_space = 1 << 30};
 static const struct step_limits brief = {.wall_ms = 100};
 
 enum { FORK = 1, PROCESS = 2, SHARED = 4, ALL = 7 };
@@ -40,12 +38,12 @@ static const struct act acts[] = {
     {"exit", ALL, NULL, STEP_CRASHED, "exit code 0"},
     {"hang", ALL, &brief, STEP_TIMEOUT, "time"},
     {"obey", PROCESS | SHARED, &brief, STEP_TIMEOUT, "time"},
-    {"memory", FORK | PROCESS, &tight, STEP_LIMIT, "job_memory"},
+    {"memory", FORK | PROCESS, &little_memory, STEP_LIMIT, "job_memory"},
     {"reserve", PROCESS | SHARED, &roomy, STEP_OK, ""},
-    {"cpu", FORK | PROCESS, &tight, STEP_LIMIT, "job_cpu"},
-    {"below", PROCESS, &tight, STEP_LIMIT, "job_cpu"},
-    {"fill", FORK | PROCESS, &tight, STEP_LIMIT, "job_output"},
-    {"spread", ALL, &tight, STEP_LIMIT, "job_output"},
+    {"cpu", FORK | PROCESS, &little_cpu, STEP_LIMIT, "job_cpu"},
+    {"below", PROCESS, &little_cpu, STEP_LIMIT, "job_cpu"},
+    {"fill", FORK | PROCESS, &little_output, STEP_LIMIT, "job_output"},
+    {"spread", ALL, &little_output, STEP_LIMIT, "job_output"},
     {"badresult", ALL, NULL, STEP_PERMANENT, "result.json"},
     {"tricks", ALL, NULL, STEP_PERMANENT, "all were refused"},
     {"wait", ALL, NULL, STEP_RETRY, "come back later"},
@@ -212,7 +210,7 @@ static void a_log_is_cut_at_its_limit(void **state) {
     rig_open(&r);
     rig_add(&r, plugins[i], 1);
     rig_ready(&r);
-    rig_run(&r, &s, "shout", &tight);
+    rig_run(&r, &s, "shout", &little_log);
     assert_int_equal(s.class, STEP_OK);
     assert_true(s.log.len <= 10000 + 100);
     assert_non_null(strstr(s.log.data, "the log is cut here"));
