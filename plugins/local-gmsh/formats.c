@@ -16,10 +16,11 @@ typedef void builder(struct out *o, const struct soup *s, const struct quality *
 
 static const struct format_file {
   const char *word, *file, *media_type;
-  double msh_version;       /* 0: no .msh */
-  const char *library;      /* a word of Gmsh's build options that the writer needs */
-  builder *build;           /* our own writer; NULL: Gmsh's */
-  bool linear_only, solver; /* solver: faces and solids alone; in 2.2 only so with groups */
+  double msh_version;  /* 0: no .msh */
+  const char *library; /* a word of Gmsh's build options that the writer needs */
+  builder *build;      /* our own writer; NULL: Gmsh's */
+  bool linear_only;
+  bool text; /* also where the job asks for binary files: its readers take nothing else */
 } FORMATS[] = {
     {"msh", "mesh.msh", "model/mesh", 4.1, NULL, NULL, false, false},
     {"msh2", "mesh-2.2.msh", "model/mesh", 2.2, NULL, NULL, false, true},
@@ -30,7 +31,7 @@ static const struct format_file {
     {"bdf", "mesh.bdf", "text/plain", 0, NULL, NULL, false, true},
     {"su2", "mesh.su2", "text/plain", 0, NULL, NULL, true, true},
     {"med", "mesh.med", "application/x-hdf5", 0, "Med", NULL, false, false},
-    {"viewer", "viewer.json", "application/json", 0, NULL, viewer_json_build, false, false},
+    {"viewer", "viewer.json", "application/json", 0, NULL, viewer_json_build, false, true},
 };
 #define COUNT    (sizeof FORMATS / sizeof *FORMATS)
 #define DEFAULTS (1u << 0 | 1u << 2) /* msh and vtu */
@@ -117,7 +118,7 @@ static bool write_one(struct task *t, const struct format_file *f, struct outcom
   int e = 0;
   if (f->msh_version > 0)
     set("Mesh.MshFileVersion", f->msh_version);
-  set("Mesh.SaveAll", !f->solver);
+  set("Mesh.Binary", t->params.binary && !f->text);
   names_physical(&t->names, f->word);
   task_path(t, path, f->file);
   gmshWrite(path, &e);
@@ -128,7 +129,7 @@ static bool write_one(struct task *t, const struct format_file *f, struct outcom
 bool formats_write(struct task *t, const struct soup *s, const struct quality *q,
                    struct outcome *o) {
   bool ok = true;
-  set("Mesh.Binary", t->params.binary);
+  set("Mesh.SaveAll", 0);           /* a reader that takes groups (meshio) takes nothing else */
   set("Mesh.BdfFieldFormat", 2);    /* 16 columns a number: 8 hold too few digits */
   set("Mesh.SaveGroupsOfNodes", 1); /* where the format has node sets */
   for (size_t i = 0; i < COUNT && ok; i++) {

@@ -2,6 +2,9 @@
  *
  * VTK XML unstructured grid with the arrays appended as raw bytes: each is its length (UInt64),
  * then its data.  The XML names the offsets.
+ *
+ * VTK before 9.1 reads no cells where connectivity and offsets differ in type.  32 bits count the
+ * corners of 214 million ten-node tetrahedra.
  */
 #include "files.h"
 
@@ -32,10 +35,10 @@ static uint32_t *connectivity(const struct soup *s) {
   return c;
 }
 
-static int64_t *offsets(const struct soup *s) {
-  int64_t *o = out_alloc(s->tet_count, sizeof *o);
+static int32_t *offsets(const struct soup *s) {
+  int32_t *o = out_alloc(s->tet_count, sizeof *o);
   for (size_t i = 0; i < s->tet_count; i++)
-    o[i] = (int64_t)(i + 1) * s->tet_nodes;
+    o[i] = (int32_t)((i + 1) * (size_t)s->tet_nodes);
   return o;
 }
 
@@ -66,7 +69,7 @@ void vtu_build(struct out *o, const struct soup *s, const struct quality *q) {
   struct array arrays[5 + MEASURES] = {
       {"points", "Float64", 3, 24 * s->node_count, s->xyz, NULL},
       {"connectivity", "Int32", 1, 4 * n * (size_t)s->tet_nodes, NULL, connectivity(s)},
-      {"offsets", "Int64", 1, 8 * n, NULL, offsets(s)},
+      {"offsets", "Int32", 1, 4 * n, NULL, offsets(s)},
       {"types", "UInt8", 1, n, NULL, out_alloc(n, 1)},
       {"solid", "Int32", 1, 4 * n, NULL, solids(s)},
   };

@@ -29,12 +29,20 @@ def venv():
         pytest.skip(f"pip cannot bring the readers of tests/readers/requirements.txt: {str(why)[-300:]}")
 
 
-def read(reader, path):
-    """What the library `reader` finds in the file, as tests/readers/read.py says it; fails with the library's own complaint."""
-    done = subprocess.run([os.path.join(venv(), "bin", "python"), os.path.join(READERS, "read.py"), reader, path],
+def read_all(pairs, python=None):
+    """What each (reader, path) finds, as tests/readers/read.py says it; {"error": ...} where the library fails."""
+    done = subprocess.run([python or os.path.join(venv(), "bin", "python"), os.path.join(READERS, "read.py"),
+                           *(word for pair in pairs for word in pair)],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300, check=False)
-    assert done.returncode == 0, f"{reader} does not read {os.path.basename(path)}: {done.stdout[-500:]}{done.stderr[-3000:]}"
-    return json.loads(done.stdout[done.stdout.index("{"):])
+    assert done.returncode == 0, f"read.py: exit code {done.returncode}: {done.stderr[-3000:]}"
+    return json.loads(done.stdout)
+
+
+def read(reader, path):
+    """What the library `reader` finds in the file; fails with the library's own complaint."""
+    found = read_all([(reader, path)])[0]
+    assert "error" not in found, f"{reader} does not read {os.path.basename(path)}: {found['error'][-3000:]}"
+    return found
 
 
 def program(name, package):

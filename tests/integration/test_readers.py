@@ -1,38 +1,234 @@
 # SPDX-License-Identifier: MIT
-"""Each mesh file is read by the programs that people read it with, not by readers of ours."""
+"""Each mesh file is read by the programs that people read it with, not by readers of ours: every part below in both
+orders, in binary and as text.  What they find is compared with result.json and with the CAD kernel's own measures."""
+import collections
+import json
 import os
+import subprocess
 
 import pytest
 
 import solvers
 from daemon import SANITIZED
-from test_gmsh_plugin import BARE, PLUGIN, folder, part, run  # noqa: F401 (folder: a fixture)
+from test_gmsh_plugin import BARE, PLUGIN, folder, part, read_vtu, run  # noqa: F401 (folder: a fixture)
 
 pytestmark = [pytest.mark.skipif(not (os.path.exists(BARE) and os.path.exists(PLUGIN)), reason="local-gmsh is not built"),
               pytest.mark.skipif(SANITIZED, reason="the files are the same in every build")]
-FACES = {f"face-{i}" for i in range(1, 8)}
+
+CANTILEVER = os.path.join(os.path.dirname(__file__), "..", "fixtures", "field", "cantilever.step")
+DEBIAN_PYTHON = "/usr/bin/python3"  # the one that python3-gmsh is for
+Case = collections.namedtuple("Case", "part assembly order binary")
+CASES = ([Case(name, "separate", order, binary) for name in ("block.step", "assembly.step") for order in (1, 2) for binary in ("true", "false")]
+         + [Case(name, how, order, "true") for name, how in (("assembly.step", "conformal"), ("block.stl", "separate")) for order in (1, 2)])
+FILES = {"mesh.msh": ("meshio", "skfem", "gmsh"), "mesh-2.2.msh": ("meshio", "skfem", "gmsh"), "mesh.vtu": ("meshio", "vtk"),
+         "mesh.stl": ("meshio", "vtk", "gmsh"), "mesh.su2": ("meshio",)}
+ELEMENTS = {("meshio", 1): ("tetra", "triangle"), ("meshio", 2): ("tetra10", "triangle6"),
+            ("gmsh", 1): ("Tetrahedron 4", "Triangle 3"), ("gmsh", 2): ("Tetrahedron 10", "Triangle 6")}
+each_case = pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.part}-{c.assembly}-{c.order}-{'binary' if c.binary == 'true' else 'text'}")
+# Sizes and middles of the CAD's faces and solids, by the CAD kernel.
+MEASURE = """import gmsh, json, sys
+gmsh.initialize()
+gmsh.option.setNumber("General.Terminal", 0)
+gmsh.option.setString("Geometry.OCCTargetUnit", "MM")
+gmsh.open(sys.argv[1])
+occ = gmsh.model.occ
+if sys.argv[2] == "conformal":
+    occ.fragment(occ.getEntities(3), [])
+    occ.synchronize()
+json.dump([{tag: (occ.getMass(dim, tag), occ.getCenterOfMass(dim, tag)) for _, tag in occ.getEntities(dim)} for dim in (2, 3)], sys.stdout)
+"""
+
+
+def mesh(case, **more):
+    path = part(case.part)
+    return run("mesh", path, "outputs=msh,msh2,vtu,stl" + (",su2" if case.order == 1 else ""), "max_size_mm=6",
+               f"assembly={case.assembly}", f"element_order={case.order}", f"binary={case.binary}", **more)
 
 
 @pytest.fixture(scope="module")
-def block(tmp_path_factory):
-    """A part with a mesh in each format, as its defaults write it."""
-    run.root = str(tmp_path_factory.mktemp("block"))
-    return run("mesh", part("block.step"), "outputs=all", "max_size_mm=4")
+def jobs(tmp_path_factory):
+    run.root = str(tmp_path_factory.mktemp("readers"))
+    return {case: mesh(case) for case in CASES}
 
 
 def path_of(job, name):
     return os.path.join(job.folder, name)
 
 
-def test_meshio_reads_what_is_vtu(block):
-    counts = block.json("result.json")["counts"]
-    found = solvers.read("meshio", path_of(block, "mesh.vtu"))
-    assert found["points"] == counts["nodes"] and found["cells"] == {"tetra": counts["tetrahedra"]}
+def pairs_of(jobs, readers=FILES):
+    return [(case, reader, name) for case, job in jobs.items() for name, by in readers.items() if name in job.artifacts for reader in by]
 
 
-def test_openfoam_takes_msh2_as_text(tmp_path):
-    job = run("mesh", part("block.step"), "outputs=msh2", "max_size_mm=4", "binary=false")
-    case = solvers.FoamCase(tmp_path)
-    case.run("gmshToFoam", path_of(job, "mesh-2.2.msh"))
-    assert set(case.patches()) == FACES
-    assert case.check() == pytest.approx(job.json("result.json")["mesh_volume"], rel=1e-6)
+@pytest.fixture(scope="module")
+def found(jobs):
+    """What each reader finds in each file of each job; one process reads them all, because its libraries load for seconds."""
+    wanted = pairs_of(jobs)
+    return dict(zip(wanted, solvers.read_all([(reader, path_of(jobs[case], name)) for case, reader, name in wanted])))
+
+
+@pytest.fixture(scope="module")
+def measured():
+    """The CAD kernel's (faces, solids) of a part: tag -> (size, middle)."""
+    kept = {}
+
+    def measure(name, how):
+        if (name, how) not in kept:
+            done = subprocess.run([DEBIAN_PYTHON, "-c", MEASURE, part(name), how], capture_output=True, text=True, check=False)
+            if "No module named" in done.stderr:
+                pytest.skip("python3-gmsh is missing")
+            assert done.returncode == 0, done.stderr[-2000:]
+            kept[name, how] = json.loads(done.stdout)
+        return kept[name, how]
+    return measure
+
+
+def read_by(found, case, reader, name):
+    got = found[case, reader, name]
+    assert "error" not in got, f"{reader} does not read {name}:\n{got['error'][-3000:]}"
+    return got
+
+
+def solids_of(job, name):
+    """What the file calls each solid -> its number.  4.1 holds names as they are; result.json's `group` is the plain one."""
+    word = "name" if name == "mesh.msh" else "group"
+    return {s[word]: s["solid"] for s in job.json("result.json")["solids"]} or {"solid": 1}  # an STL's is made while it is meshed
+
+
+def faces_in(names):
+    return {name for name in names if name.startswith("face-")}
+
+
+@each_case
+def test_every_reader_counts_the_same(jobs, found, case):
+    counts = jobs[case].json("result.json")["counts"]
+    for name in ("mesh.msh", "mesh-2.2.msh"):
+        for reader in ("meshio", "gmsh"):
+            got = read_by(found, case, reader, name)
+            tets, triangles = ELEMENTS[reader, case.order]
+            assert got["points"] == counts["nodes"]
+            assert got["cells"] == {tets: counts["tetrahedra"], triangles: counts["triangles"]}, "faces and solids, and nothing else"
+        got = read_by(found, case, "skfem", name)
+        assert (got["points"], got["cells"]) == (counts["nodes"], {f"MeshTet{case.order}": counts["tetrahedra"]})
+    for reader in ("meshio", "vtk"):
+        got = read_by(found, case, reader, "mesh.vtu")
+        assert got["points"] == counts["nodes"]
+        assert got["cells"] == ({ELEMENTS[reader, case.order][0]: counts["tetrahedra"]} if reader == "meshio" else counts["tetrahedra"])
+    for reader, cells in (("meshio", {"triangle": counts["triangles"]}), ("gmsh", {"Triangle 3": counts["triangles"]}), ("vtk", counts["triangles"])):
+        assert read_by(found, case, reader, "mesh.stl")["cells"] == cells
+    if case.order == 1:
+        got = read_by(found, case, "meshio", "mesh.su2")
+        assert (got["points"], got["cells"]) == (counts["nodes"], {"tetra": counts["tetrahedra"], "triangle": counts["triangles"]})
+
+
+@each_case
+def test_every_reader_finds_the_volume(jobs, found, case):
+    """A tetrahedron inside out, or middle nodes in the wrong order, would take off."""
+    volume = jobs[case].json("result.json")["mesh_volume"]
+    straight = case.order == 1 or case.part == "assembly.step"
+    for reader, name in (("meshio", "mesh.msh"), ("meshio", "mesh-2.2.msh"), ("skfem", "mesh.msh"), ("skfem", "mesh-2.2.msh"),
+                         ("meshio", "mesh.vtu"), ("vtk", "mesh.vtu")) + ((("meshio", "mesh.su2"),) if case.order == 1 else ()):
+        got = read_by(found, case, reader, name)
+        assert got["volume"] == pytest.approx(volume, rel=1e-6 if straight else 0.02), (reader, name)
+        assert got.get("bend", 0) < (1e-6 if straight else 0.4), "a middle node of another edge is half an edge away"
+        assert not got.get("complaints")
+    stl = read_by(found, case, "vtk", "mesh.stl")
+    assert not stl["complaints"]
+    if case.assembly == "separate":
+        assert stl["open"] == 0
+        # Text has nine digits, binary seven; the triangles of a mesh of order 2 are its corners'.
+        assert stl["volume"] == pytest.approx(volume, rel=1e-4 if straight else 0.02)
+
+
+def assert_as_measured(got, kernel, solids, flat):
+    """Size and middle of each group; a bore in few chords is a little off."""
+    faces, bodies = kernel
+    expected = {**{f: faces[f.split("-")[1]] for f in faces_in(got["sets"])}, **{s: bodies[str(n)] for s, n in solids.items()}}
+    assert set(expected) == set(got["sets"]) and len(expected) == len(faces) + len(bodies)
+    for group, (size, middle) in expected.items():
+        assert got["sizes"][group] == pytest.approx(size, rel=1e-6 if flat else 0.02), group
+        assert got["middles"][group] == pytest.approx(middle, abs=1e-6 if flat else 0.1), group
+
+
+@each_case
+def test_groups_are_exact(jobs, found, measured, case):
+    """Each group has the size and the middle of the face or solid whose name it has."""
+    result = jobs[case].json("result.json")
+    for name in ("mesh.msh", "mesh-2.2.msh"):
+        solids = solids_of(jobs[case], name)
+        by = {reader: read_by(found, case, reader, name) for reader in ("meshio", "skfem", "gmsh")}
+        sets = by["meshio"]["sets"]
+        assert sets == by["gmsh"]["groups"] and set(sets) == faces_in(sets) | set(solids)
+        assert len(faces_in(sets)) == result["geometry"]["surfaces"] if case.part != "block.stl" else len(faces_in(sets)) > 1
+        assert sum(sets[f] for f in faces_in(sets)) == result["counts"]["triangles"]
+        assert sum(sets[s] for s in solids) == result["counts"]["tetrahedra"]
+        assert by["skfem"]["solids"] == {s: sets[s] for s in solids}
+        if case.order == 1:  # scikit-fem takes no boundary of ten-node tetrahedra out of a file
+            left_out = set(sets) - set(by["skfem"]["sizes"])
+            # Out of 2.2 it takes no face between two solids.
+            assert len(left_out) == (case.assembly == "conformal" and name == "mesh-2.2.msh")
+            assert by["skfem"]["sets"] == {f: sets[f] for f in faces_in(sets) - left_out}
+            assert by["skfem"]["sizes"] == pytest.approx({g: s for g, s in by["meshio"]["sizes"].items() if g not in left_out}, rel=1e-6)
+        if case.part != "block.stl":
+            assert_as_measured(by["meshio"], measured(case.part, case.assembly), solids, case.part == "assembly.step")
+
+
+@each_case
+def test_other_formats_tell_solids_and_faces_apart(jobs, found, case):
+    msh = read_by(found, case, "meshio", "mesh.msh")
+    solids = solids_of(jobs[case], "mesh.msh")
+    vtk = read_by(found, case, "vtk", "mesh.vtu")["solids"]
+    assert set(vtk) == {str(n) for n in solids.values()}
+    for group, n in solids.items():
+        assert vtk[str(n)] == pytest.approx(msh["sizes"][group], rel=0.02 if case.order == 2 else 1e-6)
+    if case.order == 1:  # meshio numbers the markers, whose names are texts
+        markers = read_by(found, case, "meshio", "mesh.su2")["sets"]
+        with open(path_of(jobs[case], "mesh.su2"), encoding="utf-8") as file:
+            names = [line.split("=")[1].strip() for line in file if line.startswith("MARKER_TAG")]
+        assert {names[int(n) - 1]: count for n, count in markers.items()} == {f: msh["sets"][f] for f in faces_in(msh["sets"])}
+
+
+def test_debian_s_gmsh_reads_what_the_newest_does(jobs, found):
+    wanted = pairs_of(jobs, {name: ("gmsh",) for name, by in FILES.items() if "gmsh" in by})
+    answers = solvers.read_all([(reader, path_of(jobs[case], name)) for case, reader, name in wanted], DEBIAN_PYTHON)
+    if "No module named" in answers[0].get("error", ""):
+        pytest.skip("python3-gmsh is missing")
+    for key, got in zip(wanted, answers):
+        assert "error" not in got, got
+        assert {k: v for k, v in got.items() if k != "version"} == {k: v for k, v in found[key].items() if k != "version"}, key
+
+
+def test_the_default_msh_is_read_by_meshio(tmp_path):
+    """A cantilever as anyone's first job: with nothing but the file (meshio wants a group for all elements or for none)."""
+    job = run("mesh", CANTILEVER)
+    got = solvers.read("meshio", path_of(job, "mesh.msh"))
+    assert got["cells"]["tetra"] == job.json("result.json")["counts"]["tetrahedra"]
+    assert {name for name in got["sets"] if name.startswith("face-")} == {f"face-{i}" for i in range(1, 7)}
+
+
+@pytest.mark.parametrize("order", (1, 2))
+def test_vtu_has_one_integer_type_for_connectivity_and_offsets(order):
+    """VTK 9.0 (ParaView 5.8 and 5.9) reads no cells otherwise; today's takes both, so the file itself is looked at."""
+    data = run("mesh", CANTILEVER, "outputs=vtu", f"element_order={order}").read("mesh.vtu")
+    head = data[:data.index(b"<AppendedData")].decode()
+    kinds = {line.split('Name="')[1].split('"')[0]: line.split('type="')[1].split('"')[0]
+             for line in head.splitlines() if line.startswith("<DataArray")}
+    assert kinds["connectivity"] == kinds["offsets"] and kinds["types"] == "UInt8"
+    arrays = read_vtu(data)
+    assert list(arrays["offsets"]) == [(4, 10)[order - 1] * (i + 1) for i in range(arrays["counts"][1])]
+
+
+# ---- OpenFOAM ----
+
+FOAM_CASES = [case for case in CASES if case.order == 1 and case.part != "block.stl"]
+
+
+@pytest.mark.parametrize("case", FOAM_CASES, ids=lambda c: f"{c.part}-{c.assembly}-{c.binary}")
+def test_openfoam_takes_msh2(jobs, found, tmp_path, case):
+    """Always text: gmshToFoam and most programs that stayed with 2.2 read nothing else."""
+    job, foam = jobs[case], solvers.FoamCase(tmp_path)
+    foam.run("gmshToFoam", path_of(job, "mesh-2.2.msh"))
+    sets = read_by(found, case, "meshio", "mesh.msh")["sets"]
+    inside = faces_in(sets) - set(foam.patches())
+    assert len(inside) == (case.assembly == "conformal"), "where two solids touch there is no patch"
+    assert foam.patches() == {name: n for name, n in sets.items() if name in faces_in(sets) - inside}
+    assert foam.check() == pytest.approx(job.json("result.json")["mesh_volume"], rel=1e-6)

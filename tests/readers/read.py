@@ -1,32 +1,91 @@
 # SPDX-License-Identifier: MIT
-"""Reads a mesh with the library that its users read it with, and prints what it found as JSON.
+"""Reads meshes with the libraries that their users read them with, and prints what it found as a JSON list.
 
-    read.py meshio|skfem|nastran|vtk|gmsh FILE
+    read.py READER FILE [READER FILE]...        READER: meshio skfem nastran vtk gmsh
 
 It runs in the venv of tests/integration/solvers.py, which has these libraries; the tests themselves need none of them.
+A library that fails gives {"error": ...} for its file.  Volumes are signed: a tetrahedron inside out takes off.
 """
 import json
+import os
 import sys
+import traceback
+
+
+def volumes_of(points, tets):
+    """Of tetrahedra by their corners; numpy arrays."""
+    import numpy
+    a, b, c, d = (points[tets[:, k]] for k in range(4))
+    return numpy.einsum("ij,ij->i", numpy.cross(b - a, c - a), d - a) / 6
+
+
+def areas_of(points, triangles):
+    import numpy
+    a, b, c = (points[triangles[:, k]] for k in range(3))
+    return numpy.linalg.norm(numpy.cross(b - a, c - a), axis=1) / 2
+
+
+def bend_of(points, tets):
+    """How far a middle node is from the middle of its edge at most, in lengths of that edge; meshio and VTK number alike."""
+    import numpy
+    edges = ((0, 1), (1, 2), (2, 0), (0, 3), (1, 3), (2, 3))
+    ends = [(points[tets[:, i]], points[tets[:, j]], points[tets[:, 4 + k]]) for k, (i, j) in enumerate(edges)]
+    norm = numpy.linalg.norm
+    return max(float((norm(m - (a + b) / 2, axis=1) / norm(b - a, axis=1)).max()) for a, b, m in ends)
+
+
+def meshio_sets(mesh):
+    """Name -> [(block, numbers of its members there)]: sets (MSH 4.1), a number per element with a name (2.2) or without (SU2)."""
+    sets = {name: parts for name, parts in mesh.cell_sets.items() if not name.startswith("gmsh:")}
+    numbers = mesh.cell_data.get("gmsh:physical") or mesh.cell_data.get("su2:tag") or []
+    names = mesh.field_data if "gmsh:physical" in mesh.cell_data else {
+        str(n): (n, 2) for cells, block in zip(mesh.cells, numbers) if cells.dim == 2 for n in set(block.tolist())}
+    if not sets:
+        sets = {name: [(block == number).nonzero()[0] if cells.dim == dim else None for block, cells in zip(numbers, mesh.cells)]
+                for name, (number, dim) in names.items()}
+    return {name: [(i, part) for i, part in enumerate(parts) if part is not None and len(part)] for name, parts in sets.items()}
+
+
+def middle_of(mesh, sizes, parts):
+    """Centre of mass of a set's elements, taken with their corners."""
+    corners = {3: 4, 2: 3}
+    total = sum(sizes[i][part].sum() for i, part in parts)
+    moment = sum((mesh.points[mesh.cells[i].data[part][:, :corners[mesh.cells[i].dim]]].mean(1)
+                  * sizes[i][part][:, None]).sum(0) for i, part in parts)
+    return (moment / total).tolist()
 
 
 def by_meshio(path):
     import meshio
     mesh = meshio.read(path)
-    cells = {}
+    cells, sizes = {}, []
     for block in mesh.cells:
         cells[block.type] = cells.get(block.type, 0) + len(block.data)
-    sets = {name: sum(len(part) for part in parts if part is not None) for name, parts in mesh.cell_sets.items()
-            if not name.startswith("gmsh:")}
-    return {"points": len(mesh.points), "cells": cells, "sets": sets, "low": mesh.points.min(0).tolist(),
-            "high": mesh.points.max(0).tolist(), "fields": sorted(mesh.field_data)}
+        sizes.append((volumes_of if block.dim == 3 else areas_of)(mesh.points, block.data))
+    members = meshio_sets(mesh)
+    tets = [b.data for b in mesh.cells if b.type == "tetra10"]
+    return {"points": len(mesh.points), "cells": cells, "low": mesh.points.min(0).tolist(), "high": mesh.points.max(0).tolist(),
+            "sets": {name: sum(len(part) for _, part in parts) for name, parts in members.items()},
+            "sizes": {name: sum(sizes[i][part].sum() for i, part in parts) for name, parts in members.items()},
+            "middles": {name: middle_of(mesh, sizes, parts) for name, parts in members.items()},
+            "volume": sum(s.sum() for s, b in zip(sizes, mesh.cells) if b.dim == 3),
+            "area": sum(s.sum() for s, b in zip(sizes, mesh.cells) if b.dim == 2),
+            "bend": max((bend_of(mesh.points, t) for t in tets), default=0), "fields": sorted(mesh.field_data)}
 
 
 def by_skfem(path):
+    """Measures by integrating 1 over the elements and over the facets of each boundary, as an analysis would."""
     import skfem
     mesh = skfem.Mesh.load(path)
-    return {"points": mesh.nvertices, "cells": {mesh.__class__.__name__: mesh.nelements},
-            "sets": {name: len(numbers) for name, numbers in (mesh.boundaries or {}).items()},
-            "solids": {name: len(numbers) for name, numbers in (mesh.subdomains or {}).items()}}
+    element = {"MeshTet1": skfem.ElementTetP1, "MeshTet2": skfem.ElementTetP2}[mesh.__class__.__name__]()
+    one = skfem.Functional(lambda w: 1 + 0 * w.x[0])
+    boundaries, subdomains = mesh.boundaries or {}, mesh.subdomains or {}
+    solids = {name: n for name, n in subdomains.items() if not name.startswith("gmsh:") and len(n)}
+    return {"points": mesh.doflocs.shape[1], "cells": {mesh.__class__.__name__: mesh.nelements},
+            "volume": one.assemble(skfem.Basis(mesh, element)),
+            "sets": {name: len(n) for name, n in boundaries.items()}, "solids": {name: len(n) for name, n in solids.items()},
+            "sizes": {**{name: one.assemble(skfem.Basis(mesh, element, elements=n)) for name, n in solids.items()},
+                      **{name: one.assemble(skfem.FacetBasis(mesh, element, facets=name)) for name in boundaries}}}
 
 
 def by_nastran(path):
@@ -38,21 +97,44 @@ def by_nastran(path):
             "volume": sum(e.Volume() for e in model.elements.values() if e.type == "CTETRA")}
 
 
-def by_vtk(path):
-    import vtk
+def vtk_output(reader, path):
+    """What the reader gives, and what it complained about."""
     complaints = []
-    reader = vtk.vtkXMLUnstructuredGridReader()
     reader.AddObserver("ErrorEvent", lambda *what: complaints.append(str(what)))
     reader.SetFileName(path)
     reader.Update()
-    grid = reader.GetOutput()
+    return reader.GetOutput(), complaints
+
+
+def vtk_surface(path):
+    import vtk
+    surface, complaints = vtk_output(vtk.vtkSTLReader(), path)
+    mass, edges = vtk.vtkMassProperties(), vtk.vtkFeatureEdges()
+    edges.BoundaryEdgesOn()
+    edges.FeatureEdgesOff()
+    edges.ManifoldEdgesOff()
+    edges.NonManifoldEdgesOff()
+    for step in (mass, edges):
+        step.SetInputData(surface)
+        step.Update()
+    return {"points": surface.GetNumberOfPoints(), "cells": surface.GetNumberOfCells(), "complaints": complaints,
+            "volume": mass.GetVolume(), "area": mass.GetSurfaceArea(), "open": edges.GetOutput().GetNumberOfCells()}
+
+
+def by_vtk(path):
+    import vtk
+    if path.endswith(".stl"):
+        return vtk_surface(path)
+    grid, complaints = vtk_output(vtk.vtkXMLUnstructuredGridReader(), path)
     sizes = vtk.vtkCellSizeFilter()
     sizes.SetInputData(grid)
     sizes.Update()
-    volumes = sizes.GetOutput().GetCellData().GetArray("Volume")
-    data = grid.GetCellData()
+    volumes, data, solids = sizes.GetOutput().GetCellData().GetArray("Volume"), grid.GetCellData(), {}
+    for i in range(grid.GetNumberOfCells()):
+        solid = str(int(data.GetArray("solid").GetValue(i)))
+        solids[solid] = solids.get(solid, 0) + volumes.GetValue(i)
     return {"points": grid.GetNumberOfPoints(), "cells": grid.GetNumberOfCells(), "complaints": complaints,
-            "volume": sum(volumes.GetValue(i) for i in range(volumes.GetNumberOfTuples())),
+            "volume": sum(solids.values()), "solids": solids,
             "fields": [data.GetArrayName(i) for i in range(data.GetNumberOfArrays())]}
 
 
@@ -61,15 +143,35 @@ def by_gmsh(path):
     gmsh.initialize()
     gmsh.option.setNumber("General.Terminal", 0)
     gmsh.open(path)
-    cells = {}
+    cells, groups = {}, {}
     for kind, numbers in zip(*gmsh.model.mesh.getElements()[:2]):
         name = gmsh.model.mesh.getElementProperties(kind)[0]
         cells[name] = cells.get(name, 0) + len(numbers)
-    groups = {gmsh.model.getPhysicalName(dim, tag): len(gmsh.model.getEntitiesForPhysicalGroup(dim, tag))
-              for dim, tag in gmsh.model.getPhysicalGroups()}
-    return {"points": len(gmsh.model.mesh.getNodes()[0]), "cells": cells, "groups": groups}
+    for dim, tag in gmsh.model.getPhysicalGroups():
+        entities = gmsh.model.getEntitiesForPhysicalGroup(dim, tag)
+        groups[gmsh.model.getPhysicalName(dim, tag)] = sum(
+            len(numbers) for entity in entities for numbers in gmsh.model.mesh.getElements(dim, entity)[1])
+    found = {"points": len(gmsh.model.mesh.getNodes()[0]), "cells": cells, "groups": groups,
+             "version": gmsh.option.getString("General.Version")}
+    gmsh.finalize()
+    return found
+
+
+def found_by(reader, path):
+    # A library fails in ways of its own (meshio ends the process for some files): each is an answer for that file alone.
+    try:
+        return globals()[f"by_{reader}"](path)
+    except (Exception, SystemExit):  # pylint: disable=broad-exception-caught
+        return {"error": traceback.format_exc()}
+
+
+def main():
+    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries say is no part of the answer
+    words = iter(sys.argv[1:])
+    json.dump([found_by(reader, path) for reader, path in zip(words, words)], answer, default=lambda number: number.item())
+    answer.close()
 
 
 if __name__ == "__main__":
-    readers = {name[3:]: function for name, function in globals().items() if name.startswith("by_")}
-    json.dump(readers[sys.argv[1]](sys.argv[2]), sys.stdout)
+    main()
