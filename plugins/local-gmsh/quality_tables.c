@@ -183,8 +183,12 @@ void quality_json(const struct quality *q, const struct soup *s, const struct ou
   out_printf(out,
              "{\"elements\":\"%s\",\"count\":%zu,\"poor_elements\":%zu,\"poor_below_sicn\":%g,",
              q->tets ? "tetrahedra" : "triangles", q->count, (size_t)o->poor, POOR);
-  if (q->tets && s->tet_nodes == 10)
-    out_text(out, "\"note\":\"measured on the corner nodes; no ten-node element is inverted\",");
+  if (q->tets && s->tet_nodes == 10) {
+    out_text(out, "\"note\":\"the measures are of the corner nodes; the determinants of the "
+                  "curved elements\",");
+    order2_json(out, &o->curved);
+    out_text(out, ",");
+  }
   out_text(out, "\"measures\":{");
   for (int m = 0; m < MEASURES; m++) {
     out_printf(out, "%s\"%s\":{\"better\":\"%s\",", m ? "," : "",

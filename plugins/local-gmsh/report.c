@@ -110,6 +110,11 @@ static void put_facts(struct out *o, const struct task *t, const struct outcome 
   out_printf(o, "<dt>worst element</dt><dd class=%s>SICN %.3g, gamma %.3g: %s</dd>\n",
              good ? "yes" : "no", r->quality[MEASURE_SICN].min, r->quality[MEASURE_GAMMA].min,
              good ? "both are at 0.2 or above" : "the mark is 0.2 for both");
+  if (t->params.order == 2)
+    fact(o, "curved elements",
+         "%zu; %zu were bent through themselves and %zu middle nodes moved towards straight, at "
+         "most %.3g; least determinant %.3g of the straight element's",
+         r->curved.curved, r->curved.bent, r->curved.moved, r->curved.distance, r->curved.least);
   fact(o, "poor elements", "%llu of them are under SICN 0.1", (unsigned long long)r->poor);
   if (r->cad_volume > 0)
     fact(o, "volume", "%.6g %s; the CAD has %.6g, so %+.3f%%", r->volume, cubes, r->cad_volume,
@@ -196,7 +201,7 @@ static void put_quality(struct out *o, const struct task *t, const struct qualit
                         const struct outcome *r) {
   out_text(o, "<h2>Quality</h2>\n");
   if (t->params.order == 2)
-    out_text(o, "<p>Measured on the corner nodes; no ten-node element is inverted.</p>\n");
+    out_text(o, "<p>Measured on the corner nodes. No ten-node element is inverted anywhere.</p>\n");
   out_text(o, "<div class=bars>\n");
   for (int m = 0; m < MEASURES; m++)
     put_bars(o, q, (enum measure)m, m == MEASURE_SICN);

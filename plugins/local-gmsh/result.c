@@ -171,6 +171,10 @@ static bool write_result(struct task *t, const struct outcome *r, const struct r
   out_text(&o, "\"quality_metrics\":");
   quality_metrics_json(&o, r, t->solid);
   out_text(&o, ",");
+  if (t->solid && t->params.order == 2) {
+    order2_json(&o, &r->curved);
+    out_text(&o, ",");
+  }
   if (t->solid)
     put_search(&o, t);
   put_attempts(&o, t);

@@ -63,6 +63,13 @@ void task_warn(struct task *t, const char *fmt, ...) {
   va_end(args);
 }
 
+void outcome_warn(struct outcome *o, const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  append(o->warnings, sizeof o->warnings, fmt, args);
+  va_end(args);
+}
+
 bool outcome_fail(struct outcome *o, enum reason reason, const char *fmt, ...) {
   if (o->code != LATHE_OK)
     return false;

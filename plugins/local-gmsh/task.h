@@ -13,6 +13,7 @@
 #ifndef TASK_H
 #define TASK_H
 
+#include "curved.h"
 #include "names.h"
 
 #include <jansson.h>
@@ -119,8 +120,9 @@ struct outcome {
   double volume;                /* of the mesh, model units cubed */
   double cad_volume;            /* what it was held against; 0: nothing */
   struct stats quality[MEASURES];
+  struct curved_report curved; /* of ten-node tetrahedra */
   double seconds[STAGES];
-  char warnings[400]; /* "; " between them */
+  char warnings[1200]; /* "; " between them */
 };
 
 /* How far the tetrahedra are improved; each goes on from the one before. */
@@ -208,6 +210,8 @@ int32_t task_fail(struct task *t, int32_t code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Something the user should know though the job went well. */
 void task_warn(struct task *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same of a rung, which may be in a process of its own. */
+void outcome_warn(struct outcome *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Fails the rung; returns false. */
 bool outcome_fail(struct outcome *o, enum reason reason, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -287,6 +291,15 @@ bool volume_check(struct task *t, struct mesh *m, struct outcome *o);
 /* Back to what volume_improve can go on from. */
 void volume_reopen(struct task *t, struct mesh *m);
 bool volume_write(struct task *t, struct mesh *m, struct outcome *o);
+
+/* ---- order2.c: ten-node tetrahedra.  False after outcome_fail ---- */
+struct soup;
+struct out;
+bool order2_raise(struct outcome *o); /* middle nodes in Gmsh's model, on the CAD */
+/* Middle nodes towards straight, in both, until no element is bent; the volume and what was moved
+ * into *o.  The corners' tetrahedra must be valid. */
+bool order2_mend(struct soup *s, struct outcome *o);
+void order2_json(struct out *out, const struct curved_report *r); /* "second_order":{...} */
 
 /* ---- result.c: result.json, and hands the artifacts to the host ---- */
 int32_t result_deliver(struct task *t, const struct outcome *o, const struct rung *chosen);

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Ten-node tetrahedra in Gmsh's model: middle nodes on the CAD, and towards straight where they
+ * bend an element through itself.
+ */
+#include "mesh.h"
+#include "out.h"
+#include "task.h"
+
+#include <gmshc.h>
+#include <stdlib.h>
+
+bool order2_raise(struct outcome *o) {
+  int e = 0;
+  gmshModelMeshSetOrder(2, &e);
+  return e == 0 ? true : outcome_fail(o, REASON_LOG, "no middle nodes could be made");
+}
+
+/* The nodes that were moved, into Gmsh's model: its nodes come in the soup's order. */
+static bool give_back(const struct soup *s, const uint8_t *moved) {
+  size_t *tags = NULL, n = 0, coords = 0, params = 0;
+  double *xyz = NULL, *uv = NULL;
+  int e = 0;
+  gmshModelMeshGetNodes(&tags, &n, &xyz, &coords, &uv, &params, -1, -1, 0, 0, &e);
+  bool same = e == 0 && n == s->node_count;
+  for (size_t i = 0; same && e == 0 && i < n; i++)
+    if (moved[i])
+      gmshModelMeshSetNode(tags[i], s->xyz + 3 * i, 3, NULL, 0, &e);
+  gmshFree(tags);
+  gmshFree(xyz);
+  gmshFree(uv);
+  return same && e == 0;
+}
+
+bool order2_mend(struct soup *s, struct outcome *o) {
+  uint8_t *moved = out_alloc(s->node_count, 1);
+  struct curved_report *r = &o->curved;
+  curved_mend(s->xyz, s->node_count, s->tets, s->tet_count, moved, r);
+  bool ok = r->moved == 0 || give_back(s, moved);
+  free(moved);
+  o->volume = r->volume;
+  if (!ok)
+    return outcome_fail(o, REASON_LOG, "middle nodes could not be moved towards straight");
+  if (r->bent)
+    outcome_warn(o,
+                 "%zu of %zu ten-node tetrahedra were bent through themselves, or nearly, at "
+                 "curved faces: %zu middle node%s moved towards straight, at most %.3g off the "
+                 "CAD's surface",
+                 r->bent, s->tet_count, r->moved, r->moved == 1 ? " was" : "s were", r->distance);
+  return true;
+}
+
+void order2_json(struct out *out, const struct curved_report *r) {
+  out_printf(out,
+             "\"second_order\":{\"curved_elements\":%zu,\"bent_elements\":%zu,"
+             "\"straightened_elements\":%zu,\"moved_nodes\":%zu,\"max_distance\":%.6g,"
+             "\"least_determinant\":%.6g}",
+             r->curved, r->bent, r->straighter, r->moved, r->distance, r->least);
+}
