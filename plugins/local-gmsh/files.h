@@ -6,6 +6,7 @@
 #define FILES_H
 
 #include "drawing.h"
+#include "export.h"
 #include "out.h"
 #include "picture.h"
 #include "quality.h"
@@ -19,11 +20,17 @@ void glb_build(struct out *o, const struct soup *s, const struct drawing *d,
 void preview_json_build(struct out *o, const struct soup *s, const struct names *names,
                         const struct geometry *g, double volume);
 void geometry_json(struct out *o, const struct geometry *g, double volume);
-/* VTK unstructured grid, appended raw, with the solid and the quality of each tetrahedron. */
-void vtu_build(struct out *o, const struct soup *s, const struct quality *q);
 
+/* Of a mesh, in the unit of `x`: */
+/* VTK unstructured grid, appended raw, with the solid and the quality of each tetrahedron. */
+void vtu_build(struct out *o, const struct export *x);
 /* The original's mesh data for its viewer. */
-void viewer_json_build(struct out *o, const struct soup *s, const struct quality *q);
+void viewer_json_build(struct out *o, const struct export *x);
+void inp_build(struct out *o, const struct export *x);
+void bdf_build(struct out *o, const struct export *x);
+void unv_build(struct out *o, const struct export *x);
+void foam_build(struct out *o, const struct export *x);
+
 /* One page without anything from outside.  picture: a PNG, may be empty. */
 void report_build(struct out *o, const struct task *t, const struct soup *s,
                   const struct quality *q, const struct outcome *r, const struct out *picture);

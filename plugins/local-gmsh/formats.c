@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-typedef void builder(struct out *o, const struct soup *s, const struct quality *q);
+typedef void builder(struct out *o, const struct export *x);
 
 static const struct format_file {
   const char *word, *file, *media_type;
@@ -20,22 +20,27 @@ static const struct format_file {
   const char *library; /* a word of Gmsh's build options that the writer needs */
   builder *build;      /* our own writer; NULL: Gmsh's */
   bool linear_only;
-  bool text; /* also where the job asks for binary files: its readers take nothing else */
+  bool text;        /* also where the job asks for binary files: its readers take nothing else */
+  bool topology;    /* our own writer asks for sides and numbers of nodes */
+  const char *unit; /* where the job names none; NULL: the model's own */
 } FORMATS[] = {
-    {"msh", "mesh.msh", "model/mesh", 4.1, NULL, NULL, false, false},
-    {"msh2", "mesh-2.2.msh", "model/mesh", 2.2, NULL, NULL, false, true},
-    {"vtu", "mesh.vtu", "application/vnd.vtk.vtu+xml", 0, NULL, vtu_build, false, false},
-    {"stl", "mesh.stl", "model/stl", 0, NULL, NULL, false, false},
-    {"inp", "mesh.inp", "text/plain", 0, NULL, NULL, false, true},
-    {"unv", "mesh.unv", "text/plain", 0, NULL, NULL, false, true},
-    {"bdf", "mesh.bdf", "text/plain", 0, NULL, NULL, false, true},
-    {"su2", "mesh.su2", "text/plain", 0, NULL, NULL, true, true},
-    {"med", "mesh.med", "application/x-hdf5", 0, "Med", NULL, false, false},
-    {"viewer", "viewer.json", "application/json", 0, NULL, viewer_json_build, false, true},
+    {"msh", "mesh.msh", "model/mesh", .msh_version = 4.1},
+    {"msh2", "mesh-2.2.msh", "model/mesh", .msh_version = 2.2, .text = true},
+    {"vtu", "mesh.vtu", "application/vnd.vtk.vtu+xml", .build = vtu_build},
+    {"stl", "mesh.stl", "model/stl", .text = false},
+    {"inp", "mesh.inp", "text/plain", .build = inp_build, .topology = true},
+    {"unv", "mesh.unv", "text/plain", .build = unv_build, .topology = true},
+    {"bdf", "mesh.bdf", "text/plain", .build = bdf_build, .topology = true},
+    {"su2", "mesh.su2", "text/plain", .linear_only = true},
+    {"med", "mesh.med", "application/x-hdf5", .library = "Med"},
+    {"viewer", "viewer.json", "application/json", .build = viewer_json_build},
+    {"foam", "polyMesh.tar", "application/x-tar", .build = foam_build, .topology = true,
+     .linear_only = true, .unit = "m"},
 };
 #define COUNT    (sizeof FORMATS / sizeof *FORMATS)
 #define DEFAULTS (1u << 0 | 1u << 2) /* msh and vtu */
 #define STL      (1u << 3)
+#define FOAM     (1u << 10)
 
 const char *formats_file(size_t i, const char **media_type) {
   if (i >= COUNT)
@@ -82,7 +87,7 @@ static bool add(struct task *t, const char *word, size_t len) {
   if (!all)
     task_fail(t, LATHE_BAD_INPUT,
               "outputs: there is no format \"%.*s\"; there are msh, msh2, vtu, stl, inp, unv, bdf, "
-              "su2, med, viewer and all, with commas between them",
+              "su2, med, viewer, foam and all, with commas between them",
               (int)(len < 20 ? len : 20), word);
   return all;
 }
@@ -113,35 +118,78 @@ static void set(const char *name, double value) {
   gmshOptionSetNumber(name, value, &e);
 }
 
-static bool write_one(struct task *t, const struct format_file *f, struct outcome *o) {
+/* The unit of a file; NULL: the model's own. */
+static const char *unit_of(const struct task *t, const struct format_file *f) {
+  return t->params.output_unit[0] ? t->params.output_unit : f->unit;
+}
+
+bool formats_check(struct task *t) {
+  if (export_unit_mm(t->unit) > 0)
+    return true;
+  if (t->params.output_unit[0])
+    task_fail(t, LATHE_BAD_INPUT,
+              "output_unit: %s does not say what unit it is in, so nothing can be turned into %s; "
+              "leave output_unit out, and give what to multiply by as scale (0.001 for millimetres "
+              "to metres)",
+              t->name, t->params.output_unit);
+  else if (t->params.outputs & FOAM && t->params.scale == 1)
+    task_warn(t,
+              "polyMesh.tar has the numbers of %s, which does not say what unit they are in, and "
+              "OpenFOAM takes them for metres: ask for scale=0.001 if they are millimetres",
+              t->name);
+  return t->code == LATHE_OK;
+}
+
+void formats_json(const struct task *t, struct out *o) {
+  const char *between = "", *unit;
+  out_text(o, "\"files\":[");
+  for (size_t i = 0; i < COUNT; i++) {
+    if (!(t->params.outputs >> i & 1))
+      continue;
+    double factor = export_factor(t, unit_of(t, &FORMATS[i]), &unit);
+    out_printf(o, "%s{\"name\":\"%s\",\"unit\":\"%s\",\"factor\":%.15g}", between, FORMATS[i].file,
+               unit, factor);
+    between = ",";
+  }
+  out_text(o, "],");
+}
+
+static bool write_one(struct task *t, const struct format_file *f, const struct export *x,
+                      struct outcome *o) {
   char path[PATH_MAX];
   int e = 0;
   if (f->msh_version > 0)
     set("Mesh.MshFileVersion", f->msh_version);
   set("Mesh.Binary", t->params.binary && !f->text);
   names_physical(&t->names, f->word);
+  set("Mesh.ScalingFactor", x->factor);
   task_path(t, path, f->file);
   gmshWrite(path, &e);
   return e == 0 ||
          outcome_fail(o, REASON_WRITE, "%s cannot be written: is the disk full?", f->file);
 }
 
+static bool build_one(struct task *t, const struct format_file *f, struct export *x,
+                      struct outcome *o) {
+  struct out content = {0};
+  if (f->topology)
+    export_topology(x);
+  f->build(&content, x);
+  return files_put(t, o, &content, f->file);
+}
+
 bool formats_write(struct task *t, const struct soup *s, const struct quality *q,
                    struct outcome *o) {
   bool ok = true;
-  set("Mesh.SaveAll", 0);           /* a reader that takes groups (meshio) takes nothing else */
-  set("Mesh.BdfFieldFormat", 2);    /* 16 columns a number: 8 hold too few digits */
-  set("Mesh.SaveGroupsOfNodes", 1); /* where the format has node sets */
+  struct export x;
+  set("Mesh.SaveAll", 0); /* a reader that takes groups (meshio) takes nothing else */
+  export_take(&x, t, s, q);
   for (size_t i = 0; i < COUNT && ok; i++) {
-    struct out content = {0};
     if (!(t->params.outputs >> i & 1))
       continue;
-    if (FORMATS[i].build) {
-      FORMATS[i].build(&content, s, q);
-      ok = files_put(t, o, &content, FORMATS[i].file);
-    } else {
-      ok = write_one(t, &FORMATS[i], o);
-    }
+    export_for(&x, FORMATS[i].word, unit_of(t, &FORMATS[i]));
+    ok = FORMATS[i].build ? build_one(t, &FORMATS[i], &x, o) : write_one(t, &FORMATS[i], &x, o);
   }
+  export_free(&x);
   return ok;
 }

@@ -14,6 +14,13 @@
  * the element order rules out. */
 bool formats_read(struct task *t, const char *list);
 
+/* Of the input's unit, which is known after the import: false after task_fail where output_unit
+ * cannot be had.  Warns where a solver would take the numbers for something else. */
+bool formats_check(struct task *t);
+
+/* "files":[{"name":,"unit":,"factor":}], of the files that were asked for. */
+void formats_json(const struct task *t, struct out *o);
+
 /* All that was asked for, of the mesh in Gmsh's model.  False after outcome_fail. */
 bool formats_write(struct task *t, const struct soup *s, const struct quality *q,
                    struct outcome *o);

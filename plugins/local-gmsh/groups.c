@@ -20,11 +20,12 @@ static const struct rule {
   size_t max;    /* bytes */
   bool one_each; /* an entity has one group alone */
 } RULES[] = {
-    {"msh", true, 127, false},  /* Gmsh reads 127 */
-    {"vtu", true, 127, false},  /* XML */
-    {"med", true, 80, false},   /* MED_LNAME_SIZE */
-    {"msh2", false, 63, true},  /* an element is written once a group; gmshToFoam reads one word */
-    {"inp", false, 80, false},  /* Abaqus and CalculiX, which do not tell cases apart */
+    {"msh", true, 127, false}, /* Gmsh reads 127 */
+    {"vtu", true, 127, false}, /* XML */
+    {"med", true, 80, false},  /* MED_LNAME_SIZE */
+    {"msh2", false, 63, true}, /* an element is written once a group; gmshToFoam reads one word */
+    {"inp", false, 77,
+     false}, /* Abaqus and CalculiX: 80 with "-S4"; they do not tell cases apart */
     {"unv", false, 40, false},  /* dataset 2467's line: 20A2 */
     {"bdf", false, 63, true},   /* a property an element */
     {"su2", false, 63, true},   /* a marker a face */

@@ -8,6 +8,8 @@
  */
 #include "mesher.h"
 
+#include "formats.h"
+
 #include "task.h"
 
 #include <gmshc.h>
@@ -147,6 +149,8 @@ static int32_t work(struct task *t, const struct state *p) {
     return t->code;
   if ((rc = import_once(t, p->threads)) != LATHE_OK)
     return rc;
+  if (t->solid && !formats_check(t))
+    return t->code;
   mass_begin(t);
   t->end = end_of(t);
   if ((rc = import_size(t)) != LATHE_OK || (rc = size_for_target(t)) != LATHE_OK)

@@ -87,6 +87,34 @@ void out_number(struct out *o, double value, int digits) {
     out_text(o, "null");
 }
 
+void out_integer(struct out *o, uint64_t value, int width) {
+  char text[32], *end = text + sizeof text, *p = end;
+  do {
+    *--p = (char)('0' + value % 10);
+    value /= 10;
+  } while (value);
+  while (end - p < width && p > text)
+    *--p = ' ';
+  out_put(o, p, (size_t)(end - p));
+}
+
+void out_real(struct out *o, double value, int width) {
+  char text[40];
+  int len = 0;
+  if (value == 0)
+    value = 0; /* and not -0 */
+  for (int digits = width - 2 < 15 ? width - 2 : 15; digits > 0; digits--) {
+    len = snprintf(text, sizeof text - 1, "%.*g", digits, value);
+    if (!memchr(text, '.', (size_t)len) && !memchr(text, 'e', (size_t)len)) {
+      text[len++] = '.';
+      text[len] = '\0';
+    }
+    if (len <= width)
+      break;
+  }
+  out_put(o, text, (size_t)len);
+}
+
 int out_file(const struct out *o, const char *path) {
   int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd < 0)

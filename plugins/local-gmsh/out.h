@@ -24,6 +24,11 @@ void out_printf(struct out *o, const char *fmt, ...) __attribute__((format(print
 void out_json_string(struct out *o, const char *text); /* quoted; text is UTF-8 */
 /* Shortest form that reads back to `digits` significant digits; NaN and infinity become null. */
 void out_number(struct out *o, double value, int digits);
+/* Right-aligned in `width` columns; 0: no blanks before it. */
+void out_integer(struct out *o, uint64_t value, int width);
+/* With a point or an exponent, so that no reader takes it for an integer, in at most `width` bytes
+ * (8 to 24) and with as many digits as these hold, at most 15. */
+void out_real(struct out *o, double value, int width);
 /* Writes the file whole.  0, or errno. */
 int out_file(const struct out *o, const char *path);
 

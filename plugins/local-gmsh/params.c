@@ -41,6 +41,11 @@ static bool bool_of(const json_t *params, const char *key, bool fallback) {
   return json_is_boolean(v) ? json_is_true(v) : fallback;
 }
 
+static const char *text_of(const json_t *params, const char *key) {
+  const char *value = json_string_value(json_object_get(params, key));
+  return value ? value : "";
+}
+
 static bool is_word(const json_t *params, const char *key, const char *word) {
   const char *value = json_string_value(json_object_get(params, key));
   return value && strcmp(value, word) == 0;
@@ -97,7 +102,10 @@ static void fill(struct params *p, bool solid, const json_t *params, int default
       .heal = bool_of(params, "heal", false),
       .binary = bool_of(params, "binary", true),
       .conformal = is_word(params, "assembly", "conformal"),
+      .scale = real_of(params, "scale", 1),
   };
+  if (!is_word(params, "output_unit", "auto"))
+    snprintf(p->output_unit, sizeof p->output_unit, "%s", text_of(params, "output_unit"));
   fill_preview(p, params);
   fill_search(p, params);
   if (p->curvature == 0 && bool_of(params, "curvature_adaptive", false))

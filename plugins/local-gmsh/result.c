@@ -110,9 +110,10 @@ static void put_options(struct out *o, const struct task *t, const struct rung *
   if (t->solid)
     out_printf(o,
                "\"algorithm_3d\":%d,\"optimise\":%s,\"finish\":\"%s\",\"element_order\":%d,"
-               "\"regions\":%zu,",
+               "\"regions\":%zu,\"output_unit\":\"%s\",\"scale\":%.15g,",
                r->algorithm_3d, r->finish != FINISH_RAW ? "true" : "false", FINISHES[r->finish],
-               t->params.order, t->params.region_count);
+               t->params.order, t->params.region_count,
+               t->params.output_unit[0] ? t->params.output_unit : "auto", t->params.scale);
   out_printf(o, "\"heal\":%s},\"threads\":%d,", r->heal || t->params.heal ? "true" : "false",
              t->params.threads);
 }
@@ -175,8 +176,10 @@ static bool write_result(struct task *t, const struct outcome *r, const struct r
     order2_json(&o, &r->curved);
     out_text(&o, ",");
   }
-  if (t->solid)
+  if (t->solid) {
+    formats_json(t, &o);
     put_search(&o, t);
+  }
   put_attempts(&o, t);
   put_seconds(&o, t, r);
   put_options(&o, t, chosen);

@@ -97,8 +97,10 @@ struct params { /* of the job, checked by the kind */
   int circle_points;
   int picture_width; /* 0: none */
   /* of a mesh */
-  uint32_t outputs; /* a bit per format of formats.c */
-  bool conformal;   /* solids that touch share their nodes there */
+  uint32_t outputs;    /* a bit per format of formats.c */
+  bool conformal;      /* solids that touch share their nodes there */
+  char output_unit[8]; /* of the mesh files; empty: the model's own, and metres for OpenFOAM */
+  double scale;        /* of the numbers in the mesh files, after their unit */
 };
 
 #define MEASURES 5

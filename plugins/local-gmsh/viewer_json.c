@@ -111,16 +111,17 @@ static void put_colours(struct out *o, const struct soup *s, const struct qualit
 
 /* ---- the rest ---- */
 
-static void put_vertices(struct out *o, const struct soup *s) {
+static void put_vertices(struct out *o, const struct export *x) {
+  const struct soup *s = x->soup;
   double reach = 0;
   for (size_t i = 0; i < 3 * s->node_count; i++)
-    reach = fmax(reach, fabs(s->xyz[i]));
+    reach = fmax(reach, fabs(x->xyz[i]));
   int decimals = out_decimals(reach);
   out_text(o, "{\"vertices\":[");
   for (size_t i = 0; i < 3 * s->triangle_count; i++) {
     char *start = out_room(o, 3 * (OUT_FIXED_MAX + 1)), *p = start;
     for (size_t k = 0; k < 3; k++) {
-      p = out_fixed(p, s->xyz[3 * (size_t)s->triangles[i] + k], decimals);
+      p = out_fixed(p, x->xyz[3 * (size_t)s->triangles[i] + k], decimals);
       *p++ = ',';
     }
     o->len += (size_t)(p - start);
@@ -167,7 +168,9 @@ static void put_histogram(struct out *o, const struct quality *q) {
   out_printf(o, "],\"totalElements\":%zu,\"maxCount\":%zu}}\n", q->count, most);
 }
 
-void viewer_json_build(struct out *o, const struct soup *s, const struct quality *q) {
+void viewer_json_build(struct out *o, const struct export *x) {
+  const struct soup *s = x->soup;
+  const struct quality *q = x->quality;
   static const struct {
     const char *name;
     enum measure m;
@@ -177,7 +180,7 @@ void viewer_json_build(struct out *o, const struct soup *s, const struct quality
                  {"aspect_ratio", MEASURE_ASPECT},
                  {"min_angle", MEASURE_ANGLE}};
   uint32_t *tet_of = behind(s);
-  put_vertices(o, s);
+  put_vertices(o, x);
   put_tags(o, s, tet_of);
   out_printf(o, "\"num_nodes\":%zu,\"colors\":", s->node_count);
   put_colours(o, s, q, tet_of, MEASURE_SICN);

@@ -64,10 +64,11 @@ static void append(struct out *o, const struct array *a) {
   out_put(o, a->data, a->bytes);
 }
 
-void vtu_build(struct out *o, const struct soup *s, const struct quality *q) {
+void vtu_build(struct out *o, const struct export *x) {
+  const struct soup *s = x->soup;
   size_t n = s->tet_count, offset = 0;
   struct array arrays[5 + MEASURES] = {
-      {"points", "Float64", 3, 24 * s->node_count, s->xyz, NULL},
+      {"points", "Float64", 3, 24 * s->node_count, x->xyz, NULL},
       {"connectivity", "Int32", 1, 4 * n * (size_t)s->tet_nodes, NULL, connectivity(s)},
       {"offsets", "Int32", 1, 4 * n, NULL, offsets(s)},
       {"types", "UInt8", 1, n, NULL, out_alloc(n, 1)},
@@ -76,7 +77,7 @@ void vtu_build(struct out *o, const struct soup *s, const struct quality *q) {
   memset(arrays[3].owned, s->tet_nodes == 10 ? VTK_QUADRATIC_TETRA : VTK_TETRA, n);
   for (int m = 0; m < MEASURES; m++)
     arrays[5 + m] = (struct array){
-        quality_name((enum measure)m, true), "Float64", 1, 8 * n, q->values[m], NULL};
+        quality_name((enum measure)m, true), "Float64", 1, 8 * n, x->quality->values[m], NULL};
   size_t total = 8192;
   for (int i = 0; i < 5 + MEASURES; i++) {
     if (arrays[i].owned)

@@ -103,25 +103,47 @@ def read_stl(data):
     return mesh
 
 
+# The corners of S1 to S4, as the manuals of Abaqus and CalculiX list them.
+INP_SIDES = {"S1": (0, 1, 2), "S2": (0, 3, 1), "S3": (1, 3, 2), "S4": (2, 3, 0)}
+
+
 def read_inp(data):
-    mesh, mode, kind, group = Mesh(), None, None, None
-    mesh.node_sets = {}
+    """Triangles are the sides of elements that surfaces are made of; groups: element sets and surfaces, without their parts."""
+    mesh, mode, group = Mesh(), None, None
+    mesh.node_sets, surfaces, sets = {}, {}, {}
     for line in data.decode().splitlines():
         if line.startswith("*"):
             options = dict((f.split("=") + [""])[:2] for f in line.replace(" ", "").split(",")[1:])
             mode = line[1:].split(",")[0].strip().upper()
             if mode == "ELEMENT":
-                kind = {"C3D4": "tet", "CPS3": "tri"}[options["type"]]
+                assert options["TYPE"] in ("C3D4", "C3D10")
+                group = sets.setdefault(options["ELSET"], set())
             elif mode in ("ELSET", "NSET"):
-                group = (mesh.groups if mode == "ELSET" else mesh.node_sets).setdefault(options[mode], set())
+                group = (sets if mode == "ELSET" else mesh.node_sets).setdefault(options[mode], set())
+            elif mode == "SURFACE":
+                assert options["TYPE"] == "ELEMENT"
+                group = surfaces.setdefault(options["NAME"], [])
             continue
         fields = [f for f in line.replace(" ", "").split(",") if f]
         if mode == "NODE" and fields:
             mesh.points[int(fields[0])] = tuple(map(float, fields[1:4]))
         elif mode == "ELEMENT" and fields:
-            mesh.add(int(fields[0]), kind, list(map(int, fields[1:])))
+            mesh.add(int(fields[0]), "tet", list(map(int, fields[1:])))
+            group.add(int(fields[0]))
+        elif mode == "SURFACE":
+            group.append(tuple(fields))
         elif mode in ("ELSET", "NSET"):
             group.update(map(int, fields))
+    assert sets.pop("Eall") == set(mesh.elements)
+    tets = mesh.of("tet")
+    for name, parts in surfaces.items():
+        mesh.groups[name] = set()
+        for elements, side in parts:
+            for n in sorted(sets.pop(elements)):
+                number = len(mesh.elements) + 1
+                mesh.add(number, "tri", [tets[n][c] for c in INP_SIDES[side]])
+                mesh.groups[name].add(number)
+    mesh.groups.update(sets)
     return mesh
 
 
@@ -145,7 +167,7 @@ def read_unv(data):
                 # 92 and 118 go around: corner, middle, corner, ...
                 mesh.add(n, word, nodes if code in (91, 111, 21, 24) else
                          [nodes[0], nodes[2], nodes[4]] + ([nodes[9]] if code == 118 else []))
-        elif kind == "2477":
+        elif kind == "2467":
             for head in lines:
                 count, name, members = int(head.split()[7]), next(lines).strip(), []
                 while len(members) < count:
@@ -156,10 +178,13 @@ def read_unv(data):
 
 
 def read_bdf(data):
-    """groups: by property, the number of the solid or face."""
-    mesh, lines = Mesh(), iter(data.decode().splitlines())
+    """Groups are properties, called as the comments for Femap call them."""
+    mesh, lines, names = Mesh(), iter(data.decode().splitlines()), {}
     for line in lines:
-        if line.startswith("GRID*"):
+        if line.startswith("$ Femap Property "):
+            number, name = line[17:].split(" : ")
+            names[int(number)] = name
+        elif line.startswith("GRID*"):
             line = line.ljust(72) + next(lines)[8:]
             mesh.points[int(line[8:24])] = tuple(float(line[i:i + 16]) for i in (40, 56, 72))
         elif line.startswith(("CTETRA", "CTRIA")):
@@ -169,7 +194,7 @@ def read_bdf(data):
             number, group, *nodes = (int(f) for f in fields if f.strip() and not f.startswith("+"))
             kind = "tet" if wanted == 4 else "tri"
             mesh.add(number, kind, nodes)
-            mesh.groups.setdefault((kind, group), set()).add(number)
+            mesh.groups.setdefault(names[group], set()).add(number)
     return mesh
 
 

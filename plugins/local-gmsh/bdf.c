@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Nastran bulk data, without executive and case control: a deck includes it between BEGIN BULK and
+ * ENDDATA.  Coordinates are in large field format, 16 columns a number; eight hold too few digits.
+ *
+ * Faces are skins of triangles, because that is what pre-processors make loads and supports from.
+ * Nothing of a skin is stiff or heavy enough to be seen in a result: its material is 1e-9 of steel.
+ */
+#include "files.h"
+
+#include <stdlib.h>
+
+#define SOLID_MATERIAL 1
+#define SKIN_MATERIAL  2
+#define STEEL          210000. /* N/mm^2 */
+
+/* Field `at` of a card in small field format; the continuation of a card begins after its eighth.
+ */
+static void put_field(struct out *o, size_t at, uint64_t value) {
+  if (at > 1 && at % 8 == 1)
+    out_text(o, "\n        ");
+  out_integer(o, value, 8);
+}
+
+static void put_padded(struct out *o, double value, size_t width) {
+  size_t from = o->len;
+  out_real(o, value, (int)width);
+  while (o->len - from < width)
+    out_text(o, " ");
+}
+
+static void put_grids(struct out *o, const struct export *x) {
+  for (size_t i = 0; i < x->soup->node_count; i++) {
+    if (x->number[i] == EXPORT_NO_NODE)
+      continue;
+    out_text(o, "GRID*   ");
+    out_integer(o, x->number[i] + 1u, 16);
+    out_text(o, "                ");
+    for (size_t k = 0; k < 3; k++) {
+      if (k == 2)
+        out_text(o, "\n*       ");
+      put_padded(o, x->xyz[3 * i + k], 16);
+    }
+    out_text(o, "\n");
+  }
+}
+
+static void put_tet(struct out *o, const struct export *x, size_t tet, size_t property) {
+  const struct soup *s = x->soup;
+  const uint32_t *n = s->tets + tet * (size_t)s->tet_nodes;
+  out_text(o, "CTETRA  ");
+  put_field(o, 1, tet + 1);
+  put_field(o, 2, property);
+  for (size_t k = 0; k < (size_t)s->tet_nodes; k++)
+    put_field(o, 3 + k, x->number[n[EXPORT_TET_ORDER[k]]] + 1u);
+  out_text(o, "\n");
+}
+
+static void put_skin(struct out *o, const struct export *x, size_t triangle, size_t property) {
+  uint32_t nodes[6];
+  int n = export_side_nodes(x, x->sides[triangle], nodes);
+  out_text(o, n == 6 ? "CTRIA6  " : "CTRIA3  ");
+  put_field(o, 1, x->soup->tet_count + triangle + 1);
+  put_field(o, 2, property);
+  for (int k = 0; k < n; k++)
+    put_field(o, 3 + (size_t)k, x->number[nodes[k]] + 1u);
+  out_text(o, "\n");
+}
+
+/* The name as Femap and HyperMesh read it from comments. */
+static void put_property(struct out *o, int dim, const char *word, size_t property) {
+  out_printf(o, "$ Femap Property %zu : %s\n$HMNAME PROP        %8zu\"%s\"\n", property, word,
+             property, word);
+  if (dim == 3)
+    out_printf(o, "PSOLID  %8zu%8d\n", property, SOLID_MATERIAL);
+  else
+    out_printf(o, "PSHELL  %8zu%8d   1.E-3\n", property, SKIN_MATERIAL);
+}
+
+/* Marks the tetrahedra that it writes. */
+static void put_group(struct out *o, const struct export *x, size_t group, bool *written) {
+  const struct group *g = &x->groups->of[group];
+  if (g->count)
+    put_property(o, g->dim, x->words[group], group + 1);
+  for (size_t i = 0; i < g->count; i++) {
+    const struct range *r = export_range(x, g->dim, g->tags[i]);
+    for (size_t k = r ? r->first : 0; r && k < r->first + r->count; k++) {
+      if (g->dim == 3) {
+        put_tet(o, x, k, group + 1);
+        written[k] = true;
+      } else if (x->sides[k].tet != SIDE_NONE) {
+        put_skin(o, x, k, group + 1);
+      }
+    }
+  }
+}
+
+/* Elements of a solid that is in no group. */
+static void put_rest(struct out *o, const struct export *x, const bool *written) {
+  size_t property = x->groups->count + 1;
+  bool named = false;
+  for (size_t i = 0; i < x->soup->tet_count; i++) {
+    if (written[i])
+      continue;
+    if (!named)
+      put_property(o, 3, "other-solids", property);
+    named = true;
+    put_tet(o, x, i, property);
+  }
+}
+
+static void put_materials(struct out *o, const struct export *x) {
+  double mm = export_unit_mm(x->unit), steel = STEEL * (mm > 0 ? mm * mm : 1);
+  out_printf(
+      o,
+      "$ Mesh by lathe, unit of length: %s\n"
+      "$ Material %d stands for yours: steel, E in N by the square of that unit, no density\n"
+      "$ Material %d is that of the faces, which are skins to put loads and supports on\n",
+      mm > 0 ? x->unit : "that of the CAD file, taken for mm", SOLID_MATERIAL, SKIN_MATERIAL);
+  for (int k = SOLID_MATERIAL; k <= SKIN_MATERIAL; k++) {
+    out_printf(o, "MAT1    %8d", k);
+    put_padded(o, k == SOLID_MATERIAL ? steel : 1e-9 * steel, 8);
+    out_text(o, "              .3\n");
+  }
+}
+
+void bdf_build(struct out *o, const struct export *x) {
+  const struct soup *s = x->soup;
+  bool *written = out_alloc(s->tet_count, sizeof *written);
+  out_room(o, 96 * x->node_count + 128 * s->tet_count + 80 * s->triangle_count + 4096);
+  put_materials(o, x);
+  put_grids(o, x);
+  for (size_t i = 0; i < x->groups->count; i++)
+    put_group(o, x, i, written);
+  put_rest(o, x, written);
+  free(written);
+}

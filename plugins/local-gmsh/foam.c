@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * OpenFOAM's constant/polyMesh as a tar archive, to be unpacked in a case.  A cell is a
+ * tetrahedron.  A group of faces is a patch, or a faceZone where solids share the faces; a group of
+ * solids is a cellZone.
+ *
+ * OpenFOAM wants the faces in an order of its own: those between two cells first, by the lower cell
+ * and then by the higher one; then patch by patch.  Normals point out of the lower cell.
+ */
+#include "files.h"
+#include "tar.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FOLDER       "constant/polyMesh/"
+#define NONE         UINT32_MAX
+#define DEFAULT_NAME "defaultFaces"
+
+struct foam {
+  const struct export *x;
+  size_t cells;
+  /* Of side 4 * cell + number: the cell behind it (NONE: outside), and the number of its face (from
+   * the lower cell alone). */
+  uint32_t *behind, *face;
+  uint32_t *order; /* sides, in the order of OpenFOAM's faces */
+  size_t count, inner;
+  size_t *patch_faces; /* of each group, and one more for what is in none */
+};
+
+static void corners(const struct foam *f, uint32_t side, uint32_t n[3]) {
+  const struct soup *s = f->x->soup;
+  const uint32_t *tet = s->tets + (size_t)(side / SIDES) * (size_t)s->tet_nodes;
+  for (int k = 0; k < 3; k++)
+    n[k] = tet[SIDE_CORNERS[side % SIDES][k]];
+}
+
+/* The same for the three corners in whatever order. */
+static bool same_corners(const uint32_t a[3], const uint32_t b[3]) {
+  for (int k = 0; k < 3; k++)
+    if (a[k] != b[0] && a[k] != b[1] && a[k] != b[2])
+      return false;
+  return true;
+}
+
+static uint64_t hash_of(const uint32_t n[3]) {
+  uint64_t sum = (uint64_t)n[0] + n[1] + n[2];
+  uint64_t squares = (uint64_t)n[0] * n[0] + (uint64_t)n[1] * n[1] + (uint64_t)n[2] * n[2];
+  return (sum * 0x9e3779b97f4a7c15u + squares) * 0xc2b2ae3d27d4eb4fu >> 24;
+}
+
+/* Which sides are the two of one face: an open hash table of sides. */
+static void find_behind(struct foam *f) {
+  size_t sides = SIDES * f->cells, size = 64;
+  while (size < sides) /* a face is in it once, so that half of it stays empty */
+    size *= 2;
+  uint32_t *slot = out_alloc(size, sizeof *slot), n[3], m[3];
+  memset(slot, 0xff, size * sizeof *slot);
+  memset(f->behind, 0xff, sides * sizeof *f->behind);
+  for (uint32_t side = 0; side < sides; side++) {
+    corners(f, side, n);
+    size_t at = hash_of(n) & (size - 1);
+    for (; slot[at] != NONE; at = (at + 1) & (size - 1)) {
+      corners(f, slot[at], m);
+      if (same_corners(n, m))
+        break;
+    }
+    if (slot[at] == NONE) {
+      slot[at] = side;
+    } else {
+      f->behind[side] = slot[at] / SIDES;
+      f->behind[slot[at]] = side / SIDES;
+    }
+  }
+  free(slot);
+}
+
+static void add(struct foam *f, uint32_t side) {
+  f->face[side] = (uint32_t)f->count;
+  f->order[f->count++] = side;
+}
+
+static void order_inner(struct foam *f) {
+  for (uint32_t cell = 0; cell < f->cells; cell++) {
+    uint32_t last = cell; /* the cells behind its sides that are higher, lowest first */
+    for (;;) {
+      uint32_t best = NONE;
+      for (uint32_t side = SIDES * cell; side < SIDES * (cell + 1); side++)
+        if (f->behind[side] != NONE && f->behind[side] > last &&
+            (best == NONE || f->behind[side] < f->behind[best]))
+          best = side;
+      if (best == NONE)
+        break;
+      last = f->behind[best];
+      add(f, best);
+    }
+  }
+  f->inner = f->count;
+}
+
+/* Calls with the side of each triangle of the group that lies on a cell. */
+static void each_side(struct foam *f, const struct group *g,
+                      void (*with)(struct foam *f, uint32_t side, void *arg), void *arg) {
+  for (size_t i = 0; i < g->count; i++) {
+    const struct range *r = export_range(f->x, 2, g->tags[i]);
+    for (size_t k = r ? r->first : 0; r && k < r->first + r->count; k++)
+      if (f->x->sides[k].tet != SIDE_NONE)
+        with(f, SIDES * f->x->sides[k].tet + f->x->sides[k].number, arg);
+  }
+}
+
+static void add_outer(struct foam *f, uint32_t side, void *arg) {
+  size_t *count = arg;
+  if (f->behind[side] != NONE || f->face[side] != NONE)
+    return;
+  add(f, side);
+  ++*count;
+}
+
+static void order_outer(struct foam *f) {
+  const struct groups *g = f->x->groups;
+  for (size_t i = 0; i < g->count; i++)
+    if (g->of[i].dim == 2)
+      each_side(f, &g->of[i], add_outer, &f->patch_faces[i]);
+  for (uint32_t side = 0; side < SIDES * f->cells; side++)
+    add_outer(f, side, &f->patch_faces[g->count]);
+}
+
+/* ---- files ---- */
+
+static void begin(struct out *o, const char *class, const char *object, const char *note) {
+  out_printf(o, "FoamFile\n{\n    version     2.0;\n    format      ascii;\n    class       %s;\n",
+             class);
+  if (note)
+    out_printf(o, "    note        \"%s\";\n", note);
+  out_printf(o, "    location    \"constant/polyMesh\";\n    object      %s;\n}\n\n", object);
+}
+
+static void put_points(struct out *tar, const struct foam *f) {
+  const struct export *x = f->x;
+  struct out o = {0};
+  out_room(&o, 64 * x->node_count + 1024);
+  begin(&o, "vectorField", "points", NULL);
+  out_printf(&o, "%zu\n(\n", x->node_count);
+  for (size_t i = 0; i < x->soup->node_count; i++) {
+    if (x->number[i] == EXPORT_NO_NODE)
+      continue;
+    for (size_t k = 0; k < 3; k++) {
+      out_text(&o, k ? " " : "(");
+      out_real(&o, x->xyz[3 * i + k], 22);
+    }
+    out_text(&o, ")\n");
+  }
+  out_text(&o, ")\n");
+  tar_add(tar, FOLDER "points", &o);
+}
+
+static void put_faces(struct out *tar, const struct foam *f) {
+  struct out o = {0};
+  out_room(&o, 32 * f->count + 1024);
+  begin(&o, "faceList", "faces", NULL);
+  out_printf(&o, "%zu\n(\n", f->count);
+  for (size_t i = 0; i < f->count; i++) {
+    uint32_t n[3];
+    corners(f, f->order[i], n);
+    for (int k = 0; k < 3; k++) {
+      out_text(&o, k ? " " : "3(");
+      out_integer(&o, f->x->number[n[k]], 0);
+    }
+    out_text(&o, ")\n");
+  }
+  out_text(&o, ")\n");
+  tar_add(tar, FOLDER "faces", &o);
+}
+
+/* owner: the cell of each face; neighbour: the cell behind each inner one. */
+static void put_cells(struct out *tar, const struct foam *f, bool owner) {
+  struct out o = {0}, note = {0};
+  size_t count = owner ? f->count : f->inner;
+  out_printf(&note, "nPoints: %zu nCells: %zu nFaces: %zu nInternalFaces: %zu", f->x->node_count,
+             f->cells, f->count, f->inner);
+  out_put(&note, "", 1);
+  begin(&o, "labelList", owner ? "owner" : "neighbour", note.data);
+  out_printf(&o, "%zu\n(\n", count);
+  for (size_t i = 0; i < count; i++) {
+    out_integer(&o, owner ? f->order[i] / SIDES : f->behind[f->order[i]], 0);
+    out_text(&o, "\n");
+  }
+  out_text(&o, ")\n");
+  out_free(&note);
+  tar_add(tar, owner ? FOLDER "owner" : FOLDER "neighbour", &o);
+}
+
+static void put_boundary(struct out *tar, const struct foam *f) {
+  const struct groups *g = f->x->groups;
+  struct out o = {0};
+  size_t patches = 0, start = f->inner;
+  for (size_t i = 0; i <= g->count; i++)
+    patches += f->patch_faces[i] > 0;
+  begin(&o, "polyBoundaryMesh", "boundary", NULL);
+  out_printf(&o, "%zu\n(\n", patches);
+  for (size_t i = 0; i <= g->count; i++) {
+    if (f->patch_faces[i] > 0)
+      out_printf(&o,
+                 "    %s\n    {\n        type            patch;\n        nFaces          %zu;\n"
+                 "        startFace       %zu;\n    }\n",
+                 i < g->count ? f->x->words[i] : DEFAULT_NAME, f->patch_faces[i], start);
+    start += f->patch_faces[i];
+  }
+  out_text(&o, ")\n");
+  tar_add(tar, FOLDER "boundary", &o);
+}
+
+static void put_zone_cells(struct out *o, const struct foam *f, size_t group) {
+  const struct group *g = &f->x->groups->of[group];
+  size_t count = 0;
+  for (size_t i = 0; i < g->count; i++) {
+    const struct range *r = export_range(f->x, 3, g->tags[i]);
+    count += r ? r->count : 0;
+  }
+  out_printf(o, "%s\n{\n    type            cellZone;\n    cellLabels      List<label>\n%zu\n(\n",
+             f->x->words[group], count);
+  for (size_t i = 0; i < g->count; i++) {
+    const struct range *r = export_range(f->x, 3, g->tags[i]);
+    for (size_t k = 0; r && k < r->count; k++) {
+      out_integer(o, r->first + k, 0);
+      out_text(o, "\n");
+    }
+  }
+  out_text(o, ")\n;\n}\n");
+}
+
+static void put_cell_zones(struct out *tar, const struct foam *f) {
+  const struct groups *g = f->x->groups;
+  struct out o = {0};
+  size_t zones = 0;
+  for (size_t i = 0; i < g->count; i++)
+    zones += g->of[i].dim == 3 && g->of[i].count > 0;
+  begin(&o, "regIOobject", "cellZones", NULL);
+  out_printf(&o, "%zu\n(\n", zones);
+  for (size_t i = 0; i < g->count; i++)
+    if (g->of[i].dim == 3 && g->of[i].count > 0)
+      put_zone_cells(&o, f, i);
+  out_text(&o, ")\n");
+  tar_add(tar, FOLDER "cellZones", &o);
+}
+
+struct zone {
+  struct out faces;
+  size_t count;
+};
+
+static void add_inner(struct foam *f, uint32_t side, void *arg) {
+  struct zone *z = arg;
+  if (f->behind[side] == NONE)
+    return;
+  out_integer(&z->faces, f->face[side], 0);
+  out_text(&z->faces, "\n");
+  z->count++;
+}
+
+/* Left out where no group has faces between two solids. */
+static void put_face_zones(struct out *tar, struct foam *f) {
+  const struct groups *g = f->x->groups;
+  struct out o = {0}, zones = {0};
+  size_t count = 0;
+  for (size_t i = 0; i < g->count; i++) {
+    struct zone z = {0};
+    if (g->of[i].dim == 2)
+      each_side(f, &g->of[i], add_inner, &z);
+    if (z.count) {
+      out_printf(&zones,
+                 "%s\n{\n    type            faceZone;\n    faceLabels      List<label>\n%zu\n(\n",
+                 f->x->words[i], z.count);
+      out_put(&zones, z.faces.data, z.faces.len);
+      out_printf(&zones, ")\n;\n    flipMap         List<bool> %zu{0};\n}\n", z.count);
+      count++;
+    }
+    out_free(&z.faces);
+  }
+  if (count) {
+    begin(&o, "regIOobject", "faceZones", NULL);
+    out_printf(&o, "%zu\n(\n", count);
+    out_put(&o, zones.data, zones.len);
+    out_text(&o, ")\n");
+    tar_add(tar, FOLDER "faceZones", &o);
+  }
+  out_free(&zones);
+}
+
+void foam_build(struct out *tar, const struct export *x) {
+  struct foam f = {.x = x, .cells = x->soup->tet_count};
+  size_t sides = SIDES * f.cells;
+  f.behind = out_alloc(sides, sizeof *f.behind);
+  f.face = out_alloc(sides, sizeof *f.face);
+  f.order = out_alloc(sides, sizeof *f.order);
+  f.patch_faces = out_alloc(x->groups->count + 1, sizeof *f.patch_faces);
+  memset(f.face, 0xff, sides * sizeof *f.face);
+  find_behind(&f);
+  order_inner(&f);
+  order_outer(&f);
+  put_points(tar, &f);
+  put_faces(tar, &f);
+  put_cells(tar, &f, true);
+  put_cells(tar, &f, false);
+  put_boundary(tar, &f);
+  put_cell_zones(tar, &f);
+  put_face_zones(tar, &f);
+  tar_end(tar);
+  free(f.behind);
+  free(f.face);
+  free(f.order);
+  free(f.patch_faces);
+}

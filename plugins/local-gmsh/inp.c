@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Abaqus and CalculiX.  The file is meant to be included: nodes, solid elements and sets, and
+ * nothing that an analysis has to take out again.  A solid is an ELSET and an NSET.  A face is an
+ * NSET for supports and a SURFACE for loads; its parts, all elements with the same side on the
+ * face, are ELSETs of their own, because *DLOAD takes no surface.
+ */
+#include "files.h"
+
+#include <stdlib.h>
+#include <strings.h>
+
+#define PER_LINE 10 /* Abaqus takes 16 */
+#define COLUMNS  20 /* CalculiX reads so much of a number, and drops what follows: an exponent */
+
+struct list { /* numbers of a set, as they come */
+  struct out *o;
+  size_t count;
+};
+
+static void list_add(struct list *l, uint64_t number) {
+  if (l->count)
+    out_text(l->o, l->count % PER_LINE ? "," : ",\n");
+  out_integer(l->o, number, 0);
+  l->count++;
+}
+
+static void list_end(struct list *l) {
+  if (l->count)
+    out_text(l->o, "\n");
+}
+
+/* Sets of one name are one set. */
+static bool is_group(const struct export *x, const char *word) {
+  for (size_t i = 0; i < x->groups->count; i++)
+    if (strcasecmp(x->words[i], word) == 0)
+      return true;
+  return false;
+}
+
+static void put_nodes(struct out *o, const struct export *x) {
+  out_printf(o, "*NODE%s\n", is_group(x, "Nall") ? "" : ", NSET=Nall");
+  for (size_t i = 0; i < x->soup->node_count; i++) {
+    if (x->number[i] == EXPORT_NO_NODE)
+      continue;
+    out_integer(o, x->number[i] + 1u, 0);
+    for (size_t k = 0; k < 3; k++) {
+      out_text(o, ",");
+      out_real(o, x->xyz[3 * i + k], COLUMNS);
+    }
+    out_text(o, "\n");
+  }
+}
+
+static void put_elements(struct out *o, const struct export *x) {
+  const struct soup *s = x->soup;
+  size_t n = (size_t)s->tet_nodes;
+  out_printf(o, "*ELEMENT, TYPE=C3D%zu%s\n", n, is_group(x, "Eall") ? "" : ", ELSET=Eall");
+  for (size_t i = 0; i < s->tet_count; i++) {
+    out_integer(o, i + 1, 0);
+    for (size_t k = 0; k < n; k++) {
+      out_text(o, ",");
+      out_integer(o, x->number[s->tets[i * n + EXPORT_TET_ORDER[k]]] + 1u, 0);
+    }
+    out_text(o, "\n");
+  }
+}
+
+/* The nodes that are marked, and the marks are gone. */
+static void put_nset(struct out *o, const struct export *x, const char *word, bool *marked) {
+  struct list l = {o, 0};
+  out_printf(o, "*NSET, NSET=%s\n", word);
+  for (size_t i = 0; i < x->soup->node_count; i++) {
+    if (marked[i])
+      list_add(&l, x->number[i] + 1u);
+    marked[i] = false;
+  }
+  list_end(&l);
+}
+
+static void put_solids(struct out *o, const struct export *x, size_t group, bool *marked) {
+  const struct group *g = &x->groups->of[group];
+  const struct soup *s = x->soup;
+  struct list l = {o, 0};
+  size_t n = (size_t)s->tet_nodes;
+  out_printf(o, "*ELSET, ELSET=%s\n", x->words[group]);
+  for (size_t i = 0; i < g->count; i++) {
+    const struct range *r = export_range(x, 3, g->tags[i]);
+    for (size_t k = 0; r && k < r->count; k++) {
+      list_add(&l, r->first + k + 1);
+      for (size_t c = 0; c < n; c++)
+        marked[s->tets[(r->first + k) * n + c]] = true;
+    }
+  }
+  list_end(&l);
+  put_nset(o, x, x->words[group], marked);
+}
+
+/* The elements of a group of faces with side `number` on it; how many.  Without o: counts. */
+static size_t put_part(struct out *o, const struct export *x, const struct group *g, int number) {
+  struct list l = {o, 0};
+  for (size_t i = 0; i < g->count; i++) {
+    const struct range *r = export_range(x, 2, g->tags[i]);
+    for (size_t k = 0; r && k < r->count; k++) {
+      struct side side = x->sides[r->first + k];
+      if (side.tet == SIDE_NONE || side.number != number)
+        continue;
+      if (o)
+        list_add(&l, side.tet + 1u);
+      else
+        l.count++;
+    }
+  }
+  if (o)
+    list_end(&l);
+  return l.count;
+}
+
+static void put_faces(struct out *o, const struct export *x, size_t group, bool *marked) {
+  const struct group *g = &x->groups->of[group];
+  const char *word = x->words[group];
+  size_t counts[SIDES];
+  uint32_t nodes[6];
+  for (int k = 0; k < SIDES; k++) {
+    counts[k] = put_part(NULL, x, g, k);
+    if (!counts[k])
+      continue;
+    out_printf(o, "*ELSET, ELSET=%s-S%d\n", word, k + 1);
+    put_part(o, x, g, k);
+  }
+  if (!(counts[0] + counts[1] + counts[2] + counts[3]))
+    return;
+  out_printf(o, "*SURFACE, TYPE=ELEMENT, NAME=%s\n", word);
+  for (int k = 0; k < SIDES; k++)
+    if (counts[k])
+      out_printf(o, "%s-S%d, S%d\n", word, k + 1, k + 1);
+  for (size_t i = 0; i < g->count; i++) {
+    const struct range *r = export_range(x, 2, g->tags[i]);
+    for (size_t k = 0; r && k < r->count; k++) {
+      struct side side = x->sides[r->first + k];
+      int n = side.tet == SIDE_NONE ? 0 : export_side_nodes(x, side, nodes);
+      for (int c = 0; c < n; c++)
+        marked[nodes[c]] = true;
+    }
+  }
+  put_nset(o, x, word, marked);
+}
+
+void inp_build(struct out *o, const struct export *x) {
+  bool *marked = out_alloc(x->soup->node_count, sizeof *marked);
+  out_room(o, 96 * x->node_count + 80 * x->soup->tet_count + 4096);
+  out_printf(o, "*HEADING\nMesh by lathe, unit of length: %s\n", x->unit);
+  put_nodes(o, x);
+  put_elements(o, x);
+  for (size_t i = 0; i < x->groups->count; i++)
+    (x->groups->of[i].dim == 3 ? put_solids : put_faces)(o, x, i, marked);
+  free(marked);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * I-DEAS universal file: units (dataset 164), nodes (2411), elements (2412) and groups of elements
+ * (2467).  Faces are shell elements, as OpenFOAM's ideasUnvToFoam and Salome want them.
+ */
+#include "files.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SHELL3 91
+#define SHELL6 92
+#define TET4   111
+#define TET10  118
+
+/* Around each triangle: corner, middle, corner, and so on; the tip is last. */
+static const uint8_t AROUND_TET[10] = {0, 4, 1, 5, 2, 6, 7, 9, 8, 3};
+static const uint8_t AROUND_SHELL[6] = {0, 3, 1, 4, 2, 5};
+
+/* What dataset 164 calls a system of units, and what a number of the file is divided by to have
+ * metres and newtons.  9 is the user's own system. */
+static const struct {
+  const char *unit;
+  int code;
+  const char *name;
+  double length, force;
+} SYSTEMS[] = {
+    {"mm", 10, "mm (newton)", 1000, 1},
+    {"m", 1, "SI: Meter (newton)", 1, 1},
+    {"cm", 6, "CM: cm (centinewton)", 100, 100},
+    {"inch", 7, "IN: Inch (pound f)", 1 / 0.0254, 0.2248089},
+    {"ft", 2, "BG: Foot (pound f)", 1 / 0.3048, 0.2248089},
+    {"um", 9, "um (newton)", 1e6, 1},
+    {"file", 10, "mm (newton)", 1000, 1}, /* not known: as most CAD means it */
+};
+
+/* Fortran's 1PD25.16: its exponent is a D. */
+static void put_double(struct out *o, double value) {
+  char text[32];
+  snprintf(text, sizeof text, "%25.16E", value == 0 ? 0 : value);
+  char *e = strchr(text, 'E');
+  if (e)
+    *e = 'D';
+  out_put(o, text, 25);
+}
+
+static void begin(struct out *o, int dataset) {
+  out_printf(o, "    -1\n%6d\n", dataset);
+}
+
+static void end(struct out *o) {
+  out_text(o, "    -1\n");
+}
+
+static void put_units(struct out *o, const struct export *x) {
+  size_t i = 0;
+  while (strcmp(SYSTEMS[i].unit, x->unit) != 0)
+    i++;
+  begin(o, 164);
+  out_printf(o, "%10d%-20s%10d\n", SYSTEMS[i].code, SYSTEMS[i].name, 2);
+  put_double(o, SYSTEMS[i].length);
+  put_double(o, SYSTEMS[i].force);
+  put_double(o, 1);
+  out_text(o, "\n");
+  put_double(o, 273.15);
+  out_text(o, "\n");
+  end(o);
+}
+
+static void put_nodes(struct out *o, const struct export *x) {
+  begin(o, 2411);
+  for (size_t i = 0; i < x->soup->node_count; i++) {
+    if (x->number[i] == EXPORT_NO_NODE)
+      continue;
+    out_integer(o, x->number[i] + 1u, 10);
+    out_text(o, "         1         1        11\n");
+    for (size_t k = 0; k < 3; k++)
+      put_double(o, x->xyz[3 * i + k]);
+    out_text(o, "\n");
+  }
+  end(o);
+}
+
+static void put_element(struct out *o, const struct export *x, size_t label, int kind,
+                        const uint32_t *nodes, size_t n, const uint8_t *around) {
+  out_integer(o, label, 10);
+  out_integer(o, (uint64_t)kind, 10);
+  out_text(o, "         1         1         7");
+  out_integer(o, n, 10);
+  for (size_t k = 0; k < n; k++) {
+    if (k % 8 == 0)
+      out_text(o, "\n");
+    out_integer(o, x->number[nodes[around ? around[k] : k]] + 1u, 10);
+  }
+  out_text(o, "\n");
+}
+
+static void put_elements(struct out *o, const struct export *x) {
+  const struct soup *s = x->soup;
+  size_t n = (size_t)s->tet_nodes;
+  uint32_t nodes[6];
+  begin(o, 2412);
+  for (size_t i = 0; i < s->triangle_count; i++) {
+    if (x->sides[i].tet == SIDE_NONE)
+      continue;
+    size_t m = (size_t)export_side_nodes(x, x->sides[i], nodes);
+    put_element(o, x, s->tet_count + i + 1, m == 6 ? SHELL6 : SHELL3, nodes, m,
+                m == 6 ? AROUND_SHELL : NULL);
+  }
+  for (size_t i = 0; i < s->tet_count; i++)
+    put_element(o, x, i + 1, n == 10 ? TET10 : TET4, s->tets + i * n, n,
+                n == 10 ? AROUND_TET : NULL);
+  end(o);
+}
+
+/* Elements of the group, counted; written where o is not NULL. */
+static size_t put_members(struct out *o, const struct export *x, const struct group *g) {
+  size_t count = 0;
+  for (size_t i = 0; i < g->count; i++) {
+    const struct range *r = export_range(x, g->dim, g->tags[i]);
+    for (size_t k = r ? r->first : 0; r && k < r->first + r->count; k++) {
+      if (g->dim == 2 && x->sides[k].tet == SIDE_NONE)
+        continue;
+      count++;
+      if (!o)
+        continue;
+      out_text(o, "         8");
+      out_integer(o, (g->dim == 2 ? x->soup->tet_count : 0) + k + 1, 10);
+      out_text(o, count % 2 ? "         0         0" : "         0         0\n");
+    }
+  }
+  if (o && count % 2)
+    out_text(o, "\n");
+  return count;
+}
+
+static void put_groups(struct out *o, const struct export *x) {
+  begin(o, 2467);
+  for (size_t i = 0; i < x->groups->count; i++) {
+    const struct group *g = &x->groups->of[i];
+    size_t count = put_members(NULL, x, g);
+    if (!count)
+      continue;
+    out_integer(o, i + 1, 10);
+    out_text(o, "         0         0         0         0         0         0");
+    out_integer(o, count, 10);
+    out_printf(o, "\n%s\n", x->words[i]);
+    put_members(o, x, g);
+  }
+  end(o);
+}
+
+void unv_build(struct out *o, const struct export *x) {
+  out_room(o, 128 * x->node_count + 190 * (x->soup->tet_count + x->soup->triangle_count) + 4096);
+  put_units(o, x);
+  put_nodes(o, x);
+  put_elements(o, x);
+  put_groups(o, x);
+}
