@@ -3,7 +3,8 @@
  * glTF 2.0 binary.  The accessors hold model units, Z up; the node turns that into glTF's metres, Y
  * up.
  *
- *   header 12 | JSON chunk | BIN chunk: positions, normals, indices (all faces one after the other)
+ *   header 12 | JSON chunk | BIN chunk: positions, normals, indices (face by face, those of one
+ *                                   colour together)
  */
 #include "files.h"
 
@@ -74,12 +75,13 @@ static void json_head(struct out *o, const struct soup *s, const struct drawing 
       (double)d->high[1], (double)d->high[2], d->vertex_count);
 }
 
-/* What a viewer shows of a face that was picked. */
-static void json_extras(struct out *o, int tag, const struct names *names) {
-  const struct label *face = names_face(names, tag);
+/* What a viewer shows of a face that was picked, and which triangles of its primitive are its. */
+static void json_face(struct out *o, const struct range *range, size_t first,
+                      const struct names *names) {
+  const struct label *face = names_face(names, range->tag);
   const struct label *solid = face ? names_solid(names, face->solid) : NULL;
   uint8_t rgb[3];
-  out_printf(o, "\"extras\":{\"face\":%d", tag);
+  out_printf(o, "{\"face\":%d,\"first\":%zu,\"count\":%zu", range->tag, first, range->count);
   if (face && face->name) {
     out_text(o, ",\"name\":");
     out_json_string(o, face->name);
@@ -91,32 +93,53 @@ static void json_extras(struct out *o, int tag, const struct names *names) {
       out_json_string(o, solid->name);
     }
   }
-  if (names_colour(names, tag, rgb))
+  if (names_colour(names, range->tag, rgb))
     out_printf(o, ",\"color\":\"#%02x%02x%02x\"", rgb[0], rgb[1], rgb[2]);
   out_text(o, "}");
 }
 
-static void json_faces(struct out *o, const struct soup *s, const struct names *names,
-                       const struct palette *p) {
-  size_t n = 0;
-  for (size_t f = 0; f < s->face_count; f++)
-    if (s->faces[f].count)
-      out_printf(o,
-                 ",{\"bufferView\":2,\"byteOffset\":%zu,\"componentType\":5125,\"count\":%zu,"
-                 "\"type\":\"SCALAR\"}",
-                 12 * s->faces[f].first, 3 * s->faces[f].count);
-  out_text(o, "],\"meshes\":[{\"primitives\":[");
-  for (size_t f = 0; f < s->face_count; f++) {
-    if (!s->faces[f].count)
-      continue;
+static bool drawn_with(const struct soup *s, const struct palette *p, size_t face, size_t colour) {
+  return s->faces[face].count && p->of_face[face] == colour;
+}
+
+/* A viewer draws a primitive with one call, so that there is one a colour and not one a face. */
+static void json_primitives(struct out *o, const struct soup *s, const struct names *names,
+                            const struct palette *p) {
+  struct out meshes = {0};
+  size_t begin = 0;
+  for (size_t colour = 0; colour < p->count; colour++) {
+    size_t count = 0;
+    out_printf(&meshes,
+               "%s{\"attributes\":{\"POSITION\":0,\"NORMAL\":1},\"indices\":%zu,\"material\":%zu,"
+               "\"extras\":{\"faces\":[",
+               colour ? "," : "", colour + 2, colour);
+    for (size_t f = 0; f < s->face_count; f++) {
+      if (!drawn_with(s, p, f, colour))
+        continue;
+      out_text(&meshes, count ? "," : "");
+      json_face(&meshes, &s->faces[f], count, names);
+      count += s->faces[f].count;
+    }
+    out_text(&meshes, "]}}");
     out_printf(o,
-               "%s{\"attributes\":{\"POSITION\":0,\"NORMAL\":1},\"indices\":%zu,\"material\":%zu,",
-               n ? "," : "", n + 2, p->of_face[f]);
-    json_extras(o, s->faces[f].tag, names);
-    out_text(o, "}");
-    n++;
+               ",{\"bufferView\":2,\"byteOffset\":%zu,\"componentType\":5125,\"count\":%zu,"
+               "\"type\":\"SCALAR\"}",
+               12 * begin, 3 * count);
+    begin += count;
   }
+  out_text(o, "],\"meshes\":[{\"primitives\":[");
+  out_put(o, meshes.data, meshes.len);
   out_text(o, "]}]}");
+  out_free(&meshes);
+}
+
+/* In the order of json_primitives. */
+static void put_indices(struct out *o, const struct soup *s, const struct drawing *d,
+                        const struct palette *p) {
+  for (size_t colour = 0; colour < p->count; colour++)
+    for (size_t f = 0; f < s->face_count; f++)
+      if (drawn_with(s, p, f, colour))
+        out_put(o, d->index + 3 * s->faces[f].first, 12 * s->faces[f].count);
 }
 
 static void chunk(struct out *o, uint32_t length, const char *type) {
@@ -130,7 +153,7 @@ void glb_build(struct out *o, const struct soup *s, const struct drawing *d,
   struct out json = {0};
   palette_make(&p, s, names);
   json_head(&json, s, d, &p);
-  json_faces(&json, s, names, &p);
+  json_primitives(&json, s, names, &p);
   while (json.len % 4)
     out_text(&json, " ");
   size_t span = 12 * d->vertex_count, indices = 12 * s->triangle_count, bin = 2 * span + indices;
@@ -143,7 +166,7 @@ void glb_build(struct out *o, const struct soup *s, const struct drawing *d,
   chunk(o, (uint32_t)bin, "BIN");
   out_put(o, d->position, span);
   out_put(o, d->normal, span);
-  out_put(o, d->index, indices);
+  put_indices(o, s, d, &p);
   out_free(&json);
   free(p.rgb);
   free(p.of_face);

@@ -26,9 +26,10 @@ static const struct choice ALGORITHM_3D[] = {{"delaunay", 1}, {"hxt", 10}, {NULL
 static const struct quality_step {
   const char *word;
   double size;
-  int circle_points;
+  int circle_points; /* where Gmsh meshes the faces */
+  int circle_edges;  /* where the CAD kernel does */
 } QUALITY_STEPS[] = {
-    {"draft", 1 / 8.0, 8}, {"fine", 1 / 40.0, 24}, {NULL, 1 / 15.0, 12} /* normal */
+    {"draft", 1 / 8.0, 8, 16}, {"fine", 1 / 40.0, 24, 48}, {NULL, 1 / 15.0, 12, 28} /* normal */
 };
 
 static double real_of(const json_t *params, const char *key, double fallback) {
@@ -66,6 +67,7 @@ static void fill_preview(struct params *p, const json_t *params) {
   p->relative_size = real_of(params, "relative_size", 0);
   p->step_size = step->size;
   p->circle_points = step->circle_points;
+  p->circle_edges = step->circle_edges;
   p->picture_width = bool_of(params, "picture", true)
                          ? (int)real_of(params, "picture_width", PICTURE_WIDTH)
                          : 0;

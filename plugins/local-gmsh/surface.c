@@ -3,6 +3,7 @@
  * Edges and faces, and the files of a preview.
  */
 #include "files.h"
+#include "kernel.h"
 #include "task.h"
 
 #include <gmshc.h>
@@ -13,6 +14,11 @@
 #define NEGLIGIBLE    1e-4 /* of the diagonal: a face so small may stay without triangles */
 #define MISSING_SHARE 0.02
 #define CROWDED_SHARE 0.1
+
+#define KERNEL_DEFLECTION                                                                          \
+  (1 / 67.0) /* of the quality step's size: at normal 1/1000 of the diagonal */
+#define KERNEL_SECONDS      3
+#define KERNEL_FACE_SECONDS 1
 
 static bool step(struct task *t, struct outcome *o, enum stage stage, int dim) {
   double began = task_now();
@@ -167,48 +173,36 @@ static bool write_preview(struct task *t, const struct soup *s, struct outcome *
   return ok;
 }
 
-#ifdef GMSH_HAS_IMPORT_STL
-/* The CAD kernel's own triangles: 5 to 16 times as fast as meshing the faces, at the same number of
- * edges on a circle.  They heed no size, so they are for a preview that asks for none.  False: a
- * face has none, and the mesh is empty again. */
-static bool kernel_triangles(struct task *t, struct outcome *o) {
-  double began = task_now(), at[3];
-  struct soup s;
-  int e = 0;
-  if (t->format == FORMAT_STL || t->params.max_size > 0 || t->params.min_size > 0 ||
-      t->params.relative_size > 0 || t->params.curvature > 0)
+/* The CAD kernel's own triangles into *s.  They heed no size, so they are for a preview that asks
+ * for none.  False: it has none, or there is more to it than a few faces that it gave up. */
+static bool kernel_triangles(struct task *t, const struct rung *r, struct outcome *o,
+                             struct soup *s) {
+  const struct params *p = &t->params;
+  double began = task_now();
+  struct outcome probe = {0};
+  struct kernel_limits limits = {.deflection = KERNEL_DEFLECTION * t->size,
+                                 .angle = 4 * M_PI / p->circle_edges,
+                                 .seconds = KERNEL_SECONDS,
+                                 .face_seconds = KERNEL_FACE_SECONDS};
+  if (t->format == FORMAT_STL || r->algorithm_2d != p->algorithm_2d || p->max_size > 0 ||
+      p->min_size > 0 || p->relative_size > 0 || p->curvature > 0)
     return false;
   task_stage(t, STAGE_FACES);
-  gmshOptionSetNumber("Mesh.StlLinearDeflectionRelative", 0, &e);
-  gmshOptionSetNumber("Mesh.StlLinearDeflection", t->size / 8, &e);
-  gmshOptionSetNumber("Mesh.StlAngularDeflection", 2 * M_PI / t->params.circle_points, &e);
-  gmshModelMeshImportStl(&e);
-  bool whole = e == 0 && soup_take(&s, 0);
-  if (whole) {
-    whole = s.triangle_count > 0 && find_missing(t, &s, o, at) == 0;
-    soup_free(&s);
-  }
-  o->missing_faces = 0;
-  if (whole)
-    o->seconds[STAGE_FACES] = task_now() - began;
-  else
-    gmshModelMeshClear(NULL, 0, &e);
-  log_begin();
-  return whole;
-}
-#else
-static bool kernel_triangles(struct task *t, struct outcome *o) {
-  (void)t;
-  (void)o;
+  if (!kernel_triangulate(s, &limits))
+    return false;
+  o->seconds[STAGE_FACES] = task_now() - began;
+  if (check_faces(t, s, false, &probe))
+    return true;
+  soup_free(s);
   return false;
 }
-#endif
 
 bool surface_mesh(struct task *t, const struct rung *r, struct outcome *o) {
   struct soup s;
   struct quality q;
-  bool errors = !r->facets && !kernel_triangles(t, o) && !surface_generate(t, o);
-  if (!soup_take(&s, 0))
+  bool whole = !r->facets && kernel_triangles(t, r, o, &s);
+  bool errors = !whole && !r->facets && !surface_generate(t, o);
+  if (!whole && !soup_take(&s, 0))
     return outcome_fail(o, REASON_EMPTY, "the surface mesh came out empty");
   bool ok = check_faces(t, &s, errors, o) && (t->format != FORMAT_STL || check_facets(&s, o));
   if (ok) {

@@ -94,8 +94,9 @@ struct params { /* of the job, checked by the kind */
   /* of a preview */
   double relative_size; /* of the diagonal; 0: by the step */
   double step_size;     /* what the quality step takes */
-  int circle_points;
-  int picture_width; /* 0: none */
+  int circle_points;    /* the least edges of a circle where Gmsh meshes the faces */
+  int circle_edges;     /* where the CAD kernel triangulates them */
+  int picture_width;    /* 0: none */
   /* of a mesh */
   uint32_t outputs;    /* a bit per format of formats.c */
   bool conformal;      /* solids that touch share their nodes there */

@@ -5,6 +5,7 @@
  * inherit it. OpenCASCADE's STEP reader alone builds tables for some milliseconds at its first use.
  */
 #include "files.h"
+#include "kernel.h"
 #include "task.h"
 #include "warm_part.h"
 
@@ -60,6 +61,7 @@ static void serialise(void) {
 void warm_up(void) {
   int e = 0;
   double box[6], mass;
+  struct soup s;
   struct rung faces = {.algorithm_2d = 5, .circle_points = 12},
               solid = {.algorithm_2d = 6, .algorithm_3d = 1, .circle_points = 12};
   struct task t = {.params = {.threads = 1, .optimise = true, .binary = true}, .size = 3};
@@ -69,6 +71,8 @@ void warm_up(void) {
   import_step();
   gmshModelGetBoundingBox(-1, -1, &box[0], &box[1], &box[2], &box[3], &box[4], &box[5], &e);
   gmshModelOccGetMass(3, 1, &mass, &e);
+  if (kernel_triangulate(&s, &(struct kernel_limits){0.1, 0.4, 1, 1}))
+    soup_free(&s);
   strategy_apply(&t, &faces);
   for (int dim = 1; dim <= 2; dim++)
     gmshModelMeshGenerate(dim, &e);

@@ -71,10 +71,10 @@ def test_names_and_colours_of_an_assembly():
         ("base", "base", "#ff0000"), ("cover plate", "cover_plate", GREEN), ("bolt", "bolt", None)]
     assert all(s["path"].startswith("crate/") for s in result["solids"])
     doc = glb_document(job.read("preview.glb"))
-    solids = collections.Counter((p["extras"]["solid_name"], colour_of(p["extras"]))
-                                 for p in doc["meshes"][0]["primitives"])
+    solids = collections.Counter((face["solid_name"], colour_of(face))
+                                 for p in doc["meshes"][0]["primitives"] for face in p["extras"]["faces"])
     assert solids == {("base", "#ff0000"): 6, ("cover plate", GREEN): 6, ("bolt", None): 6}
-    assert len(doc["materials"]) == 3
+    assert len(doc["materials"]) == 3 == len(doc["meshes"][0]["primitives"]), "one draw call a colour"
     flat = job.json("preview.json")
     colours = collections.Counter(tuple(flat["colors"][i:i + 3]) for i in range(0, len(flat["colors"]), 3))
     assert sorted(colours)[1:] == [(0.3, 0.6, 0.9), (1, 0, 0)] and min(colours) == pytest.approx((0, 0.6, 0.2), abs=0.005)

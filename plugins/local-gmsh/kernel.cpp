@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * In C++ because OpenCASCADE is.  Gmsh's C interface takes a shape of the kernel in and gives none
+ * out, so that the faces are asked for by three functions of Gmsh's own C++ (docs/adr/0032); they
+ * take and return plain pointers, no structure of Gmsh's is read.
+ */
+#include "kernel.h"
+
+#include <algorithm>
+#include <BRep_Builder.hxx>
+#include <BRep_Tool.hxx>
+#include <BRepMesh_Context.hxx>
+#include <BRepMesh_DefaultRangeSplitter.hxx>
+#include <BRepMesh_DelaunayBaseMeshAlgo.hxx>
+#include <BRepMesh_DelaunayNodeInsertionMeshAlgo.hxx>
+#include <BRepMesh_FaceDiscret.hxx>
+#include <BRepMesh_IncrementalMesh.hxx>
+#include <BRepMesh_MeshAlgoFactory.hxx>
+#include <BRepTools.hxx>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <gmsh.h>
+#include <Message_ProgressIndicator.hxx>
+#include <new>
+#include <Poly_Triangulation.hxx>
+#include <Standard_Failure.hxx>
+#include <TopoDS.hxx>
+#include <TopoDS_Compound.hxx>
+#include <TopoDS_Face.hxx>
+#include <vector>
+
+#define GIVE_UP_MAX 16 /* faces; more, and Gmsh is asked instead */
+
+/* Of Gmsh: what is declared here is all that is used. */
+class GFace;
+class GModel {
+public:
+  static GModel *current(int index = -1);
+  GFace *getFaceByTag(int tag) const;
+};
+class OCCFace { /* what every GFace is that was imported by the kernel */
+public:
+  void *getNativePtr() const;
+};
+
+namespace {
+
+struct face {
+  int tag;
+  TopoDS_Face shape;
+};
+
+std::vector<face> faces_of_model() {
+  std::vector<face> faces;
+  gmsh::vectorpair entities;
+  gmsh::model::getEntities(entities, 2);
+  faces.reserve(entities.size());
+  for (const auto &entity : entities) {
+    const auto *of =
+        reinterpret_cast<const OCCFace *>(GModel::current()->getFaceByTag(entity.second));
+    if (of)
+      faces.push_back({entity.second, *static_cast<const TopoDS_Face *>(of->getNativePtr())});
+  }
+  return faces;
+}
+
+/* Nodes that two faces share come from one edge and agree to the last bit. */
+class node_table {
+public:
+  node_table() : slots_(1024, 0) {
+  }
+
+  uint32_t add(const gp_Pnt &p) {
+    if (2 * xyz_.size() > 3 * slots_.size())
+      grow();
+    double at[3] = {p.X() + 0.0, p.Y() + 0.0, p.Z() + 0.0}; /* no -0 */
+    size_t slot = find(at);
+    if (!slots_[slot]) {
+      xyz_.insert(xyz_.end(), at, at + 3);
+      slots_[slot] = static_cast<uint32_t>(xyz_.size() / 3);
+    }
+    return slots_[slot] - 1;
+  }
+
+  const std::vector<double> &xyz() const {
+    return xyz_;
+  }
+
+private:
+  size_t find(const double at[3]) const {
+    uint64_t bits[3], hash = 0;
+    memcpy(bits, at, sizeof bits);
+    for (uint64_t b : bits)
+      hash = (hash ^ b ^ hash >> 29) * 0x9e3779b97f4a7c15u;
+    size_t slot = hash >> 20 & (slots_.size() - 1);
+    while (slots_[slot] && !std::equal(at, at + 3, &xyz_[3 * (slots_[slot] - 1)]))
+      slot = (slot + 1) & (slots_.size() - 1);
+    return slot;
+  }
+
+  void grow() {
+    slots_.assign(2 * slots_.size(), 0);
+    for (size_t i = 0; i < xyz_.size() / 3; i++)
+      slots_[find(&xyz_[3 * i])] = static_cast<uint32_t>(i + 1);
+  }
+
+  std::vector<double> xyz_;
+  std::vector<uint32_t> slots_; /* a power of two; node + 1, 0: empty */
+};
+
+void take_face(const face &f, node_table &nodes, std::vector<uint32_t> &triangles) {
+  TopLoc_Location place;
+  const Handle(Poly_Triangulation) &mesh = BRep_Tool::Triangulation(f.shape, place);
+  if (mesh.IsNull())
+    return;
+  bool turned = f.shape.Orientation() == TopAbs_REVERSED;
+  std::vector<uint32_t> of(static_cast<size_t>(mesh->NbNodes()));
+  for (int i = 1; i <= mesh->NbNodes(); i++)
+    of[static_cast<size_t>(i) - 1] = nodes.add(mesh->Node(i).Transformed(place.Transformation()));
+  for (int i = 1; i <= mesh->NbTriangles(); i++) {
+    int n[3];
+    mesh->Triangle(i).Get(n[0], n[turned ? 2 : 1], n[turned ? 1 : 2]);
+    uint32_t corner[3];
+    for (int k = 0; k < 3; k++)
+      corner[k] = of[static_cast<size_t>(n[k]) - 1];
+    if (corner[0] != corner[1] && corner[1] != corner[2] && corner[2] != corner[0])
+      triangles.insert(triangles.end(), corner, corner + 3);
+  }
+}
+
+template <typename T> T *copied(const std::vector<T> &from) {
+  T *to = static_cast<T *>(malloc(from.size() * sizeof(T) + 1));
+  if (!to)
+    throw std::bad_alloc();
+  memcpy(to, from.data(), from.size() * sizeof(T));
+  return to;
+}
+
+/* The kernel's way with cylinders: straight strips from rim to rim.  Its own way with cones puts
+ * nodes inside, half as many around as the rims have, so that the middle is thinner than the ends.
+ */
+class cone_splitter : public BRepMesh_DefaultRangeSplitter {
+public:
+  void Reset(const IMeshData::IFaceHandle &face, const IMeshTools_Parameters &wanted) override {
+    BRepMesh_DefaultRangeSplitter::Reset(face, wanted);
+    step_ = wanted.Angle;
+  }
+
+protected:
+  void computeDelta(const Standard_Real /*length_u*/, const Standard_Real length_v) override {
+    myDelta.first = step_ / std::max(length_v, myRangeV.second - myRangeV.first);
+    myDelta.second = 1;
+  }
+
+private:
+  double step_ = 1;
+};
+
+class algorithms : public BRepMesh_MeshAlgoFactory {
+public:
+  Handle(IMeshTools_MeshAlgo)
+      GetAlgo(GeomAbs_SurfaceType type, const IMeshTools_Parameters &wanted) const override {
+    if (type == GeomAbs_Cone)
+      return new BRepMesh_DelaunayNodeInsertionMeshAlgo<cone_splitter,
+                                                        BRepMesh_DelaunayBaseMeshAlgo>;
+    return BRepMesh_MeshAlgoFactory::GetAlgo(type, wanted);
+  }
+};
+
+/* Stops the kernel after some time.  It asks between faces and inside long ones. */
+class deadline : public Message_ProgressIndicator {
+public:
+  explicit deadline(double seconds)
+      : end_(std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds)) {
+  }
+  bool UserBreak() override {
+    return std::chrono::steady_clock::now() > end_;
+  }
+
+private:
+  void Show(const Message_ProgressScope & /*scope*/, bool /*force*/) override {
+  }
+  std::chrono::time_point<std::chrono::steady_clock, std::chrono::duration<double>> end_;
+};
+
+void mesh_shape(const TopoDS_Shape &shape, const kernel_limits &limits, double seconds) {
+  Handle(deadline) until = new deadline(seconds);
+  BRepMesh_IncrementalMesh mesher;
+  mesher.SetShape(shape);
+  mesher.ChangeParameters().Deflection = limits.deflection;
+  mesher.ChangeParameters().Angle = limits.angle;
+  /* Inside a face the eye sees less than at its outline, and free-form faces take half of the time.
+   */
+  mesher.ChangeParameters().DeflectionInterior = 2 * limits.deflection;
+  try {
+    Handle(BRepMesh_Context) context = new BRepMesh_Context;
+    context->SetFaceDiscret(new BRepMesh_FaceDiscret(new algorithms));
+    mesher.Perform(context, until->Start());
+  } catch (const Standard_Failure &) { /* some faces then have no triangles */
+  }
+}
+
+bool has_triangles(const face &f) {
+  TopLoc_Location place;
+  return !BRep_Tool::Triangulation(f.shape, place).IsNull();
+}
+
+void mesh_faces(const std::vector<face> &faces, const kernel_limits &limits) {
+  TopoDS_Compound all;
+  BRep_Builder builder;
+  builder.MakeCompound(all);
+  for (const face &f : faces)
+    builder.Add(all, f.shape);
+  BRepTools::Clean(all); /* a finer one of before would be kept */
+  mesh_shape(all, limits, limits.seconds);
+  size_t given_up = 0;
+  for (size_t i = 0; i < faces.size() && given_up <= GIVE_UP_MAX; i++) {
+    if (has_triangles(faces[i]))
+      continue;
+    mesh_shape(faces[i].shape, limits, limits.face_seconds);
+    given_up += !has_triangles(faces[i]);
+  }
+}
+
+void fill(struct soup *s, const std::vector<face> &faces) {
+  node_table nodes;
+  std::vector<uint32_t> triangles;
+  std::vector<range> ranges;
+  for (const face &f : faces) {
+    size_t first = triangles.size() / 3;
+    take_face(f, nodes, triangles);
+    ranges.push_back({f.tag, first, triangles.size() / 3 - first});
+  }
+  s->node_count = nodes.xyz().size() / 3;
+  s->triangle_count = triangles.size() / 3;
+  s->face_count = ranges.size();
+  s->xyz = copied(nodes.xyz());
+  s->triangles = copied(triangles);
+  s->faces = copied(ranges);
+}
+
+} // namespace
+
+bool kernel_triangulate(struct soup *s, const struct kernel_limits *limits) {
+  *s = soup{};
+  try {
+    std::vector<face> faces = faces_of_model();
+    mesh_faces(faces, *limits);
+    fill(s, faces);
+  } catch (const Standard_Failure &) { /* of the kernel: not a std::exception */
+    soup_free(s);
+  } catch (const std::exception &) {
+    soup_free(s);
+  }
+  if (s->triangle_count)
+    return true;
+  soup_free(s);
+  return false;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The CAD kernel's own triangles (OpenCASCADE's BRepMesh) of the faces in Gmsh's model: they keep a
+ * distance from the surface and not a size, so that a plane takes few and a round is round.
+ */
+#ifndef KERNEL_H
+#define KERNEL_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#include "soup.h"
+
+struct kernel_limits {
+  double deflection; /* how far a triangle may lie from its face, model units */
+  double angle;   /* between two neighbours on a curve, radians; a full circle gets twice as many */
+  double seconds; /* for all faces at once; what is left by then is done face by face */
+  double face_seconds; /* for each of those: then that face alone is given up */
+};
+
+/* Fills *s, faces in the order of their tags; a face that could not be triangulated has no
+ * triangles.  False: there are none at all, and *s is empty.  Gmsh's own mesh is not touched.  Not
+ * for STL, whose faces have no surface. */
+#ifdef LATHE_KERNEL_TRIANGLES
+bool kernel_triangulate(struct soup *s, const struct kernel_limits *limits);
+#else /* built without the kernel's headers */
+static inline bool kernel_triangulate(struct soup *s, const struct kernel_limits *limits) {
+  (void)limits;
+  *s = (struct soup){0};
+  return false;
+}
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
