@@ -210,7 +210,8 @@ def test_without_its_mesher_the_backend_says_so(tmp_path):
             return backend["state"] == "failed" and backend["message"]
 
         said = wait_until(message, "the backend has failed")
-        assert f"{tmp_path}/local-gmsh/mesher.so" in said and "install both anew" in said
+        assert "mesher.so" in said and "install both anew" in said
+        wait_until(lambda: f"{tmp_path}/local-gmsh/mesher.so" in d.log(1000), "the log says which file")
         d.stop()
     finally:
         d.kill()

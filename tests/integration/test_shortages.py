@@ -173,7 +173,8 @@ def test_the_plugin_is_gone_while_workers_start(make, tmp_path, isolation):  # n
     wait_until(lambda: not any(is_alive(pid) for pid in workers), "the workers are dead")
     wait_until(lambda: "acme.so" in (backend(c)["message"] or ""), "the backend says what it lacks")
     assert backend(c)["state"] == "restarting"
-    assert str(plugin) in daemon.log(1000) and str(plugin) not in c.get("/api/backends").text
+    wait_until(lambda: str(plugin) in daemon.log(1000), "the log says which file")
+    assert str(plugin) not in c.get("/api/backends").text
     waiting = c.submit("scripted")
     time.sleep(0.5)
     assert c.job(waiting)["status"] == "queued"

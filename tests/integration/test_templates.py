@@ -100,7 +100,7 @@ def test_what_a_template_does_not_expect(prefix, tmp_path, shape, lang):
         assert "no such kind" in fails("other")["detail"]
         if lang == "c++":
             error = fails("demo")
-            assert "no std::exception" in error["detail"] and error["type"] != "/problems/job-crashed", error
+            assert "not a std::exception" in error["detail"] and error["type"] != "/problems/job-crashed", error
         daemon.stop()
     finally:
         daemon.kill()
