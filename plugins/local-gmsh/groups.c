@@ -145,10 +145,10 @@ static void settle(struct taken *t, char *word, size_t max, int tag, bool shared
     snprintf(suffix, sizeof suffix, "-%d", tag);
   snprintf(base, sizeof base, "%s", word);
   cut(base, max - strlen(suffix));
-  snprintf(word, WORD_MAX, "%s%s", base, suffix);
+  snprintf(word, WORD_MAX, "%.*s%s", (int)strlen(base), base, suffix);
   cut(base, max - strlen(suffix) - COUNT_MAX);
   for (size_t k = 2; !take_word(t, word); k++)
-    snprintf(word, WORD_MAX, "%s%s-%zu", base, suffix, k);
+    snprintf(word, WORD_MAX, "%.*s%s-%zu", (int)strlen(base), base, suffix, k);
 }
 
 struct entry {
