@@ -4,7 +4,7 @@
  * there. `conformal` cuts them along each other (OpenCASCADE's fragments), so that they share one
  * face, and the mesh its nodes.
  */
-#include "names.h"
+#include "neighbours.h"
 #include "task.h"
 
 #include <gmshc.h>
@@ -53,13 +53,47 @@ static void inherit(struct names *to, const struct names *from, const int *solid
   names_group(to);
 }
 
-/* False: the kernel could not cut them; the model is as it was. */
-static bool join(struct names *names) {
+/* The volume that two solids have in common after the cut; `whole`: there is nothing else. */
+static double common(const struct pieces *p, size_t a, size_t b, bool *whole) {
+  double sum = 0;
+  size_t shared = 0;
+  for (size_t i = 0; i + 1 < p->count[a]; i += 2)
+    for (size_t k = 0; k + 1 < p->count[b]; k += 2) {
+      double volume = 0;
+      int e = 0;
+      if (p->of[a][i] != 3 || p->of[b][k] != 3 || p->of[a][i + 1] != p->of[b][k + 1])
+        continue;
+      gmshModelOccGetMass(3, p->of[a][i + 1], &volume, &e);
+      sum += volume;
+      shared += 2;
+    }
+  *whole = shared == p->count[a] && shared == p->count[b];
+  return sum;
+}
+
+/* Solids of which a piece is one.  Those in one place are known already. */
+static void find_overlaps(struct findings *f, const struct names *before, const int *solids,
+                          const struct pieces *p) {
+  for (size_t a = 0; a < p->n; a++)
+    for (size_t b = a + 1; b < p->n; b++) {
+      bool whole;
+      struct found one = {.size = common(p, a, b, &whole)};
+      if (!(one.size > 0) || whole)
+        continue;
+      findings_name(one.name[0], before, solids[2 * a + 1]);
+      findings_name(one.name[1], before, solids[2 * b + 1]);
+      findings_add(f, ODD_OVERLAP, &one);
+    }
+}
+
+/* False: the kernel could not cut them; the model is as it was.  f may be NULL. */
+static bool join(struct names *names, double tolerance, struct findings *f) {
   struct names before = *names;
   struct pieces p = {0};
   int *solids = NULL, *made = NULL, e = 0;
   size_t n = 0, made_n = 0;
   gmshModelOccGetEntities(&solids, &n, 3, &e);
+  gmshOptionSetNumber("Geometry.ToleranceBoolean", tolerance, &e);
   if (e == 0)
     gmshModelOccFragment(solids, n, NULL, 0, &made, &made_n, &p.of, &p.count, &p.n, -1, 1, 1, &e);
   if (e == 0)
@@ -67,6 +101,8 @@ static bool join(struct names *names) {
   if (e == 0) {
     names_take(names);
     inherit(names, &before, solids, &p);
+    if (f)
+      find_overlaps(f, &before, solids, &p);
     names_free(&before);
   }
   pieces_free(&p);
@@ -75,8 +111,29 @@ static bool join(struct names *names) {
   return e == 0;
 }
 
-bool assembly_prepare(struct task *t) {
+bool assembly_prepare(struct task *t, bool look) {
+  struct findings *f = &t->findings;
   names_free(&t->names);
   names_take(&t->names);
-  return !t->params.conformal || t->names.solid_count < 2 || join(&t->names);
+  if (look)
+    neighbours_duplicates(f, &t->names);
+  if (!t->params.conformal || t->names.solid_count < 2)
+    return true;
+  if (!join(&t->names, t->params.tolerance, look ? f : NULL))
+    return false;
+  if (look) {
+    neighbours_shared(f, &t->names);
+    neighbours_gaps(f, &t->names, t->params.tolerance);
+  }
+  return true;
+}
+
+void assembly_warn(struct task *t) {
+  for (int k = 0; k < ODDITIES; k++) {
+    struct out text = {0};
+    findings_sentence(&t->findings, (enum oddity)k, t->params.conformal, &text);
+    if (text.len)
+      task_warn(t, "%.*s", (int)text.len, text.data);
+    out_free(&text);
+  }
 }

@@ -4,6 +4,7 @@
  * for the CAD kernel's formats the reader is named outright, so that no name or content can reach
  * the script parser.
  */
+#include "neighbours.h"
 #include "task.h"
 
 #include <errno.h>
@@ -48,8 +49,9 @@ static void measure(struct geometry *g) {
   g->diagonal = e ? 0 : sqrt(sum);
 }
 
-/* True when Gmsh took the file. */
-static bool load(const struct task *t) {
+/* True when Gmsh took the file.  What belongs to no solid is not meshed; it is noted in *loose,
+ * which may be NULL. */
+static bool load(const struct task *t, struct findings *loose) {
   int e = 0;
   if (t->format == FORMAT_STL) {
     gmshMerge(t->model, &e);
@@ -58,11 +60,13 @@ static bool load(const struct task *t) {
   int *tags = NULL;
   size_t n = 0;
   gmshOptionSetNumber("Geometry.OCCImportLabels", 1, &e);
-  /* A mesh is made of solids; a preview shows loose faces too. */
-  gmshModelOccImportShapes(t->model, &tags, &n, t->solid, FORMAT_NAMES[t->format], &e);
+  gmshModelOccImportShapes(t->model, &tags, &n, 0, FORMAT_NAMES[t->format], &e);
   gmshFree(tags);
   if (e == 0)
     gmshModelOccSynchronize(&e);
+  /* A mesh is made of solids; a preview shows loose faces too. */
+  if (e == 0 && t->solid)
+    neighbours_drop_loose(loose);
   return e == 0;
 }
 
@@ -188,7 +192,8 @@ static int32_t sew(struct task *t) {
   if (!t->params.heal) {
     gmshClear(&e);
     heal_options(true);
-    if (!load(t))
+    findings_free(&t->findings);
+    if (!load(t, &t->findings))
       return task_fail(t, LATHE_BAD_INPUT, "%s holds %zu loose faces, which cannot be sewn",
                        t->name, faces);
   }
@@ -209,7 +214,7 @@ static int32_t sew(struct task *t) {
                      "of them. Sew them to a solid in the CAD program, or ask for a preview",
                      t->name, faces);
   t->sewn = true;
-  assembly_prepare(t); /* takes the names of the new model */
+  assembly_prepare(t, true); /* takes the names of the new model */
   task_warn(t, "the file holds faces without a solid; %zu of them were sewn to %zu solid%s",
             g->surfaces, g->volumes, g->volumes == 1 ? "" : "s");
   return LATHE_OK;
@@ -222,7 +227,8 @@ int32_t import_model(struct task *t) {
     return rc;
   heal_options(t->params.heal);
   log_begin();
-  if (!load(t)) {
+  findings_free(&t->findings);
+  if (!load(t, &t->findings)) {
     char text[300];
     log_first_error(text, sizeof text);
     return task_fail(
@@ -232,7 +238,7 @@ int32_t import_model(struct task *t) {
         t->name, FORMAT_NAMES[t->format], text[0] ? ": " : "",
         strstr(text, "model.") ? "damaged or incomplete" : text);
   }
-  if (!assembly_prepare(t))
+  if (!assembly_prepare(t, t->solid))
     return task_fail(
         t, LATHE_BAD_INPUT,
         "the solids of %s cannot be joined to one conformal mesh: the CAD kernel failed "
@@ -243,6 +249,7 @@ int32_t import_model(struct task *t) {
   rc = check(t);
   if (rc == LATHE_OK && t->solid && t->geometry.volumes == 0 && t->format != FORMAT_STL)
     rc = sew(t);
+  assembly_warn(t);
   t->import_seconds = task_now() - began;
   return rc;
 }
@@ -251,12 +258,12 @@ bool import_again(struct task *t, bool heal, struct geometry *g, struct outcome 
   int e = 0;
   gmshClear(&e);
   heal_options(heal || t->sewn);
-  if (!load(t))
+  if (!load(t, NULL))
     return outcome_fail(o, REASON_LOG, "the part could not be read once more%s",
                         heal ? " with repairs" : "");
   if (t->sewn && count_of(3) == 0)
     fill_shell();
-  if (!assembly_prepare(t))
+  if (!assembly_prepare(t, false))
     return outcome_fail(o, REASON_LOG, "the repaired solids could not be joined");
   measure(g);
   if (g->volumes < t->geometry.volumes || g->surfaces == 0)

@@ -96,8 +96,9 @@ static const struct lathe_park *park_of(const struct task *t) {
 
 /* What the process holds after the import: the file, and all that decides how it is read. */
 static void park_key(const struct task *t, char *key, size_t size) {
-  snprintf(key, size, "local-gmsh %s %s heal=%d conformal=%d %s", t->sha256,
-           t->solid ? "solids" : "all", t->params.heal, t->params.conformal, t->name);
+  snprintf(key, size, "local-gmsh %s %s heal=%d conformal=%d %.9g %s", t->sha256,
+           t->solid ? "solids" : "all", t->params.heal, t->params.conformal, t->params.tolerance,
+           t->name);
 }
 
 /* After the import this process may go on with another job on the same file: whatever came from

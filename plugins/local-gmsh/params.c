@@ -105,6 +105,7 @@ static void fill(struct params *p, bool solid, const json_t *params, int default
       .binary = bool_of(params, "binary", true),
       .conformal = is_word(params, "assembly", "conformal"),
       .scale = real_of(params, "scale", 1),
+      .tolerance = real_of(params, "tolerance", 0),
   };
   if (!is_word(params, "output_unit", "auto"))
     snprintf(p->output_unit, sizeof p->output_unit, "%s", text_of(params, "output_unit"));
@@ -174,6 +175,9 @@ static void settle(struct task *t, const json_t *params) {
   struct params *p = &t->params;
   if (!known_strategies(t))
     return;
+  if (p->tolerance > 0 && !p->conformal)
+    task_fail(t, LATHE_BAD_INPUT,
+              "tolerance says what assembly=conformal joins; the job asks for assembly=separate");
   if (p->order_of[0] && p->search != SEARCH_EXHAUSTIVE)
     task_fail(t, LATHE_BAD_INPUT,
               "strategy_order says what strategy=exhaustive tries; the job asks "

@@ -165,6 +165,10 @@ static bool write_result(struct task *t, const struct outcome *r, const struct r
   if (t->file_unit[0])
     out_printf(&o, "\"file_units\":\"%s\",\"file_unit_mm\":%.9g,", t->file_unit, t->file_unit_mm);
   names_json(&t->names, &o, SOLIDS_MAX);
+  if (t->solid) {
+    findings_json(&t->findings, t->params.conformal, t->params.tolerance, &o);
+    out_text(&o, ",");
+  }
   out_text(&o, "\"geometry\":");
   geometry_json(&o, &t->geometry, volume);
   out_printf(&o, ",\"mesh_volume\":%.9g,", r->volume);

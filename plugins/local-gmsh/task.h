@@ -14,6 +14,7 @@
 #define TASK_H
 
 #include "curved.h"
+#include "findings.h"
 #include "names.h"
 
 #include <jansson.h>
@@ -102,6 +103,7 @@ struct params { /* of the job, checked by the kind */
   bool conformal;      /* solids that touch share their nodes there */
   char output_unit[8]; /* of the mesh files; empty: the model's own, and metres for OpenFOAM */
   double scale;        /* of the numbers in the mesh files, after their unit */
+  double tolerance;    /* of that: what is nearer than this touches, model units */
 };
 
 #define MEASURES 5
@@ -194,14 +196,15 @@ struct task {
     int pipe;
   } mass; /* the volume that is reckoned beside this process: mass.c */
   struct names names;
-  double size; /* longest edge, model units */
+  struct findings findings; /* of the file as it was read */
+  double size;              /* longest edge, model units */
   double began, import_seconds;
   double end; /* when the job must have delivered, task_now(); 0: no limit */
   struct attempt attempts[ATTEMPTS_MAX];
   size_t attempt_count;
   int32_t code; /* of task_fail */
   char error[1200];
-  char warnings[600];
+  char warnings[3000];
 };
 
 double task_now(void); /* seconds, monotonic */
@@ -248,8 +251,9 @@ double mass_of(const struct task *t); /* waits for it; also in a process that wa
 int32_t trial_import(struct task *t);
 
 /* ---- assembly.c: names and colours into t->names; joins the solids where the job asks for it.
- * False: the kernel could not ---- */
-bool assembly_prepare(struct task *t);
+ * With `look` what is odd goes into t->findings.  False: the kernel could not join them ---- */
+bool assembly_prepare(struct task *t, bool look);
+void assembly_warn(struct task *t); /* of t->findings */
 
 /* ---- strategy.c: the ladder of strategies for this task ---- */
 #define RANDOM_SEED 1

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "neighbours.h"
+
+#include <gmshc.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NEAR 1e-3 /* of the smaller solid: what may have been meant to touch */
+#define SAME 1e-6 /* of a solid: two in one place */
+#define GRID 6    /* points along a face, both ways */
+
+struct box {
+  double low[3], high[3];
+};
+
+static struct box box_of(int dim, int tag) {
+  struct box b = {{0}, {0}};
+  int e = 0;
+  gmshModelGetBoundingBox(dim, tag, &b.low[0], &b.low[1], &b.low[2], &b.high[0], &b.high[1],
+                          &b.high[2], &e);
+  return b;
+}
+
+static double diagonal(const struct box *b) {
+  double sum = 0;
+  for (int i = 0; i < 3; i++)
+    sum += (b->high[i] - b->low[i]) * (b->high[i] - b->low[i]);
+  return sqrt(sum);
+}
+
+static bool boxes_meet(const struct box *a, const struct box *b, double within) {
+  for (int i = 0; i < 3; i++)
+    if (a->low[i] > b->high[i] + within || b->low[i] > a->high[i] + within)
+      return false;
+  return true;
+}
+
+static bool in_box(const struct box *b, const double p[3], double within) {
+  for (int i = 0; i < 3; i++)
+    if (p[i] < b->low[i] - within || p[i] > b->high[i] + within)
+      return false;
+  return true;
+}
+
+/* Tags of what an entity bounds (up) or is bounded by; *n of them, to free with gmshFree. */
+static int *adjacent(int dim, int tag, bool up, size_t *n) {
+  int *above = NULL, *below = NULL, e = 0;
+  size_t above_n = 0, below_n = 0;
+  gmshModelGetAdjacencies(dim, tag, &above, &above_n, &below, &below_n, &e);
+  *n = up ? above_n : below_n;
+  gmshFree(up ? below : above);
+  return up ? above : below;
+}
+
+/* ---- loose faces ---- */
+
+static void note_loose(struct findings *f, int tag) {
+  struct found one = {0};
+  struct box b = box_of(2, tag);
+  char *name = NULL;
+  int e = 0;
+  gmshModelGetEntityName(2, tag, &name, &e);
+  const char *last = name ? strrchr(name, '/') : NULL;
+  last = last ? last + 1 : name;
+  if (last && last[0])
+    snprintf(one.name[0], FOUND_NAME, "%s", last);
+  else
+    snprintf(one.name[0], FOUND_NAME, "face %d", tag);
+  gmshFree(name);
+  gmshModelOccGetMass(2, tag, &one.size, &e);
+  for (int i = 0; i < 3; i++)
+    one.at[i] = (b.low[i] + b.high[i]) / 2;
+  findings_add(f, ODD_LOOSE, &one);
+}
+
+/* Those of one dimension that bound nothing. */
+static void drop(struct findings *f, int dim) {
+  int *entities = NULL, e = 0;
+  size_t n = 0, loose = 0;
+  gmshModelGetEntities(&entities, &n, dim, &e);
+  for (size_t i = 0; e == 0 && i + 1 < n; i += 2) {
+    size_t users = 0;
+    gmshFree(adjacent(dim, entities[i + 1], true, &users));
+    if (users)
+      continue;
+    if (dim == 2 && f)
+      note_loose(f, entities[i + 1]);
+    entities[loose++] = dim;
+    entities[loose++] = entities[i + 1];
+  }
+  if (loose) {
+    gmshModelOccRemove(entities, loose, 1, &e);
+    gmshModelRemoveEntities(entities, loose, 1, &e);
+  }
+  gmshFree(entities);
+}
+
+void neighbours_drop_loose(struct findings *f) {
+  int *solids = NULL, e = 0;
+  size_t n = 0;
+  gmshModelGetEntities(&solids, &n, 3, &e);
+  gmshFree(solids);
+  for (int dim = n ? 2 : 1; dim >= 0; dim--)
+    drop(f, dim);
+}
+
+/* ---- solids in one place ---- */
+
+struct mass {
+  double volume, middle[3];
+};
+
+static struct mass mass_of_solid(int tag) {
+  struct mass m = {0};
+  int e = 0;
+  gmshModelOccGetMass(3, tag, &m.volume, &e);
+  gmshModelOccGetCenterOfMass(3, tag, &m.middle[0], &m.middle[1], &m.middle[2], &e);
+  return m;
+}
+
+static bool same_box(const struct box *a, const struct box *b) {
+  double limit = SAME * diagonal(a);
+  for (int i = 0; i < 3; i++)
+    if (fabs(a->low[i] - b->low[i]) > limit || fabs(a->high[i] - b->high[i]) > limit)
+      return false;
+  return true;
+}
+
+static bool same_mass(const struct mass *a, const struct mass *b, double size) {
+  bool same = fabs(a->volume - b->volume) <= SAME * fabs(a->volume);
+  for (int i = 0; i < 3; i++)
+    same = same && fabs(a->middle[i] - b->middle[i]) <= SAME * size;
+  return same;
+}
+
+static struct box *boxes_of(const struct names *n) {
+  struct box *boxes = out_alloc(n->solid_count, sizeof *boxes);
+  for (size_t i = 0; i < n->solid_count; i++)
+    boxes[i] = box_of(3, n->solids[i].tag);
+  return boxes;
+}
+
+void neighbours_duplicates(struct findings *f, const struct names *n) {
+  if (n->solid_count < 2)
+    return;
+  struct box *boxes = boxes_of(n);
+  for (size_t i = 0; i < n->solid_count; i++)
+    for (size_t k = i + 1; k < n->solid_count; k++) {
+      if (!same_box(&boxes[i], &boxes[k]))
+        continue;
+      struct mass a = mass_of_solid(n->solids[i].tag), b = mass_of_solid(n->solids[k].tag);
+      if (!same_mass(&a, &b, diagonal(&boxes[i])))
+        continue;
+      struct found one = {.size = a.volume};
+      findings_name(one.name[0], n, n->solids[i].tag);
+      findings_name(one.name[1], n, n->solids[k].tag);
+      findings_add(f, ODD_DUPLICATE, &one);
+    }
+  free(boxes);
+}
+
+void neighbours_shared(struct findings *f, const struct names *n) {
+  f->shared_faces = 0;
+  for (size_t i = 0; n->solid_count > 1 && i < n->face_count; i++) {
+    size_t users = 0;
+    gmshFree(adjacent(2, n->faces[i].tag, true, &users));
+    f->shared_faces += users > 1;
+  }
+}
+
+/* ---- gaps ---- */
+
+struct face {
+  int tag;
+  struct box box;
+  double *uv, *xyz; /* GRID * GRID points of its surface, some outside of its edges; NULL: not
+                       asked for yet.  xyz is Gmsh's */
+};
+
+struct faces { /* of a solid */
+  int *tags;   /* Gmsh's */
+  size_t n;
+  struct face *of; /* NULL: not asked for yet */
+};
+
+struct nearest {
+  double distance, at[3];
+};
+
+static void take_points(struct face *f) {
+  double *low = NULL, *high = NULL;
+  size_t n = 0, m = 0, count = 0;
+  int e = 0;
+  if (f->uv)
+    return;
+  f->uv = out_alloc(2 * (size_t)GRID * GRID, sizeof *f->uv);
+  gmshModelGetParametrizationBounds(2, f->tag, &low, &n, &high, &m, &e);
+  for (int u = 0; e == 0 && n == 2 && m == 2 && u < GRID; u++)
+    for (int v = 0; v < GRID; v++) {
+      f->uv[count++] = low[0] + (high[0] - low[0]) * (u + 0.5) / GRID;
+      f->uv[count++] = low[1] + (high[1] - low[1]) * (v + 0.5) / GRID;
+    }
+  if (count) {
+    gmshModelGetValue(2, f->tag, f->uv, count, &f->xyz, &n, &e);
+    if (e || n / 3 != count / 2) {
+      gmshFree(f->xyz);
+      f->xyz = NULL;
+    }
+  }
+  gmshFree(low);
+  gmshFree(high);
+}
+
+static bool is_inside(const struct face *f, double uv[2]) {
+  int e = 0;
+  return gmshModelIsInside(2, f->tag, uv, 2, &e) && e == 0;
+}
+
+/* From points of one face to another.  Whether a point is inside of the edges is asked last: it
+ * takes the kernel longest. */
+static void measure_faces(struct face *from, const struct face *to, struct nearest *best) {
+  take_points(from);
+  for (size_t i = 0; from->xyz && i < (size_t)GRID * GRID; i++) {
+    double *p = from->xyz + 3 * i, *foot = NULL, *uv = NULL, sum = 0;
+    size_t n = 0, m = 0;
+    int e = 0;
+    if (!in_box(&to->box, p, best->distance))
+      continue;
+    gmshModelGetClosestPoint(2, to->tag, p, 3, &foot, &n, &uv, &m, &e);
+    for (int k = 0; e == 0 && n == 3 && k < 3; k++)
+      sum += (p[k] - foot[k]) * (p[k] - foot[k]);
+    if (e == 0 && n == 3 && m == 2 && sqrt(sum) < best->distance && is_inside(to, uv) &&
+        is_inside(from, from->uv + 2 * i)) {
+      best->distance = sqrt(sum);
+      memcpy(best->at, p, sizeof best->at);
+    }
+    gmshFree(foot);
+    gmshFree(uv);
+  }
+}
+
+static void take_faces(struct faces *f) {
+  if (f->of)
+    return;
+  f->of = out_alloc(f->n, sizeof *f->of);
+  for (size_t i = 0; i < f->n; i++)
+    f->of[i] = (struct face){.tag = f->tags[i], .box = box_of(2, f->tags[i])};
+}
+
+static void free_faces(struct faces *f) {
+  for (size_t i = 0; f->of && i < f->n; i++) {
+    free(f->of[i].uv);
+    gmshFree(f->of[i].xyz);
+  }
+  free(f->of);
+  gmshFree(f->tags);
+}
+
+static bool share_a_face(const struct faces *a, const struct faces *b) {
+  for (size_t i = 0; i < a->n; i++)
+    for (size_t k = 0; k < b->n; k++)
+      if (a->tags[i] == b->tags[k])
+        return true;
+  return false;
+}
+
+/* Infinite where they are not nearer than `within`. */
+static struct nearest measure_solids(struct faces *a, struct faces *b, double within) {
+  double above = nextafter(within, INFINITY);
+  struct nearest best = {.distance = above};
+  take_faces(a);
+  take_faces(b);
+  for (size_t i = 0; i < a->n; i++)
+    for (size_t k = 0; k < b->n; k++)
+      if (boxes_meet(&a->of[i].box, &b->of[k].box, best.distance)) {
+        measure_faces(&a->of[i], &b->of[k], &best);
+        measure_faces(&b->of[k], &a->of[i], &best);
+      }
+  if (best.distance >= above)
+    best.distance = INFINITY;
+  return best;
+}
+
+void neighbours_gaps(struct findings *f, const struct names *n, double within) {
+  size_t count = n->solid_count;
+  if (count < 2)
+    return;
+  struct box *boxes = boxes_of(n);
+  struct faces *faces = out_alloc(count, sizeof *faces);
+  for (size_t i = 0; i < count; i++)
+    faces[i].tags = adjacent(3, n->solids[i].tag, false, &faces[i].n);
+  for (size_t i = 0; i < count; i++)
+    for (size_t k = i + 1; k < count; k++) {
+      double limit = fmax(within, NEAR * fmin(diagonal(&boxes[i]), diagonal(&boxes[k])));
+      if (!boxes_meet(&boxes[i], &boxes[k], limit) || share_a_face(&faces[i], &faces[k]))
+        continue;
+      struct nearest best = measure_solids(&faces[i], &faces[k], limit);
+      if (!(best.distance <= limit))
+        continue;
+      struct found one = {.size = best.distance};
+      memcpy(one.at, best.at, sizeof one.at);
+      findings_name(one.name[0], n, n->solids[i].tag);
+      findings_name(one.name[1], n, n->solids[k].tag);
+      findings_add(f, ODD_GAP, &one);
+    }
+  for (size_t i = 0; i < count; i++)
+    free_faces(&faces[i]);
+  free(faces);
+  free(boxes);
+}

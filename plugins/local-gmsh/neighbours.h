@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Looks for what is odd in Gmsh's current model.  Boxes are compared first; only neighbours are
+ * looked at closely.
+ */
+#ifndef NEIGHBOURS_H
+#define NEIGHBOURS_H
+
+#include "findings.h"
+
+/* Takes what belongs to no solid out of the model, where there are solids, and notes the faces;
+ * then curves without a face and points without a curve.  f may be NULL. */
+void neighbours_drop_loose(struct findings *f);
+/* Solids in one place. */
+void neighbours_duplicates(struct findings *f, const struct names *n);
+/* Counts the faces that bound two solids. */
+void neighbours_shared(struct findings *f, const struct names *n);
+/* Solids that share no face and are apart by at most `within`, or by a thousandth of the smaller
+ * one where that is more.  It is measured at points of their faces. */
+void neighbours_gaps(struct findings *f, const struct names *n, double within);
+
+#endif

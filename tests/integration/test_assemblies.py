@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""What is odd about an assembly is told: duplicates, overlaps, gaps and faces that belong to no solid."""
+import os
+
+import pytest
+
+from daemon import REPO
+from test_gmsh_plugin import BAD_INPUT, BARE, PLUGIN, folder, part, run  # noqa: F401 (folder: a fixture)
+
+FIELD = os.path.join(REPO, "tests", "fixtures", "field")
+
+pytestmark = pytest.mark.skipif(not (os.path.exists(BARE) and os.path.exists(PLUGIN)), reason="local-gmsh is not built")
+
+
+def mesh(path, *params):
+    if not os.path.isabs(path):
+        path = os.path.join(FIELD, path)
+    job = run("mesh", path, "outputs=msh", "max_size_mm=3", *params)
+    assert job.code == 0, job.error
+    result = job.json("result.json")
+    return result["assembly"], " ".join(result["warnings"]), result
+
+
+@pytest.mark.parametrize("mode, left", [("separate", 2), ("conformal", 1)])
+def test_solids_in_one_place(mode, left):
+    found, warning, result = mesh("one_place.step", f"assembly={mode}")
+    assert found["duplicates"] == [{"solids": ["a", "b"], "volume": pytest.approx(1000)}]
+    assert found["counts"] == {"duplicates": 1, "overlaps": 0, "gaps": 0, "loose_faces": 0}
+    assert "in one place: a and b" in warning
+    assert len(result["solids"]) == left
+    assert ("leaves one of them" in warning) == (left == 1)
+
+
+def test_a_gap_is_told_and_can_be_closed():
+    found, warning, apart = mesh("gap.step", "assembly=conformal")
+    assert found["shared_faces"] == 0 and found["counts"]["gaps"] == 1
+    assert found["gaps"][0]["solids"] == ["a", "b"]
+    assert found["gaps"][0]["distance"] == pytest.approx(1e-4)
+    assert found["gaps"][0]["at"][0] == pytest.approx(5, abs=2e-4)
+    assert "a and b are 0.0001 apart and were not joined" in warning
+    found, warning, joined = mesh("gap.step", "assembly=conformal", "tolerance=0.001")
+    assert found["shared_faces"] == 1 and found["counts"]["gaps"] == 0 and found["tolerance"] == 0.001
+    assert warning == "" and joined["geometry"]["surfaces"] == apart["geometry"]["surfaces"] - 1
+    assert len(joined["solids"]) == 2 and joined["mesh_volume"] == pytest.approx(2000, rel=1e-4)
+
+
+def test_a_tolerance_needs_something_to_join():
+    job = run("mesh", os.path.join(FIELD, "gap.step"), "tolerance=0.001")
+    assert job.code == BAD_INPUT and "assembly=conformal" in job.error
+
+
+@pytest.mark.parametrize("name, area, z", [("solid_baffle.step", 36, 0), ("solid_plus_face.step", 900, 12)])
+def test_a_face_without_a_solid(name, area, z):
+    found, warning, result = mesh(name)
+    assert found["counts"]["loose_faces"] == 1
+    loose = found["loose_faces"][0]
+    assert loose["area"] == pytest.approx(area) and loose["at"] == pytest.approx([0, 0, z], abs=1e-6)
+    assert "belong to no solid" in warning and loose["face"] in warning
+    assert result["geometry"]["surfaces"] == 6 and result["mesh_volume"] == pytest.approx(1000)
+    assert len(run("preview", os.path.join(FIELD, name)).json("result.json")["warnings"]) == 0, "a preview shows it"
+
+
+def moved(folder, x):
+    """gap.step with the cube b from x on."""
+    with open(os.path.join(FIELD, "gap.step"), encoding="ascii") as file:
+        text = file.read().replace("(5.0001,", f"({x:.6f},").replace("(15.0001,", f"({x + 10:.6f},")
+    path = os.path.join(folder, "moved.step")
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+    return path
+
+
+def test_an_overlap_is_told(tmp_path):
+    found, warning, result = mesh(moved(tmp_path, 3), "assembly=conformal")
+    assert found["overlaps"] == [{"solids": ["a", "b"], "volume": pytest.approx(200)}]
+    assert found["counts"]["gaps"] == found["counts"]["duplicates"] == 0 and "solids overlap: a and b" in warning
+    assert len(result["solids"]) == 3 and found["shared_faces"] == 2
+    assert result["mesh_volume"] == pytest.approx(1800)
+
+
+@pytest.mark.parametrize("apart, told", [(0.0, False), (0.001, True), (0.01, True), (0.5, False)])
+def test_only_what_may_be_meant_to_touch_is_a_gap(tmp_path, apart, told):
+    found, warning, _ = mesh(moved(tmp_path, 5 + apart), "assembly=conformal")
+    assert found["counts"]["gaps"] == (1 if told else 0)
+    assert found["shared_faces"] == (0 if apart else 1)
+    assert ("apart" in warning) == told
+
+
+def test_what_touches_is_counted():
+    found, warning, result = mesh(part("assembly.step"), "assembly=conformal")
+    assert found["shared_faces"] == 1 and set(found["counts"].values()) == {0} and warning == ""
+    found, _, _ = mesh(part("assembly.step"))
+    assert found["shared_faces"] == 0 and found["mode"] == "separate"
