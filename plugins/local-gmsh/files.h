@@ -29,7 +29,7 @@ void viewer_json_build(struct out *o, const struct export *x);
 void inp_build(struct out *o, const struct export *x);
 void bdf_build(struct out *o, const struct export *x);
 void unv_build(struct out *o, const struct export *x);
-void foam_build(struct out *o, const struct export *x);
+void foam_build(struct out *tar, const struct export *x); /* a tar archive */
 
 /* One page without anything from outside.  picture: a PNG, may be empty. */
 void report_build(struct out *o, const struct task *t, const struct soup *s,

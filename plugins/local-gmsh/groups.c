@@ -10,9 +10,10 @@
 #include <string.h>
 #include <strings.h>
 
-#define WORD_MAX   128
-#define SUFFIX_MAX 16 /* "-2147483647" */
-#define COUNT_MAX  9  /* "-99999999" */
+#define BASE_MAX   128 /* above the longest name of any format */
+#define WORD_MAX   192 /* a base, a suffix and a count */
+#define SUFFIX_MAX 16  /* "-2147483647" */
+#define COUNT_MAX  9   /* "-99999999" */
 
 static const struct rule {
   const char *format;
@@ -140,7 +141,7 @@ static bool take_word(struct taken *t, const char *word) {
 
 /* "nut-7", and "nut-7-2" where that is taken too.  At most as many tries as there are groups. */
 static void settle(struct taken *t, char *word, size_t max, int tag, bool shared) {
-  char base[WORD_MAX], suffix[SUFFIX_MAX] = "";
+  char base[BASE_MAX], suffix[SUFFIX_MAX] = "";
   if (shared)
     snprintf(suffix, sizeof suffix, "-%d", tag);
   snprintf(base, sizeof base, "%s", word);

@@ -14,7 +14,8 @@ from test_gmsh_plugin import BARE, PLUGIN, folder, run  # noqa: F401 (folder: a 
 pytestmark = [pytest.mark.skipif(not (os.path.exists(BARE) and os.path.exists(PLUGIN)), reason="local-gmsh is not built"),
               pytest.mark.skipif(SANITIZED, reason="the files are the same in every build")]
 BEAM = os.path.join(REPO, "tests", "fixtures", "field", "cantilever.step")
-PACKAGES = {"gmshToFoam": "openfoam", "surfaceCheck": "openfoam"}
+PACKAGES = {"gmshToFoam": "openfoam", "surfaceCheck": "openfoam", "ideasUnvToFoam": "openfoam", "checkMesh": "openfoam",
+            "ccx": "calculix-ccx"}
 
 
 def section():
@@ -37,8 +38,7 @@ def beam(tmp_path_factory):
 
 @pytest.mark.parametrize("kind, text, said", blocks(), ids=lambda b: b.split()[0] + "-" + b.split()[1] if isinstance(b, str) and "\n" in b else "")
 def test_a_block(beam, tmp_path, kind, text, said):
-    program = text.split()[0]
-    if program in PACKAGES:
+    for program in set(text.split()) & set(PACKAGES):
         solvers.program(program, PACKAGES[program])
     case = solvers.FoamCase(tmp_path)
     for name in beam.artifacts:
@@ -54,7 +54,8 @@ def test_a_block(beam, tmp_path, kind, text, said):
 
 def test_every_program_of_the_table_has_its_block():
     rows = re.findall(r"^\| (.*?) \| `(\w+)`", section(), re.M)
-    files = {"msh": "mesh.msh", "msh2": "mesh-2.2.msh", "vtu": "mesh.vtu", "stl": "mesh.stl", "su2": "mesh.su2"}
+    files = {"msh": "mesh.msh", "msh2": "mesh-2.2.msh", "vtu": "mesh.vtu", "stl": "mesh.stl", "su2": "mesh.su2",
+             "inp": "mesh.inp", "bdf": "mesh.bdf", "unv": "mesh.unv", "foam": "polyMesh.tar"}
     assert len(rows) >= 7 and len(blocks()) >= 8
     for program, word in rows:
         assert any(files[word] in text for _, text, _ in blocks()), program
