@@ -10,23 +10,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CUT                                                                                        \
+  "triangles of two faces cut or touch each other: they are too large for a thin wall or a gap "   \
+  "there, or the faces themselves overlap"
+
 static const struct explanation {
   const char *says, *means;
+  enum reason reason; /* 0: REASON_LOG */
 } EXPLANATIONS[] = {
-    {"overlapping facets", "two faces of the part cut or touch each other where they should not"},
-    {"Invalid boundary mesh", "faces of the part overlap or cut each other"},
-    {"self-intersecting", "the surface cuts itself"},
-    {"PLC Error", "the surface mesh cuts itself"},
-    {"1D mesh not watertight", "edges of a face do not meet: the CAD has a gap there"},
-    {"Impossible to recover", "an edge or face could not be kept in the mesh"},
-    {"Could not recover", "an edge or face could not be kept in the mesh"},
-    {"Could not read", "the CAD kernel cannot read it"},
-    {"Could not merge", "the file cannot be read"},
-    {"No elements in volume", "a solid stayed empty"},
-    {"Unable to recover", "an edge or face could not be kept in the mesh"},
-    {"periodic", "a closed face could not be unrolled"},
-    {"No facets found", "it holds no facets"},
-    {"I'm busy", "the mesher was left in an unusable state by what went before"},
+    {"overlapping facets", CUT, REASON_OVERLAP},
+    {"Invalid boundary mesh", CUT, REASON_OVERLAP},
+    {"self-intersecting", CUT, REASON_OVERLAP},
+    {"PLC Error", CUT, REASON_OVERLAP},
+    {"1D mesh not watertight", "edges of a face do not meet: the CAD has a gap there", REASON_NONE},
+    {"Impossible to recover", "an edge or face could not be kept in the mesh", REASON_NONE},
+    {"Could not recover", "an edge or face could not be kept in the mesh", REASON_NONE},
+    {"Could not read", "the CAD kernel cannot read it", REASON_NONE},
+    {"Could not merge", "the file cannot be read", REASON_NONE},
+    {"No elements in volume", "a solid stayed empty", REASON_NONE},
+    {"Unable to recover", "an edge or face could not be kept in the mesh", REASON_NONE},
+    {"periodic", "a closed face could not be unrolled", REASON_NONE},
+    {"No facets found", "it holds no facets", REASON_NONE},
+    {"I'm busy", "the mesher was left in an unusable state by what went before", REASON_NONE},
 };
 
 void log_begin(void) {
@@ -95,6 +100,7 @@ bool log_check(struct outcome *o) {
   locate(text, where, sizeof where);
   for (size_t i = 0; i < sizeof EXPLANATIONS / sizeof *EXPLANATIONS; i++)
     if (strstr(text, EXPLANATIONS[i].says))
-      return outcome_fail(o, REASON_LOG, "%s%s (Gmsh: %s)", EXPLANATIONS[i].means, where, text);
+      return outcome_fail(o, EXPLANATIONS[i].reason ? EXPLANATIONS[i].reason : REASON_LOG,
+                          "%s%s (Gmsh: %s)", EXPLANATIONS[i].means, where, text);
   return outcome_fail(o, REASON_LOG, "Gmsh reported: %s%s", text, where);
 }

@@ -4,9 +4,10 @@
  * many free-form faces it takes as long as the import, and nobody asks for it before the mesh is
  * there: so it is reckoned by a process beside this one.
  *
- *   mass_begin --fork--> [kernel_volume -> a shared page] --ends--> the pipe is closed: mass_of
+ *   mass_begin --fork--> [reckon -> a shared page] --ends--> the pipe is closed: mass_of
  * sees
  */
+#include "out.h"
 #include "task.h"
 
 #include <errno.h>
@@ -22,25 +23,23 @@
 
 #define WORTH_A_PROCESS 0.02 /* seconds of import: a process costs 2 ms */
 
-/* 0 where it knows none. */
-static double kernel_volume(void) {
-  int *tags = NULL, e = 0;
-  size_t n = 0;
-  double sum = 0;
-  gmshModelOccGetEntities(&tags, &n, 3, &e);
-  for (size_t i = 0; e == 0 && i < n; i += 2) {
+/* page[0]: of all, 0 where the kernel knows none; then of each solid. */
+static void reckon(const struct task *t) {
+  double *page = t->mass.page, sum = 0;
+  int e = 0;
+  for (size_t i = 0; i < t->mass.count; i++) {
     double mass = 0;
-    gmshModelOccGetMass(3, tags[i + 1], &mass, &e);
+    gmshModelOccGetMass(3, t->mass.tags[i], &mass, &e);
+    page[1 + i] = e == 0 && isfinite(mass) ? fabs(mass) : 0;
     sum += fabs(mass);
   }
-  gmshFree(tags);
-  return e == 0 && isfinite(sum) ? sum : 0;
+  page[0] = e == 0 && isfinite(sum) ? sum : 0;
 }
 
-static _Noreturn void reckon(double *page, pid_t parent) {
+static _Noreturn void reckon_beside(const struct task *t, pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() == parent)
-    *page = kernel_volume();
+    reckon(t);
   _exit(0);
 }
 
@@ -48,37 +47,62 @@ static _Noreturn void reckon(double *page, pid_t parent) {
 static bool begin_beside(struct task *t) {
   int fds[2];
   pid_t self = getpid();
-  double *page = mmap(NULL, sizeof *page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-                      0);
-  if (page == MAP_FAILED || pipe2(fds, O_CLOEXEC) < 0)
+  if (pipe2(fds, O_CLOEXEC) < 0)
     return false;
-  *page = NAN;
   pid_t pid = fork();
   if (pid == 0)
-    reckon(page, self);
+    reckon_beside(t, self);
   close(fds[1]);
   if (pid < 0) {
     close(fds[0]);
     return false;
   }
-  t->mass.page = page;
   t->mass.pipe = fds[0];
   return true;
 }
 
+static bool take_tags(struct task *t) {
+  int *entities = NULL, e = 0;
+  size_t n = 0;
+  gmshModelOccGetEntities(&entities, &n, 3, &e);
+  t->mass.count = e == 0 ? n / 2 : 0;
+  t->mass.tags = out_alloc(t->mass.count, sizeof *t->mass.tags);
+  for (size_t i = 0; i < t->mass.count; i++)
+    t->mass.tags[i] = entities[2 * i + 1];
+  gmshFree(entities);
+  return t->mass.count > 0;
+}
+
 void mass_begin(struct task *t) {
   t->mass.page = NULL;
-  if (!t->solid || t->format == FORMAT_STL)
+  t->mass.pipe = -1;
+  if (!t->solid || t->format == FORMAT_STL || !take_tags(t))
     return;
+  double *page = mmap(NULL, (1 + t->mass.count) * sizeof *page, PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (page == MAP_FAILED)
+    return;
+  *page = NAN;
+  t->mass.page = page;
   if (t->import_seconds < WORTH_A_PROCESS || !begin_beside(t))
-    t->geometry.volume = kernel_volume();
+    reckon(t);
 }
 
 double mass_of(const struct task *t) {
   struct pollfd p = {.fd = t->mass.pipe};
   if (!t->mass.page)
     return t->geometry.volume;
-  while (poll(&p, 1, -1) < 0 && errno == EINTR)
+  while (t->mass.pipe >= 0 && poll(&p, 1, -1) < 0 && errno == EINTR)
     ;
-  return isnan(*t->mass.page) ? kernel_volume() : *t->mass.page; /* it was killed, or it died */
+  if (isnan(*t->mass.page)) /* the process was killed, or it died */
+    reckon(t);
+  return *t->mass.page;
+}
+
+double mass_of_solid(const struct task *t, int tag) {
+  double all = mass_of(t);
+  for (size_t i = 0; t->mass.page && i < t->mass.count; i++)
+    if (t->mass.tags[i] == tag)
+      return t->mass.page[1 + i];
+  return t->geometry.volumes <= 1 ? all : 0;
 }

@@ -161,6 +161,7 @@ static int32_t work(struct task *t, const struct state *p) {
   if (rc != LATHE_OK)
     return rc;
   size_compare(t, &o);
+  strategy_compare(t, &o, &chosen);
   return result_deliver(t, &o, &chosen);
 }
 

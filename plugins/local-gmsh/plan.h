@@ -21,7 +21,7 @@ struct node {
   enum step step;
   struct rung rung; /* of the whole way from the root to here */
   int parent;       /* -1: a root */
-  int wave;         /* 0; 1 where the volume of another was off; 2 where nothing else worked */
+  int wave;         /* 0; 1 where triangles of faces cut each other; 2 where nothing else worked */
   bool candidate;   /* false: only a step on the way to others */
 };
 

@@ -252,13 +252,6 @@ static void drop_below(struct portfolio *p, int i) {
     }
 }
 
-/* The volume is that of the faces: no other tetrahedra between them mend it. */
-static void drop_siblings(struct portfolio *p, int i) {
-  int parent = parent_of(p, i);
-  if (parent >= 0 && p->plan.nodes[parent].step == STEP_FACES)
-    drop_below(p, parent);
-}
-
 static void choose(struct portfolio *p, int i, const struct outcome *o) {
   size_t n = p->plan.count;
   bool in_order = p->task->params.deterministic;
@@ -300,8 +293,6 @@ static void finished(struct portfolio *p, int i, struct outcome *o) {
   /* Tetrahedra that are bad can be improved; all other failures stay. */
   if (o->code != LATHE_OK && o->reason != REASON_INVERTED)
     drop_below(p, i);
-  if (o->reason == REASON_VOLUME)
-    drop_siblings(p, i);
   put_away_unneeded(p);
   show_progress(p);
 }
@@ -429,12 +420,12 @@ static void follow(struct portfolio *p) {
 
 /* The next wave, where what was tried so far calls for it. */
 static bool next_wave(struct portfolio *p) {
-  bool volume = false;
+  bool overlap = false;
   for (size_t i = 0; i < p->plan.count; i++)
-    volume |= p->branches[i].told && p->branches[i].attempt.reason == REASON_VOLUME;
+    overlap |= p->branches[i].told && p->branches[i].attempt.reason == REASON_OVERLAP;
   while (p->wave + 1 < WAVES) {
     p->wave++;
-    if (p->wave == 1 ? volume : p->best < 0)
+    if (p->best < 0 && (p->wave > 1 || overlap))
       return true;
   }
   return false;

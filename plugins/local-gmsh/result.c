@@ -154,6 +154,29 @@ static void put_warnings(struct out *o, const struct task *t, const struct outco
   out_text(o, "]}\n");
 }
 
+/* How far the mesh is from the CAD. */
+static void put_deviation(struct out *o, const struct task *t, const struct outcome *r) {
+  const struct deviation *d = &r->deviation;
+  out_text(o, "\"deviation\":{\"volume\":");
+  if (r->cad_volume > 0)
+    out_printf(o, "%.6g", (r->volume - r->cad_volume) / r->cad_volume);
+  else
+    out_text(o, "null");
+  if (d->chord >= 0)
+    out_printf(o, ",\"chord_error\":%.6g,\"chord_error_at\":[%.9g,%.9g,%.9g]", d->chord,
+               d->chord_at[0], d->chord_at[1], d->chord_at[2]);
+  out_printf(o, ",\"max_deviation\":%.9g,\"solids\":[", t->params.max_deviation);
+  for (size_t i = 0; i < d->count; i++) {
+    out_printf(o, "%s{\"solid\":%d,\"mesh_volume\":%.9g", i ? "," : "", d->solid[i].tag,
+               d->solid[i].volume);
+    if (d->solid[i].cad > 0)
+      out_printf(o, ",\"cad_volume\":%.9g,\"volume\":%.6g", d->solid[i].cad,
+                 (d->solid[i].volume - d->solid[i].cad) / d->solid[i].cad);
+    out_text(o, "}");
+  }
+  out_text(o, "]},");
+}
+
 static bool write_result(struct task *t, const struct outcome *r, const struct rung *chosen) {
   struct out o = {0};
   struct outcome why = {0};
@@ -172,6 +195,8 @@ static bool write_result(struct task *t, const struct outcome *r, const struct r
   out_text(&o, "\"geometry\":");
   geometry_json(&o, &t->geometry, volume);
   out_printf(&o, ",\"mesh_volume\":%.9g,", r->volume);
+  if (t->solid)
+    put_deviation(&o, t, r);
   put_counts(&o, t, r);
   out_text(&o, "\"quality_metrics\":");
   quality_metrics_json(&o, r, t->solid);

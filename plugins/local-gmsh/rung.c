@@ -21,6 +21,7 @@
 
 #include <errno.h>
 #include <gmshc.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -29,6 +30,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define BETTER_TIMES 8
+#define BETTER_LEAST 2.0  /* seconds */
 #define ISOLATE_PAST 0.06 /* seconds of import */
 
 struct note { /* what goes through the pipe; an outcome follows where stage is STAGES */
@@ -73,6 +76,8 @@ static void rung_here(struct task *t, const struct rung *r, bool import, struct 
   size_t count = t->attempt_count;
   if (import && !import_again(t, r->heal || t->params.heal, &healed, o))
     return;
+  if (import)
+    t->bends = NULL; /* they were of the model before */
   log_begin();
   strategy_apply(t, r);
   if (!t->solid) {
@@ -127,17 +132,21 @@ static bool follow(struct task *t, int fd, double until, struct outcome *o, bool
   }
 }
 
-/* Half of the time that is left, so that there is some for the next; all of it for the last. */
-static double deadline_of(const struct task *t, bool last) {
+/* Half of the time that is left, so that there is some for the next; all of it for the last.  Where
+ * there is a mesh already, a better one is worth some times what that took. */
+static double deadline_of(const struct task *t, bool last, bool have) {
   double now = task_now();
+  const struct attempt *before = &t->attempts[t->attempt_count ? t->attempt_count - 1 : 0];
+  if (have && (t->end <= 0 || before->seconds * BETTER_TIMES < (t->end - now) / 2))
+    return now + fmax(before->seconds * BETTER_TIMES, BETTER_LEAST);
   return t->end <= 0 || last ? t->end : now + (t->end - now) / 2;
 }
 
-static void rung_in_child(struct task *t, const struct rung *r, bool import, bool last,
+static void rung_in_child(struct task *t, const struct rung *r, bool import, bool last, bool have,
                           struct outcome *o) {
   int fds[2], status = 0;
   bool got = false;
-  double began = task_now(), until = deadline_of(t, last);
+  double began = task_now(), until = deadline_of(t, last, have);
   pid_t self = getpid();
   if (pipe(fds) < 0) {
     rung_here(t, r, import, o); /* better than not at all */
@@ -193,7 +202,7 @@ static void tell(struct task *t, const struct outcome *o) {
 /* The attempt that says most about why: what is true of the part or the disk whatever is tried,
  * then what is left when all else works, then the first. */
 static const struct attempt *telling(const struct task *t) {
-  static const int32_t ORDER[] = {REASON_WRITE, REASON_PART, REASON_VOLUME};
+  static const int32_t ORDER[] = {REASON_WRITE, REASON_PART};
   for (size_t k = 0; k < sizeof ORDER / sizeof *ORDER; k++)
     for (size_t i = t->attempt_count; i-- > 0;)
       if (t->attempts[i].reason == ORDER[k])
@@ -202,14 +211,19 @@ static const struct attempt *telling(const struct task *t) {
 }
 
 /* What the user can do about it. */
-static const char *advice(const struct task *t, const struct attempt *a) {
+static const char *advice(const struct task *t, const struct attempt *a, char *text, size_t size) {
   if (t->params.search == SEARCH_NAMED)
     return "Try strategy=exhaustive, which tries them all, or another max_size_mm";
   switch (a->reason) {
   case REASON_TIME:
     return "Give it more time (timeout_s), or ask for a larger max_size_mm";
-  case REASON_VOLUME:
-    return "Ask for a smaller max_size_mm or for curvature=24";
+  case REASON_OVERLAP:
+    snprintf(
+        text, size,
+        "Finer elements were tried too. Much smaller ones may still fit there (max_size_mm=%.3g), "
+        "unless the CAD program says as well that the faces overlap",
+        t->size / 4);
+    return text;
   case REASON_CRASH:
     return "Try another max_size_mm or heal=true, or export the part again from the CAD program";
   default:
@@ -220,7 +234,7 @@ static const char *advice(const struct task *t, const struct attempt *a) {
 
 int32_t rung_give_up(struct task *t) {
   const struct attempt *a = telling(t);
-  char tried[400] = "";
+  char tried[400] = "", finer[200];
   bool late = t->end > 0 && task_now() > t->end;
   if (t->attempt_count == 0)
     return task_fail(t, late ? LATHE_TIMEOUT : LATHE_BAD_INPUT, "%s: no strategy could be tried",
@@ -236,43 +250,83 @@ int32_t rung_give_up(struct task *t) {
   late |= a->reason == REASON_TIME;
   return task_fail(t, late ? LATHE_TIMEOUT : LATHE_BAD_INPUT,
                    "%s could not be meshed: %s. Tried: %s. %s", t->name, a->text, tried,
-                   advice(t, a));
+                   advice(t, a, finer, sizeof finer));
 }
 
-/* Worth climbing on? */
 static bool is_final(const struct task *t, const struct outcome *o) {
   return o->reason == REASON_WRITE || o->reason == REASON_PART ||
          (o->reason == REASON_TIME && t->params.deterministic) ||
          (t->end > 0 && task_now() > t->end);
 }
 
-int32_t rung_climb(struct task *t, struct outcome *o, struct rung *chosen) {
+/* What came of the rungs so far. */
+struct climb {
   struct rung rungs[RUNGS_MAX];
-  size_t n = strategy_list(t, rungs);
-  bool isolate = t->request->attempt > 1 || t->import_seconds > ISOLATE_PAST ||
-                 (t->solid && t->format == FORMAT_STL);
-  if (n == 0)
+  size_t count;
+  bool isolate;    /* the first rung in a process of its own as well */
+  bool overlapped; /* one of them failed with REASON_OVERLAP */
+  bool have;       /* a mesh, and its files in the work folder: */
+  struct outcome mesh;
+  struct rung by;
+};
+
+static bool is_called_for(const struct climb *c, size_t i) {
+  int now = c->have ? AFTER_OFF : AFTER_FAILURE | (c->overlapped ? AFTER_OVERLAP : 0);
+  return i == 0 || (c->rungs[i].after & now);
+}
+
+static void run_rung(struct task *t, const struct climb *c, size_t i, struct outcome *o) {
+  const struct rung *r = &c->rungs[i];
+  double began = task_now();
+  *o = (struct outcome){0};
+  if (i == 0 && !c->isolate)
+    rung_here(t, r, false, o);
+  else
+    rung_in_child(t, r, r->heal || !c->isolate, i + 1 == c->count, c->have, o);
+  note_attempt(t, r, o, began);
+}
+
+/* The mesh of the last attempt takes the place of the one before. */
+static void keep(struct task *t, struct climb *c, size_t i, const struct outcome *o) {
+  for (size_t k = 0; k + 1 < t->attempt_count; k++)
+    if (t->attempts[k].chosen) {
+      t->attempts[k].chosen = false;
+      t->attempts[k].reason = REASON_VOLUME;
+      snprintf(t->attempts[k].text, sizeof t->attempts[k].text, "%.*s",
+               (int)sizeof t->attempts[k].text - 1, c->mesh.warnings);
+    }
+  c->have = true;
+  c->mesh = *o;
+  c->by = c->rungs[i];
+}
+
+/* Worth climbing on? */
+static bool climb_step(struct task *t, struct climb *c, size_t i, struct outcome *o) {
+  run_rung(t, c, i, o);
+  if (t->host->cancelled(t->job))
+    return false;
+  tell(t, o);
+  c->overlapped |= o->reason == REASON_OVERLAP;
+  if (o->code == LATHE_OK)
+    keep(t, c, i, o);
+  return o->code == LATHE_OK ? o->off : !is_final(t, o);
+}
+
+int32_t rung_climb(struct task *t, struct outcome *o, struct rung *chosen) {
+  struct climb c = {.isolate = t->request->attempt > 1 || t->import_seconds > ISOLATE_PAST ||
+                               (t->solid && t->format == FORMAT_STL)};
+  c.count = strategy_list(t, c.rungs);
+  if (c.count == 0)
     return task_fail(t, LATHE_BAD_INPUT, "strategy %s is none for a %s file", t->params.strategy,
                      FORMAT_NAMES[t->format]);
-  for (size_t i = 0; i < n; i++) {
-    bool volume = i > 0 && o->reason == REASON_VOLUME;
-    if (i > 0 && rungs[i].only_volume != volume)
-      continue;
-    double began = task_now();
-    *o = (struct outcome){0};
-    *chosen = rungs[i];
-    if (i == 0 && !isolate)
-      rung_here(t, &rungs[i], false, o);
-    else
-      rung_in_child(t, &rungs[i], rungs[i].heal || !isolate, i + 1 == n, o);
-    note_attempt(t, &rungs[i], o, began);
-    if (t->host->cancelled(t->job))
-      return task_fail(t, LATHE_CANCELLED, "cancelled");
-    tell(t, o);
-    if (o->code == LATHE_OK)
-      return LATHE_OK;
-    if (is_final(t, o))
+  for (size_t i = 0; i < c.count; i++)
+    if (is_called_for(&c, i) && !climb_step(t, &c, i, o))
       break;
-  }
-  return rung_give_up(t);
+  if (t->host->cancelled(t->job))
+    return task_fail(t, LATHE_CANCELLED, "cancelled");
+  if (!c.have)
+    return rung_give_up(t);
+  *o = c.mesh;
+  *chosen = c.by;
+  return LATHE_OK;
 }

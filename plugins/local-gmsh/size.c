@@ -22,8 +22,9 @@
 #define DRAFT_SHARE 0.25 /* of the time that is left, for all drafts */
 /* With Mesh.MeshSizeMax h a volume V takes V / (FILLING h^3) tetrahedra, where nothing but h
  * decides. */
-#define FILLING 0.19
-#define INSIDE  (1 / 3.0) /* of the size outside, in a region that names none */
+#define FILLING     0.19
+#define EXACT_BELOW 20000     /* tetrahedra */
+#define INSIDE      (1 / 3.0) /* of the size outside, in a region that names none */
 
 void size_fields(const struct task *t) {
   double list[REGIONS_MAX];
@@ -57,10 +58,16 @@ void size_fields(const struct task *t) {
 
 /* ---- a target ---- */
 
+/* HXT is quicker, and gives up to a tenth more or fewer: with few elements the job's own algorithm
+ * costs next to nothing and says it exactly. */
+static int draft_algorithm(const struct params *p) {
+  return p->deterministic ? 1 : p->wishes.target < EXACT_BELOW ? p->algorithm_3d : 10;
+}
+
 /* Tetrahedra that t->size gives, by the quickest way there is; 0: it failed. */
 static uint64_t draft_here(struct task *t) {
   struct rung r = {.algorithm_2d = 6,
-                   .algorithm_3d = t->params.deterministic ? 1 : 10,
+                   .algorithm_3d = draft_algorithm(&t->params),
                    .curvature = t->params.curvature,
                    .circle_points = 12};
   struct outcome o = {0};

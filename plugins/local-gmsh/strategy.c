@@ -22,40 +22,74 @@ struct ladder_step {
 
 static const struct ladder_step STEPS[] = {
     {{.name = "as asked", .algorithm_2d = KEEP, .curvature = KEEP}, true, true, true, false, false},
-    /* 12 edges a turn lose 4.5% of a round's volume, 24 lose 1.1%, 30 lose 0.7%. */
-    {{.name = "rounder",
-      .algorithm_2d = KEEP,
-      .curvature = 12,
-      .circle_points = 24,
-      .only_volume = true},
+    {{.name = "nearer", .algorithm_2d = KEEP, .curvature = KEEP, .nearer = 0.5, .after = AFTER_OFF},
      true,
      false,
      true,
      false,
      false},
-    {{.name = "roundest",
-      .algorithm_2d = KEEP,
-      .curvature = 30,
-      .circle_points = 30,
-      .only_volume = true},
-     true,
-     false,
-     true,
-     false,
-     false},
+    /* Gmsh hangs where it is to measure the curvature of facets. */
+    {{.name = "remeshed facets", .algorithm_2d = KEEP}, true, false, false, true, false},
     {{.name = "no curvature", .algorithm_2d = KEEP, .curvature = 0}, true, true, true, false, true},
     {{.name = "Delaunay faces", .algorithm_2d = DELAUNAY}, true, true, true, false, false},
     {{.name = "frontal faces", .algorithm_2d = FRONTAL}, false, true, true, false, false},
     {{.name = "MeshAdapt faces", .algorithm_2d = MESHADAPT}, true, true, true, false, false},
-    {{.name = "healed", .algorithm_2d = KEEP, .heal = true}, true, true, true, false, false},
+    /* Chords of faces on both sides of a thin wall cut each other until their height is below it:
+     * on a radius r, n edges a turn have one of r (1 - cos(pi / n)). */
+    {{.name = "24 edges a turn",
+      .algorithm_2d = KEEP,
+      .curvature = 24,
+      .circle_points = 24,
+      .after = AFTER_OVERLAP},
+     true,
+     false,
+     true,
+     false,
+     false},
+    {{.name = "48 edges a turn",
+      .algorithm_2d = KEEP,
+      .curvature = 48,
+      .circle_points = 48,
+      .after = AFTER_OVERLAP},
+     true,
+     false,
+     true,
+     false,
+     false},
+    {{.name = "96 edges a turn",
+      .algorithm_2d = KEEP,
+      .curvature = 96,
+      .circle_points = 96,
+      .after = AFTER_OVERLAP},
+     true,
+     false,
+     true,
+     false,
+     false},
     {{.name = "facets", .algorithm_2d = KEEP, .facets = true}, false, true, false, true, false},
-    {{.name = "remeshed facets", .algorithm_2d = KEEP}, true, false, false, true, false},
     {{.name = "facets as they are", .algorithm_2d = KEEP, .facets = true},
      true,
      false,
      false,
      true,
      false},
+    {{.name = "finer", .algorithm_2d = KEEP, .curvature = KEEP, .finer = 0.5},
+     true,
+     false,
+     true,
+     false,
+     false},
+    {{.name = "finer",
+      .algorithm_2d = KEEP,
+
+      .finer = 0.5,
+      .after = AFTER_FAILURE | AFTER_OFF},
+     true,
+     false,
+     false,
+     true,
+     false},
+    {{.name = "healed", .algorithm_2d = KEEP, .heal = true}, true, true, true, false, false},
 };
 
 size_t strategy_list(const struct task *t, struct rung rungs[RUNGS_MAX]) {
@@ -67,12 +101,15 @@ size_t strategy_list(const struct task *t, struct rung rungs[RUNGS_MAX]) {
     struct rung r = s->rung;
     if (!(t->solid ? s->solid : s->surface) || !(t->format == FORMAT_STL ? s->stl : s->cad) ||
         (s->if_curvature && t->params.curvature == 0) ||
-        (r.algorithm_2d == t->params.algorithm_2d) || (r.heal && t->params.heal))
+        (r.algorithm_2d == t->params.algorithm_2d) ||
+        (r.nearer > 0 && t->params.max_deviation == 0) || (r.heal && t->params.heal))
       continue;
     if (r.algorithm_2d == KEEP)
       r.algorithm_2d = t->params.algorithm_2d;
-    if (r.curvature == KEEP || (r.only_volume && r.curvature < t->params.curvature))
+    if (r.curvature == KEEP || (r.after == AFTER_OVERLAP && r.curvature < t->params.curvature))
       r.curvature = t->params.curvature;
+    if (r.after == 0)
+      r.after = AFTER_FAILURE;
     if (r.circle_points == 0)
       r.circle_points = t->solid ? 12 : t->params.circle_points;
     r.algorithm_3d = t->params.algorithm_3d;
@@ -82,7 +119,7 @@ size_t strategy_list(const struct task *t, struct rung rungs[RUNGS_MAX]) {
   return n;
 }
 
-void strategy_apply(const struct task *t, const struct rung *r) {
+void strategy_apply(struct task *t, const struct rung *r) {
   const struct {
     const char *name;
     double value;
@@ -108,8 +145,27 @@ void strategy_apply(const struct task *t, const struct rung *r) {
   };
   int e = 0;
   size_fields(t);
+  refine_by_chord(t, t->params.max_deviation * (r->nearer > 0 ? r->nearer : 1));
   if (!t->solid && t->format != FORMAT_STL)
     sizing_loosen_planes();
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
     gmshOptionSetNumber(options[i].name, options[i].value, &e);
+}
+
+void strategy_compare(struct task *t, const struct outcome *o, const struct rung *r) {
+  double size = t->size * (r->finer > 0 ? r->finer : 1);
+  const char *why = t->attempt_count ? t->attempts[0].text : "";
+  if (!t->solid || t->params.search != SEARCH_FAST)
+    return;
+  if (r->finer > 0 && r->finer < 1)
+    task_warn(t, "elements of %.4g instead of %.4g, %llu of them, because with the larger ones %s",
+              size, t->size, (unsigned long long)o->tetrahedra, why);
+  else if (r->curvature > t->params.curvature)
+    task_warn(t, "finer than asked for: %d edges a turn, %llu elements, because with fewer %s",
+              r->curvature, (unsigned long long)o->tetrahedra, why);
+  else if (t->format == FORMAT_STL && r->curvature < t->params.curvature)
+    task_warn(t, "curvature=%d was left out: facets have none that could be measured",
+              t->params.curvature);
+  else if (r->curvature < t->params.curvature)
+    task_warn(t, "curvature=%d was left out, because with it %s", t->params.curvature, why);
 }

@@ -44,13 +44,15 @@ enum reason {
   REASON_LOG,      /* Gmsh reported errors */
   REASON_EMPTY,    /* a face or solid has no elements */
   REASON_INVERTED, /* SICN <= 0 */
-  REASON_VOLUME,   /* off the CAD's volume: chords that cut corners */
+  REASON_VOLUME,   /* valid, and another strategy came nearer to the part's volume */
   REASON_CRASH,
   REASON_TIME,
-  REASON_LOST,  /* healing lost solids */
-  REASON_PART,  /* the part itself: no strategy can help */
-  REASON_WRITE, /* not the mesh's fault: the disk */
-  REASON_SAME,  /* its faces are those of another strategy: nothing new would come of it */
+  REASON_LOST,    /* healing lost solids */
+  REASON_PART,    /* the part itself: no strategy can help */
+  REASON_WRITE,   /* not the mesh's fault: the disk */
+  REASON_SAME,    /* its faces are those of another strategy: nothing new would come of it */
+  REASON_OVERLAP, /* triangles of two faces cut each other: too large for a gap, or the CAD's own */
+  REASON_OPEN,    /* the tetrahedra of a solid do not end at its faces */
 };
 extern const char *const REASON_NAMES[];
 
@@ -78,6 +80,7 @@ enum search { SEARCH_FAST, SEARCH_EXHAUSTIVE, SEARCH_NAMED };
 
 struct params { /* of the job, checked by the kind */
   double max_size, min_size;
+  double max_deviation; /* chord error of the surface, model units; 0: it is only told */
   int curvature, order, threads;
   int algorithm_2d, algorithm_3d; /* Gmsh's numbers */
   bool optimise, heal, binary;
@@ -113,6 +116,19 @@ struct stats {
   double min, mean, p1, p5, p10, p50, p95, max;
 };
 
+#define SOLIDS_TOLD 100
+/* How far a mesh is from the CAD.  Not a fault: large elements cut corners. */
+struct deviation {
+  double chord; /* largest distance of the surface from its triangles, model units; below 0: not
+                   measured (second order) */
+  double chord_at[3];
+  size_t count; /* of solid */
+  struct {
+    int tag;
+    double volume, cad; /* cad 0: not known */
+  } solid[SOLIDS_TOLD];
+};
+
 /* What a rung found.  Plain data: it crosses a pipe. */
 struct outcome {
   int32_t code; /* LATHE_OK, or the class of the failure */
@@ -124,6 +140,8 @@ struct outcome {
   int32_t missing[MISSING_MAX]; /* the first of them */
   double volume;                /* of the mesh, model units cubed */
   double cad_volume;            /* what it was held against; 0: nothing */
+  struct deviation deviation;
+  bool off; /* further from the part than it need be: worth another strategy */
   struct stats quality[MEASURES];
   struct curved_report curved; /* of ten-node tetrahedra */
   double seconds[STAGES];
@@ -133,17 +151,25 @@ struct outcome {
 /* How far the tetrahedra are improved; each goes on from the one before. */
 enum finish { FINISH_RAW, FINISH_OPTIMISED, FINISH_POLISHED };
 
+/* After which ends of those before it a rung is tried. */
+enum after {
+  AFTER_FAILURE = 1, /* no mesh yet */
+  AFTER_OVERLAP = 2, /* no mesh yet, and one failed with REASON_OVERLAP */
+  AFTER_OFF = 4,     /* there is a mesh, and it is `off` */
+};
+
 struct rung {
   char name[32];
   int algorithm_2d, algorithm_3d;
   int curvature, circle_points;
-  bool heal;        /* import again with OCC's repairs */
-  bool facets;      /* STL: keep its triangles as they are */
-  bool only_volume; /* tried only after REASON_VOLUME */
+  bool heal;   /* import again with OCC's repairs */
+  bool facets; /* STL: keep its triangles as they are */
+  int after;   /* of enum after; 0: AFTER_FAILURE */
   enum finish finish;
-  double finer; /* of the size; 0: as it is */
+  double finer;  /* of the size; 0: as it is */
+  double nearer; /* of max_deviation; 0: as it is */
 };
-#define RUNGS_MAX 8
+#define RUNGS_MAX 16
 
 struct geometry {
   size_t volumes, surfaces, curves, points;
@@ -193,8 +219,11 @@ struct task {
   struct geometry geometry;
   struct {
     double *page; /* NULL: geometry.volume says it */
-    int pipe;
-  } mass; /* the volume that is reckoned beside this process: mass.c */
+    int *tags;    /* of the solids */
+    size_t count;
+    int pipe;          /* -1: it is reckoned */
+  } mass;              /* the volumes, which are reckoned beside this process: mass.c */
+  struct bends *bends; /* refine.c: where the CAD is curved; NULL: nobody asked */
   struct names names;
   struct findings findings; /* of the file as it was read */
   double size;              /* longest edge, model units */
@@ -246,6 +275,7 @@ bool import_again(struct task *t, bool heal, struct geometry *g, struct outcome 
  * not known ---- */
 void mass_begin(struct task *t);      /* a mesh, after its import */
 double mass_of(const struct task *t); /* waits for it; also in a process that was forked since */
+double mass_of_solid(const struct task *t, int tag);
 
 /* ---- trial.c: on a second attempt, whether reading the file crashes ---- */
 int32_t trial_import(struct task *t);
@@ -259,7 +289,9 @@ void assembly_warn(struct task *t); /* of t->findings */
 #define RANDOM_SEED 1
 size_t strategy_list(const struct task *t, struct rung rungs[RUNGS_MAX]);
 /* Sets Gmsh's options for a rung. */
-void strategy_apply(const struct task *t, const struct rung *r);
+void strategy_apply(struct task *t, const struct rung *r);
+/* Warns where the mesh is not of the sizes that were asked for. */
+void strategy_compare(struct task *t, const struct outcome *o, const struct rung *r);
 
 /* ---- rung.c: climbs the ladder ---- */
 int32_t rung_climb(struct task *t, struct outcome *o, struct rung *chosen);
@@ -268,6 +300,19 @@ int32_t rung_give_up(struct task *t);
 
 /* ---- portfolio.c: tries all candidates and takes the best ---- */
 int32_t portfolio_run(struct task *t, struct outcome *o, struct rung *chosen);
+
+/* ---- refine.c: smaller elements where the CAD is curved, so that chords stay within a distance
+ * ---- */
+void refine_by_chord(struct task *t, double chord);
+
+/* ---- deviation.c: how far the mesh is from the CAD, into o->deviation, o->off and o->warnings
+ * ---- */
+struct soup;
+void deviation_measure(const struct task *t, const struct soup *s, struct outcome *o);
+
+/* ---- closed.c: whether the tetrahedra of each solid end at its faces.  False after outcome_fail
+ * ---- */
+bool closed_check(const struct soup *s, struct outcome *o);
 
 /* ---- size.c ---- */
 /* Drafts until t->size gives the number of tetrahedra that the job wants; LATHE_OK also where that

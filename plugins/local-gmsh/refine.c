@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Smaller elements where the CAD is curved.  A chord of length h on a radius r leaves the arc by
+ * h^2 / (8 r), so a distance e wants h <= sqrt(8 r e): unlike a number of edges a turn, that spends
+ * little on small rounds and nothing on planes.
+ *
+ *   curves and curved faces -> samples (place, radius) -> Gmsh asks for the size at a point of an
+ *   entity -> the nearest sample of that entity
+ */
+#include "out.h"
+#include "task.h"
+
+#include <gmshc.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ON_CURVE 17 /* samples; of a face ON_FACE in each direction */
+#define ON_FACE  9
+#define ANY_SIZE 1e22
+/* Edges come out up to half as long again as the size, and inside a face the middle of a triangle
+ * lies further from it than that of its edges. */
+#define SPREAD 0.9
+
+struct sample {
+  double at[3], radius;
+};
+
+struct bend { /* an entity; count 0: straight or plane */
+  size_t count;
+  struct sample *samples;
+  int *around; /* of a curve: its faces */
+  size_t around_count;
+};
+
+struct bends {
+  double chord;
+  size_t count[2]; /* of entity: one more than the largest number, of curves and of faces */
+  struct bend *entity[2];
+};
+
+static bool is_flat(int dim, int tag) {
+  char *type = NULL;
+  int e = 0;
+  gmshModelGetType(dim, tag, &type, &e);
+  bool flat = e || !type || strcmp(type, dim == 1 ? "Line" : "Plane") == 0 ||
+              strncmp(type, "Discrete", 8) == 0;
+  gmshFree(type);
+  return flat;
+}
+
+/* Points of a curve, or a grid on a face, inside its bounds: the ends may be poles. */
+static size_t grid(int dim, const double *low, const double *high, double *params) {
+  size_t n = dim == 1 ? ON_CURVE : ON_FACE, m = dim == 1 ? 1 : n;
+  for (size_t i = 0; i < n; i++)
+    for (size_t k = 0; k < m; k++) {
+      double *p = params + (i * m + k) * (size_t)dim;
+      p[0] = low[0] + (high[0] - low[0]) * ((double)i + 0.5) / (double)n;
+      if (dim == 2)
+        p[1] = low[1] + (high[1] - low[1]) * ((double)k + 0.5) / (double)m;
+    }
+  return n * m;
+}
+
+static void take_samples(int dim, int tag, struct bend *b) {
+  double *low = NULL, *high = NULL, *bent = NULL, *xyz = NULL, params[2 * ON_FACE * ON_FACE];
+  size_t lows = 0, highs = 0, bents = 0, coords = 0, n = 0;
+  int e = 0;
+  gmshModelGetParametrizationBounds(dim, tag, &low, &lows, &high, &highs, &e);
+  if (e == 0 && lows == (size_t)dim && highs == (size_t)dim) {
+    n = grid(dim, low, high, params);
+    gmshModelGetCurvature(dim, tag, params, n * (size_t)dim, &bent, &bents, &e);
+    gmshModelGetValue(dim, tag, params, n * (size_t)dim, &xyz, &coords, &e);
+  }
+  if (e == 0 && bents == n && coords == 3 * n) {
+    b->samples = out_alloc(n, sizeof *b->samples);
+    for (size_t i = 0; i < n; i++) {
+      struct sample *s = &b->samples[b->count++];
+      memcpy(s->at, xyz + 3 * i, sizeof s->at);
+      s->radius = fabs(bent[i]) > 1e-12 && isfinite(bent[i]) ? 1 / fabs(bent[i]) : INFINITY;
+    }
+  }
+  gmshFree(low);
+  gmshFree(high);
+  gmshFree(bent);
+  gmshFree(xyz);
+}
+
+static void take_entities(struct bends *all, int dim) {
+  int *tags = NULL, e = 0;
+  size_t n = 0, largest = 0;
+  gmshModelGetEntities(&tags, &n, dim, &e);
+  for (size_t i = 1; i < n; i += 2)
+    if ((size_t)tags[i] > largest)
+      largest = (size_t)tags[i];
+  all->count[dim - 1] = largest + 1;
+  all->entity[dim - 1] = out_alloc(largest + 1, sizeof(struct bend));
+  for (size_t i = 1; i < n; i += 2) {
+    struct bend *b = &all->entity[dim - 1][tags[i]];
+    int *down = NULL;
+    size_t downs = 0;
+    if (!is_flat(dim, tags[i]))
+      take_samples(dim, tags[i], b);
+    if (dim == 1)
+      gmshModelGetAdjacencies(1, tags[i], &b->around, &b->around_count, &down, &downs, &e);
+    gmshFree(down);
+  }
+  gmshFree(tags);
+}
+
+static double size_at(const struct bends *all, int dim, int tag, const double at[3]) {
+  double nearest = INFINITY, radius = INFINITY;
+  if (tag < 0 || (size_t)tag >= all->count[dim - 1])
+    return ANY_SIZE;
+  const struct bend *b = &all->entity[dim - 1][tag];
+  for (size_t i = 0; i < b->count; i++) {
+    const struct sample *s = &b->samples[i];
+    double x = s->at[0] - at[0], y = s->at[1] - at[1], z = s->at[2] - at[2];
+    double square = x * x + y * y + z * z;
+    if (square < nearest) {
+      nearest = square;
+      radius = s->radius;
+    }
+  }
+  double size = SPREAD * sqrt(8 * radius * all->chord);
+  return size < ANY_SIZE ? size : ANY_SIZE;
+}
+
+static double size_of(const struct bends *all, int dim, int tag, double x, double y, double z) {
+  const double at[3] = {x, y, z};
+  double size = ANY_SIZE;
+  if (dim != 1 && dim != 2)
+    return size;
+  size = size_at(all, dim, tag, at);
+  if (dim == 1 && tag >= 0 && (size_t)tag < all->count[0])
+    for (size_t i = 0; i < all->entity[0][tag].around_count; i++)
+      size = fmin(size, size_at(all, 2, all->entity[0][tag].around[i], at));
+  return size;
+}
+
+#ifdef GMSH_SIZE_CALLBACK_HAS_LC
+static double ask(int dim, int tag, double x, double y, double z, double size, void *all) {
+  return fmin(size, size_of(all, dim, tag, x, y, z));
+}
+#else
+static double ask(int dim, int tag, double x, double y, double z, void *all) {
+  return size_of(all, dim, tag, x, y, z);
+}
+#endif
+
+void refine_by_chord(struct task *t, double chord) {
+  int e = 0;
+  struct bends *all = t->bends;
+  if (!(chord > 0) || t->format == FORMAT_STL)
+    return;
+  if (!all) { /* until the process ends, with the model that it belongs to */
+    all = t->bends = out_alloc(1, sizeof *all);
+    take_entities(all, 1);
+    take_entities(all, 2);
+  }
+  all->chord = chord;
+  gmshModelMeshSetSizeCallback(ask, all, &e);
+}
