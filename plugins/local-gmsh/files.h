@@ -23,6 +23,8 @@ void geometry_json(struct out *o, const struct geometry *g, double volume);
 
 /* Of a mesh, in the unit of `x`: */
 /* VTK unstructured grid, appended raw, with the solid and the quality of each tetrahedron. */
+/* CGNS by its own library, which writes the file itself.  False: it cannot. */
+bool cgns_write(const struct export *x, const char *path);
 void vtu_build(struct out *o, const struct export *x);
 /* The original's mesh data for its viewer. */
 void viewer_json_build(struct out *o, const struct export *x);

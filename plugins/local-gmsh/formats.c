@@ -13,12 +13,14 @@
 #include <string.h>
 
 typedef void builder(struct out *o, const struct export *x);
+typedef bool writer(const struct export *x, const char *path);
 
 static const struct format_file {
   const char *word, *file, *media_type;
   double msh_version;  /* 0: no .msh */
   const char *library; /* a word of Gmsh's build options that the writer needs */
-  builder *build;      /* our own writer; NULL: Gmsh's */
+  builder *build;      /* our own writer; NULL: Gmsh's, or */
+  writer *write;       /* a library's, which wants a path */
   bool linear_only;
   bool text;        /* also where the job asks for binary files: its readers take nothing else */
   bool topology;    /* our own writer asks for sides and numbers of nodes */
@@ -36,6 +38,11 @@ static const struct format_file {
     {"viewer", "viewer.json", "application/json", .build = viewer_json_build},
     {"foam", "polyMesh.tar", "application/x-tar", .build = foam_build, .topology = true,
      .linear_only = true, .unit = "m"},
+#ifdef HAVE_CGNS
+    {"cgns", "mesh.cgns", "application/x-hdf5", .write = cgns_write, .topology = true},
+#else
+    {"cgns", "mesh.cgns", "application/x-hdf5", .library = "Cgns"},
+#endif
 };
 #define COUNT    (sizeof FORMATS / sizeof *FORMATS)
 #define DEFAULTS (1u << 0 | 1u << 2) /* msh and vtu */
@@ -87,7 +94,7 @@ static bool add(struct task *t, const char *word, size_t len) {
   if (!all)
     task_fail(t, LATHE_BAD_INPUT,
               "outputs: there is no format \"%.*s\"; there are msh, msh2, vtu, stl, inp, unv, bdf, "
-              "su2, med, viewer, foam and all, with commas between them",
+              "su2, med, viewer, foam, cgns and all, with commas between them",
               (int)(len < 20 ? len : 20), word);
   return all;
 }
@@ -154,18 +161,25 @@ void formats_json(const struct task *t, struct out *o) {
   out_text(o, "],");
 }
 
-static bool write_one(struct task *t, const struct format_file *f, const struct export *x,
-                      struct outcome *o) {
-  char path[PATH_MAX];
+static bool gmsh_writes(const struct task *t, const struct format_file *f, const struct export *x,
+                        const char *path) {
   int e = 0;
   if (f->msh_version > 0)
     set("Mesh.MshFileVersion", f->msh_version);
   set("Mesh.Binary", t->params.binary && !f->text);
   names_physical(&t->names, f->word);
   set("Mesh.ScalingFactor", x->factor);
-  task_path(t, path, f->file);
   gmshWrite(path, &e);
-  return e == 0 ||
+  return e == 0;
+}
+
+static bool write_one(struct task *t, const struct format_file *f, struct export *x,
+                      struct outcome *o) {
+  char path[PATH_MAX];
+  task_path(t, path, f->file);
+  if (f->topology)
+    export_topology(x);
+  return (f->write ? f->write(x, path) : gmsh_writes(t, f, x, path)) ||
          outcome_fail(o, REASON_WRITE, "%s cannot be written: is the disk full?", f->file);
 }
 

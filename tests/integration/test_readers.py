@@ -10,7 +10,7 @@ import pytest
 
 import solvers
 from daemon import SANITIZED
-from test_gmsh_plugin import BARE, PLUGIN, folder, part, read_vtu, run  # noqa: F401 (folder: a fixture)
+from test_gmsh_plugin import BAD_INPUT, BARE, PLUGIN, folder, part, read_vtu, run  # noqa: F401 (folder: a fixture)
 
 pytestmark = [pytest.mark.skipif(not (os.path.exists(BARE) and os.path.exists(PLUGIN)), reason="local-gmsh is not built"),
               pytest.mark.skipif(SANITIZED, reason="the files are the same in every build")]
@@ -232,3 +232,27 @@ def test_openfoam_takes_msh2(jobs, found, tmp_path, case):
     assert len(inside) == (case.assembly == "conformal"), "where two solids touch there is no patch"
     assert foam.patches() == {name: n for name, n in sets.items() if name in faces_in(sets) - inside}
     assert foam.check() == pytest.approx(job.json("result.json")["mesh_volume"], rel=1e-6)
+
+
+# ---- CGNS ----
+
+@pytest.mark.parametrize("how, order", (("separate", 1), ("separate", 2), ("conformal", 1)))
+def test_cgns_is_read_by_vtk_and_gmsh(measured, how, order):
+    """Each solid and face is a section, each outer face a boundary condition."""
+    job = run("mesh", part("assembly.step"), "outputs=cgns", "max_size_mm=6", f"assembly={how}", f"element_order={order}")
+    if job.code == BAD_INPUT and "built without Cgns" in job.error:
+        pytest.skip("libcgns-dev was missing when local-gmsh was built")
+    counts, faces = job.json("result.json")["counts"], measured("assembly.step", how)[0]
+    path = path_of(job, "mesh.cgns")
+    by = dict(zip(("vtk", "gmsh", "h5py"), solvers.read_all([(reader, path) for reader in ("vtk", "gmsh", "h5py")])))
+    assert not [got["error"] for got in by.values() if "error" in got]
+    vtk, gmsh, sections = by["vtk"], by["gmsh"], by["h5py"]["sections"]
+    assert (vtk["points"], vtk["cells"], gmsh["points"]) == (counts["nodes"], counts["tetrahedra"], counts["nodes"])
+    assert gmsh["cells"] == dict(zip(ELEMENTS["gmsh", order], (counts["tetrahedra"], counts["triangles"])))
+    assert vtk["volume"] == pytest.approx(8512, rel=1e-6) and not vtk["complaints"]
+    inner = {f"face-{n}" for n in faces} - set(vtk["patches"])
+    assert len(inner) == (how == "conformal"), "where two solids touch there is no boundary condition"
+    assert vtk["patches"] == gmsh["named"] == {f: n for f, n in sections.items() if f in faces_in(sections) - inner}
+    assert vtk["sizes"] == {f"face-{n}": pytest.approx(size, rel=1e-6) for n, (size, _) in faces.items() if f"face-{n}" not in inner}
+    solids = {name: n for name, n in sections.items() if name not in faces_in(sections)}
+    assert set(solids) == {"base", "cover_plate", "bolt"} and sum(solids.values()) == counts["tetrahedra"]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Reads meshes with the libraries that their users read them with, and prints what it found as a JSON list.
 
-    read.py READER FILE [READER FILE]...        READER: meshio skfem nastran vtk gmsh
+    read.py READER FILE [READER FILE]...        READER: meshio skfem nastran vtk gmsh h5py
 
 It runs in the venv of tests/integration/solvers.py, which has these libraries; the tests themselves need none of them.
 A library that fails gives {"error": ...} for its file.  Volumes are signed: a tetrahedron inside out takes off.
@@ -121,10 +121,40 @@ def vtk_surface(path):
             "volume": mass.GetVolume(), "area": mass.GetSurfaceArea(), "open": edges.GetOutput().GetNumberOfCells()}
 
 
+def vtk_sizes(grid):
+    """(of all volumes, of all areas) of the cells."""
+    import vtk
+    sizes = vtk.vtkCellSizeFilter()
+    sizes.SetInputData(grid)
+    sizes.Update()
+    data = sizes.GetOutput().GetCellData()
+    return [sum(data.GetArray(name).GetValue(i) for i in range(grid.GetNumberOfCells())) for name in ("Volume", "Area")]
+
+
+def vtk_zone(path):
+    import vtk
+    reader = vtk.vtkCGNSReader()
+    reader.LoadBndPatchOn()
+    blocks, complaints = vtk_output(reader, path)
+    walk, found = blocks.NewIterator(), {"patches": {}, "sizes": {}, "complaints": complaints}
+    walk.InitTraversal()
+    while not walk.IsDoneWithTraversal():
+        grid, name = walk.GetCurrentDataObject(), walk.GetCurrentMetaData().Get(vtk.vtkCompositeDataSet.NAME())
+        if name == "Internal":
+            found.update(points=grid.GetNumberOfPoints(), cells=grid.GetNumberOfCells(), volume=vtk_sizes(grid)[0])
+        else:
+            found["patches"][name] = grid.GetNumberOfCells()
+            found["sizes"][name] = vtk_sizes(grid)[1]
+        walk.GoToNextItem()
+    return found
+
+
 def by_vtk(path):
     import vtk
     if path.endswith(".stl"):
         return vtk_surface(path)
+    if path.endswith(".cgns"):
+        return vtk_zone(path)
     grid, complaints = vtk_output(vtk.vtkXMLUnstructuredGridReader(), path)
     sizes = vtk.vtkCellSizeFilter()
     sizes.SetInputData(grid)
@@ -152,9 +182,20 @@ def by_gmsh(path):
         groups[gmsh.model.getPhysicalName(dim, tag)] = sum(
             len(numbers) for entity in entities for numbers in gmsh.model.mesh.getElements(dim, entity)[1])
     found = {"points": len(gmsh.model.mesh.getNodes()[0]), "cells": cells, "groups": groups,
+             "named": {gmsh.model.getEntityName(*e): sum(map(len, gmsh.model.mesh.getElements(*e)[1]))
+                       for e in gmsh.model.getEntities() if gmsh.model.getEntityName(*e)},
              "version": gmsh.option.getString("General.Version")}
     gmsh.finalize()
     return found
+
+
+def by_h5py(path):
+    """Section of a CGNS file -> its elements."""
+    import h5py
+    with h5py.File(path) as file:
+        zone = file["Base/Zone"]
+        ranges = {name: node["ElementRange/ data"][:] for name, node in zone.items() if "ElementRange" in node}
+        return {"sections": {name: last - first + 1 for name, (first, last) in ranges.items()}}
 
 
 def found_by(reader, path):
