@@ -174,18 +174,19 @@ static bool write_preview(struct task *t, const struct soup *s, struct outcome *
 }
 
 /* The CAD kernel's own triangles into *s.  They heed no size, so they are for a preview that asks
- * for none.  False: it has none, or there is more to it than a few faces that it gave up. */
+ * for none; elements per turn are an angle, which they do heed.  False: it has none, or there is
+ * more to it than a few faces that it gave up. */
 static bool kernel_triangles(struct task *t, const struct rung *r, struct outcome *o,
                              struct soup *s) {
   const struct params *p = &t->params;
   double began = task_now();
   struct outcome probe = {0};
   struct kernel_limits limits = {.deflection = KERNEL_DEFLECTION * t->size,
-                                 .angle = 4 * M_PI / p->circle_edges,
+                                 .angle = 4 * M_PI / fmax(p->circle_edges, p->curvature),
                                  .seconds = KERNEL_SECONDS,
                                  .face_seconds = KERNEL_FACE_SECONDS};
   if (t->format == FORMAT_STL || r->algorithm_2d != p->algorithm_2d || p->max_size > 0 ||
-      p->min_size > 0 || p->relative_size > 0 || p->curvature > 0)
+      p->min_size > 0 || p->relative_size > 0)
     return false;
   task_stage(t, STAGE_FACES);
   if (!kernel_triangulate(s, &limits))

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What the CAD kernel does when it has no time: the faces one by one, and those that take too long
+ * given up alone.
+ */
+#include "../kernel.h"
+
+#include <gmshc.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define BOX_VOLUME 24.0
+#define EGG_VOLUME (4.0 / 3 * M_PI * 27 * 4)
+
+/* A box, whose faces take no time, and beside it an egg, whose free-form face takes as long as it
+ * is to be exact. */
+static int setup(void **state) {
+  int e = 0, egg[2] = {3, 2};
+#ifdef GMSH_INITIALIZE_HAS_RUN
+  gmshInitialize(0, NULL, 0, 0, &e);
+#else
+  gmshInitialize(0, NULL, 0, &e);
+#endif
+  gmshModelOccAddBox(20, 0, 0, 2, 3, 4, 1, &e);
+  gmshModelOccAddSphere(0, 0, 0, 3, egg[1], -M_PI / 2, M_PI / 2, 2 * M_PI, &e);
+  gmshModelOccDilate(egg, 2, 0, 0, 0, 1, 1, 4, &e);
+  gmshModelOccSynchronize(&e);
+  *state = NULL;
+  return e;
+}
+
+static int teardown(void **state) {
+  int e = 0;
+  (void)state;
+  gmshFinalize(&e);
+  return e;
+}
+
+static size_t faces_with_triangles(const struct soup *s) {
+  size_t n = 0;
+  for (size_t f = 0; f < s->face_count; f++)
+    n += s->faces[f].count > 0;
+  return n;
+}
+
+static void all_at_once(void **state) {
+  struct soup s;
+  (void)state;
+  assert_true(kernel_triangulate(&s, &(struct kernel_limits){0.02, 0.4, 300, 300}));
+  assert_int_equal(s.face_count, 7);
+  assert_int_equal(faces_with_triangles(&s), 7);
+  assert_true(fabs(soup_enclosed(&s) / (BOX_VOLUME + EGG_VOLUME) - 1) < 0.02);
+  for (size_t i = 0; i < 3 * s.triangle_count; i++)
+    assert_true(s.triangles[i] < s.node_count);
+  soup_free(&s);
+}
+
+static void face_by_face(void **state) {
+  struct soup s;
+  (void)state;
+  assert_true(kernel_triangulate(&s, &(struct kernel_limits){0.02, 0.4, 0, 300}));
+  assert_int_equal(faces_with_triangles(&s), 7);
+  assert_true(fabs(soup_enclosed(&s) / (BOX_VOLUME + EGG_VOLUME) - 1) < 0.02);
+  soup_free(&s);
+}
+
+/* Exact to 1e-4 the egg would take half a million triangles and a minute. */
+static void a_slow_face_costs_itself_alone(void **state) {
+  struct soup s;
+  size_t on_box = 0, on_egg = 0;
+  (void)state;
+  assert_true(kernel_triangulate(&s, &(struct kernel_limits){1e-4, 0.4, 0.5, 1}));
+  assert_int_equal(s.face_count, 7);
+  for (size_t f = 0; f < 7; f++)
+    *(s.faces[f].tag <= 6 ? &on_box : &on_egg) += s.faces[f].count;
+  assert_int_equal(on_box, 12);
+  assert_true(on_egg < 100000);
+  soup_free(&s);
+}
+
+/* What came before is not taken for what is asked now. */
+static void coarse_after_fine(void **state) {
+  struct soup fine, coarse;
+  (void)state;
+  assert_true(kernel_triangulate(&fine, &(struct kernel_limits){0.005, 0.2, 300, 300}));
+  assert_true(kernel_triangulate(&coarse, &(struct kernel_limits){0.1, 0.8, 300, 300}));
+  assert_true(coarse.triangle_count < fine.triangle_count / 2);
+  soup_free(&fine);
+  soup_free(&coarse);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(all_at_once, setup, teardown),
+      cmocka_unit_test_setup_teardown(face_by_face, setup, teardown),
+      cmocka_unit_test_setup_teardown(a_slow_face_costs_itself_alone, setup, teardown),
+      cmocka_unit_test_setup_teardown(coarse_after_fine, setup, teardown),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
