@@ -45,6 +45,7 @@ static void inherit(struct names *to, const struct names *from, const int *solid
       l->name = copy(old->name);
       l->path = copy(old->path);
       l->coloured = old->coloured;
+      l->transparency = old->transparency;
       memcpy(l->rgb, old->rgb, sizeof l->rgb);
       done[at] = true;
     }
@@ -115,6 +116,8 @@ bool assembly_prepare(struct task *t, bool look) {
   struct findings *f = &t->findings;
   names_free(&t->names);
   names_take(&t->names);
+  if (t->format == FORMAT_STEP)
+    names_of_step(&t->names, t->model, t->name);
   if (look)
     neighbours_duplicates(f, &t->names);
   if (!t->params.conformal || t->names.solid_count < 2)

@@ -13,24 +13,25 @@
 #include <string.h>
 
 struct palette { /* a material per colour */
-  uint8_t (*rgb)[3];
+  uint8_t (*rgba)[4];
   size_t count;
   size_t *of_face; /* per face of the soup */
 };
 
 static void palette_make(struct palette *p, const struct soup *s, const struct names *names) {
-  *p = (struct palette){.rgb = out_alloc(s->face_count, sizeof *p->rgb),
+  *p = (struct palette){.rgba = out_alloc(s->face_count, sizeof *p->rgba),
                         .of_face = out_alloc(s->face_count, sizeof *p->of_face)};
   for (size_t f = 0; f < s->face_count; f++) {
-    uint8_t rgb[3];
+    uint8_t rgba[4];
     size_t at = 0;
     if (s->faces[f].count == 0)
       continue;
-    names_colour(names, s->faces[f].tag, rgb);
-    while (at < p->count && memcmp(p->rgb[at], rgb, 3) != 0)
+    names_colour(names, s->faces[f].tag, rgba);
+    rgba[3] = (uint8_t)lround(255 * names_opacity(names, s->faces[f].tag));
+    while (at < p->count && memcmp(p->rgba[at], rgba, 4) != 0)
       at++;
     if (at == p->count)
-      memcpy(p->rgb[p->count++], rgb, 3);
+      memcpy(p->rgba[p->count++], rgba, 4);
     p->of_face[f] = at;
   }
 }
@@ -45,9 +46,10 @@ static void json_materials(struct out *o, const struct palette *p) {
   out_text(o, "\"materials\":[");
   for (size_t i = 0; i < p->count; i++)
     out_printf(o,
-               "%s{\"pbrMetallicRoughness\":{\"baseColorFactor\":[%.4g,%.4g,%.4g,1],"
-               "\"metallicFactor\":0,\"roughnessFactor\":0.7},\"doubleSided\":true}",
-               i ? "," : "", linear(p->rgb[i][0]), linear(p->rgb[i][1]), linear(p->rgb[i][2]));
+               "%s{\"pbrMetallicRoughness\":{\"baseColorFactor\":[%.4g,%.4g,%.4g,%.4g],"
+               "\"metallicFactor\":0,\"roughnessFactor\":0.7},%s\"doubleSided\":true}",
+               i ? "," : "", linear(p->rgba[i][0]), linear(p->rgba[i][1]), linear(p->rgba[i][2]),
+               p->rgba[i][3] / 255.0, p->rgba[i][3] < 255 ? "\"alphaMode\":\"BLEND\"," : "");
   out_text(o, "],");
 }
 
@@ -95,6 +97,8 @@ static void json_face(struct out *o, const struct range *range, size_t first,
   }
   if (names_colour(names, range->tag, rgb))
     out_printf(o, ",\"color\":\"#%02x%02x%02x\"", rgb[0], rgb[1], rgb[2]);
+  if (names_opacity(names, range->tag) < 1)
+    out_printf(o, ",\"opacity\":%.4g", names_opacity(names, range->tag));
   out_text(o, "}");
 }
 
@@ -168,6 +172,6 @@ void glb_build(struct out *o, const struct soup *s, const struct drawing *d,
   out_put(o, d->normal, span);
   put_indices(o, s, d, &p);
   out_free(&json);
-  free(p.rgb);
+  free(p.rgba);
   free(p.of_face);
 }

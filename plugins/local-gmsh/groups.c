@@ -17,24 +17,23 @@
 
 static const struct rule {
   const char *format;
-  bool utf8;     /* names as they are, in the file's own case.  Else letters, digits, "_", "-" */
   size_t max;    /* bytes */
+  bool utf8;     /* names as they are, in the file's own case.  Else letters, digits, "_", "-" */
   bool one_each; /* an entity has one group alone */
 } RULES[] = {
-    {"msh", true, 127, false}, /* Gmsh reads 127 */
-    {"vtu", true, 127, false}, /* XML */
-    {"med", true, 80, false},  /* MED_LNAME_SIZE */
-    {"msh2", false, 63, true}, /* an element is written once a group; gmshToFoam reads one word */
-    {"inp", false, 77,
-     false}, /* Abaqus and CalculiX: 80 with "-S4"; they do not tell cases apart */
-    {"unv", false, 40, false},  /* dataset 2467's line: 20A2 */
-    {"bdf", false, 63, true},   /* a property an element */
-    {"su2", false, 63, true},   /* a marker a face */
-    {"foam", false, 63, true},  /* a patch a face */
-    {"cgns", false, 32, false}, /* a node's name */
-    {"exodus", false, 32, true},
+    {"msh", 127, true, false},  /* Gmsh reads 127 */
+    {"vtu", 127, true, false},  /* XML */
+    {"med", 80, true, false},   /* MED_LNAME_SIZE */
+    {"msh2", 63, false, true},  /* an element is written once a group; gmshToFoam reads one word */
+    {"inp", 77, false, false},  /* Abaqus, CalculiX: 80 with "-S4"; they do not tell cases apart */
+    {"unv", 40, false, false},  /* dataset 2467's line: 20A2 */
+    {"bdf", 63, false, true},   /* a property an element */
+    {"su2", 63, false, true},   /* a marker a face */
+    {"foam", 63, false, true},  /* a patch a face */
+    {"cgns", 32, false, false}, /* a node's name */
+    {"exodus", 32, false, true},
 };
-static const struct rule STRICTEST = {"", false, 32, true};
+static const struct rule STRICTEST = {"", 32, false, true};
 
 static const struct rule *rule_of(const char *format) {
   for (size_t i = 0; i < sizeof RULES / sizeof *RULES; i++)

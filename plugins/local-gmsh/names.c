@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "names.h"
 
+#include "step.h"
+
 #include <gmshc.h>
 #include <math.h>
 #include <stdio.h>
@@ -11,29 +13,6 @@
 
 const uint8_t NAMES_DEFAULT_RGB[3] = {77, 153, 230}; /* the original's 0.3, 0.6, 0.9 */
 
-/* Valid UTF-8 or not: STEP files hold what an export wrote.  Anything else becomes '?'. */
-static char *copy_text(const char *text, size_t len) {
-  char *copy = out_alloc(len + 1, 1);
-  for (size_t i = 0; i < len;) {
-    unsigned char c = (unsigned char)text[i];
-    size_t n = c < 0x80 ? 1 : c >= 0xf0 && c < 0xf5 ? 4 : c >= 0xe0 ? 3 : c >= 0xc2 ? 2 : 0;
-    bool ok = n > 0 && c < 0xf5 && c >= 0x20 && c != 0x7f && i + n <= len;
-    for (size_t k = 1; ok && k < n; k++)
-      ok = ((unsigned char)text[i + k] & 0xc0) == 0x80;
-    /* Overlong forms, surrogates and what is past U+10FFFF. */
-    unsigned char d = i + 1 < len ? (unsigned char)text[i + 1] : 0;
-    ok = ok && !(c == 0xe0 && d < 0xa0) && !(c == 0xed && d >= 0xa0) && !(c == 0xf0 && d < 0x90) &&
-         !(c == 0xf4 && d >= 0x90);
-    if (!ok) {
-      copy[i++] = '?';
-      continue;
-    }
-    memcpy(copy + i, text + i, n);
-    i += n;
-  }
-  return copy;
-}
-
 static void split(struct label *l, const char *text) {
   if (strncmp(text, ROOT, sizeof ROOT - 1) == 0)
     text += sizeof ROOT - 1;
@@ -43,9 +22,9 @@ static void split(struct label *l, const char *text) {
   const char *slash = memrchr(text, '/', len), *name = slash ? slash + 1 : text;
   if (len == 0)
     return;
-  l->name = copy_text(name, len - (size_t)(name - text));
+  l->name = step_text_clean(name, len - (size_t)(name - text));
   if (slash)
-    l->path = copy_text(text, (size_t)(slash - text));
+    l->path = step_text_clean(text, (size_t)(slash - text));
 }
 
 /* What a screen shows.  Gmsh before 4.9 gives linear light. */
@@ -201,13 +180,23 @@ void names_free(struct names *n) {
   *n = (struct names){0};
 }
 
-bool names_colour(const struct names *n, int face, uint8_t rgb[3]) {
+/* Whose colour a face has: its own, or its solid's.  NULL: neither has one. */
+static const struct label *colour_of(const struct names *n, int face) {
   const struct label *f = names_face(n, face);
   if (f && !f->coloured)
     f = names_solid(n, f->solid);
-  bool known = f && f->coloured;
-  memcpy(rgb, known ? f->rgb : NAMES_DEFAULT_RGB, 3);
-  return known;
+  return f && f->coloured ? f : NULL;
+}
+
+bool names_colour(const struct names *n, int face, uint8_t rgb[3]) {
+  const struct label *l = colour_of(n, face);
+  memcpy(rgb, l ? l->rgb : NAMES_DEFAULT_RGB, 3);
+  return l != NULL;
+}
+
+double names_opacity(const struct names *n, int face) {
+  const struct label *l = colour_of(n, face);
+  return l ? 1 - (double)l->transparency : 1;
 }
 
 static void add_physical(const struct group *g, int number, const char *name) {
@@ -264,6 +253,8 @@ void names_json(const struct names *n, struct out *o, size_t max) {
     out_json_string(o, l->group);
     if (l->coloured)
       out_printf(o, ",\"color\":\"#%02x%02x%02x\"", l->rgb[0], l->rgb[1], l->rgb[2]);
+    if (l->coloured && l->transparency > 0)
+      out_printf(o, ",\"opacity\":%.4g", 1 - (double)l->transparency);
     out_text(o, "}");
   }
   out_printf(o, "],\"named_faces\":%zu,", n->named_faces);

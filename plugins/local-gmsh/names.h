@@ -3,8 +3,9 @@
  * Names and colours that the CAD file gives its solids and faces.
  *
  * Gmsh labels an entity with its path in the assembly, "Shapes/as1/rod-assembly_1/nut_1/nut".  The
- * last piece is the name here, the rest of it the path.  A name that all faces of a solid share
- * says nothing about a face, and is dropped.
+ * last piece is the name here, the rest of it the path; of a STEP file the text says it better
+ * (names_of_step).  A name that all faces of a solid share says nothing about a face, and is
+ * dropped.
  */
 #ifndef NAMES_H
 #define NAMES_H
@@ -20,8 +21,9 @@ struct label {
   int tag, solid; /* solid: of a face, the first solid that it bounds; 0: none */
   bool coloured;
   uint8_t rgb[3];
-  char *name, *path; /* NULL: none.  Owned */
-  char *group;       /* of a solid: what its group is called in plain letters; unique.  Owned */
+  float transparency; /* 0: opaque; with a colour alone */
+  char *name, *path;  /* NULL: none.  Owned */
+  char *group;        /* of a solid: what its group is called in plain letters; unique.  Owned */
 };
 
 struct names {
@@ -33,6 +35,9 @@ struct names {
 
 /* Of Gmsh's current model. */
 void names_take(struct names *n);
+/* names_step.c: over the labels what the text of the STEP file at `path` says; `file` is what the
+ * input is called. */
+void names_of_step(struct names *n, const char *path, const char *file);
 void names_free(struct names *n);
 const struct label *names_solid(const struct names *n, int tag); /* NULL: not known */
 const struct label *names_face(const struct names *n, int tag);
@@ -42,6 +47,8 @@ void names_group(struct names *n);
 
 /* The colour of a face: its own, or its solid's.  False, and the default, where there is none. */
 bool names_colour(const struct names *n, int face, uint8_t rgb[3]);
+/* How opaque that face is, 0 to 1. */
+double names_opacity(const struct names *n, int face);
 extern const uint8_t NAMES_DEFAULT_RGB[3];
 
 /* The groups as Gmsh's physical groups, for a file of this format that Gmsh writes: called as the

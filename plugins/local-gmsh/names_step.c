@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What the STEP text says about the solids and faces that the CAD kernel made of it.  Kernel and
+ * text go through the assembly in one order; that a solid of the one is that of the other is
+ * checked by its label, the number of its faces and what surface each lies on.
+ */
+#include "names.h"
+#include "step_parts.h"
+
+#include <fcntl.h>
+#include <gmshc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define STEPS_MAX 5000000 /* compared, where the orders differ */
+
+/* The kernel's label ends with the product's name. */
+static bool label_fits(const struct label *l, const struct part *p) {
+  const char *product = p->product ? p->product : "";
+  const char *pieces[] = {l->path ? l->path : "", "/", l->name ? l->name : ""};
+  size_t left = strlen(product);
+  while (left && product[left - 1] == '/') /* the label lost it */
+    left--;
+  if (left <= strlen(pieces[2]))
+    return left == strlen(pieces[2]) && memcmp(product, pieces[2], left) == 0;
+  for (int i = 2; i >= 0 && left; i--) {
+    size_t len = strlen(pieces[i]), n = len < left ? len : left;
+    if (memcmp(product + left - n, pieces[i] + len - n, n) != 0)
+      return false;
+    left -= n;
+  }
+  return left == 0;
+}
+
+static bool surface_fits(int face, enum step_kind surface) {
+  static const char *const TYPES[] = {[STEP_PLANE] = "Plane",
+                                      [STEP_CYLINDER] = "Cylinder",
+                                      [STEP_CONE] = "Cone",
+                                      [STEP_SPHERE] = "Sphere",
+                                      [STEP_TORUS] = "Torus"};
+  char *type = NULL;
+  int e = 0;
+  if (surface < STEP_PLANE || surface > STEP_TORUS)
+    return true;
+  gmshModelGetType(2, face, &type, &e);
+  bool fits = e == 0 && type && strcmp(type, TYPES[surface]) == 0;
+  gmshFree(type);
+  return fits;
+}
+
+struct faces { /* of one solid, in the order of their numbers */
+  struct label **of;
+  size_t count;
+};
+
+/* The kernel makes another surface of a few (a torus that cuts itself, a spline that is flat); in
+ * another order many would differ. */
+static bool faces_fit(const struct faces *f, const struct part *p) {
+  size_t odd = 0;
+  for (size_t i = 0; f->count == p->face_count && i < f->count; i++)
+    odd += !surface_fits(f->of[i]->tag, p->faces[i].surface);
+  return f->count == p->face_count && 20 * odd <= f->count;
+}
+
+static void replace(char **to, const char *text) {
+  free(*to);
+  *to = text ? step_text_clean(text, strlen(text)) : NULL;
+}
+
+static void tint_label(struct label *l, const struct tint *t) {
+  if (!t->known)
+    return;
+  l->coloured = true;
+  l->transparency = t->transparency;
+  memcpy(l->rgb, t->rgb, sizeof l->rgb);
+}
+
+/* A name that all faces of a solid share says nothing about a face. */
+static bool one_name(const struct part *p) {
+  for (size_t i = 0; i < p->face_count; i++)
+    if (!p->faces[i].name || strcmp(p->faces[i].name, p->faces[0].name) != 0)
+      return false;
+  return p->face_count > 1;
+}
+
+static void fill_faces(const struct faces *f, const struct part *p) {
+  bool named = !one_name(p);
+  for (size_t i = 0; i < f->count; i++) {
+    if (named && p->faces[i].name)
+      replace(&f->of[i]->name, p->faces[i].name);
+    tint_label(f->of[i], &p->faces[i].tint);
+  }
+}
+
+/* ---- which part is which solid ---- */
+
+static bool ascii(const char *text) {
+  while (*text && (unsigned char)*text < 0x80)
+    text++;
+  return !*text;
+}
+
+/* The kernel has no name for a solid that the file shows in several ways, and garbles letters in
+ * another encoding than it expects; then the solid is known by its place. */
+static bool by_place(const struct label *l, const struct part *p, size_t solids, size_t parts) {
+  return solids == parts &&
+         (solids == 1 || parts_stand_in(l->name) || (p->product && !ascii(p->product)));
+}
+
+struct match {
+  const struct parts *parts;
+  size_t solids;
+  bool *used;
+  size_t steps;
+};
+
+static struct part *pick(struct match *m, size_t i, const struct label *l, const struct faces *f) {
+  size_t n = m->parts->count;
+  for (size_t k = 0; k < n && m->steps < STEPS_MAX; k++) {
+    size_t at = (i + k) % n;
+    struct part *p = &m->parts->of[at];
+    m->steps += 1 + (m->used[at] ? 0 : p->face_count);
+    bool called = label_fits(l, p) || (k == 0 && by_place(l, p, m->solids, n));
+    if (m->used[at] || !called || !faces_fit(f, p))
+      continue;
+    m->used[at] = true;
+    return p;
+  }
+  return NULL;
+}
+
+/* Where no part fits in full: one that is called so, for its name alone. */
+static const struct part *pick_name(const struct match *m, size_t i, const struct label *l) {
+  size_t n = m->parts->count;
+  if (i < n && by_place(l, &m->parts->of[i], m->solids, n))
+    return &m->parts->of[i];
+  for (size_t k = 0; k < n && k < 1000; k++)
+    if (!m->used[(i + k) % n] && label_fits(l, &m->parts->of[(i + k) % n]))
+      return &m->parts->of[(i + k) % n];
+  return NULL;
+}
+
+static void fill_solid(struct match *m, size_t i, struct label *l, const struct faces *f) {
+  const struct part *p = pick(m, i, l, f);
+  bool whole = p != NULL;
+  p = p ? p : pick_name(m, i, l);
+  if (!p)
+    return;
+  replace(&l->name, p->name);
+  replace(&l->path, p->path);
+  tint_label(l, &p->tint);
+  if (whole)
+    fill_faces(f, p);
+}
+
+static int by_solid(const void *a, const void *b) {
+  const struct label *x = *(struct label *const *)a, *y = *(struct label *const *)b;
+  if (x->solid != y->solid)
+    return (x->solid > y->solid) - (x->solid < y->solid);
+  return (x->tag > y->tag) - (x->tag < y->tag);
+}
+
+static void fill(struct names *n, const struct parts *parts) {
+  struct label **faces = out_alloc(n->face_count + 1, sizeof *faces);
+  struct match m = {parts, n->solid_count, out_alloc(parts->count + 1, sizeof *m.used), 0};
+  size_t at = 0;
+  for (size_t i = 0; i < n->face_count; i++)
+    faces[i] = &n->faces[i];
+  qsort(faces, n->face_count, sizeof *faces, by_solid);
+  for (size_t i = 0; i < n->solid_count; i++) {
+    while (at < n->face_count && faces[at]->solid < n->solids[i].tag)
+      at++;
+    struct faces f = {faces + at, 0};
+    while (at + f.count < n->face_count && faces[at + f.count]->solid == n->solids[i].tag)
+      f.count++;
+    fill_solid(&m, i, &n->solids[i], &f);
+  }
+  n->named_faces = 0;
+  for (size_t i = 0; i < n->face_count; i++)
+    n->named_faces += n->faces[i].name != NULL;
+  free(m.used);
+  free(faces);
+}
+
+void names_of_step(struct names *n, const char *path, const char *file) {
+  struct parts parts;
+  struct stat st;
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  void *map = MAP_FAILED;
+  if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0)
+    map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+  if (fd >= 0)
+    close(fd);
+  if (map == MAP_FAILED)
+    return; /* the kernel's labels stand */
+  parts_read(&parts, map, (size_t)st.st_size, file);
+  munmap(map, (size_t)st.st_size);
+  if (parts.count)
+    fill(n, &parts);
+  parts_free(&parts);
+  names_group(n);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A STEP file's names, structure and colours: whatever the bytes are, what is found is valid UTF-8.
+ */
+#include "fuzz.h"
+
+#include "step_parts.h"
+
+static void check(const char *text) {
+  char *clean = text ? step_text_clean(text, strlen(text)) : NULL;
+  MUST(!text || strcmp(text, clean) == 0);
+  free(clean);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  struct parts p;
+  char *bytes = malloc(size + !size); /* nothing behind the last one */
+  MUST(bytes);
+  memcpy(bytes, data, size);
+  parts_read(&p, bytes, size, "part.step");
+  for (size_t i = 0; i < p.count; i++) {
+    MUST(p.of[i].name);
+    check(p.of[i].product);
+    check(p.of[i].name);
+    check(p.of[i].path);
+    for (size_t k = 0; k < p.of[i].face_count; k++)
+      check(p.of[i].faces[k].name);
+  }
+  parts_free(&p);
+  char *text = step_text_decode(bytes, size);
+  MUST(strlen(text) <= 4 * size);
+  check(text);
+  free(text);
+  free(bytes);
+  return 0;
+}
