@@ -84,8 +84,11 @@ static void find_sides(struct export *x) {
         continue;
       sort3(key);
       uint32_t slot = *slot_of(&t, key);
-      if (slot && x->sides[slot - 1].tet == SIDE_NONE)
-        x->sides[slot - 1] = (struct side){(uint32_t)i, k};
+      struct side *side = slot ? &x->sides[slot - 1] : NULL;
+      if (side && side->tet == SIDE_NONE)
+        *side = (struct side){(uint32_t)i, k, false};
+      else if (side)
+        side->shared = true;
     }
   }
   free(on_face);

@@ -19,6 +19,7 @@ extern const uint8_t SIDE_CORNERS[SIDES][3];
 struct side {
   uint32_t tet; /* SIDE_NONE: the triangle lies on no tetrahedron, and is left out */
   uint8_t number;
+  bool shared; /* another tetrahedron lies behind it: two solids meet there */
 };
 #define SIDE_NONE UINT32_MAX
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * I-DEAS universal file: units (dataset 164), nodes (2411), elements (2412) and groups of elements
- * (2467).  Faces are shell elements, as OpenFOAM's ideasUnvToFoam and Salome want them.
+ * (2467, 2477).  Faces are shell elements, as OpenFOAM's ideasUnvToFoam and Salome want them.
  */
 #include "files.h"
 
@@ -134,20 +134,40 @@ static size_t put_members(struct out *o, const struct export *x, const struct gr
   return count;
 }
 
-static void put_groups(struct out *o, const struct export *x) {
-  begin(o, 2467);
+/* Faces between two solids alone. */
+static bool is_inside(const struct export *x, const struct group *g) {
+  size_t shared = 0;
+  for (size_t i = 0; g->dim == 2 && i < g->count; i++) {
+    const struct range *r = export_range(x, 2, g->tags[i]);
+    for (size_t k = r ? r->first : 0; r && k < r->first + r->count; k++) {
+      if (x->sides[k].tet != SIDE_NONE && !x->sides[k].shared)
+        return false;
+      shared += x->sides[k].shared;
+    }
+  }
+  return shared > 0;
+}
+
+/* ideasUnvToFoam takes a group of 2467 that is no patch for a zone of cells, and writes a mesh that
+ * checkMesh crashes on.  It passes over 2477, which others read as they read 2467. */
+static void put_groups(struct out *o, const struct export *x, int dataset, bool inside) {
+  bool begun = false;
   for (size_t i = 0; i < x->groups->count; i++) {
     const struct group *g = &x->groups->of[i];
-    size_t count = put_members(NULL, x, g);
+    size_t count = is_inside(x, g) == inside ? put_members(NULL, x, g) : 0;
     if (!count)
       continue;
+    if (!begun)
+      begin(o, dataset);
+    begun = true;
     out_integer(o, i + 1, 10);
     out_text(o, "         0         0         0         0         0         0");
     out_integer(o, count, 10);
     out_printf(o, "\n%s\n", x->words[i]);
     put_members(o, x, g);
   }
-  end(o);
+  if (begun)
+    end(o);
 }
 
 void unv_build(struct out *o, const struct export *x) {
@@ -155,5 +175,6 @@ void unv_build(struct out *o, const struct export *x) {
   put_units(o, x);
   put_nodes(o, x);
   put_elements(o, x);
-  put_groups(o, x);
+  put_groups(o, x, 2467, false);
+  put_groups(o, x, 2477, true);
 }

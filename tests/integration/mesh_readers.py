@@ -167,7 +167,7 @@ def read_unv(data):
                 # 92 and 118 go around: corner, middle, corner, ...
                 mesh.add(n, word, nodes if code in (91, 111, 21, 24) else
                          [nodes[0], nodes[2], nodes[4]] + ([nodes[9]] if code == 118 else []))
-        elif kind == "2467":
+        elif kind in ("2467", "2477"):
             for head in lines:
                 count, name, members = int(head.split()[7]), next(lines).strip(), []
                 while len(members) < count:

@@ -7,7 +7,7 @@ import pytest
 
 import solvers
 from daemon import REPO, SANITIZED
-from mesh_readers import read_inp
+from mesh_readers import read_inp, read_unv
 from test_gmsh_plugin import BAD_INPUT, BARE, PLUGIN, folder, part, run  # noqa: F401 (folder: a fixture)
 
 pytestmark = [pytest.mark.skipif(not (os.path.exists(BARE) and os.path.exists(PLUGIN)), reason="local-gmsh is not built"),
@@ -121,6 +121,17 @@ def test_openfoam_takes_unv_with_its_patches(tmp_path):
     patches = case.patches()
     assert set(patches) == PATCHES and sum(patches.values()) == job.json("result.json")["counts"]["triangles"]
     assert case.check() == pytest.approx(1e-5, rel=1e-6), "the file says that it is in millimetres"
+
+
+def test_openfoam_takes_unv_of_solids_that_share_a_face(tmp_path):
+    """The shared face cannot be a patch; the other groups are what they are in a polyMesh of ours."""
+    job = run("mesh", part("assembly.step"), "outputs=unv,foam", "max_size_mm=5", "assembly=conformal")
+    own, case = unpacked(job, tmp_path / "own"), solvers.FoamCase(tmp_path / "unv")
+    case.run("ideasUnvToFoam", path_of(job, "mesh.unv"))
+    assert case.check() == pytest.approx(8512e-9, rel=1e-6)
+    assert case.patches() == own.patches() and len(own.patches()) == 16
+    groups = read_unv(job.read("mesh.unv")).groups
+    assert len(groups) == 3 + 17, "and the shared face has its group in the file"
 
 
 @pytest.mark.parametrize("unit", ["m", "inch", "um", "cm", "ft"])
