@@ -74,7 +74,7 @@ static void fill_preview(struct params *p, const json_t *params) {
 }
 
 /* How the parts of a score count where the job does not say; see docs/meshing.md. */
-static const double WEIGHTS[SCORE_PARTS] = {0.5, 0.15, 0.15, 0.1, 0.1};
+static const double WEIGHTS[SCORE_PARTS] = {0.5, 0.15, 0.15, 0.1, 0.1, 0.5};
 
 static void fill_search(struct params *p, const json_t *params) {
   const char *strategy = json_string_value(json_object_get(params, "strategy"));
@@ -130,8 +130,8 @@ static bool read_weights(struct task *t, const json_t *weights) {
     if (part == SCORE_PARTS)
       task_fail(t, LATHE_BAD_INPUT,
                 "score_weights: %s is not a part of a score; the parts are sicn, gamma, angle, "
-                "volume and "
-                "count",
+                "volume, count "
+                "and elements",
                 key);
     else if (!json_is_number(v) || json_number_value(v) < 0 || json_number_value(v) > 1000)
       task_fail(t, LATHE_BAD_INPUT, "score_weights: %s must be a number from 0 to 1000", key);

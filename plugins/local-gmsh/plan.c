@@ -77,15 +77,15 @@ static int add(struct plan *p, const char *name, enum step step, const struct ru
 static void add_root(const struct task *t, struct plan *p, const struct root *root) {
   char name[32];
   struct rung r = rung_of(t, root);
-  int at = add(p, root->name, STEP_FACES, &r, -1, root->wave);
+  int wave = t->params.order_of[0] ? 0 : root->wave; /* what the client names is tried */
+  int at = add(p, root->name, STEP_FACES, &r, -1, wave);
   for (size_t f = 0; f < FILL_COUNT; f++) {
     int parent = at;
     r.algorithm_3d = FILLS[f].number;
     for (int finish = FINISH_RAW; finish <= FINISH_POLISHED; finish++) {
       snprintf(name, sizeof name, "%s-%s%s", root->name, FILLS[f].name, FINISHES[finish]);
       r.finish = (enum finish)finish;
-      parent = add(p, name, finish == FINISH_RAW ? STEP_FILL : STEP_IMPROVE, &r, parent,
-                   root->wave);
+      parent = add(p, name, finish == FINISH_RAW ? STEP_FILL : STEP_IMPROVE, &r, parent, wave);
     }
   }
 }

@@ -51,9 +51,9 @@ struct portfolio {
   int wave;
   size_t done; /* candidates that came to an end */
   int slots, running;
-  rlim_t memory;        /* address space of a branch; 0: no limit of ours */
-  double seconds_of[3]; /* the longest of each kind of step so far */
-  bool cut;             /* time ran out */
+  rlim_t memory;  /* address space of a branch; 0: no limit of ours */
+  bool cut;       /* time ran out */
+  size_t stopped; /* of those that had to leave time for others */
 };
 
 /* ---- ends and processes ---- */
@@ -280,11 +280,8 @@ static void turn_down_twin(struct portfolio *p, int i, struct outcome *o) {
 static void finished(struct portfolio *p, int i, struct outcome *o) {
   struct branch *b = &p->branches[i];
   const struct node *n = &p->plan.nodes[i];
-  double took = task_now() - b->began;
   p->running--;
   b->state = HELD;
-  if (took > p->seconds_of[n->step])
-    p->seconds_of[n->step] = took;
   p->done += n->candidate;
   turn_down_twin(p, i, o);
   note(p, i, o);
@@ -325,32 +322,12 @@ static void failed(struct portfolio *p, int i, enum reason reason) {
 
 /* ---- the search ---- */
 
-/* Would it end in time, as far as steps of its kind tell?  Where a job must repeat exactly, only
- * the limit itself counts. */
-static bool worth_starting(const struct portfolio *p, int i) {
-  const struct task *t = p->task;
-  double now = task_now();
-  return t->end <= 0 || p->best < 0 || t->params.deterministic ||
-         now + p->seconds_of[p->plan.nodes[i].step] < t->end;
-}
-
 static void start(struct portfolio *p, int i) {
   struct branch *b = &p->branches[i];
   const struct task *t = p->task;
   struct report r;
   int parent = parent_of(p, i);
   b->began = task_now();
-  if (!worth_starting(p, i)) {
-    struct outcome o = {0};
-    p->cut = true;
-    b->state = OVER;
-    outcome_fail(&o, REASON_TIME, "it was left out: it would not have ended in time");
-    p->done += p->plan.nodes[i].candidate;
-    note(p, i, &o);
-    drop_below(p, i);
-    put_away(p, i);
-    return;
-  }
   if (parent < 0)
     b->pid = fork_root(p, i);
   else
@@ -390,6 +367,18 @@ static int wait_ms(const struct portfolio *p) {
   return first > now ? (int)((first - now) * 1000) + 1 : 0;
 }
 
+/* Its share of the time is over: it may go on where nothing else waits for the core. */
+static void over_time(struct portfolio *p, int i) {
+  double end = p->task->end;
+  if (task_now() < end && pick(p) < 0) {
+    p->branches[i].until = end;
+    return;
+  }
+  p->stopped += task_now() < end;
+  p->cut = true;
+  failed(p, i, REASON_TIME);
+}
+
 /* Waits for something to happen to the branches that run. */
 static void follow(struct portfolio *p) {
   struct pollfd fds[NODES_MAX];
@@ -412,8 +401,7 @@ static void follow(struct portfolio *p) {
       else
         failed(p, i, REASON_CRASH);
     } else if (p->branches[i].until > 0 && task_now() >= p->branches[i].until) {
-      p->cut = true;
-      failed(p, i, REASON_TIME);
+      over_time(p, i);
     }
   }
 }
@@ -484,6 +472,18 @@ static int32_t deliver(struct portfolio *p, struct outcome *o) {
   return o->code == LATHE_OK ? LATHE_OK : task_fail(t, o->code, "%s", o->text);
 }
 
+static void tell_why_partial(const struct portfolio *p) {
+  struct task *t = p->task;
+  if (task_now() >= t->end)
+    task_warn(t, "the time ran out before every candidate was tried; this is the best so far");
+  else
+    task_warn(
+        t,
+        "%zu candidates were stopped when they had taken half of the time that was left, so that "
+        "others could be tried; this is the best of the rest. A longer time_budget lets them end",
+        p->stopped);
+}
+
 static int32_t conclude(struct portfolio *p, struct outcome *o, struct rung *chosen) {
   struct task *t = p->task;
   list_attempts(p);
@@ -498,7 +498,7 @@ static int32_t conclude(struct portfolio *p, struct outcome *o, struct rung *cho
     return rung_give_up(t);
   t->partial = p->cut;
   if (t->partial)
-    task_warn(t, "the time ran out before every candidate was tried; this is the best so far");
+    tell_why_partial(p);
   *chosen = p->plan.nodes[p->best].rung;
   return deliver(p, o);
 }

@@ -39,10 +39,10 @@ static void put_measures(struct out *o, const struct attempt *a) {
              ",\"tetrahedra\":%llu,\"nodes\":%llu,\"sicn_min\":%.6g,\"sicn_mean\":%.6g,"
              "\"sicn_p1\":%.6g,\"sicn_p5\":%.6g,\"gamma_min\":%.6g,"
              "\"min_dihedral_angle\":%.6g,\"volume_error\":%.6g,\"score\":%.6f,"
-             "\"original_score\":%.4f,\"score_parts\":{",
+             "\"worst_class\":%d,\"original_score\":%.4f,\"score_parts\":{",
              (unsigned long long)a->tetrahedra, (unsigned long long)a->nodes, a->sicn_min,
              a->sicn_mean, a->sicn_p1, a->sicn_p5, a->gamma_min, a->angle_min, a->volume_error,
-             a->score, score_original(a));
+             a->score, a->worst_class, score_original(a));
   for (int i = 0, n = 0; i < SCORE_PARTS; i++)
     if (a->part[i] >= 0)
       out_printf(o, "%s\"%s\":%.4f", n++ ? "," : "", SCORE_NAMES[i], a->part[i]);

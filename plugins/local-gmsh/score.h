@@ -21,7 +21,8 @@ double score_original(const struct attempt *a);
 /* Good enough to stop the search. */
 bool score_enough(const struct attempt *a, const struct wishes *w);
 
-/* The attempt to take: the best score, the first of equals; (size_t)-1 when none is valid.
+/* The attempt to take: the best class of the worst element, of those the best score, of those the
+ * first; (size_t)-1 when none is valid.
  * Where `in_order` is true the first that is good enough is taken instead, if there is one. */
 size_t score_choose(const struct attempt *a, size_t n, const struct wishes *w, bool in_order);
 

@@ -14,7 +14,8 @@ const char *const REASON_NAMES[] = {"none",    "errors",  "empty",       "invert
                                     "crashed", "slow",    "solids_lost", "part",     "not_written",
                                     "same",    "overlap", "not_closed"};
 
-const char *const SCORE_NAMES[SCORE_PARTS] = {"sicn", "gamma", "angle", "volume", "count"};
+const char *const SCORE_NAMES[SCORE_PARTS] = {"sicn",   "gamma", "angle",
+                                              "volume", "count", "elements"};
 
 /* Where each stage begins, in permille of a job of usual shape. */
 static const int PREVIEW_AT[STAGES] = {0, 300, 450, 0, 0, 900};

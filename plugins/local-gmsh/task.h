@@ -57,8 +57,8 @@ enum reason {
 extern const char *const REASON_NAMES[];
 
 /* What a score is made of; see score.h and docs/meshing.md. */
-#define SCORE_PARTS 5
-enum score_part { SCORE_SICN, SCORE_GAMMA, SCORE_ANGLE, SCORE_VOLUME, SCORE_COUNT };
+#define SCORE_PARTS 6
+enum score_part { SCORE_SICN, SCORE_GAMMA, SCORE_ANGLE, SCORE_VOLUME, SCORE_COUNT, SCORE_ELEMENTS };
 extern const char *const SCORE_NAMES[SCORE_PARTS];
 
 struct wishes { /* for the choice among candidates */
@@ -188,6 +188,7 @@ struct attempt {
   double seconds;                  /* of this strategy, stages shared with others included */
   double phase[STAGES];            /* of that, by stage */
   double score, part[SCORE_PARTS]; /* 0 worst, 1 best; a part that does not count is -1 */
+  int worst_class; /* of the worst element: 0 good enough, -1, -2, ... the worse the lower */
   uint64_t tetrahedra, nodes;
   double sicn_min, sicn_mean, sicn_p1, sicn_p5;
   double gamma_min, angle_min; /* degrees, dihedral */

@@ -5,9 +5,18 @@ import os
 
 import pytest
 from daemon import Daemon, children_of, cpu_seconds, wait_until
-from test_gmsh_plugin import BAD_INPUT, TIMEOUT, folder, name_of, part, pytestmark, run, shared  # noqa: F401  (fixture and mark)
+from test_gmsh_plugin import BAD_INPUT, REPO, TIMEOUT, folder, name_of, part, pytestmark, run, shared  # noqa: F401  (fixture and mark)
 
 SINGLES = ["frontal-delaunay-polished", "delaunay-delaunay", "meshadapt-delaunay-raw", "meshadapt-delaunay"]  # of the size asked for
+
+
+FIELD_BRACKET = os.path.join(REPO, "tests", "fixtures", "field", "bracket.step")
+
+
+def worth(result):
+    """What a result is chosen by."""
+    chosen = [a for a in result["attempts"] if a["chosen"]][0]
+    return chosen["worst_class"], chosen["score"]
 
 
 def exhaustive(path, *params):
@@ -62,7 +71,10 @@ def test_the_best_is_taken_and_all_are_told(path, params):
     scored = [a for a in attempts if a["accepted"] and "score" in a]
     chosen = [a for a in attempts if a["chosen"]]
     assert len(chosen) == 1 and chosen[0]["strategy"] == result["strategy"] and result["search"] == "exhaustive"
-    assert chosen[0]["score"] == max(a["score"] for a in scored) == result["score"]
+    best = max(scored, key=lambda a: (a["worst_class"], a["score"]))
+    assert (chosen[0]["worst_class"], chosen[0]["score"]) == (best["worst_class"], best["score"])
+    assert chosen[0]["score"] == result["score"]
+    assert chosen[0]["sicn_min"] > max(min(a["sicn_min"], 0.1) for a in scored) / 1.25 - 1e-9, "no better mean outweighs the worst element"
     assert len({a["strategy"] for a in attempts}) == len(attempts) >= 5 and len(scored) >= 3
     assert all(0 <= a["score"] <= 1 and a["sicn_min"] > 0 and abs(a["volume_error"]) <= 0.01 for a in scored)
     assert all(a["reason"] and len(a["detail"]) > 20 for a in attempts if not a["accepted"])
@@ -79,11 +91,29 @@ def test_no_single_strategy_is_better(path):
         assert job.code == 0, (name, job.error)
         single = job.json("result.json")
         assert single["strategy"] == name and single["search"] == "named" and len(single["attempts"]) == 1
-        assert single["score"] <= best["score"]
+        assert worth(single) <= worth(best)
         if by_name.get(name, {}).get("accepted"):  # what a candidate is does not depend on who runs it
             assert single["counts"]["tetrahedra"] == by_name[name]["tetrahedra"]
             assert single["score"] == pytest.approx(by_name[name]["score"], abs=1e-6)
-    assert run("mesh", path).json("result.json")["score"] <= best["score"]
+    assert worth(run("mesh", path).json("result.json")) <= worth(best)
+
+
+def test_exhaustive_does_not_inflate():
+    """The best of the size that was asked for, not the one with the most elements."""
+    fast = run("mesh", FIELD_BRACKET).json("result.json")
+    _, best = exhaustive(FIELD_BRACKET, "threads=2")
+    assert best["counts"]["tetrahedra"] <= 1.5 * fast["counts"]["tetrahedra"]
+    assert worth(best) >= worth(fast)
+
+
+def test_the_price_of_elements():
+    """A candidate that was asked for and has many times the elements wins only by its shape."""
+    _, result = exhaustive(part("bracket.step"), "strategy_order=frontal-delaunay,curved-delaunay")
+    few, many = (next(a for a in result["attempts"] if a["strategy"] == n) for n in ("frontal-delaunay", "curved-delaunay"))
+    assert many["tetrahedra"] > few["tetrahedra"]
+    assert many["score_parts"]["elements"] < few["score_parts"]["elements"]
+    _, aimed = exhaustive(part("block.step"), "strategy_order=frontal-delaunay", "target_elements=2000")
+    assert "elements" not in aimed["attempts"][0]["score_parts"]
 
 
 def test_the_log_shows_the_candidates(client):
@@ -110,11 +140,11 @@ def test_good_enough_ends_the_search():
 
 
 def test_weights_decide():
-    _, result = exhaustive(part("bracket.step"), 'score_weights={"sicn":0,"gamma":0,"angle":0,"volume":1,"count":0}')
+    _, result = exhaustive(part("bracket.step"), 'score_weights={"sicn":0,"gamma":0,"angle":0,"volume":1,"count":0,"elements":0}')
     errors = [abs(a["volume_error"]) for a in result["attempts"] if a["accepted"]]
     assert abs([a for a in result["attempts"] if a["chosen"]][0]["volume_error"]) == pytest.approx(min(errors), rel=1e-3)
     assert "beauty" in refused("strategy=exhaustive", 'score_weights={"beauty":1}')
-    assert "above 0" in refused('score_weights={"sicn":0,"gamma":0,"angle":0,"volume":0,"count":0}')
+    assert "above 0" in refused('score_weights={"sicn":0,"gamma":0,"angle":0,"volume":0,"count":0,"elements":0}')
 
 
 def test_deterministic_repeats_itself():

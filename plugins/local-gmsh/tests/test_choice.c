@@ -14,16 +14,17 @@
 /* after those that it needs */
 #include <cmocka.h>
 
-const char *const SCORE_NAMES[SCORE_PARTS] = {"sicn", "gamma", "angle", "volume", "count"};
+const char *const SCORE_NAMES[SCORE_PARTS] = {"sicn",   "gamma", "angle",
+                                              "volume", "count", "elements"};
 
-static const struct wishes PLAIN = {.weight = {0.5, 0.15, 0.15, 0.1, 0.1}, .threshold = 1};
+static const struct wishes PLAIN = {.weight = {0.5, 0.15, 0.15, 0.1, 0.1, 0.5}, .threshold = 1};
 
 static struct stats flat(double v) {
   return (struct stats){v, v, v, v, v, v, v, v};
 }
 
 static struct outcome of_quality(double sicn, double gamma, double angle) {
-  struct outcome o = {.tetrahedra = 1000, .nodes = 300, .volume = 100, .cad_volume = 100};
+  struct outcome o = {.tetrahedra = 100, .nodes = 300, .volume = 100, .cad_volume = 100};
   o.quality[MEASURE_SICN] = flat(sicn);
   o.quality[MEASURE_GAMMA] = flat(gamma);
   o.quality[MEASURE_ANGLE] = flat(angle);
@@ -43,6 +44,7 @@ static void test_range(void **state) {
   struct outcome best = of_quality(1, 1, 70.5), worst = of_quality(0, 0, 0);
   assert_float_equal(score_of(&best, &PLAIN), 1, 1e-12);
   worst.volume = 101;
+  worst.tetrahedra = 100000000;
   assert_float_equal(score_of(&worst, &PLAIN), 0, 1e-12);
 }
 
@@ -56,7 +58,8 @@ static void test_formula(void **state) {
   o.quality[MEASURE_ANGLE] = (struct stats){.min = 5, .p5 = 20};
   o.volume = 99.5;
   double sicn = 0.35 * 0.5 + 0.25 * (2 / 3.0) + 0.2 * 0.7 + 0.2 * 0.5;
-  double want = (0.5 * sicn + 0.15 * 0.55 + 0.15 * 0.5 + 0.1 * 0.5) / 0.9;
+  o.tetrahedra = 10000; /* two of six decades */
+  double want = (0.5 * sicn + 0.15 * 0.55 + 0.15 * 0.5 + 0.1 * 0.5 + 0.5 * (2 / 3.0)) / 1.4;
   assert_float_equal(score_of(&o, &PLAIN), want, 1e-12);
 }
 
@@ -108,7 +111,7 @@ static void test_target(void **state) {
 
 static void test_weights(void **state) {
   (void)state;
-  struct wishes gamma_only = {.weight = {0, 1, 0, 0, 0}, .threshold = 1};
+  struct wishes gamma_only = {.weight = {0, 1}, .threshold = 1};
   struct outcome o = of_quality(0.01, 1, 1);
   assert_float_equal(score_of(&o, &gamma_only), 1, 1e-12);
 }
@@ -140,6 +143,42 @@ static void test_choice(void **state) {
   assert_true(score_enough(&a[0], &w));
   assert_false(score_enough(&a[1], &w));
   assert_false(score_enough(&a[4], &w));
+}
+
+static struct attempt scored(struct outcome o) {
+  struct attempt a = {0};
+  score_attempt(&a, &o, &PLAIN);
+  return a;
+}
+
+static void test_elements_cost(void **state) {
+  (void)state;
+  struct outcome few = of_quality(0.3, 0.3, 20), many = of_quality(0.32, 0.32, 21);
+  few.tetrahedra = 4062;
+  many.tetrahedra = 57953; /* fourteen times as many for a shape that is a little better */
+  struct attempt a[2] = {scored(many), scored(few)};
+  assert_true(a[0].part[SCORE_ELEMENTS] < a[1].part[SCORE_ELEMENTS]);
+  assert_int_equal(score_choose(a, 2, &PLAIN, false), 1);
+}
+
+static void test_the_worst_element_decides(void **state) {
+  (void)state;
+  struct outcome mean = of_quality(0.9, 0.9, 60), least = of_quality(0.3, 0.3, 20);
+  mean.quality[MEASURE_SICN].min = 0.01;
+  least.quality[MEASURE_SICN].min = 0.05;
+  struct attempt a[3] = {scored(mean), scored(least)};
+  assert_true(a[0].score > a[1].score);
+  assert_int_equal(score_choose(a, 2, &PLAIN, false), 1);
+  mean.quality[MEASURE_SICN].min = 2e-8; /* one step from flat: behind all else */
+  least.quality[MEASURE_SICN].min = 2e-7;
+  a[0] = scored(mean);
+  a[1] = scored(least);
+  assert_int_equal(score_choose(a, 2, &PLAIN, false), 1);
+  mean.quality[MEASURE_SICN].min = 0.05; /* alike: now the rest decides */
+  least.quality[MEASURE_SICN].min = 0.051;
+  a[0] = scored(mean);
+  a[1] = scored(least);
+  assert_int_equal(score_choose(a, 2, &PLAIN, false), 0);
 }
 
 /* ---- the tree ---- */
@@ -242,6 +281,8 @@ int main(void) {
       cmocka_unit_test(test_weights),
       cmocka_unit_test(test_original),
       cmocka_unit_test(test_choice),
+      cmocka_unit_test(test_elements_cost),
+      cmocka_unit_test(test_the_worst_element_decides),
       cmocka_unit_test(test_plan),
       cmocka_unit_test(test_plan_order),
       cmocka_unit_test(test_names),
