@@ -36,8 +36,12 @@ static size_t count_of(int dim) {
   return e ? 0 : n / 2;
 }
 
-static void measure(struct geometry *g) {
+static void measure(const struct task *t, struct geometry *g) {
   int e = 0;
+  if (t->facets) {
+    stl_measure(t, g);
+    return;
+  }
   double *a = g->low, *b = g->high, sum = 0;
   g->points = count_of(0);
   g->curves = count_of(1);
@@ -49,14 +53,20 @@ static void measure(struct geometry *g) {
   g->diagonal = e ? 0 : sqrt(sum);
 }
 
+/* Names and colours of the model, which is joined where the job asks for it. */
+static bool prepare(struct task *t, bool look) {
+  if (t->format != FORMAT_STL)
+    return assembly_prepare(t, look);
+  stl_names(t);
+  return true;
+}
+
 /* True when Gmsh took the file.  What belongs to no solid is not meshed; it is noted in *loose,
  * which may be NULL. */
 static bool load(const struct task *t, struct findings *loose) {
   int e = 0;
-  if (t->format == FORMAT_STL) {
-    gmshMerge(t->model, &e);
-    return e == 0;
-  }
+  if (t->format == FORMAT_STL)
+    return stl_load(t);
   int *tags = NULL;
   size_t n = 0;
   gmshOptionSetNumber("Geometry.OCCImportLabels", 1, &e);
@@ -200,7 +210,7 @@ static int32_t sew(struct task *t) {
   find_rims(&rims);
   if (count_of(3) == 0 && rims.open == 0)
     fill_shell();
-  measure(g);
+  measure(t, g);
   if (g->volumes == 0 && rims.open)
     return task_fail(t, LATHE_BAD_INPUT,
                      "%s holds %zu faces but no closed solid, so there is nothing to fill with "
@@ -225,6 +235,8 @@ int32_t import_model(struct task *t) {
   int32_t rc = import_name(t);
   if (rc != LATHE_OK)
     return rc;
+  if (t->format == FORMAT_STL && (rc = stl_read(t)) != LATHE_OK)
+    return rc;
   heal_options(t->params.heal);
   log_begin();
   findings_free(&t->findings);
@@ -238,14 +250,14 @@ int32_t import_model(struct task *t) {
         t->name, FORMAT_NAMES[t->format], text[0] ? ": " : "",
         strstr(text, "model.") ? "damaged or incomplete" : text);
   }
-  if (!assembly_prepare(t, t->solid))
+  if (!prepare(t, t->solid))
     return task_fail(
         t, LATHE_BAD_INPUT,
         "the solids of %s cannot be joined to one conformal mesh: the CAD kernel failed "
         "to cut them along each other. Ask for assembly=separate, or repair where they "
         "touch",
         t->name);
-  measure(&t->geometry);
+  measure(t, &t->geometry);
   rc = check(t);
   if (rc == LATHE_OK && t->solid && t->geometry.volumes == 0 && t->format != FORMAT_STL)
     rc = sew(t);
@@ -263,9 +275,9 @@ bool import_again(struct task *t, bool heal, struct geometry *g, struct outcome 
                         heal ? " with repairs" : "");
   if (t->sewn && count_of(3) == 0)
     fill_shell();
-  if (!assembly_prepare(t, false))
+  if (!prepare(t, false))
     return outcome_fail(o, REASON_LOG, "the repaired solids could not be joined");
-  measure(g);
+  measure(t, g);
   if (g->volumes < t->geometry.volumes || g->surfaces == 0)
     return outcome_fail(o, REASON_LOST, "repairing the CAD lost %zu of %zu solids",
                         t->geometry.volumes - g->volumes, t->geometry.volumes);

@@ -8,19 +8,10 @@
 
 #define PICTURE_OF_MESH 640
 
-/* The facets of an STL became faces and a solid only now. */
-static void name_all(struct task *t) {
-  if (t->format == FORMAT_STL) {
-    names_free(&t->names);
-    names_take(&t->names);
-  }
-}
-
 bool mesh_files_write(struct task *t, const struct soup *s, const struct quality *q,
                       struct outcome *o) {
   struct out json = {0}, page = {0};
   struct drawing d;
-  name_all(t);
   drawing_make(&d, s, false);
   struct picture_job picture = {.s = s,
                                 .d = &d,

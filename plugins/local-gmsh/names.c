@@ -131,6 +131,27 @@ static void group_named_face(struct names *n, size_t first, int *tags) {
   groups_add(&n->groups, GROUP_NAMED_FACES, 2, tags, count, n->faces[first].name);
 }
 
+static int number_of(const struct label *face) {
+  return face->number ? face->number : face->tag;
+}
+
+/* Gmsh may have cut a face of an STL into several surfaces: they stay one group. */
+static void group_numbered_face(struct names *n, size_t first, int *tags) {
+  size_t count = 0;
+  char word[24];
+  for (size_t k = n->faces[first].number ? 0 : first; k < n->face_count; k++) {
+    if (n->faces[k].name || number_of(&n->faces[k]) != number_of(&n->faces[first]))
+      continue;
+    if (k < first)
+      return; /* done with the first of that number */
+    tags[count++] = n->faces[k].tag;
+    if (!n->faces[first].number)
+      break; /* a face of the CAD is one surface */
+  }
+  snprintf(word, sizeof word, "face-%d", number_of(&n->faces[first]));
+  groups_add(&n->groups, GROUP_FACE, 2, tags, count, word);
+}
+
 void names_group(struct names *n) {
   int *tags = out_alloc(n->face_count + 1, sizeof *tags);
   groups_free(&n->groups);
@@ -138,12 +159,10 @@ void names_group(struct names *n) {
     groups_add(&n->groups, GROUP_SOLID, 3, &n->solids[i].tag, 1,
                n->solids[i].name ? n->solids[i].name : "solid");
   for (size_t i = 0; i < n->face_count; i++) {
-    char word[24];
-    snprintf(word, sizeof word, "face-%d", n->faces[i].tag);
     if (n->faces[i].name)
       group_named_face(n, i, tags);
     else
-      groups_add(&n->groups, GROUP_FACE, 2, &n->faces[i].tag, 1, word);
+      group_numbered_face(n, i, tags);
   }
   free(tags);
   char **words = groups_words(&n->groups, "inp");
@@ -178,6 +197,14 @@ void names_free(struct names *n) {
   free_labels(n->faces, n->face_count);
   groups_free(&n->groups);
   *n = (struct names){0};
+}
+
+void names_put_faces(struct names *n, struct label *faces, size_t count) {
+  free_labels(n->faces, n->face_count);
+  qsort(faces, count, sizeof *faces, by_tag);
+  n->faces = faces;
+  n->face_count = count;
+  names_group(n);
 }
 
 /* Whose colour a face has: its own, or its solid's.  NULL: neither has one. */

@@ -19,6 +19,7 @@
 
 struct label {
   int tag, solid; /* solid: of a face, the first solid that it bounds; 0: none */
+  int number;     /* of a face, as the preview calls it, where that is not its tag; else 0 */
   bool coloured;
   uint8_t rgb[3];
   float transparency; /* 0: opaque; with a colour alone */
@@ -39,6 +40,8 @@ void names_take(struct names *n);
  * input is called. */
 void names_of_step(struct names *n, const char *path, const char *file);
 void names_free(struct names *n);
+/* Takes these (out_alloc'ed) in place of its faces. */
+void names_put_faces(struct names *n, struct label *faces, size_t count);
 const struct label *names_solid(const struct names *n, int tag); /* NULL: not known */
 const struct label *names_face(const struct names *n, int tag);
 

@@ -22,6 +22,14 @@ void *out_alloc(size_t count, size_t size) {
   return p;
 }
 
+void *out_again(void *items, size_t kept, size_t room, size_t size) {
+  void *wide = out_alloc(room, size);
+  if (kept)
+    memcpy(wide, items, kept * size);
+  free(items);
+  return wide;
+}
+
 void out_free(struct out *o) {
   free(o->data);
   *o = (struct out){0};

@@ -40,5 +40,8 @@ char *out_fixed(char *p, double value, int decimals);
 int out_decimals(double magnitude);
 
 void *out_alloc(size_t count, size_t size); /* zeroed; ends the process like out_room */
+/* An array that was out_alloc'ed (or NULL), with more room: the first `kept` items are, the others
+ * are zero. */
+void *out_again(void *items, size_t kept, size_t room, size_t size);
 
 #endif

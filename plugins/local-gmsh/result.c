@@ -213,6 +213,7 @@ static bool write_result(struct task *t, const struct outcome *r, const struct r
   put_seconds(&o, t, r);
   put_options(&o, t, chosen);
   put_versions(&o);
+  stl_repairs_json(t, &o);
   put_warnings(&o, t, r);
   return files_put(t, &why, &o, "result.json");
 }

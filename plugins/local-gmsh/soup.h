@@ -37,10 +37,4 @@ void soup_free(struct soup *s);
 double soup_enclosed(const struct soup *s);
 double soup_tet_volume(const struct soup *s, size_t tet);
 
-struct edge_census {
-  size_t all, open, crowded; /* crowded: shared by more than two triangles */
-  double at[3];              /* the middle of one bad edge */
-};
-void soup_edges(const struct soup *s, struct edge_census *c);
-
 #endif

@@ -2,6 +2,7 @@
  *
  * Edges and faces, and the files of a preview.
  */
+#include "facets.h"
 #include "files.h"
 #include "kernel.h"
 #include "task.h"
@@ -132,11 +133,8 @@ static bool check_faces(const struct task *t, const struct soup *s, bool errors,
 }
 
 /* STL: what its facets are worth. */
-static bool check_facets(const struct soup *s, struct outcome *o) {
-  struct edge_census c;
-  soup_edges(s, &c);
-  if (c.all == 0)
-    return outcome_fail(o, REASON_PART, "none of its facets has an area");
+static bool check_facets(const struct task *t, struct outcome *o) {
+  struct edge_census c = t->facets->edges;
   if ((double)c.crowded > CROWDED_SHARE * (double)c.all)
     return outcome_fail(
         o, REASON_PART,
@@ -205,7 +203,7 @@ bool surface_mesh(struct task *t, const struct rung *r, struct outcome *o) {
   bool errors = !whole && !r->facets && !surface_generate(t, o);
   if (!whole && !soup_take(&s, 0))
     return outcome_fail(o, REASON_EMPTY, "the surface mesh came out empty");
-  bool ok = check_faces(t, &s, errors, o) && (t->format != FORMAT_STL || check_facets(&s, o));
+  bool ok = check_faces(t, &s, errors, o) && (t->format != FORMAT_STL || check_facets(t, o));
   if (ok) {
     double began = task_now();
     task_stage(t, STAGE_WRITE);

@@ -217,6 +217,7 @@ struct task {
   char name[256];  /* of the input, as the client called it: for messages alone */
   char sha256[65]; /* of the input; empty where the host does not say */
   char model[PATH_MAX];
+  struct facets *facets; /* of an STL, mended; NULL: another format */
   struct geometry geometry;
   struct {
     double *page; /* NULL: geometry.volume says it */
@@ -271,6 +272,20 @@ int32_t import_name(struct task *t);
 int32_t import_size(struct task *t);
 /* Once more, in a clean model, with OCC's repairs or without.  Geometry in *g. */
 bool import_again(struct task *t, bool heal, struct geometry *g, struct outcome *o);
+
+/* ---- stl.c: the facets of an STL ---- */
+/* Reads t->model into t->facets, mends them and says so; of a mesh they must close.  LATHE_OK or a
+ * class. */
+int32_t stl_read(struct task *t);
+/* The facets into Gmsh's model, a discrete face each of the file's faces.  False: Gmsh refused. */
+bool stl_load(const struct task *t);
+void stl_measure(const struct task *t, struct geometry *g);
+/* t->names: bodies, and faces by their numbers. */
+void stl_names(struct task *t);
+/* Faces that Gmsh can mesh, and of those the solids; t->names.faces are then Gmsh's surfaces. */
+bool stl_solids(struct task *t, const struct rung *r, struct outcome *o);
+/* "repairs":[...], */
+void stl_repairs_json(const struct task *t, struct out *o);
 
 /* ---- mass.c: the volume of all solids by the CAD kernel, model units; of an STL by its facets. 0:
  * not known ---- */

@@ -13,56 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FLAT   1e-9 /* SICN: below, an element is flat but for rounding */
-#define CREASE (40 * M_PI / 180)
-
-/* A solid bounded by all faces there are. */
-static bool add_solid(struct outcome *o) {
-  int *entities = NULL, e = 0;
-  size_t n = 0;
-  gmshModelGetEntities(&entities, &n, 2, &e);
-  int *faces = out_alloc(n / 2, sizeof *faces);
-  for (size_t i = 0; i < n / 2; i++)
-    faces[i] = entities[2 * i + 1];
-  int loop = gmshModelGeoAddSurfaceLoop(faces, n / 2, -1, &e);
-  if (e == 0)
-    gmshModelGeoAddVolume(&loop, 1, -1, &e);
-  if (e == 0)
-    gmshModelGeoSynchronize(&e);
-  free(faces);
-  gmshFree(entities);
-  return e == 0 ? true : outcome_fail(o, REASON_LOG, "no solid could be made of the facets");
-}
-
-/* STL: the facets must close; then they become faces, and those a solid. */
-static bool solid_of_facets(struct task *t, const struct rung *r, struct outcome *o) {
-  struct soup s;
-  struct edge_census c = {0};
-  int e = 0;
-  if (!soup_take(&s, 0))
-    return outcome_fail(o, REASON_PART, "it holds no facets");
-  soup_edges(&s, &c);
-  t->geometry.volume = soup_enclosed(&s);
-  soup_free(&s);
-  if (c.open || c.crowded)
-    return outcome_fail(
-        o, REASON_PART,
-        "its facets do not close to a solid: of %zu edges %zu are open and %zu belong to "
-        "more than two facets, one near (%.6g, %.6g, %.6g). Repair the STL, or ask for a "
-        "preview",
-        c.all, c.open, c.crowded, c.at[0], c.at[1], c.at[2]);
-  if (r->facets) {
-    gmshModelMeshCreateTopology(1, 1, &e);
-  } else {
-    gmshModelMeshClassifySurfaces(CREASE, 1, 1, M_PI, 1, &e);
-    if (e == 0)
-      gmshModelMeshCreateGeometry(NULL, 0, &e);
-  }
-  if (e)
-    return log_check(o) ? outcome_fail(o, REASON_LOG, "its facets could not be sorted into faces")
-                        : false;
-  return add_solid(o);
-}
+#define FLAT 1e-9 /* SICN: below, an element is flat but for rounding */
 
 static bool timed(struct task *t, struct outcome *o, enum stage stage,
                   int (*work)(const struct task *)) {
@@ -145,7 +96,7 @@ void mesh_free(struct mesh *m) {
 }
 
 bool volume_faces(struct task *t, const struct rung *r, struct outcome *o) {
-  if (t->format == FORMAT_STL && !solid_of_facets(t, r, o))
+  if (t->format == FORMAT_STL && !stl_solids(t, r, o))
     return false;
   return surface_generate(t, o);
 }

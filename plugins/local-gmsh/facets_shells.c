@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Shells: what hangs together across edges, turned one way.  Bodies: a shell, and the shells inside
+ * it that are its holes.
+ */
+#include "facets.h"
+#include "out.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NEST_MAX 20000 /* shells: with more, each is taken for a body */
+#define EMPTY    1e-12 /* of the diagonal, cubed: less is no volume but rounding */
+
+/* ---- shells ---- */
+
+struct walk {
+  struct facets *f;
+  uint32_t *stack;
+  bool *turn; /* facets to turn round */
+  size_t turned, open, conflicts;
+};
+
+static void visit(struct walk *w, uint32_t facet, uint32_t shell, bool turn, size_t *height) {
+  w->f->shell[facet] = shell;
+  w->turn[facet] = turn;
+  w->turned += turn;
+  w->stack[(*height)++] = facet;
+}
+
+/* Whether two facets run along their edge in the same direction. */
+static bool same_way(const struct facets *f, size_t x, size_t y) {
+  return f->node[x] == f->node[y];
+}
+
+static double volume_of(const struct facets *f, size_t facet, const double *o, bool turn) {
+  const uint32_t *n = f->node + 3 * facet;
+  double p[3][3];
+  for (int k = 0; k < 3; k++)
+    for (int i = 0; i < 3; i++)
+      p[k][i] = f->xyz[3 * (size_t)n[k] + (size_t)i] - o[i];
+  double v = p[0][0] * (p[1][1] * p[2][2] - p[2][1] * p[1][2]) -
+             p[0][1] * (p[1][0] * p[2][2] - p[2][0] * p[1][2]) +
+             p[0][2] * (p[1][0] * p[2][1] - p[2][0] * p[1][1]);
+  return (turn ? -v : v) / 6;
+}
+
+static void grow_box(struct shell *s, const struct facets *f, size_t facet) {
+  for (size_t k = 0; k < 3; k++)
+    for (size_t i = 0; i < 3; i++) {
+      double x = f->xyz[3 * (size_t)f->node[3 * facet + k] + i];
+      s->low[i] = fmin(s->low[i], x);
+      s->high[i] = fmax(s->high[i], x);
+    }
+}
+
+/* One shell, from `seed` on: its facets lie in w->stack, below the number returned. */
+static size_t flood(struct walk *w, uint32_t seed, uint32_t number, struct shell *s) {
+  struct facets *f = w->f;
+  const double *origin = f->xyz + 3 * (size_t)f->node[3 * (size_t)seed];
+  size_t height = 0;
+  double largest = -1;
+  w->turned = w->open = w->conflicts = 0;
+  visit(w, seed, number, false, &height);
+  for (size_t at = 0; at < height; at++) { /* breadth first: the stack keeps them all */
+    size_t t = w->stack[at];
+    double n[3];
+    facets_normal(f, t, n);
+    double area = n[0] * n[0] + n[1] * n[1] + n[2] * n[2];
+    if (area > largest) {
+      largest = area;
+      s->sample = (uint32_t)t;
+    }
+    grow_box(s, f, t);
+    s->volume += volume_of(f, t, origin, w->turn[t]);
+    if (f->part[t] != s->part)
+      s->part = FACET_NONE;
+    for (size_t h = 3 * t; h < 3 * t + 3; h++) {
+      uint32_t m = f->mate[h];
+      if (m == FACET_NONE) {
+        w->open++;
+        continue;
+      }
+      bool turn = w->turn[t] != same_way(f, h, m);
+      if (f->shell[m / 3] == FACET_NONE)
+        visit(w, m / 3, number, turn, &height);
+      else
+        w->conflicts += w->turn[m / 3] != turn;
+    }
+  }
+  return height;
+}
+
+/* The half-edge list of a facet that is turned: (a b c) becomes (a c b), so the edges change
+ * places. */
+static void turn_facet(struct facets *f, size_t t) {
+  uint32_t *n = f->node + 3 * t, *m = f->mate + 3 * t, swap = n[1];
+  n[1] = n[2];
+  n[2] = swap;
+  swap = m[0]; /* ab, bc, ca -> ac, cb, ba */
+  m[0] = m[2];
+  m[2] = swap;
+  for (size_t k = 0; k < 3; k++)
+    if (m[k] != FACET_NONE)
+      f->mate[m[k]] = (uint32_t)(3 * t + k);
+}
+
+/* Turns a closed shell outward, and an open one as most of its facets are. */
+static void settle(struct walk *w, size_t count, struct shell *s) {
+  struct facets *f = w->f;
+  s->closed = w->open == 0 && w->conflicts == 0;
+  f->edges.crowded += w->conflicts / 2;
+  bool all = s->closed ? s->volume < 0 : 2 * w->turned > count;
+  if (w->conflicts)
+    return; /* one-sided: there is no outside */
+  s->volume = s->closed ? fabs(s->volume) : 0;
+  for (size_t i = 0; i < count; i++) {
+    size_t t = w->stack[i];
+    if (w->turn[t] == all)
+      continue;
+    turn_facet(f, t);
+    f->repairs.turned++;
+  }
+}
+
+struct twin {                 /* of a node, for one more shell */
+  uint32_t node, shell, next; /* next: another twin of the node, + 1; 0: none */
+};
+
+struct twins {
+  struct twin *list;
+  size_t count, room;
+};
+
+/* The twin of a node that is the shell's, + 1; made where there is none.  head: of the node. */
+static uint32_t twin_for(struct twins *t, uint32_t node, uint32_t shell, uint32_t *head) {
+  for (uint32_t at = *head; at && t->list; at = t->list[at - 1].next)
+    if (t->list[at - 1].shell == shell)
+      return at;
+  if (t->count == t->room) {
+    t->room = t->room ? 2 * t->room : 64;
+    t->list = out_again(t->list, t->count, t->room, sizeof *t->list);
+  }
+  t->list[t->count++] = (struct twin){node, shell, *head};
+  return *head = (uint32_t)t->count;
+}
+
+/* A node that several shells share becomes one for each: they touch there, and are two bodies. */
+static void part_nodes(struct facets *f) {
+  uint32_t *owner = out_alloc(f->node_count, sizeof *owner); /* shell + 1 */
+  uint32_t *heads = out_alloc(f->node_count, sizeof *heads);
+  struct twins t = {0};
+  size_t first = f->node_count;
+  for (size_t h = 0; h < 3 * f->count; h++) {
+    uint32_t n = f->node[h], s = f->shell[h / 3];
+    if (owner[n] && owner[n] != s + 1)
+      f->node[h] = (uint32_t)(first + twin_for(&t, n, s, &heads[n]) - 1);
+    else
+      owner[n] = s + 1;
+  }
+  if (t.count)
+    f->xyz = out_again(f->xyz, 3 * first, 3 * (first + t.count), sizeof *f->xyz);
+  for (size_t i = 0; i < t.count; i++)
+    memcpy(f->xyz + 3 * (first + i), f->xyz + 3 * (size_t)t.list[i].node, 3 * sizeof *f->xyz);
+  f->node_count = f->node_cap = first + t.count;
+  free(owner);
+  free(heads);
+  free(t.list);
+}
+
+void facets_find_shells(struct facets *f) {
+  struct walk w = {.f = f,
+                   .stack = out_alloc(f->count, sizeof *w.stack),
+                   .turn = out_alloc(f->count, sizeof *w.turn)};
+  size_t room = 0;
+  f->shell = out_alloc(f->count, sizeof *f->shell);
+  memset(f->shell, 0xff, f->count * sizeof *f->shell);
+  for (size_t t = 0; t < f->count; t++) {
+    if (f->shell[t] != FACET_NONE)
+      continue;
+    if (f->shell_count == room) {
+      room = room ? 2 * room : 4;
+      f->shells = out_again(f->shells, f->shell_count, room, sizeof *f->shells);
+    }
+    struct shell *s = &f->shells[f->shell_count];
+    *s = (struct shell){.part = f->part[t],
+                        .low = {INFINITY, INFINITY, INFINITY},
+                        .high = {-INFINITY, -INFINITY, -INFINITY},
+                        .body = FACET_NONE};
+    settle(&w, flood(&w, (uint32_t)t, (uint32_t)f->shell_count++, s), s);
+  }
+  free(w.stack);
+  free(w.turn);
+  if (f->shell_count > 1)
+    part_nodes(f);
+}
+
+/* ---- which lies in which: a ray upward from each shell, and a tree of the facets seen from above
+ * ---- */
+
+struct branch { /* of the tree: a box in x and y; count 0: two branches, at `at` and `at + 1` */
+  double low[2], high[2];
+  uint32_t at, count;
+};
+#define LEAF 8
+
+struct tree {
+  const struct facets *f;
+  uint32_t *order; /* facets */
+  struct branch *branches;
+  uint32_t count;
+};
+
+static double centre(const struct facets *f, uint32_t facet, size_t axis) {
+  const uint32_t *n = f->node + 3 * (size_t)facet;
+  return f->xyz[3 * (size_t)n[0] + axis] + f->xyz[3 * (size_t)n[1] + axis] +
+         f->xyz[3 * (size_t)n[2] + axis];
+}
+
+/* The lower half of order[0..n) by its centre along the axis comes first. */
+static void halve(const struct facets *f, uint32_t *order, size_t n, size_t axis) {
+  size_t low = 0, high = n - 1, middle = n / 2;
+  while (low < high) {
+    double pivot = centre(f, order[low + (high - low) / 2], axis);
+    size_t i = low, k = high;
+    for (;;) {
+      while (centre(f, order[i], axis) < pivot)
+        i++;
+      while (centre(f, order[k], axis) > pivot)
+        k--;
+      if (i >= k)
+        break;
+      uint32_t swap = order[i];
+      order[i++] = order[k];
+      order[k--] = swap;
+    }
+    if (middle <= k)
+      high = k;
+    else
+      low = k + 1;
+  }
+}
+
+static void box_of(const struct tree *t, struct branch *b, size_t first, size_t count) {
+  for (size_t i = 0; i < 2; i++) {
+    b->low[i] = INFINITY;
+    b->high[i] = -INFINITY;
+  }
+  for (size_t k = 0; k < 3 * count; k++) {
+    const double *p = t->f->xyz +
+                      3 * (size_t)t->f->node[3 * (size_t)t->order[first + k / 3] + k % 3];
+    for (size_t i = 0; i < 2; i++) {
+      b->low[i] = fmin(b->low[i], p[i]);
+      b->high[i] = fmax(b->high[i], p[i]);
+    }
+  }
+}
+
+static void plant(struct tree *t, uint32_t at, size_t first, size_t count) { /* 32 deep at most */
+  struct branch *b = &t->branches[at];
+  box_of(t, b, first, count);
+  b->at = (uint32_t)first;
+  b->count = (uint32_t)count;
+  if (count <= LEAF)
+    return;
+  size_t axis = b->high[0] - b->low[0] < b->high[1] - b->low[1];
+  halve(t->f, t->order + first, count, axis);
+  b->at = t->count;
+  b->count = 0;
+  t->count += 2;
+  plant(t, b->at, first, count / 2);
+  plant(t, b->at + 1, first + count / 2, count - count / 2);
+}
+
+/* Above 0: p lies left of a-b, seen from above.  The same number for a-b and b-a but for its sign,
+ * so that a ray never slips between two facets. */
+static double side(const double *a, const double *b, const double *p) {
+  bool swap = a[0] > b[0] || (a[0] == b[0] && a[1] > b[1]);
+  const double *c = swap ? b : a, *d = swap ? a : b;
+  double s = (d[0] - c[0]) * (p[1] - c[1]) - (d[1] - c[1]) * (p[0] - c[0]);
+  return swap ? -s : s;
+}
+
+/* Does the ray from p upward meet the facet? */
+static bool meets(const struct facets *f, uint32_t facet, const double p[3]) {
+  const uint32_t *n = f->node + 3 * (size_t)facet;
+  const double *a = f->xyz + 3 * (size_t)n[0], *b = f->xyz + 3 * (size_t)n[1],
+               *c = f->xyz + 3 * (size_t)n[2];
+  double x = side(a, b, p), y = side(b, c, p), z = side(c, a, p);
+  if (!((x > 0 && y > 0 && z > 0) || (x < 0 && y < 0 && z < 0)))
+    return false;
+  return (y * a[2] + z * b[2] + x * c[2]) / (x + y + z) > p[2];
+}
+
+/* Just under the middle of the shell's largest facet, off any line of symmetry. */
+static void point_in(const struct facets *f, const struct shell *s, double p[3]) {
+  static const double SHARES[] = {0.4142135, 0.3178372, 0.2679493};
+  double n[3], len = 0, size = 0;
+  facets_normal(f, s->sample, n);
+  for (int i = 0; i < 3; i++) {
+    len += n[i] * n[i];
+    size += (s->high[i] - s->low[i]) * (s->high[i] - s->low[i]);
+  }
+  for (size_t i = 0; i < 3; i++) {
+    p[i] = -n[i] / sqrt(len > 0 ? len : 1) * 1e-7 * sqrt(size);
+    for (size_t k = 0; k < 3; k++)
+      p[i] += SHARES[k] * f->xyz[3 * (size_t)f->node[3 * (size_t)s->sample + k] + i];
+  }
+}
+
+struct nest {    /* of one shell: what its ray met */
+  uint32_t *met; /* shells */
+  size_t count, room;
+};
+
+static void cast(const struct tree *t, const double p[3], struct nest *n) {
+  uint32_t stack[128];
+  size_t height = 1;
+  stack[0] = 0;
+  n->count = 0;
+  while (height) {
+    const struct branch *b = &t->branches[stack[--height]];
+    if (p[0] < b->low[0] || p[0] > b->high[0] || p[1] < b->low[1] || p[1] > b->high[1])
+      continue;
+    if (b->count == 0) {
+      stack[height++] = b->at;
+      stack[height++] = b->at + 1;
+      continue;
+    }
+    for (uint32_t k = b->at; k < b->at + b->count; k++) {
+      if (!meets(t->f, t->order[k], p))
+        continue;
+      if (n->count == n->room) {
+        n->met = out_again(n->met, n->room, n->room ? 2 * n->room : 64, sizeof *n->met);
+        n->room = n->room ? 2 * n->room : 64;
+      }
+      n->met[n->count++] = t->f->shell[t->order[k]];
+    }
+  }
+}
+
+static int by_number(const void *a, const void *b) {
+  uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+  return (x > y) - (x < y);
+}
+
+/* In how many shells this one lies, and the smallest of them. */
+static size_t depth_of(const struct facets *f, uint32_t shell, struct nest *n, uint32_t *parent) {
+  size_t depth = 0;
+  *parent = FACET_NONE;
+  if (n->count)
+    qsort(n->met, n->count, sizeof *n->met, by_number);
+  for (size_t i = 0, run; i < n->count; i += run) {
+    for (run = 1; i + run < n->count && n->met[i + run] == n->met[i];)
+      run++;
+    uint32_t other = n->met[i];
+    if (run % 2 == 0 || other == shell || !f->shells[other].closed)
+      continue;
+    depth++;
+    if (*parent == FACET_NONE || f->shells[other].volume < f->shells[*parent].volume)
+      *parent = other;
+  }
+  return depth;
+}
+
+static void plant_all(struct tree *t, const struct facets *f) {
+  *t = (struct tree){.f = f,
+                     .order = out_alloc(f->count, sizeof *t->order),
+                     .branches = out_alloc(f->count + 1, sizeof *t->branches),
+                     .count = 1};
+  for (size_t i = 0; i < f->count; i++)
+    t->order[i] = (uint32_t)i;
+  plant(t, 0, 0, f->count);
+}
+
+/* parent: of each shell, the smallest that it lies in; hole by the depth. */
+static void find_holes(struct facets *f, uint32_t *parent) {
+  struct tree t;
+  struct nest n = {0};
+  plant_all(&t, f);
+  for (uint32_t i = 0; i < f->shell_count; i++) {
+    double p[3];
+    parent[i] = FACET_NONE;
+    if (!f->shells[i].closed)
+      continue;
+    point_in(f, &f->shells[i], p);
+    cast(&t, p, &n);
+    f->shells[i].hole = depth_of(f, i, &n, &parent[i]) % 2 == 1;
+  }
+  free(n.met);
+  free(t.order);
+  free(t.branches);
+}
+
+/* A hole was turned outward with the others, for the search. */
+static void turn_holes(struct facets *f) {
+  for (size_t t = 0; t < f->count; t++)
+    if (f->shells[f->shell[t]].hole)
+      turn_facet(f, t);
+}
+
+void facets_find_bodies(struct facets *f) {
+  double least = EMPTY * f->diagonal * f->diagonal * f->diagonal;
+  uint32_t *parent = out_alloc(f->shell_count, sizeof *parent);
+  if (f->shell_count > 1 && f->shell_count <= NEST_MAX) {
+    find_holes(f, parent);
+    turn_holes(f);
+  }
+  for (size_t i = 0; i < f->shell_count; i++) {
+    struct shell *s = &f->shells[i];
+    if (s->closed && !s->hole && s->volume > least)
+      s->body = (uint32_t)f->body_count++;
+    f->volume += s->body == FACET_NONE ? 0 : s->volume;
+  }
+  for (size_t i = 0; i < f->shell_count; i++) {
+    struct shell *s = &f->shells[i];
+    if (s->hole && parent[i] != FACET_NONE && s->volume > least) {
+      s->body = f->shells[parent[i]].body;
+      f->volume -= s->body == FACET_NONE ? 0 : s->volume;
+    }
+  }
+  free(parent);
+  f->body_names = out_alloc(f->body_count, sizeof *f->body_names);
+  for (size_t i = 0; i < f->shell_count; i++) {
+    const struct shell *s = &f->shells[i];
+    if (s->body != FACET_NONE && !s->hole && s->part != FACET_NONE)
+      f->body_names[s->body] = f->part_names[s->part];
+  }
+}

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: MIT
+"""STL as exports write it: mended where that is sure, refused with the place where it is not."""
+import os
+
+import pytest
+from mesh_readers import read_msh4
+from stl_shapes import binary, cube, cylinder, jittered, text, turned, volume
+from test_gmsh_plugin import BAD_INPUT, BARE, PLUGIN, check_glb, folder, glb_document, run  # noqa: F401 (folder: a fixture)
+
+pytestmark = pytest.mark.skipif(not (os.path.exists(BARE) and os.path.exists(PLUGIN)),
+                                reason="local-gmsh is not built")
+
+
+@pytest.fixture
+def send(tmp_path):
+    def send(kind, content, *params):
+        path = tmp_path / "part.stl"
+        path.write_bytes(content if isinstance(content, bytes) else binary(content))
+        return run(kind, str(path), *params)
+    return send
+
+
+def repairs(result):
+    return {r["repair"]: r["count"] for r in result["repairs"]}
+
+
+def done(job):
+    assert job.code == 0, job.error
+    return job.json("result.json")
+
+
+def outward(job):
+    """The volume inside preview.json's triangles, by their orientation."""
+    v = job.json("preview.json")["vertices"]
+    return volume([(v[i:i + 3], v[i + 3:i + 6], v[i + 6:i + 9]) for i in range(0, len(v), 9)])
+
+
+def groups(job):
+    """Name -> the area of its triangles, or the volume of its tetrahedra."""
+    mesh = read_msh4(job.read("mesh.msh"))
+    sizes = {}
+    for name, numbers in mesh.groups.items():
+        kinds = {mesh.elements[n][0] for n in numbers}
+        if kinds == {"tet"}:
+            sizes[name] = mesh.volume(numbers)
+        elif kinds == {"tri"}:
+            sizes[name] = sum(area([mesh.points[c] for c in mesh.elements[n][1]]) for n in numbers)
+    return sizes
+
+
+def area(p):
+    u, v = ([x - y for x, y in zip(q, p[0])] for q in p[1:])
+    n = (u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0])
+    return sum(x * x for x in n) ** 0.5 / 2
+
+
+COARSE = ("max_size_mm=4", "binary=false")
+
+
+def test_two_bodies_are_two_solids(send):
+    two = cube() + cube((20, 0, 0))
+    assert done(send("preview", two))["geometry"]["volumes"] == 2
+    job = send("mesh", two, *COARSE)
+    result = done(job)
+    assert [s["solid"] for s in result["solids"]] == [1, 2] and result["geometry"]["volumes"] == 2
+    sizes = groups(job)
+    assert sizes["solid-1"] == pytest.approx(1000, rel=1e-6) and sizes["solid-2"] == pytest.approx(1000, rel=1e-6)
+    assert repairs(result) == {} and result["warnings"] == []
+
+
+@pytest.mark.parametrize("hole", [turned(cube((4, 4, 4), 2)), cube((4, 4, 4), 2)], ids=["inward", "outward"])
+def test_a_shell_inside_another_is_its_hole(send, hole):
+    result = done(send("mesh", cube() + hole, *COARSE))
+    assert result["geometry"]["volumes"] == 1 and result["mesh_volume"] == pytest.approx(992, rel=1e-6)
+    preview = send("preview", cube() + hole)
+    assert outward(preview) == pytest.approx(992, rel=1e-6)
+
+
+def test_a_body_inside_a_hole(send):
+    nest = cube() + turned(cube((2, 2, 2), 6)) + cube((4, 4, 4), 2)
+    job = send("mesh", nest, *COARSE)
+    assert done(job)["geometry"]["volumes"] == 2
+    sizes = groups(job)
+    assert sorted(sizes[s] for s in ("solid-1", "solid-2")) == pytest.approx([8, 1000 - 216], rel=1e-6)
+
+
+@pytest.mark.parametrize("step", [(10, 0, 0), (10, 10, 0), (10, 10, 10)], ids=["face", "edge", "corner"])
+def test_bodies_that_touch(send, step):
+    job = send("mesh", cube() + cube(step), *COARSE)
+    result = done(job)
+    sizes = groups(job)
+    assert sizes["solid-1"] == pytest.approx(1000, rel=1e-6) and sizes["solid-2"] == pytest.approx(1000, rel=1e-6)
+    assert repairs(result) == {}
+
+
+def test_turned_facets_are_turned_back(send):
+    mixed = cube()
+    mixed[3:5] = turned(mixed[3:5])
+    for kind in ("preview", "mesh"):
+        job = send(kind, mixed)
+        result = done(job)
+        assert result["mesh_volume"] == pytest.approx(1000, rel=1e-6)
+        assert repairs(result) == {"turned_facets": 2} and "2 facets were turned round" in result["warnings"][0]
+        if kind == "preview":
+            assert outward(job) == pytest.approx(1000, rel=1e-6)
+    inside_out = send("preview", turned(cube()))
+    assert repairs(done(inside_out)) == {"turned_facets": 12} and outward(inside_out) == pytest.approx(1000, rel=1e-6)
+
+
+@pytest.mark.parametrize("extra", [cube()[:2], turned(cube()[2:4]), cube() * 2], ids=["twice", "twice, turned", "all"])
+def test_duplicate_facets_are_left_out(send, extra):
+    for kind in ("preview", "mesh"):
+        result = done(send(kind, cube() + extra))
+        assert result["mesh_volume"] == pytest.approx(1000, rel=1e-6) and result["geometry"]["volumes"] == 1
+        assert repairs(result) == {"duplicate_facets": len(extra)}
+        assert f"{len(extra)} facets that were there twice were left out" in result["warnings"][0]
+
+
+def test_flat_facets_are_left_out(send):
+    result = done(send("mesh", cube() + [((0, 0, 0), (10, 0, 0), (0, 0, 0))]))
+    assert repairs(result) == {"flat_facets": 1} and result["mesh_volume"] == pytest.approx(1000, rel=1e-6)
+
+
+def test_points_that_nearly_meet_are_merged(send):
+    result = done(send("mesh", text(part=jittered(cube(), 1e-5))))
+    assert result["mesh_volume"] == pytest.approx(1000, rel=1e-4)
+    assert repairs(result)["merged_points"] > 8 and "merged" in result["warnings"][0]
+
+
+def test_a_gap_that_is_seen_stays_a_gap(send):
+    job = send("mesh", text(part=jittered(cube(), 0.5)))
+    assert job.code == BAD_INPUT and "are open" in job.error
+
+
+def test_a_hole_is_named_with_its_place(send):
+    job = send("mesh", cube()[:-2])
+    assert job.code == BAD_INPUT and "4 are open" in job.error and "near (10, " in job.error, job.error
+    preview = done(send("preview", cube()[:-2]))
+    assert "4 edges are open" in preview["warnings"][0] and preview["geometry"]["volumes"] == 0
+
+
+def test_parts_are_faces_with_their_names(send):
+    box = cube()
+    parts = text(inlet=box[8:10], outlet=box[10:12], walls=box[:8])
+    preview = send("preview", parts)
+    done(preview)
+    shown = {f["face"]: f["name"] for p in glb_document(preview.read("preview.glb"))["meshes"][0]["primitives"]
+             for f in p["extras"]["faces"]}
+    assert shown == {1: "inlet", 2: "outlet", 3: "walls"}
+    mesh = send("mesh", parts, *COARSE)
+    assert done(mesh)["named_faces"] == 3
+    sizes = groups(mesh)
+    assert {n: sizes[n] for n in shown.values()} == pytest.approx({"inlet": 100, "outlet": 100, "walls": 400}, rel=1e-6)
+    assert set(sizes) == {"inlet", "outlet", "walls", "solid"}
+
+
+def test_parts_that_meet_without_a_crease(send):
+    """Half of the side of a cylinder is called otherwise: nothing but the file says where it begins."""
+    round_ = cylinder(sides=40)
+    half = [f for i, f in enumerate(round_) if i // 4 < 20 and i % 4 < 2]
+    job = send("mesh", text(wet=half, dry=[f for f in round_ if f not in half]), "strategy=frontal-delaunay", "max_size_mm=1", "binary=false")
+    done(job)
+    sizes = groups(job)
+    assert sizes["wet"] == pytest.approx(sum(area(f) for f in half), rel=0.01), sizes
+
+
+def test_parts_that_are_bodies_name_their_solids(send):
+    both = text(bolt=cube(), nut=cube((20, 0, 0), 5))
+    job = send("mesh", both, *COARSE)
+    assert [s["name"] for s in done(job)["solids"]] == ["bolt", "nut"]
+    sizes = groups(job)
+    assert sizes["bolt"] == pytest.approx(1000, rel=1e-6) and sizes["nut"] == pytest.approx(125, rel=1e-6)
+
+
+def test_faces_have_the_preview_s_numbers(send):
+    """A cylinder has three faces, in the order of the file; Gmsh meshes its side in several pieces."""
+    shape = cylinder(sides=40)
+    preview = send("preview", shape)
+    done(preview)
+    faces = check_glb(preview.read("preview.glb"))[0]
+    assert faces == {1: 80, 2: 40, 3: 40}
+    job = send("mesh", shape, "binary=false")
+    done(job)
+    sizes = groups(job)
+    assert set(sizes) == {"solid", "face-1", "face-2", "face-3"}
+    assert sizes["face-1"] == pytest.approx(2 * 3.14159 * 5 * 50, rel=0.03) and sizes["face-2"] < 80
+
+
+def test_a_cylinder_keeps_its_volume(send):
+    shape = cylinder()
+    result = done(send("mesh", shape))
+    assert volume(shape) == pytest.approx(3925.3, abs=0.1)
+    assert result["mesh_volume"] == pytest.approx(volume(shape), rel=0.01), result["attempts"]
+
+
+def test_bodies_without_number_are_refused_quickly(send):
+    """Far more bodies than a mesh can hold: a sentence, not an hour."""
+    tiny = [((x, y, 0), (x + .5, y, 0), (x, y + .5, 0), (x, y, .5)) for x in range(150) for y in range(150)]
+    facets = [f for a, b, c, d in tiny for f in ((a, c, b), (a, b, d), (b, c, d), (a, d, c))]
+    job = send("mesh", facets)
+    assert job.code == BAD_INPUT and "22500 separate bodies" in job.error
+    assert done(send("preview", facets))["geometry"]["volumes"] == 22500
+
+
+def test_facets_without_any_area(send):
+    point = ((1, 1, 1), (1, 1, 1), (1, 1, 1))
+    for kind in ("preview", "mesh"):
+        job = send(kind, binary([point] * 20))
+        assert job.code == BAD_INPUT and "area" in job.error
+
+
+def test_numbers_in_every_spelling(send):
+    """The reader has a quick way for short numbers; the others go through strtod."""
+    plain = text(part=cube())
+    for old, new in ((b"10", b"1e1"), (b"10", b"+10."), (b"10", b"10.0000000000000000000000"), (b"10", b"0.00001E6")):
+        spelled = b"\n".join(line.replace(old, new) if line.startswith(b"vertex") else line for line in plain.split(b"\n"))
+        assert spelled != plain
+        assert done(send("preview", spelled))["mesh_volume"] == pytest.approx(1000, rel=1e-12)
+    shouted = plain.replace(b"\n", b"\r\n")
+    assert done(send("preview", shouted))["mesh_volume"] == pytest.approx(1000, rel=1e-12)
