@@ -22,6 +22,8 @@ struct shell {     /* facets that hang together across their edges */
   uint32_t part;   /* the part that all of its facets are of; FACET_NONE: several */
   double volume;   /* enclosed; 0 where it does not close */
   double low[3], high[3];
+  double area, middle[3]; /* middle: of its facets, times the area */
+  size_t facets;
   bool closed, hole; /* hole: its facets look into the hollow */
   uint32_t body;     /* counted from 0; FACET_NONE: it bounds none */
 };
@@ -54,6 +56,7 @@ struct facets {
   struct edge_census edges;
   uint32_t *mate;  /* of each half-edge, 3 a facet: the one across; FACET_NONE: none */
   uint32_t *shell; /* of each facet */
+  bool *turned;    /* of each facet: against the file */
   struct shell *shells;
   size_t shell_count, body_count;
   const char **body_names; /* of their parts; NULL: none */
@@ -79,8 +82,9 @@ void facets_match(struct facets *f);
 void facets_merge_near(struct facets *f);
 /* shells: what hangs together, turned one way, outward. */
 void facets_find_shells(struct facets *f);
-/* Which shells bound a body and which are holes in one. */
-void facets_find_bodies(struct facets *f);
+/* Which shells bound a body and which are holes in one.  False: a body that was there twice was
+ * dropped; match the edges and find the shells again. */
+bool facets_find_bodies(struct facets *f);
 /* A face is a part of the file, or what lies between creases of a part that is whole bodies. */
 void facets_find_faces(struct facets *f);
 /* Keeps the facets whose `drop` is not set; mate, shell and face are not kept. */

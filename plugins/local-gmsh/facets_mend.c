@@ -45,6 +45,8 @@ size_t facets_compact(struct facets *f, const bool *drop) {
     if (drop[i])
       continue;
     memmove(f->node + 3 * kept, f->node + 3 * i, 3 * sizeof *f->node);
+    if (f->turned)
+      f->turned[kept] = f->turned[i];
     f->part[kept++] = f->part[i];
   }
   size_t gone = f->count - kept;
@@ -456,6 +458,11 @@ void facets_mend(struct facets *f) {
   facets_match(f);
   facets_merge_near(f);
   facets_find_shells(f);
-  facets_find_bodies(f);
+  while (!facets_find_bodies(f)) { /* there are fewer facets each time */
+    facets_match(f);
+    facets_find_shells(f);
+  }
+  for (size_t t = 0; t < f->count; t++)
+    f->repairs.turned += f->turned[t];
   facets_find_faces(f);
 }

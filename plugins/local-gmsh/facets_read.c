@@ -208,6 +208,9 @@ bool facets_read(struct facets *f, const char *data, size_t size, bool binary) {
   size_t expected = binary ? size / FACET + 1 : size / 200 + 1, slots = 64;
   while (slots < 2 * expected) /* of a closed surface: half as many nodes as facets */
     slots *= 2;
+  *f = (struct facets){0};
+  if (binary && size < HEADER)
+    return false;
   *f = (struct facets){.cap = expected, .node_cap = expected / 2 + 8};
   f->xyz = out_alloc(3 * f->node_cap, sizeof *f->xyz);
   f->node = out_alloc(3 * f->cap, sizeof *f->node);
@@ -228,6 +231,7 @@ void facets_free(struct facets *f) {
   free(f->part);
   free(f->mate);
   free(f->shell);
+  free(f->turned);
   free(f->shells);
   free(f->body_names);
   free(f->face);

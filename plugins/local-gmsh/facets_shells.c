@@ -73,6 +73,9 @@ static size_t flood(struct walk *w, uint32_t seed, uint32_t number, struct shell
       s->sample = (uint32_t)t;
     }
     grow_box(s, f, t);
+    s->area += sqrt(area);
+    for (size_t i = 0; i < 9; i++)
+      s->middle[i % 3] += sqrt(area) * f->xyz[3 * (size_t)f->node[3 * t + i / 3] + i % 3];
     s->volume += volume_of(f, t, origin, w->turn[t]);
     if (f->part[t] != s->part)
       s->part = FACET_NONE;
@@ -95,6 +98,7 @@ static size_t flood(struct walk *w, uint32_t seed, uint32_t number, struct shell
 /* The half-edge list of a facet that is turned: (a b c) becomes (a c b), so the edges change
  * places. */
 static void turn_facet(struct facets *f, size_t t) {
+  f->turned[t] = !f->turned[t];
   uint32_t *n = f->node + 3 * t, *m = f->mate + 3 * t, swap = n[1];
   n[1] = n[2];
   n[2] = swap;
@@ -109,6 +113,7 @@ static void turn_facet(struct facets *f, size_t t) {
 /* Turns a closed shell outward, and an open one as most of its facets are. */
 static void settle(struct walk *w, size_t count, struct shell *s) {
   struct facets *f = w->f;
+  s->facets = count;
   s->closed = w->open == 0 && w->conflicts == 0;
   f->edges.crowded += w->conflicts / 2;
   bool all = s->closed ? s->volume < 0 : 2 * w->turned > count;
@@ -120,7 +125,6 @@ static void settle(struct walk *w, size_t count, struct shell *s) {
     if (w->turn[t] == all)
       continue;
     turn_facet(f, t);
-    f->repairs.turned++;
   }
 }
 
@@ -174,6 +178,12 @@ void facets_find_shells(struct facets *f) {
                    .stack = out_alloc(f->count, sizeof *w.stack),
                    .turn = out_alloc(f->count, sizeof *w.turn)};
   size_t room = 0;
+  free(f->shell);
+  free(f->shells);
+  f->shells = NULL;
+  f->shell_count = 0;
+  if (!f->turned)
+    f->turned = out_alloc(f->count, sizeof *f->turned);
   f->shell = out_alloc(f->count, sizeof *f->shell);
   memset(f->shell, 0xff, f->count * sizeof *f->shell);
   for (size_t t = 0; t < f->count; t++) {
@@ -345,10 +355,25 @@ static int by_number(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* In how many shells this one lies, and the smallest of them. */
-static size_t depth_of(const struct facets *f, uint32_t shell, struct nest *n, uint32_t *parent) {
+static bool near(double a, double b, double size) {
+  return fabs(a - b) <= 1e-9 * fabs(size);
+}
+
+/* Facet for facet in the same places. */
+static bool is_copy(const struct shell *a, const struct shell *b, double size) {
+  bool same = a->facets == b->facets && near(a->volume, b->volume, a->volume) &&
+              near(a->area, b->area, a->area);
+  for (int i = 0; i < 3; i++)
+    same = same && near(a->low[i], b->low[i], size) && near(a->high[i], b->high[i], size) &&
+           near(a->middle[i], b->middle[i], a->area * size);
+  return same;
+}
+
+/* In how many shells this one lies, and the smallest of them; copy: one in the very same places. */
+static size_t depth_of(const struct facets *f, uint32_t shell, struct nest *n, uint32_t *parent,
+                       uint32_t *copy) {
   size_t depth = 0;
-  *parent = FACET_NONE;
+  *parent = *copy = FACET_NONE;
   if (n->count)
     qsort(n->met, n->count, sizeof *n->met, by_number);
   for (size_t i = 0, run; i < n->count; i += run) {
@@ -357,6 +382,10 @@ static size_t depth_of(const struct facets *f, uint32_t shell, struct nest *n, u
     uint32_t other = n->met[i];
     if (run % 2 == 0 || other == shell || !f->shells[other].closed)
       continue;
+    if (is_copy(&f->shells[shell], &f->shells[other], f->diagonal)) {
+      *copy = other;
+      continue;
+    }
     depth++;
     if (*parent == FACET_NONE || f->shells[other].volume < f->shells[*parent].volume)
       *parent = other;
@@ -374,10 +403,13 @@ static void plant_all(struct tree *t, const struct facets *f) {
   plant(t, 0, 0, f->count);
 }
 
-/* parent: of each shell, the smallest that it lies in; hole by the depth. */
-static void find_holes(struct facets *f, uint32_t *parent) {
+/* parent: of each shell, the smallest that it lies in; hole by the depth.  Two shells in one place
+ * are a hole and the body that fills it, or outside of all others a body that is there twice
+ * (extra). */
+static bool find_holes(struct facets *f, uint32_t *parent, bool *extra) {
   struct tree t;
   struct nest n = {0};
+  bool any = false;
   plant_all(&t, f);
   for (uint32_t i = 0; i < f->shell_count; i++) {
     double p[3];
@@ -386,11 +418,24 @@ static void find_holes(struct facets *f, uint32_t *parent) {
       continue;
     point_in(f, &f->shells[i], p);
     cast(&t, p, &n);
-    f->shells[i].hole = depth_of(f, i, &n, &parent[i]) % 2 == 1;
+    uint32_t copy;
+    bool odd = depth_of(f, i, &n, &parent[i], &copy) % 2 == 1, second = copy < i;
+    f->shells[i].hole = odd && !second;
+    extra[i] = !odd && second;
+    any |= extra[i];
   }
   free(n.met);
   free(t.order);
   free(t.branches);
+  return any;
+}
+
+static void drop_shells(struct facets *f, const bool *extra) {
+  bool *drop = out_alloc(f->count, sizeof *drop);
+  for (size_t t = 0; t < f->count; t++)
+    drop[t] = extra[f->shell[t]];
+  f->repairs.duplicate += facets_compact(f, drop);
+  free(drop);
 }
 
 /* A hole was turned outward with the others, for the search. */
@@ -400,12 +445,20 @@ static void turn_holes(struct facets *f) {
       turn_facet(f, t);
 }
 
-void facets_find_bodies(struct facets *f) {
+bool facets_find_bodies(struct facets *f) {
   double least = EMPTY * f->diagonal * f->diagonal * f->diagonal;
   uint32_t *parent = out_alloc(f->shell_count, sizeof *parent);
   if (f->shell_count > 1 && f->shell_count <= NEST_MAX) {
-    find_holes(f, parent);
-    turn_holes(f);
+    bool *extra = out_alloc(f->shell_count, sizeof *extra), any = find_holes(f, parent, extra);
+    if (any)
+      drop_shells(f, extra);
+    else
+      turn_holes(f);
+    free(extra);
+    if (any) {
+      free(parent);
+      return false;
+    }
   }
   for (size_t i = 0; i < f->shell_count; i++) {
     struct shell *s = &f->shells[i];
@@ -427,4 +480,5 @@ void facets_find_bodies(struct facets *f) {
     if (s->body != FACET_NONE && !s->hole && s->part != FACET_NONE)
       f->body_names[s->body] = f->part_names[s->part];
   }
+  return true;
 }

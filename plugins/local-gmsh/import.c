@@ -16,14 +16,13 @@
 #include <unistd.h>
 
 int32_t import_name(struct task *t) {
-  char target[300], name[32];
-  snprintf(target, sizeof target, "in/%s", t->name);
+  char name[32];
   snprintf(name, sizeof name, "model.%s", FORMAT_NAMES[t->format]);
   task_path(t, t->model, name);
   if (!t->model[0])
     return task_fail(t, LATHE_PERMANENT, "the work folder's path is too long");
   unlink(t->model);
-  if (symlink(target, t->model) < 0)
+  if (symlink(t->input, t->model) < 0)
     return task_fail(t, LATHE_RETRY, "the work folder cannot be written: %s", strerror(errno));
   return LATHE_OK;
 }

@@ -111,7 +111,8 @@ static bool take_over(struct task *t, const struct lathe_request *request, int d
   t->import_reused = true;
   t->warnings[0] = '\0';
   task_stage(t, STAGE_IMPORT);
-  return params_read(t, default_threads) && import_name(t) == LATHE_OK;
+  return params_read(t, default_threads) && unpack_input(t) == LATHE_OK &&
+         import_name(t) == LATHE_OK;
 }
 
 /* Sniff, import, and stay behind for the next job where that is worth it. */
@@ -125,8 +126,8 @@ static int32_t import_once(struct task *t, int default_threads) {
     park->resume(t->job, t->request, key);
   memcpy(asked, t->warnings, sizeof asked);
   t->warnings[0] = '\0';
-  if ((rc = sniff_input(t)) != LATHE_OK || (rc = trial_import(t)) != LATHE_OK ||
-      (rc = import_model(t)) != LATHE_OK)
+  if ((rc = unpack_input(t)) != LATHE_OK || (rc = sniff_input(t)) != LATHE_OK ||
+      (rc = trial_import(t)) != LATHE_OK || (rc = import_model(t)) != LATHE_OK)
     return rc;
   memcpy(imported, t->warnings, sizeof imported);
   memcpy(t->warnings, asked, sizeof asked);

@@ -12,7 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define ACCEPTED "STEP (.step, .stp), IGES (.iges, .igs), BREP (.brep) and STL (.stl) are accepted"
+#define ACCEPTED                                                                                   \
+  "STEP (.step, .stp, .p21), IGES (.iges, .igs), BREP (.brep, .brp) and STL (.stl) are accepted, " \
+  "also packed with gzip (.gz, .stpz)"
 
 /* What people send by mistake, and what attackers send on purpose. */
 static const struct stranger {
@@ -20,7 +22,7 @@ static const struct stranger {
   size_t len; /* 0: text, compared without case past blanks */
   const char *what;
 } STRANGERS[] = {
-    {"\x1f\x8b", 2, "a gzip archive; unpack it first"},
+    {"\x1f\x8b", 2, "a gzip archive inside another; unpack it first"},
     {"PK\x03\x04", 4, "a zip archive (or a 3MF or Office file, which are zips); unpack it first"},
     {"BZh", 3, "a bzip2 archive; unpack it first"},
     {"\xfd"
@@ -196,12 +198,18 @@ static int32_t sniff_view(struct task *t, struct view v) {
 }
 
 static void check_ending(struct task *t) {
-  static const char *const ENDINGS[][3] = {{".step", ".stp", ".p21"},
-                                           {".iges", ".igs", NULL},
-                                           {".brep", ".brp", NULL},
-                                           {".stl", NULL, NULL}};
-  const char *dot = strrchr(t->name, '.');
-  for (size_t i = 0; dot && i < 3; i++)
+  static const char *const ENDINGS[][4] = {
+      {".step", ".stp", ".p21", ".stpz"}, {".iges", ".igs"}, {".brep", ".brp"}, {".stl"}};
+  char name[sizeof t->name];
+  snprintf(name, sizeof name, "%s", t->name);
+  char *dot = strrchr(name, '.');
+  if (dot && strcasecmp(dot, ".gz") == 0) {
+    *dot = '\0';
+    dot = strrchr(name, '.');
+  }
+  if (!dot)
+    return; /* "part" and "part.gz" say nothing */
+  for (size_t i = 0; i < 4; i++)
     if (ENDINGS[t->format][i] && strcasecmp(dot, ENDINGS[t->format][i]) == 0)
       return;
   task_warn(t, "the file's name does not say so, but its content is %s, and was read as that",
@@ -209,10 +217,9 @@ static void check_ending(struct task *t) {
 }
 
 int32_t sniff_input(struct task *t) {
-  char path[PATH_MAX], in[300];
+  char path[PATH_MAX];
   struct stat st;
-  snprintf(in, sizeof in, "in/%s", t->name);
-  task_path(t, path, in);
+  task_path(t, path, t->input);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0 || fstat(fd, &st) < 0) {
     int why = errno;

@@ -215,6 +215,7 @@ struct task {
   char file_unit[24]; /* what the file itself is written in; empty: it does not say */
   double file_unit_mm;
   char name[256];  /* of the input, as the client called it: for messages alone */
+  char input[300]; /* the file to read, in the work folder: the input, or what was packed in it */
   char sha256[65]; /* of the input; empty where the host does not say */
   char model[PATH_MAX];
   struct facets *facets; /* of an STL, mended; NULL: another format */
@@ -263,6 +264,9 @@ bool quality_params_read(struct task *t, const json_t *given);
 /* ---- sniff.c: what the file is, by its content; refuses what is none of ours.  LATHE_OK or a
  * class ---- */
 int32_t sniff_input(struct task *t);
+
+/* ---- unpack.c: t->input.  LATHE_OK or a class ---- */
+int32_t unpack_input(struct task *t);
 
 /* ---- import.c ---- */
 int32_t import_model(struct task *t);

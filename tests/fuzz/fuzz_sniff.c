@@ -40,6 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static struct task t;
   memset(&t, 0, sizeof t);
   snprintf(t.name, sizeof t.name, "part.%s", FORMAT_NAMES[size % 4]);
+  snprintf(t.input, sizeof t.input, "in/%s", t.name);
   file = fuzz_file(data, size);
   int32_t rc = sniff_input(&t);
   MUST(rc == LATHE_OK || rc == LATHE_BAD_INPUT);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Real CAD files end to end, and files that are none: a clear end each time, nothing left, the next job fine."""
 import glob
+import gzip
 import json
 import os
 import shutil
@@ -139,10 +140,10 @@ def test_bad_files_end_clearly(client, daemon, path, kind):
 def test_scripts_are_refused(client):
     """A Gmsh script can run commands: neither its ending nor its content gets anywhere near the parser."""
     script = b'SystemCall "touch /tmp/lathe-was-here";\nPoint(1) = {0,0,0};\n'
-    for ending in ("geo", "msh", "pos", "geo_unrolled", "step.geo", "py", "gz"):
+    for ending in ("geo", "msh", "pos", "geo_unrolled", "step.geo", "py", "zip"):
         name = f"attack.{ending}"
         client.form("/api/jobs/mesh", [("file", name, script)]).problem(415, "unsupported-media-type")
-    for name in ("attack.step", "attack.stl", "attack.brep", "attack.igs", "attack", "attack.STEP"):
+    for name in ("attack.step", "attack.stl", "attack.brep", "attack.igs", "attack", "attack.STEP", "attack.gz", "attack.stpz", "attack.p21"):
         r = client.form("/api/jobs/preview", [("file", name, script)])
         if r.status == 202:
             job = client.wait(r.json["job_id"])
@@ -246,3 +247,39 @@ def test_a_cgns_file_of_a_worker(client):
         pytest.skip("libcgns-dev was missing when local-gmsh was built")
     assert job["status"] == "completed", job
     assert client.artifact(job["job_id"], "mesh.cgns").expect(200).body.startswith(b"\x89HDF")
+
+
+# ---- endings: the content decides ----
+
+PART = os.path.join(HERE, "block.step")
+
+
+@pytest.mark.parametrize("name", ["x.p21", "x.STEP", "x.stpz", "x.stpZ", "x.step.gz", "x.gz", "x.igs", "x"])
+def test_endings(client, name):
+    """Whatever of its endings a STEP file has; one that says something else is told."""
+    data = open(PART, "rb").read()
+    packed = name.lower().endswith(("z", ".gz"))
+    r = client.form("/api/jobs/preview", [("file", name, gzip.compress(data) if packed else data)])
+    job = client.wait(r.expect(202).json["job_id"], seconds=180)
+    assert job["status"] == "completed", job["error"]
+    result = read_json(client, job, "result.json")
+    assert result["format"] == "step" and result["geometry"]["volumes"] == 1
+    assert bool(result["warnings"]) == (name == "x.igs"), result["warnings"]
+
+
+@pytest.mark.parametrize("how,says", [("bomb", "times its size"), ("cut", "cut off"), ("damaged", "damaged"),
+                                      ("twice", "inside another"), ("script", "not a CAD file"), ("empty", "nothing in it")])
+def test_packed_files_that_are_refused(client, how, says):
+    data = gzip.compress(open(PART, "rb").read())
+    content = {"bomb": gzip.compress(bytes(48 << 20)), "cut": data[:len(data) // 2], "twice": gzip.compress(data),
+               "damaged": data[:200] + bytes(40) + data[240:], "empty": gzip.compress(b""),
+               "script": gzip.compress(b'SystemCall "true";\n')}[how]
+    r = client.form("/api/jobs/mesh", [("file", "x.step.gz", content)])
+    job = client.wait(r.expect(202).json["job_id"], seconds=180)
+    assert job["status"] == "failed" and job["error"]["type"] == "/problems/job-bad-input", job
+    assert says in job["error"]["detail"], job["error"]
+
+
+def test_a_name_of_another_kind_is_refused_with_the_list(client):
+    p = client.form("/api/jobs/mesh", [("file", "x.zip", b"PK\x03\x04")]).problem(415, "unsupported-media-type")
+    assert ".p21" in p["detail"] and ".stpz" in p["detail"] and ".gz" in p["detail"]

@@ -94,7 +94,7 @@ static void test_nest(void **state) {
   assert_int_equal(f.shell_count, 6);
   assert_int_equal(f.body_count, 3);
   assert_float_equal(f.volume, 8000 - 5832 + 4096 - 2744 + 1728 - 1000, 1e-6);
-  assert_int_equal(f.repairs.turned, 0); /* a hole that looked outward counts below */
+  assert_int_equal(f.repairs.turned, 36);
   for (size_t i = 0; i < 6; i++) {
     assert_int_equal(f.shells[i].hole, i % 2);
     assert_int_equal(f.shells[i].body, i / 2);
@@ -114,6 +114,31 @@ static void test_twice(void **state) {
   assert_int_equal(f.repairs.duplicate, 24);
   assert_int_equal(f.body_count, 2);
   assert_float_equal(f.volume, 1125, 1e-9);
+  facets_free(&f);
+}
+
+/* A copy that looks inward is a body that is there twice; inside another it fills a hole. */
+static void test_copy(void **state) {
+  (void)state;
+  struct facets f;
+  begin();
+  cube(0, 10, false);
+  cube(0, 10, true);
+  cube(20, 5, true);
+  mend(&f);
+  assert_int_equal(f.repairs.duplicate, 12);
+  assert_int_equal(f.body_count, 2);
+  assert_float_equal(f.volume, 1125, 1e-9);
+  assert_int_equal(f.repairs.turned, 12);
+  facets_free(&f);
+  begin();
+  cube(0, 10, false);
+  cube(2, 5, true);
+  cube(2, 5, false);
+  mend(&f);
+  assert_int_equal(f.repairs.duplicate, 0);
+  assert_int_equal(f.body_count, 2);
+  assert_float_equal(f.volume, 1000, 1e-9);
   facets_free(&f);
 }
 
@@ -196,10 +221,11 @@ static void test_not_numbers(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_cube),  cmocka_unit_test(test_turned),
-      cmocka_unit_test(test_nest),  cmocka_unit_test(test_twice),
-      cmocka_unit_test(test_sheet), cmocka_unit_test(test_one_sided),
-      cmocka_unit_test(test_text),  cmocka_unit_test(test_not_numbers),
+      cmocka_unit_test(test_cube),        cmocka_unit_test(test_turned),
+      cmocka_unit_test(test_nest),        cmocka_unit_test(test_twice),
+      cmocka_unit_test(test_copy),        cmocka_unit_test(test_sheet),
+      cmocka_unit_test(test_one_sided),   cmocka_unit_test(test_text),
+      cmocka_unit_test(test_not_numbers),
   };
   int rc = cmocka_run_group_tests(tests, NULL, NULL);
   out_free(&stl);
