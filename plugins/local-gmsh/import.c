@@ -6,6 +6,7 @@
  */
 #include "neighbours.h"
 #include "task.h"
+#include "user_groups.h"
 
 #include <errno.h>
 #include <gmshc.h>
@@ -276,6 +277,8 @@ bool import_again(struct task *t, bool heal, struct geometry *g, struct outcome 
     fill_shell();
   if (!prepare(t, false))
     return outcome_fail(o, REASON_LOG, "the repaired solids could not be joined");
+  if (user_groups_find(t) != LATHE_OK)
+    return outcome_fail(o, REASON_LOG, "the repaired faces are not those of the groups");
   measure(t, g);
   if (g->volumes < t->geometry.volumes || g->surfaces == 0)
     return outcome_fail(o, REASON_LOST, "repairing the CAD lost %zu of %zu solids",

@@ -11,6 +11,7 @@
 #include "formats.h"
 
 #include "task.h"
+#include "user_groups.h"
 
 #include <gmshc.h>
 #include <math.h>
@@ -153,6 +154,8 @@ static int32_t work(struct task *t, const struct state *p) {
     return rc;
   if (t->solid && !formats_check(t))
     return t->code;
+  if ((rc = user_groups_find(t)) != LATHE_OK)
+    return rc;
   mass_begin(t);
   t->end = end_of(t);
   if ((rc = import_size(t)) != LATHE_OK || (rc = size_for_target(t)) != LATHE_OK)

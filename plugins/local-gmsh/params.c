@@ -7,6 +7,7 @@
 #include "picture.h"
 #include "plan.h"
 #include "task.h"
+#include "user_groups.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -147,10 +148,13 @@ static bool read_weights(struct task *t, const json_t *weights) {
 
 static bool read_search(struct task *t, const json_t *params) {
   const json_t *weights = json_object_get(params, "score_weights");
+  const json_t *groups = json_object_get(params, "groups");
   const json_t *original = json_object_get(params, "quality_params");
   if (json_is_object(original) && !quality_params_read(t, original))
     return false;
-  return !json_is_object(weights) || read_weights(t, weights);
+  if (json_is_object(weights) && !read_weights(t, weights))
+    return false;
+  return !json_is_object(groups) || user_groups_read(t, groups);
 }
 
 static bool known_strategies(struct task *t) {

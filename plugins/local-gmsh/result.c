@@ -7,6 +7,7 @@
 #include "formats.h"
 #include "score.h"
 #include "task.h"
+#include "user_groups.h"
 
 #include <gmshc.h>
 #include <stdio.h>
@@ -188,6 +189,7 @@ static bool write_result(struct task *t, const struct outcome *r, const struct r
   if (t->file_unit[0])
     out_printf(&o, "\"file_units\":\"%s\",\"file_unit_mm\":%.9g,", t->file_unit, t->file_unit_mm);
   names_json(&t->names, &o, SOLIDS_MAX);
+  user_groups_json(t, &o);
   if (t->solid) {
     findings_json(&t->findings, t->params.conformal, t->params.tolerance, &o);
     out_text(&o, ",");

@@ -102,6 +102,7 @@ struct params { /* of the job, checked by the kind */
   int circle_edges;     /* where the CAD kernel triangulates them */
   int picture_width;    /* 0: none */
   /* of a mesh */
+  json_t *groups;      /* of the user: the parameter as it came, checked; NULL: none */
   uint32_t outputs;    /* a bit per format of formats.c */
   bool conformal;      /* solids that touch share their nodes there */
   char output_unit[8]; /* of the mesh files; empty: the model's own, and metres for OpenFOAM */
