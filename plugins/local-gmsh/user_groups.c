@@ -309,8 +309,9 @@ int32_t user_groups_find(struct task *t) {
     return LATHE_OK;
   if (t->format == FORMAT_STL)
     return task_fail(t, LATHE_BAD_INPUT,
-                     "groups: the faces of an STL file are found only while it is meshed, so that "
-                     "groups cannot be chosen; leave the parameter out");
+                     "groups: an STL file has facets and no faces to choose from; give its parts "
+                     "names in the file (solid inlet ...), which become groups, or leave the "
+                     "parameter out");
   json_object_foreach((json_t *)t->params.groups, name, v) {
     if (rc == LATHE_OK)
       rc = find_one(t, name, v);
