@@ -55,7 +55,7 @@ const struct link *links_from(const struct links *l, uint32_t from, size_t *coun
   }
   for (*count = 0; low + *count < l->count && l->of[low + *count].from == from;)
     ++*count;
-  return l->of + low;
+  return *count ? l->of + low : NULL;
 }
 
 /* ---- colours ---- */
