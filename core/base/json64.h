@@ -4,9 +4,9 @@
  *
  * The library's integers end at INT64_MAX, and it refuses a text with a larger one.  Such a number
  * is kept as a string that begins with a mark here; what writes a document turns it back.  The mark
- * is U+FDD0, a code point that Unicode reserves for uses within a program and that I-JSON (RFC 7493,
- * 2.1) forbids in a text, so a text that has it is refused: a string of a stranger is never taken for
- * a number.
+ * is U+FDD0, a code point that Unicode reserves for uses within a program and that I-JSON (RFC
+ * 7493, 2.1) forbids in a text, so a text that has it is refused: a string of a stranger is never
+ * taken for a number.
  */
 #ifndef BASE_JSON64_H
 #define BASE_JSON64_H

@@ -208,9 +208,9 @@ struct store {
   struct poll_time work_poll;
   struct totals now; /* with the operations applied so far */
   struct totals acknowledged;
-  struct err health;      /* code 0: well */
-  int failures;           /* groups in a row that the disk refused */
-  int64_t wal_frames;     /* after the last commit */
+  struct err health;         /* code 0: well */
+  int failures;              /* groups in a row that the disk refused */
+  int64_t wal_frames;        /* after the last commit */
   uint64_t inode, wal_inode; /* of the files that are open; 0: not known yet */
   struct marker marker;
   char *marker_path;
