@@ -183,13 +183,13 @@ struct geometry {
 struct attempt {
   char strategy[32];
   bool chosen;
-  bool scored;                     /* false: score, part and what is measured below are all 0 */
-  int32_t reason;                  /* REASON_NONE: a valid mesh */
-  char text[300];                  /* of a failure: what, where */
-  double seconds;                  /* of this strategy, stages shared with others included */
-  double phase[STAGES];            /* of that, by stage */
+  bool scored;          /* false: score, part and what is measured below are all 0 */
+  int32_t reason;       /* REASON_NONE: a valid mesh */
+  int worst_class;      /* of the worst element: 0 good enough, -1, -2, ... the worse the lower */
+  char text[300];       /* of a failure: what, where */
+  double seconds;       /* of this strategy, stages shared with others included */
+  double phase[STAGES]; /* of that, by stage */
   double score, part[SCORE_PARTS]; /* 0 worst, 1 best; a part that does not count is -1 */
-  int worst_class; /* of the worst element: 0 good enough, -1, -2, ... the worse the lower */
   uint64_t tetrahedra, nodes;
   double sicn_min, sicn_mean, sicn_p1, sicn_p5;
   double gamma_min, angle_min; /* degrees, dihedral */

@@ -101,8 +101,9 @@ static bool sample_take(struct sample *s, int face) {
   gmshModelGetParametrizationBounds(2, face, &low, &n, &high, &m, &e);
   bool known = e == 0 && n == 2 && m == 2;
   for (int i = 0; known && i < SAMPLES * SAMPLES; i++) {
-    uv[2 * i] = low[0] + (high[0] - low[0]) * (i % SAMPLES + 0.5) / SAMPLES;
-    uv[2 * i + 1] = low[1] + (high[1] - low[1]) * (i / SAMPLES + 0.5) / SAMPLES;
+    int column = i % SAMPLES, row = i / SAMPLES;
+    uv[2 * i] = low[0] + (high[0] - low[0]) * (column + 0.5) / SAMPLES;
+    uv[2 * i + 1] = low[1] + (high[1] - low[1]) * (row + 0.5) / SAMPLES;
   }
   gmshFree(low);
   gmshFree(high);

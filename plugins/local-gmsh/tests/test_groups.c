@@ -71,11 +71,10 @@ static void every_word_is_unique_and_fits(void **state) {
   char name[400];
   for (int i = 0; i < 400; i++) {
     const char *fill = i % 3 ? "x" : "\xe6\xb5\xb7";
-    name[0] = '\0';
+    size_t len = 0;
     for (int k = 0; k < i % 120; k++)
-      strcat(name, fill);
-    if (i % 7 == 0)
-      strcat(name, "-2");
+      len += (size_t)snprintf(name + len, sizeof name - len, "%s", fill);
+    snprintf(name + len, sizeof name - len, "%s", i % 7 ? "" : "-2");
     solid(&g, i, name);
   }
   for (size_t f = 0; f < sizeof FORMATS / sizeof *FORMATS; f++) {

@@ -81,7 +81,7 @@ static void solids_have_names_paths_faces_and_colours(void **state) {
   struct parts p;
   parts_read(&p, TEXT, sizeof TEXT - 1, "box.step");
   assert_int_equal(p.count, 3);
-  for (size_t i = 0; i < p.count; i++) {
+  for (size_t i = 0; i < sizeof PATHS / sizeof *PATHS; i++) {
     const struct part *part = &p.of[i];
     assert_string_equal(part->name, "Screw 1/4-20");
     assert_string_equal(part->path, PATHS[i]);
