@@ -298,7 +298,7 @@ def test_ready_tells_no_path_without_a_token(make_daemon, tmp_path):
         told = daemon.client("a" * 24)
         wait_until(lambda: "absent" in told.get("/api/backends").text, "the backend has failed and says why")
         assert str(tmp_path) not in told.get("/api/backends").text, "that is for the log"
-        assert str(tmp_path / "absent") in daemon.log(1000)
+        wait_until(lambda: str(tmp_path / "absent") in daemon.log(1000), "the log names the file")
         said[name] = [daemon.client().get(p).text for p in ("/api/ready", "/api/ready?kind=echo", "/api/health")]
     assert "absent" in said["open"][0], "without tokens all may know why"
     assert not [text for texts in said.values() for text in texts if str(tmp_path) in text], said
