@@ -25,7 +25,8 @@ struct nameless { /* zeroed: nothing was looked at */
   bool lost; /* more than is looked at */
 };
 
-/* Adds what a process holds; `below` ("/.../work/"): where the job's files were. */
+/* Adds what a process holds; `below`: the path, with a slash at its end, under which the
+ * job's files were. */
 void nameless_add(struct nameless *n, pid_t pid, const char *below);
 /* Bytes; INT64_MAX: they cannot be told.  Frees what was gathered. */
 int64_t nameless_bytes(struct nameless *n);

@@ -3,9 +3,9 @@
  * What workers say, as it leaves this room: for clients, and so without the paths of this machine.
  * The daemon's own log has the texts as they came.
  *
- *   .../data/work/b-1.7/in/part.step  ->  in/part.step         a file of a job
- *   .../data/blobs/ab/abcd            ->  blobs/ab/abcd        another one of the data folder
- *   /opt/models/a.onnx                ->  a.onnx               any other
+ *   WORK_FOLDER/in/part.step   ->  in/part.step         a file of a job, from its work folder
+ *   DATA_FOLDER/blobs/ab/abcd  ->  blobs/ab/abcd        another one of the data folder
+ *   /opt/models/a.onnx         ->  a.onnx               any other
  */
 #include "workers/internal.h"
 
