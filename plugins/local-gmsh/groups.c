@@ -49,12 +49,8 @@ bool groups_one_each(const char *format) {
 void groups_add(struct groups *g, enum group_kind kind, int dim, const int *tags, size_t count,
                 const char *name) {
   if (g->count == g->cap) {
-    struct group *more = out_alloc(g->cap ? 2 * g->cap : 16, sizeof *more);
-    if (g->count)
-      memcpy(more, g->of, g->count * sizeof *more);
-    free(g->of);
-    g->of = more;
     g->cap = g->cap ? 2 * g->cap : 16;
+    g->of = out_again(g->of, g->count, g->cap, sizeof *g->of);
   }
   struct group *to = &g->of[g->count++];
   size_t len = strlen(name);

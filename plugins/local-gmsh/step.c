@@ -124,11 +124,7 @@ static enum step_kind read_keyword(const char **p, const char *end) {
 static void keep(struct step *s, struct step_entity e) {
   if (s->count == s->cap) {
     size_t cap = s->cap ? 2 * s->cap : 1024;
-    struct step_entity *more = out_alloc(cap, sizeof *more);
-    if (s->count)
-      memcpy(more, s->entities, s->count * sizeof *more);
-    free(s->entities);
-    s->entities = more;
+    s->entities = out_again(s->entities, s->count, cap, sizeof *s->entities);
     s->cap = cap;
   }
   s->entities[s->count++] = e;

@@ -97,11 +97,7 @@ static char *path_of(const struct walk *w) {
 static struct part *add_part(struct parts *p) {
   if (p->count == p->cap) {
     size_t cap = p->cap ? 2 * p->cap : 16;
-    struct part *more = out_alloc(cap, sizeof *more);
-    if (p->count)
-      memcpy(more, p->of, p->count * sizeof *more);
-    free(p->of);
-    p->of = more;
+    p->of = out_again(p->of, p->count, cap, sizeof *p->of);
     p->cap = cap;
   }
   return &p->of[p->count++];

@@ -17,11 +17,7 @@ void links_add(struct links *l, uint32_t from, uint32_t to) {
     return;
   if (l->count == l->cap) {
     size_t cap = l->cap ? 2 * l->cap : 64;
-    struct link *more = out_alloc(cap, sizeof *more);
-    if (l->count)
-      memcpy(more, l->of, l->count * sizeof *more);
-    free(l->of);
-    l->of = more;
+    l->of = out_again(l->of, l->count, cap, sizeof *l->of);
     l->cap = cap;
   }
   l->of[l->count++] = (struct link){from, to};

@@ -13,97 +13,56 @@
 #define FRONTAL   6
 #define KEEP      (-1) /* as the job asks */
 
-struct ladder_step {
-  struct rung rung;
-  bool solid, surface; /* for which kinds */
-  bool cad, stl;       /* for which files */
-  bool if_curvature;   /* only where the job asks for curvature */
+/* Where a step is tried. */
+enum {
+  SOLIDS = 1,
+  SURFACES = 2,
+  CAD = 4,
+  STL = 8,
+  CURVATURE = 16, /* only where the job asks for it */
+  BOTH = SOLIDS | SURFACES,
 };
 
+struct ladder_step {
+  struct rung rung;
+  int where; /* of each pair at least one, and CURVATURE or not */
+};
+
+#define KEPT           .algorithm_2d = KEEP
+#define AROUND(number) .curvature = (number), .circle_points = (number), .after = AFTER_OVERLAP
+
 static const struct ladder_step STEPS[] = {
-    {{.name = "as asked", .algorithm_2d = KEEP, .curvature = KEEP}, true, true, true, false, false},
-    {{.name = "nearer", .algorithm_2d = KEEP, .curvature = KEEP, .nearer = 0.5, .after = AFTER_OFF},
-     true,
-     false,
-     true,
-     false,
-     false},
+    {{.name = "as asked", KEPT, .curvature = KEEP}, BOTH | CAD},
+    {{.name = "nearer", KEPT, .curvature = KEEP, .nearer = 0.5, .after = AFTER_OFF}, SOLIDS | CAD},
     /* Gmsh hangs where it is to measure the curvature of facets. */
-    {{.name = "remeshed facets", .algorithm_2d = KEEP}, true, false, false, true, false},
-    {{.name = "no curvature", .algorithm_2d = KEEP, .curvature = 0}, true, true, true, false, true},
-    {{.name = "Delaunay faces", .algorithm_2d = DELAUNAY}, true, true, true, false, false},
-    {{.name = "frontal faces", .algorithm_2d = FRONTAL}, false, true, true, false, false},
-    {{.name = "MeshAdapt faces", .algorithm_2d = MESHADAPT}, true, true, true, false, false},
+    {{.name = "remeshed facets", KEPT}, SOLIDS | STL},
+    {{.name = "no curvature", KEPT, .curvature = 0}, BOTH | CAD | CURVATURE},
+    {{.name = "Delaunay faces", .algorithm_2d = DELAUNAY}, BOTH | CAD},
+    {{.name = "frontal faces", .algorithm_2d = FRONTAL}, SURFACES | CAD},
+    {{.name = "MeshAdapt faces", .algorithm_2d = MESHADAPT}, BOTH | CAD},
     /* Chords of faces on both sides of a thin wall cut each other until their height is below it:
      * on a radius r, n edges a turn have one of r (1 - cos(pi / n)). */
-    {{.name = "24 edges a turn",
-      .algorithm_2d = KEEP,
-      .curvature = 24,
-      .circle_points = 24,
-      .after = AFTER_OVERLAP},
-     true,
-     false,
-     true,
-     false,
-     false},
-    {{.name = "48 edges a turn",
-      .algorithm_2d = KEEP,
-      .curvature = 48,
-      .circle_points = 48,
-      .after = AFTER_OVERLAP},
-     true,
-     false,
-     true,
-     false,
-     false},
-    {{.name = "96 edges a turn",
-      .algorithm_2d = KEEP,
-      .curvature = 96,
-      .circle_points = 96,
-      .after = AFTER_OVERLAP},
-     true,
-     false,
-     true,
-     false,
-     false},
-    {{.name = "facets", .algorithm_2d = KEEP, .facets = true}, false, true, false, true, false},
-    {{.name = "facets as they are",
-      .algorithm_2d = KEEP,
-      .facets = true,
-      .after = AFTER_FAILURE | AFTER_OFF},
-     true,
-     false,
-     false,
-     true,
-     false},
-    {{.name = "finer", .algorithm_2d = KEEP, .curvature = KEEP, .finer = 0.5},
-     true,
-     false,
-     true,
-     false,
-     false},
-    {{.name = "finer",
-      .algorithm_2d = KEEP,
-
-      .finer = 0.5,
-      .after = AFTER_FAILURE | AFTER_OFF},
-     true,
-     false,
-     false,
-     true,
-     false},
-    {{.name = "healed", .algorithm_2d = KEEP, .heal = true}, true, true, true, false, false},
+    {{.name = "24 edges a turn", KEPT, AROUND(24)}, SOLIDS | CAD},
+    {{.name = "48 edges a turn", KEPT, AROUND(48)}, SOLIDS | CAD},
+    {{.name = "96 edges a turn", KEPT, AROUND(96)}, SOLIDS | CAD},
+    {{.name = "facets", KEPT, .facets = true}, SURFACES | STL},
+    {{.name = "facets as they are", KEPT, .facets = true, .after = AFTER_FAILURE | AFTER_OFF},
+     SOLIDS | STL},
+    {{.name = "finer", KEPT, .curvature = KEEP, .finer = 0.5}, SOLIDS | CAD},
+    {{.name = "finer", KEPT, .finer = 0.5, .after = AFTER_FAILURE | AFTER_OFF}, SOLIDS | STL},
+    {{.name = "healed", KEPT, .heal = true}, BOTH | CAD},
 };
 
 size_t strategy_list(const struct task *t, struct rung rungs[RUNGS_MAX]) {
   size_t n = 0;
+  int kind = t->solid ? SOLIDS : SURFACES, file = t->format == FORMAT_STL ? STL : CAD;
   if (t->params.search == SEARCH_NAMED)
     return plan_find(t, t->params.strategy, &rungs[0]);
   for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS && n < RUNGS_MAX; i++) {
     const struct ladder_step *s = &STEPS[i];
     struct rung r = s->rung;
-    if (!(t->solid ? s->solid : s->surface) || !(t->format == FORMAT_STL ? s->stl : s->cad) ||
-        (s->if_curvature && t->params.curvature == 0) ||
+    if (!(s->where & kind) || !(s->where & file) ||
+        ((s->where & CURVATURE) && t->params.curvature == 0) ||
         (r.algorithm_2d == t->params.algorithm_2d) ||
         (r.nearer > 0 && t->params.max_deviation == 0) || (r.heal && t->params.heal))
       continue;

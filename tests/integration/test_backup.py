@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from daemon import LATHED, clean_env
-from test_crash import GONE
+from ledger import GONE
 
 
 def lathed(*args):

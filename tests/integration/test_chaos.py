@@ -1,22 +1,20 @@
 # SPDX-License-Identifier: MIT
 """All at once: the disk fails in turns, workers and their jobs' processes are killed, and in the end the daemon, under load.
 
-The ledger of test_crash.py says what must be true after: nothing acknowledged is lost, nothing completes twice, and a
+The ledger says what must be true after: nothing acknowledged is lost, nothing completes twice, and a
 restart always works. LATHE_CHAOS=40 makes as many rounds; LATHE_SEED chooses others.
 """
 import os
 import random
 import signal
-import threading
+import time
 
 import pytest
-import test_crash
 from client import FINAL
 from daemon import FAULTFS, children_of, is_alive, linked_sanitizers, wait_until
-from test_crash import GONE, Ledger, submit_one
+from ledger import SEED, Ledger, settle_all, under_load
 from test_disk import FAULTS
 
-SEED = test_crash.SEED
 ROUNDS = int(os.environ.get("LATHE_CHAOS") or 3)
 CLIENTS = 8
 STEPS = 12
@@ -49,35 +47,6 @@ def below(pid):
     return out
 
 
-def look_at_one(ledger, client, rng):
-    """An acknowledged job is there; while the disk fails it may be that it cannot be read."""
-    with ledger.lock:
-        known = list(ledger.jobs.values())
-    if not known:
-        return
-    try:
-        r = client.get(f"/api/jobs/{rng.choice(known)}")
-        job = r.json
-    except GONE:
-        return
-    assert r.status in (200, 503), f"an acknowledged job is gone: {r}"
-    if r.status == 200 and job["status"] == "completed":
-        with ledger.lock:
-            ledger.completed.setdefault(job["job_id"], job)
-
-
-def load(ledger, client, number, seed, stop, errors):
-    rng = random.Random(seed)
-    try:
-        while not stop.is_set():
-            if not submit_one(ledger, client, number):
-                return
-            if rng.random() < 0.3:
-                look_at_one(ledger, client, rng)
-    except AssertionError as e:
-        errors.append(e)
-
-
 def disturb(daemon, disk, rng):
     what = rng.random()
     if what < 0.35:
@@ -94,31 +63,20 @@ def disturb(daemon, disk, rng):
 
 
 def one_round(daemon, disk, ledger, rng):
-    stop, errors = threading.Event(), []
-    threads = [threading.Thread(target=load, args=(ledger, daemon.client(), n, rng.random(), stop, errors))
-               for n in range(CLIENTS)]
-    for t in threads:
-        t.start()
-    for _ in range(STEPS):
-        disturb(daemon, disk, rng)
-        stop.wait(rng.uniform(0.02, 0.25))
-    assert daemon.process.poll() is None, "it ended by itself"
-    left = below(daemon.pid)
-    daemon.kill()
-    stop.set()
-    for t in threads:
-        t.join()
+    with under_load(daemon, ledger, rng, CLIENTS, may_fail=(503,)):
+        for _ in range(STEPS):
+            disturb(daemon, disk, rng)
+            time.sleep(rng.uniform(0.02, 0.25))
+        assert daemon.process.poll() is None, "it ended by itself"
+        left = below(daemon.pid)
+        daemon.kill()
     disk.mend()
-    assert not errors, errors
     return left
 
 
 def check(ledger, client):
     """As in test_crash.py; but a job that was at work in two workers when they were killed is given up, as it may be why."""
-    while ledger.unanswered:
-        assert submit_one(ledger, client, 0)
-    assert set(ledger.jobs) == set(ledger.wanted)
-    assert len(set(ledger.jobs.values())) == len(ledger.jobs), "two keys share a job"
+    settle_all(ledger, client)
     given_up = 0
     for key, job_id in ledger.jobs.items():
         job = client.wait(job_id)

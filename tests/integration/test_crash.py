@@ -5,119 +5,27 @@ Every submit has an Idempotency-Key.  A client that got no answer asks again wit
 restart, as a real one would.  At the end each key has exactly one job, each job one final event, each
 artifact the right content, and what was seen completed before a kill is unchanged.
 """
-import http.client
-import os
 import random
-import threading
 import time
 
 from client import FINAL
 from daemon import children_of, is_alive, wait_until
+from ledger import SEED, Ledger, settle_all, under_load
 
-SEED = int(os.environ.get("LATHE_SEED") or random.SystemRandom().randrange(1 << 32))
 ROUNDS = 6
 CLIENTS = 4
 
 
-class Ledger:
-    def __init__(self):
-        self.lock = threading.Lock()
-        self.jobs = {}       # key -> job id, once acknowledged
-        self.wanted = {}     # key -> content
-        self.completed = {}  # job id -> its record as first seen completed
-        self.unanswered = []
-
-    def next(self, client):
-        with self.lock:
-            if self.unanswered:
-                return self.unanswered.pop()
-            key = f"key-{client}-{len(self.wanted)}"
-            self.wanted[key] = f"content-of-{key}"
-            return key
-
-    def failed(self, key):
-        with self.lock:
-            self.unanswered.append(key)
-
-    def acknowledged(self, key, job_id):
-        with self.lock:
-            known = self.jobs.setdefault(key, job_id)
-        assert known == job_id, f"{key} was acknowledged as {known} and as {job_id}"
-
-
-GONE = (OSError, http.client.HTTPException, ValueError)  # what a client sees of a dying daemon
-
-
-def submit_one(ledger, client, number):
-    """False when the daemon is gone."""
-    key = ledger.next(number)
-    # The same key must come with the same payload, so that is made from the key alone.
-    body = {"input": {"data": f"data:,{ledger.wanted[key]}", "name": "content.txt"},
-            "params": {"sleep_ms": len(key) % 3 * 5, "steps": len(key) % 2 * 3}}
-    try:
-        r = client.post("/api/jobs/echo", body, {"Idempotency-Key": key})
-        answer = r.json
-    except GONE:
-        ledger.failed(key)
-        return False
-    if r.status in (503, 409, 429):
-        ledger.failed(key)
-        time.sleep(0.01)
-        return True
-    assert r.status in (200, 202), r
-    ledger.acknowledged(key, answer["job_id"])
-    return True
-
-
-def look_at_one(ledger, client, rng):
-    with ledger.lock:
-        known = list(ledger.jobs.values())
-    if not known:
-        return
-    try:
-        r = client.get(f"/api/jobs/{rng.choice(known)}")
-        job = r.json
-    except GONE:  # nothing was learned
-        return
-    assert r.status == 200, f"an acknowledged job is gone: {r}"
-    if job["status"] == "completed":
-        with ledger.lock:
-            ledger.completed.setdefault(job["job_id"], job)
-
-
-def load(ledger, client, number, seed, stop, errors):
-    rng = random.Random(seed)
-    try:
-        while not stop.is_set():
-            if not submit_one(ledger, client, number):
-                return
-            if rng.random() < 0.3:
-                look_at_one(ledger, client, rng)
-    except AssertionError as e:
-        errors.append(e)
-
-
 def one_round(daemon, ledger, rng):
-    stop, errors = threading.Event(), []
-    threads = [threading.Thread(target=load, args=(ledger, daemon.client(), n, rng.random(), stop, errors))
-               for n in range(CLIENTS)]
-    for t in threads:
-        t.start()
-    time.sleep(rng.uniform(0.05, 1.2))
-    workers = children_of(daemon.pid)
-    daemon.kill()
-    stop.set()
-    for t in threads:
-        t.join()
-    assert not errors, errors
+    with under_load(daemon, ledger, rng, CLIENTS):
+        time.sleep(rng.uniform(0.05, 1.2))
+        workers = children_of(daemon.pid)
+        daemon.kill()
     return workers
 
 
 def check(ledger, client):
-    while ledger.unanswered:
-        assert submit_one(ledger, client, 0)
-    assert set(ledger.jobs) == set(ledger.wanted)
-    assert len(set(ledger.jobs.values())) == len(ledger.jobs), "two keys share a job"
+    settle_all(ledger, client)
     for key, job_id in ledger.jobs.items():
         job = client.wait(job_id)
         assert job["status"] == "completed", job

@@ -7,7 +7,7 @@ import threading
 import time
 
 from daemon import TEST_PLUGINS, wait_until
-from test_crash import GONE
+from ledger import GONE
 
 SEED = int(os.environ.get("LATHE_SEED") or random.SystemRandom().randrange(1 << 32))
 ROUNDS = 6
