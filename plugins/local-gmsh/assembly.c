@@ -116,8 +116,15 @@ bool assembly_prepare(struct task *t, bool look) {
   struct findings *f = &t->findings;
   names_free(&t->names);
   names_take(&t->names);
-  if (t->format == FORMAT_STEP)
-    names_of_step(&t->names, t->model, t->name);
+  uint32_t cycle = t->format == FORMAT_STEP ? names_of_step(&t->names, t->model, t->name) : 0;
+  if (cycle) {
+    task_fail(
+        t, LATHE_BAD_INPUT,
+        "%s is damaged: by its entity #%u an assembly is part of itself, and the kernel would "
+        "lose solids; export the assembly again",
+        t->name, (unsigned)cycle);
+    return false;
+  }
   if (look)
     neighbours_duplicates(f, &t->names);
   if (!t->params.conformal || t->names.solid_count < 2)

@@ -109,7 +109,9 @@ static const struct {
                         "; assembly=conformal leaves one of them"}},
     [ODD_OVERLAP] = {"solids overlap: ",
                      {"; both are meshed there", "; what they share became a part of its own"}},
-    [ODD_GAP] = {"", {"", " and were not joined; tolerance, above the gap, would join them"}},
+    [ODD_GAP] = {"",
+                 {"", " and were not joined; a tolerance above the gap joins solids where their "
+                      "faces fit each other"}},
     [ODD_LOOSE] = {"faces that belong to no solid are not in the mesh: ", {"", ""}},
 };
 

@@ -26,7 +26,7 @@ static const struct rule {
     {"med", 80, true, false},   /* MED_LNAME_SIZE */
     {"msh2", 63, false, true},  /* an element is written once a group; gmshToFoam reads one word */
     {"inp", 77, false, false},  /* Abaqus, CalculiX: 80 with "-S4"; they do not tell cases apart */
-    {"unv", 40, false, false},  /* dataset 2467's line: 20A2 */
+    {"unv", 40, false, true},   /* dataset 2467's line: 20A2; a patch a face (ideasUnvToFoam) */
     {"bdf", 63, false, true},   /* a property an element */
     {"su2", 63, false, true},   /* a marker a face */
     {"foam", 63, false, true},  /* a patch a face */

@@ -113,7 +113,10 @@ int32_t import_size(struct task *t) {
   double share = t->solid                      ? 1 / per_diagonal(t)
                  : t->params.relative_size > 0 ? t->params.relative_size
                                                : t->params.step_size;
-  t->size = t->params.max_size > 0 ? t->params.max_size : t->geometry.diagonal * share;
+  double usual = t->geometry.diagonal * share;
+  t->size = t->params.max_size > 0       ? t->params.max_size
+            : usual > t->params.min_size ? usual
+                                         : t->params.min_size; /* a wish as good as max_size */
   if (t->size < finest)
     return task_fail(
         t, LATHE_BAD_INPUT,

@@ -37,8 +37,8 @@ struct names {
 /* Of Gmsh's current model. */
 void names_take(struct names *n);
 /* names_step.c: over the labels what the text of the STEP file at `path` says; `file` is what the
- * input is called. */
-void names_of_step(struct names *n, const char *path, const char *file);
+ * input is called.  Returns the entity by which an assembly is part of itself, 0 where none is. */
+uint32_t names_of_step(struct names *n, const char *path, const char *file);
 void names_free(struct names *n);
 /* Takes these (out_alloc'ed) in place of its faces. */
 void names_put_faces(struct names *n, struct label *faces, size_t count);

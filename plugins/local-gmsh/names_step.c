@@ -185,7 +185,7 @@ static void fill(struct names *n, const struct parts *parts) {
   free(faces);
 }
 
-void names_of_step(struct names *n, const char *path, const char *file) {
+uint32_t names_of_step(struct names *n, const char *path, const char *file) {
   struct parts parts;
   struct stat st;
   int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -195,11 +195,13 @@ void names_of_step(struct names *n, const char *path, const char *file) {
   if (fd >= 0)
     close(fd);
   if (map == MAP_FAILED)
-    return; /* the kernel's labels stand */
+    return 0; /* the kernel's labels stand */
   parts_read(&parts, map, (size_t)st.st_size, file);
   munmap(map, (size_t)st.st_size);
   if (parts.count)
     fill(n, &parts);
+  uint32_t cycle = parts.cycle;
   parts_free(&parts);
   names_group(n);
+  return cycle;
 }

@@ -234,6 +234,50 @@ static void link_up(struct walk *w, struct links *used) {
   links_sort(&w->relations);
 }
 
+static size_t place_of(const struct step *s, uint32_t id) {
+  const struct step_entity *e = step_find(s, id);
+  return e ? (size_t)(e - s->entities) : s->count;
+}
+
+struct usage {
+  size_t parent, child; /* places among the entities */
+};
+
+/* False: not a usage, or one of something that is not there. */
+static bool usage_of(const struct step *s, const struct step_entity *e, struct usage *u) {
+  if (!e || e->kind != STEP_USAGE)
+    return false;
+  *u = (struct usage){place_of(s, step_ref(step_arg(e, 3))), place_of(s, step_ref(step_arg(e, 4)))};
+  return u->parent < s->count && u->child < s->count;
+}
+
+/* Takes away what has no children, again and again (Kahn 1962): what is left is in a cycle, or
+ * above one.  A usage between two of those is told; 0: there is none. */
+static uint32_t find_cycle(const struct step *s, const struct links *used) {
+  size_t *children = out_alloc(s->count + 1, sizeof *children), n;
+  size_t *leaves = out_alloc(s->count + 1, sizeof *leaves), first = 0, last = 0;
+  struct usage u;
+  uint32_t found = 0;
+  for (size_t i = 0; i < s->count; i++)
+    if (usage_of(s, &s->entities[i], &u))
+      children[u.parent]++;
+  for (size_t i = 0; i < s->count; i++)
+    if (children[i] == 0 && place_of(s, s->entities[i].id) == i)
+      leaves[last++] = i;
+  while (first < last) {
+    const struct link *l = links_from(used, s->entities[leaves[first++]].id, &n);
+    for (size_t i = 0; i < n; i++)
+      if (usage_of(s, step_find(s, l[i].to), &u) && children[u.parent] && --children[u.parent] == 0)
+        leaves[last++] = u.parent;
+  }
+  for (size_t i = 0; i < s->count && !found; i++)
+    if (usage_of(s, &s->entities[i], &u) && children[u.parent] && children[u.child])
+      found = s->entities[i].id;
+  free(children);
+  free(leaves);
+  return found;
+}
+
 void parts_read(struct parts *p, const char *data, size_t size, const char *file) {
   struct walk *w = out_alloc(1, sizeof *w);
   struct links used = {0};
@@ -244,6 +288,7 @@ void parts_read(struct parts *p, const char *data, size_t size, const char *file
   step_open(&w->step, data, size);
   styles_open(&w->styles, &w->step);
   link_up(w, &used);
+  p->cycle = find_cycle(&w->step, &used);
   for (size_t i = 0; i < w->step.count; i++) {
     const struct step_entity *e = &w->step.entities[i];
     links_from(&used, e->id, &n);

@@ -33,6 +33,7 @@ struct part {
 struct parts {
   struct part *of;
   size_t count, cap;
+  uint32_t cycle; /* the entity by which an assembly is part of itself; 0: none is */
 };
 
 /* `file`: what the input is called.  Nothing is found in a file that holds no structure. */

@@ -314,6 +314,12 @@ int32_t user_groups_find(struct task *t) {
                      "names in the file (solid inlet ...), which become groups, or leave the "
                      "parameter out");
   json_object_foreach((json_t *)t->params.groups, name, v) {
+    if (rc == LATHE_OK && t->params.conformal && json_object_get(v, "faces"))
+      rc = task_fail(t, LATHE_BAD_INPUT,
+                     "groups: \"%.60s\" names faces by number, and assembly=conformal cuts faces "
+                     "and numbers them anew; say which are meant by pattern, normal, box, plane or "
+                     "cylinder",
+                     name);
     if (rc == LATHE_OK)
       rc = find_one(t, name, v);
   }

@@ -46,11 +46,11 @@ def test_faces_by_where_they_are():
     assert list(groups) == ["bottom", "top", "left", "sides", "Größe"] and groups["Größe"]["group"] == "Gr__e"
     assert groups["left"]["area"] == pytest.approx((y[1] - y[0]) * (z[1] - z[0]), rel=1e-6)
     assert groups["sides"]["face_count"] == result["geometry"]["surfaces"] and groups["Größe"]["faces"] == [1, 2]
-    for name, read in (("mesh.inp", read_inp), ("mesh.unv", read_unv)):
-        assert {"bottom", "top", "left", "sides", "Gr__e"} <= set(read(job.read(name)).groups), name
-    once = read_msh2(job.read("mesh-2.2.msh"))
-    assert sum(len(once.groups.get(g, ())) for g in ("bottom", "top", "left", "sides", "Gr__e")) == len(once.of("tri"))
-    assert "top" in once.groups and not any(g.startswith("face-") for g in once.groups)
+    assert {"bottom", "top", "left", "sides", "Gr__e"} <= set(read_inp(job.read("mesh.inp")).groups)
+    for name, read in (("mesh-2.2.msh", read_msh2), ("mesh.unv", read_unv)):  # a face is in the first of its groups alone
+        once = read(job.read(name))
+        assert sum(len(once.groups.get(g, ())) for g in ("bottom", "top", "left", "sides", "Gr__e")) == len(once.of("tri")), name
+        assert "top" in once.groups and not any(g.startswith("face-") for g in once.groups), name
 
 
 def test_a_bore_by_its_cylinder():
@@ -93,6 +93,13 @@ def test_what_is_refused(groups, words):
     job = mesh(groups)
     assert job.code == BAD_INPUT and all(w in job.error for w in words), job.error
     assert "edges" not in job.stages, "before anything is meshed"
+
+
+def test_numbers_are_not_those_of_faces_that_were_cut():
+    job = mesh({"a": {"faces": [3]}}, "assembly=conformal", file="assembly.step")
+    assert job.code == BAD_INPUT and "numbers them anew" in job.error
+    named = mesh({"a": {"normal": [0, 0, 1]}}, "assembly=conformal", file="assembly.step")
+    assert named.code == 0, named.error
 
 
 def test_an_stl_has_no_faces_yet():

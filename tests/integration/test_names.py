@@ -6,7 +6,7 @@ import re
 
 import pytest
 from mesh_readers import read_inp, read_msh2, read_msh4, read_unv
-from test_gmsh_plugin import BARE, PLUGIN, folder, glb_document, part, run  # noqa: F401 (folder: a fixture)
+from test_gmsh_plugin import BAD_INPUT, BARE, PLUGIN, folder, glb_document, part, run  # noqa: F401 (folder: a fixture)
 
 pytestmark = pytest.mark.skipif(not (os.path.exists(BARE) and os.path.exists(PLUGIN)),
                                 reason="local-gmsh is not built")
@@ -148,3 +148,16 @@ def test_a_colour_for_another_place_does_not_count(tmp_path):
     usage = number_of(CRATE, rb"NEXT_ASSEMBLY_USAGE_OCCURRENCE\('\w+','base'")
     job = run("preview", write(tmp_path / "crate.step", styled(CRATE, brep, usage, b"green")), "picture=false")
     assert "color" not in job.json("result.json")["solids"][2]
+
+
+@pytest.mark.parametrize("kind", ["preview", "mesh"])
+def test_an_assembly_that_is_part_of_itself_is_refused(tmp_path, kind):
+    """The kernel would lose the solids below it, without a word."""
+    usages = re.findall(rb"#(\d+)\s*=\s*NEXT_ASSEMBLY_USAGE_OCCURRENCE\('[^']*','[^']*','[^']*',#(\d+),#(\d+)", PLAIN)
+    assert len(usages) == 3
+    for number, parent, child in usages:
+        for end in (parent, child):  # the crate in itself; a part in itself
+            loop = re.sub(rb"(#" + number + rb"\s*=\s*NEXT_ASSEMBLY_USAGE_OCCURRENCE\([^#]*)#\d+,#\d+",
+                          lambda m, end=end: m.group(1) + b"#" + end + b",#" + end, PLAIN)
+            job = run(kind, write(tmp_path / "loop.step", loop))
+            assert job.code == BAD_INPUT and "part of itself" in job.error and number.decode() in job.error, job.error

@@ -123,6 +123,14 @@ def test_openfoam_takes_unv_with_its_patches(tmp_path):
     assert case.check() == pytest.approx(1e-5, rel=1e-6), "the file says that it is in millimetres"
 
 
+def test_groups_of_the_user_are_patches_of_unv(tmp_path):
+    job = run("mesh", BEAM, "outputs=unv,foam", 'groups={"fixed": {"normal": [-1, 0, 0]}, "top": {"normal": [0, 0, 1]}}')
+    own, case = unpacked(job, tmp_path / "own"), solvers.FoamCase(tmp_path / "unv")
+    case.run("ideasUnvToFoam", path_of(job, "mesh.unv"))
+    assert {"fixed", "top"} <= set(case.patches()) and case.patches() == own.patches()
+    case.check()
+
+
 def test_openfoam_takes_unv_of_solids_that_share_a_face(tmp_path):
     """The shared face cannot be a patch; the other groups are what they are in a polyMesh of ours."""
     job = run("mesh", part("assembly.step"), "outputs=unv,foam", "max_size_mm=5", "assembly=conformal")
