@@ -26,6 +26,7 @@ struct shell {     /* facets that hang together across their edges */
   size_t facets;
   bool closed, hole; /* hole: its facets look into the hollow */
   uint32_t body;     /* counted from 0; FACET_NONE: it bounds none */
+  uint32_t overlaps; /* a shell that it reaches into and out of; FACET_NONE: none is known */
 };
 
 struct facets_face {

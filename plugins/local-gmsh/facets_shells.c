@@ -197,7 +197,8 @@ void facets_find_shells(struct facets *f) {
     *s = (struct shell){.part = f->part[t],
                         .low = {INFINITY, INFINITY, INFINITY},
                         .high = {-INFINITY, -INFINITY, -INFINITY},
-                        .body = FACET_NONE};
+                        .body = FACET_NONE,
+                        .overlaps = FACET_NONE};
     settle(&w, flood(&w, (uint32_t)t, (uint32_t)f->shell_count++, s), s);
   }
   free(w.stack);
@@ -369,8 +370,16 @@ static bool is_copy(const struct shell *a, const struct shell *b, double size) {
   return same;
 }
 
+/* What lies in another one reaches nowhere beyond it. */
+static bool fits_in(const struct shell *a, const struct shell *b, double size) {
+  bool fits = true;
+  for (int i = 0; i < 3; i++)
+    fits = fits && a->low[i] >= b->low[i] - 1e-9 * size && a->high[i] <= b->high[i] + 1e-9 * size;
+  return fits;
+}
+
 /* In how many shells this one lies, and the smallest of them; copy: one in the very same places. */
-static size_t depth_of(const struct facets *f, uint32_t shell, struct nest *n, uint32_t *parent,
+static size_t depth_of(struct facets *f, uint32_t shell, struct nest *n, uint32_t *parent,
                        uint32_t *copy) {
   size_t depth = 0;
   *parent = *copy = FACET_NONE;
@@ -384,6 +393,10 @@ static size_t depth_of(const struct facets *f, uint32_t shell, struct nest *n, u
       continue;
     if (is_copy(&f->shells[shell], &f->shells[other], f->diagonal)) {
       *copy = other;
+      continue;
+    }
+    if (!fits_in(&f->shells[shell], &f->shells[other], f->diagonal)) {
+      f->shells[shell].overlaps = other;
       continue;
     }
     depth++;

@@ -60,12 +60,38 @@ void stl_repairs_json(const struct task *t, struct out *o) {
   out_text(o, "],");
 }
 
+static const char *shell_name(const struct facets *f, uint32_t shell) {
+  uint32_t part = f->shells[shell].part;
+  return part != FACET_NONE && *f->part_names[part] ? f->part_names[part] : "a body";
+}
+
+static void warn_of_overlaps(struct task *t) {
+  const struct facets *f = t->facets;
+  size_t count = 0;
+  uint32_t first = 0;
+  for (uint32_t i = (uint32_t)f->shell_count; i-- > 0;)
+    if (f->shells[i].overlaps != FACET_NONE) {
+      first = i;
+      count++;
+    }
+  if (count)
+    task_warn(t,
+              "%zu of %zu bodies overlap others, the first %.60s and %.60s: unite them in the CAD "
+              "program, or their elements lie in each other",
+              count, f->shell_count, shell_name(f, first),
+              shell_name(f, f->shells[first].overlaps));
+}
+
 static void warn(struct task *t) {
   for (size_t i = 0; i < REPAIR_COUNT; i++) {
     size_t n = times(t, &REPAIRS[i]);
     if (n)
       task_warn(t, "%zu %s", n, n == 1 ? REPAIRS[i].one : REPAIRS[i].many);
   }
+  warn_of_overlaps(t);
+  if (t->params.conformal)
+    task_warn(t, "assembly=conformal joins the solids of a CAD file; the bodies of an STL stay "
+                 "apart, and are not looked at for gaps and overlaps of faces");
 }
 
 /* What tetrahedra need. */

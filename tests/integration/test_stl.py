@@ -93,6 +93,19 @@ def test_bodies_that_touch(send, step):
     assert repairs(result) == {}
 
 
+def test_bodies_that_overlap_are_no_holes(send):
+    """Each reaches out of the other, so none is the other's hollow."""
+    job = send("preview", cube() + cube((5, 3, 2)))
+    result = done(job)
+    assert result["geometry"]["volumes"] == 2 and result["geometry"]["total_volume"] == pytest.approx(2000, rel=1e-6)
+    assert repairs(result) == {} and "bodies overlap" in " ".join(result["warnings"])
+
+
+def test_an_stl_is_not_cut_along_its_bodies(send):
+    result = done(send("mesh", cube() + cube((10, 0, 0)), "assembly=conformal", *COARSE))
+    assert "stay apart" in " ".join(result["warnings"])
+
+
 def test_turned_facets_are_turned_back(send):
     mixed = cube()
     mixed[3:5] = turned(mixed[3:5])
