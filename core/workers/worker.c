@@ -78,6 +78,7 @@ void worker_kill(struct worker *k, uint64_t token, const char *fmt, ...) {
   k->kill_token = token;
   if (kill(-k->pid, SIGKILL) < 0)
     kill(k->pid, SIGKILL);
+  backend_update(k->b); /* it takes nothing from now on, though its end is seen later */
 }
 
 /* ---- the socket ---- */
