@@ -12,6 +12,7 @@
 
 #define SOLID_MATERIAL 1
 #define SKIN_MATERIAL  2
+#define POOR_SET       1
 #define STEEL          210000. /* N/mm^2 */
 
 /* Field `at` of a card in small field format; the continuation of a card begins after its eighth.
@@ -124,6 +125,16 @@ static void put_materials(struct out *o, const struct export *x) {
   }
 }
 
+/* A set in bulk data: SET alone would be case control, which the deck that includes this brings. */
+static void put_poor(struct out *o, const struct export *x) {
+  if (!x->poor_word)
+    return;
+  out_printf(o, "$ Set %d : %s\nSET3    %8d    ELEM", POOR_SET, x->poor_word, POOR_SET);
+  for (size_t i = 0; i < x->poor_count; i++)
+    put_field(o, 3 + i, x->poor[i] + 1u);
+  out_text(o, "\n");
+}
+
 void bdf_build(struct out *o, const struct export *x) {
   const struct soup *s = x->soup;
   bool *written = out_alloc(s->tet_count, sizeof *written);
@@ -133,5 +144,6 @@ void bdf_build(struct out *o, const struct export *x) {
   for (size_t i = 0; i < x->groups->count; i++)
     put_group(o, x, i, written);
   put_rest(o, x, written);
+  put_poor(o, x);
   free(written);
 }

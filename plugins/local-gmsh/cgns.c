@@ -19,9 +19,10 @@
 struct cgns {
   const struct export *x;
   int file, base, zone;
-  cgsize_t next;   /* number of the next element */
-  cgsize_t *first; /* of each range of the soup's faces: its first element; 0: none */
-  cgsize_t *count; /* of each: how many */
+  cgsize_t next;     /* number of the next element */
+  cgsize_t *first;   /* of each range of the soup's faces: its first element; 0: none */
+  cgsize_t *count;   /* of each: how many */
+  cgsize_t *element; /* of each tetrahedron */
 };
 
 /* Names that CGNS itself gives the nodes beside the sections. */
@@ -70,6 +71,8 @@ static bool write_solid(struct cgns *c, const char *word, const struct range *r)
     for (size_t k = 0; k < n; k++)
       nodes[i * n + k] = (cgsize_t)c->x->number[s->tets[(r->first + i) * n + EXPORT_TET_ORDER[k]]] +
                          1;
+  for (size_t i = 0; i < r->count; i++)
+    c->element[r->first + i] = c->next + (cgsize_t)i;
   bool ok = write_section(c, word, n == 10 ? CGNS_ENUMV(TETRA_10) : CGNS_ENUMV(TETRA_4), nodes,
                           (cgsize_t)r->count);
   free(nodes);
@@ -160,6 +163,22 @@ static bool write_conditions(const struct cgns *c) {
   return ok;
 }
 
+/* A region of the zone: its sections are the solids. */
+static bool write_poor(const struct cgns *c) {
+  const struct export *x = c->x;
+  int region = 0;
+  if (!x->poor_word)
+    return true;
+  cgsize_t *list = out_alloc(x->poor_count, sizeof *list);
+  for (size_t i = 0; i < x->poor_count; i++)
+    list[i] = c->element[x->poor[i]];
+  bool ok = cg_subreg_ptset_write(c->file, c->base, c->zone, x->poor_word, 3,
+                                  CGNS_ENUMV(CellCenter), CGNS_ENUMV(PointList),
+                                  (cgsize_t)x->poor_count, list, &region) == CG_OK;
+  free(list);
+  return ok;
+}
+
 static bool write_unit(const struct cgns *c) {
   static const struct {
     const char *unit;
@@ -185,15 +204,18 @@ static bool write_file(const struct export *x, const char *path) {
     return false;
   c.first = out_alloc(x->soup->face_count, sizeof *c.first);
   c.count = out_alloc(x->soup->face_count, sizeof *c.count);
+  c.element = out_alloc(x->soup->tet_count, sizeof *c.element);
   bool ok = cg_set_file_type(CG_FILE_HDF5) == CG_OK && cg_open(path, CG_MODE_WRITE, &c.file) == 0;
   bool open = ok;
   ok = ok && cg_base_write(c.file, "Base", 3, 3, &c.base) == CG_OK && write_unit(&c) &&
        cg_zone_write(c.file, c.base, "Zone", size, CGNS_ENUMV(Unstructured), &c.zone) == CG_OK &&
-       write_points(&c) && write_elements(&c, 3) && write_elements(&c, 2) && write_conditions(&c);
+       write_points(&c) && write_elements(&c, 3) && write_elements(&c, 2) && write_conditions(&c) &&
+       write_poor(&c);
   if (open)
     ok = cg_close(c.file) == CG_OK && ok;
   free(c.first);
   free(c.count);
+  free(c.element);
   return ok;
 }
 

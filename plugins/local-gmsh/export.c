@@ -125,6 +125,7 @@ void export_free(struct export *x) {
   free(x->sides);
   free(x->number);
   free(x->scaled);
+  free(x->poor);
   *x = (struct export){0};
 }
 
@@ -156,6 +157,7 @@ void export_for(struct export *x, const char *format, const char *wanted) {
   free(x->words);
   x->groups = &x->task->names.groups;
   x->words = groups_words(x->groups, format);
+  x->poor_word = x->poor_count ? groups_poor_word(x->groups, x->words) : NULL;
   if (groups_one_each(format)) {
     x->split = groups_split(x->groups);
     x->groups = &x->split;

@@ -39,6 +39,9 @@ struct export {
   size_t node_count; /* that have a number */
   double *scaled;    /* owned */
   struct groups split;
+  uint32_t *poor; /* tetrahedra under params.poor_below, ascending: of formats.c.  Owned */
+  size_t poor_count;
+  const char *poor_word; /* what their set is called; NULL: there is none */
 };
 #define EXPORT_NO_NODE UINT32_MAX
 

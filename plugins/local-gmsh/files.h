@@ -26,6 +26,9 @@ void geometry_json(struct out *o, const struct geometry *g, double volume);
 /* CGNS by its own library, which writes the file itself.  False: it cannot. */
 bool cgns_write(const struct export *x, const char *path);
 void vtu_build(struct out *o, const struct export *x);
+/* Behind a .msh of Gmsh's (`old`: 2.2, text) a view of the elements of the poor set,
+ * where there is such a set.  False: it cannot be written. */
+bool msh_poor_append(const struct export *x, bool old, const char *path);
 /* The original's mesh data for its viewer. */
 void viewer_json_build(struct out *o, const struct export *x);
 void inp_build(struct out *o, const struct export *x);

@@ -128,12 +128,17 @@ static void order_outer(struct foam *f) {
 
 /* ---- files ---- */
 
-static void begin(struct out *o, const char *class, const char *object, const char *note) {
+static void begin_in(struct out *o, const char *folder, const char *class, const char *object,
+                     const char *note) {
   out_printf(o, "FoamFile\n{\n    version     2.0;\n    format      ascii;\n    class       %s;\n",
              class);
   if (note)
     out_printf(o, "    note        \"%s\";\n", note);
-  out_printf(o, "    location    \"constant/polyMesh\";\n    object      %s;\n}\n\n", object);
+  out_printf(o, "    location    \"%s\";\n    object      %s;\n}\n\n", folder, object);
+}
+
+static void begin(struct out *o, const char *class, const char *object, const char *note) {
+  begin_in(o, "constant/polyMesh", class, object, note);
 }
 
 static void put_points(struct out *tar, const struct foam *f) {
@@ -288,6 +293,25 @@ static void put_face_zones(struct out *tar, struct foam *f) {
   out_free(&zones);
 }
 
+/* A cellSet: a zone of cells may not share cells with another. */
+static void put_poor(struct out *tar, const struct foam *f) {
+  const struct export *x = f->x;
+  struct out o = {0}, name = {0};
+  if (!x->poor_word)
+    return;
+  begin_in(&o, FOLDER "sets", "cellSet", x->poor_word, NULL);
+  out_printf(&o, "%zu\n(\n", x->poor_count);
+  for (size_t i = 0; i < x->poor_count; i++) {
+    out_integer(&o, x->poor[i], 0);
+    out_text(&o, "\n");
+  }
+  out_text(&o, ")\n");
+  out_printf(&name, FOLDER "sets/%s", x->poor_word);
+  out_put(&name, "", 1);
+  tar_add(tar, name.data, &o);
+  out_free(&name);
+}
+
 void foam_build(struct out *tar, const struct export *x) {
   struct foam f = {.x = x, .cells = x->soup->tet_count};
   size_t sides = SIDES * f.cells;
@@ -306,6 +330,7 @@ void foam_build(struct out *tar, const struct export *x) {
   put_boundary(tar, &f);
   put_cell_zones(tar, &f);
   put_face_zones(tar, &f);
+  put_poor(tar, &f);
   tar_end(tar);
   free(f.behind);
   free(f.face);

@@ -170,7 +170,7 @@ static bool gmsh_writes(const struct task *t, const struct format_file *f, const
   names_physical(&t->names, f->word);
   set("Mesh.ScalingFactor", x->factor);
   gmshWrite(path, &e);
-  return e == 0;
+  return e == 0 && (f->msh_version == 0 || msh_poor_append(x, f->msh_version < 4, path));
 }
 
 static bool write_one(struct task *t, const struct format_file *f, struct export *x,
@@ -192,12 +192,22 @@ static bool build_one(struct task *t, const struct format_file *f, struct export
   return files_put(t, o, &content, f->file);
 }
 
+/* The set of poor elements, and its group: a name like the others. */
+static void take_poor(struct export *x, struct task *t, const struct quality *q) {
+  if (!(t->params.poor_below > 0))
+    return;
+  groups_add_poor(&t->names.groups);
+  x->poor = out_alloc(q->count + 1, sizeof *x->poor);
+  x->poor_count = quality_below(q, t->params.poor_below, x->poor);
+}
+
 bool formats_write(struct task *t, const struct soup *s, const struct quality *q,
                    struct outcome *o) {
   bool ok = true;
   struct export x;
   set("Mesh.SaveAll", 0); /* a reader that takes groups (meshio) takes nothing else */
   export_take(&x, t, s, q);
+  take_poor(&x, t, q);
   for (size_t i = 0; i < COUNT && ok; i++) {
     if (!(t->params.outputs >> i & 1))
       continue;

@@ -62,6 +62,23 @@ void groups_add(struct groups *g, enum group_kind kind, int dim, const int *tags
   memcpy(to->name, name, len);
 }
 
+static const struct group *poor_group(const struct groups *g) {
+  for (size_t i = g->count; i-- > 0;)
+    if (g->of[i].kind == GROUP_POOR)
+      return &g->of[i];
+  return NULL;
+}
+
+void groups_add_poor(struct groups *g) {
+  if (!poor_group(g))
+    groups_add(g, GROUP_POOR, 3, NULL, 0, GROUPS_POOR);
+}
+
+const char *groups_poor_word(const struct groups *g, char **words) {
+  const struct group *poor = poor_group(g);
+  return poor ? words[poor - g->of] : NULL;
+}
+
 void groups_free(struct groups *g) {
   for (size_t i = 0; i < g->count; i++) {
     free(g->of[i].tags);
@@ -80,7 +97,7 @@ static bool continues(char c) {
 /* What every solver takes: letters, digits, "_" and "-", a letter first; one "_" for any other
  * letter, however many bytes it has. */
 static void plain_word(char *to, size_t max, const struct group *from) {
-  bool own = from->kind == GROUP_FACE; /* "face-12", the name that we gave */
+  bool own = from->kind == GROUP_FACE || from->kind == GROUP_POOR; /* names that we gave */
   size_t n = 0;
   if (!isalpha((unsigned char)*from->name))
     to[n++] = 'n';
@@ -185,11 +202,11 @@ char **groups_words(const struct groups *g, const char *format) {
     (r->utf8 ? exact_word : plain_word)(words[i], r->max, &g->of[i]);
   }
   bool *shared = find_shared(g, words, &t);
-  for (enum group_kind kind = GROUP_USER; kind <= GROUP_NAMED_FACES; kind++)
+  for (enum group_kind kind = GROUP_USER; kind <= GROUP_POOR; kind++)
     for (size_t i = 0; i < g->count; i++)
       if (g->of[i].kind == kind)
         settle(&t, words[i], r->max, g->of[i].count ? g->of[i].tags[0] : 0,
-               shared[i] && kind >= GROUP_SOLID);
+               shared[i] && (kind == GROUP_SOLID || kind == GROUP_NAMED_FACES));
   free(shared);
   free(t.of);
   return words;

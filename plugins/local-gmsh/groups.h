@@ -23,6 +23,8 @@ enum group_kind { /* whose name stays as it is where two would be called alike: 
                   GROUP_FACE,  /* of one face without a name: "face-12", which a viewer shows */
                   GROUP_SOLID, /* of one solid */
                   GROUP_NAMED_FACES, /* of all faces of one name */
+                  GROUP_POOR, /* no whole entities, so it has no tags: the elements of export.poor
+                               */
 };
 
 struct group {
@@ -49,6 +51,12 @@ char **groups_words(const struct groups *g, const char *format);
 
 /* Whether an entity has one group alone in this format. */
 bool groups_one_each(const char *format);
+
+/* Adds the group of poor elements, where it is not there yet. */
+#define GROUPS_POOR "poor-elements"
+void groups_add_poor(struct groups *g);
+/* What it is called in a file: words[of it]; NULL where it is not there. */
+const char *groups_poor_word(const struct groups *g, char **words);
 /* A copy with the same order in which each entity is in one group: of the user first, then of its
  * name, then its own.  Groups that lost all of theirs stay, empty. */
 struct groups groups_split(const struct groups *g);

@@ -146,6 +146,16 @@ static void put_faces(struct out *o, const struct export *x, size_t group, bool 
   put_nset(o, x, word, marked);
 }
 
+static void put_poor(struct out *o, const struct export *x) {
+  struct list l = {o, 0};
+  if (!x->poor_word)
+    return;
+  out_printf(o, "*ELSET, ELSET=%s\n", x->poor_word);
+  for (size_t i = 0; i < x->poor_count; i++)
+    list_add(&l, x->poor[i] + 1u);
+  list_end(&l);
+}
+
 void inp_build(struct out *o, const struct export *x) {
   bool *marked = out_alloc(x->soup->node_count, sizeof *marked);
   out_room(o, 96 * x->node_count + 80 * x->soup->tet_count + 4096);
@@ -153,6 +163,8 @@ void inp_build(struct out *o, const struct export *x) {
   put_nodes(o, x);
   put_elements(o, x);
   for (size_t i = 0; i < x->groups->count; i++)
-    (x->groups->of[i].dim == 3 ? put_solids : put_faces)(o, x, i, marked);
+    if (x->groups->of[i].count)
+      (x->groups->of[i].dim == 3 ? put_solids : put_faces)(o, x, i, marked);
   free(marked);
+  put_poor(o, x);
 }

@@ -21,7 +21,7 @@ bool mesh_files_write(struct task *t, const struct soup *s, const struct quality
                                 .wires = true};
   picture_start(&picture);
   bool ok = formats_write(t, s, q, o);
-  quality_json(q, s, o, &json);
+  quality_json(q, s, o, t->params.poor_below, &json);
   picture_finish(&picture);
   report_build(&page, t, s, q, o, &picture.out);
   drawing_free(&d);

@@ -97,6 +97,7 @@ static void fill(struct params *p, bool solid, const json_t *params, int default
       .max_size = real_of(params, "max_size_mm", 0),
       .min_size = real_of(params, "min_size_mm", 0),
       .max_deviation = real_of(params, "max_deviation", 0),
+      .poor_below = real_of(params, "poor_below", 0),
       .curvature = (int)real_of(params, "curvature", 0),
       .order = (int)real_of(params, "element_order", 1),
       .threads = (int)real_of(params, "threads", 0),

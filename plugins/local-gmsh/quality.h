@@ -30,8 +30,11 @@ void quality_of(struct quality *q, const struct soup *s, bool tets);
 void quality_free(struct quality *q);
 
 const char *quality_name(enum measure m, bool tets);
-/* Into o->quality and o->poor (SICN under 0.1). */
+#define QUALITY_POOR 0.1 /* of SICN */
+/* Into o->quality and o->poor (under QUALITY_POOR). */
 void quality_summary(const struct quality *q, struct outcome *o);
+/* The elements of SICN below `limit`: how many, and their numbers into `list` unless it is NULL. */
+size_t quality_below(const struct quality *q, double limit, uint32_t *list);
 /* {"sicn_min": ...}, by the original's names. */
 void quality_metrics_json(struct out *out, const struct outcome *o, bool tets);
 
@@ -49,8 +52,9 @@ struct bad_element {
 size_t quality_worst(const struct quality *q, const struct soup *s,
                      struct bad_element worst[QUALITY_WORST]);
 
-/* quality.json: the summary, a histogram of each measure, the worst elements and where they are. */
+/* quality.json: the summary, a histogram of each measure, the worst elements and where they are,
+ * and those of SICN below `poor_below` (0: not asked for). */
 void quality_json(const struct quality *q, const struct soup *s, const struct outcome *o,
-                  struct out *out);
+                  double poor_below, struct out *out);
 
 #endif

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define POOR 0.1
-
 static const struct {
   const char *tet, *triangle;
   double low, high_tet,
@@ -65,6 +63,17 @@ static double percentile(const uint64_t *sorted, size_t n, double share) {
   return a + (b - a) * (at - (double)low);
 }
 
+size_t quality_below(const struct quality *q, double limit, uint32_t *list) {
+  size_t n = 0;
+  for (size_t i = 0; i < q->count; i++)
+    if (q->values[MEASURE_SICN][i] < limit) {
+      if (list)
+        list[n] = (uint32_t)i;
+      n++;
+    }
+  return n;
+}
+
 void quality_summary(const struct quality *q, struct outcome *o) {
   if (q->count == 0)
     return;
@@ -87,9 +96,7 @@ void quality_summary(const struct quality *q, struct outcome *o) {
         .max = value_of(keys[q->count - 1]),
     };
   }
-  o->poor = 0;
-  for (size_t i = 0; i < q->count; i++)
-    o->poor += q->values[MEASURE_SICN][i] < POOR;
+  o->poor = quality_below(q, QUALITY_POOR, NULL);
   free(keys);
   free(other);
 }
@@ -178,11 +185,30 @@ void quality_metrics_json(struct out *out, const struct outcome *o, bool tets) {
              o->quality[MEASURE_SICN].p10, (size_t)o->poor);
 }
 
+/* "poor_set":{...}, all of them: a set of which some are missing is none. */
+static void poor_json(const struct quality *q, double limit, struct out *out) {
+  uint32_t *list = out_alloc(q->count + 1, sizeof *list);
+  size_t n = quality_below(q, limit, list);
+  out_printf(out,
+             "\"poor_set\":{\"name\":\"" GROUPS_POOR "\",\"measure\":\"sicn\",\"below\":%.9g,"
+             "\"count\":%zu,\"elements\":[",
+             limit, n);
+  for (size_t i = 0; i < n; i++) {
+    if (i)
+      out_text(out, ",");
+    out_integer(out, list[i], 0);
+  }
+  out_text(out, "]},");
+  free(list);
+}
+
 void quality_json(const struct quality *q, const struct soup *s, const struct outcome *o,
-                  struct out *out) {
+                  double poor_below, struct out *out) {
   out_printf(out,
              "{\"elements\":\"%s\",\"count\":%zu,\"poor_elements\":%zu,\"poor_below_sicn\":%g,",
-             q->tets ? "tetrahedra" : "triangles", q->count, (size_t)o->poor, POOR);
+             q->tets ? "tetrahedra" : "triangles", q->count, (size_t)o->poor, QUALITY_POOR);
+  if (poor_below > 0)
+    poor_json(q, poor_below, out);
   if (q->tets && s->tet_nodes == 10) {
     out_text(out, "\"note\":\"the measures are of the corner nodes; the determinants of the "
                   "curved elements\",");

@@ -115,7 +115,10 @@ static void put_facts(struct out *o, const struct task *t, const struct outcome 
          "%zu; %zu were bent through themselves and %zu middle nodes moved towards straight, at "
          "most %.3g; least determinant %.3g of the straight element's",
          r->curved.curved, r->curved.bent, r->curved.moved, r->curved.distance, r->curved.least);
-  fact(o, "poor elements", "%llu of them are under SICN 0.1", (unsigned long long)r->poor);
+  fact(o, "poor elements", "%llu have a SICN under %g", (unsigned long long)r->poor, QUALITY_POOR);
+  if (t->params.poor_below > 0)
+    fact(o, "set " GROUPS_POOR, "%llu elements with a SICN under %g",
+         (unsigned long long)r->poor_set, t->params.poor_below);
   if (r->cad_volume > 0)
     fact(o, "volume", "%.6g %s; the CAD has %.6g, so %+.3f%%", r->volume, cubes, r->cad_volume,
          100 * (r->volume - r->cad_volume) / r->cad_volume);

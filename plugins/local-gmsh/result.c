@@ -210,6 +210,9 @@ static bool write_result(struct task *t, const struct outcome *r, const struct r
   if (t->solid) {
     formats_json(t, &o);
     put_search(&o, t);
+    if (t->params.poor_below > 0)
+      out_printf(&o, "\"poor_set\":{\"name\":\"" GROUPS_POOR "\",\"below\":%.9g,\"count\":%llu},",
+                 t->params.poor_below, (unsigned long long)r->poor_set);
   }
   put_attempts(&o, t);
   put_seconds(&o, t, r);

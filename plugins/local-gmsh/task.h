@@ -80,6 +80,7 @@ enum search { SEARCH_FAST, SEARCH_EXHAUSTIVE, SEARCH_NAMED };
 
 struct params { /* of the job, checked by the kind */
   double max_size, min_size;
+  double poor_below;    /* SICN: elements under it are a set in the mesh files; 0: none */
   double max_deviation; /* chord error of the surface, model units; 0: it is only told */
   int curvature, order, threads;
   int algorithm_2d, algorithm_3d; /* Gmsh's numbers */
@@ -135,7 +136,9 @@ struct outcome {
   int32_t code; /* LATHE_OK, or the class of the failure */
   int32_t reason;
   char text[700]; /* of a failure: what, where */
-  uint64_t nodes, triangles, tetrahedra, poor;
+  uint64_t nodes, triangles, tetrahedra;
+  uint64_t poor;        /* elements under QUALITY_POOR */
+  uint64_t poor_set;    /* under params.poor_below */
   uint64_t fingerprint; /* of the nodes of the faces; 0: not taken */
   uint64_t missing_faces;
   int32_t missing[MISSING_MAX]; /* the first of them */

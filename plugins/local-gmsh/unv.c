@@ -113,6 +113,19 @@ static void put_elements(struct out *o, const struct export *x) {
   end(o);
 }
 
+static void put_member(struct out *o, size_t label, size_t count) {
+  out_text(o, "         8");
+  out_integer(o, label, 10);
+  out_text(o, count % 2 ? "         0         0" : "         0         0\n");
+}
+
+static void put_group_head(struct out *o, size_t number, size_t count, const char *word) {
+  out_integer(o, number, 10);
+  out_text(o, "         0         0         0         0         0         0");
+  out_integer(o, count, 10);
+  out_printf(o, "\n%s\n", word);
+}
+
 /* Elements of the group, counted; written where o is not NULL. */
 static size_t put_members(struct out *o, const struct export *x, const struct group *g) {
   size_t count = 0;
@@ -122,11 +135,8 @@ static size_t put_members(struct out *o, const struct export *x, const struct gr
       if (g->dim == 2 && x->sides[k].tet == SIDE_NONE)
         continue;
       count++;
-      if (!o)
-        continue;
-      out_text(o, "         8");
-      out_integer(o, (g->dim == 2 ? x->soup->tet_count : 0) + k + 1, 10);
-      out_text(o, count % 2 ? "         0         0" : "         0         0\n");
+      if (o)
+        put_member(o, (g->dim == 2 ? x->soup->tet_count : 0) + k + 1, count);
     }
   }
   if (o && count % 2)
@@ -148,6 +158,14 @@ static bool is_inside(const struct export *x, const struct group *g) {
   return shared > 0;
 }
 
+static void put_poor(struct out *o, const struct export *x) {
+  put_group_head(o, x->groups->count + 1, x->poor_count, x->poor_word);
+  for (size_t i = 0; i < x->poor_count; i++)
+    put_member(o, x->poor[i] + 1u, i + 1);
+  if (x->poor_count % 2)
+    out_text(o, "\n");
+}
+
 /* ideasUnvToFoam takes a group of 2467 that is no patch for a zone of cells, and writes a mesh that
  * checkMesh crashes on.  It passes over 2477, which others read as they read 2467. */
 static void put_groups(struct out *o, const struct export *x, int dataset, bool inside) {
@@ -160,11 +178,14 @@ static void put_groups(struct out *o, const struct export *x, int dataset, bool 
     if (!begun)
       begin(o, dataset);
     begun = true;
-    out_integer(o, i + 1, 10);
-    out_text(o, "         0         0         0         0         0         0");
-    out_integer(o, count, 10);
-    out_printf(o, "\n%s\n", x->words[i]);
+    put_group_head(o, i + 1, count, x->words[i]);
     put_members(o, x, g);
+  }
+  if (inside && x->poor_word) {
+    if (!begun)
+      begin(o, dataset);
+    begun = true;
+    put_poor(o, x);
   }
   if (begun)
     end(o);

@@ -136,6 +136,7 @@ bool volume_check(struct task *t, struct mesh *m, struct outcome *o) {
       !closed_check(&m->soup, o))
     return false;
   quality_summary(&m->quality, o);
+  o->poor_set = quality_below(&m->quality, t->params.poor_below, NULL);
   deviation_measure(t, &m->soup, o);
   return true;
 }

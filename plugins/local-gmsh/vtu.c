@@ -50,6 +50,14 @@ static int32_t *solids(const struct soup *s) {
   return o;
 }
 
+/* 1 for the elements of the poor set. */
+static uint8_t *poor(const struct export *x) {
+  uint8_t *flags = out_alloc(x->soup->tet_count, 1);
+  for (size_t i = 0; i < x->poor_count; i++)
+    flags[x->poor[i]] = 1;
+  return flags;
+}
+
 static void declare(struct out *o, const struct array *a, size_t *offset) {
   out_printf(o,
              "<DataArray type=\"%s\" Name=\"%s\" NumberOfComponents=\"%d\" format=\"appended\" "
@@ -67,7 +75,8 @@ static void append(struct out *o, const struct array *a) {
 void vtu_build(struct out *o, const struct export *x) {
   const struct soup *s = x->soup;
   size_t n = s->tet_count, offset = 0;
-  struct array arrays[5 + MEASURES] = {
+  int count = 5 + MEASURES + (x->poor_word ? 1 : 0);
+  struct array arrays[6 + MEASURES] = {
       {"points", "Float64", 3, 24 * s->node_count, x->xyz, NULL},
       {"connectivity", "Int32", 1, 4 * n * (size_t)s->tet_nodes, NULL, connectivity(s)},
       {"offsets", "Int32", 1, 4 * n, NULL, offsets(s)},
@@ -78,8 +87,10 @@ void vtu_build(struct out *o, const struct export *x) {
   for (int m = 0; m < MEASURES; m++)
     arrays[5 + m] = (struct array){
         quality_name((enum measure)m, true), "Float64", 1, 8 * n, x->quality->values[m], NULL};
+  if (x->poor_word)
+    arrays[5 + MEASURES] = (struct array){"poor", "UInt8", 1, n, NULL, poor(x)};
   size_t total = 8192;
-  for (int i = 0; i < 5 + MEASURES; i++) {
+  for (int i = 0; i < count; i++) {
     if (arrays[i].owned)
       arrays[i].data = arrays[i].owned;
     total += 8 + arrays[i].bytes;
@@ -95,10 +106,10 @@ void vtu_build(struct out *o, const struct export *x) {
   for (int i = 1; i < 4; i++)
     declare(o, &arrays[i], &offset);
   out_text(o, "</Cells>\n<CellData Scalars=\"sicn\">\n");
-  for (int i = 4; i < 5 + MEASURES; i++)
+  for (int i = 4; i < count; i++)
     declare(o, &arrays[i], &offset);
   out_text(o, "</CellData>\n</Piece>\n</UnstructuredGrid>\n<AppendedData encoding=\"raw\">\n_");
-  for (int i = 0; i < 5 + MEASURES; i++) {
+  for (int i = 0; i < count; i++) {
     append(o, &arrays[i]);
     free(arrays[i].owned);
   }

@@ -51,7 +51,7 @@ static void serialise(void) {
   quality_of(&q, &s, true);
   quality_summary(&q, &o);
   vtu_build(&files[2], &(struct export){.soup = &s, .quality = &q, .xyz = s.xyz, .factor = 1});
-  quality_json(&q, &s, &o, &files[3]);
+  quality_json(&q, &s, &o, 0, &files[3]);
   quality_free(&q);
   for (size_t i = 0; i < 5; i++)
     out_free(&files[i]);

@@ -4,12 +4,14 @@ orders, in binary and as text.  What they find is compared with result.json and 
 import collections
 import json
 import os
+import re
 import subprocess
 
 import pytest
 
 import solvers
 from daemon import SANITIZED
+from mesh_readers import read_inp, read_unv
 from test_gmsh_plugin import BAD_INPUT, BARE, PLUGIN, folder, part, read_vtu, run  # noqa: F401 (folder: a fixture)
 
 pytestmark = [pytest.mark.skipif(not (os.path.exists(BARE) and os.path.exists(PLUGIN)), reason="local-gmsh is not built"),
@@ -256,3 +258,61 @@ def test_cgns_is_read_by_vtk_and_gmsh(measured, how, order):
     assert vtk["sizes"] == {f"face-{n}": pytest.approx(size, rel=1e-6) for n, (size, _) in faces.items() if f"face-{n}" not in inner}
     solids = {name: n for name, n in sections.items() if name not in faces_in(sections)}
     assert set(solids) == {"base", "cover_plate", "bolt"} and sum(solids.values()) == counts["tetrahedra"]
+
+
+# ---- poor elements ----
+
+LIMIT = 0.4
+
+
+@pytest.fixture(scope="module")
+def poor(tmp_path_factory):
+    """A mesh whose elements under a SICN of 0.4 are a set in each file."""
+    run.root = str(tmp_path_factory.mktemp("poor"))
+    job = run("mesh", part("assembly.step"), "outputs=all", "max_size_mm=6", "assembly=conformal", f"poor_below={LIMIT}")
+    return job, job.json("quality.json")["poor_set"]["elements"]
+
+
+def test_poor_elements_are_listed(poor):
+    job, elements = poor
+    sicn = read_vtu(job.read("mesh.vtu"))["sicn"]
+    assert elements == [i for i, value in enumerate(sicn) if value < LIMIT] and 0 < len(elements) < len(sicn)
+    told = {"name": "poor-elements", "below": LIMIT, "count": len(elements)}
+    assert job.json("result.json")["poor_set"] == told
+    assert job.json("quality.json")["poor_set"] == {**told, "measure": "sicn", "elements": elements}
+    assert "poor-elements" in job.read("report.html").decode()
+
+
+def test_libraries_find_the_poor_elements(poor):
+    job, elements = poor
+    pairs = [("vtk", "mesh.vtu"), ("gmsh", "mesh.msh"), ("gmsh", "mesh-2.2.msh"), ("nastran", "mesh.bdf"), ("meshio", "mesh.msh"),
+             ("skfem", "mesh-2.2.msh"), ("h5py", "mesh.cgns")]
+    pairs = [pair for pair in pairs if pair[1] in job.artifacts]  # CGNS's library may be missing
+    by = dict(zip(pairs, solvers.read_all([(reader, path_of(job, name)) for reader, name in pairs])))
+    assert not [got["error"] for got in by.values() if "error" in got]
+    assert by["vtk", "mesh.vtu"]["poor"] == elements
+    assert by["nastran", "mesh.bdf"]["element_sets"] == [[i + 1 for i in elements]]
+    sicn = read_vtu(job.read("mesh.vtu"))["sicn"]
+    for name in ("mesh.msh", "mesh-2.2.msh"):
+        (found, values), = by["gmsh", name]["views"]
+        assert (found, values) == (elements, pytest.approx([sicn[i] for i in elements], rel=1e-6))
+    if pairs[-1][0] == "h5py":  # sections are solids, in the order of mesh.vtu, and come before faces
+        assert by[pairs[-1]]["regions"] == {"poor-elements": [i + 1 for i in elements]}
+
+
+def test_solvers_find_the_poor_elements(poor, tmp_path):
+    job, elements = poor
+    for name, reader in (("mesh.inp", read_inp), ("mesh.unv", read_unv)):
+        assert reader(job.read(name)).groups["poor-elements"] == {i + 1 for i in elements}
+    case = solvers.FoamCase(tmp_path)
+    solvers.run(["tar", "xf", path_of(job, "polyMesh.tar"), "-C", case.folder], case.folder)
+    case.check()
+    case.run("subsetMesh", "poor-elements", "-overwrite")
+    sizes = re.search(r"cells: +(\d+)", case.run("checkMesh"))
+    assert int(sizes.group(1)) == len(elements)
+
+
+def test_without_a_limit_there_is_no_set(jobs):
+    job = jobs[CASES[0]]
+    assert "poor_set" not in job.json("quality.json") and "poor_set" not in job.json("result.json")
+    assert b"poor-elements" not in job.read("mesh.msh") and "poor" not in read_vtu(job.read("mesh.vtu"))

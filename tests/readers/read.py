@@ -94,7 +94,8 @@ def by_nastran(path):
     model = read_bdf(path, xref=True, punch=True, debug=False)
     return {"points": len(model.nodes), "cells": dict(collections.Counter(e.type for e in model.elements.values())),
             "properties": {str(n): p.type for n, p in model.properties.items()}, "materials": len(model.materials),
-            "volume": sum(e.Volume() for e in model.elements.values() if e.type == "CTETRA")}
+            "volume": sum(e.Volume() for e in model.elements.values() if e.type == "CTETRA"),
+            "element_sets": [s.ids for s in model.sets.values() if s.type == "SET3" and s.desc == "ELEMENT"]}
 
 
 def vtk_output(reader, path):
@@ -165,6 +166,7 @@ def by_vtk(path):
         solids[solid] = solids.get(solid, 0) + volumes.GetValue(i)
     return {"points": grid.GetNumberOfPoints(), "cells": grid.GetNumberOfCells(), "complaints": complaints,
             "volume": sum(solids.values()), "solids": solids,
+            "poor": [i for i in range(grid.GetNumberOfCells()) if data.HasArray("poor") and data.GetArray("poor").GetValue(i)],
             "fields": [data.GetArrayName(i) for i in range(data.GetNumberOfArrays())]}
 
 
@@ -181,7 +183,10 @@ def by_gmsh(path):
         entities = gmsh.model.getEntitiesForPhysicalGroup(dim, tag)
         groups[gmsh.model.getPhysicalName(dim, tag)] = sum(
             len(numbers) for entity in entities for numbers in gmsh.model.mesh.getElements(dim, entity)[1])
+    tets = [n for kind, numbers in zip(*gmsh.model.mesh.getElements(3)[:2]) if kind in (4, 11) for n in numbers]
+    views = [gmsh.view.getModelData(view, 0) for view in gmsh.view.getTags()]
     found = {"points": len(gmsh.model.mesh.getNodes()[0]), "cells": cells, "groups": groups,
+             "views": [([tets.index(n) for n in tags], [values[0] for values in data]) for _, tags, data, _, _ in views],
              "named": {gmsh.model.getEntityName(*e): sum(map(len, gmsh.model.mesh.getElements(*e)[1]))
                        for e in gmsh.model.getEntities() if gmsh.model.getEntityName(*e)},
              "version": gmsh.option.getString("General.Version")}
@@ -195,7 +200,9 @@ def by_h5py(path):
     with h5py.File(path) as file:
         zone = file["Base/Zone"]
         ranges = {name: node["ElementRange/ data"][:] for name, node in zone.items() if "ElementRange" in node}
-        return {"sections": {name: last - first + 1 for name, (first, last) in ranges.items()}}
+        regions = {name: node["PointList/ data"][:].ravel().tolist() for name, node in zone.items()
+                   if node.attrs.get("label") == b"ZoneSubRegion_t"}
+        return {"sections": {name: last - first + 1 for name, (first, last) in ranges.items()}, "regions": regions}
 
 
 def found_by(reader, path):

@@ -113,12 +113,28 @@ static void one_group_a_face(void **state) {
   groups_free(&g);
 }
 
+static void the_user_s_name_goes_before_that_of_poor_elements(void **state) {
+  (void)state;
+  struct groups g = {0};
+  int face = 1;
+  groups_add_poor(&g);
+  groups_add(&g, GROUP_USER, 2, &face, 1, "poor-elements");
+  groups_add_poor(&g);
+  assert_int_equal(g.count, 2);
+  static const char *const EXACT[] = {"poor-elements-2", "poor-elements"};
+  static const char *const PLAIN[] = {"poor-elements", "poor_elements"};
+  expect(&g, "msh", EXACT);
+  expect(&g, "inp", PLAIN);
+  groups_free(&g);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(names_are_exact_where_the_format_can),
       cmocka_unit_test(names_are_unique_without_regard_to_case),
       cmocka_unit_test(every_word_is_unique_and_fits),
       cmocka_unit_test(one_group_a_face),
+      cmocka_unit_test(the_user_s_name_goes_before_that_of_poor_elements),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
