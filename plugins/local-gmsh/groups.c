@@ -97,7 +97,8 @@ static bool continues(char c) {
 /* What every solver takes: letters, digits, "_" and "-", a letter first; one "_" for any other
  * letter, however many bytes it has. */
 static void plain_word(char *to, size_t max, const struct group *from) {
-  bool own = from->kind == GROUP_FACE || from->kind == GROUP_POOR; /* names that we gave */
+  bool own = from->kind == GROUP_FACE || from->kind == GROUP_EDGE ||
+             from->kind == GROUP_POOR; /* names that we gave */
   size_t n = 0;
   if (!isalpha((unsigned char)*from->name))
     to[n++] = 'n';
@@ -221,7 +222,7 @@ struct owner {
 };
 
 static int rank_of(enum group_kind kind) {
-  return kind == GROUP_USER ? 0 : kind == GROUP_FACE ? 2 : 1;
+  return kind == GROUP_USER ? 0 : kind == GROUP_FACE || kind == GROUP_EDGE ? 2 : 1;
 }
 
 static int by_entity(const void *a, const void *b) {

@@ -21,6 +21,7 @@
 enum group_kind { /* whose name stays as it is where two would be called alike: the first's */
                   GROUP_USER,  /* of the parameter `groups` */
                   GROUP_FACE,  /* of one face without a name: "face-12", which a viewer shows */
+                  GROUP_EDGE,  /* of one edge: "edge-12"; in a mesh of faces alone */
                   GROUP_SOLID, /* of one solid */
                   GROUP_NAMED_FACES, /* of all faces of one name */
                   GROUP_POOR, /* no whole entities, so it has no tags: the elements of export.poor
@@ -29,7 +30,7 @@ enum group_kind { /* whose name stays as it is where two would be called alike: 
 
 struct group {
   enum group_kind kind;
-  int dim;      /* 3: tags of solids.  2: of faces */
+  int dim;      /* 3: tags of solids.  2: of faces.  1: of edges */
   int *tags;    /* owned */
   size_t count; /* of tags; 0: empty, to be skipped */
   char *name;   /* as the file or the user has it, UTF-8; several may have one name.  Owned */

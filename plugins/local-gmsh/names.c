@@ -164,6 +164,11 @@ void names_group(struct names *n) {
     else
       group_numbered_face(n, i, tags);
   }
+  for (size_t i = 0; i < n->edge_count; i++) {
+    char word[24];
+    snprintf(word, sizeof word, "edge-%d", n->edges[i]);
+    groups_add(&n->groups, GROUP_EDGE, 1, &n->edges[i], 1, word);
+  }
   free(tags);
   char **words = groups_words(&n->groups, "inp");
   for (size_t i = 0; i < n->solid_count; i++) {
@@ -195,8 +200,54 @@ static void free_labels(struct label *labels, size_t count) {
 void names_free(struct names *n) {
   free_labels(n->solids, n->solid_count);
   free_labels(n->faces, n->face_count);
+  free(n->edges);
   groups_free(&n->groups);
   *n = (struct names){0};
+}
+
+/* Tags of Gmsh's entities, *count of them; to be freed. */
+static int *tags_of(int dim, size_t *count) {
+  int *entities = NULL, e = 0;
+  size_t n = 0;
+  gmshModelGetEntities(&entities, &n, dim, &e);
+  *count = e ? 0 : n / 2;
+  int *tags = out_alloc(*count + 1, sizeof *tags);
+  for (size_t i = 0; i < *count; i++)
+    tags[i] = entities[2 * i + 1];
+  gmshFree(entities);
+  return tags;
+}
+
+void names_keep_faces(struct names *n) {
+  size_t count = 0, kept = 0;
+  int *tags = tags_of(2, &count);
+  for (size_t i = 0; i < n->face_count; i++) {
+    struct label *face = &n->faces[i];
+    double opacity = names_opacity(n, face->tag);
+    face->coloured = names_colour(n, face->tag, face->rgb);
+    face->transparency = (float)(1 - opacity);
+  }
+  for (size_t i = 0; i < n->face_count; i++) {
+    struct label *face = &n->faces[i];
+    size_t k = 0;
+    while (k < count && tags[k] != face->tag)
+      k++;
+    if (k < count)
+      n->faces[kept++] = *face;
+    else
+      forget(face);
+  }
+  free(tags);
+  free_labels(n->solids, n->solid_count);
+  n->solids = NULL;
+  n->face_count = kept;
+  n->solid_count = n->named_faces = 0;
+  for (size_t i = 0; i < kept; i++) {
+    n->faces[i].solid = 0;
+    n->named_faces += n->faces[i].name != NULL;
+  }
+  n->edges = tags_of(1, &n->edge_count);
+  names_group(n);
 }
 
 void names_put_faces(struct names *n, struct label *faces, size_t count) {

@@ -31,6 +31,8 @@ struct names {
   struct label *solids, *faces;
   size_t solid_count, face_count;
   size_t named_faces;
+  int *edges; /* in a mesh of faces alone, which has groups of them; NULL: it is none */
+  size_t edge_count;
   struct groups groups; /* the solids first, in their order */
 };
 
@@ -44,6 +46,10 @@ void names_free(struct names *n);
 void names_put_faces(struct names *n, struct label *faces, size_t count);
 const struct label *names_solid(const struct names *n, int tag); /* NULL: not known */
 const struct label *names_face(const struct names *n, int tag);
+
+/* Of a model that has lost some of its entities: forgets them, and the solids, whose colours their
+ * faces keep.  Takes the edges that are there. */
+void names_keep_faces(struct names *n);
 
 /* Chooses the groups anew, after names were changed. */
 void names_group(struct names *n);

@@ -41,7 +41,7 @@ bool selector_is_list(const json_t *v) {
   return good;
 }
 
-static bool form_pattern(const json_t *v) {
+static bool form_text(const json_t *v) {
   return json_string_length(v) > 0 && json_string_length(v) < 500;
 }
 
@@ -65,15 +65,16 @@ static bool form_cylinder(const json_t *v) {
          json_number_value(radius) > 0;
 }
 
-/* ---- the faces ---- */
+/* ---- the faces, or the edges ---- */
 
 struct test {
   const struct task *task;
   const json_t *value, *group;
+  int dim; /* 2: faces.  1: edges, whose labels have a tag alone */
   double tolerance;
 };
 
-/* Points of a face and its normals there, which point out of its solid. */
+/* Points of a face and its normals there, which point out of its solid; of an edge points alone. */
 struct sample {
   double *points, *normals; /* Gmsh's */
   size_t count;
@@ -84,29 +85,31 @@ static void sample_free(struct sample *s) {
   gmshFree(s->normals);
 }
 
-static bool sample_take(struct sample *s, int face) {
-  double *low = NULL, *high = NULL, uv[2 * SAMPLES * SAMPLES];
-  size_t n = 0, m = 0, points = 0, normals = 0;
+static bool sample_take(struct sample *s, int dim, int tag) {
+  double *low = NULL, *high = NULL, at[2 * SAMPLES * SAMPLES];
+  size_t n = 0, m = 0, points = 0, normals = 0, count = 0;
   int e = 0;
   *s = (struct sample){0};
-  gmshModelGetParametrizationBounds(2, face, &low, &n, &high, &m, &e);
-  bool known = e == 0 && n == 2 && m == 2;
+  gmshModelGetParametrizationBounds(dim, tag, &low, &n, &high, &m, &e);
+  bool known = e == 0 && n == (size_t)dim && m == (size_t)dim;
   for (int i = 0; known && i < SAMPLES * SAMPLES; i++) {
     int column = i % SAMPLES, row = i / SAMPLES;
-    uv[2 * i] = low[0] + (high[0] - low[0]) * (column + 0.5) / SAMPLES;
-    uv[2 * i + 1] = low[1] + (high[1] - low[1]) * (row + 0.5) / SAMPLES;
+    double along = dim == 1 ? i / (SAMPLES * SAMPLES - 1.0) : (column + 0.5) / SAMPLES;
+    at[count++] = low[0] + (high[0] - low[0]) * along;
+    if (dim == 2)
+      at[count++] = low[1] + (high[1] - low[1]) * (row + 0.5) / SAMPLES;
   }
   gmshFree(low);
   gmshFree(high);
   if (known)
-    gmshModelGetValue(2, face, uv, 2 * SAMPLES * SAMPLES, &s->points, &points, &e);
-  if (known && e == 0)
-    gmshModelGetNormal(face, uv, 2 * SAMPLES * SAMPLES, &s->normals, &normals, &e);
-  s->count = e == 0 && points == normals ? points / 3 : 0;
+    gmshModelGetValue(dim, tag, at, count, &s->points, &points, &e);
+  if (known && e == 0 && dim == 2)
+    gmshModelGetNormal(tag, at, count, &s->normals, &normals, &e);
+  s->count = e == 0 && (dim == 1 || points == normals) ? points / 3 : 0;
   return s->count > 0;
 }
 
-static bool in_faces(const struct test *t, const struct label *face) {
+static bool in_numbers(const struct test *t, const struct label *face) {
   for (size_t i = 0; i < json_array_size(t->value); i++)
     if (json_integer_value(json_array_get(t->value, i)) == face->tag)
       return true;
@@ -121,13 +124,23 @@ static bool in_pattern(const struct test *t, const struct label *face) {
   return matches(t, face) || matches(t, names_solid(&t->task->names, face->solid));
 }
 
+static bool in_group(const struct test *t, const struct label *entity) {
+  const struct groups *g = &t->task->names.groups;
+  for (size_t i = 0; i < g->count; i++)
+    for (size_t k = 0; g->of[i].dim == t->dim && k < g->of[i].count; k++)
+      if (g->of[i].tags[k] == entity->tag &&
+          strcmp(g->of[i].name, json_string_value(t->value)) == 0)
+        return true;
+  return false;
+}
+
 static bool in_normal(const struct test *t, const struct label *face) {
   const json_t *angle = json_object_get(t->group, "angle");
   double least = cos((angle ? json_number_value(angle) : ANGLE) * M_PI / 180), d[3];
   struct sample s;
   selector_numbers(t->value, d, 3);
   double length = sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
-  bool in = sample_take(&s, face->tag);
+  bool in = sample_take(&s, t->dim, face->tag);
   for (size_t i = 0; in && i < s.count; i++) {
     const double *n = s.normals + 3 * i;
     in = n[0] * d[0] + n[1] * d[1] + n[2] * d[2] >= least * length - 1e-9 * length;
@@ -140,8 +153,8 @@ static bool in_box(const struct test *t, const struct label *face) {
   double b[6], low[3], high[3];
   int e = 0;
   selector_numbers(t->value, b, 6);
-  gmshModelGetBoundingBox(2, face->tag, &low[0], &low[1], &low[2], &high[0], &high[1], &high[2],
-                          &e);
+  gmshModelGetBoundingBox(t->dim, face->tag, &low[0], &low[1], &low[2], &high[0], &high[1],
+                          &high[2], &e);
   bool in = e == 0;
   for (int i = 0; i < 3; i++)
     in = in && low[i] >= b[i] - t->tolerance && high[i] <= b[3 + i] + t->tolerance;
@@ -156,7 +169,7 @@ static bool at_distance(const struct test *t, const struct label *face, const ch
   selector_numbers(json_object_get(t->value, "point"), p, 3);
   selector_numbers(json_object_get(t->value, direction), d, 3);
   double length = sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
-  bool in = sample_take(&s, face->tag);
+  bool in = sample_take(&s, t->dim, face->tag);
   for (size_t i = 0; in && i < s.count; i++) {
     double v[3], along = 0, all = 0;
     for (int k = 0; k < 3; k++) {
@@ -179,31 +192,45 @@ static bool in_cylinder(const struct test *t, const struct label *face) {
   return at_distance(t, face, "axis", json_number_value(json_object_get(t->value, "radius")));
 }
 
+enum { FACES = 1, EDGES = 2 };
+
 static const struct way {
   const char *key;
+  int of; /* what it chooses */
   bool (*form)(const json_t *value);
   bool (*in)(const struct test *t, const struct label *face);
   const char *needs;
 } WAYS[] = {
-    {"faces", selector_is_list, in_faces, "faces must be a list of face numbers, as [3, 12]"},
-    {"pattern", form_pattern, in_pattern, "pattern must be a text, as \"inlet*\""},
-    {"normal", is_direction, in_normal, "normal must be a direction [x, y, z]"},
-    {"box", selector_is_box, in_box, "box must be [xmin, ymin, zmin, xmax, ymax, zmax]"},
-    {"plane", form_plane, in_plane, "plane must be {\"point\": [x, y, z], \"normal\": [x, y, z]}"},
-    {"cylinder", form_cylinder, in_cylinder,
+    {"faces", FACES, selector_is_list, in_numbers,
+     "faces must be a list of face numbers, as [3, 12]"},
+    {"edges", EDGES, selector_is_list, in_numbers,
+     "edges must be a list of edge numbers, as [3, 12]"},
+    {"group", FACES | EDGES, form_text, in_group, "group must be the name of a group"},
+    {"pattern", FACES, form_text, in_pattern, "pattern must be a text, as \"inlet*\""},
+    {"normal", FACES, is_direction, in_normal, "normal must be a direction [x, y, z]"},
+    {"box", FACES | EDGES, selector_is_box, in_box,
+     "box must be [xmin, ymin, zmin, xmax, ymax, zmax]"},
+    {"plane", FACES | EDGES, form_plane, in_plane,
+     "plane must be {\"point\": [x, y, z], \"normal\": [x, y, z]}"},
+    {"cylinder", FACES | EDGES, form_cylinder, in_cylinder,
      "cylinder must be {\"point\": [x, y, z], \"axis\": [x, y, z], \"radius\": r}"},
 };
 #define WAYS_COUNT (sizeof WAYS / sizeof *WAYS)
 
-static const struct way *way_of(const json_t *group) {
+static const struct way *way_of(const json_t *selector, int of) {
   for (size_t i = 0; i < WAYS_COUNT; i++)
-    if (json_object_get(group, WAYS[i].key))
+    if ((WAYS[i].of & of) && json_object_get(selector, WAYS[i].key))
       return &WAYS[i];
   return NULL;
 }
 
 bool selector_is_in(const json_t *object) {
-  return way_of(object) != NULL;
+  return way_of(object, FACES) != NULL;
+}
+
+bool selector_is_of_edges(const json_t *selector) {
+  const char *of = json_string_value(json_object_get(selector, "of"));
+  return json_object_get(selector, "edges") || (of && strcmp(of, "edges") == 0);
 }
 
 static bool is_one_of(const char *key, const char *const *others) {
@@ -224,38 +251,72 @@ static const char *check_more(const json_t *selector) {
   return NULL;
 }
 
-const char *selector_check(const json_t *selector, const char *const *others) {
+/* How many ways are in it; -1: a key is not known. */
+static int count_ways(const json_t *selector, int of, const char *const *others) {
   const json_t *v;
   const char *key;
-  size_t ways = 0;
+  int ways = 0;
   json_object_foreach((json_t *)selector, key, v) {
     bool way = false;
     for (size_t i = 0; i < WAYS_COUNT; i++)
-      way = way || strcmp(key, WAYS[i].key) == 0;
+      way = way || ((WAYS[i].of & of) && strcmp(key, WAYS[i].key) == 0);
     ways += way;
     if (!way && strcmp(key, "angle") != 0 && strcmp(key, "tolerance") != 0 &&
-        !is_one_of(key, others))
-      return "has a key that is not known; there are faces, pattern, normal (with angle), box, "
-             "plane, cylinder, and tolerance";
+        !(of == EDGES && strcmp(key, "of") == 0) && !is_one_of(key, others))
+      return -1;
   }
+  return ways;
+}
+
+static const char *check(const json_t *selector, int of, const char *const *others) {
+  int ways = count_ways(selector, of, others);
+  if (ways < 0 && of == FACES)
+    return "has a key that is not known; there are faces, group, pattern, normal (with angle), "
+           "box, plane, cylinder, and tolerance";
+  if (ways < 0)
+    return "has a key that is not known beside those that choose edges: edges, group, box, plane, "
+           "cylinder, of, and tolerance";
+  if (ways != 1 && of == FACES)
+    return "must say in one way which faces are meant: faces, group, pattern, normal, box, plane "
+           "or cylinder";
   if (ways != 1)
-    return "must say in one way which faces are meant: faces, pattern, normal, box, plane or "
-           "cylinder";
+    return "must say in one way which edges are meant: edges, group, box, plane or cylinder";
   const char *wrong = check_more(selector);
-  const struct way *way = way_of(selector);
+  const struct way *way = way_of(selector, of);
   return wrong || way->form(json_object_get(selector, way->key)) ? wrong : way->needs;
+}
+
+const char *selector_check(const json_t *selector, const char *const *others) {
+  return check(selector, FACES, others);
+}
+
+const char *selector_check_edges(const json_t *selector, const char *const *others) {
+  return check(selector, EDGES, others);
 }
 
 /* ---- which faces ---- */
 
-int32_t selector_faces(struct task *t, const char *parameter, const char *name,
-                       const json_t *selector, int **tags, size_t *count) {
-  const struct way *way = way_of(selector);
+static int32_t refuse_none(struct task *t, const char *parameter, const char *name, int of,
+                           const char *way) {
+  if (of == EDGES)
+    return task_fail(t, LATHE_BAD_INPUT,
+                     "%s: \"%.60s\" has no edge: none of those that are meshed fits its %s. "
+                     "result.json of a mesh without it lists the edges with their numbers",
+                     parameter, name, way);
+  return task_fail(t, LATHE_BAD_INPUT,
+                   "%s: \"%.60s\" has no face: none of the %zu faces of %s fits its %s. A preview "
+                   "shows the faces with their numbers and names",
+                   parameter, name, t->names.face_count, t->name, way);
+}
+
+static int32_t find(struct task *t, const char *parameter, const char *name, const json_t *selector,
+                    int of, const struct label *from, size_t n, int **tags, size_t *count) {
+  const struct way *way = way_of(selector, of);
   const json_t *tolerance = json_object_get(selector, "tolerance");
-  const struct names *n = &t->names;
   struct test test = {.task = t,
                       .value = json_object_get(selector, way->key),
                       .group = selector,
+                      .dim = of == EDGES ? 1 : 2,
                       .tolerance = tolerance ? json_number_value(tolerance)
                                              : 1e-5 * t->geometry.diagonal};
   *count = 0;
@@ -266,22 +327,38 @@ int32_t selector_faces(struct task *t, const char *parameter, const char *name,
                      "in the file (solid inlet ...), which become groups, or leave the parameter "
                      "out",
                      parameter);
-  if (t->params.conformal && strcmp(way->key, "faces") == 0)
+  if (t->params.conformal && way->form == selector_is_list)
     return task_fail(t, LATHE_BAD_INPUT,
-                     "%s: \"%.60s\" names faces by number, and assembly=conformal cuts faces and "
-                     "numbers them anew; say which are meant by pattern, normal, box, plane or "
-                     "cylinder",
-                     parameter, name);
-  *tags = out_alloc(n->face_count + 1, sizeof **tags);
-  for (size_t i = 0; i < n->face_count; i++)
-    if (way->in(&test, &n->faces[i]))
-      (*tags)[(*count)++] = n->faces[i].tag;
+                     "%s: \"%.60s\" names %s by number, and assembly=conformal cuts faces and "
+                     "numbers them anew; say which are meant by %sbox, plane or cylinder",
+                     parameter, name, way->key, of == FACES ? "pattern, normal, " : "");
+  *tags = out_alloc(n + 1, sizeof **tags);
+  for (size_t i = 0; i < n; i++)
+    if (way->in(&test, &from[i]))
+      (*tags)[(*count)++] = from[i].tag;
   if (*count)
     return LATHE_OK;
   free(*tags);
   *tags = NULL;
-  return task_fail(t, LATHE_BAD_INPUT,
-                   "%s: \"%.60s\" has no face: none of the %zu faces of %s fits its %s. A preview "
-                   "shows the faces with their numbers and names",
-                   parameter, name, n->face_count, t->name, way->key);
+  return refuse_none(t, parameter, name, of, way->key);
+}
+
+int32_t selector_faces(struct task *t, const char *parameter, const char *name,
+                       const json_t *selector, int **tags, size_t *count) {
+  return find(t, parameter, name, selector, FACES, t->names.faces, t->names.face_count, tags,
+              count);
+}
+
+int32_t selector_edges(struct task *t, const char *parameter, const char *name,
+                       const json_t *selector, int **tags, size_t *count) {
+  int *entities = NULL, e = 0;
+  size_t n = 0;
+  gmshModelGetEntities(&entities, &n, 1, &e);
+  struct label *from = out_alloc(n / 2, sizeof *from);
+  for (size_t i = 0; i < n / 2; i++)
+    from[i].tag = entities[2 * i + 1];
+  int32_t rc = find(t, parameter, name, selector, EDGES, from, n / 2, tags, count);
+  gmshFree(entities);
+  free(from);
+  return rc;
 }

@@ -2,6 +2,7 @@
  *
  * One way to say which faces are meant, for every parameter that chooses faces: by number, by name
  * or by where they lie.  {"faces": [3, 12]}, {"normal": [0, 0, 1], "angle": 5}, ...
+ * Edges alike, where a parameter takes them: {"edges": [3]}, {"of": "edges", "box": [...]}.
  */
 #ifndef SELECTOR_H
 #define SELECTOR_H
@@ -16,6 +17,12 @@ bool selector_is_in(const json_t *object);
 /* The faces of Gmsh's model that are meant, into *tags (out_alloc'ed, for the caller to free), at
  * least one.  LATHE_OK, or a class after task_fail, which names `parameter` and `name`. */
 int32_t selector_faces(struct task *t, const char *parameter, const char *name,
+                       const json_t *selector, int **tags, size_t *count);
+
+/* The same for edges.  selector_is_of_edges says which of the two a selector is. */
+bool selector_is_of_edges(const json_t *selector);
+const char *selector_check_edges(const json_t *selector, const char *const *others);
+int32_t selector_edges(struct task *t, const char *parameter, const char *name,
                        const json_t *selector, int **tags, size_t *count);
 
 /* Arrays of numbers, for other parameters of this kind. */

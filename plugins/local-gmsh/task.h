@@ -207,7 +207,8 @@ struct task {
   const struct lathe_host *host;
   struct lathe_job *job;
   const struct lathe_request *request;
-  bool solid;         /* kind mesh: fill the volume.  Else preview: the surface alone */
+  bool solid;         /* kind mesh.  Else preview: the surface alone */
+  bool flat;          /* a mesh of faces alone (dimension=2): nothing is filled */
   bool sewn;          /* the file held no solid, and its faces became one */
   bool import_reused; /* by an earlier job on the same file, which left this process behind */
   bool partial;       /* time ran out before every candidate was tried */

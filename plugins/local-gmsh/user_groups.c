@@ -28,8 +28,15 @@ static bool check_group(struct task *t, const char *name, const json_t *group) {
     return refuse(t, name, "is not a name of 1 to 100 bytes without quotes and control characters");
   if (!json_is_object(group))
     return refuse(t, name, "must be an object, as {\"faces\": [3, 12]}");
-  const char *wrong = selector_check(group, (const char *const[]){NULL});
-  return !wrong || refuse(t, name, wrong);
+  static const char *const NO_OTHERS[] = {NULL};
+  bool edges = selector_is_of_edges(group);
+  const char *wrong = (edges ? selector_check_edges : selector_check)(group, NO_OTHERS);
+  if (wrong)
+    return refuse(t, name, wrong);
+  return !edges || t->flat ||
+         refuse(t, name,
+                "is a group of edges, which a mesh of solids does not hold; ask for dimension=2, "
+                "or choose faces");
 }
 
 bool user_groups_read(struct task *t, const json_t *groups) {
@@ -61,20 +68,24 @@ int32_t user_groups_find(struct task *t) {
   json_object_foreach((json_t *)t->params.groups, name, v) {
     int *tags = NULL;
     size_t count = 0;
-    if (rc == LATHE_OK && (rc = selector_faces(t, "groups", name, v, &tags, &count)) == LATHE_OK)
-      groups_add(&t->names.groups, GROUP_USER, 2, tags, count, name);
+    bool edges = selector_is_of_edges(v);
+    if (rc == LATHE_OK)
+      rc = (edges ? selector_edges : selector_faces)(t, "groups", name, v, &tags, &count);
+    if (rc == LATHE_OK)
+      groups_add(&t->names.groups, GROUP_USER, edges ? 1 : 2, tags, count, name);
     free(tags);
   }
   return rc;
 }
 
-static double area_of(const struct group *g) {
+/* The area of faces, the length of edges. */
+static double size_of(const struct group *g) {
   double sum = 0;
   for (size_t i = 0; i < g->count; i++) {
-    double area = 0;
+    double size = 0;
     int e = 0;
-    gmshModelOccGetMass(2, g->tags[i], &area, &e);
-    sum += e ? 0 : area;
+    gmshModelOccGetMass(g->dim, g->tags[i], &size, &e);
+    sum += e ? 0 : size;
   }
   return sum;
 }
@@ -94,7 +105,10 @@ void user_groups_json(const struct task *t, struct out *o) {
     out_json_string(o, group->name);
     out_text(o, ",\"group\":");
     out_json_string(o, words[i]);
-    out_printf(o, ",\"face_count\":%zu,\"area\":%.9g,\"faces\":[", group->count, area_of(group));
+    out_printf(o,
+               group->dim == 2 ? ",\"face_count\":%zu,\"area\":%.9g,\"faces\":["
+                               : ",\"edge_count\":%zu,\"length\":%.9g,\"edges\":[",
+               group->count, size_of(group));
     for (size_t k = 0; k < group->count && k < LISTED_MAX; k++)
       out_printf(o, "%s%d", k ? "," : "", group->tags[k]);
     out_text(o, "]}");

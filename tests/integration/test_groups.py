@@ -53,6 +53,15 @@ def test_faces_by_where_they_are():
         assert "top" in once.groups and not any(g.startswith("face-") for g in once.groups), name
 
 
+def test_a_group_of_a_group():
+    job = mesh({"sides": {"normal": [0, 0, 1], "angle": 90}, "walls": {"group": "sides"}})
+    sides, walls = job.json("result.json")["groups"]
+    assert walls["faces"] == sides["faces"] and walls["area"] == sides["area"]
+    assert "has no face" in mesh({"walls": {"group": "none of this name"}}).error
+    assert "is a group of edges" in mesh({"rim": {"of": "edges", "box": [0, 0, 0, 1, 1, 1]}}).error
+    assert "beside those that choose edges: edges, group, box" in mesh({"rim": {"of": "edges", "normal": [0, 0, 1]}}).error
+
+
 def test_a_bore_by_its_cylinder():
     job = mesh({"bore": {"normal": [0, 0, 1], "angle": 0}})
     assert job.json("result.json")["groups"][0]["face_count"] == 1
