@@ -159,6 +159,14 @@ static int check_enum(const struct check *c, const json_t *v, const char *text) 
   return refuse(c, list);
 }
 
+/* What is wrong with the text: a key that is there twice, a NUL in a key, a bracket too few. */
+static int refuse_json(const struct check *c, const json_error_t *e) {
+  return err_set(c->err, ERR_INVAL,
+                 "The parameter '%s' must be a JSON object, and its text is not JSON: %.160s (line "
+                 "%d, column %d).",
+                 c->param->name, e->text, e->line, e->column);
+}
+
 static int check_object(const struct check *c, const json_t *v, const char *text) {
   size_t start = c->out->len;
   if (!text && !json_is_object(v))
@@ -170,8 +178,13 @@ static int check_object(const struct check *c, const json_t *v, const char *text
                : rc;
   }
   size_t len = strlen(text);
-  json_t *object = len <= TEXT_MAX ? json64_load(text, len, JSON_REJECT_DUPLICATES, NULL) : NULL;
-  int rc = json_is_object(object) ? write_json(c, object) : refuse(c, "a JSON object");
+  if (len > TEXT_MAX)
+    return refuse(c, "a JSON object of at most 65536 bytes");
+  json_error_t e;
+  json_t *object = json64_load(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
+  int rc = json_is_object(object) ? write_json(c, object)
+           : object               ? refuse(c, "a JSON object")
+                                  : refuse_json(c, &e);
   json_decref(object);
   return rc;
 }

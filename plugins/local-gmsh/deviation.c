@@ -234,7 +234,7 @@ static double worst_solid(const struct deviation *d, int *tag) {
 static void tell_volume(const struct task *t, struct outcome *o) {
   const struct deviation *d = &o->deviation;
   int tag = 0;
-  char which[40] = "the mesh's volume", advice[80] = "";
+  char which[40] = "the mesh's volume", advice[100] = "";
   double worst = worst_solid(d, &tag), chord = d->chord;
   double off = o->cad_volume > 0 ? (o->volume - o->cad_volume) / o->cad_volume : 0;
   if (fabs(off) <= VOLUME_TOLD && fabs(worst) > VOLUME_TOLD) {
@@ -245,7 +245,8 @@ static void tell_volume(const struct task *t, struct outcome *o) {
     return;
   o->off |= t->format == FORMAT_STL;
   if (chord > 0 && t->format != FORMAT_STL)
-    snprintf(advice, sizeof advice, " by up to %.2g; max_deviation=%.2g refines there", chord,
+    snprintf(advice, sizeof advice, " by up to %.2g%s; max_deviation=%.2g refines there", chord,
+             task_unit(t),
              fmin(chord, t->params.max_deviation > 0 ? t->params.max_deviation : chord) *
                  fmin(0.5, 0.8 * VOLUME_TOLD / fabs(off)));
   outcome_warn(o, "%s is %.2f%% %s the CAD's: flat elements of this size leave curved faces%s",
@@ -258,19 +259,19 @@ static void tell_chord(const struct task *t, struct outcome *o) {
   if (!(asked > 0) || d->chord <= asked * CHORD_MARGIN)
     return;
   o->off = true;
-  outcome_warn(o, "max_deviation=%g was missed: %.3g near (%.6g, %.6g, %.6g)", asked, d->chord,
-               d->chord_at[0], d->chord_at[1], d->chord_at[2]);
+  outcome_warn(o, "max_deviation=%g was missed: %.3g%s near (%.6g, %.6g, %.6g)", asked, d->chord,
+               task_unit(t), d->chord_at[0], d->chord_at[1], d->chord_at[2]);
 }
 
-static void tell_shapes(const struct soup *s, struct outcome *o) {
+static void tell_shapes(const struct task *t, const struct soup *s, struct outcome *o) {
   double area = area_of(s);
   if ((double)o->poor < POOR_SHARE * (double)o->tetrahedra || !(area > 0))
     return;
   double thick = 2 * o->volume / area;
   outcome_warn(o,
-               "%llu of %llu elements are poor (SICN under 0.1): the wall is about %.2g thick. "
+               "%llu of %llu elements are poor (SICN under 0.1): the wall is about %.2g%s thick. "
                "Shell elements suit such a part, or max_size_mm near that",
-               (unsigned long long)o->poor, (unsigned long long)o->tetrahedra, thick);
+               (unsigned long long)o->poor, (unsigned long long)o->tetrahedra, thick, task_unit(t));
 }
 
 void deviation_measure(const struct task *t, const struct soup *s, struct outcome *o) {
@@ -284,5 +285,5 @@ void deviation_measure(const struct task *t, const struct soup *s, struct outcom
   }
   tell_volume(t, o);
   tell_chord(t, o);
-  tell_shapes(s, o);
+  tell_shapes(t, s, o);
 }

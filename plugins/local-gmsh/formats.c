@@ -161,6 +161,25 @@ void formats_json(const struct task *t, struct out *o) {
   out_text(o, "],");
 }
 
+void formats_units(const struct task *t, struct out *o) {
+  const char *unit, *before = "";
+  for (size_t i = 0; i < COUNT; i++) {
+    if (!(t->params.outputs >> i & 1))
+      continue;
+    double factor = export_factor(t, unit_of(t, &FORMATS[i]), &unit);
+    if (strcmp(unit, before) == 0) {
+      out_printf(o, ", %s", FORMATS[i].file);
+      continue;
+    }
+    out_printf(o, "%s%s", before[0] ? "; " : "",
+               strcmp(unit, "file") == 0 ? "the CAD file's unit" : unit);
+    if (factor != 1)
+      out_printf(o, " (numbers times %g)", factor);
+    out_printf(o, ": %s", FORMATS[i].file);
+    before = unit;
+  }
+}
+
 static bool gmsh_writes(const struct task *t, const struct format_file *f, const struct export *x,
                         const char *path) {
   int e = 0;

@@ -21,6 +21,9 @@ bool formats_check(struct task *t);
 /* "files":[{"name":,"unit":,"factor":}], of the files that were asked for. */
 void formats_json(const struct task *t, struct out *o);
 
+/* "mm: mesh.msh, mesh.vtu; m: polyMesh.tar", of the same files. */
+void formats_units(const struct task *t, struct out *o);
+
 /* All that was asked for, of the mesh in Gmsh's model.  False after outcome_fail. */
 bool formats_write(struct task *t, const struct soup *s, const struct quality *q,
                    struct outcome *o);

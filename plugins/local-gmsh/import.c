@@ -120,9 +120,9 @@ int32_t import_size(struct task *t) {
   if (t->size < finest)
     return task_fail(
         t, LATHE_BAD_INPUT,
-        "max_size_mm=%g on a part %.6g across would take far too many elements; ask for "
+        "max_size_mm=%g on a part %.6g%s across would take far too many elements; ask for "
         "%.3g or more",
-        t->size, t->geometry.diagonal, finest);
+        t->size, t->geometry.diagonal, task_unit(t), finest);
   return LATHE_OK;
 }
 

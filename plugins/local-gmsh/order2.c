@@ -32,7 +32,7 @@ static bool give_back(const struct soup *s, const uint8_t *moved) {
   return same && e == 0;
 }
 
-bool order2_mend(struct soup *s, struct outcome *o) {
+bool order2_mend(const struct task *t, struct soup *s, struct outcome *o) {
   uint8_t *moved = out_alloc(s->node_count, 1);
   struct curved_report *r = &o->curved;
   curved_mend(s->xyz, s->node_count, s->tets, s->tet_count, moved, r);
@@ -44,9 +44,10 @@ bool order2_mend(struct soup *s, struct outcome *o) {
   if (r->bent)
     outcome_warn(o,
                  "%zu of %zu ten-node tetrahedra were bent through themselves, or nearly, at "
-                 "curved faces: %zu middle node%s moved towards straight, at most %.3g off the "
+                 "curved faces: %zu middle node%s moved towards straight, at most %.3g%s off the "
                  "CAD's surface",
-                 r->bent, s->tet_count, r->moved, r->moved == 1 ? " was" : "s were", r->distance);
+                 r->bent, s->tet_count, r->moved, r->moved == 1 ? " was" : "s were", r->distance,
+                 task_unit(t));
   return true;
 }
 

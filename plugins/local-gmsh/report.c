@@ -4,7 +4,9 @@
  * names out of files and requests are escaped wherever they stand.
  */
 #include "files.h"
+#include "formats.h"
 #include "report_style.h"
+#include "strategy_words.h"
 
 #include <gmshc.h>
 #include <math.h>
@@ -95,6 +97,28 @@ static void fact_count(struct out *o, const char *name, uint64_t n) {
 
 /* ---- top ---- */
 
+static void put_units(struct out *o, const struct task *t) {
+  struct out units = {0};
+  formats_units(t, &units);
+  out_put(&units, "", 1);
+  fact(o, "unit of the mesh files", "%s", units.data);
+  out_free(&units);
+}
+
+/* What a strategy is called, and what that means. */
+static void put_strategy(struct out *o, const char *name, const char *before, const char *after) {
+  struct out words = {0};
+  strategy_words(&words, name);
+  out_put(&words, "", 1);
+  put_escaped(o, name);
+  if (strcmp(words.data, name) != 0) {
+    out_text(o, before);
+    put_escaped(o, words.data);
+    out_text(o, after);
+  }
+  out_free(&words);
+}
+
 static void put_facts(struct out *o, const struct task *t, const struct outcome *r) {
   const struct geometry *g = &t->geometry;
   bool mm = strcmp(t->unit, "mm") == 0;
@@ -130,6 +154,7 @@ static void put_facts(struct out *o, const struct task *t, const struct outcome 
   if (t->file_unit[0] && t->file_unit_mm != 1)
     fact(o, "unit of the file", "%s (%g mm); all numbers here are in mm", t->file_unit,
          t->file_unit_mm);
+  put_units(o, t);
   out_text(o, "</dl>\n");
 }
 
@@ -152,7 +177,7 @@ static void put_top(struct out *o, const struct task *t, const struct outcome *r
              : t->format == FORMAT_BREP ? "BREP"
                                         : "STL",
              chosen[0] ? ", made with strategy " : "");
-  put_escaped(o, chosen);
+  put_strategy(o, chosen, " (", ")");
   out_text(o, "</p>\n<div class=top>\n");
   if (picture->len) {
     out_text(o, "<img width=640 height=480 alt=\"The mesh, seen from the front right\" "
@@ -239,7 +264,7 @@ static void put_worst(struct out *o, const struct quality *q, const struct soup 
 
 static void put_candidate(struct out *o, const struct attempt *a, bool scores) {
   out_printf(o, "<tr%s><td class=n>", a->chosen ? " class=chosen" : "");
-  put_escaped(o, a->strategy);
+  put_strategy(o, a->strategy, "<br><small>", "</small>");
   if (scores && a->scored)
     out_printf(o, "<td>%.4f<td>", a->score);
   else if (scores)

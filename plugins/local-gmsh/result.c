@@ -6,6 +6,7 @@
 #include "files.h"
 #include "formats.h"
 #include "score.h"
+#include "strategy_words.h"
 #include "task.h"
 #include "user_groups.h"
 
@@ -50,13 +51,25 @@ static void put_measures(struct out *o, const struct attempt *a) {
   out_text(o, "}");
 }
 
+/* The name, which clients know, and what it is in words. */
+static void put_strategy(struct out *o, const char *name) {
+  struct out words = {0};
+  strategy_words(&words, name);
+  out_put(&words, "", 1);
+  out_printf(o, "\"strategy\":\"%s\",\"strategy_text\":", name);
+  out_json_string(o, words.data);
+  out_text(o, ",");
+  out_free(&words);
+}
+
 static void put_attempts(struct out *o, const struct task *t) {
   out_text(o, "\"attempts\":[");
   for (size_t i = 0; i < t->attempt_count; i++) {
     const struct attempt *a = &t->attempts[i];
-    out_printf(o, "%s{\"strategy\":\"%s\",\"seconds\":%.4f,\"accepted\":%s,\"chosen\":%s",
-               i ? "," : "", a->strategy, a->seconds, a->reason == REASON_NONE ? "true" : "false",
-               a->chosen ? "true" : "false");
+    out_text(o, i ? ",{" : "{");
+    put_strategy(o, a->strategy);
+    out_printf(o, "\"seconds\":%.4f,\"accepted\":%s,\"chosen\":%s", a->seconds,
+               a->reason == REASON_NONE ? "true" : "false", a->chosen ? "true" : "false");
     if (a->scored)
       put_measures(o, a);
     if (a->reason != REASON_NONE) {
@@ -182,10 +195,9 @@ static bool write_result(struct task *t, const struct outcome *r, const struct r
   struct out o = {0};
   struct outcome why = {0};
   double volume = r->cad_volume > 0 ? r->cad_volume : r->volume;
-  out_printf(
-      &o,
-      "{\"success\":true,\"kind\":\"%s\",\"format\":\"%s\",\"units\":\"%s\",\"strategy\":\"%s\",",
-      t->solid ? "mesh" : "preview", FORMAT_NAMES[t->format], t->unit, chosen->name);
+  out_printf(&o, "{\"success\":true,\"kind\":\"%s\",\"format\":\"%s\",\"units\":\"%s\",",
+             t->solid ? "mesh" : "preview", FORMAT_NAMES[t->format], t->unit);
+  put_strategy(&o, chosen->name);
   if (t->file_unit[0])
     out_printf(&o, "\"file_units\":\"%s\",\"file_unit_mm\":%.9g,", t->file_unit, t->file_unit_mm);
   names_json(&t->names, &o, SOLIDS_MAX);

@@ -202,18 +202,21 @@ static const struct way {
   const char *needs;
 } WAYS[] = {
     {"faces", FACES, selector_is_list, in_numbers,
-     "faces must be a list of face numbers, as [3, 12]"},
+     "faces must be a list of face numbers, as [3, 12]; the first face has number 1"},
     {"edges", EDGES, selector_is_list, in_numbers,
-     "edges must be a list of edge numbers, as [3, 12]"},
+     "edges must be a list of edge numbers, as [3, 12]; the first edge has number 1"},
     {"group", FACES | EDGES, form_text, in_group, "group must be the name of a group"},
     {"pattern", FACES, form_text, in_pattern, "pattern must be a text, as \"inlet*\""},
-    {"normal", FACES, is_direction, in_normal, "normal must be a direction [x, y, z]"},
+    {"normal", FACES, is_direction, in_normal,
+     "normal must be a direction [x, y, z] that is not [0, 0, 0]"},
     {"box", FACES | EDGES, selector_is_box, in_box,
-     "box must be [xmin, ymin, zmin, xmax, ymax, zmax]"},
+     "box must be [xmin, ymin, zmin, xmax, ymax, zmax], and no minimum may be above its maximum"},
     {"plane", FACES | EDGES, form_plane, in_plane,
-     "plane must be {\"point\": [x, y, z], \"normal\": [x, y, z]}"},
+     "plane must be {\"point\": [x, y, z], \"normal\": [x, y, z]}, and the normal may not be [0, "
+     "0, 0]"},
     {"cylinder", FACES | EDGES, form_cylinder, in_cylinder,
-     "cylinder must be {\"point\": [x, y, z], \"axis\": [x, y, z], \"radius\": r}"},
+     "cylinder must be {\"point\": [x, y, z], \"axis\": [x, y, z], \"radius\": r} with an axis "
+     "that is not [0, 0, 0] and a radius above 0"},
 };
 #define WAYS_COUNT (sizeof WAYS / sizeof *WAYS)
 

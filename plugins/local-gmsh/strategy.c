@@ -120,8 +120,9 @@ void strategy_compare(struct task *t, const struct outcome *o, const struct rung
   if (!t->solid || t->params.search != SEARCH_FAST)
     return;
   if (r->finer > 0 && r->finer < 1)
-    task_warn(t, "elements of %.4g instead of %.4g, %llu of them, because with the larger ones %s",
-              size, t->size, (unsigned long long)o->tetrahedra, why);
+    task_warn(t,
+              "elements of %.4g%s instead of %.4g%s, %llu of them, because with the larger ones %s",
+              size, task_unit(t), t->size, task_unit(t), (unsigned long long)o->tetrahedra, why);
   else if (r->curvature > t->params.curvature)
     task_warn(t, "finer than asked for: %d edges a turn, %llu elements, because with fewer %s",
               r->curvature, (unsigned long long)o->tetrahedra, why);

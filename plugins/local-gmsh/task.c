@@ -27,6 +27,10 @@ double task_now(void) {
   return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+const char *task_unit(const struct task *t) {
+  return t->unit && strcmp(t->unit, "mm") == 0 ? " mm" : "";
+}
+
 void task_stage(struct task *t, enum stage stage) {
   int permille = (t->solid ? MESH_AT : PREVIEW_AT)[stage];
   if (permille > t->permille)

@@ -245,6 +245,8 @@ struct task {
 };
 
 double task_now(void); /* seconds, monotonic */
+/* What stands behind a length in a message: " mm", or nothing where the file names no unit. */
+const char *task_unit(const struct task *t);
 /* Reports a stage; cheap. */
 void task_stage(struct task *t, enum stage stage);
 /* Keeps the first message and its class; returns the class, so that `return task_fail(...)` reads.
@@ -375,7 +377,7 @@ struct out;
 bool order2_raise(struct outcome *o); /* middle nodes in Gmsh's model, on the CAD */
 /* Middle nodes towards straight, in both, until no element is bent; the volume and what was moved
  * into *o.  The corners' tetrahedra must be valid. */
-bool order2_mend(struct soup *s, struct outcome *o);
+bool order2_mend(const struct task *t, struct soup *s, struct outcome *o);
 void order2_json(struct out *out, const struct curved_report *r); /* "second_order":{...} */
 
 /* ---- result.c: result.json, and hands the artifacts to the host ---- */

@@ -132,7 +132,7 @@ bool volume_check(struct task *t, struct mesh *m, struct outcome *o) {
   o->nodes = m->soup.node_count;
   o->tetrahedra = m->soup.tet_count;
   o->triangles = count_triangles(t->params.order);
-  if (!check_shapes(&m->soup, &m->quality, o) || (second && !order2_mend(&m->soup, o)) ||
+  if (!check_shapes(&m->soup, &m->quality, o) || (second && !order2_mend(t, &m->soup, o)) ||
       !closed_check(&m->soup, o))
     return false;
   quality_summary(&m->quality, o);

@@ -15,7 +15,7 @@ from terminal import Terminal, columns
 JOB, BATCH = "01ARZ3NDEKTSV4RRFFQ69G5FAV", "01ARZ3NDEKTSV4RRFFQ69G5FB0"
 
 
-def server_with(jobs=60, backends=5, queued=123456):
+def server_with(jobs=60, backends=5, queued=123456, file="Gehäuse_oben_中文名字_revision_17_final_final.step"):
     """Long names, wide characters, large numbers."""
     def job(i):
         return {"job_id": JOB[:24] + f"{i:02}", "kind": "tetrahedral-mesh", "status": "completed", "backend": "workstation-in-the-cellar",
@@ -24,7 +24,7 @@ def server_with(jobs=60, backends=5, queued=123456):
                 "result": {"long": "y" * 200, "deep": {"er": {"est": 1}, "list": [1, 2, 3]}, "many": list(range(500)), "nodes": 12345},
                 "error": {"title": "The plugin failed " * 4, "detail": "because of this and that, " * 12},
                 "attempts": [{"backend": "workstation", "status": "failed", "error": {"detail": "no licence was to be had, " * 6}}],
-                "inputs": [{"name": "Gehäuse_oben_中文名字_revision_17_final_final.step", "bytes": 123456789, "sha256": "ab" * 32}] * 3,
+                "inputs": [{"name": file, "bytes": 123456789, "sha256": "ab" * 32}] * 3,
                 "artifacts": [{"name": "a_very_long_name_of_an_artifact_that_goes_on_and_on_for_ever.msh", "bytes": 5, "sha256": "cd" * 32, "url": "/a"}]}
     all_jobs = {"jobs": [job(i) for i in range(50)][:jobs], "next_page_token": None}
     batch = {"batch_id": BATCH, "kind": "tetrahedral-mesh", "name": "a study with a rather long name of its own, about housings", "status": "failed",
@@ -84,6 +84,16 @@ def test_wider_shows_more(tmp_path):
         assert wide == "JOB KIND STATE FILE AGE TIME CLIENT BACKEND DONE STAGE".split()
         piped = subprocess.run([LATHE, "list"], env=env(server), capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
         assert piped.splitlines()[0].split() == wide and "revision_17_final_final.step +2" in piped
+
+
+def test_a_long_name_does_not_push_the_others_apart(tmp_path):
+    """Into a pipe as well: 255 bytes of name are cut by what they take on a screen, two columns a letter here."""
+    name = "\u6d77" * 80 + ".step"
+    with server_with(file=name) as server:
+        piped = subprocess.run([LATHE, "list"], env=env(server), capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
+    assert "\u6d77" * 29 + "\u2026" in piped and name not in piped
+    head = piped.splitlines()[0]
+    assert head.index("AGE") - head.index("FILE") < 60 + len("  1000 d  ")
 
 
 def top(server, rows=24, width=80, cwd=None):

@@ -2,6 +2,7 @@
 """The strategies of `mesh`: what exhaustive tries and takes, what the original's parameters do, how it ends when time is short."""
 import json
 import os
+import re
 
 import pytest
 from daemon import Daemon, children_of, cpu_seconds, wait_until
@@ -324,3 +325,13 @@ def test_a_killed_branch_costs_itself_alone(daemon, client):
     job = client.wait(job_id, seconds=180)
     assert job["status"] == "completed", job["error"]
     assert len([a for a in job["result"]["attempts"] if a["accepted"]]) >= 2
+
+
+def test_each_rung_of_fast_has_words():
+    """A new rung needs a line in strategy_words.c too."""
+    source = os.path.join(REPO, "plugins", "local-gmsh")
+    with open(os.path.join(source, "strategy.c"), encoding="utf-8") as file:
+        rungs = set(re.findall(r'\.name = "([^"]+)"', file.read()))
+    with open(os.path.join(source, "strategy_words.c"), encoding="utf-8") as file:
+        words = dict(re.findall(r'\{"([^"]+)", "([^"]+)"\}', file.read()))
+    assert {"as asked", "finer"} <= rungs <= set(words)

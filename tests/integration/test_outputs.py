@@ -328,7 +328,7 @@ def test_report_is_one_page_without_anything_from_outside(tmp_path):
     assert picture == job.read("mesh.png") and read_png(picture)[:2] == (640, 480)
     words = "".join(page.words)
     for needed in (path.name, f"{result['counts']['tetrahedra']:,}", "SICN", "gamma", "What was tried", "<script>x&",
-                   "base", result["versions"]["gmsh"], "prefers-color-scheme", " mm³; the CAD has "):
+                   "base", "mm: mesh.msh, mesh.vtu", result["strategy_text"], result["versions"]["gmsh"], "prefers-color-scheme", " mm³; the CAD has "):
         assert needed in words, needed
     assert page.tags["svg"] == 5 and page.tags["rect"] == 100
     assert "SICN" in words and f"{job.json('quality.json')['measures']['sicn']['p5']:.4g}" in words

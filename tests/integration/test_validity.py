@@ -137,7 +137,7 @@ def test_no_reason_blames_the_part_for_the_size():
 def test_a_foil_is_told():
     result = meshed(field("foil.step"))
     n = result["counts"]["tetrahedra"]
-    assert told(result, f"{n} of {n} elements are poor") and told(result, "0.001 thick") and told(result, "Shell")
+    assert told(result, f"{n} of {n} elements are poor") and told(result, "0.001 mm thick") and told(result, "Shell")
 
 
 def test_nothing_is_told_of_a_sound_part():

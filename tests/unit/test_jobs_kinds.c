@@ -185,6 +185,11 @@ static const struct example examples[] = {
     {"{\"must\":1,\"word\":5}", 0, NULL, "must be text", "bad-parameter"},
     {"{\"must\":1,\"more\":[1]}", 0, NULL, "a JSON object", "bad-parameter"},
     {"{\"must\":1,\"more\":\"[\"}", 1, NULL, "a JSON object", "bad-parameter"},
+    {"{\"must\":1,\"more\":\"[1]\"}", 1, NULL, "a JSON object, not", "bad-parameter"},
+    {"{\"must\":1,\"more\":\"{\\\"a\\\":1,\\\"a\\\":2}\"}", 1, NULL, "duplicate object key near",
+     "bad-parameter"},
+    {"{\"must\":1,\"more\":\"{\\\"a\\\\u0000\\\":1}\"}", 1, NULL, "NUL byte in object key",
+     "bad-parameter"},
     {"{\"must\":1,\"sise\":1}", 0, NULL, "did you mean 'size'?", "unknown-parameter"},
     {"{\"must\":1,\"zzzzzzzz\":1}", 0, NULL, "no parameter 'zzzzzzzz'", "unknown-parameter"},
 };

@@ -56,7 +56,7 @@ static int ambiguous(const struct cli *c, const struct noun *n, const char *pref
   struct table t;
   struct buf out = {0};
   char age[SAY_SIZE];
-  table_begin(&t, "ID|KIND|STATE|~NAME|>AGE");
+  table_begin(&t, "ID|KIND|STATE|=NAME|>AGE");
   json_array_foreach(found, i, one) {
     if (i >= CANDIDATES_MAX)
       break;

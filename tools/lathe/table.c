@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define CUT_MARK "\xe2\x80\xa6"
-enum { GAP = 2, CUT_MIN = 16, WRAP_MIN = 24, WRAP_INDENT = 4 };
+enum { GAP = 2, CUT_MIN = 16, PIPE_MAX = 60, WRAP_MIN = 24, WRAP_INDENT = 4 };
 
 void table_begin(struct table *t, const char *header) {
   *t = (struct table){.columns = 1};
@@ -25,9 +25,10 @@ void table_begin(struct table *t, const char *header) {
   for (size_t i = 0; i < t->columns && i < TABLE_COLUMNS_MAX; i++) {
     char *name = strsep(&rest, "|");
     struct table_column *k = &t->kind[i];
-    for (; *name && strchr(">~?+", *name); name++) {
+    for (; *name && strchr(">~=?+", *name); name++) {
       k->right |= *name == '>';
-      k->may_cut |= *name == '~';
+      k->may_cut |= *name == '~' || *name == '=';
+      k->is_name |= *name == '=';
       k->may_go |= *name == '?';
       k->wraps |= *name == '+';
     }
@@ -125,6 +126,13 @@ static void fit(const struct table *t, struct layout *l, size_t width) {
   }
 }
 
+/* Into a file or a pipe: one long text does not push the columns of all lines apart. */
+static void fit_pipe(const struct table *t, struct layout *l) {
+  for (size_t i = 0; i < t->columns; i++)
+    if (t->kind[i].is_name && l->width[i] > PIPE_MAX)
+      l->width[i] = PIPE_MAX;
+}
+
 /* ---- the lines ---- */
 
 static void put_cell(struct buf *line, const char *cell, size_t width, bool right) {
@@ -186,6 +194,8 @@ void table_render(const struct table *t, int indent, int width, struct buf *out)
   measure(t, &l);
   if (width > indent)
     fit(t, &l, (size_t)(width - indent));
+  else
+    fit_pipe(t, &l);
   for (size_t row = 0; row * t->columns < t->rows; row++)
     put_row(t, &l, row, indent, width, out);
 }

@@ -259,7 +259,7 @@ static int batch_show(struct cli *c) {
                             json_real_of(json_object_get(batch, "progress"), "percent"));
     say_wrapped("", 2, head, 0);
     free(head);
-    table_begin(&t, ">N|JOB|~FILE|?~SET|STATUS|?>TIME|?~ERROR");
+    table_begin(&t, ">N|JOB|=FILE|?~SET|STATUS|?>TIME|?~ERROR");
     json_array_foreach(json_object_get(batch, "jobs"), i, job) put_row(&t, job);
     table_print(&t, 0);
   }
@@ -276,7 +276,7 @@ static int batch_list(struct cli *c) {
   } else if (code == CLI_OK) {
     struct table t = {0};
     char age[SAY_SIZE];
-    table_begin(&t, "BATCH|KIND|~NAME|STATUS|>JOBS|>DONE|>AGE|?~CLIENT");
+    table_begin(&t, "BATCH|KIND|=NAME|STATUS|>JOBS|>DONE|>AGE|?~CLIENT");
     json_array_foreach(json_object_get(page, "batches"), i, batch) {
       table_put(&t, json_text(batch, "batch_id"));
       table_put(&t, json_text(batch, "kind"));

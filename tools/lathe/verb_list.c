@@ -108,7 +108,7 @@ static void print(const json_t *jobs) {
   struct table t;
   size_t i;
   json_t *job;
-  table_begin(&t, "JOB|KIND|STATE|~FILE|>AGE|?>TIME|?~CLIENT|?~BACKEND|?>DONE|?~STAGE");
+  table_begin(&t, "JOB|KIND|STATE|=FILE|>AGE|?>TIME|?~CLIENT|?~BACKEND|?>DONE|?~STAGE");
   json_array_foreach(jobs, i, job) {
     put_row(&t, job);
   }

@@ -4,6 +4,7 @@
  */
 #include "../plan.h"
 #include "../score.h"
+#include "../strategy_words.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -271,6 +272,38 @@ static void test_names(void **state) {
   assert_false(plan_find(&t, "facets-delaunay", &r)); /* no STL */
 }
 
+static void expect_words(const char *name, const char *want) {
+  struct out o = {0};
+  strategy_words(&o, name);
+  out_put(&o, "", 1);
+  assert_string_equal(o.data, want);
+  out_free(&o);
+}
+
+static void a_strategy_has_words(void **state) {
+  (void)state;
+  static struct task cad, stl = {.format = FORMAT_STL};
+  const struct task *jobs[] = {&cad, &stl};
+  struct plan p;
+  for (size_t k = 0; k < 2; k++) {
+    plan_make(jobs[k], &p);
+    for (size_t i = 0; i < p.count; i++) {
+      struct out o = {0};
+      strategy_words(&o, p.nodes[i].name);
+      out_put(&o, "", 1);
+      assert_true(!p.nodes[i].candidate || strstr(o.data, "tetrahedra by"));
+      out_free(&o);
+    }
+  }
+  expect_words("finer", "half of the size that was asked for");
+  expect_words("frontal-hxt-polished",
+               "faces by the frontal algorithm, tetrahedra by HXT, improved three times");
+  expect_words("delaunay-delaunay",
+               "faces by Delaunay's algorithm, tetrahedra by Delaunay's algorithm, improved once");
+  expect_words("of tomorrow", "of tomorrow");
+  expect_words("frontal-of-tomorrow", "frontal-of-tomorrow");
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_range),
@@ -286,6 +319,7 @@ int main(void) {
       cmocka_unit_test(test_plan),
       cmocka_unit_test(test_plan_order),
       cmocka_unit_test(test_names),
+      cmocka_unit_test(a_strategy_has_words),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
