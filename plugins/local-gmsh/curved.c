@@ -68,6 +68,16 @@ void curved_coefficients(const struct curved_element *e, double b[CURVED_COEFFIC
         b[n++] = mixed(e, i, j, k);
 }
 
+double curved_volume(const double *const node[10]) {
+  struct curved_element e;
+  double b[CURVED_COEFFICIENTS], sum = 0;
+  curved_element_of(&e, node);
+  curved_coefficients(&e, b);
+  for (int k = 0; k < CURVED_COEFFICIENTS; k++)
+    sum += b[k];
+  return sum / CURVED_COEFFICIENTS / 6;
+}
+
 /* Between which two corners the matrix changes most: there a split helps most. */
 static void widest(const struct curved_element *e, int *from, int *to) {
   double most = -1;
@@ -226,7 +236,10 @@ static void measure_moves(const struct mesh_of *m, struct curved_report *r) {
     double sum = 0;
     for (size_t i = 0; m->moved[n] && i < 3; i++)
       sum += (m->xyz[3 * n + i] - m->bent[3 * n + i]) * (m->xyz[3 * n + i] - m->bent[3 * n + i]);
-    most = fmax(most, sum);
+    if (sum > most) {
+      most = sum;
+      memcpy(r->far, m->xyz + 3 * n, sizeof r->far);
+    }
     r->moved += m->moved[n];
   }
   r->distance = sqrt(most);
@@ -240,27 +253,21 @@ static void measure_moves(const struct mesh_of *m, struct curved_report *r) {
 
 /* Of elements that are valid by now. */
 static void measure(const struct mesh_of *m, struct curved_report *r) {
-  double six_volumes = 0;
   r->least = 1;
   for (size_t i = 0; i < m->count; i++) {
     const double *node[10];
     nodes_of(m, i, node);
     double whole = straight(node);
     if (!is_curved(node)) {
-      six_volumes += whole;
+      r->volume += whole / 6;
       continue;
     }
     struct curved_element e;
-    double b[CURVED_COEFFICIENTS], sum = 0;
     curved_element_of(&e, node);
-    curved_coefficients(&e, b);
-    for (int k = 0; k < CURVED_COEFFICIENTS; k++)
-      sum += b[k];
-    six_volumes += sum / CURVED_COEFFICIENTS;
+    r->volume += curved_volume(node);
     r->curved++;
     r->least = fmin(r->least, curved_least(&e, whole / 1000, r->least * whole) / whole);
   }
-  r->volume = six_volumes / 6;
 }
 
 void curved_mend(double *xyz, size_t nodes, const uint32_t *tets, size_t count, uint8_t *moved,

@@ -26,6 +26,7 @@ struct curved_element {
 void curved_element_of(struct curved_element *e, const double *const node[10]);
 /* Its mean is six times the element's volume. */
 void curved_coefficients(const struct curved_element *e, double b[CURVED_COEFFICIENTS]);
+double curved_volume(const double *const node[10]);
 /* A lower bound of the determinant over the whole element, at most `tolerance` under its least
  * value; where that value is at least `enough` any bound from `enough` on may come back. */
 double curved_least(const struct curved_element *e, double tolerance, double enough);
@@ -36,6 +37,7 @@ struct curved_report {
   size_t straighter; /* elements of which a middle node was moved */
   size_t moved;      /* middle nodes that were moved */
   double distance;   /* the farthest move */
+  double far[3];     /* the node of that */
   double least;      /* afterwards, least determinant of an element by its straight one's; 1 at most
                       */
   double volume;     /* afterwards, of all elements with their curved sides */

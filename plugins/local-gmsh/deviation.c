@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * How far the mesh is from the CAD: the volume of each solid, and the largest distance between the
- * surface and its flat triangles (the chord error).
+ * surface and its triangles (the chord error).
  *
  *   on an edge of the CAD   the point of the curve in the middle of each mesh edge, to that edge
  *   inside a curved face    by the angle between two triangles: an arc that turns by a over a
  *                           chord of h rises to tan(a / 4) h / 2 over it
  */
+#include "curved.h"
 #include "out.h"
 #include "soup.h"
 #include "task.h"
@@ -189,6 +190,15 @@ static void measure_faces(const struct soup *s, struct deviation *d) {
 
 /* ---- volumes ---- */
 
+static double volume_of(const struct soup *s, size_t tet) {
+  const double *node[10];
+  if (s->tet_nodes == 4)
+    return fabs(soup_tet_volume(s, tet));
+  for (size_t k = 0; k < 10; k++)
+    node[k] = s->xyz + 3 * (size_t)s->tets[10 * tet + k];
+  return curved_volume(node);
+}
+
 static void measure_volumes(const struct task *t, const struct soup *s, struct outcome *o) {
   struct deviation *d = &o->deviation;
   double sum = 0;
@@ -197,16 +207,15 @@ static void measure_volumes(const struct task *t, const struct soup *s, struct o
     const struct range *r = &s->solids[i];
     double volume = 0;
     for (size_t k = 0; k < r->count; k++)
-      volume += fabs(soup_tet_volume(s, r->first + k));
+      volume += volume_of(s, r->first + k);
     sum += volume;
-    if (d->count < SOLIDS_TOLD && s->tet_nodes == 4) {
+    if (d->count < SOLIDS_TOLD) {
       d->solid[d->count].tag = r->tag;
       d->solid[d->count].volume = volume;
       d->solid[d->count++].cad = s->solid_count == 1 ? o->cad_volume : mass_of_solid(t, r->tag);
     }
   }
-  if (s->tet_nodes == 4)
-    o->volume = sum; /* else check_order2 knows it, with curved sides */
+  o->volume = sum;
 }
 
 static double area_of(const struct soup *s) {
@@ -231,26 +240,47 @@ static double worst_solid(const struct deviation *d, int *tag) {
   return worst;
 }
 
-static void tell_volume(const struct task *t, struct outcome *o) {
+/* Why the volume is `off`, a share of it, and what helps. */
+static void tell_why(const struct task *t, const struct outcome *o, double explained, double off,
+                     char *text, size_t size) {
+  double chord = o->deviation.chord, asked = t->params.max_deviation;
+  if (t->format == FORMAT_STL)
+    snprintf(text, size,
+             "the facets': elements of this size cut its bends and corners; a smaller "
+             "max_size_mm keeps them");
+  else if (chord >= 0 && 2 * explained < fabs(off))
+    snprintf(
+        text, size,
+        "the CAD's, though the mesh lies within %.2g%s of the CAD's faces, and far nearer on the "
+        "whole: the CAD kernel's own volume of this part is not exact",
+        chord, task_unit(t));
+  else if (chord > 0)
+    snprintf(text, size,
+             "the CAD's: %s elements of this size leave curved faces by up to %.2g%s; "
+             "max_deviation=%.2g refines there",
+             t->params.order == 2 ? "even ten-node" : "flat", chord, task_unit(t),
+             fmin(chord, asked > 0 ? asked : chord) * fmin(0.5, 0.8 * VOLUME_TOLD / fabs(off)));
+  else
+    snprintf(text, size, "the CAD's: elements of this size leave curved faces");
+}
+
+static void tell_volume(const struct task *t, const struct soup *s, struct outcome *o) {
   const struct deviation *d = &o->deviation;
   int tag = 0;
-  char which[40] = "the mesh's volume", advice[100] = "";
-  double worst = worst_solid(d, &tag), chord = d->chord;
+  char which[40] = "the mesh's volume", why[300];
+  double worst = worst_solid(d, &tag), explained = INFINITY;
   double off = o->cad_volume > 0 ? (o->volume - o->cad_volume) / o->cad_volume : 0;
-  if (fabs(off) <= VOLUME_TOLD && fabs(worst) > VOLUME_TOLD) {
+  if (fabs(off) > VOLUME_TOLD) {
+    explained = area_of(s) * (d->mean_chord > 0 ? 2 * d->mean_chord : d->chord) / o->cad_volume;
+  } else if (fabs(worst) > VOLUME_TOLD) {
     snprintf(which, sizeof which, "the volume of solid %d", tag);
     off = worst;
-  }
-  if (fabs(off) <= VOLUME_TOLD)
+  } else {
     return;
+  }
   o->off |= t->format == FORMAT_STL;
-  if (chord > 0 && t->format != FORMAT_STL)
-    snprintf(advice, sizeof advice, " by up to %.2g%s; max_deviation=%.2g refines there", chord,
-             task_unit(t),
-             fmin(chord, t->params.max_deviation > 0 ? t->params.max_deviation : chord) *
-                 fmin(0.5, 0.8 * VOLUME_TOLD / fabs(off)));
-  outcome_warn(o, "%s is %.2f%% %s the CAD's: flat elements of this size leave curved faces%s",
-               which, 100 * fabs(off), off < 0 ? "below" : "above", advice);
+  tell_why(t, o, explained, off, why, sizeof why);
+  outcome_warn(o, "%s is %.2f%% %s %s", which, 100 * fabs(off), off < 0 ? "below" : "above", why);
 }
 
 static void tell_chord(const struct task *t, struct outcome *o) {
@@ -275,7 +305,9 @@ static void tell_shapes(const struct task *t, const struct soup *s, struct outco
 }
 
 void deviation_measure(const struct task *t, const struct soup *s, struct outcome *o) {
-  o->deviation = (struct deviation){.chord = s->tet_nodes == 4 ? 0 : -1};
+  if (s->tet_nodes == 4) /* else order2.c measured the chord */
+    o->deviation = (struct deviation){0};
+  o->deviation.count = 0;
   measure_volumes(t, s, o);
   if (!(o->cad_volume > 0))
     outcome_warn(o, "the CAD kernel gives no volume to compare the mesh with");
@@ -283,7 +315,7 @@ void deviation_measure(const struct task *t, const struct soup *s, struct outcom
     measure_curves(&o->deviation);
     measure_faces(s, &o->deviation);
   }
-  tell_volume(t, o);
+  tell_volume(t, s, o);
   tell_chord(t, o);
   tell_shapes(t, s, o);
 }

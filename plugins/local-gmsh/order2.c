@@ -4,14 +4,26 @@
  * bend an element through itself.
  */
 #include "mesh.h"
+#include "middles.h"
 #include "out.h"
 #include "task.h"
 
 #include <gmshc.h>
 #include <stdlib.h>
+#include <string.h>
 
-bool order2_raise(struct outcome *o) {
+/* An STL has no curves and faces but those that Gmsh makes of facets, and only Gmsh knows them. */
+bool order2_raise(const struct task *t, struct outcome *o) {
+  struct middles_chord worst;
   int e = 0;
+  o->deviation.chord = -1;
+  if (t->format != FORMAT_STL && middles_raise(&worst)) {
+    o->deviation.chord = worst.distance;
+    o->deviation.mean_chord = worst.mean;
+    memcpy(o->deviation.chord_at, worst.at, sizeof worst.at);
+    return true;
+  }
+  gmshModelMeshSetOrder(1, &e);
   gmshModelMeshSetOrder(2, &e);
   return e == 0 ? true : outcome_fail(o, REASON_LOG, "no middle nodes could be made");
 }
@@ -41,6 +53,12 @@ bool order2_mend(const struct task *t, struct soup *s, struct outcome *o) {
   o->volume = r->volume;
   if (!ok)
     return outcome_fail(o, REASON_LOG, "middle nodes could not be moved towards straight");
+  if (r->curved)
+    o->deviation.mean_chord += r->distance * (double)r->straighter / (double)r->curved;
+  if (r->distance > o->deviation.chord && o->deviation.chord >= 0) {
+    o->deviation.chord = r->distance;
+    memcpy(o->deviation.chord_at, r->far, sizeof r->far);
+  }
   if (r->bent)
     outcome_warn(o,
                  "%zu of %zu ten-node tetrahedra were bent through themselves, or nearly, at "

@@ -122,9 +122,10 @@ struct stats {
 /* How far a mesh is from the CAD.  Not a fault: large elements cut corners. */
 struct deviation {
   double chord; /* largest distance of the surface from its triangles, model units; below 0: not
-                   measured (second order) */
+                   measured (second order of an STL) */
   double chord_at[3];
-  size_t count; /* of solid */
+  double mean_chord; /* of second order, on what is curved; else 0 */
+  size_t count;      /* of solid */
   struct {
     int tag;
     double volume, cad; /* cad 0: not known */
@@ -374,7 +375,8 @@ bool volume_write(struct task *t, struct mesh *m, struct outcome *o);
 /* ---- order2.c: ten-node tetrahedra.  False after outcome_fail ---- */
 struct soup;
 struct out;
-bool order2_raise(struct outcome *o); /* middle nodes in Gmsh's model, on the CAD */
+bool order2_raise(const struct task *t,
+                  struct outcome *o); /* middle nodes in Gmsh's model, on the CAD */
 /* Middle nodes towards straight, in both, until no element is bent; the volume and what was moved
  * into *o.  The corners' tetrahedra must be valid. */
 bool order2_mend(const struct task *t, struct soup *s, struct outcome *o);

@@ -122,7 +122,7 @@ void volume_reopen(struct task *t, struct mesh *m) {
 bool volume_check(struct task *t, struct mesh *m, struct outcome *o) {
   *m = (struct mesh){0};
   bool second = t->params.order == 2;
-  if (second && !order2_raise(o))
+  if (second && !order2_raise(t, o))
     return false;
   if (!soup_take(&m->soup, second ? 10 : 4))
     return outcome_fail(o, REASON_EMPTY, "the mesh came out empty");

@@ -73,6 +73,33 @@ def test_a_sound_mesh_is_left_alone():
     assert "second_order" not in run("mesh", part("block.step")).json("result.json")
 
 
+def surface_nodes(job):
+    """The places of the nodes that mesh.msh (text) gives to points, curves and faces."""
+    lines = job.read("mesh.msh").decode().splitlines()
+    at = lines.index("$Nodes") + 2
+    while lines[at] != "$EndNodes":
+        dim, _, _, count = map(int, lines[at].split())
+        if dim < 3:
+            yield from (tuple(map(float, line.split())) for line in lines[at + 1 + count:at + 1 + 2 * count])
+        at += 1 + 2 * count
+
+
+def test_middle_nodes_lie_on_the_cad():
+    """A sphere has a seam and two poles, where parameters jump or say nothing."""
+    job, result = mesh(os.path.join(FIELD, "sphere.step"), "max_size_mm=4", "outputs=msh", "binary=false")
+    radii = [sum(x * x for x in p) ** 0.5 for p in surface_nodes(job)]
+    assert len(radii) > 500 and max(abs(r - 10) for r in radii) < 1e-6
+    deviation = result["deviation"]
+    assert abs(deviation["volume"]) < 3e-4, "0.03 with flat elements of this size"
+    assert 1e-4 < deviation["chord_error"] < 0.01, "what is left between the nodes"
+    assert deviation["solids"][0]["mesh_volume"] == pytest.approx(result["mesh_volume"], rel=1e-6)
+
+
+def test_a_straightened_node_is_a_deviation():
+    _, result = mesh(os.path.join(FIELD, "thin_ring.step"), "max_size_mm=10")
+    assert result["deviation"]["chord_error"] >= result["second_order"]["max_distance"] * (1 - 1e-5)
+
+
 def test_every_file_has_the_moved_nodes():
     """What is moved in our arrays is moved in Gmsh's model, which writes the other formats."""
     job, result = mesh(os.path.join(FIELD, "fillet.step"), "max_size_mm=5", "outputs=msh,vtu", "binary=false")
