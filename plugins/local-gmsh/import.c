@@ -74,8 +74,8 @@ static bool load(const struct task *t, struct findings *loose) {
   gmshFree(tags);
   if (e == 0)
     gmshModelOccSynchronize(&e);
-  /* A mesh is made of solids; a preview shows loose faces too. */
-  if (e == 0 && t->solid)
+  /* A mesh is made of solids; a preview shows loose faces too, and they may close an opening. */
+  if (e == 0 && t->solid && !t->params.fluid)
     neighbours_drop_loose(loose);
   return e == 0;
 }
@@ -227,7 +227,9 @@ static int32_t sew(struct task *t) {
                      "of them. Sew them to a solid in the CAD program, or ask for a preview",
                      t->name, faces);
   t->sewn = true;
-  assembly_prepare(t, true); /* takes the names of the new model */
+  if (!assembly_prepare(t, true)) /* takes the names of the new model */
+    return t->code;
+  measure(t, g);
   task_warn(t, "the file holds faces without a solid; %zu of them were sewn to %zu solid%s",
             g->surfaces, g->volumes, g->volumes == 1 ? "" : "s");
   return LATHE_OK;
@@ -264,6 +266,11 @@ int32_t import_model(struct task *t) {
   rc = check(t);
   if (rc == LATHE_OK && t->solid && t->geometry.volumes == 0 && t->format != FORMAT_STL)
     rc = sew(t);
+  if (rc == LATHE_OK && t->params.fluid && !t->fluid)
+    rc = task_fail(t, LATHE_BAD_INPUT,
+                   "fluid: %s holds no solid of CAD geometry that could enclose a volume; export "
+                   "the part as solid geometry (STEP), or leave fluid out",
+                   t->name);
   assembly_warn(t);
   t->import_seconds = task_now() - began;
   return rc;

@@ -97,9 +97,10 @@ static const struct lathe_park *park_of(const struct task *t) {
 
 /* What the process holds after the import: the file, and all that decides how it is read. */
 static void park_key(const struct task *t, char *key, size_t size) {
-  snprintf(key, size, "local-gmsh %s %s heal=%d conformal=%d %.9g %s", t->sha256,
-           t->solid ? "solids" : "all", t->params.heal, t->params.conformal, t->params.tolerance,
-           t->name);
+  const struct params *p = &t->params;
+  snprintf(key, size, "local-gmsh %s %s heal=%d conformal=%d %.9g fluid=%d.%d.%d %s", t->sha256,
+           t->solid ? "solids" : "all", p->heal, p->conformal, p->tolerance, p->fluid,
+           p->fluid_solids, p->fluid_regions, t->name);
 }
 
 /* After the import this process may go on with another job on the same file: whatever came from

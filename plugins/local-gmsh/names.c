@@ -86,6 +86,8 @@ static void take_owners(struct names *n) {
       struct label *face = find(n->faces, n->face_count, faces[k + 1]);
       if (face && face->solid == 0)
         face->solid = solid[1];
+      else if (face && face->other_solid == 0 && face->solid != solid[1])
+        face->other_solid = solid[1];
     }
     gmshFree(faces);
   }
@@ -94,7 +96,8 @@ static void take_owners(struct names *n) {
 static void forget(struct label *l) {
   free(l->name);
   free(l->path);
-  l->name = l->path = NULL;
+  free(l->other_name);
+  l->name = l->path = l->other_name = NULL;
 }
 
 static bool same(const char *a, const char *b) {
@@ -118,38 +121,53 @@ static void drop_shared(struct names *n) {
   free(shared);
 }
 
-/* Faces of one name may lie apart: each name is one group. */
-static void group_named_face(struct names *n, size_t first, int *tags) {
-  size_t count = 0;
-  for (size_t k = 0; k < n->face_count; k++) {
-    if (!same(n->faces[k].name, n->faces[first].name))
-      continue;
-    if (k < first)
-      return; /* done with the first of that name */
-    tags[count++] = n->faces[k].tag;
-  }
-  groups_add(&n->groups, GROUP_NAMED_FACES, 2, tags, count, n->faces[first].name);
-}
-
-static int number_of(const struct label *face) {
+int names_number(const struct label *face) {
   return face->number ? face->number : face->tag;
 }
 
-/* Gmsh may have cut a face of an STL into several surfaces: they stay one group. */
-static void group_numbered_face(struct names *n, size_t first, int *tags) {
+/* A face that two solids share may be known by two names or numbers: it is in the groups of both.
+ * NULL, and a number: it has no name there.  NULL and 0: there is no second one. */
+struct known {
+  const char *name;
+  int number;
+};
+
+static struct known known_as(const struct label *face, int which) {
+  if (which == 0)
+    return (struct known){face->name, names_number(face)};
+  return (struct known){face->other_name, face->other_number};
+}
+
+static bool is_known_as(const struct label *face, const struct known *as) {
+  for (int which = 0; which < 2; which++) {
+    struct known own = known_as(face, which);
+    if (as->name ? same(own.name, as->name) : !own.name && own.number == as->number)
+      return true;
+  }
+  return false;
+}
+
+/* Faces of one name may lie apart: each name is one group.  So is a face that was cut into several
+ * surfaces, by its number. */
+static void group_face(struct names *n, size_t first, int which, int *tags) {
+  struct known as = known_as(&n->faces[first], which);
   size_t count = 0;
   char word[24];
-  for (size_t k = n->faces[first].number ? 0 : first; k < n->face_count; k++) {
-    if (n->faces[k].name || number_of(&n->faces[k]) != number_of(&n->faces[first]))
+  bool alone = !as.name && !n->faces[first].number && !n->faces[first].other_number;
+  if (!as.name && !as.number)
+    return;
+  for (size_t k = alone ? first : 0; k < n->face_count; k++) {
+    if (!is_known_as(&n->faces[k], &as))
       continue;
     if (k < first)
-      return; /* done with the first of that number */
+      return; /* done with the first of them */
     tags[count++] = n->faces[k].tag;
-    if (!n->faces[first].number)
+    if (alone)
       break; /* a face of the CAD is one surface */
   }
-  snprintf(word, sizeof word, "face-%d", number_of(&n->faces[first]));
-  groups_add(&n->groups, GROUP_FACE, 2, tags, count, word);
+  snprintf(word, sizeof word, "face-%d", as.number);
+  groups_add(&n->groups, as.name ? GROUP_NAMED_FACES : GROUP_FACE, 2, tags, count,
+             as.name ? as.name : word);
 }
 
 void names_group(struct names *n) {
@@ -159,10 +177,10 @@ void names_group(struct names *n) {
     groups_add(&n->groups, GROUP_SOLID, 3, &n->solids[i].tag, 1,
                n->solids[i].name ? n->solids[i].name : "solid");
   for (size_t i = 0; i < n->face_count; i++) {
-    if (n->faces[i].name)
-      group_named_face(n, i, tags);
-    else
-      group_numbered_face(n, i, tags);
+    struct known first = known_as(&n->faces[i], 0), second = known_as(&n->faces[i], 1);
+    group_face(n, i, 0, tags);
+    if (!(first.name ? same(first.name, second.name) : first.number == second.number))
+      group_face(n, i, 1, tags);
   }
   for (size_t i = 0; i < n->edge_count; i++) {
     char word[24];
@@ -176,6 +194,16 @@ void names_group(struct names *n) {
     n->solids[i].group = strdup(words[i]);
   }
   free(words);
+}
+
+void names_inherit(struct label *to, const struct label *from) {
+  free(to->name);
+  free(to->path);
+  to->name = from->name ? strdup(from->name) : NULL;
+  to->path = from->path ? strdup(from->path) : NULL;
+  to->coloured = from->coloured;
+  to->transparency = from->transparency;
+  memcpy(to->rgb, from->rgb, sizeof to->rgb);
 }
 
 void names_take(struct names *n) {

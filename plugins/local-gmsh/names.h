@@ -20,6 +20,10 @@
 struct label {
   int tag, solid; /* solid: of a face, the first solid that it bounds; 0: none */
   int number;     /* of a face, as the preview calls it, where that is not its tag; else 0 */
+  /* Of a face: the second solid that it bounds, and what it is called there, where that was a face
+   * of its own before they were cut along each other.  0 and NULL: none.  The name is owned. */
+  int other_solid, other_number;
+  char *other_name;
   bool coloured;
   uint8_t rgb[3];
   float transparency; /* 0: opaque; with a colour alone */
@@ -53,6 +57,10 @@ void names_keep_faces(struct names *n);
 
 /* Chooses the groups anew, after names were changed. */
 void names_group(struct names *n);
+/* The number of a face by which users know it. */
+int names_number(const struct label *face);
+/* Name, path and colour of `from` in place of those of `to`. */
+void names_inherit(struct label *to, const struct label *from);
 
 /* The colour of a face: its own, or its solid's.  False, and the default, where there is none. */
 bool names_colour(const struct names *n, int face, uint8_t rgb[3]);

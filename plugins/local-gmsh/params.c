@@ -109,6 +109,9 @@ static void fill(struct params *p, bool solid, const json_t *params, int default
       .conformal = is_word(params, "assembly", "conformal"),
       .scale = real_of(params, "scale", 1),
       .tolerance = real_of(params, "tolerance", 0),
+      .fluid = bool_of(params, "fluid", false),
+      .fluid_solids = bool_of(params, "fluid_solids", false),
+      .fluid_regions = (int)real_of(params, "fluid_regions", 0),
   };
   if (!is_word(params, "output_unit", "auto"))
     snprintf(p->output_unit, sizeof p->output_unit, "%s", text_of(params, "output_unit"));
@@ -181,9 +184,14 @@ static void settle(struct task *t, const json_t *params) {
   struct params *p = &t->params;
   if (!known_strategies(t))
     return;
-  if (p->tolerance > 0 && !p->conformal)
+  if (p->tolerance > 0 && !p->conformal && !p->fluid)
     task_fail(t, LATHE_BAD_INPUT,
-              "tolerance says what assembly=conformal joins; the job asks for assembly=separate");
+              "tolerance says what assembly=conformal or fluid=true joins; the job asks for "
+              "assembly=separate");
+  if ((p->fluid_solids || p->fluid_regions) && !p->fluid)
+    task_fail(t, LATHE_BAD_INPUT,
+              "fluid_solids and fluid_regions say more about fluid=true; the job does not ask for "
+              "it");
   if (p->order_of[0] && p->search != SEARCH_EXHAUSTIVE)
     task_fail(t, LATHE_BAD_INPUT,
               "strategy_order says what strategy=exhaustive tries; the job asks "

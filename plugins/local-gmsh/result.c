@@ -4,6 +4,7 @@
  * small.
  */
 #include "files.h"
+#include "fluid.h"
 #include "formats.h"
 #include "score.h"
 #include "strategy_words.h"
@@ -206,6 +207,7 @@ static bool write_result(struct task *t, const struct outcome *r, const struct r
     findings_json(&t->findings, t->params.conformal, t->params.tolerance, &o);
     out_text(&o, ",");
   }
+  fluid_json(t, &o);
   out_text(&o, "\"geometry\":");
   geometry_json(&o, &t->geometry, volume);
   out_printf(&o, ",\"mesh_volume\":%.9g,", r->volume);

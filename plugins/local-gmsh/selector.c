@@ -111,17 +111,21 @@ static bool sample_take(struct sample *s, int dim, int tag) {
 
 static bool in_numbers(const struct test *t, const struct label *face) {
   for (size_t i = 0; i < json_array_size(t->value); i++)
-    if (json_integer_value(json_array_get(t->value, i)) == face->tag)
+    if (json_integer_value(json_array_get(t->value, i)) == names_number(face) ||
+        json_integer_value(json_array_get(t->value, i)) == face->other_number)
       return true;
   return false;
 }
 
-static bool matches(const struct test *t, const struct label *l) {
-  return l && l->name && fnmatch(json_string_value(t->value), l->name, 0) == 0;
+static bool matches(const struct test *t, const char *name) {
+  return name && fnmatch(json_string_value(t->value), name, 0) == 0;
 }
 
 static bool in_pattern(const struct test *t, const struct label *face) {
-  return matches(t, face) || matches(t, names_solid(&t->task->names, face->solid));
+  const struct label *one = names_solid(&t->task->names, face->solid);
+  const struct label *other = names_solid(&t->task->names, face->other_solid);
+  return matches(t, face->name) || matches(t, face->other_name) || (one && matches(t, one->name)) ||
+         (other && matches(t, other->name));
 }
 
 static bool in_group(const struct test *t, const struct label *entity) {
@@ -330,11 +334,12 @@ static int32_t find(struct task *t, const char *parameter, const char *name, con
                      "in the file (solid inlet ...), which become groups, or leave the parameter "
                      "out",
                      parameter);
-  if (t->params.conformal && way->form == selector_is_list)
+  if ((t->params.conformal || t->params.fluid) && of != FACES && way->form == selector_is_list)
     return task_fail(t, LATHE_BAD_INPUT,
-                     "%s: \"%.60s\" names %s by number, and assembly=conformal cuts faces and "
-                     "numbers them anew; say which are meant by %sbox, plane or cylinder",
-                     parameter, name, way->key, of == FACES ? "pattern, normal, " : "");
+                     "%s: \"%.60s\" names %s by number, and %s cuts edges and numbers them anew; "
+                     "say which are meant by box, plane or cylinder",
+                     parameter, name, way->key,
+                     t->params.fluid ? "fluid=true" : "assembly=conformal");
   *tags = out_alloc(n + 1, sizeof **tags);
   for (size_t i = 0; i < n; i++)
     if (way->in(&test, &from[i]))

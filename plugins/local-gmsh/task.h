@@ -109,6 +109,9 @@ struct params { /* of the job, checked by the kind */
   char output_unit[8]; /* of the mesh files; empty: the model's own, and metres for OpenFOAM */
   double scale;        /* of the numbers in the mesh files, after their unit */
   double tolerance;    /* of that: what is nearer than this touches, model units */
+  bool fluid;          /* the volume inside the solids is meant */
+  bool fluid_solids;   /* and they are too */
+  int fluid_regions;   /* how many of such volumes, the largest first; 0: the large ones */
 };
 
 #define MEASURES 5
@@ -176,6 +179,23 @@ struct rung {
 };
 #define RUNGS_MAX 16
 
+#define FLUID_LISTED 64 /* of each list */
+struct opening {        /* of the volume inside the solids: a face, or several in one hole */
+  char name[FOUND_NAME];
+  int face; /* the first of them */
+  size_t which;
+  double area, at[3];
+};
+
+struct fluid { /* the volumes inside the solids, where they are what is wanted */
+  struct {
+    int tag;
+    double volume, at[3];
+  } regions[FLUID_LISTED], left[FLUID_LISTED]; /* left: too small */
+  struct opening openings[FLUID_LISTED];
+  size_t region_count, left_count, opening_count;
+};
+
 struct geometry {
   size_t volumes, surfaces, curves, points;
   double low[3], high[3], diagonal;
@@ -235,6 +255,7 @@ struct task {
   struct bends *bends; /* refine.c: where the CAD is curved; NULL: nobody asked */
   struct names names;
   struct findings findings; /* of the file as it was read */
+  struct fluid *fluid;      /* NULL: none was asked for */
   double size;              /* longest edge, model units */
   double began, import_seconds;
   double end; /* when the job must have delivered, task_now(); 0: no limit */

@@ -90,6 +90,32 @@ static double size_of(const struct group *g) {
   return sum;
 }
 
+struct listed {
+  int *of;
+  size_t count;
+};
+
+static void list_once(struct out *o, struct listed *l, int number) {
+  for (size_t k = 0; k < l->count; k++)
+    if (l->of[k] == number)
+      return;
+  if (number == 0 || l->count == LISTED_MAX)
+    return;
+  l->of[l->count++] = number;
+  out_printf(o, "%s%d", l->count > 1 ? "," : "", number);
+}
+
+/* By the numbers that the user knows: pieces of one face have one, a face of two solids has two. */
+static void put_numbers(struct out *o, const struct names *n, const struct group *g) {
+  struct listed l = {out_alloc(LISTED_MAX, sizeof *l.of), 0};
+  for (size_t i = 0; i < g->count; i++) {
+    const struct label *face = g->dim == 2 ? names_face(n, g->tags[i]) : NULL;
+    list_once(o, &l, face ? names_number(face) : g->tags[i]);
+    list_once(o, &l, face ? face->other_number : 0);
+  }
+  free(l.of);
+}
+
 void user_groups_json(const struct task *t, struct out *o) {
   const struct groups *g = &t->names.groups;
   size_t n = 0;
@@ -109,8 +135,7 @@ void user_groups_json(const struct task *t, struct out *o) {
                group->dim == 2 ? ",\"face_count\":%zu,\"area\":%.9g,\"faces\":["
                                : ",\"edge_count\":%zu,\"length\":%.9g,\"edges\":[",
                group->count, size_of(group));
-    for (size_t k = 0; k < group->count && k < LISTED_MAX; k++)
-      out_printf(o, "%s%d", k ? "," : "", group->tags[k]);
+    put_numbers(o, &t->names, group);
     out_text(o, "]}");
   }
   out_text(o, "],");

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What is odd about an assembly is told: duplicates, overlaps, gaps and faces that belong to no solid."""
 import os
+import re
 
 import pytest
 
@@ -91,3 +92,51 @@ def test_what_touches_is_counted():
     assert found["shared_faces"] == 1 and set(found["counts"].values()) == {0} and warning == ""
     found, _, _ = mesh(part("assembly.step"))
     assert found["shared_faces"] == 0 and found["mode"] == "separate"
+
+
+# ---- names, numbers and colours of faces go on to their pieces ----
+
+def named(folder, names):
+    """gap.step with the cube b where a ends, 4 mm higher, and with names of its faces."""
+    with open(moved(folder, 5.0), encoding="ascii") as file:
+        text = file.read()
+    numbers = iter(range(1, 13))
+    text = re.sub(r"ADVANCED_FACE\(''", lambda _: f"ADVANCED_FACE('{names.get(next(numbers), '')}'", text)
+    path = os.path.join(folder, "named.step")
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+    return path
+
+
+def groups_of(job):
+    """Name of each group of faces in mesh.inp -> its triangles' number, by the elements of its sides."""
+    groups, name = {}, None
+    for line in job.read("mesh.inp").decode().splitlines():
+        if line.startswith("*"):
+            found = re.match(r"\*ELSET, ELSET=(\S+)-S[1-4]$", line)
+            name = found.group(1) if found else None
+        elif name:
+            groups[name] = groups.get(name, 0) + len(line.rstrip(",").split(","))
+    return groups
+
+
+def test_faces_keep_their_names_when_they_are_cut(tmp_path):
+    """Face 2 of a, and 7 of b, are where the cubes meet: the shared face has both names."""
+    path = named(str(tmp_path), {2: "out of a", 7: "into b", 4: "front", 10: "front"})
+    job = run("mesh", path, "outputs=inp", "max_size_mm=5", "assembly=conformal",
+              'groups={"mine": {"faces": [7, 3]}, "like_b": {"pattern": "into*"}}')
+    assert job.code == 0, job.error
+    groups, result = groups_of(job), job.json("result.json")
+    assert result["assembly"]["shared_faces"] == 1
+    assert groups["out_of_a"] == groups["into_b"] == groups["like_b"] > 0, "a face that two share keeps both names"
+    assert groups["mine"] == groups["into_b"] + groups["face-3"], "numbers are those of the preview"
+    assert {name for name in groups if name.startswith("face-")} == {f"face-{i}" for i in (1, 3, 5, 6, 8, 9, 11, 12)}
+    assert groups["front"] == 2 * groups["face-3"], "one name, one group"
+    assert [(g["name"], sorted(g["faces"])) for g in result["groups"]] == [("mine", [2, 3, 7]), ("like_b", [2, 7])]
+
+
+def test_both_pieces_of_a_face_have_its_name(tmp_path):
+    """b is moved by half of a: of its face 1, and of a's opposite one, a part is shared and a part is not."""
+    job = run("mesh", part("assembly.step"), "outputs=inp", "max_size_mm=4", "assembly=conformal")
+    whole = run("mesh", part("assembly.step"), "outputs=inp", "max_size_mm=4")
+    assert set(groups_of(job)) == set(groups_of(whole)), "no name came or went"

@@ -106,13 +106,6 @@ def test_what_is_refused(groups, words):
     assert "edges" not in job.stages, "before anything is meshed"
 
 
-def test_numbers_are_not_those_of_faces_that_were_cut():
-    job = mesh({"a": {"faces": [3]}}, "assembly=conformal", file="assembly.step")
-    assert job.code == BAD_INPUT and "numbers them anew" in job.error
-    named = mesh({"a": {"normal": [0, 0, 1]}}, "assembly=conformal", file="assembly.step")
-    assert named.code == 0, named.error
-
-
 def test_an_stl_has_no_faces_yet():
     job = mesh({"a": {"faces": [1]}}, file="block.stl")
     assert job.code == BAD_INPUT and "STL" in job.error

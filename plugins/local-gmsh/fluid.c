@@ -1,0 +1,551 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A box around all is cut along the solids and along what closes their openings.  The piece that
+ * reaches the sides of the box is the outside; other pieces that lie in no solid are voids.  A face
+ * between two voids closed nothing, so these become one.
+ */
+#include "fluid.h"
+
+#include "cut.h"
+#include "neighbours.h"
+#include "openings.h"
+#include "step_parts.h"
+
+#include <gmshc.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MARGIN 0.1 /* of the diagonal: around the box */
+#define SHARE  0.1 /* of the largest void: what is smaller is left out unless it was asked for */
+#define EQUAL  1e-6
+
+enum role { ROLE_SOLID, ROLE_OUTSIDE, ROLE_VOID, ROLE_GONE };
+
+struct body {
+  int tag;
+  enum role role;
+  double volume, at[3];
+  size_t origin; /* of a solid: its place in `called` */
+};
+
+struct work {
+  struct task *t;
+  size_t solids;              /* before the cut */
+  char (*called)[FOUND_NAME]; /* what the walls of each are called */
+  int *more;                  /* pairs: the box, and what of ours closes openings */
+  size_t more_n;              /* in pairs */
+  size_t *caps;               /* what closes openings, by its place in cut.what: ours first */
+  size_t cap_n, ours;
+  struct cut cut;
+  double low[3], high[3]; /* of the box */
+  struct body *bodies;
+  size_t body_n;
+};
+
+static struct label *label_of(struct label *labels, size_t n, int tag) {
+  for (size_t i = 0; i < n; i++)
+    if (labels[i].tag == tag)
+      return &labels[i];
+  return NULL;
+}
+
+static struct label *face_label(const struct work *w, int face) {
+  return label_of(w->t->names.faces, w->t->names.face_count, face);
+}
+
+static double diagonal(const double low[3], const double high[3]) {
+  double sum = 0;
+  for (int i = 0; i < 3; i++)
+    sum += (high[i] - low[i]) * (high[i] - low[i]);
+  return sqrt(sum);
+}
+
+/* The (at most two) bodies that a face bounds, by their place; how many. */
+static size_t sides_of(const struct work *w, int face, size_t sides[2]) {
+  int *above = NULL, *below = NULL, e = 0;
+  size_t n = 0, m = 0, count = 0;
+  gmshModelGetAdjacencies(2, face, &above, &n, &below, &m, &e);
+  for (size_t i = 0; e == 0 && i < n; i++)
+    for (size_t k = 0; k < w->body_n && count < 2; k++)
+      if (w->bodies[k].tag == above[i] && w->bodies[k].role != ROLE_GONE)
+        sides[count++] = k;
+  gmshFree(above);
+  gmshFree(below);
+  return count;
+}
+
+/* Calls with each piece of what closes an opening that is still there; `which` counts these. */
+static void each_cap(struct work *w,
+                     void (*with)(struct work *w, size_t which, int face, void *arg), void *arg) {
+  for (size_t i = 0; i < w->cap_n; i++)
+    for (size_t at = w->caps[i], k = 0; k + 1 < w->cut.count[at]; k += 2)
+      if (w->cut.of[at][k] == 2 && face_label(w, w->cut.of[at][k + 1]))
+        with(w, i, w->cut.of[at][k + 1], arg);
+}
+
+/* ---- the cut ---- */
+
+/* Ours where they are wanted, and the file's faces without a solid. */
+static void take_caps(struct work *w, bool close) {
+  const struct names *n = &w->t->names;
+  int *faces = close ? openings_close(&w->ours) : NULL;
+  w->ours = close ? w->ours : 0;
+  w->more_n = 1 + w->ours;
+  w->more = out_alloc(2 * w->more_n, sizeof *w->more);
+  w->caps = out_alloc(w->ours + n->face_count + 1, sizeof *w->caps);
+  for (size_t i = 0; i < w->ours; i++) {
+    w->more[2 * i + 2] = 2;
+    w->more[2 * i + 3] = faces[i];
+    w->caps[w->cap_n++] = n->solid_count + 1 + i;
+  }
+  for (size_t i = 0; i < n->face_count; i++)
+    if (n->faces[i].solid == 0)
+      w->caps[w->cap_n++] = n->solid_count + w->more_n + i;
+  free(faces);
+}
+
+static void add_box(struct work *w) {
+  double *a = w->low, *b = w->high;
+  int e = 0;
+  gmshModelGetBoundingBox(-1, -1, &a[0], &a[1], &a[2], &b[0], &b[1], &b[2], &e);
+  double margin = MARGIN * diagonal(a, b);
+  for (int i = 0; i < 3; i++) {
+    a[i] -= margin;
+    b[i] += margin;
+  }
+  w->more[0] = 3;
+  w->more[1] = gmshModelOccAddBox(a[0], a[1], a[2], b[0] - a[0], b[1] - a[1], b[2] - a[2], -1, &e);
+}
+
+static void name_walls(struct work *w) {
+  const struct names *n = &w->t->names;
+  w->solids = n->solid_count;
+  free(w->called);
+  w->called = out_alloc(n->solid_count + 1, sizeof *w->called);
+  for (size_t i = 0; i < n->solid_count; i++) {
+    const struct label *l = &n->solids[i];
+    if (n->solid_count == 1)
+      snprintf(w->called[i], FOUND_NAME, "wall");
+    else if (l->name)
+      snprintf(w->called[i], FOUND_NAME, "wall_%.80s", l->name);
+    else
+      snprintf(w->called[i], FOUND_NAME, "wall_%d", l->tag);
+  }
+}
+
+static bool at_box(const struct work *w, const double low[3]) {
+  return fabs(low[0] - w->low[0]) < EQUAL * diagonal(w->low, w->high);
+}
+
+static void take_bodies(struct work *w) {
+  const struct names *n = &w->t->names;
+  free(w->bodies);
+  w->bodies = out_alloc(n->solid_count + 1, sizeof *w->bodies);
+  w->body_n = n->solid_count;
+  for (size_t i = 0; i < w->body_n; i++) {
+    struct body *b = &w->bodies[i];
+    double low[3], high[3];
+    int e = 0;
+    *b = (struct body){.tag = n->solids[i].tag, .role = ROLE_VOID};
+    gmshModelGetBoundingBox(3, b->tag, &low[0], &low[1], &low[2], &high[0], &high[1], &high[2], &e);
+    if (at_box(w, low))
+      b->role = ROLE_OUTSIDE;
+    for (size_t k = 0; k < w->solids && b->role == ROLE_VOID; k++)
+      if (cut_holds(&w->cut, k, 3, b->tag)) {
+        b->role = ROLE_SOLID;
+        b->origin = k;
+      }
+  }
+}
+
+static bool cut_all(struct work *w) {
+  name_walls(w);
+  add_box(w);
+  if (!cut_model(&w->cut, &w->t->names, w->more, w->more_n, w->t->params.tolerance)) {
+    task_fail(w->t, LATHE_BAD_INPUT,
+              "fluid: the CAD kernel failed to cut the inside of %s off the outside. Repair where "
+              "its solids touch, or draw the volume in the CAD program",
+              w->t->name);
+    return false;
+  }
+  take_bodies(w);
+  return true;
+}
+
+/* ---- voids ---- */
+
+static void note_pair(struct work *w, size_t which, int face, void *arg) {
+  size_t *next = arg, sides[2] = {0};
+  (void)which;
+  if (sides_of(w, face, sides) < 2 || w->bodies[sides[0]].role != ROLE_VOID ||
+      w->bodies[sides[1]].role != ROLE_VOID)
+    return;
+  size_t a = sides[0], b = sides[1];
+  while (next[a] != a)
+    a = next[a];
+  while (next[b] != b)
+    b = next[b];
+  next[a > b ? a : b] = a > b ? b : a;
+}
+
+/* Makes one void of those with a face between them that closes nothing. */
+static bool merge(struct work *w) {
+  size_t *next = out_alloc(w->body_n + 1, sizeof *next);
+  int *tags = out_alloc(2 * w->body_n + 2, sizeof *tags), e = 0;
+  for (size_t i = 0; i < w->body_n; i++)
+    next[i] = i;
+  each_cap(w, note_pair, next);
+  for (size_t i = 0; e == 0 && i < w->body_n; i++) {
+    int *made = NULL, **of = NULL;
+    size_t n = 0, made_n = 0, *of_n = NULL, lists = 0;
+    for (size_t k = i; k < w->body_n; k++) {
+      size_t root = k;
+      while (next[root] != root)
+        root = next[root];
+      if (root != i || w->bodies[k].role != ROLE_VOID)
+        continue;
+      tags[n++] = 3;
+      tags[n++] = w->bodies[k].tag;
+      w->bodies[k].role = k == i ? ROLE_VOID : ROLE_GONE;
+    }
+    if (n < 4)
+      continue;
+    gmshOptionSetNumber("Geometry.OCCUnionUnify", 0, &e);
+    gmshModelOccFuse(tags, 2, tags + 2, n - 2, &made, &made_n, &of, &of_n, &lists, -1, 1, 1, &e);
+    if (e == 0 && made_n == 2)
+      w->bodies[i].tag = made[1];
+    else
+      e = 1;
+    for (size_t k = 0; k < lists; k++)
+      gmshFree(of[k]);
+    gmshFree(of);
+    gmshFree(of_n);
+    gmshFree(made);
+  }
+  gmshModelOccSynchronize(&e);
+  cut_refresh(&w->t->names);
+  free(tags);
+  free(next);
+  return e == 0;
+}
+
+static int by_volume(const void *a, const void *b) {
+  const struct body *x = a, *y = b;
+  if ((x->role == ROLE_VOID) != (y->role == ROLE_VOID))
+    return x->role == ROLE_VOID ? -1 : 1;
+  if (fabs(x->volume - y->volume) > EQUAL * fmax(x->volume, y->volume))
+    return x->volume > y->volume ? -1 : 1;
+  for (int i = 0; i < 3; i++)
+    if (x->at[i] != y->at[i])
+      return x->at[i] < y->at[i] ? -1 : 1;
+  return 0;
+}
+
+/* The voids first, the largest before the others; how many there are. */
+static size_t sort_voids(struct work *w) {
+  size_t n = 0;
+  for (size_t i = 0; i < w->body_n; i++) {
+    struct body *b = &w->bodies[i];
+    int e = 0;
+    if (b->role != ROLE_VOID)
+      continue;
+    n++;
+    gmshModelOccGetMass(3, b->tag, &b->volume, &e);
+    gmshModelOccGetCenterOfMass(3, b->tag, &b->at[0], &b->at[1], &b->at[2], &e);
+  }
+  qsort(w->bodies, w->body_n, sizeof *w->bodies, by_volume);
+  return n;
+}
+
+static size_t choose(const struct work *w, size_t voids) {
+  size_t wanted = (size_t)w->t->params.fluid_regions, n = 0;
+  if (wanted > 0)
+    return wanted < voids ? wanted : voids;
+  while (n < voids && w->bodies[n].volume >= SHARE * w->bodies[0].volume)
+    n++;
+  return n;
+}
+
+/* ---- names ---- */
+
+/* A wall is called as its face is, else after the solid; beside a solid it has both names. */
+static void call_walls(struct work *w) {
+  struct names *n = &w->t->names;
+  for (size_t i = 0; i < n->face_count; i++) {
+    size_t sides[2] = {0};
+    struct label *l = &n->faces[i];
+    if (sides_of(w, l->tag, sides) < 2)
+      continue;
+    size_t solid = w->bodies[sides[0]].role == ROLE_SOLID;
+    if (w->bodies[sides[!solid]].role != ROLE_SOLID || w->bodies[sides[solid]].role != ROLE_VOID)
+      continue;
+    const char *name = w->called[w->bodies[sides[!solid]].origin];
+    if (w->t->params.fluid_solids) {
+      free(l->other_name);
+      l->other_name = strdup(name);
+    } else if (!l->name) {
+      l->name = strdup(name);
+    }
+  }
+}
+
+static void add_opening(struct work *w, size_t which, int face, void *arg) {
+  struct fluid *f = arg;
+  size_t sides[2] = {0}, i = 0;
+  double area = 0, at[3] = {0};
+  int e = 0;
+  size_t n = sides_of(w, face, sides);
+  if (n == 0 || n > 2 || w->bodies[sides[0]].role != ROLE_VOID)
+    return;
+  while (i < f->opening_count && f->openings[i].which != which)
+    i++;
+  if (i == FLUID_LISTED)
+    return;
+  struct opening *o = &f->openings[i];
+  if (i == f->opening_count) {
+    *o = (struct opening){.which = which, .face = face};
+    f->opening_count++;
+  }
+  gmshModelOccGetMass(2, face, &area, &e);
+  gmshModelOccGetCenterOfMass(2, face, &at[0], &at[1], &at[2], &e);
+  for (int k = 0; k < 3; k++)
+    o->at[k] = (o->at[k] * o->area + at[k] * area) / (o->area + area);
+  o->area += area;
+  struct label *l = face_label(w, face);
+  if (l && !parts_stand_in(l->name))
+    snprintf(o->name, sizeof o->name, "%.*s", (int)sizeof o->name - 1, l->name);
+}
+
+static int by_area(const void *a, const void *b) {
+  const struct opening *x = a, *y = b;
+  if (fabs(x->area - y->area) > EQUAL * fmax(x->area, y->area))
+    return x->area > y->area ? -1 : 1;
+  for (int i = 0; i < 3; i++)
+    if (fabs(x->at[i] - y->at[i]) > EQUAL * sqrt(x->area))
+      return x->at[i] < y->at[i] ? -1 : 1;
+  return 0;
+}
+
+static void name_piece(struct work *w, size_t which, int face, void *arg) {
+  struct fluid *f = arg;
+  struct label *l = face_label(w, face);
+  for (size_t i = 0; l && i < f->opening_count; i++)
+    if (f->openings[i].which == which) {
+      free(l->name);
+      l->name = strdup(f->openings[i].name);
+    }
+}
+
+static void call_openings(struct work *w, struct fluid *f) {
+  size_t unnamed = 0;
+  each_cap(w, add_opening, f);
+  qsort(f->openings, f->opening_count, sizeof *f->openings, by_area);
+  for (size_t i = 0; i < f->opening_count; i++)
+    unnamed += f->openings[i].name[0] == '\0';
+  bool pair = f->opening_count == 2 && unnamed == 2;
+  for (size_t i = 0; i < f->opening_count; i++)
+    if (!f->openings[i].name[0])
+      snprintf(f->openings[i].name, FOUND_NAME, pair ? (i ? "outlet" : "inlet") : "opening_%zu",
+               i + 1);
+  each_cap(w, name_piece, f);
+}
+
+static void call_voids(struct work *w, size_t kept) {
+  struct names *n = &w->t->names;
+  for (size_t i = 0; i < kept; i++) {
+    struct label *l = label_of(n->solids, n->solid_count, w->bodies[i].tag);
+    char name[FOUND_NAME];
+    if (!l)
+      continue;
+    snprintf(name, sizeof name, kept == 1 ? "fluid" : "fluid_%zu", i + 1);
+    free(l->name);
+    free(l->path);
+    l->name = strdup(name);
+    l->path = NULL;
+    l->coloured = false;
+  }
+}
+
+/* ---- what stays ---- */
+
+/* Our caps that closed nothing go without a word, unlike faces of the file. */
+static void drop_ours(struct work *w, size_t which, int face, void *arg) {
+  size_t sides[2] = {0};
+  int pair[2] = {2, face}, e = 0;
+  (void)arg;
+  if (which < w->ours && sides_of(w, face, sides) == 0)
+    gmshModelOccRemove(pair, 2, 1, &e);
+}
+
+/* Takes the solids (unless they are wanted too), the outside and voids past the first `kept` out of
+ * the model, and faces that bound nothing then. */
+static void remove_rest(struct work *w, size_t kept, struct findings *f) {
+  int *tags = out_alloc(2 * w->body_n + 2, sizeof *tags), e = 0;
+  size_t n = 0;
+  for (size_t i = 0; i < w->body_n; i++) {
+    struct body *b = &w->bodies[i];
+    bool stays = b->role == ROLE_VOID ? i < kept
+                                      : b->role == ROLE_SOLID && w->t->params.fluid_solids;
+    if (stays || b->role == ROLE_GONE)
+      continue;
+    tags[n++] = 3;
+    tags[n++] = b->tag;
+    b->role = ROLE_GONE;
+  }
+  gmshModelOccRemove(tags, n, 1, &e);
+  gmshModelOccSynchronize(&e);
+  cut_refresh(&w->t->names);
+  each_cap(w, drop_ours, NULL);
+  gmshModelOccSynchronize(&e);
+  neighbours_drop_loose(f);
+  cut_refresh(&w->t->names);
+  free(tags);
+}
+
+static void tell_left(struct task *t, const struct work *w, size_t kept, size_t voids, bool look) {
+  struct fluid *f = t->fluid;
+  for (size_t i = kept; i < voids; i++) {
+    if (f->left_count < FLUID_LISTED) {
+      f->left[f->left_count].volume = w->bodies[i].volume;
+      memcpy(f->left[f->left_count].at, w->bodies[i].at, sizeof w->bodies[i].at);
+    }
+    f->left_count++;
+  }
+  if (look && voids > kept)
+    task_warn(t,
+              "fluid: %zu smaller volume%s left out, the largest of %.4g near (%.4g, %.4g, %.4g); "
+              "fluid_regions=%zu takes all",
+              voids - kept, voids - kept == 1 ? " is" : "s are", w->bodies[kept].volume,
+              w->bodies[kept].at[0], w->bodies[kept].at[1], w->bodies[kept].at[2], voids);
+}
+
+static void settle(struct work *w, size_t voids, bool look) {
+  struct task *t = w->t;
+  size_t kept = choose(w, voids);
+  free(t->fluid);
+  t->fluid = out_alloc(1, sizeof *t->fluid);
+  t->fluid->region_count = kept;
+  for (size_t i = 0; i < kept && i < FLUID_LISTED; i++) {
+    t->fluid->regions[i].tag = w->bodies[i].tag;
+    t->fluid->regions[i].volume = w->bodies[i].volume;
+    memcpy(t->fluid->regions[i].at, w->bodies[i].at, sizeof w->bodies[i].at);
+  }
+  tell_left(t, w, kept, voids, look);
+  call_walls(w);
+  remove_rest(w, kept, look ? &t->findings : NULL);
+  call_openings(w, t->fluid);
+  call_voids(w, kept);
+  names_group(&t->names);
+}
+
+static void work_free(struct work *w) {
+  cut_free(&w->cut);
+  free(w->called);
+  free(w->more);
+  free(w->caps);
+  free(w->bodies);
+}
+
+/* Takes the outside away again, so that the solids can be cut once more. */
+static void undo(struct work *w) {
+  int e = 0;
+  for (size_t i = 0; i < w->body_n; i++) {
+    int pair[2] = {3, w->bodies[i].tag};
+    if (w->bodies[i].role == ROLE_OUTSIDE)
+      gmshModelOccRemove(pair, 2, 1, &e);
+  }
+  gmshModelOccSynchronize(&e);
+  cut_refresh(&w->t->names);
+}
+
+static bool refuse(struct task *t, size_t closed) {
+  task_fail(t, LATHE_BAD_INPUT,
+            "fluid: the solids of %s enclose nothing: %zu hole%s in their faces %s closed, and the "
+            "inside still reaches the outside. In the CAD program put a face across each opening "
+            "(it may be loose), or close gaps between parts with the parameter tolerance",
+            t->name, closed, closed == 1 ? "" : "s", closed == 1 ? "was" : "were");
+  return false;
+}
+
+/* *voids: 0 where nothing is enclosed.  False after task_fail. */
+static bool try_caps(struct task *t, bool close, bool look, size_t *voids, size_t *closed) {
+  struct work w = {.t = t};
+  take_caps(&w, close);
+  bool ok = cut_all(&w);
+  *closed = w.ours;
+  *voids = 0;
+  if (ok && !merge(&w)) {
+    ok = false;
+    task_fail(t, LATHE_BAD_INPUT,
+              "fluid: the CAD kernel failed to join the parts of the volume "
+              "inside %s. Draw the volume in the CAD program",
+              t->name);
+  }
+  if (ok && (*voids = sort_voids(&w)) > 0)
+    settle(&w, *voids, look);
+  else if (ok)
+    undo(&w);
+  work_free(&w);
+  return ok;
+}
+
+static bool has_loose(const struct names *n) {
+  for (size_t i = 0; i < n->face_count; i++)
+    if (n->faces[i].solid == 0)
+      return true;
+  return false;
+}
+
+bool fluid_extract(struct task *t, bool look) {
+  struct cut cut = {0};
+  size_t voids = 0, closed = 0;
+  bool loose = has_loose(&t->names);
+  bool ok = t->names.solid_count < 2 || cut_model(&cut, &t->names, NULL, 0, t->params.tolerance);
+  cut_free(&cut);
+  if (!ok) {
+    task_fail(t, LATHE_BAD_INPUT,
+              "fluid: the CAD kernel failed to cut the solids of %s along each other. Repair where "
+              "they touch, or draw the volume in the CAD program",
+              t->name);
+    return false;
+  }
+  if (loose && !try_caps(t, false, look, &voids, &closed))
+    return false;
+  if (voids == 0 && !try_caps(t, true, look, &voids, &closed))
+    return false;
+  return voids > 0 || refuse(t, closed);
+}
+
+/* ---- result.json ---- */
+
+static void put_place(struct out *o, const double at[3]) {
+  out_printf(o, "\"at\":[%.9g,%.9g,%.9g]}", at[0], at[1], at[2]);
+}
+
+void fluid_json(const struct task *t, struct out *o) {
+  const struct fluid *f = t->fluid;
+  if (!t->params.fluid || !f)
+    return;
+  out_printf(o, "\"fluid\":{\"with_solids\":%s,\"regions\":[",
+             t->params.fluid_solids ? "true" : "false");
+  for (size_t i = 0; i < f->region_count && i < FLUID_LISTED; i++) {
+    out_printf(o, "%s{\"solid\":%d,\"volume\":%.9g,", i ? "," : "", f->regions[i].tag,
+               f->regions[i].volume);
+    put_place(o, f->regions[i].at);
+  }
+  out_text(o, "],\"openings\":[");
+  for (size_t i = 0; i < f->opening_count; i++) {
+    out_text(o, i ? ",{\"name\":" : "{\"name\":");
+    out_json_string(o, f->openings[i].name);
+    out_printf(o, ",\"face\":%d,\"area\":%.9g,", f->openings[i].face, f->openings[i].area);
+    put_place(o, f->openings[i].at);
+  }
+  out_text(o, "],\"left_out\":[");
+  for (size_t i = 0; i < f->left_count && i < FLUID_LISTED; i++) {
+    out_printf(o, "%s{\"volume\":%.9g,", i ? "," : "", f->left[i].volume);
+    put_place(o, f->left[i].at);
+  }
+  out_text(o, "]},");
+}

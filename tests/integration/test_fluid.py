@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""fluid=true: the volume inside the solids, against theory, with its walls and openings."""
+import math
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from daemon import REPO, SANITIZED
+from test_gmsh_plugin import BAD_INPUT, BARE, PLUGIN, folder, part, run  # noqa: F401 (folder: a fixture)
+from test_solvers import unpacked
+
+pytestmark = pytest.mark.skipif(not (os.path.exists(BARE) and os.path.exists(PLUGIN)), reason="local-gmsh is not built")
+MAKER = os.path.join(REPO, "tests", "fixtures", "field", "make_hollow.py")
+
+
+@pytest.fixture(scope="module", name="parts")
+def fixture_parts(tmp_path_factory):
+    path = str(tmp_path_factory.mktemp("hollow"))
+    done = subprocess.run([sys.executable, MAKER, path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False)
+    if "No module named 'gmsh'" in done.stdout:
+        pytest.skip("Gmsh's Python module is not installed: apt-get install python3-gmsh")
+    assert done.returncode == 0, done.stdout[-2000:]
+    return path
+
+
+def mesh(parts, name, *params):
+    return run("mesh", os.path.join(parts, name + ".step"), "fluid=true", "max_size_mm=6", *params)
+
+
+def fluid_of(job):
+    assert job.code == 0, job.error
+    result = job.json("result.json")
+    return result["fluid"], result
+
+
+BORE = 25 * math.pi
+INSIDE = {  # part -> the volume inside, and the areas of its openings
+    "plain_tube": (40 * BORE, [BORE] * 2),
+    "stepped_tube": (20 * BORE + 180 * math.pi, [BORE, 9 * math.pi]),
+    "elbow": (16 * math.pi * 20 * math.pi / 2, [16 * math.pi] * 2),
+    "tee": (85 * BORE - 8 / 3 * 125, [BORE] * 3),
+    "void_box": (512, []),
+    "valve": (40 * BORE - 2 * BORE, [BORE] * 2),
+    "with_caps": (38 * BORE, [BORE] * 2),
+}
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_the_volume_inside(parts, name):
+    volume, areas = INSIDE[name]
+    job = mesh(parts, name)
+    fluid, result = fluid_of(job)
+    assert [r["volume"] for r in fluid["regions"]] == [pytest.approx(volume, rel=1e-6)]
+    assert [o["area"] for o in fluid["openings"]] == [pytest.approx(a, rel=1e-6) for a in areas]
+    assert [o["name"] for o in fluid["openings"]] == (["inlet", "outlet"] if len(areas) == 2 else [f"opening_{i + 1}" for i in range(len(areas))])
+    assert [s["name"] for s in result["solids"]] == ["fluid"]
+    assert result["mesh_volume"] == pytest.approx(volume, rel=0.15) and result["assembly"]["counts"]["loose_faces"] == 0
+
+
+def test_what_is_inside_and_the_solid_fill_the_whole(parts):
+    """Beside the solids: nothing is lost and nothing is there twice, also with a hole in a round wall and a blind one."""
+    for name, whole, openings in (("side_hole", 36 * math.pi * 40, 3), ("manifold", 24000 - 4 * math.pi, 4)):
+        job = mesh(parts, name, "fluid_solids=true", "outputs=inp")
+        fluid, result = fluid_of(job)
+        assert sum(s["cad_volume"] for s in result["deviation"]["solids"]) == pytest.approx(whole, rel=1e-4), name
+        assert len(fluid["openings"]) == openings and [s["name"] for s in result["solids"]] == [name, "fluid"]
+        assert b"*SURFACE, TYPE=ELEMENT, NAME=wall\n" in job.read("mesh.inp"), "where the fluid touches the solid"
+    assert [left["volume"] for left in fluid["left_out"]] == [pytest.approx(4 * math.pi, rel=1e-6)]
+    assert "1 smaller volume is left out" in result["warnings"][0] and "fluid_regions=2" in result["warnings"][0]
+
+
+def test_small_volumes_on_request(parts):
+    """Four bolt holes of a flange are closed too; they are no part of the flow unless somebody says so."""
+    fluid, result = fluid_of(mesh(parts, "stepped_tube"))
+    assert len(fluid["left_out"]) == 4 and "4 smaller volumes are left out" in result["warnings"][0]
+    fluid, result = fluid_of(mesh(parts, "stepped_tube", "fluid_regions=5"))
+    assert fluid["left_out"] == [] and len(fluid["openings"]) == 10
+    assert sorted(s["name"] for s in result["solids"]) == [f"fluid_{i}" for i in range(1, 6)]
+
+
+@pytest.mark.parametrize("name, words", [("half_pipe", "0 holes"), ("solid_box", "0 holes")])
+def test_nothing_inside(parts, name, words):
+    job = mesh(parts, name)
+    assert job.code == BAD_INPUT and words in job.error and "put a face across each opening" in job.error
+
+
+def test_what_has_no_solid_has_no_inside(parts):
+    job = run("mesh", part("block.stl"), "fluid=true")
+    assert job.code == BAD_INPUT and "no solid of CAD geometry" in job.error
+    job = run("mesh", os.path.join(parts, "plain_tube.step"), "fluid_solids=true")
+    assert job.code == BAD_INPUT and "fluid=true" in job.error
+
+
+def test_a_preview_shows_it(parts):
+    job = run("preview", os.path.join(parts, "tee.step"), "fluid=true")
+    fluid, result = fluid_of(job)
+    assert len(fluid["openings"]) == 3 and result["geometry"]["volumes"] == 1
+    assert result["mesh_volume"] == pytest.approx(INSIDE["tee"][0], rel=0.05)
+    assert b'"opening_2"' in job.read("preview.glb")
+
+
+@pytest.mark.skipif(SANITIZED, reason="the files are the same in every build")
+def test_openfoam_takes_it(parts, tmp_path):
+    job = mesh(parts, "stepped_tube", "outputs=foam", "max_deviation=0.05")
+    case = unpacked(job, tmp_path / "one")
+    assert case.check() == pytest.approx(INSIDE["stepped_tube"][0] * 1e-9, rel=0.02)
+    assert set(case.patches()) == {"inlet", "outlet", "wall"}
+    job = mesh(parts, "valve", "outputs=foam", 'groups={"intake": {"plane": {"point": [0, 0, 0], "normal": [1, 0, 0]}}}')
+    case = unpacked(job, tmp_path / "two")
+    case.check()
+    names = set(case.patches())
+    assert {"intake", "outlet"} < names and all(re.fullmatch(r"intake|outlet|wall_\w+(-\d+)?", name) for name in names), names
+
+
+@pytest.mark.skipif(SANITIZED, reason="the files are the same in every build")
+def test_openfoam_takes_it_beside_the_solid(parts, tmp_path):
+    case = unpacked(mesh(parts, "plain_tube", "outputs=foam", "fluid_solids=true"), tmp_path)
+    assert case.check() == pytest.approx(40 * 36 * math.pi * 1e-9, rel=0.1)
+    said = case.run("checkMesh", "-allTopology", "-allGeometry")
+    assert re.search(r"^ +fluid +\d+", said, re.M) and "Number of regions: 1" in said
+    with open(os.path.join(case.folder, "constant", "polyMesh", "faceZones"), encoding="ascii") as file:
+        assert re.search(r"^wall$", file.read(), re.M)
+    assert "inlet" in case.patches()
