@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define NAME_MAX_UNV 40
+#define INSIDE       "-inside"
+
 #define SHELL3 91
 #define SHELL6 92
 #define TET4   111
@@ -126,13 +129,15 @@ static void put_group_head(struct out *o, size_t number, size_t count, const cha
   out_printf(o, "\n%s\n", word);
 }
 
-/* Elements of the group, counted; written where o is not NULL. */
-static size_t put_members(struct out *o, const struct export *x, const struct group *g) {
+/* Elements of the group, or of its faces those that lie between two solids (`inside`) or do not;
+ * counted, and written where o is not NULL. */
+static size_t put_members(struct out *o, const struct export *x, const struct group *g,
+                          bool inside) {
   size_t count = 0;
   for (size_t i = 0; i < g->count; i++) {
     const struct range *r = export_range(x, g->dim, g->tags[i]);
     for (size_t k = r ? r->first : 0; r && k < r->first + r->count; k++) {
-      if (g->dim == 2 && x->sides[k].tet == SIDE_NONE)
+      if (g->dim == 2 ? x->sides[k].tet == SIDE_NONE || x->sides[k].shared != inside : inside)
         continue;
       count++;
       if (o)
@@ -144,18 +149,13 @@ static size_t put_members(struct out *o, const struct export *x, const struct gr
   return count;
 }
 
-/* Faces between two solids alone. */
-static bool is_inside(const struct export *x, const struct group *g) {
-  size_t shared = 0;
-  for (size_t i = 0; g->dim == 2 && i < g->count; i++) {
-    const struct range *r = export_range(x, 2, g->tags[i]);
-    for (size_t k = r ? r->first : 0; r && k < r->first + r->count; k++) {
-      if (x->sides[k].tet != SIDE_NONE && !x->sides[k].shared)
-        return false;
-      shared += x->sides[k].shared;
-    }
-  }
-  return shared > 0;
+/* What the part of a group that lies inside is called where another part does not: a name that no
+ * group has, because plain names hold no "-" but before a number. */
+static void inside_word(char *to, size_t size, const char *word, size_t number) {
+  if (strlen(word) + sizeof INSIDE <= size)
+    snprintf(to, size, "%s" INSIDE, word);
+  else
+    snprintf(to, size, "group-%zu" INSIDE, number);
 }
 
 static void put_poor(struct out *o, const struct export *x) {
@@ -166,20 +166,28 @@ static void put_poor(struct out *o, const struct export *x) {
     out_text(o, "\n");
 }
 
-/* ideasUnvToFoam takes a group of 2467 that is no patch for a zone of cells, and writes a mesh that
- * checkMesh crashes on.  It passes over 2477, which others read as they read 2467. */
+/* ideasUnvToFoam takes a group of 2467 for a patch where all of its faces bound one cell.  Where
+ * some lie between two, it makes a zone of the whole group: of faces, and fails, or even of cells,
+ * with the numbers of faces, on which checkMesh crashes.  So faces between solids are groups of
+ * their own, in 2477: it passes over that, and others read it as they read 2467. */
 static void put_groups(struct out *o, const struct export *x, int dataset, bool inside) {
   bool begun = false;
   for (size_t i = 0; i < x->groups->count; i++) {
     const struct group *g = &x->groups->of[i];
-    size_t count = is_inside(x, g) == inside ? put_members(NULL, x, g) : 0;
+    char word[NAME_MAX_UNV + 1];
+    size_t count = put_members(NULL, x, g, inside);
     if (!count)
       continue;
     if (!begun)
       begin(o, dataset);
     begun = true;
-    put_group_head(o, i + 1, count, x->words[i]);
-    put_members(o, x, g);
+    bool split = inside && put_members(NULL, x, g, false) > 0;
+    if (split)
+      inside_word(word, sizeof word, x->words[i], i + 1);
+    else
+      snprintf(word, sizeof word, "%s", x->words[i]);
+    put_group_head(o, split ? x->groups->count + 2 + i : i + 1, count, word);
+    put_members(o, x, g, inside);
   }
   if (inside && x->poor_word) {
     if (!begun)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The files for CalculiX, Nastran and OpenFOAM, in the programs themselves."""
+import json
 import os
 import re
 
@@ -140,6 +141,19 @@ def test_openfoam_takes_unv_of_solids_that_share_a_face(tmp_path):
     assert case.patches() == own.patches() and len(own.patches()) == 16
     groups = read_unv(job.read("mesh.unv")).groups
     assert len(groups) == 3 + 17, "and the shared face has its group in the file"
+
+
+@pytest.mark.parametrize("groups, patch", [({"every face": {"pattern": "*"}}, "every_face"), ({"up": {"normal": [0, 0, 1]}}, "up")])
+def test_openfoam_takes_unv_of_a_group_that_is_partly_inside(tmp_path, groups, patch):
+    """All faces, and those that look up: the face between base and cover is one of them.  ideasUnvToFoam took such a group for a
+    zone of cells, on which checkMesh crashed, or ended itself."""
+    job = run("mesh", part("assembly.step"), "outputs=unv,foam", "max_size_mm=5", "assembly=conformal", "groups=" + json.dumps(groups))
+    own, case = unpacked(job, tmp_path / "own"), solvers.FoamCase(tmp_path / "unv")
+    case.run("ideasUnvToFoam", path_of(job, "mesh.unv"))
+    assert case.check() == pytest.approx(8512e-9, rel=1e-6)
+    assert case.patches() == own.patches() and patch in own.patches()
+    found = read_unv(job.read("mesh.unv")).groups
+    assert len(found[patch]) == own.patches()[patch] and len(found[patch + "-inside"]) == 66
 
 
 @pytest.mark.parametrize("unit", ["m", "inch", "um", "cm", "ft"])
