@@ -5,6 +5,7 @@
  * The conditions' type is left to the solver (FamilySpecified).
  */
 #include "cgns_module.h"
+#include "cgns_tidy.h"
 #include "out.h"
 
 #include <cgnslib.h>
@@ -212,7 +213,7 @@ static bool write_file(const struct export *x, const char *path) {
        write_points(&c) && write_elements(&c, 3) && write_elements(&c, 2) && write_conditions(&c) &&
        write_poor(&c);
   if (open)
-    ok = cg_close(c.file) == CG_OK && ok;
+    ok = cg_close(c.file) == CG_OK && ok && cgns_tidy(path);
   free(c.first);
   free(c.count);
   free(c.element);
