@@ -6,6 +6,10 @@
  */
 #include "kernel.h"
 
+extern "C" {
+#include "soup_build.h"
+}
+
 #include <algorithm>
 #include <BRep_Builder.hxx>
 #include <BRep_Tool.hxx>
@@ -18,12 +22,9 @@
 #include <BRepMesh_MeshAlgoFactory.hxx>
 #include <BRepTools.hxx>
 #include <chrono>
-#include <cstdlib>
-#include <cstring>
 #include <exception>
 #include <gmsh.h>
 #include <Message_ProgressIndicator.hxx>
-#include <new>
 #include <Poly_Triangulation.hxx>
 #include <Standard_Failure.hxx>
 #include <TopoDS.hxx>
@@ -67,75 +68,27 @@ std::vector<face> faces_of_model() {
 }
 
 /* Nodes that two faces share come from one edge and agree to the last bit. */
-class node_table {
-public:
-  node_table() : slots_(1024, 0) {
-  }
-
-  uint32_t add(const gp_Pnt &p) {
-    if (2 * xyz_.size() > 3 * slots_.size())
-      grow();
-    double at[3] = {p.X() + 0.0, p.Y() + 0.0, p.Z() + 0.0}; /* no -0 */
-    size_t slot = find(at);
-    if (!slots_[slot]) {
-      xyz_.insert(xyz_.end(), at, at + 3);
-      slots_[slot] = static_cast<uint32_t>(xyz_.size() / 3);
-    }
-    return slots_[slot] - 1;
-  }
-
-  const std::vector<double> &xyz() const {
-    return xyz_;
-  }
-
-private:
-  size_t find(const double at[3]) const {
-    uint64_t bits[3], hash = 0;
-    memcpy(bits, at, sizeof bits);
-    for (uint64_t b : bits)
-      hash = (hash ^ b ^ hash >> 29) * 0x9e3779b97f4a7c15u;
-    size_t slot = hash >> 20 & (slots_.size() - 1);
-    while (slots_[slot] && !std::equal(at, at + 3, &xyz_[3 * (slots_[slot] - 1)]))
-      slot = (slot + 1) & (slots_.size() - 1);
-    return slot;
-  }
-
-  void grow() {
-    slots_.assign(2 * slots_.size(), 0);
-    for (size_t i = 0; i < xyz_.size() / 3; i++)
-      slots_[find(&xyz_[3 * i])] = static_cast<uint32_t>(i + 1);
-  }
-
-  std::vector<double> xyz_;
-  std::vector<uint32_t> slots_; /* a power of two; node + 1, 0: empty */
-};
-
-void take_face(const face &f, node_table &nodes, std::vector<uint32_t> &triangles) {
+void take_face(const face &f, soup_builder &soup) {
   TopLoc_Location place;
   const Handle(Poly_Triangulation) &mesh = BRep_Tool::Triangulation(f.shape, place);
+  soup_build_face(&soup, f.tag);
   if (mesh.IsNull())
     return;
   bool turned = f.shape.Orientation() == TopAbs_REVERSED;
   std::vector<uint32_t> of(static_cast<size_t>(mesh->NbNodes()));
-  for (int i = 1; i <= mesh->NbNodes(); i++)
-    of[static_cast<size_t>(i) - 1] = nodes.add(mesh->Node(i).Transformed(place.Transformation()));
+  for (int i = 1; i <= mesh->NbNodes(); i++) {
+    const gp_Pnt p = mesh->Node(i).Transformed(place.Transformation());
+    const double at[3] = {p.X(), p.Y(), p.Z()};
+    of[static_cast<size_t>(i) - 1] = soup_build_node(&soup, at);
+  }
   for (int i = 1; i <= mesh->NbTriangles(); i++) {
     int n[3];
+    uint32_t corners[3];
     mesh->Triangle(i).Get(n[0], n[turned ? 2 : 1], n[turned ? 1 : 2]);
-    uint32_t corner[3];
     for (int k = 0; k < 3; k++)
-      corner[k] = of[static_cast<size_t>(n[k]) - 1];
-    if (corner[0] != corner[1] && corner[1] != corner[2] && corner[2] != corner[0])
-      triangles.insert(triangles.end(), corner, corner + 3);
+      corners[k] = of[static_cast<size_t>(n[k]) - 1];
+    soup_build_triangle(&soup, corners);
   }
-}
-
-template <typename T> T *copied(const std::vector<T> &from) {
-  T *to = static_cast<T *>(malloc(from.size() * sizeof(T) + 1));
-  if (!to)
-    throw std::bad_alloc();
-  memcpy(to, from.data(), from.size() * sizeof(T));
-  return to;
 }
 
 /* The kernel's way with cylinders: straight strips from rim to rim.  Its own way with cones puts
@@ -194,6 +147,8 @@ void mesh_shape(const TopoDS_Shape &shape, const kernel_limits &limits, double s
   /* Inside a face the eye sees less than at its outline, and free-form faces take half of the time.
    */
   mesher.ChangeParameters().DeflectionInterior = 2 * limits.deflection;
+  if (limits.shortest > 0)
+    mesher.ChangeParameters().MinSize = limits.shortest;
   try {
     Handle(BRepMesh_Context) context = new BRepMesh_Context;
     context->SetFaceDiscret(new BRepMesh_FaceDiscret(new algorithms));
@@ -224,23 +179,6 @@ void mesh_faces(const std::vector<face> &faces, const kernel_limits &limits) {
   }
 }
 
-void fill(struct soup *s, const std::vector<face> &faces) {
-  node_table nodes;
-  std::vector<uint32_t> triangles;
-  std::vector<range> ranges;
-  for (const face &f : faces) {
-    size_t first = triangles.size() / 3;
-    take_face(f, nodes, triangles);
-    ranges.push_back({f.tag, first, triangles.size() / 3 - first});
-  }
-  s->node_count = nodes.xyz().size() / 3;
-  s->triangle_count = triangles.size() / 3;
-  s->face_count = ranges.size();
-  s->xyz = copied(nodes.xyz());
-  s->triangles = copied(triangles);
-  s->faces = copied(ranges);
-}
-
 } // namespace
 
 bool kernel_triangulate(struct soup *s, const struct kernel_limits *limits) {
@@ -248,7 +186,10 @@ bool kernel_triangulate(struct soup *s, const struct kernel_limits *limits) {
   try {
     std::vector<face> faces = faces_of_model();
     mesh_faces(faces, *limits);
-    fill(s, faces);
+    soup_builder built = {};
+    for (const face &f : faces)
+      take_face(f, built);
+    soup_build_finish(&built, s);
   } catch (const Standard_Failure &) { /* of the kernel: not a std::exception */
     soup_free(s);
   } catch (const std::exception &) {

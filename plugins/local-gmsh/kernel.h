@@ -17,6 +17,7 @@ struct kernel_limits {
   double angle;   /* between two neighbours on a curve, radians; a full circle gets twice as many */
   double seconds; /* for all faces at once; what is left by then is done face by face */
   double face_seconds; /* for each of those: then that face alone is given up */
+  double shortest;     /* edge wanted, model units; 0: the kernel's own, a tenth of deflection */
 };
 
 /* Fills *s, faces in the order of their tags; a face that could not be triangulated has no

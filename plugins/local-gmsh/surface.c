@@ -5,6 +5,7 @@
 #include "facets.h"
 #include "files.h"
 #include "kernel.h"
+#include "split.h"
 #include "task.h"
 
 #include <gmshc.h>
@@ -20,6 +21,7 @@
   (1 / 67.0) /* of the quality step's size: at normal 1/1000 of the diagonal */
 #define KERNEL_SECONDS      3
 #define KERNEL_FACE_SECONDS 1
+#define TRIANGLES_MAX       5000000 /* a GLB of 200 MB */
 
 static bool step(struct task *t, struct outcome *o, enum stage stage, int dim) {
   double began = task_now();
@@ -171,27 +173,41 @@ static bool write_preview(struct task *t, const struct soup *s, struct outcome *
   return ok;
 }
 
-/* The CAD kernel's own triangles into *s.  They heed no size, so they are for a preview that asks
- * for none; elements per turn are an angle, which they do heed.  False: it has none, or there is
- * more to it than a few faces that it gave up. */
+/* No edge longer than the job asks, where it asks. */
+static bool split_long(const struct task *t, struct soup *s, struct outcome *o) {
+  if (t->params.max_size <= 0 && t->params.relative_size <= 0)
+    return true;
+  return soup_split(s, t->size, TRIANGLES_MAX) ||
+         outcome_fail(o, REASON_PART,
+                      "edges of at most %.4g on a part %.6g across would take over %d triangles. "
+                      "Ask for a larger max_size_mm",
+                      t->size, t->geometry.diagonal, TRIANGLES_MAX);
+}
+
+/* The CAD kernel's own triangles into *s.  `quality` says how near the surface they are,
+ * `curvature` how many go around, and a size how long their edges may be.  False: it has none, or
+ * there is more to it than a few faces that it gave up. */
 static bool kernel_triangles(struct task *t, const struct rung *r, struct outcome *o,
                              struct soup *s) {
   const struct params *p = &t->params;
   double began = task_now();
   struct outcome probe = {0};
-  struct kernel_limits limits = {.deflection = KERNEL_DEFLECTION * t->size,
+  struct kernel_limits limits = {.deflection = KERNEL_DEFLECTION * p->step_size *
+                                               t->geometry.diagonal,
                                  .angle = 4 * M_PI / fmax(p->circle_edges, p->curvature),
                                  .seconds = KERNEL_SECONDS,
-                                 .face_seconds = KERNEL_FACE_SECONDS};
-  if (t->format == FORMAT_STL || r->algorithm_2d != p->algorithm_2d || p->max_size > 0 ||
-      p->min_size > 0 || p->relative_size > 0)
+                                 .face_seconds = KERNEL_FACE_SECONDS,
+                                 .shortest = p->min_size};
+  if (t->format == FORMAT_STL || r->algorithm_2d != p->algorithm_2d)
     return false;
   task_stage(t, STAGE_FACES);
   if (!kernel_triangulate(s, &limits))
     return false;
-  o->seconds[STAGE_FACES] = task_now() - began;
-  if (check_faces(t, s, false, &probe))
+  if (check_faces(t, s, false, &probe)) {
+    split_long(t, s, o);
+    o->seconds[STAGE_FACES] = task_now() - began;
     return true;
+  }
   soup_free(s);
   return false;
 }
@@ -203,7 +219,8 @@ bool surface_mesh(struct task *t, const struct rung *r, struct outcome *o) {
   bool errors = !whole && !r->facets && !surface_generate(t, o);
   if (!whole && !soup_take(&s, 0))
     return outcome_fail(o, REASON_EMPTY, "the surface mesh came out empty");
-  bool ok = check_faces(t, &s, errors, o) && (t->format != FORMAT_STL || check_facets(t, o));
+  bool ok = o->code == LATHE_OK || errors;
+  ok = ok && check_faces(t, &s, errors, o) && (t->format != FORMAT_STL || check_facets(t, o));
   if (ok) {
     double began = task_now();
     task_stage(t, STAGE_WRITE);

@@ -89,3 +89,41 @@ def test_other_curved_faces_are_round(shape, tmp_path):
     job = run("preview", path)
     assert job.code == 0, job.error
     assert job.json("result.json")["mesh_volume"] == pytest.approx(SHAPES[shape], rel=0.015)
+
+
+def longest_edge(triangles):
+    return max(math.dist(corners[k], corners[k - 1]) for corners in triangles for k in range(3))
+
+
+def open_edges(triangles):
+    """Edges that one triangle alone has."""
+    count = {}
+    for corners in triangles:
+        for k in range(3):
+            edge = frozenset((tuple(corners[k]), tuple(corners[k - 1])))
+            count[edge] = count.get(edge, 0) + 1
+    return sum(n != 2 for n in count.values())
+
+
+@pytest.mark.parametrize("size,length", [("max_size_mm=2", 2), ("relative_size=0.02", 0.02 * math.sqrt(40 ** 2 + 32)),
+                                         ("max_size_mm=1000", 41), ("max_size_mm=0.7", 0.7)])
+def test_a_size_bounds_the_edges_and_rounds_stay_round(size, length):
+    job = run("preview", os.path.join(FIELD, "pin40.step"), size, "picture=false")
+    assert job.code == 0, job.error
+    result, triangles = job.json("result.json"), triangles_of(job)
+    assert longest_edge(triangles) <= length * (1 + 1e-5)
+    assert open_edges(triangles) == 0, "faces meet without a gap"
+    assert result["mesh_volume"] == pytest.approx(math.pi * 4 * 40, rel=0.01)
+    assert nearest_to_axis(triangles, max(range(3), key=lambda i: result["geometry"]["bbox"][i])) > 0.99 * 2
+
+
+def test_a_shortest_edge_is_heeded():
+    fine, coarse = (run("preview", os.path.join(FIELD, "pin40.step"), size, "picture=false") for size in
+                    ("min_size_mm=0.1", "min_size_mm=2"))
+    shortest = min(math.dist(c[k], c[k - 1]) for c in triangles_of(coarse) for k in range(3))
+    assert shortest >= 0.8 * 2 and len(triangles_of(coarse)) < len(triangles_of(fine)) / 2
+
+
+def test_a_size_that_takes_far_too_many_triangles_is_refused():
+    job = run("preview", os.path.join(REPO, "tests", "fixtures", "cad", "block.step"), "relative_size=0.0003", "picture=false")
+    assert job.code != 0 and "5000000 triangles" in job.error and "larger max_size_mm" in job.error
