@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define ENTITIES_MAX 4000000
-#define KEYWORD_MAX  48
+#define KEYWORD_MAX  64   /* longer than each of them */
 #define STRING_MAX   1000 /* bytes; no name is longer */
 
 /* Sorted. */
@@ -62,8 +62,16 @@ static const struct keyword {
     {"TOROIDAL_SURFACE", STEP_TORUS},
 };
 
+struct word { /* not ended by 0 */
+  const char *at;
+  size_t len;
+};
+
 static int by_keyword(const void *key, const void *item) {
-  return strcmp(key, ((const struct keyword *)item)->word);
+  const struct word *word = key;
+  const char *other = ((const struct keyword *)item)->word;
+  int order = strncmp(word->at, other, word->len);
+  return order ? order : other[word->len] ? -1 : 0;
 }
 
 static bool blank(char c) {
@@ -89,13 +97,26 @@ static const char *past_comment(const char *p, const char *end) {
   return end;
 }
 
-/* The end of an entity: its ';'. */
+/* The first of what an entity's end cannot be seen through: a string or a comment.  NULL: there is
+ * none. */
+static const char *next_cover(const char *p, const char *end) {
+  const char *quote = memchr(p, '\'', (size_t)(end - p));
+  const char *stop = quote ? quote : end, *slash = memchr(p, '/', (size_t)(stop - p));
+  while (slash && !(slash + 1 < end && slash[1] == '*'))
+    slash = memchr(slash + 1, '/', (size_t)(stop - slash - 1));
+  return slash ? slash : quote;
+}
+
+/* The end of an entity: its ';'.  memchr passes over what is between faster than a look at each
+ * letter would: names may not cost what the import does. */
 static const char *past_entity(const char *p, const char *end) {
-  while (p < end && *p != ';')
-    p = *p == '\''                                ? past_string(p, end)
-        : *p == '/' && p + 1 < end && p[1] == '*' ? past_comment(p, end)
-                                                  : p + 1;
-  return p;
+  const char *stop = memchr(p, ';', (size_t)(end - p)), *cover;
+  while (stop && (cover = next_cover(p, stop)) != NULL) {
+    p = *cover == '/' ? past_comment(cover, end) : past_string(cover, end);
+    if (p > stop)
+      stop = memchr(p, ';', (size_t)(end - p));
+  }
+  return stop ? stop : end;
 }
 
 static const char *read_id(const char *p, const char *end, uint32_t *id) {
@@ -107,16 +128,39 @@ static const char *read_id(const char *p, const char *end, uint32_t *id) {
   return p;
 }
 
-static enum step_kind read_keyword(const char **p, const char *end) {
-  char word[KEYWORD_MAX + 16];
-  size_t n = 0;
-  while (*p < end && (isupper((unsigned char)**p) || isdigit((unsigned char)**p) || **p == '_')) {
-    if (n + 1 < sizeof word)
-      word[n++] = **p;
-    ++*p;
+static uint32_t bit_of(char letter) {
+  return 1u << (letter & 31);
+}
+
+/* Of each length, with which letters keywords begin and end: nine of ten entities are points,
+ * directions and edges, which are passed over by that alone. */
+struct letters {
+  uint32_t first[KEYWORD_MAX], last[KEYWORD_MAX];
+};
+
+static void letters_fill(struct letters *l) {
+  *l = (struct letters){0};
+  for (size_t i = 0; i < sizeof KEYWORDS / sizeof *KEYWORDS; i++) {
+    const char *word = KEYWORDS[i].word;
+    size_t len = strlen(word);
+    l->first[len] |= bit_of(word[0]);
+    l->last[len] |= bit_of(word[len - 1]);
   }
-  word[n] = '\0';
-  const struct keyword *k = bsearch(word, KEYWORDS, sizeof KEYWORDS / sizeof *KEYWORDS,
+}
+
+static bool of_word(char c) {
+  return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+static enum step_kind read_keyword(const struct letters *l, const char **p, const char *end) {
+  struct word word = {*p, 0};
+  while (*p < end && of_word(**p))
+    ++*p;
+  word.len = (size_t)(*p - word.at);
+  if (word.len == 0 || word.len >= KEYWORD_MAX || !(l->first[word.len] & bit_of(word.at[0])) ||
+      !(l->last[word.len] & bit_of((*p)[-1])))
+    return STEP_OTHER;
+  const struct keyword *k = bsearch(&word, KEYWORDS, sizeof KEYWORDS / sizeof *KEYWORDS,
                                     sizeof *KEYWORDS, by_keyword);
   return k ? k->kind : STEP_OTHER;
 }
@@ -131,13 +175,13 @@ static void keep(struct step *s, struct step_entity e) {
 }
 
 /* "#12 = PRODUCT(...)": p is behind the "#". */
-static void read_entity(struct step *s, const char *p, const char *end) {
+static void read_entity(struct step *s, const struct letters *l, const char *p, const char *end) {
   struct step_entity e = {0};
   p = skip_blank(read_id(p, end, &e.id), end);
   if (e.id == 0 || p == end || *p != '=')
     return;
   p = skip_blank(p + 1, end);
-  e.kind = read_keyword(&p, end);
+  e.kind = read_keyword(l, &p, end);
   p = skip_blank(p, end);
   if (e.kind == STEP_OTHER || p == end || *p != '(')
     return;
@@ -159,12 +203,14 @@ static int by_id(const void *a, const void *b, void *of) {
 void step_open(struct step *s, const char *data, size_t size) {
   const char *p = data, *end = data + size;
   bool sorted = true;
+  struct letters letters;
   *s = (struct step){0};
+  letters_fill(&letters);
   while (p < end && s->count < ENTITIES_MAX) {
     const char *stop = past_entity(p, end);
     p = skip_blank(p, stop);
     if (p < stop && *p == '#')
-      read_entity(s, p + 1, stop);
+      read_entity(s, &letters, p + 1, stop);
     p = stop + (stop < end);
   }
   s->order = out_alloc(s->count + 1, sizeof *s->order);
