@@ -18,7 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BURST = 64, RETRY_MS = 100 };
+enum { BURST = 64, RETRY_MS = 100, SILENCE_MS = 10000 };
 
 static bool is_full(const struct http *h) {
   return h->connections >= h->settings.connections_max + CONNECTIONS_OVER;
@@ -45,10 +45,14 @@ static void on_retry(uv_timer_t *timer) {
 /* Somebody else (a job, an upload, another process) may free what is short, and nobody tells us. So
  * it is with an error of the socket: it may pass. */
 static void wait_for_resources(struct http *h, int failed) {
-  if (!h->resources_short)
-    log_warn("http.accept", "no connection can be accepted: %s; trying again each %d ms",
-             strerror(failed), RETRY_MS);
-  h->resources_short = true;
+  uint64_t now = uv_now(h->accept_retry.loop);
+  if (now >= h->short_silent_until) {
+    log_warn("http.accept",
+             "no connection can be accepted: %s; trying again each %d ms, and silent about it for "
+             "%d s",
+             strerror(failed), RETRY_MS, SILENCE_MS / 1000);
+    h->short_silent_until = now + SILENCE_MS;
+  }
   pause_accepting(h);
   uv_timer_start(&h->accept_retry, on_retry, RETRY_MS, 0);
 }
@@ -92,7 +96,6 @@ static void on_connection(uv_poll_t *poll, int status, int events) {
       wait_for_resources(h, errno);
       return;
     }
-    h->resources_short = false;
     MHD_add_connection(h->mhd, fd, (struct sockaddr *)&from, len); /* closes it where it fails */
   }
 }

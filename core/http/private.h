@@ -88,7 +88,7 @@ struct http {
   /* accept.c */
   int listen_fd; /* -1: no more */
   bool accepting;
-  bool resources_short; /* told to the log */
+  uint64_t short_silent_until; /* ms of the loop: a shortage is told to the log after it */
   uv_poll_t listen_poll;
   uv_timer_t accept_retry;
   bool stopping, closing;
