@@ -97,17 +97,10 @@ static void fill_faces(const struct faces *f, const struct part *p) {
 
 /* ---- which part is which solid ---- */
 
-static bool ascii(const char *text) {
-  while (*text && (unsigned char)*text < 0x80)
-    text++;
-  return !*text;
-}
-
-/* The kernel has no name for a solid that the file shows in several ways, and garbles letters in
- * another encoding than it expects; then the solid is known by its place. */
+/* The kernel has no name for a solid that the file shows in several ways, and garbles damaged codes
+ * and letters in another encoding than it expects; then the solid is known by its place. */
 static bool by_place(const struct label *l, const struct part *p, size_t solids, size_t parts) {
-  return solids == parts &&
-         (solids == 1 || parts_stand_in(l->name) || (p->product && !ascii(p->product)));
+  return solids == parts && (solids == 1 || parts_stand_in(l->name) || p->coded);
 }
 
 struct match {

@@ -4,6 +4,7 @@
 #include "out.h"
 
 #include <ctype.h>
+#include <iconv.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,12 +201,22 @@ static int by_id(const void *a, const void *b, void *of) {
   return x != y ? (x > y) - (x < y) : (i > k) - (i < k);
 }
 
+/* NULL also where the C library has no table for it. */
+static void *letters_of(enum step_encoding encoding) {
+  static const char *const NAMES[] = {[STEP_GBK] = "GBK", [STEP_SHIFT_JIS] = "CP932"};
+  if (encoding == STEP_UTF8_OR_LATIN1)
+    return NULL;
+  iconv_t letters = iconv_open("WCHAR_T", NAMES[encoding]);
+  return letters == (iconv_t)-1 ? NULL : letters;
+}
+
 void step_open(struct step *s, const char *data, size_t size) {
   const char *p = data, *end = data + size;
   bool sorted = true;
   struct letters letters;
   *s = (struct step){0};
   letters_fill(&letters);
+  s->letters = letters_of(step_encoding_of(data, size));
   while (p < end && s->count < ENTITIES_MAX) {
     const char *stop = past_entity(p, end);
     p = skip_blank(p, stop);
@@ -225,6 +236,8 @@ void step_open(struct step *s, const char *data, size_t size) {
 void step_close(struct step *s) {
   free(s->entities);
   free(s->order);
+  if (s->letters)
+    iconv_close(s->letters);
   *s = (struct step){0};
 }
 
@@ -300,11 +313,11 @@ uint32_t step_next_ref(struct span *list) {
   return id;
 }
 
-char *step_string(struct span arg) {
+char *step_string(const struct step *s, struct span arg) {
   if (arg.end - arg.at < 3 || *arg.at != '\'' || arg.end[-1] != '\'')
     return NULL;
   if (arg.end - arg.at > STRING_MAX) /* not within a letter */
     for (arg.end = arg.at + STRING_MAX; ((unsigned char)arg.end[-1] & 0xc0) == 0x80;)
       arg.end--;
-  return step_text_decode(arg.at + 1, (size_t)(arg.end - arg.at - 2));
+  return step_text_decode(arg.at + 1, (size_t)(arg.end - arg.at - 2), s ? s->letters : NULL);
 }

@@ -52,10 +52,17 @@ struct step_entity {
   struct span args; /* between the outer parentheses */
 };
 
+enum step_encoding {                      /* of bytes over 127 */
+                     STEP_UTF8_OR_LATIN1, /* each string for itself */
+                     STEP_GBK,
+                     STEP_SHIFT_JIS
+};
+
 struct step { /* in the order of the file */
   struct step_entity *entities;
   size_t count, cap;
   uint32_t *order; /* of entities by id */
+  void *letters;   /* iconv's, from the file's encoding; NULL: STEP_UTF8_OR_LATIN1 */
 };
 
 /* The text must outlive the index.  Entities past ENTITIES_MAX are left out. */
@@ -74,12 +81,19 @@ double step_number(struct span arg, double fallback);
 /* The next reference in a list, however deep; 0: there is none left. */
 uint32_t step_next_ref(struct span *list);
 /* The decoded string, UTF-8, of 'text'.  NULL: no string, or an empty one.  Owned. */
-char *step_string(struct span arg);
+char *step_string(const struct step *s, struct span arg);
+
+/* step_encoding.c */
+enum step_encoding step_encoding_of(const char *data, size_t size);
 
 /* step_text.c: what stands between the quotes, decoded: '' \\ \S\ \P.\ \X\ \X2\ \X4\.  Bytes over
- * 127 are taken for UTF-8, and for Latin-1 where they are not.  Valid UTF-8 without control
+ * 127 are read by `letters` (of struct step), else taken for UTF-8, and for Latin-1 where they are
+ * not.  Valid UTF-8 without control
  * characters, at most 4 bytes for each given; owned. */
-char *step_text_decode(const char *raw, size_t len);
+char *step_text_decode(const char *raw, size_t len, void *letters);
+bool step_text_is_utf8(const char *text, size_t len);
+/* How many bytes it begins with that are below 128. */
+size_t step_text_ascii(const char *text, size_t len);
 /* Valid UTF-8 as it is; each byte that is not, and each control character, a '?'.  Owned. */
 char *step_text_clean(const char *text, size_t len);
 

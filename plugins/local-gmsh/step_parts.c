@@ -59,13 +59,26 @@ static char *stem(const char *file) {
   return step_text_clean(file, len);
 }
 
-/* As the CAD kernel reads it: the name, or else the id.  NULL: neither. */
-static char *product_name(const struct step *s, uint32_t definition) {
+static const struct step_entity *product_of(const struct step *s, uint32_t definition) {
   const struct step_entity *e = step_find_kind(s, definition, STEP_DEFINITION);
   e = e ? step_find_kind(s, step_ref(step_arg(e, 2)), STEP_FORMATION) : NULL;
-  e = e ? step_find_kind(s, step_ref(step_arg(e, 2)), STEP_PRODUCT) : NULL;
-  char *name = e ? step_string(step_arg(e, 1)) : NULL;
-  return name || !e ? name : step_string(step_arg(e, 0));
+  return e ? step_find_kind(s, step_ref(step_arg(e, 2)), STEP_PRODUCT) : NULL;
+}
+
+/* As the CAD kernel reads it: the name, or else the id.  NULL: neither. */
+static char *product_name(const struct step *s, uint32_t definition) {
+  const struct step_entity *e = product_of(s, definition);
+  char *name = e ? step_string(s, step_arg(e, 1)) : NULL;
+  return name || !e ? name : step_string(s, step_arg(e, 0));
+}
+
+/* Codes and letters over 127, which the CAD kernel may read otherwise. */
+static bool is_coded(const struct step *s, uint32_t definition) {
+  const struct step_entity *e = product_of(s, definition);
+  struct span name = e ? step_arg(e, 1) : (struct span){0};
+  while (name.at < name.end && (unsigned char)*name.at < 0x80 && *name.at != '\\')
+    name.at++;
+  return name.at < name.end;
 }
 
 /* Takes over both; the first that says something, or the file's. */
@@ -110,7 +123,7 @@ static void read_face(struct walk *w, uint32_t id, const struct chain *where, st
     return;
   f->surface = surface && surface->kind >= STEP_PLANE && surface->kind <= STEP_TORUS ? surface->kind
                                                                                      : STEP_OTHER;
-  f->name = step_string(step_arg(e, 0));
+  f->name = step_string(&w->step, step_arg(e, 0));
   if (parts_stand_in(f->name)) {
     free(f->name);
     f->name = NULL;
@@ -152,6 +165,7 @@ static void read_solid(struct walk *w, const struct step_entity *brep, uint32_t 
   char *usage = w->depth ? copy(w->names[w->depth]) : NULL;
   struct span shells = brep->args;
   *p = (struct part){.product = product_name(&w->step, definition),
+                     .coded = is_coded(&w->step, definition),
                      .tint = styles_find(&w->styles, brep->id, &where)};
   p->name = choose(w, p->product ? copy(p->product) : NULL, usage);
   p->path = path_of(w);
@@ -205,7 +219,8 @@ static void read_definition(struct walk *w, uint32_t definition) {
     if (!child)
       continue;
     w->usages[w->depth++] = usage->id;
-    w->names[w->depth] = choose(w, step_string(step_arg(usage, 1)), product_name(&w->step, child));
+    w->names[w->depth] = choose(w, step_string(&w->step, step_arg(usage, 1)),
+                                product_name(&w->step, child));
     read_definition(w, child);
     free(w->names[w->depth--]);
   }

@@ -23,6 +23,7 @@ struct part_face {
 
 struct part {
   char *product; /* as the kernel's label ends; NULL: no name */
+  bool coded;    /* the file has codes or letters over 127 in it: the label may differ */
   char *name;    /* for people: a translator's stand-in is the instance's name or the file's */
   char *path;    /* of the instances above, "/" between; NULL: it is in no assembly.  All owned */
   struct tint tint;

@@ -73,7 +73,7 @@ static void read_word(const struct step_entity *e, struct tint *t) {
   } WORDS[] = {{"red", {255, 0, 0}},      {"green", {0, 255, 0}},     {"blue", {0, 0, 255}},
                {"yellow", {255, 255, 0}}, {"magenta", {255, 0, 255}}, {"cyan", {0, 255, 255}},
                {"black", {0, 0, 0}},      {"white", {255, 255, 255}}};
-  char *word = step_string(step_arg(e, 0));
+  char *word = step_string(NULL, step_arg(e, 0));
   for (size_t i = 0; word && i < sizeof WORDS / sizeof *WORDS; i++)
     if (strcmp(word, WORDS[i].word) == 0) {
       memcpy(t->rgb, WORDS[i].rgb, 3);

@@ -3,7 +3,9 @@
 #include "step.h"
 
 #include <ctype.h>
+#include <iconv.h>
 #include <string.h>
+#include <wchar.h>
 
 #define REPLACEMENT 0xfffdu
 
@@ -41,8 +43,21 @@ char *step_text_clean(const char *text, size_t len) {
   return copy;
 }
 
-static bool is_utf8(const char *text, size_t len) {
-  for (size_t i = 0, n; i < len; i += n)
+size_t step_text_ascii(const char *text, size_t len) {
+  size_t i = 0;
+  for (uint64_t eight; i + 8 <= len; i += 8) {
+    memcpy(&eight, text + i, 8);
+    if (eight & 0x8080808080808080u)
+      break;
+  }
+  while (i < len && (unsigned char)text[i] < 0x80)
+    i++;
+  return i;
+}
+
+bool step_text_is_utf8(const char *text, size_t len) {
+  for (size_t i = step_text_ascii(text, len), n; i < len;
+       i += n, i += step_text_ascii(text + i, len - i))
     if ((n = sequence(text + i, len - i)) == 0)
       return false;
   return true;
@@ -140,15 +155,33 @@ static const char *escape(const char *p, const char *end, char *page, char **to)
   return NULL;
 }
 
-char *step_text_decode(const char *raw, size_t len) {
+/* One letter in the file's own encoding, past which it returns; NULL: there is none. */
+static const char *own_letter(void *letters, const char *p, const char *end, char **to) {
+  for (size_t n = 1; n <= 2 && (size_t)(end - p) >= n; n++) {
+    wchar_t wide = 0;
+    char *in = (char *)p, *out = (char *)&wide; /* iconv does not write to the first */
+    size_t in_left = n, out_left = sizeof wide;
+    iconv(letters, NULL, NULL, NULL, NULL);
+    if (iconv(letters, &in, &in_left, &out, &out_left) != (size_t)-1 && in_left == 0 &&
+        out_left == 0) {
+      *to = put(*to, (uint32_t)wide);
+      return p + n;
+    }
+  }
+  return NULL;
+}
+
+char *step_text_decode(const char *raw, size_t len, void *letters) {
   char *text = out_alloc(4 * len + 1, 1), *to = text, page = 'A';
   const char *p = raw, *end = raw + len, *next;
-  bool utf8 = is_utf8(raw, len);
+  bool utf8 = !letters && step_text_is_utf8(raw, len);
   while (p < end) {
     size_t n = utf8 ? sequence(p, (size_t)(end - p)) : 1;
+    bool own = letters && (unsigned char)*p >= 0x80;
     if (*p == '\n' || *p == '\r') { /* a long string goes on in the next line */
       p++;
-    } else if (*p == '\\' && (next = escape(p, end, &page, &to)) != NULL) {
+    } else if ((own || *p == '\\') && (next = own ? own_letter(letters, p, end, &to)
+                                                  : escape(p, end, &page, &to)) != NULL) {
       p = next;
     } else if (n > 1) {
       memcpy(to, p, n);

@@ -51,8 +51,11 @@ def solids_of(job):
     (rb"Geh\X\E4use", "Gehäuse", "Geh_use"),
     ("Gehäuse".encode(), "Gehäuse", "Geh_use"),
     (b"Geh\xe4use", "Gehäuse", "Geh_use"),
+    ("螺栓".encode("gbk"), "螺栓", "n__"),
+    ("ソケット".encode("cp932"), "ソケット", "n____"),
+    (rb"\X2\6D7", "6D7", "n6D7"),
     (b"it''s \\\\ it", "it's \\ it", "it_s___it"),
-], ids=["inch", "slashes", "utf8", "x2", "x", "umlaut", "latin1", "quotes"])
+], ids=["inch", "slashes", "utf8", "x2", "x", "umlaut", "latin1", "gbk", "shift-jis", "cut", "quotes"])
 def test_a_name_is_exact(tmp_path, encoded, name, plain):
     path = write(tmp_path / "crate.step", CRATE, [(b"bolt", encoded)])
     job = run("mesh", path, "outputs=msh,msh2,inp,unv", *COARSE)

@@ -38,9 +38,74 @@ static void strings_are_decoded(void **state) {
       {"", ""},
   };
   for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
-    char *text = step_text_decode(CASES[i].raw, strlen(CASES[i].raw));
+    char *text = step_text_decode(CASES[i].raw, strlen(CASES[i].raw), NULL);
     assert_string_equal(text, CASES[i].text);
     free(text);
+  }
+}
+
+/* A file with these texts as names of products. */
+static enum step_encoding encoding_of(const char *texts) {
+  char file[400];
+  snprintf(file, sizeof file, "#1=PRODUCT('%s','it''s','',(#2));\n", texts);
+  return step_encoding_of(file, strlen(file));
+}
+
+static void the_encoding_is_seen(void **state) {
+  (void)state;
+  static const struct {
+    const char *texts;
+    enum step_encoding encoding;
+  } CASES[] = {
+      {"plain", STEP_UTF8_OR_LATIN1},
+      {"\xe8\x9e\xba\xe6\xa0\x93", STEP_UTF8_OR_LATIN1},
+      {"Geh\xe4use, Gr\xf6\xdf"
+       "e, \xdc"
+       "BERMASS",
+       STEP_UTF8_OR_LATIN1}, /* German */
+      {"\xe9l\xe9ment d\x92huile \x96 fa\xe7"
+       "ade",
+       STEP_UTF8_OR_LATIN1}, /* French, of Windows */
+      {"d\x92huile", STEP_UTF8_OR_LATIN1},
+      {"\xd8"
+       "20 \xb1"
+       "0.1 45\xb0",
+       STEP_UTF8_OR_LATIN1},
+      {"\xca\xee\xf0\xef\xf3\xf1", STEP_UTF8_OR_LATIN1},                   /* Cyrillic: not known */
+      {"\xc2\xdd\xcb\xa8", STEP_GBK},                                      /* bolt */
+      {"\xb7\xa8\xc0\xbc\xc5\xcc-1, \xd6\xe1", STEP_GBK},                  /* flange, shaft */
+      {"\xb7\xa8\xc0\xbc\xc5, \xd6\xe1", STEP_UTF8_OR_LATIN1},             /* cut within a letter */
+      {"\x83\x7b\x83\x8b\x83\x67", STEP_SHIFT_JIS},                        /* bolt */
+      {"\x95\x94\x95\x69 \x83\\\x83\x50\x83\x62\x83\x67", STEP_SHIFT_JIS}, /* part, socket */
+      {"\x8e\xb2\x8e\xf3\x82\xaf", STEP_SHIFT_JIS},                        /* bearing */
+  };
+  for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
+    if (encoding_of(CASES[i].texts) != CASES[i].encoding)
+      fail_msg("case %zu: %d", i, (int)encoding_of(CASES[i].texts));
+}
+
+static void its_letters_are_read(void **state) {
+  (void)state;
+  static const struct {
+    const char *raw, *text;
+  } CASES[] = {
+      {"\xc2\xdd\xcb\xa8 M8", "\xe8\x9e\xba\xe6\xa0\x93 M8"},
+      /* The second byte of this letter is a backslash. */
+      {"\x83\\\x83\x50\x83\x62\x83\x67", "\xe3\x82\xbd\xe3\x82\xb1\xe3\x83\x83\xe3\x83\x88"},
+      {"\x8e\xb2\x8e\xf3\x82\xaf\\X\\E4", "\xe8\xbb\xb8\xe5\x8f\x97\xe3\x81\x91\xc3\xa4"},
+  };
+  for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+    char file[400];
+    struct step s;
+    snprintf(file, sizeof file, "#1=PRODUCT('%s','');", CASES[i].raw);
+    step_open(&s, file, strlen(file));
+    if (!s.letters) /* a C library without tables */
+      skip();
+    assert_int_equal(s.count, 1);
+    char *text = step_string(&s, step_arg(&s.entities[0], 0));
+    assert_string_equal(text, CASES[i].text);
+    free(text);
+    step_close(&s);
   }
 }
 
@@ -134,6 +199,8 @@ static void a_tree_without_end_is_left(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(strings_are_decoded),
+      cmocka_unit_test(the_encoding_is_seen),
+      cmocka_unit_test(its_letters_are_read),
       cmocka_unit_test(solids_have_names_paths_faces_and_colours),
       cmocka_unit_test(damage_is_borne),
       cmocka_unit_test(a_tree_without_end_is_left),
