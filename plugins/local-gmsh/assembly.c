@@ -78,6 +78,8 @@ bool assembly_prepare(struct task *t, bool look) {
     neighbours_duplicates(f, &t->names);
   if (t->params.fluid && t->names.solid_count)
     return fluid_extract(t, look);
+  if (t->flat && t->params.conformal && t->names.solid_count == 0 && t->names.face_count > 1)
+    return join(&t->names, t->params.tolerance, NULL);
   if (!t->params.conformal || t->names.solid_count < 2)
     return true;
   if (!join(&t->names, t->params.tolerance, look ? f : NULL))

@@ -69,9 +69,13 @@ static void put_skin(struct out *o, const struct export *x, size_t triangle, siz
 }
 
 /* The name as Femap and HyperMesh read it from comments. */
-static void put_property(struct out *o, int dim, const char *word, size_t property) {
+static void put_name(struct out *o, size_t property, const char *word) {
   out_printf(o, "$ Femap Property %zu : %s\n$HMNAME PROP        %8zu\"%s\"\n", property, word,
              property, word);
+}
+
+static void put_property(struct out *o, int dim, const char *word, size_t property) {
+  put_name(o, property, word);
   if (dim == 3)
     out_printf(o, "PSOLID  %8zu%8d\n", property, SOLID_MATERIAL);
   else
@@ -135,8 +139,77 @@ static void put_poor(struct out *o, const struct export *x) {
   out_text(o, "\n");
 }
 
+/* ---- a mesh of faces alone ---- */
+
+static void put_sheet_element(struct out *o, const struct export *x, size_t at, size_t property) {
+  static const char *const CARDS[2][2] = {{"CTRIA3  ", "CTRIA6  "}, {"CQUAD4  ", "CQUAD8  "}};
+  const struct sheet_element *e = &x->sheet->elements[at];
+  out_text(o, CARDS[e->corners == 4][e->count > e->corners]);
+  put_field(o, 1, at + 1);
+  put_field(o, 2, property);
+  for (size_t k = 0; k < e->count; k++)
+    put_field(o, 3 + k, x->number[e->node[k]] + 1u);
+  out_text(o, "\n");
+}
+
+/* A thickness of 1 stands for yours; the third material gives it stiffness in bending. */
+static void put_sheet_face(struct out *o, const struct export *x, size_t group) {
+  const struct group *g = &x->groups->of[group];
+  size_t property = group + 1;
+  put_name(o, property, x->words[group]);
+  out_printf(o, "PSHELL  %8zu%8d      1.%8d        %8d\n", property, SOLID_MATERIAL, SOLID_MATERIAL,
+             SOLID_MATERIAL);
+  for (size_t i = 0; i < g->count; i++) {
+    const struct range *r = export_range(x, 2, g->tags[i]);
+    for (size_t k = r ? r->first : 0; r && k < r->first + r->count; k++)
+      put_sheet_element(o, x, k, property);
+  }
+}
+
+/* A set of nodes. */
+static void put_sheet_edge(struct out *o, const struct export *x, size_t group) {
+  const struct group *g = &x->groups->of[group];
+  bool *marked = out_alloc(x->soup->node_count, sizeof *marked);
+  size_t at = 2, set = group + 1;
+  for (size_t i = 0; i < g->count; i++) {
+    const struct range *r = export_range(x, 1, g->tags[i]);
+    for (size_t k = r ? r->first : 0; r && k < r->first + r->count; k++)
+      for (int c = 0; c < x->sheet->lines[k].count; c++)
+        marked[x->sheet->lines[k].node[c]] = true;
+  }
+  out_printf(o, "$ Set %zu : %s\n$HMSET          %8zu       1 \"%s\"\nSET1    ", set,
+             x->words[group], set, x->words[group]);
+  put_field(o, 1, set);
+  for (size_t i = 0; i < x->soup->node_count; i++)
+    if (marked[i])
+      put_field(o, at++, x->number[i] + 1u);
+  out_text(o, "\n");
+  free(marked);
+}
+
+static void build_sheet(struct out *o, const struct export *x) {
+  double mm = export_unit_mm(x->unit), steel = STEEL * (mm > 0 ? mm * mm : 1);
+  out_printf(
+      o,
+      "$ Mesh by lathe, unit of length: %s\n"
+      "$ Material %d stands for yours: steel, E in N by the square of that unit, no density\n"
+      "$ A thickness of 1 stands for yours in each PSHELL\n",
+      mm > 0 ? x->unit : "that of the CAD file, taken for mm", SOLID_MATERIAL);
+  out_printf(o, "MAT1    %8d", SOLID_MATERIAL);
+  put_padded(o, steel, 8);
+  out_text(o, "              .3\n");
+  put_grids(o, x);
+  for (size_t i = 0; i < x->groups->count; i++)
+    if (x->groups->of[i].count)
+      (x->groups->of[i].dim == 2 ? put_sheet_face : put_sheet_edge)(o, x, i);
+}
+
 void bdf_build(struct out *o, const struct export *x) {
   const struct soup *s = x->soup;
+  if (x->sheet) {
+    build_sheet(o, x);
+    return;
+  }
   bool *written = out_alloc(s->tet_count, sizeof *written);
   out_room(o, 96 * x->node_count + 128 * s->tet_count + 80 * s->triangle_count + 4096);
   put_materials(o, x);

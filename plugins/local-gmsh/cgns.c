@@ -130,16 +130,18 @@ static bool between_solids(int face) {
 
 static bool write_condition(const struct cgns *c, const struct group *g, const char *word) {
   const struct export *x = c->x;
+  const struct range *ranges = x->sheet ? x->sheet->curves : x->soup->faces;
   size_t n = 0, all = 0;
   for (size_t k = 0; k < g->count; k++) {
-    const struct range *r = export_range(x, 2, g->tags[k]);
+    const struct range *r = export_range(x, g->dim, g->tags[k]);
     all += r ? r->count : 0;
   }
   cgsize_t *list = out_alloc(all, sizeof *list);
   for (size_t k = 0; k < g->count; k++) {
-    const struct range *r = export_range(x, 2, g->tags[k]);
-    size_t index = r ? (size_t)(r - x->soup->faces) : 0;
-    for (cgsize_t i = 0; r && i < c->count[index] && !between_solids(g->tags[k]); i++)
+    const struct range *r = export_range(x, g->dim, g->tags[k]);
+    size_t index = r ? (size_t)(r - ranges) : 0;
+    bool inside = !x->sheet && between_solids(g->tags[k]);
+    for (cgsize_t i = 0; r && i < c->count[index] && !inside; i++)
       list[n++] = c->first[index] + i;
   }
   int family = 0, boco = 0;
@@ -147,7 +149,8 @@ static bool write_condition(const struct cgns *c, const struct group *g, const c
                        cg_boco_write(c->file, c->base, c->zone, word, CGNS_ENUMV(FamilySpecified),
                                      CGNS_ENUMV(PointList), (cgsize_t)n, list, &boco) == CG_OK &&
                        cg_boco_gridlocation_write(c->file, c->base, c->zone, boco,
-                                                  CGNS_ENUMV(FaceCenter)) == CG_OK &&
+                                                  x->sheet ? CGNS_ENUMV(EdgeCenter)
+                                                           : CGNS_ENUMV(FaceCenter)) == CG_OK &&
                        cg_goto(c->file, c->base, "Zone_t", c->zone, "ZoneBC_t", 1, "BC_t", boco,
                                "end") == CG_OK &&
                        cg_famname_write(word) == CG_OK);
@@ -159,7 +162,7 @@ static bool write_conditions(const struct cgns *c) {
   const struct groups *g = c->x->groups;
   bool ok = true;
   for (size_t i = 0; i < g->count && ok; i++)
-    if (g->of[i].dim == 2)
+    if (g->of[i].dim == (c->x->sheet ? 1 : 2))
       ok = write_condition(c, &g->of[i], c->x->words[i]);
   return ok;
 }
@@ -177,6 +180,67 @@ static bool write_poor(const struct cgns *c) {
                                   CGNS_ENUMV(CellCenter), CGNS_ENUMV(PointList),
                                   (cgsize_t)x->poor_count, list, &region) == CG_OK;
   free(list);
+  return ok;
+}
+
+/* ---- a mesh of faces alone ---- */
+
+/* Elements of one number of corners, of a face or of an edge (2). */
+static bool write_kind(struct cgns *c, const char *word, const struct sheet_element *from,
+                       size_t count, int corners) {
+  static const CGNS_ENUMT(ElementType_t)
+      TYPES[5][2] = {[2] = {CGNS_ENUMV(BAR_2), CGNS_ENUMV(BAR_3)},
+                     [3] = {CGNS_ENUMV(TRI_3), CGNS_ENUMV(TRI_6)},
+                     [4] = {CGNS_ENUMV(QUAD_4), CGNS_ENUMV(QUAD_8)}};
+  cgsize_t *nodes = out_alloc(8 * count, sizeof *nodes), n = 0;
+  size_t at = 0;
+  bool second = c->x->task->params.order == 2;
+  for (size_t i = 0; i < count; i++) {
+    if (from[i].corners != corners)
+      continue;
+    for (int k = 0; k < from[i].count; k++)
+      nodes[at++] = (cgsize_t)c->x->number[from[i].node[k]] + 1;
+    n++;
+  }
+  bool ok = write_section(c, word, TYPES[corners][second], nodes, n);
+  free(nodes);
+  return ok;
+}
+
+static bool write_sheet_part(struct cgns *c, const char *word, int dim, const struct range *r) {
+  const struct sheet *sheet = c->x->sheet;
+  char quads[NAME_SIZE];
+  if (dim == 1) {
+    size_t index = (size_t)(r - sheet->curves);
+    c->first[index] = c->next;
+    c->count[index] = sheet_is_rim(sheet, r) ? (cgsize_t)r->count : 0;
+    return write_kind(c, word, sheet->lines + r->first, r->count, 2);
+  }
+  snprintf(quads, sizeof quads, "%.26s-quads", word);
+  return write_kind(c, word, sheet->elements + r->first, r->count, 3) &&
+         write_kind(c, quads, sheet->elements + r->first, r->count, 4);
+}
+
+/* Each face and edge under the name of the first group that it is in. */
+static bool write_sheet(struct cgns *c, int dim) {
+  const struct groups *g = c->x->groups;
+  const struct sheet *sheet = c->x->sheet;
+  bool *done = out_alloc(dim == 2 ? sheet->face_count : sheet->curve_count, sizeof *done);
+  bool ok = true;
+  for (size_t i = 0; i < g->count && ok; i++)
+    for (size_t k = 0; g->of[i].dim == dim && k < g->of[i].count && ok; k++) {
+      const struct range *r = export_range(c->x, dim, g->of[i].tags[k]);
+      size_t index = r ? (size_t)(r - (dim == 2 ? sheet->faces : sheet->curves)) : 0;
+      char word[NAME_SIZE];
+      if (!r || done[index])
+        continue;
+      done[index] = true;
+      snprintf(word, sizeof word, "%s", c->x->words[i]);
+      if (g->of[i].count > 1) /* a section's name is its own */
+        snprintf(word, sizeof word, "%.20s-%d", c->x->words[i], r->tag);
+      ok = write_sheet_part(c, word, dim, r);
+    }
+  free(done);
   return ok;
 }
 
@@ -200,17 +264,21 @@ static bool write_unit(const struct cgns *c) {
 
 static bool write_file(const struct export *x, const char *path) {
   struct cgns c = {.x = x, .next = 1};
-  cgsize_t size[3] = {(cgsize_t)x->node_count, (cgsize_t)x->soup->tet_count, 0};
-  if (x->soup->tet_count > INT_MAX / 10) /* the library counts with int */
+  size_t cells = x->sheet ? x->sheet->element_count : x->soup->tet_count;
+  size_t ranges = x->sheet ? x->sheet->curve_count : x->soup->face_count;
+  cgsize_t size[3] = {(cgsize_t)x->node_count, (cgsize_t)cells, 0};
+  if (cells > INT_MAX / 10) /* the library counts with int */
     return false;
-  c.first = out_alloc(x->soup->face_count, sizeof *c.first);
-  c.count = out_alloc(x->soup->face_count, sizeof *c.count);
+  c.first = out_alloc(ranges, sizeof *c.first);
+  c.count = out_alloc(ranges, sizeof *c.count);
   c.element = out_alloc(x->soup->tet_count, sizeof *c.element);
   bool ok = cg_set_file_type(CG_FILE_HDF5) == CG_OK && cg_open(path, CG_MODE_WRITE, &c.file) == 0;
   bool open = ok;
-  ok = ok && cg_base_write(c.file, "Base", 3, 3, &c.base) == CG_OK && write_unit(&c) &&
+  ok = ok && cg_base_write(c.file, "Base", x->sheet ? 2 : 3, 3, &c.base) == CG_OK &&
+       write_unit(&c) &&
        cg_zone_write(c.file, c.base, "Zone", size, CGNS_ENUMV(Unstructured), &c.zone) == CG_OK &&
-       write_points(&c) && write_elements(&c, 3) && write_elements(&c, 2) && write_conditions(&c) &&
+       write_points(&c) && (x->sheet ? write_sheet : write_elements)(&c, x->sheet ? 2 : 3) &&
+       (x->sheet ? write_sheet : write_elements)(&c, x->sheet ? 1 : 2) && write_conditions(&c) &&
        write_poor(&c);
   if (open)
     ok = cg_close(c.file) == CG_OK && ok && cgns_tidy(path);

@@ -304,6 +304,13 @@ static void tell_shapes(const struct task *t, const struct soup *s, struct outco
                (unsigned long long)o->poor, (unsigned long long)o->tetrahedra, thick, task_unit(t));
 }
 
+void deviation_of_surface(const struct task *t, const struct soup *s, struct outcome *o) {
+  o->deviation = (struct deviation){.chord = 0};
+  measure_curves(&o->deviation);
+  measure_faces(s, &o->deviation);
+  tell_chord(t, o);
+}
+
 void deviation_measure(const struct task *t, const struct soup *s, struct outcome *o) {
   if (s->tet_nodes == 4) /* else order2.c measured the chord */
     o->deviation = (struct deviation){0};

@@ -102,20 +102,26 @@ static void number_nodes(struct export *x) {
   memset(x->number, 0xff, s->node_count * sizeof *x->number);
   for (size_t i = 0; i < s->tet_count * (size_t)s->tet_nodes; i++)
     x->number[s->tets[i]] = 0;
+  for (size_t i = 0; x->sheet && i < x->sheet->element_count; i++)
+    for (int k = 0; k < x->sheet->elements[i].count; k++)
+      x->number[x->sheet->elements[i].node[k]] = 0;
   for (size_t i = 0; i < s->node_count; i++)
     if (x->number[i] != EXPORT_NO_NODE)
       x->number[i] = (uint32_t)x->node_count++;
 }
 
-void export_take(struct export *x, const struct task *t, const struct soup *s,
-                 const struct quality *q) {
-  *x = (struct export){.soup = s, .quality = q, .task = t};
+void export_take(struct export *x, const struct task *t, const struct mesh *m) {
+  *x = (struct export){.soup = &m->soup,
+                       .quality = &m->quality,
+                       .sheet = m->sheet.faces ? &m->sheet : NULL,
+                       .task = t};
 }
 
 void export_topology(struct export *x) {
-  if (x->sides)
+  if (x->number)
     return;
-  find_sides(x);
+  if (!x->sheet)
+    find_sides(x);
   number_nodes(x);
 }
 
@@ -178,8 +184,15 @@ int export_side_nodes(const struct export *x, struct side side, uint32_t nodes[6
 }
 
 const struct range *export_range(const struct export *x, int dim, int tag) {
-  const struct range *list = dim == 3 ? x->soup->solids : x->soup->faces;
-  size_t count = dim == 3 ? x->soup->solid_count : x->soup->face_count;
+  const struct sheet *sheet = x->sheet;
+  const struct range *list = dim == 3   ? x->soup->solids
+                             : !sheet   ? x->soup->faces
+                             : dim == 2 ? sheet->faces
+                                        : sheet->curves;
+  size_t count = dim == 3   ? x->soup->solid_count
+                 : !sheet   ? x->soup->face_count
+                 : dim == 2 ? sheet->face_count
+                            : sheet->curve_count;
   for (size_t i = 0; i < count; i++)
     if (list[i].tag == tag)
       return &list[i];

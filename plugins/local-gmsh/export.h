@@ -7,7 +7,9 @@
 #define EXPORT_H
 
 #include "groups.h"
+#include "mesh.h"
 #include "quality.h"
+#include "sheet.h"
 #include "soup.h"
 #include "task.h"
 
@@ -25,6 +27,7 @@ struct side {
 
 struct export {
   const struct soup *soup;
+  const struct sheet *sheet; /* of a mesh of faces alone; NULL: one of tetrahedra */
   const struct quality *quality;
   const struct task *task;
   const struct groups *groups; /* in a format of one group each: split */
@@ -45,10 +48,9 @@ struct export {
 };
 #define EXPORT_NO_NODE UINT32_MAX
 
-/* All three must outlive it.  A format is written after export_for; one that needs sides and
- * numbers, after export_topology too. */
-void export_take(struct export *x, const struct task *t, const struct soup *s,
-                 const struct quality *q);
+/* Both must outlive it.  A format is written after export_for; one that needs sides and numbers,
+ * after export_topology too. */
+void export_take(struct export *x, const struct task *t, const struct mesh *m);
 /* Groups as `format` has them, and coordinates in the unit `wanted` (NULL: the model's own), times
  * the job's scale. */
 void export_for(struct export *x, const char *format, const char *wanted);
@@ -63,7 +65,8 @@ int export_side_nodes(const struct export *x, struct side side, uint32_t nodes[6
 /* The middle nodes 5 to 10 of a tetrahedron in the order of Abaqus, Nastran and VTK. */
 extern const uint8_t EXPORT_TET_ORDER[10];
 
-/* Tetrahedra or triangles of one tag, as a range of the soup; NULL: there are none. */
+/* Tetrahedra or triangles of one tag, as a range of the soup; of a mesh of faces alone elements of
+ * a face or an edge, as a range of the sheet.  NULL: there are none. */
 const struct range *export_range(const struct export *x, int dim, int tag);
 
 /* Millimetres in one of `unit`; 0: the unit is not known. */

@@ -34,6 +34,9 @@ void viewer_json_build(struct out *o, const struct export *x);
 void inp_build(struct out *o, const struct export *x);
 void bdf_build(struct out *o, const struct export *x);
 void unv_build(struct out *o, const struct export *x);
+/* Of faces alone; of solids Gmsh writes them. */
+void su2_build(struct out *o, const struct export *x);
+void stl_file_build(struct out *o, const struct export *x);
 void foam_build(struct out *tar, const struct export *x); /* a tar archive */
 
 /* One page without anything from outside.  picture: a PNG, may be empty. */
@@ -45,7 +48,6 @@ bool files_put(struct task *t, struct outcome *o, struct out *content, const cha
 
 /* Every file of a mesh but result.json: called once, with the mesh that was chosen in Gmsh's model
  * and t->attempts complete.  False after outcome_fail. */
-bool mesh_files_write(struct task *t, const struct soup *s, const struct quality *q,
-                      struct outcome *o);
+bool mesh_files_write(struct task *t, const struct mesh *m, struct outcome *o);
 
 #endif

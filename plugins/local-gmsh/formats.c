@@ -9,6 +9,7 @@
 
 #include <ctype.h>
 #include <gmshc.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,8 +21,10 @@ static const struct format_file {
   double msh_version;  /* 0: no .msh */
   const char *library; /* a word of Gmsh's build options that the writer needs */
   builder *build;      /* our own writer; NULL: Gmsh's, or */
+  builder *build_flat; /* our own where the mesh is of faces alone; NULL: the same */
   writer *write;       /* a library's, which wants a path */
   bool linear_only;
+  bool solid_only;  /* it holds no mesh of faces alone */
   bool text;        /* also where the job asks for binary files: its readers take nothing else */
   bool topology;    /* our own writer asks for sides and numbers of nodes */
   const char *unit; /* where the job names none; NULL: the model's own */
@@ -29,15 +32,16 @@ static const struct format_file {
     {"msh", "mesh.msh", "model/mesh", .msh_version = 4.1},
     {"msh2", "mesh-2.2.msh", "model/mesh", .msh_version = 2.2, .text = true},
     {"vtu", "mesh.vtu", "application/vnd.vtk.vtu+xml", .build = vtu_build},
-    {"stl", "mesh.stl", "model/stl", .text = false},
+    {"stl", "mesh.stl", "model/stl", .text = false, .build_flat = stl_file_build},
     {"inp", "mesh.inp", "text/plain", .build = inp_build, .topology = true},
     {"unv", "mesh.unv", "text/plain", .build = unv_build, .topology = true},
     {"bdf", "mesh.bdf", "text/plain", .build = bdf_build, .topology = true},
-    {"su2", "mesh.su2", "text/plain", .linear_only = true},
+    {"su2", "mesh.su2", "text/plain", .linear_only = true, .build_flat = su2_build,
+     .topology = true},
     {"med", "mesh.med", "application/x-hdf5", .library = "Med"},
-    {"viewer", "viewer.json", "application/json", .build = viewer_json_build},
+    {"viewer", "viewer.json", "application/json", .build = viewer_json_build, .solid_only = true},
     {"foam", "polyMesh.tar", "application/x-tar", .build = foam_build, .topology = true,
-     .linear_only = true, .unit = "m"},
+     .linear_only = true, .solid_only = true, .unit = "m"},
 #ifdef HAVE_CGNS
     {"cgns", "mesh.cgns", "application/x-hdf5", .write = cgns_write, .topology = true},
 #else
@@ -47,6 +51,7 @@ static const struct format_file {
 #define COUNT    (sizeof FORMATS / sizeof *FORMATS)
 #define DEFAULTS (1u << 0 | 1u << 2) /* msh and vtu */
 #define STL      (1u << 3)
+#define SU2      (1u << 7)
 #define FOAM     (1u << 10)
 
 const char *formats_file(size_t i, const char **media_type) {
@@ -75,15 +80,22 @@ static bool add(struct task *t, const char *word, size_t len) {
   for (size_t i = 0; i < COUNT; i++) {
     const struct format_file *f = &FORMATS[i];
     bool named = strlen(f->word) == len && strncmp(word, f->word, len) == 0;
-    bool possible = built_in(f) && !(f->linear_only && t->params.order == 2);
+    bool possible = built_in(f) && !(f->linear_only && t->params.order == 2) &&
+                    !(f->solid_only && t->flat);
     if (named && !built_in(f))
       task_fail(t, LATHE_BAD_INPUT,
                 "outputs: this machine's Gmsh was built without %s, which writing %s needs; leave "
                 "\"%s\" out, or take unv, inp or vtu",
                 f->library, f->file, f->word);
+    else if (named && f->solid_only && t->flat)
+      task_fail(
+          t, LATHE_BAD_INPUT,
+          "outputs: %s holds cells of a volume, and dimension=2 makes none; leave \"%s\" out. "
+          "OpenFOAM takes a plane case as a body that is one cell thick",
+          f->file, f->word);
     else if (named && !possible)
       task_fail(t, LATHE_BAD_INPUT,
-                "outputs: %s has no ten-node tetrahedra; leave \"%s\" out, or ask for "
+                "outputs: %s has no elements with middle nodes; leave \"%s\" out, or ask for "
                 "element_order=1",
                 f->file, f->word);
     if ((named || all) && possible)
@@ -130,7 +142,34 @@ static const char *unit_of(const struct task *t, const struct format_file *f) {
   return t->params.output_unit[0] ? t->params.output_unit : f->unit;
 }
 
+/* What is in the plane alone leaves z out. */
+static double level(const struct geometry *g, double z) {
+  return fabs(z) > 1e-6 * g->diagonal ? z : 0; /* the kernel's boxes are a little too large */
+}
+
+static bool check_plane(struct task *t) {
+  const struct geometry *g = &t->geometry;
+  const char *what = t->params.outputs & SU2               ? "mesh.su2 with dimension=2"
+                     : t->params.inp_elements != INP_SHELL ? "plane elements (inp_elements)"
+                                                           : NULL;
+  if (!t->flat || !what)
+    return true;
+  if (g->high[2] - g->low[2] > 1e-6 * g->diagonal)
+    task_fail(t, LATHE_BAD_INPUT,
+              "%s: %s must lie in a plane of one z, and the faces reach from z = %.6g to %.6g. "
+              "Choose faces that do (faces), or turn the part in the CAD program",
+              t->name, what, level(g, g->low[2]), level(g, g->high[2]));
+  else if (t->params.inp_elements == INP_AXISYMMETRIC && g->low[0] < -1e-6 * g->diagonal)
+    task_fail(t, LATHE_BAD_INPUT,
+              "%s: inp_elements=axisymmetric turns the faces around the y axis, so x may not be "
+              "negative, and it reaches down to %.6g",
+              t->name, g->low[0]);
+  return t->code == LATHE_OK;
+}
+
 bool formats_check(struct task *t) {
+  if (!check_plane(t))
+    return false;
   if (export_unit_mm(t->unit) > 0)
     return true;
   if (t->params.output_unit[0])
@@ -202,12 +241,16 @@ static bool write_one(struct task *t, const struct format_file *f, struct export
          outcome_fail(o, REASON_WRITE, "%s cannot be written: is the disk full?", f->file);
 }
 
+static builder *builder_of(const struct format_file *f, bool flat) {
+  return flat && f->build_flat ? f->build_flat : f->build;
+}
+
 static bool build_one(struct task *t, const struct format_file *f, struct export *x,
                       struct outcome *o) {
   struct out content = {0};
   if (f->topology)
     export_topology(x);
-  f->build(&content, x);
+  builder_of(f, x->sheet != NULL)(&content, x);
   return files_put(t, o, &content, f->file);
 }
 
@@ -220,18 +263,17 @@ static void take_poor(struct export *x, struct task *t, const struct quality *q)
   x->poor_count = quality_below(q, t->params.poor_below, x->poor);
 }
 
-bool formats_write(struct task *t, const struct soup *s, const struct quality *q,
-                   struct outcome *o) {
+bool formats_write(struct task *t, const struct mesh *m, struct outcome *o) {
   bool ok = true;
   struct export x;
   set("Mesh.SaveAll", 0); /* a reader that takes groups (meshio) takes nothing else */
-  export_take(&x, t, s, q);
-  take_poor(&x, t, q);
+  export_take(&x, t, m);
+  take_poor(&x, t, &m->quality);
   for (size_t i = 0; i < COUNT && ok; i++) {
     if (!(t->params.outputs >> i & 1))
       continue;
     export_for(&x, FORMATS[i].word, unit_of(t, &FORMATS[i]));
-    ok = FORMATS[i].build ? build_one(t, &FORMATS[i], &x, o) : write_one(t, &FORMATS[i], &x, o);
+    ok = (builder_of(&FORMATS[i], t->flat) ? build_one : write_one)(t, &FORMATS[i], &x, o);
   }
   export_free(&x);
   return ok;

@@ -25,8 +25,7 @@ void formats_json(const struct task *t, struct out *o);
 void formats_units(const struct task *t, struct out *o);
 
 /* All that was asked for, of the mesh in Gmsh's model.  False after outcome_fail. */
-bool formats_write(struct task *t, const struct soup *s, const struct quality *q,
-                   struct outcome *o);
+bool formats_write(struct task *t, const struct mesh *m, struct outcome *o);
 
 /* The file's name and media type of format `i`; NULL past the last. */
 const char *formats_file(size_t i, const char **media_type);

@@ -36,7 +36,7 @@ static size_t count_of(int dim) {
   return e ? 0 : n / 2;
 }
 
-static void measure(const struct task *t, struct geometry *g) {
+void import_measure(const struct task *t, struct geometry *g) {
   int e = 0;
   if (t->facets) {
     stl_measure(t, g);
@@ -75,7 +75,7 @@ static bool load(const struct task *t, struct findings *loose) {
   if (e == 0)
     gmshModelOccSynchronize(&e);
   /* A mesh is made of solids; a preview shows loose faces too, and they may close an opening. */
-  if (e == 0 && t->solid && !t->params.fluid)
+  if (e == 0 && task_fills(t) && !t->params.fluid)
     neighbours_drop_loose(loose);
   return e == 0;
 }
@@ -109,7 +109,7 @@ static double per_diagonal(const struct task *t) {
 }
 
 int32_t import_size(struct task *t) {
-  double finest = t->geometry.diagonal / (t->solid ? 2000 : 5000);
+  double finest = t->geometry.diagonal / (task_fills(t) ? 2000 : 5000);
   double share = t->solid                      ? 1 / per_diagonal(t)
                  : t->params.relative_size > 0 ? t->params.relative_size
                                                : t->params.step_size;
@@ -213,25 +213,91 @@ static int32_t sew(struct task *t) {
   find_rims(&rims);
   if (count_of(3) == 0 && rims.open == 0)
     fill_shell();
-  measure(t, g);
+  import_measure(t, g);
   if (g->volumes == 0 && rims.open)
     return task_fail(t, LATHE_BAD_INPUT,
                      "%s holds %zu faces but no closed solid, so there is nothing to fill with "
                      "tetrahedra: they were sewn, and %zu of %zu edges still belong to one face "
-                     "alone, one near (%.6g, %.6g, %.6g). Close the gap there in the CAD program, "
-                     "or ask for a preview",
+                     "alone, one near (%.6g, %.6g, %.6g). Close the gap there in the CAD "
+                     "program, or ask for dimension=2, a mesh of the faces (shells)",
                      t->name, faces, rims.open, rims.all, rims.at[0], rims.at[1], rims.at[2]);
   if (g->volumes == 0)
-    return task_fail(t, LATHE_BAD_INPUT,
-                     "%s holds %zu faces but no closed solid, and the CAD kernel could make none "
-                     "of them. Sew them to a solid in the CAD program, or ask for a preview",
-                     t->name, faces);
+    return task_fail(
+        t, LATHE_BAD_INPUT,
+        "%s holds %zu faces but no closed solid, and the CAD kernel could make none "
+        "of them. Sew them to a solid in the CAD program, or ask for dimension=2, a mesh of the "
+        "faces (shells)",
+        t->name, faces);
   t->sewn = true;
   if (!assembly_prepare(t, true)) /* takes the names of the new model */
     return t->code;
-  measure(t, g);
+  import_measure(t, g);
   task_warn(t, "the file holds faces without a solid; %zu of them were sewn to %zu solid%s",
             g->surfaces, g->volumes, g->volumes == 1 ? "" : "s");
+  return LATHE_OK;
+}
+
+/* ---- a mesh of faces alone ---- */
+
+struct rim { /* a curve that bounds one face */
+  double box[6], middle[3];
+};
+
+static bool same_rim(const struct rim *a, const struct rim *b, double within) {
+  bool same = true;
+  for (int i = 0; i < 6; i++)
+    same = same && fabs(a->box[i] - b->box[i]) <= within;
+  for (int i = 0; i < 3; i++)
+    same = same && fabs(a->middle[i] - b->middle[i]) <= within;
+  return same;
+}
+
+static int by_low(const void *a, const void *b) {
+  const struct rim *x = a, *y = b;
+  return (x->box[0] > y->box[0]) - (x->box[0] < y->box[0]);
+}
+
+/* How many pairs of curves that bound one face each lie in one place: the faces touch there, and
+ * share nothing. */
+static size_t count_doubles(const struct task *t) {
+  size_t last = 0, *uses = uses_of_curves(&last), n = 0, pairs = 0;
+  struct rim *rims = out_alloc(last + 1, sizeof *rims);
+  double within = 1e-6 * t->geometry.diagonal;
+  int e = 0;
+  for (size_t tag = 1; uses && tag <= last; tag++) {
+    double *b = rims[n].box, *m = rims[n].middle;
+    if (uses[tag] != 1)
+      continue;
+    gmshModelGetBoundingBox(1, (int)tag, &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &e);
+    gmshModelOccGetCenterOfMass(1, (int)tag, &m[0], &m[1], &m[2], &e);
+    n++;
+  }
+  qsort(rims, n, sizeof *rims, by_low);
+  for (size_t i = 0; i < n; i++)
+    for (size_t k = i + 1; k < n && rims[k].box[0] <= rims[i].box[0] + within; k++)
+      pairs += same_rim(&rims[i], &rims[k], within);
+  free(rims);
+  free(uses);
+  return pairs;
+}
+
+/* Faces that an export left loose share their edges afterwards. */
+static int32_t sew_sheets(struct task *t) {
+  size_t pairs = t->params.heal || t->params.conformal ? 0 : count_doubles(t);
+  int e = 0;
+  if (pairs == 0)
+    return LATHE_OK;
+  gmshClear(&e);
+  heal_options(true);
+  findings_free(&t->findings);
+  if (!load(t, &t->findings) || !prepare(t, true))
+    return task_fail(t, LATHE_BAD_INPUT, "%s holds loose faces, which cannot be sewn", t->name);
+  import_measure(t, &t->geometry);
+  t->sewn = true;
+  task_warn(t,
+            "%zu edge%s of loose faces lay on another's: the faces were sewn there, and share "
+            "their nodes",
+            pairs, pairs == 1 ? "" : "s");
   return LATHE_OK;
 }
 
@@ -240,6 +306,11 @@ int32_t import_model(struct task *t) {
   int32_t rc = import_name(t);
   if (rc != LATHE_OK)
     return rc;
+  if (t->flat && t->format == FORMAT_STL)
+    return task_fail(t, LATHE_BAD_INPUT,
+                     "%s is a mesh of triangles already: dimension=2 is for faces of CAD. Ask for "
+                     "a mesh of its volume, or use the file as it is",
+                     t->name);
   if (t->format == FORMAT_STL && (rc = stl_read(t)) != LATHE_OK)
     return rc;
   heal_options(t->params.heal);
@@ -262,15 +333,17 @@ int32_t import_model(struct task *t) {
         "to cut them along each other. Ask for assembly=separate, or repair where they "
         "touch",
         t->name);
-  measure(t, &t->geometry);
+  import_measure(t, &t->geometry);
   rc = check(t);
-  if (rc == LATHE_OK && t->solid && t->geometry.volumes == 0 && t->format != FORMAT_STL)
+  if (rc == LATHE_OK && task_fills(t) && t->geometry.volumes == 0 && t->format != FORMAT_STL)
     rc = sew(t);
   if (rc == LATHE_OK && t->params.fluid && !t->fluid)
     rc = task_fail(t, LATHE_BAD_INPUT,
                    "fluid: %s holds no solid of CAD geometry that could enclose a volume; export "
                    "the part as solid geometry (STEP), or leave fluid out",
                    t->name);
+  if (rc == LATHE_OK && t->flat && t->geometry.volumes == 0 && t->geometry.surfaces > 1)
+    rc = sew_sheets(t);
   assembly_warn(t);
   t->import_seconds = task_now() - began;
   return rc;
@@ -283,14 +356,16 @@ bool import_again(struct task *t, bool heal, struct geometry *g, struct outcome 
   if (!load(t, NULL))
     return outcome_fail(o, REASON_LOG, "the part could not be read once more%s",
                         heal ? " with repairs" : "");
-  if (t->sewn && count_of(3) == 0)
+  if (t->sewn && task_fills(t) && count_of(3) == 0)
     fill_shell();
   if (!prepare(t, false))
     return outcome_fail(o, REASON_LOG, "the repaired solids could not be joined");
+  if (t->flat && sheet_select(t) != LATHE_OK)
+    return outcome_fail(o, REASON_LOG, "the repaired faces are not those that were chosen");
   if (user_groups_find(t) != LATHE_OK)
     return outcome_fail(o, REASON_LOG, "the repaired faces are not those of the groups");
-  measure(t, g);
-  if (g->volumes < t->geometry.volumes || g->surfaces == 0)
+  import_measure(t, g);
+  if ((task_fills(t) && g->volumes < t->geometry.volumes) || g->surfaces == 0)
     return outcome_fail(o, REASON_LOST, "repairing the CAD lost %zu of %zu solids",
                         t->geometry.volumes - g->volumes, t->geometry.volumes);
   return true;

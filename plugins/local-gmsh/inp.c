@@ -3,7 +3,8 @@
  * Abaqus and CalculiX.  The file is meant to be included: nodes, solid elements and sets, and
  * nothing that an analysis has to take out again.  A solid is an ELSET and an NSET.  A face is an
  * NSET for supports and a SURFACE for loads; its parts, all elements with the same side on the
- * face, are ELSETs of their own, because *DLOAD takes no surface.
+ * face, are ELSETs of their own, because *DLOAD takes no surface.  A mesh of faces alone has shells
+ * or plane elements, and its edges are what faces are here.
  */
 #include "files.h"
 
@@ -39,12 +40,13 @@ static bool is_group(const struct export *x, const char *word) {
 }
 
 static void put_nodes(struct out *o, const struct export *x) {
+  size_t numbers = x->task->params.inp_elements == INP_SHELL ? 3 : 2; /* plane elements: z = 0 */
   out_printf(o, "*NODE%s\n", is_group(x, "Nall") ? "" : ", NSET=Nall");
   for (size_t i = 0; i < x->soup->node_count; i++) {
     if (x->number[i] == EXPORT_NO_NODE)
       continue;
     out_integer(o, x->number[i] + 1u, 0);
-    for (size_t k = 0; k < 3; k++) {
+    for (size_t k = 0; k < numbers; k++) {
       out_text(o, ",");
       out_real(o, x->xyz[3 * i + k], COLUMNS);
     }
@@ -61,6 +63,38 @@ static void put_elements(struct out *o, const struct export *x) {
     for (size_t k = 0; k < n; k++) {
       out_text(o, ",");
       out_integer(o, x->number[s->tets[i * n + EXPORT_TET_ORDER[k]]] + 1u, 0);
+    }
+    out_text(o, "\n");
+  }
+}
+
+/* ---- a mesh of faces alone ---- */
+
+/* S8R: Abaqus has no S8, and CalculiX has both. */
+static const struct family {
+  const char *triangle, *triangle_2, *quad, *quad_2;
+} FAMILIES[] = {[INP_SHELL] = {"S3", "S6", "S4", "S8R"},
+                [INP_PLANE_STRESS] = {"CPS3", "CPS6", "CPS4", "CPS8"},
+                [INP_PLANE_STRAIN] = {"CPE3", "CPE6", "CPE4", "CPE8"},
+                [INP_AXISYMMETRIC] = {"CAX3", "CAX6", "CAX4", "CAX8"}};
+
+static void put_sheet_kind(struct out *o, const struct export *x, int corners) {
+  const struct sheet *sheet = x->sheet;
+  const struct family *f = &FAMILIES[x->task->params.inp_elements];
+  bool second = x->task->params.order == 2, begun = false;
+  const char *type = corners == 3 ? (second ? f->triangle_2 : f->triangle)
+                                  : (second ? f->quad_2 : f->quad);
+  for (size_t i = 0; i < sheet->element_count; i++) {
+    const struct sheet_element *e = &sheet->elements[i];
+    if (e->corners != corners)
+      continue;
+    if (!begun)
+      out_printf(o, "*ELEMENT, TYPE=%s%s\n", type, is_group(x, "Eall") ? "" : ", ELSET=Eall");
+    begun = true;
+    out_integer(o, i + 1, 0);
+    for (int k = 0; k < e->count; k++) {
+      out_text(o, ",");
+      out_integer(o, x->number[e->node[k]] + 1u, 0);
     }
     out_text(o, "\n");
   }
@@ -156,13 +190,95 @@ static void put_poor(struct out *o, const struct export *x) {
   list_end(&l);
 }
 
+static void mark_sheet(const struct sheet_element *e, bool *marked) {
+  for (int k = 0; k < e->count; k++)
+    marked[e->node[k]] = true;
+}
+
+static void put_sheet_face(struct out *o, const struct export *x, size_t group, bool *marked) {
+  const struct group *g = &x->groups->of[group];
+  struct list l = {o, 0};
+  out_printf(o, "*ELSET, ELSET=%s\n", x->words[group]);
+  for (size_t i = 0; i < g->count; i++) {
+    const struct range *r = export_range(x, 2, g->tags[i]);
+    for (size_t k = r ? r->first : 0; r && k < r->first + r->count; k++) {
+      list_add(&l, k + 1);
+      mark_sheet(&x->sheet->elements[k], marked);
+    }
+  }
+  list_end(&l);
+  if (x->task->params.inp_elements == INP_SHELL)
+    out_printf(o, "*SURFACE, TYPE=ELEMENT, NAME=%s\n%s, SPOS\n", x->words[group], x->words[group]);
+  put_nset(o, x, x->words[group], marked);
+}
+
+/* The elements with side `number` on the edges of the group; how many.  Without o: counts. */
+static size_t put_sheet_part(struct out *o, const struct export *x, const struct group *g,
+                             int number) {
+  struct list l = {o, 0};
+  for (size_t i = 0; i < g->count; i++) {
+    const struct range *r = export_range(x, 1, g->tags[i]);
+    for (size_t k = r ? r->first : 0; r && k < r->first + r->count; k++) {
+      size_t n = 0;
+      const struct sheet_side *side = sheet_sides_of(x->sheet, &x->sheet->lines[k], &n);
+      if (n == 0 || side->number != number)
+        continue;
+      if (o)
+        list_add(&l, side->element + 1u);
+      else
+        l.count++;
+    }
+  }
+  if (o)
+    list_end(&l);
+  return l.count;
+}
+
+/* Shells have no SURFACE of an edge: the programs call such sides differently. */
+static void put_sheet_edge(struct out *o, const struct export *x, size_t group, bool *marked) {
+  const struct group *g = &x->groups->of[group];
+  const char *word = x->words[group];
+  size_t counts[4];
+  for (int k = 0; k < 4; k++) {
+    counts[k] = put_sheet_part(NULL, x, g, k);
+    if (!counts[k])
+      continue;
+    out_printf(o, "*ELSET, ELSET=%s-S%d\n", word, k + 1);
+    put_sheet_part(o, x, g, k);
+  }
+  if (x->task->params.inp_elements != INP_SHELL &&
+      counts[0] + counts[1] + counts[2] + counts[3] > 0) {
+    out_printf(o, "*SURFACE, TYPE=ELEMENT, NAME=%s\n", word);
+    for (int k = 0; k < 4; k++)
+      if (counts[k])
+        out_printf(o, "%s-S%d, S%d\n", word, k + 1, k + 1);
+  }
+  for (size_t i = 0; i < g->count; i++) {
+    const struct range *r = export_range(x, 1, g->tags[i]);
+    for (size_t k = r ? r->first : 0; r && k < r->first + r->count; k++)
+      mark_sheet(&x->sheet->lines[k], marked);
+  }
+  put_nset(o, x, word, marked);
+}
+
+static void build_sheet(struct out *o, const struct export *x, bool *marked) {
+  for (int corners = 3; corners <= 4; corners++)
+    put_sheet_kind(o, x, corners);
+  for (size_t i = 0; i < x->groups->count; i++)
+    if (x->groups->of[i].count)
+      (x->groups->of[i].dim == 2 ? put_sheet_face : put_sheet_edge)(o, x, i, marked);
+}
+
 void inp_build(struct out *o, const struct export *x) {
   bool *marked = out_alloc(x->soup->node_count, sizeof *marked);
   out_room(o, 96 * x->node_count + 80 * x->soup->tet_count + 4096);
   out_printf(o, "*HEADING\nMesh by lathe, unit of length: %s\n", x->unit);
   put_nodes(o, x);
-  put_elements(o, x);
-  for (size_t i = 0; i < x->groups->count; i++)
+  if (x->sheet)
+    build_sheet(o, x, marked);
+  else
+    put_elements(o, x);
+  for (size_t i = 0; !x->sheet && i < x->groups->count; i++)
     if (x->groups->of[i].count)
       (x->groups->of[i].dim == 3 ? put_solids : put_faces)(o, x, i, marked);
   free(marked);

@@ -76,7 +76,7 @@ static bool take_tags(struct task *t) {
 void mass_begin(struct task *t) {
   t->mass.page = NULL;
   t->mass.pipe = -1;
-  if (!t->solid || t->format == FORMAT_STL || !take_tags(t))
+  if (!task_fills(t) || t->format == FORMAT_STL || !take_tags(t))
     return;
   double *page = mmap(NULL, (1 + t->mass.count) * sizeof *page, PROT_READ | PROT_WRITE,
                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -8,8 +8,9 @@
 
 #define PICTURE_OF_MESH 640
 
-bool mesh_files_write(struct task *t, const struct soup *s, const struct quality *q,
-                      struct outcome *o) {
+bool mesh_files_write(struct task *t, const struct mesh *m, struct outcome *o) {
+  const struct soup *s = &m->soup;
+  const struct quality *q = &m->quality;
   struct out json = {0}, page = {0};
   struct drawing d;
   drawing_make(&d, s, false);
@@ -20,7 +21,7 @@ bool mesh_files_write(struct task *t, const struct soup *s, const struct quality
                                 .threads = t->params.threads,
                                 .wires = true};
   picture_start(&picture);
-  bool ok = formats_write(t, s, q, o);
+  bool ok = formats_write(t, m, o);
   quality_json(q, s, o, t->params.poor_below, &json);
   picture_finish(&picture);
   report_build(&page, t, s, q, o, &picture.out);

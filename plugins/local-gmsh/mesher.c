@@ -99,8 +99,11 @@ static const struct lathe_park *park_of(const struct task *t) {
 static void park_key(const struct task *t, char *key, size_t size) {
   const struct params *p = &t->params;
   snprintf(key, size, "local-gmsh %s %s heal=%d conformal=%d %.9g fluid=%d.%d.%d %s", t->sha256,
-           t->solid ? "solids" : "all", p->heal, p->conformal, p->tolerance, p->fluid,
-           p->fluid_solids, p->fluid_regions, t->name);
+           t->flat    ? "faces"
+           : t->solid ? "solids"
+                      : "all",
+           p->heal, p->conformal, p->tolerance, p->fluid, p->fluid_solids, p->fluid_regions,
+           t->name);
 }
 
 /* After the import this process may go on with another job on the same file: whatever came from
@@ -152,6 +155,8 @@ static int32_t work(struct task *t, const struct state *p) {
   if (!params_read(t, p->threads))
     return t->code;
   if ((rc = import_once(t, p->threads)) != LATHE_OK)
+    return rc;
+  if (t->flat && (rc = sheet_select(t)) != LATHE_OK)
     return rc;
   if (t->solid && !formats_check(t))
     return t->code;

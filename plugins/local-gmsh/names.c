@@ -2,6 +2,7 @@
 #include "names.h"
 
 #include "step.h"
+#include "step_parts.h"
 
 #include <gmshc.h>
 #include <math.h>
@@ -272,6 +273,8 @@ void names_keep_faces(struct names *n) {
   n->solid_count = n->named_faces = 0;
   for (size_t i = 0; i < kept; i++) {
     n->faces[i].solid = 0;
+    if (n->faces[i].name && parts_stand_in(n->faces[i].name))
+      forget(&n->faces[i]);
     n->named_faces += n->faces[i].name != NULL;
   }
   n->edges = tags_of(1, &n->edge_count);

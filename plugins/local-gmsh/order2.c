@@ -28,8 +28,7 @@ bool order2_raise(const struct task *t, struct outcome *o) {
   return e == 0 ? true : outcome_fail(o, REASON_LOG, "no middle nodes could be made");
 }
 
-/* The nodes that were moved, into Gmsh's model: its nodes come in the soup's order. */
-static bool give_back(const struct soup *s, const uint8_t *moved) {
+bool order2_give_back(const struct soup *s, const uint8_t *moved) {
   size_t *tags = NULL, n = 0, coords = 0, params = 0;
   double *xyz = NULL, *uv = NULL;
   int e = 0;
@@ -48,7 +47,7 @@ bool order2_mend(const struct task *t, struct soup *s, struct outcome *o) {
   uint8_t *moved = out_alloc(s->node_count, 1);
   struct curved_report *r = &o->curved;
   curved_mend(s->xyz, s->node_count, s->tets, s->tet_count, moved, r);
-  bool ok = r->moved == 0 || give_back(s, moved);
+  bool ok = r->moved == 0 || order2_give_back(s, moved);
   free(moved);
   o->volume = r->volume;
   if (!ok)

@@ -6,6 +6,7 @@
 #include "formats.h"
 #include "picture.h"
 #include "plan.h"
+#include "selector.h"
 #include "task.h"
 #include "user_groups.h"
 
@@ -19,6 +20,11 @@ struct choice {
 };
 static const struct choice ALGORITHM_2D[] = {
     {"frontal", 6}, {"delaunay", 5}, {"meshadapt", 1}, {NULL, 6}};
+static const struct choice INP_ELEMENTS[] = {{"shell", INP_SHELL},
+                                             {"plane_stress", INP_PLANE_STRESS},
+                                             {"plane_strain", INP_PLANE_STRAIN},
+                                             {"axisymmetric", INP_AXISYMMETRIC},
+                                             {NULL, INP_SHELL}};
 #define PREVIEW_2D                                                                                 \
   5 /* Delaunay: about as near to the surface as frontal's triangles, in half of the time */
 static const struct choice ALGORITHM_3D[] = {{"delaunay", 1}, {"hxt", 10}, {NULL, 1}};
@@ -113,6 +119,8 @@ static void fill(struct params *p, bool solid, const json_t *params, int default
       .fluid_solids = bool_of(params, "fluid_solids", false),
       .fluid_regions = (int)real_of(params, "fluid_regions", 0),
   };
+  p->quads = bool_of(params, "quads", false);
+  p->inp_elements = (enum inp_elements)choice_of(params, "inp_elements", INP_ELEMENTS);
   if (!is_word(params, "output_unit", "auto"))
     snprintf(p->output_unit, sizeof p->output_unit, "%s", text_of(params, "output_unit"));
   fill_preview(p, params);
@@ -179,6 +187,36 @@ static bool known_strategies(struct task *t) {
   return true;
 }
 
+/* What a mesh of faces alone takes, and what it alone takes. */
+static bool read_flat(struct task *t, const json_t *params) {
+  const json_t *faces = json_object_get(params, "faces");
+  const struct params *p = &t->params;
+  const char *of_solids = p->search != SEARCH_FAST                       ? "strategy"
+                          : p->wishes.target                             ? "target_elements"
+                          : p->poor_below > 0                            ? "poor_below"
+                          : !bool_of(params, "optimise", true)           ? "optimise"
+                          : !is_word(params, "algorithm_3d", "delaunay") ? "algorithm_3d"
+                                                                         : NULL;
+  const char *of_faces = json_is_object(faces)          ? "faces"
+                         : p->quads                     ? "quads"
+                         : p->inp_elements != INP_SHELL ? "inp_elements"
+                                                        : NULL;
+  if (t->flat && of_solids && json_object_get(params, of_solids))
+    task_fail(t, LATHE_BAD_INPUT,
+              "%s is for tetrahedra, and dimension=2 makes none; leave one of them out", of_solids);
+  if (!t->flat && of_faces)
+    task_fail(t, LATHE_BAD_INPUT, "%s is for a mesh of faces alone: ask for dimension=2 as well",
+              of_faces);
+  if (json_is_object(faces)) {
+    static const char *const NO_OTHERS[] = {NULL};
+    const char *wrong = selector_check(faces, NO_OTHERS);
+    if (wrong)
+      task_fail(t, LATHE_BAD_INPUT, "faces %s", wrong);
+    t->params.faces = json_incref((json_t *)faces);
+  }
+  return t->code == LATHE_OK;
+}
+
 /* What depends on several parameters at once. */
 static void settle(struct task *t, const json_t *params) {
   struct params *p = &t->params;
@@ -233,7 +271,9 @@ bool params_read(struct task *t, int default_threads) {
     snprintf(t->name, sizeof t->name, "%s", name);
     snprintf(t->sha256, sizeof t->sha256, "%s", sha256 ? sha256 : "");
     fill(&t->params, t->solid, json_object_get(spec, "params"), default_threads);
-    if (t->solid && read_search(t, json_object_get(spec, "params")))
+    t->flat = t->solid && real_of(json_object_get(spec, "params"), "dimension", 3) == 2;
+    if (t->solid && read_search(t, json_object_get(spec, "params")) &&
+        read_flat(t, json_object_get(spec, "params")))
       settle(t, json_object_get(spec, "params"));
     if (t->code == LATHE_OK)
       formats_read(t,

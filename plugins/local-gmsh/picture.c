@@ -201,7 +201,7 @@ static void find_lines(struct picture *p) {
       } else if (!e->drawn && !meets_smoothly(p, t, e->triangle - 1)) {
         e->drawn = 1;
         add_line(p, t, k, INK, &cap);
-      } else if (!e->drawn && p->wires) {
+      } else if (!e->drawn && p->wires && !(s->halves && s->halves[t] && e->triangle == t)) {
         add_line(p, t, k, WIRE, &cap);
       }
       if (e->used == 255)

@@ -120,6 +120,56 @@ void quality_triangle(const double *const p[3], double q[MEASURES]) {
   q[MEASURE_ASPECT] = inner > 0 ? fmax(fmax(la, lb), lc) / (2 * sqrt(3.0) * inner) : 1e9;
 }
 
+void quality_quad(const double *const p[4], double q[MEASURES]) {
+  vec side[4], diagonal[2], up;
+  double len[4], least = 180, most = 0, shortest = INFINITY, longest = 0;
+  q[MEASURE_SICN] = q[MEASURE_GAMMA] = 1;
+  sub(diagonal[0], p[2], p[0]);
+  sub(diagonal[1], p[3], p[1]);
+  cross(up, diagonal[0], diagonal[1]);
+  double area = length(up);
+  for (int i = 0; i < 4; i++) {
+    sub(side[i], p[(i + 1) % 4], p[i]);
+    len[i] = length(side[i]);
+    shortest = fmin(shortest, len[i]);
+    longest = fmax(longest, len[i]);
+  }
+  for (int i = 0; i < 4; i++) {
+    const double *a = side[i], *before = side[(i + 3) % 4];
+    vec b = {-before[0], -before[1], -before[2]}, n;
+    double la = len[i], lb = len[(i + 3) % 4], corner[MEASURES];
+    cross(n, a, b);
+    double det = area > 0 ? dot(n, up) / area : 0, sum = la * la + lb * lb;
+    double angle = la * lb > 0 ? degrees(dot(a, b) / (la * lb)) : 0;
+    angle = det < 0 ? 360 - angle : angle;
+    least = fmin(least, angle);
+    most = fmax(most, angle);
+    const double *const half[3] = {p[(i + 3) % 4], p[i], p[(i + 1) % 4]};
+    quality_triangle(half, corner);
+    q[MEASURE_SICN] = fmin(q[MEASURE_SICN], sum > 0 ? 2 * det / sum : 0);
+    q[MEASURE_GAMMA] = fmin(q[MEASURE_GAMMA], corner[MEASURE_GAMMA] / (2 * (sqrt(2.0) - 1)));
+  }
+  q[MEASURE_ANGLE] = least;
+  q[MEASURE_SKEWNESS] = fmin(1, fmax((most - 90) / 90, (90 - least) / 90));
+  q[MEASURE_ASPECT] = shortest > 0 ? longest / shortest : 1e9;
+}
+
+void quality_of_sheet(struct quality *q, const struct sheet *sheet, const struct soup *s) {
+  *q = (struct quality){.count = sheet->element_count, .sheet = sheet};
+  for (int m = 0; m < MEASURES; m++)
+    q->values[m] = out_alloc(q->count, sizeof(double));
+  for (size_t i = 0; i < q->count; i++) {
+    const struct sheet_element *e = &sheet->elements[i];
+    const double *p[4] = {NULL};
+    double one[MEASURES];
+    for (int k = 0; k < e->corners; k++)
+      p[k] = s->xyz + 3 * (size_t)e->node[k];
+    (e->corners == 4 ? quality_quad : quality_triangle)(p, one);
+    for (int m = 0; m < MEASURES; m++)
+      q->values[m][i] = one[m];
+  }
+}
+
 void quality_of(struct quality *q, const struct soup *s, bool tets) {
   size_t corners = tets ? 4 : 3, stride = tets ? (size_t)s->tet_nodes : 3;
   const uint32_t *elements = tets ? s->tets : s->triangles;

@@ -13,6 +13,7 @@
 #define QUALITY_H
 
 #include "out.h"
+#include "sheet.h"
 #include "soup.h"
 #include "task.h"
 
@@ -20,13 +21,20 @@ struct quality { /* values[measure][element] */
   size_t count;
   double *values[MEASURES];
   bool tets;
+  const struct sheet
+      *sheet; /* whose elements they are; NULL: tetrahedra, or the soup's triangles */
 };
 
 void quality_tet(const double *const p[4], double q[MEASURES]);
 void quality_triangle(const double *const p[3], double q[MEASURES]);
+/* As if its corners lay in the plane of its diagonals: the least of its four corners, each taken
+ * for a parallelogram. */
+void quality_quad(const double *const p[4], double q[MEASURES]);
 
 /* Of all tetrahedra (by their corner nodes), or of all triangles where tets is false. */
 void quality_of(struct quality *q, const struct soup *s, bool tets);
+/* Of the elements of a sheet, which must outlive it. */
+void quality_of_sheet(struct quality *q, const struct sheet *sheet, const struct soup *s);
 void quality_free(struct quality *q);
 
 const char *quality_name(enum measure m, bool tets);

@@ -154,6 +154,10 @@ size_t quality_worst(const struct quality *q, const struct soup *s,
       worst[at] = worst[at - 1];
     worst[at] = (struct bad_element){.element = i, .sicn = sicn[i]};
   }
+  for (size_t w = 0; q->sheet && w < n; w++)
+    sheet_middle(s, &q->sheet->elements[worst[w].element], worst[w].at);
+  if (q->sheet)
+    return n;
   size_t corners = q->tets ? 4 : 3, stride = q->tets ? (size_t)s->tet_nodes : 3;
   const uint32_t *elements = q->tets ? s->tets : s->triangles;
   for (size_t w = 0; w < n; w++)
@@ -206,10 +210,13 @@ void quality_json(const struct quality *q, const struct soup *s, const struct ou
                   double poor_below, struct out *out) {
   out_printf(out,
              "{\"elements\":\"%s\",\"count\":%zu,\"poor_elements\":%zu,\"poor_below_sicn\":%g,",
-             q->tets ? "tetrahedra" : "triangles", q->count, (size_t)o->poor, QUALITY_POOR);
+             q->tets                ? "tetrahedra"
+             : o->sheet.quadrangles ? "triangles and quadrangles"
+                                    : "triangles",
+             q->count, (size_t)o->poor, QUALITY_POOR);
   if (poor_below > 0)
     poor_json(q, poor_below, out);
-  if (q->tets && s->tet_nodes == 10) {
+  if (o->curved.least > 0) {
     out_text(out, "\"note\":\"the measures are of the corner nodes; the determinants of the "
                   "curved elements\",");
     order2_json(out, &o->curved);

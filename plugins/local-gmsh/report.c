@@ -119,18 +119,52 @@ static void put_strategy(struct out *o, const char *name, const char *before, co
   out_free(&words);
 }
 
-static void put_facts(struct out *o, const struct task *t, const struct outcome *r) {
-  const struct geometry *g = &t->geometry;
-  bool mm = strcmp(t->unit, "mm") == 0;
-  const char *unit = mm ? "mm" : "of the file's unit";
-  const char *cubes = mm ? "mm³" : "of the file's unit, cubed";
-  bool good = r->quality[MEASURE_SICN].min >= PASS && r->quality[MEASURE_GAMMA].min >= PASS;
-  out_text(o, "<dl class=facts>\n");
+static void put_elements(struct out *o, const struct task *t, const struct outcome *r) {
+  if (t->flat) {
+    fact_count(o, "triangles", r->triangles);
+    if (t->params.quads)
+      fact_count(o, "quadrangles", r->sheet.quadrangles);
+    fact_count(o, "nodes", r->nodes);
+    fact(o, "element", "%s",
+         t->params.order == 2 ? "with a node in the middle of each side"
+                              : "with nodes at its corners");
+    fact(o, "pieces",
+         "%zu that share no node; %zu sides of elements are open, at %zu more than "
+         "two elements meet",
+         (size_t)r->sheet.pieces, (size_t)r->sheet.open, (size_t)r->sheet.branches);
+    return;
+  }
   fact_count(o, "tetrahedra", r->tetrahedra);
   fact_count(o, "nodes", r->nodes);
   if (r->triangles)
     fact_count(o, "triangles of the surface", r->triangles);
   fact(o, "element", "%s", t->params.order == 2 ? "ten-node tetrahedron" : "four-node tetrahedron");
+}
+
+static void put_content(struct out *o, const struct task *t, const struct outcome *r) {
+  bool mm = strcmp(t->unit, "mm") == 0;
+  const char *unit = mm ? "mm³" : "of the file's unit, cubed";
+  const char *what = "volume";
+  double is = r->volume, cad = r->cad_volume;
+  if (t->flat) {
+    unit = mm ? "mm²" : "of the file's unit, squared";
+    what = "area";
+    is = r->sheet.area;
+    cad = r->sheet.cad_area;
+  }
+  if (cad > 0)
+    fact(o, what, "%.6g %s; the CAD has %.6g, so %+.3f%%", is, unit, cad, 100 * (is - cad) / cad);
+  else
+    fact(o, what, "%.6g %s", is, unit);
+}
+
+static void put_facts(struct out *o, const struct task *t, const struct outcome *r) {
+  const struct geometry *g = &t->geometry;
+  bool mm = strcmp(t->unit, "mm") == 0;
+  const char *unit = mm ? "mm" : "of the file's unit";
+  bool good = r->quality[MEASURE_SICN].min >= PASS && r->quality[MEASURE_GAMMA].min >= PASS;
+  out_text(o, "<dl class=facts>\n");
+  put_elements(o, t, r);
   out_printf(o, "<dt>worst element</dt><dd class=%s>SICN %.3g, gamma %.3g: %s</dd>\n",
              good ? "yes" : "no", r->quality[MEASURE_SICN].min, r->quality[MEASURE_GAMMA].min,
              good ? "both are at 0.2 or above" : "the mark is 0.2 for both");
@@ -143,11 +177,7 @@ static void put_facts(struct out *o, const struct task *t, const struct outcome 
   if (t->params.poor_below > 0)
     fact(o, "set " GROUPS_POOR, "%llu elements with a SICN under %g",
          (unsigned long long)r->poor_set, t->params.poor_below);
-  if (r->cad_volume > 0)
-    fact(o, "volume", "%.6g %s; the CAD has %.6g, so %+.3f%%", r->volume, cubes, r->cad_volume,
-         100 * (r->volume - r->cad_volume) / r->cad_volume);
-  else
-    fact(o, "volume", "%.6g %s", r->volume, cubes);
+  put_content(o, t, r);
   fact(o, "extent", "%.5g x %.5g x %.5g %s", g->high[0] - g->low[0], g->high[1] - g->low[1],
        g->high[2] - g->low[2], unit);
   fact(o, "geometry", "solids: %zu, faces: %zu, edges: %zu", g->volumes, g->surfaces, g->curves);
@@ -171,7 +201,7 @@ static void put_top(struct out *o, const struct task *t, const struct outcome *r
   out_text(o, REPORT_STYLE);
   out_text(o, "</style>\n</head>\n<body>\n<h1>");
   put_escaped(o, t->name);
-  out_printf(o, "</h1>\n<p class=sub>Tetrahedral mesh of a %s file%s",
+  out_printf(o, "</h1>\n<p class=sub>%s mesh of a %s file%s", t->flat ? "Surface" : "Tetrahedral",
              t->format == FORMAT_STEP   ? "STEP"
              : t->format == FORMAT_IGES ? "IGES"
              : t->format == FORMAT_BREP ? "BREP"
@@ -191,6 +221,10 @@ static void put_top(struct out *o, const struct task *t, const struct outcome *r
 
 /* ---- quality ---- */
 
+static const char *title_of(enum measure m, bool tets) {
+  return m == MEASURE_ANGLE && !tets ? "smallest angle" : MEASURE_TEXT[m].title;
+}
+
 static void put_bars(struct out *o, const struct quality *q, enum measure m, bool first) {
   size_t bins[QUALITY_BINS], most = 1;
   double low, high;
@@ -199,9 +233,11 @@ static void put_bars(struct out *o, const struct quality *q, enum measure m, boo
   for (int b = 0; b < QUALITY_BINS; b++)
     most = bins[b] > most ? bins[b] : most;
   out_printf(o, "<figure%s><figcaption>%s <small>%s</small></figcaption>\n",
-             first ? " class=first" : "", MEASURE_TEXT[m].title, MEASURE_TEXT[m].says);
+             first ? " class=first" : "", title_of(m, q->tets),
+             m == MEASURE_ANGLE && !q->tets ? "degrees: 60 ideal, 90 of a quadrangle"
+                                            : MEASURE_TEXT[m].says);
   out_printf(o, "<svg viewBox=\"0 0 %d %d\" role=img aria-label=\"Histogram of %s\">\n", width,
-             height, MEASURE_TEXT[m].title);
+             height, title_of(m, q->tets));
   double step = (double)width / QUALITY_BINS;
   for (int b = 0; b < QUALITY_BINS; b++) {
     double tall = (floor_at - 8) * (double)bins[b] / (double)most;
@@ -229,7 +265,7 @@ static void put_quality(struct out *o, const struct task *t, const struct qualit
                         const struct outcome *r) {
   out_text(o, "<h2>Quality</h2>\n");
   if (t->params.order == 2)
-    out_text(o, "<p>Measured on the corner nodes. No ten-node element is inverted anywhere.</p>\n");
+    out_text(o, "<p>Measured on the corner nodes. No element is inverted anywhere.</p>\n");
   out_text(o, "<div class=bars>\n");
   for (int m = 0; m < MEASURES; m++)
     put_bars(o, q, (enum measure)m, m == MEASURE_SICN);
@@ -240,8 +276,8 @@ static void put_quality(struct out *o, const struct task *t, const struct qualit
     out_printf(o,
                "<tr><td class=n>%s<td>%.4g<td>%.4g<td>%.4g<td>%.4g<td>%.4g<td>%.4g<td>%.4g"
                "<td class=t>%s</tr>\n",
-               MEASURE_TEXT[m].title, s->min, s->mean, s->p1, s->p5, s->p50, s->p95, s->max,
-               quality_low_is_good((enum measure)m) ? "low" : "high");
+               title_of((enum measure)m, q->tets), s->min, s->mean, s->p1, s->p5, s->p50, s->p95,
+               s->max, quality_low_is_good((enum measure)m) ? "low" : "high");
   }
   out_text(o, "</table></div>\n");
 }
@@ -338,7 +374,8 @@ static void put_how(struct out *o, const struct task *t, const struct outcome *r
   if (t->params.min_size > 0)
     fact(o, "shortest edge asked for", "%.6g", t->params.min_size);
   fact(o, "assembly", "%s",
-       t->params.conformal ? "conformal: solids that touch share their nodes"
+       t->params.conformal ? "conformal: what touches shares its nodes there"
+       : t->flat           ? "separate: faces share nodes where the CAD has one edge for both"
                            : "separate: each solid has its own nodes");
   fact(o, "threads", "%d", t->params.threads);
   fact(o, "seconds", "import %.3f, edges %.3f, faces %.3f, volume %.3f, optimise %.3f",

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define SOLIDS_MAX 100 /* listed with their names */
+#define EDGES_MAX  200
 
 bool files_put(struct task *t, struct outcome *o, struct out *content, const char *name) {
   char path[PATH_MAX];
@@ -31,10 +32,13 @@ bool files_put(struct task *t, struct outcome *o, struct out *content, const cha
 static void put_counts(struct out *o, const struct task *t, const struct outcome *r) {
   out_printf(o, "\"counts\":{\"nodes\":%zu,\"triangles\":%zu", (size_t)r->nodes,
              (size_t)r->triangles);
-  if (t->solid)
+  if (t->flat)
+    out_printf(o, ",\"quadrangles\":%zu,\"lines\":%zu", (size_t)r->sheet.quadrangles,
+               (size_t)r->sheet.lines);
+  else if (t->solid)
     out_printf(o, ",\"tetrahedra\":%zu", (size_t)r->tetrahedra);
   out_printf(o, "},\"total_nodes\":%zu,\"total_elements\":%zu,", (size_t)r->nodes,
-             (size_t)(t->solid ? r->tetrahedra : r->triangles));
+             (size_t)(task_fills(t) ? r->tetrahedra : r->triangles + r->sheet.quadrangles));
 }
 
 static void put_measures(struct out *o, const struct attempt *a) {
@@ -192,6 +196,38 @@ static void put_deviation(struct out *o, const struct task *t, const struct outc
   out_text(o, "]},");
 }
 
+static void put_edge(struct out *o, int tag, bool first) {
+  double a[3] = {0}, b[3] = {0}, length = 0;
+  int e = 0;
+  gmshModelOccGetMass(1, tag, &length, &e);
+  gmshModelGetBoundingBox(1, tag, &a[0], &a[1], &a[2], &b[0], &b[1], &b[2], &e);
+  out_printf(o, "%s{\"edge\":%d,\"length\":%.9g,\"box\":[%.9g,%.9g,%.9g,%.9g,%.9g,%.9g]}",
+             first ? "" : ",", tag, length, a[0], a[1], a[2], b[0], b[1], b[2]);
+}
+
+/* What a mesh of faces alone has in place of a volume. */
+static void put_sheet(struct out *o, const struct task *t, const struct outcome *r) {
+  const struct deviation *d = &r->deviation;
+  out_printf(o, "\"dimension\":2,\"mesh_area\":%.9g,\"deviation\":{\"area\":", r->sheet.area);
+  if (r->sheet.cad_area > 0)
+    out_printf(o, "%.6g,\"cad_area\":%.9g", r->sheet.area / r->sheet.cad_area - 1,
+               r->sheet.cad_area);
+  else
+    out_text(o, "null");
+  if (d->chord >= 0)
+    out_printf(o, ",\"chord_error\":%.6g,\"chord_error_at\":[%.9g,%.9g,%.9g]", d->chord,
+               d->chord_at[0], d->chord_at[1], d->chord_at[2]);
+  out_printf(o,
+             ",\"max_deviation\":%.9g},\"surface\":{\"pieces\":%zu,\"open_sides\":%zu,"
+             "\"branching_sides\":%zu},",
+             t->params.max_deviation, (size_t)r->sheet.pieces, (size_t)r->sheet.open,
+             (size_t)r->sheet.branches);
+  out_text(o, "\"edges\":[");
+  for (size_t i = 0; i < t->names.edge_count && i < EDGES_MAX; i++)
+    put_edge(o, t->names.edges[i], i == 0);
+  out_text(o, "],");
+}
+
 static bool write_result(struct task *t, const struct outcome *r, const struct rung *chosen) {
   struct out o = {0};
   struct outcome why = {0};
@@ -210,12 +246,17 @@ static bool write_result(struct task *t, const struct outcome *r, const struct r
   fluid_json(t, &o);
   out_text(&o, "\"geometry\":");
   geometry_json(&o, &t->geometry, volume);
-  out_printf(&o, ",\"mesh_volume\":%.9g,", r->volume);
-  if (t->solid)
+  if (t->flat)
+    out_text(&o, ",\"mesh_volume\":null,");
+  else
+    out_printf(&o, ",\"mesh_volume\":%.9g,", r->volume);
+  if (t->flat)
+    put_sheet(&o, t, r);
+  else if (t->solid)
     put_deviation(&o, t, r);
   put_counts(&o, t, r);
   out_text(&o, "\"quality_metrics\":");
-  quality_metrics_json(&o, r, t->solid);
+  quality_metrics_json(&o, r, task_fills(t));
   out_text(&o, ",");
   if (t->solid && t->params.order == 2) {
     order2_json(&o, &r->curved);

@@ -54,12 +54,14 @@ static void note_attempt(struct task *t, const struct rung *r, const struct outc
   a->seconds = t->import_seconds + task_now() - began;
   if (o->code == LATHE_OK) {
     a->chosen = true;
-    if (t->solid)
+    if (task_fills(t))
       score_attempt(a, o, &t->params.wishes);
   }
 }
 
 static bool mesh_solid(struct task *t, const struct rung *r, struct mesh *m, struct outcome *o) {
+  if (t->flat)
+    return sheet_mesh(t, m, o);
   if (!volume_faces(t, r, o) || !volume_fill(t, r, o))
     return false;
   for (int level = FINISH_OPTIMISED; level <= (int)r->finish; level++)
@@ -186,13 +188,14 @@ static void tell(struct task *t, const struct outcome *o) {
   const double *s = o->seconds;
   char line[400];
   if (a->reason == REASON_NONE)
-    snprintf(line, sizeof line,
-             "strategy \"%s\": %llu nodes, %llu %s in %.3f s (import %.3f, edges %.3f, faces %.3f, "
-             "volume %.3f)",
-             a->strategy, (unsigned long long)o->nodes,
-             (unsigned long long)(t->solid ? o->tetrahedra : o->triangles),
-             t->solid ? "tetrahedra" : "triangles", a->seconds, t->import_seconds, s[STAGE_EDGES],
-             s[STAGE_FACES], s[STAGE_VOLUME] + s[STAGE_OPTIMISE]);
+    snprintf(
+        line, sizeof line,
+        "strategy \"%s\": %llu nodes, %llu %s in %.3f s (import %.3f, edges %.3f, faces %.3f, "
+        "volume %.3f)",
+        a->strategy, (unsigned long long)o->nodes,
+        (unsigned long long)(task_fills(t) ? o->tetrahedra : o->triangles + o->sheet.quadrangles),
+        task_fills(t) ? "tetrahedra" : "elements of faces", a->seconds, t->import_seconds,
+        s[STAGE_EDGES], s[STAGE_FACES], s[STAGE_VOLUME] + s[STAGE_OPTIMISE]);
   else
     snprintf(line, sizeof line, "strategy \"%s\" was turned down after %.2f s: %s", a->strategy,
              a->seconds, a->text);

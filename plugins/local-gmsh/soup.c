@@ -13,8 +13,7 @@
 #define TET10     11
 #define TRIANGLE6 9
 
-/* Fills xyz; returns the table from Gmsh's tags to ours (free it), NULL when there are no nodes. */
-static uint32_t *take_nodes(struct soup *s, size_t *max_tag) {
+uint32_t *soup_take_nodes(struct soup *s, size_t *max_tag) {
   size_t *tags = NULL, n = 0, coords = 0, params = 0;
   double *xyz = NULL, *uv = NULL;
   uint32_t *index = NULL;
@@ -71,7 +70,7 @@ static void take_elements(int dim, int type, size_t nodes, size_t keep, const ui
 bool soup_take(struct soup *s, int tet_nodes) {
   size_t max_tag = 0;
   *s = (struct soup){.tet_nodes = tet_nodes};
-  uint32_t *index = take_nodes(s, &max_tag);
+  uint32_t *index = soup_take_nodes(s, &max_tag);
   if (!index)
     return false;
   if (tet_nodes)
@@ -86,6 +85,7 @@ bool soup_take(struct soup *s, int tet_nodes) {
 void soup_free(struct soup *s) {
   free(s->xyz);
   free(s->triangles);
+  free(s->halves);
   free(s->faces);
   free(s->tets);
   free(s->solids);

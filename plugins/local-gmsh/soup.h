@@ -20,10 +20,12 @@ struct soup {
   double *xyz; /* 3 a node */
   size_t triangle_count;
   uint32_t *triangles; /* 3 a triangle: of a ten-node mesh the corners */
+  uint8_t *halves;     /* of each triangle: 1, the other half of the quadrangle that the one before
+                          it is of.  NULL: there are no quadrangles */
   struct range *faces;
   size_t face_count;
   size_t tet_count;
-  int tet_nodes;  /* 4 or 10 */
+  int tet_nodes;  /* 4 or 10; 0: the surface alone */
   uint32_t *tets; /* tet_nodes a tetrahedron, Gmsh's order */
   struct range *solids;
   size_t solid_count;
@@ -31,6 +33,9 @@ struct soup {
 
 /* Takes Gmsh's current mesh; with tet_nodes 0 the surface alone.  False: Gmsh gave none. */
 bool soup_take(struct soup *s, int tet_nodes);
+/* The nodes alone.  Returns the table from Gmsh's tags to ours (free it), NULL when there are
+ * none. */
+uint32_t *soup_take_nodes(struct soup *s, size_t *max_tag);
 void soup_free(struct soup *s);
 
 /* Volume inside the triangles, by their orientation. */

@@ -20,7 +20,8 @@ enum {
   CAD = 4,
   STL = 8,
   CURVATURE = 16, /* only where the job asks for it */
-  BOTH = SOLIDS | SURFACES,
+  SHEETS = 32,    /* a mesh of faces alone */
+  BOTH = SOLIDS | SURFACES | SHEETS,
 };
 
 struct ladder_step {
@@ -33,7 +34,8 @@ struct ladder_step {
 
 static const struct ladder_step STEPS[] = {
     {{.name = "as asked", KEPT, .curvature = KEEP}, BOTH | CAD},
-    {{.name = "nearer", KEPT, .curvature = KEEP, .nearer = 0.5, .after = AFTER_OFF}, SOLIDS | CAD},
+    {{.name = "nearer", KEPT, .curvature = KEEP, .nearer = 0.5, .after = AFTER_OFF},
+     SOLIDS | SHEETS | CAD},
     /* Gmsh hangs where it is to measure the curvature of facets. */
     {{.name = "remeshed facets", KEPT}, SOLIDS | STL},
     {{.name = "no curvature", KEPT, .curvature = 0}, BOTH | CAD | CURVATURE},
@@ -48,14 +50,17 @@ static const struct ladder_step STEPS[] = {
     {{.name = "facets", KEPT, .facets = true}, SURFACES | STL},
     {{.name = "facets as they are", KEPT, .facets = true, .after = AFTER_FAILURE | AFTER_OFF},
      SOLIDS | STL},
-    {{.name = "finer", KEPT, .curvature = KEEP, .finer = 0.5}, SOLIDS | CAD},
+    {{.name = "finer", KEPT, .curvature = KEEP, .finer = 0.5}, SOLIDS | SHEETS | CAD},
     {{.name = "finer", KEPT, .finer = 0.5, .after = AFTER_FAILURE | AFTER_OFF}, SOLIDS | STL},
     {{.name = "healed", KEPT, .heal = true}, BOTH | CAD},
 };
 
 size_t strategy_list(const struct task *t, struct rung rungs[RUNGS_MAX]) {
   size_t n = 0;
-  int kind = t->solid ? SOLIDS : SURFACES, file = t->format == FORMAT_STL ? STL : CAD;
+  int kind = t->flat    ? SHEETS
+             : t->solid ? SOLIDS
+                        : SURFACES,
+      file = t->format == FORMAT_STL ? STL : CAD;
   if (t->params.search == SEARCH_NAMED)
     return plan_find(t, t->params.strategy, &rungs[0]);
   for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS && n < RUNGS_MAX; i++) {
@@ -101,6 +106,8 @@ void strategy_apply(struct task *t, const struct rung *r) {
       {"Mesh.Optimize", 0}, /* a step of its own in volume.c */
       {"Mesh.RandomSeed", RANDOM_SEED},
       {"Mesh.ElementOrder", 1},
+      {"Mesh.SecondOrderIncomplete", t->flat}, /* quadrangles of eight nodes, not nine */
+      {"Mesh.RecombineAll", t->flat && t->params.quads},
       {"Mesh.Binary", t->params.binary},
       {"Mesh.MshFileVersion", 4.1},
       {"Mesh.SaveAll", 1},
@@ -120,9 +127,11 @@ void strategy_compare(struct task *t, const struct outcome *o, const struct rung
   if (!t->solid || t->params.search != SEARCH_FAST)
     return;
   if (r->finer > 0 && r->finer < 1)
-    task_warn(t,
-              "elements of %.4g%s instead of %.4g%s, %llu of them, because with the larger ones %s",
-              size, task_unit(t), t->size, task_unit(t), (unsigned long long)o->tetrahedra, why);
+    task_warn(
+        t, "elements of %.4g%s instead of %.4g%s, %llu of them, because with the larger ones %s",
+        size, task_unit(t), t->size, task_unit(t),
+        (unsigned long long)(o->tetrahedra + (t->flat ? o->triangles : 0) + o->sheet.quadrangles),
+        why);
   else if (r->curvature > t->params.curvature)
     task_warn(t, "finer than asked for: %d edges a turn, %llu elements, because with fewer %s",
               r->curvature, (unsigned long long)o->tetrahedra, why);

@@ -78,6 +78,9 @@ struct region { /* where elements are to be smaller */
 enum ansys { ANSYS_NONE, ANSYS_CFD, ANSYS_FEA };
 enum search { SEARCH_FAST, SEARCH_EXHAUSTIVE, SEARCH_NAMED };
 
+/* What the elements of a mesh of faces are called in mesh.inp. */
+enum inp_elements { INP_SHELL, INP_PLANE_STRESS, INP_PLANE_STRAIN, INP_AXISYMMETRIC };
+
 struct params { /* of the job, checked by the kind */
   double max_size, min_size;
   double poor_below;    /* SICN: elements under it are a set in the mesh files; 0: none */
@@ -103,6 +106,9 @@ struct params { /* of the job, checked by the kind */
   int circle_edges;     /* where the CAD kernel triangulates them */
   int picture_width;    /* 0: none */
   /* of a mesh */
+  json_t *faces; /* dimension=2: which; NULL: all */
+  bool quads;    /* dimension=2: quadrangles where that can be */
+  enum inp_elements inp_elements;
   json_t *groups;      /* of the user: the parameter as it came, checked; NULL: none */
   uint32_t outputs;    /* a bit per format of formats.c */
   bool conformal;      /* solids that touch share their nodes there */
@@ -151,7 +157,13 @@ struct outcome {
   struct deviation deviation;
   bool off; /* further from the part than it need be: worth another strategy */
   struct stats quality[MEASURES];
-  struct curved_report curved; /* of ten-node tetrahedra */
+  struct curved_report curved; /* of elements with middle nodes */
+  struct {
+    uint64_t quadrangles, lines; /* lines: elements of edges */
+    uint64_t open, branches;     /* sides of elements that belong to one alone, to more than two */
+    uint64_t pieces;             /* that share no node */
+    double area, cad_area;       /* cad_area 0: not known */
+  } sheet;                       /* of a mesh of faces alone */
   double seconds[STAGES];
   char warnings[1200]; /* "; " between them */
 };
@@ -266,6 +278,10 @@ struct task {
   char warnings[3000];
 };
 
+/* Whether the job fills solids. */
+static inline bool task_fills(const struct task *t) {
+  return t->solid && !t->flat;
+}
 double task_now(void); /* seconds, monotonic */
 /* What stands behind a length in a message: " mm", or nothing where the file names no unit. */
 const char *task_unit(const struct task *t);
@@ -305,6 +321,13 @@ int32_t import_name(struct task *t);
 int32_t import_size(struct task *t);
 /* Once more, in a clean model, with OCC's repairs or without.  Geometry in *g. */
 bool import_again(struct task *t, bool heal, struct geometry *g, struct outcome *o);
+
+/* Extent and number of entities of Gmsh's model. */
+void import_measure(const struct task *t, struct geometry *g);
+
+/* ---- sheet_select.c: of the model, for a mesh of faces alone, what it is made of.  LATHE_OK or a
+ * class ---- */
+int32_t sheet_select(struct task *t);
 
 /* ---- stl.c: the facets of an STL ---- */
 /* Reads t->model into t->facets, mends them and says so; of a mesh they must close.  LATHE_OK or a
@@ -358,6 +381,8 @@ void refine_by_chord(struct task *t, double chord);
  * ---- */
 struct soup;
 void deviation_measure(const struct task *t, const struct soup *s, struct outcome *o);
+/* The chord error alone, of a mesh of faces. */
+void deviation_of_surface(const struct task *t, const struct soup *s, struct outcome *o);
 
 /* ---- closed.c: whether the tetrahedra of each solid end at its faces.  False after outcome_fail
  * ---- */
@@ -393,6 +418,9 @@ bool volume_check(struct task *t, struct mesh *m, struct outcome *o);
 void volume_reopen(struct task *t, struct mesh *m);
 bool volume_write(struct task *t, struct mesh *m, struct outcome *o);
 
+/* ---- sheet_mesh.c: a mesh of faces alone, checked and measured.  As volume_check ---- */
+bool sheet_mesh(struct task *t, struct mesh *m, struct outcome *o);
+
 /* ---- order2.c: ten-node tetrahedra.  False after outcome_fail ---- */
 struct soup;
 struct out;
@@ -401,6 +429,8 @@ bool order2_raise(const struct task *t,
 /* Middle nodes towards straight, in both, until no element is bent; the volume and what was moved
  * into *o.  The corners' tetrahedra must be valid. */
 bool order2_mend(const struct task *t, struct soup *s, struct outcome *o);
+/* The nodes that were moved, into Gmsh's model: its nodes come in the soup's order. */
+bool order2_give_back(const struct soup *s, const uint8_t *moved);
 void order2_json(struct out *out, const struct curved_report *r); /* "second_order":{...} */
 
 /* ---- result.c: result.json, and hands the artifacts to the host ---- */

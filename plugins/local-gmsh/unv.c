@@ -13,6 +13,10 @@
 
 #define SHELL3 91
 #define SHELL6 92
+#define QUAD4  94
+#define QUAD8  95
+#define ROD2   11
+#define BEAM3  22
 #define TET4   111
 #define TET10  118
 
@@ -129,6 +133,42 @@ static void put_group_head(struct out *o, size_t number, size_t count, const cha
   out_printf(o, "\n%s\n", word);
 }
 
+/* ---- a mesh of faces alone ---- */
+
+static void put_sheet_element(struct out *o, const struct export *x, size_t label,
+                              const struct sheet_element *e) {
+  static const int KINDS[5][2] = {
+      [2] = {ROD2, BEAM3}, [3] = {SHELL3, SHELL6}, [4] = {QUAD4, QUAD8}};
+  static const uint8_t AROUND[5][8] = {
+      [2] = {0, 2, 1}, [3] = {0, 3, 1, 4, 2, 5}, [4] = {0, 4, 1, 5, 2, 6, 3, 7}};
+  bool second = e->count > e->corners;
+  out_integer(o, label, 10);
+  out_integer(o, (uint64_t)KINDS[e->corners][second], 10);
+  out_text(o, "         1         1         7");
+  out_integer(o, e->count, 10);
+  out_text(o, e->corners == 2 ? "\n         0         1         1\n" : "\n"); /* a beam's section */
+  for (int k = 0; k < e->count; k++)
+    out_integer(o, x->number[e->node[second ? AROUND[e->corners][k] : k]] + 1u, 10);
+  out_text(o, "\n");
+}
+
+static void put_sheet(struct out *o, const struct export *x) {
+  const struct sheet *sheet = x->sheet;
+  begin(o, 2412);
+  for (size_t i = 0; i < sheet->element_count; i++)
+    put_sheet_element(o, x, i + 1, &sheet->elements[i]);
+  for (size_t i = 0; i < sheet->line_count; i++)
+    put_sheet_element(o, x, sheet->element_count + i + 1, &sheet->lines[i]);
+  end(o);
+}
+
+/* Elements of a dimension are numbered after those of the next higher one. */
+static size_t labels_before(const struct export *x, int dim) {
+  if (x->sheet)
+    return dim == 1 ? x->sheet->element_count : 0;
+  return dim == 2 ? x->soup->tet_count : 0;
+}
+
 /* Elements of the group, or of its faces those that lie between two solids (`inside`) or do not;
  * counted, and written where o is not NULL. */
 static size_t put_members(struct out *o, const struct export *x, const struct group *g,
@@ -137,11 +177,12 @@ static size_t put_members(struct out *o, const struct export *x, const struct gr
   for (size_t i = 0; i < g->count; i++) {
     const struct range *r = export_range(x, g->dim, g->tags[i]);
     for (size_t k = r ? r->first : 0; r && k < r->first + r->count; k++) {
-      if (g->dim == 2 ? x->sides[k].tet == SIDE_NONE || x->sides[k].shared != inside : inside)
+      bool solids = !x->sheet && g->dim == 2; /* a face between two, or of one */
+      if (solids ? x->sides[k].tet == SIDE_NONE || x->sides[k].shared != inside : inside)
         continue;
       count++;
       if (o)
-        put_member(o, (g->dim == 2 ? x->soup->tet_count : 0) + k + 1, count);
+        put_member(o, labels_before(x, g->dim) + k + 1, count);
     }
   }
   if (o && count % 2)
@@ -203,7 +244,10 @@ void unv_build(struct out *o, const struct export *x) {
   out_room(o, 128 * x->node_count + 190 * (x->soup->tet_count + x->soup->triangle_count) + 4096);
   put_units(o, x);
   put_nodes(o, x);
-  put_elements(o, x);
+  if (x->sheet)
+    put_sheet(o, x);
+  else
+    put_elements(o, x);
   put_groups(o, x, 2467, false);
   put_groups(o, x, 2477, true);
 }

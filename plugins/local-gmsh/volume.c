@@ -93,6 +93,7 @@ static uint64_t count_triangles(int order) {
 void mesh_free(struct mesh *m) {
   quality_free(&m->quality);
   soup_free(&m->soup);
+  sheet_free(&m->sheet);
 }
 
 bool volume_faces(struct task *t, const struct rung *r, struct outcome *o) {
@@ -144,7 +145,7 @@ bool volume_check(struct task *t, struct mesh *m, struct outcome *o) {
 bool volume_write(struct task *t, struct mesh *m, struct outcome *o) {
   double began = task_now();
   task_stage(t, STAGE_WRITE);
-  bool ok = mesh_files_write(t, &m->soup, &m->quality, o);
+  bool ok = mesh_files_write(t, m, o);
   o->seconds[STAGE_WRITE] = task_now() - began;
   return ok;
 }

@@ -72,21 +72,73 @@ static void append(struct out *o, const struct array *a) {
   out_put(o, a->data, a->bytes);
 }
 
+/* ---- a mesh of faces alone ---- */
+
+static uint8_t *sheet_types(const struct sheet *sheet) {
+  static const uint8_t TYPES[2][2] = {{5, 22}, {9, 23}}; /* [quadrangle][with middle nodes] */
+  uint8_t *types = out_alloc(sheet->element_count, 1);
+  for (size_t i = 0; i < sheet->element_count; i++) {
+    const struct sheet_element *e = &sheet->elements[i];
+    types[i] = TYPES[e->corners == 4][e->count > e->corners];
+  }
+  return types;
+}
+
+static uint32_t *sheet_connectivity(const struct sheet *sheet, int32_t *ends, size_t *count) {
+  uint32_t *c = out_alloc(8 * sheet->element_count, sizeof *c);
+  *count = 0;
+  for (size_t i = 0; i < sheet->element_count; i++) {
+    const struct sheet_element *e = &sheet->elements[i];
+    memcpy(c + *count, e->node, e->count * sizeof *c);
+    *count += e->count;
+    ends[i] = (int32_t)*count;
+  }
+  return c;
+}
+
+static int32_t *sheet_faces(const struct sheet *sheet) {
+  int32_t *o = out_alloc(sheet->element_count, sizeof *o);
+  for (size_t r = 0; r < sheet->face_count; r++)
+    for (size_t i = 0; i < sheet->faces[r].count; i++)
+      o[sheet->faces[r].first + i] = sheet->faces[r].tag;
+  return o;
+}
+
+/* The first five arrays; how many cells there are. */
+static size_t take_sheet(const struct export *x, struct array arrays[5]) {
+  size_t n = x->sheet->element_count, corners = 0;
+  int32_t *ends = out_alloc(n, sizeof *ends);
+  uint32_t *c = sheet_connectivity(x->sheet, ends, &corners);
+  arrays[0] = (struct array){"points", "Float64", 3, 24 * x->soup->node_count, x->xyz, NULL};
+  arrays[1] = (struct array){"connectivity", "Int32", 1, 4 * corners, NULL, c};
+  arrays[2] = (struct array){"offsets", "Int32", 1, 4 * n, NULL, ends};
+  arrays[3] = (struct array){"types", "UInt8", 1, n, NULL, sheet_types(x->sheet)};
+  arrays[4] = (struct array){"face", "Int32", 1, 4 * n, NULL, sheet_faces(x->sheet)};
+  return n;
+}
+
+static size_t take_tets(const struct export *x, struct array arrays[5]) {
+  const struct soup *s = x->soup;
+  size_t n = s->tet_count;
+  uint8_t *types = out_alloc(n, 1);
+  memset(types, s->tet_nodes == 10 ? VTK_QUADRATIC_TETRA : VTK_TETRA, n);
+  arrays[0] = (struct array){"points", "Float64", 3, 24 * s->node_count, x->xyz, NULL};
+  arrays[1] = (struct array){"connectivity", "Int32",        1, 4 * n * (size_t)s->tet_nodes,
+                             NULL,           connectivity(s)};
+  arrays[2] = (struct array){"offsets", "Int32", 1, 4 * n, NULL, offsets(s)};
+  arrays[3] = (struct array){"types", "UInt8", 1, n, NULL, types};
+  arrays[4] = (struct array){"solid", "Int32", 1, 4 * n, NULL, solids(s)};
+  return n;
+}
+
 void vtu_build(struct out *o, const struct export *x) {
   const struct soup *s = x->soup;
-  size_t n = s->tet_count, offset = 0;
   int count = 5 + MEASURES + (x->poor_word ? 1 : 0);
-  struct array arrays[6 + MEASURES] = {
-      {"points", "Float64", 3, 24 * s->node_count, x->xyz, NULL},
-      {"connectivity", "Int32", 1, 4 * n * (size_t)s->tet_nodes, NULL, connectivity(s)},
-      {"offsets", "Int32", 1, 4 * n, NULL, offsets(s)},
-      {"types", "UInt8", 1, n, NULL, out_alloc(n, 1)},
-      {"solid", "Int32", 1, 4 * n, NULL, solids(s)},
-  };
-  memset(arrays[3].owned, s->tet_nodes == 10 ? VTK_QUADRATIC_TETRA : VTK_TETRA, n);
+  struct array arrays[6 + MEASURES];
+  size_t n = (x->sheet ? take_sheet : take_tets)(x, arrays), offset = 0;
   for (int m = 0; m < MEASURES; m++)
     arrays[5 + m] = (struct array){
-        quality_name((enum measure)m, true), "Float64", 1, 8 * n, x->quality->values[m], NULL};
+        quality_name((enum measure)m, !x->sheet), "Float64", 1, 8 * n, x->quality->values[m], NULL};
   if (x->poor_word)
     arrays[5 + MEASURES] = (struct array){"poor", "UInt8", 1, n, NULL, poor(x)};
   size_t total = 8192;

@@ -25,6 +25,16 @@ def areas_of(points, triangles):
     return numpy.linalg.norm(numpy.cross(b - a, c - a), axis=1) / 2
 
 
+def sizes_of(points, block):
+    """Volumes, areas or lengths of a block of meshio's, by the corners of its elements."""
+    import numpy
+    if block.dim == 1:
+        return numpy.linalg.norm(points[block.data[:, 1]] - points[block.data[:, 0]], axis=1)
+    if block.type.startswith("quad"):
+        return areas_of(points, block.data) + areas_of(points, block.data[:, [0, 2, 3]])
+    return (volumes_of if block.dim == 3 else areas_of)(points, block.data)
+
+
 def bend_of(points, tets):
     """How far a middle node is from the middle of its edge at most, in lengths of that edge; meshio and VTK number alike."""
     import numpy
@@ -48,20 +58,23 @@ def meshio_sets(mesh):
 
 def middle_of(mesh, sizes, parts):
     """Centre of mass of a set's elements, taken with their corners."""
-    corners = {3: 4, 2: 3}
+    def corners(block):
+        return 4 if block.dim == 3 or block.type.startswith("quad") else block.dim + 1
     total = sum(sizes[i][part].sum() for i, part in parts)
-    moment = sum((mesh.points[mesh.cells[i].data[part][:, :corners[mesh.cells[i].dim]]].mean(1)
+    moment = sum((mesh.points[mesh.cells[i].data[part][:, :corners(mesh.cells[i])]].mean(1)
                   * sizes[i][part][:, None]).sum(0) for i, part in parts)
     return (moment / total).tolist()
 
 
 def by_meshio(path):
     import meshio
+    import numpy
     mesh = meshio.read(path)
+    mesh.points = numpy.pad(mesh.points, ((0, 0), (0, 3 - mesh.points.shape[1])))  # SU2 in the plane
     cells, sizes = {}, []
     for block in mesh.cells:
         cells[block.type] = cells.get(block.type, 0) + len(block.data)
-        sizes.append((volumes_of if block.dim == 3 else areas_of)(mesh.points, block.data))
+        sizes.append(sizes_of(mesh.points, block))
     members = meshio_sets(mesh)
     tets = [b.data for b in mesh.cells if b.type == "tetra10"]
     return {"points": len(mesh.points), "cells": cells, "low": mesh.points.min(0).tolist(), "high": mesh.points.max(0).tolist(),
@@ -77,7 +90,8 @@ def by_skfem(path):
     """Measures by integrating 1 over the elements and over the facets of each boundary, as an analysis would."""
     import skfem
     mesh = skfem.Mesh.load(path)
-    element = {"MeshTet1": skfem.ElementTetP1, "MeshTet2": skfem.ElementTetP2}[mesh.__class__.__name__]()
+    element = {"MeshTet1": skfem.ElementTetP1, "MeshTet2": skfem.ElementTetP2, "MeshTri1": skfem.ElementTriP1,
+               "MeshTri2": skfem.ElementTriP2, "MeshQuad1": skfem.ElementQuad1}[mesh.__class__.__name__]()
     one = skfem.Functional(lambda w: 1 + 0 * w.x[0])
     boundaries, subdomains = mesh.boundaries or {}, mesh.subdomains or {}
     solids = {name: n for name, n in subdomains.items() if not name.startswith("gmsh:") and len(n)}
@@ -95,6 +109,8 @@ def by_nastran(path):
     return {"points": len(model.nodes), "cells": dict(collections.Counter(e.type for e in model.elements.values())),
             "properties": {str(n): p.type for n, p in model.properties.items()}, "materials": len(model.materials),
             "volume": sum(e.Volume() for e in model.elements.values() if e.type == "CTETRA"),
+            "area": sum(e.Area() for e in model.elements.values() if e.type[:5] in ("CTRIA", "CQUAD")),
+            "node_sets": {str(n): len(s.ids) for n, s in model.sets.items() if s.type == "SET1"},
             "element_sets": [s.ids for s in model.sets.values() if s.type == "SET3" and s.desc == "ELEMENT"]}
 
 
@@ -142,7 +158,8 @@ def vtk_zone(path):
     while not walk.IsDoneWithTraversal():
         grid, name = walk.GetCurrentDataObject(), walk.GetCurrentMetaData().Get(vtk.vtkCompositeDataSet.NAME())
         if name == "Internal":
-            found.update(points=grid.GetNumberOfPoints(), cells=grid.GetNumberOfCells(), volume=vtk_sizes(grid)[0])
+            found.update(points=grid.GetNumberOfPoints(), cells=grid.GetNumberOfCells(),
+                         **dict(zip(("volume", "area"), vtk_sizes(grid))))
         else:
             found["patches"][name] = grid.GetNumberOfCells()
             found["sizes"][name] = vtk_sizes(grid)[1]
@@ -161,11 +178,11 @@ def by_vtk(path):
     sizes.SetInputData(grid)
     sizes.Update()
     volumes, data, solids = sizes.GetOutput().GetCellData().GetArray("Volume"), grid.GetCellData(), {}
-    for i in range(grid.GetNumberOfCells()):
+    for i in range(grid.GetNumberOfCells() if data.HasArray("solid") else 0):
         solid = str(int(data.GetArray("solid").GetValue(i)))
         solids[solid] = solids.get(solid, 0) + volumes.GetValue(i)
     return {"points": grid.GetNumberOfPoints(), "cells": grid.GetNumberOfCells(), "complaints": complaints,
-            "volume": sum(solids.values()), "solids": solids,
+            "volume": sum(solids.values()), "solids": solids, "area": vtk_sizes(grid)[1],
             "poor": [i for i in range(grid.GetNumberOfCells()) if data.HasArray("poor") and data.GetArray("poor").GetValue(i)],
             "fields": [data.GetArrayName(i) for i in range(data.GetNumberOfArrays())]}
 
