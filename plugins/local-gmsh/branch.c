@@ -46,8 +46,6 @@ static bool work(struct tree *tree, const struct node *n, struct mesh *m, struct
   case STEP_FACES:
     if (n->rung.heal && !import_again(t, true, &healed, o))
       return false;
-    if (n->rung.heal)
-      t->bends = NULL; /* they were of the model before */
     strategy_apply(t, &n->rung);
     if (!volume_faces(t, &n->rung, o))
       return false;

@@ -4,7 +4,9 @@
  * for the CAD kernel's formats the reader is named outright, so that no name or content can reach
  * the script parser.
  */
+#include "local_sizes.h"
 #include "neighbours.h"
+#include "sizes.h"
 #include "task.h"
 #include "user_groups.h"
 
@@ -364,6 +366,9 @@ bool import_again(struct task *t, bool heal, struct geometry *g, struct outcome 
     return outcome_fail(o, REASON_LOG, "the repaired faces are not those that were chosen");
   if (user_groups_find(t) != LATHE_OK)
     return outcome_fail(o, REASON_LOG, "the repaired faces are not those of the groups");
+  sizes_forget(t);
+  if (local_sizes_find(t) != LATHE_OK)
+    return outcome_fail(o, REASON_LOG, "the repaired part is not that of local_sizes");
   import_measure(t, g);
   if ((task_fills(t) && g->volumes < t->geometry.volumes) || g->surfaces == 0)
     return outcome_fail(o, REASON_LOST, "repairing the CAD lost %zu of %zu solids",

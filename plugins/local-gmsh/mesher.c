@@ -9,7 +9,9 @@
 #include "mesher.h"
 
 #include "formats.h"
+#include "local_sizes.h"
 
+#include "sizes.h"
 #include "task.h"
 #include "user_groups.h"
 
@@ -160,12 +162,17 @@ static int32_t work(struct task *t, const struct state *p) {
     return rc;
   if (t->solid && !formats_check(t))
     return t->code;
-  if ((rc = user_groups_find(t)) != LATHE_OK)
+  if ((rc = user_groups_find(t)) != LATHE_OK || (rc = local_sizes_find(t)) != LATHE_OK)
     return rc;
   mass_begin(t);
   t->end = end_of(t);
-  if ((rc = import_size(t)) != LATHE_OK || (rc = size_for_target(t)) != LATHE_OK)
+  if ((rc = import_size(t)) != LATHE_OK)
     return rc;
+  if (t->solid)
+    sizes_prepare(t);
+  if ((rc = size_for_target(t)) != LATHE_OK)
+    return rc;
+  local_sizes_compare(t);
   rc = t->solid && t->params.search == SEARCH_EXHAUSTIVE ? portfolio_run(t, &o, &chosen)
                                                          : rung_climb(t, &o, &chosen);
   if (rc != LATHE_OK)

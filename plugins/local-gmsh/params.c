@@ -4,6 +4,7 @@
  * checked types and ranges; what depends on two of them at once is checked here.
  */
 #include "formats.h"
+#include "local_sizes.h"
 #include "picture.h"
 #include "plan.h"
 #include "selector.h"
@@ -104,6 +105,8 @@ static void fill(struct params *p, bool solid, const json_t *params, int default
       .min_size = real_of(params, "min_size_mm", 0),
       .max_deviation = real_of(params, "max_deviation", 0),
       .poor_below = real_of(params, "poor_below", 0),
+      .growth = real_of(params, "growth_rate", 0),
+      .across = (int)real_of(params, "elements_across_gap", 0),
       .curvature = (int)real_of(params, "curvature", 0),
       .order = (int)real_of(params, "element_order", 1),
       .threads = (int)real_of(params, "threads", 0),
@@ -166,7 +169,9 @@ static bool read_search(struct task *t, const json_t *params) {
     return false;
   if (json_is_object(weights) && !read_weights(t, weights))
     return false;
-  return !json_is_object(groups) || user_groups_read(t, groups);
+  if (json_is_object(groups) && !user_groups_read(t, groups))
+    return false;
+  return local_sizes_read(t, json_object_get(params, "local_sizes"));
 }
 
 static bool known_strategies(struct task *t) {
@@ -222,6 +227,11 @@ static void settle(struct task *t, const json_t *params) {
   struct params *p = &t->params;
   if (!known_strategies(t))
     return;
+  if (p->growth > 0 && p->growth < GROWTH_MIN)
+    task_fail(t, LATHE_BAD_INPUT,
+              "growth_rate=%g: it is a ratio of neighbouring sizes, from 1.01 up; 1.2 means that "
+              "each element is a fifth larger than its neighbour",
+              p->growth);
   if (p->tolerance > 0 && !p->conformal && !p->fluid)
     task_fail(t, LATHE_BAD_INPUT,
               "tolerance says what assembly=conformal or fluid=true joins; the job asks for "

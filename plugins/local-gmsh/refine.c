@@ -4,14 +4,16 @@
  * h^2 / (8 r), so a distance e wants h <= sqrt(8 r e): unlike a number of edges a turn, that spends
  * little on small rounds and nothing on planes.
  *
- *   curves and curved faces -> samples (place, radius) -> Gmsh asks for the size at a point of an
- *   entity -> the nearest sample of that entity
+ *   curves and curved faces -> samples (place, radius) -> sizes.c asks for the size at a point of
+ * an entity -> the nearest sample of that entity
  */
+#include "refine.h"
+
 #include "out.h"
-#include "task.h"
 
 #include <gmshc.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,7 +36,6 @@ struct bend { /* an entity; count 0: straight or plane */
 };
 
 struct bends {
-  double chord;
   size_t count[2]; /* of entity: one more than the largest number, of curves and of faces */
   struct bend *entity[2];
 };
@@ -108,7 +109,7 @@ static void take_entities(struct bends *all, int dim) {
   gmshFree(tags);
 }
 
-static double size_at(const struct bends *all, int dim, int tag, const double at[3]) {
+static double size_at(const struct bends *all, double chord, int dim, int tag, const double at[3]) {
   double nearest = INFINITY, radius = INFINITY;
   if (tag < 0 || (size_t)tag >= all->count[dim - 1])
     return ANY_SIZE;
@@ -122,42 +123,37 @@ static double size_at(const struct bends *all, int dim, int tag, const double at
       radius = s->radius;
     }
   }
-  double size = SPREAD * sqrt(8 * radius * all->chord);
+  double size = bends_length(radius, chord);
   return size < ANY_SIZE ? size : ANY_SIZE;
 }
 
-static double size_of(const struct bends *all, int dim, int tag, double x, double y, double z) {
-  const double at[3] = {x, y, z};
+double bends_size(const struct bends *all, double chord, int dim, int tag, const double at[3]) {
   double size = ANY_SIZE;
   if (dim != 1 && dim != 2)
     return size;
-  size = size_at(all, dim, tag, at);
+  size = size_at(all, chord, dim, tag, at);
   if (dim == 1 && tag >= 0 && (size_t)tag < all->count[0])
     for (size_t i = 0; i < all->entity[0][tag].around_count; i++)
-      size = fmin(size, size_at(all, 2, all->entity[0][tag].around[i], at));
+      size = fmin(size, size_at(all, chord, 2, all->entity[0][tag].around[i], at));
   return size;
 }
 
-#ifdef GMSH_SIZE_CALLBACK_HAS_LC
-static double ask(int dim, int tag, double x, double y, double z, double size, void *all) {
-  return fmin(size, size_of(all, dim, tag, x, y, z));
+struct bends *bends_take(void) {
+  struct bends *all = out_alloc(1, sizeof *all);
+  take_entities(all, 1);
+  take_entities(all, 2);
+  return all;
 }
-#else
-static double ask(int dim, int tag, double x, double y, double z, void *all) {
-  return size_of(all, dim, tag, x, y, z);
-}
-#endif
 
-void refine_by_chord(struct task *t, double chord) {
-  int e = 0;
-  struct bends *all = t->bends;
-  if (!(chord > 0) || t->format == FORMAT_STL)
-    return;
-  if (!all) { /* until the process ends, with the model that it belongs to */
-    all = t->bends = out_alloc(1, sizeof *all);
-    take_entities(all, 1);
-    take_entities(all, 2);
-  }
-  all->chord = chord;
-  gmshModelMeshSetSizeCallback(ask, all, &e);
+void bends_each(const struct bends *all, bends_visit *visit, void *context) {
+  for (int dim = 1; dim <= 2; dim++)
+    for (size_t tag = 0; tag < all->count[dim - 1]; tag++)
+      for (size_t i = 0; i < all->entity[dim - 1][tag].count; i++) {
+        const struct sample *s = &all->entity[dim - 1][tag].samples[i];
+        visit(context, dim, (int)tag, s->at, s->radius);
+      }
+}
+
+double bends_length(double radius, double chord) {
+  return SPREAD * sqrt(8 * radius * chord);
 }

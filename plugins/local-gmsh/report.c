@@ -5,6 +5,7 @@
  */
 #include "files.h"
 #include "formats.h"
+#include "local_sizes.h"
 #include "report_style.h"
 #include "strategy_words.h"
 
@@ -363,6 +364,30 @@ static void put_solids(struct out *o, const struct names *n) {
     out_printf(o, "<p>and %zu more</p>\n", n->solid_count - SOLIDS_SHOWN);
 }
 
+static void put_local_sizes(struct out *o, const struct task *t, const struct outcome *r) {
+  if (!t->local)
+    return;
+  out_text(o, "<h2>Local sizes</h2>\n<div class=wide><table>\n<tr><th>name<th class=t>on<th>size"
+              "<th>growth rate<th>median edge there</tr>\n");
+  for (size_t i = 0; i < t->local->count; i++) {
+    const struct local_size *l = &t->local->of[i];
+    out_text(o, "<tr><td class=n>");
+    put_escaped(o, l->name);
+    out_text(o, "<td class=t>");
+    if (l->on == ON_REGION)
+      out_text(o, local_sizes_word(l->on));
+    else
+      out_printf(o, "%zu %s", l->count, local_sizes_word(l->on));
+    out_printf(o, "<td>%.6g<td>%.6g<td>", l->size, 1 + l->slope);
+    if (r->local_edge[i] > 0)
+      out_printf(o, "%.4g", r->local_edge[i]);
+    else
+      out_text(o, "no element is there");
+    out_text(o, "</tr>\n");
+  }
+  out_text(o, "</table></div>\n");
+}
+
 static void put_how(struct out *o, const struct task *t, const struct outcome *r) {
   char *version = NULL, when[32];
   int e = 0;
@@ -408,6 +433,7 @@ void report_build(struct out *o, const struct task *t, const struct soup *s,
   put_worst(o, q, s);
   put_candidates(o, t);
   put_solids(o, &t->names);
+  put_local_sizes(o, t, r);
   put_how(o, t, r);
   out_text(o, "<footer>Every number is in quality.json and result.json too.</footer>\n</body>\n"
               "</html>\n");

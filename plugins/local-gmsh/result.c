@@ -6,6 +6,7 @@
 #include "files.h"
 #include "fluid.h"
 #include "formats.h"
+#include "local_sizes.h"
 #include "score.h"
 #include "strategy_words.h"
 #include "task.h"
@@ -129,9 +130,10 @@ static void put_options(struct out *o, const struct task *t, const struct rung *
   if (t->solid)
     out_printf(o,
                "\"algorithm_3d\":%d,\"optimise\":%s,\"finish\":\"%s\",\"element_order\":%d,"
-               "\"regions\":%zu,\"output_unit\":\"%s\",\"scale\":%.15g,",
+               "\"growth_rate\":%.9g,\"elements_across_gap\":%d,\"regions\":%zu,\"output_unit\":\"%"
+               "s\",\"scale\":%.15g,",
                r->algorithm_3d, r->finish != FINISH_RAW ? "true" : "false", FINISHES[r->finish],
-               t->params.order, t->params.region_count,
+               t->params.order, t->params.growth, t->params.across, t->params.region_count,
                t->params.output_unit[0] ? t->params.output_unit : "auto", t->params.scale);
   out_printf(o, "\"heal\":%s},\"threads\":%d,", r->heal || t->params.heal ? "true" : "false",
              t->params.threads);
@@ -239,6 +241,7 @@ static bool write_result(struct task *t, const struct outcome *r, const struct r
     out_printf(&o, "\"file_units\":\"%s\",\"file_unit_mm\":%.9g,", t->file_unit, t->file_unit_mm);
   names_json(&t->names, &o, SOLIDS_MAX);
   user_groups_json(t, &o);
+  local_sizes_json(t, r, &o);
   if (t->solid) {
     findings_json(&t->findings, t->params.conformal, t->params.tolerance, &o);
     out_text(&o, ",");

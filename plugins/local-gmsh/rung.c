@@ -78,8 +78,6 @@ static void rung_here(struct task *t, const struct rung *r, bool import, struct 
   size_t count = t->attempt_count;
   if (import && !import_again(t, r->heal || t->params.heal, &healed, o))
     return;
-  if (import)
-    t->bends = NULL; /* they were of the model before */
   log_begin();
   strategy_apply(t, r);
   if (!t->solid) {

@@ -2,6 +2,7 @@
  *
  * A mesh of faces (dimension=2): mesh them, turn them to one side, raise the order, check, measure.
  */
+#include "local_sizes.h"
 #include "mesh.h"
 #include "sheet.h"
 #include "task.h"
@@ -202,6 +203,7 @@ bool sheet_mesh(struct task *t, struct mesh *m, struct outcome *o) {
   if (!check_shapes(m, o))
     return false;
   quality_summary(&m->quality, o);
+  local_sizes_measure(t, &m->soup, o);
   measure(t, m, o);
   return true;
 }

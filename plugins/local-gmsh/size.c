@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Sizes: the one that gives a wanted number of tetrahedra, and smaller ones in places.
+ * The size that gives a wanted number of tetrahedra.
  */
 #include "ends.h"
 #include "mesh.h"
@@ -23,40 +23,7 @@
 /* With Mesh.MeshSizeMax h a volume V takes V / (FILLING h^3) tetrahedra, where nothing but h
  * decides. */
 #define FILLING     0.19
-#define EXACT_BELOW 20000     /* tetrahedra */
-#define INSIDE      (1 / 3.0) /* of the size outside, in a region that names none */
-
-void size_fields(const struct task *t) {
-  double list[REGIONS_MAX];
-  int e = 0;
-  size_t n = t->params.region_count;
-  for (size_t i = 0; i < n; i++) {
-    const struct region *r = &t->params.regions[i];
-    const struct {
-      const char *name;
-      double value;
-    } values[] = {
-        {"Radius", r->radius},
-        {"Thickness", r->radius}, /* sizes grow over as much again */
-        {"VIn", r->size > 0 ? r->size : t->size * INSIDE},
-        {"VOut", t->size},
-        {"XCenter", r->center[0]},
-        {"YCenter", r->center[1]},
-        {"ZCenter", r->center[2]},
-    };
-    int tag = gmshModelMeshFieldAdd("Ball", (int)i + 1, &e);
-    for (size_t k = 0; k < sizeof values / sizeof *values; k++)
-      gmshModelMeshFieldSetNumber(tag, values[k].name, values[k].value, &e);
-    list[i] = tag;
-  }
-  if (n == 0)
-    return;
-  int all = gmshModelMeshFieldAdd("Min", (int)n + 1, &e);
-  gmshModelMeshFieldSetNumbers(all, "FieldsList", list, n, &e);
-  gmshModelMeshFieldSetAsBackgroundMesh(all, &e);
-}
-
-/* ---- a target ---- */
+#define EXACT_BELOW 20000 /* tetrahedra */
 
 /* HXT is quicker, and gives up to a tenth more or fewer: with few elements the job's own algorithm
  * costs next to nothing and says it exactly. */

@@ -3,6 +3,7 @@
  * The ladder: what is tried, in which order.  The measurements behind it are in the README.
  */
 #include "plan.h"
+#include "sizes.h"
 #include "sizing.h"
 #include "task.h"
 
@@ -113,8 +114,8 @@ void strategy_apply(struct task *t, const struct rung *r) {
       {"Mesh.SaveAll", 1},
   };
   int e = 0;
-  size_fields(t);
-  refine_by_chord(t, t->params.max_deviation * (r->nearer > 0 ? r->nearer : 1));
+  if (t->solid)
+    sizes_apply(t, r);
   if (!t->solid && t->format != FORMAT_STL)
     sizing_loosen_planes();
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)

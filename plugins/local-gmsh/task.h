@@ -71,7 +71,8 @@ struct wishes { /* for the choice among candidates */
 struct region { /* where elements are to be smaller */
   double center[3], radius, size;
 };
-#define REGIONS_MAX 64
+#define REGIONS_MAX     64
+#define LOCAL_SIZES_MAX 64
 
 #define CURVATURE_ADAPTIVE 12 /* elements per turn, where a job only says that it is wanted */
 
@@ -85,6 +86,8 @@ struct params { /* of the job, checked by the kind */
   double max_size, min_size;
   double poor_below;    /* SICN: elements under it are a set in the mesh files; 0: none */
   double max_deviation; /* chord error of the surface, model units; 0: it is only told */
+  double growth;        /* of neighbouring elements' sizes, as a ratio; 0: it is left to Gmsh */
+  int across;           /* elements between the two sides of a thin wall; 0: not asked */
   int curvature, order, threads;
   int algorithm_2d, algorithm_3d; /* Gmsh's numbers */
   bool optimise, heal, binary;
@@ -164,6 +167,7 @@ struct outcome {
     uint64_t pieces;             /* that share no node */
     double area, cad_area;       /* cad_area 0: not known */
   } sheet;                       /* of a mesh of faces alone */
+  double local_edge[LOCAL_SIZES_MAX]; /* the median at each local size; 0: none is there */
   double seconds[STAGES];
   char warnings[1200]; /* "; " between them */
 };
@@ -262,9 +266,10 @@ struct task {
     double *page; /* NULL: geometry.volume says it */
     int *tags;    /* of the solids */
     size_t count;
-    int pipe;          /* -1: it is reckoned */
-  } mass;              /* the volumes, which are reckoned beside this process: mass.c */
-  struct bends *bends; /* refine.c: where the CAD is curved; NULL: nobody asked */
+    int pipe;                /* -1: it is reckoned */
+  } mass;                    /* the volumes, which are reckoned beside this process: mass.c */
+  struct local_sizes *local; /* local_sizes.c; NULL: none */
+  struct sizes *sizes; /* sizes.c: what the size at a point depends on; NULL: not yet, or nothing */
   struct names names;
   struct findings findings; /* of the file as it was read */
   struct fluid *fluid;      /* NULL: none was asked for */
@@ -373,10 +378,6 @@ int32_t rung_give_up(struct task *t);
 /* ---- portfolio.c: tries all candidates and takes the best ---- */
 int32_t portfolio_run(struct task *t, struct outcome *o, struct rung *chosen);
 
-/* ---- refine.c: smaller elements where the CAD is curved, so that chords stay within a distance
- * ---- */
-void refine_by_chord(struct task *t, double chord);
-
 /* ---- deviation.c: how far the mesh is from the CAD, into o->deviation, o->off and o->warnings
  * ---- */
 struct soup;
@@ -394,8 +395,6 @@ bool closed_check(const struct soup *s, struct outcome *o);
 int32_t size_for_target(struct task *t);
 /* Warns where the mesh missed the target. */
 void size_compare(struct task *t, const struct outcome *o);
-/* The regions of smaller elements, as Gmsh's fields. */
-void size_fields(const struct task *t);
 
 /* ---- surface.c: false after outcome_fail ---- */
 /* A preview, from edges to written files. */

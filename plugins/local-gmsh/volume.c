@@ -4,6 +4,7 @@
  * is inverted and all of it is closed.  How far it is from the CAD is measured, and is no fault.
  */
 #include "files.h"
+#include "local_sizes.h"
 #include "mesh.h"
 #include "task.h"
 
@@ -139,6 +140,7 @@ bool volume_check(struct task *t, struct mesh *m, struct outcome *o) {
   quality_summary(&m->quality, o);
   o->poor_set = quality_below(&m->quality, t->params.poor_below, NULL);
   deviation_measure(t, &m->soup, o);
+  local_sizes_measure(t, &m->soup, o);
   return true;
 }
 

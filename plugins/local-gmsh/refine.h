@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Where the CAD is curved, and how large elements may be there.
+ */
+#ifndef REFINE_H
+#define REFINE_H
+
+#include <stddef.h>
+
+struct bends; /* samples of the radius of curvature; they stay until the process ends */
+
+struct bends *bends_take(void); /* of Gmsh's model */
+/* The size that keeps chords within a distance at a point of this entity; 1e22 where it is straight
+ * or plane. */
+double bends_size(const struct bends *all, double chord, int dim, int tag, const double at[3]);
+/* The same of a radius. */
+double bends_length(double radius, double chord);
+
+/* radius may be infinite. */
+typedef void bends_visit(void *context, int dim, int tag, const double at[3], double radius);
+void bends_each(const struct bends *all, bends_visit *visit, void *context);
+
+#endif
