@@ -301,7 +301,6 @@ static void on_lingered(uv_timer_t *timer) {
 
 static void on_drained(void *arg) {
   struct daemon *d = arg;
-  log_info("daemon.drained", "all jobs are at rest");
   api_drain(d->api);
   http_stop_accepting(d->http);
   uv_timer_start(&d->linger, on_lingered, LINGER_MS, 0);

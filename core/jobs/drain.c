@@ -18,6 +18,8 @@ static void tell(struct jobs *j) {
   void (*drained)(void *) = j->drained;
   j->drained = NULL;
   uv_timer_stop(&j->drain_timer);
+  if (j->busy == 0)
+    log_info("daemon.drained", "all jobs are at rest");
   if (drained)
     drained(j->drained_arg);
 }
@@ -29,8 +31,10 @@ void jobs_check_drained(struct jobs *j) {
 
 static void on_last(uv_timer_t *t) {
   struct jobs *j = t->data;
-  log_error("jobs.drain", "%lld jobs could not be put to rest; they run again at the next start",
-            (long long)j->busy);
+  log_error("jobs.drain",
+            "leaving with %lld job%s whose state the disk does not take; the next start begins %s "
+            "anew",
+            (long long)j->busy, j->busy == 1 ? "" : "s", j->busy == 1 ? "it" : "them");
   tell(j);
 }
 
@@ -41,8 +45,8 @@ void drain_on_timer(uv_timer_t *t) {
     tell(j);
     return;
   }
-  log_info("jobs.drain", "stopping %lld running jobs; they are queued again",
-           (long long)j->running);
+  log_info("jobs.drain", "stopping %lld running job%s, to be queued again", (long long)j->running,
+           j->running == 1 ? "" : "s");
   uv_timer_start(&j->drain_timer, on_last, LAST_MS, 0);
   for (struct job *job; (job = map_next(&j->live, &pos));) {
     if (job->phase == PHASE_START || job->phase == PHASE_SUBMIT)

@@ -113,9 +113,9 @@ static void say_away(const struct jobs *j, struct place *p) {
   p->said_away = true;
   log_warn(
       "jobs.away",
-      "backend %s has %lld jobs and cannot be asked for them: %s; they wait for it until their "
-      "time is over",
-      p->name, (long long)n, absence(j, p));
+      "backend %s has %lld job%s and cannot be asked: %s; they wait for it until their time is "
+      "over",
+      p->name, (long long)n, n == 1 ? "" : "s", absence(j, p));
 }
 
 static void on_look(uv_timer_t *t) {
@@ -189,8 +189,8 @@ void remote_resume(struct jobs *j) {
       if (job->cancel)
         run_stop(job);
     }
-    log_info("jobs.resume", "backend %s takes up %lld jobs that it has already", p->name,
-             (long long)n);
+    log_info("jobs.resume", "backend %s takes up %lld job%s that it has already", p->name,
+             (long long)n, n == 1 ? "" : "s");
   }
 }
 
