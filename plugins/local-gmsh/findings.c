@@ -58,7 +58,10 @@ static void one_json(const struct found *one, enum oddity what, struct out *o) {
     out_json_string(o, one->name[1]);
     out_text(o, "]");
   }
-  out_printf(o, ",\"%s\":%.9g", KINDS[what].size, one->size);
+  if (one->size > 0 || what != ODD_OVERLAP)
+    out_printf(o, ",\"%s\":%.9g", KINDS[what].size, one->size);
+  else
+    out_printf(o, ",\"%s\":null", KINDS[what].size);
   if (KINDS[what].place)
     out_printf(o, ",\"at\":[%.9g,%.9g,%.9g]", one->at[0], one->at[1], one->at[2]);
   out_text(o, "}");
@@ -89,7 +92,9 @@ static void tell_one(const struct found *one, enum oddity what, struct out *o) {
     out_printf(o, "%s and %s", one->name[0], one->name[1]);
     break;
   case ODD_OVERLAP:
-    out_printf(o, "%s and %s (by a volume of %.4g)", one->name[0], one->name[1], one->size);
+    out_printf(o, "%s and %s", one->name[0], one->name[1]);
+    if (one->size > 0)
+      out_printf(o, " (by a volume of %.4g)", one->size);
     break;
   case ODD_GAP:
     out_printf(o, "%s and %s are %.3g apart", one->name[0], one->name[1], one->size);

@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NEAR 1e-3 /* of the smaller solid: what may have been meant to touch */
-#define SAME 1e-6 /* of a solid: two in one place */
-#define GRID 6    /* points along a face, both ways */
+#define NEAR  1e-3 /* of the smaller solid: what may have been meant to touch */
+#define SAME  1e-6 /* of a solid: two in one place */
+#define GRID  6    /* points along a face, both ways */
+#define CLOSE 4    /* points along the place where the boxes of two faces meet, each way */
 
 struct box {
   double low[3], high[3];
@@ -213,9 +214,52 @@ static void take_points(struct face *f) {
   gmshFree(high);
 }
 
-static bool is_inside(const struct face *f, double uv[2]) {
+static bool is_inside(int face, double uv[2]) {
   int e = 0;
-  return gmshModelIsInside(2, f->tag, uv, 2, &e) && e == 0;
+#ifdef GMSH_IS_INSIDE_HAS_PARAMETRIC
+  return gmshModelIsInside(2, face, uv, 2, 1, &e) && e == 0;
+#else
+  return gmshModelIsInside(2, face, uv, 2, &e) && e == 0;
+#endif
+}
+
+/* The closest point's own parameters are 0 with the CAD kernel (Gmsh 4.8). */
+bool neighbours_parameters(int face, double foot[3], double uv[2]) {
+  double *found = NULL;
+  size_t n = 0;
+  int e = 0;
+  gmshModelGetParametrization(2, face, foot, 3, &found, &n, &e);
+  bool known = e == 0 && n == 2;
+  if (known)
+    memcpy(uv, found, 2 * sizeof *uv);
+  gmshFree(found);
+  return known && is_inside(face, uv);
+}
+
+static bool closest(int face, double p[3], double foot[3]) {
+  double *found = NULL, *uv = NULL;
+  size_t n = 0, m = 0;
+  int e = 0;
+  gmshModelGetClosestPoint(2, face, p, 3, &found, &n, &uv, &m, &e);
+  bool known = e == 0 && n == 3;
+  if (known)
+    memcpy(foot, found, 3 * sizeof *foot);
+  gmshFree(found);
+  gmshFree(uv);
+  return known;
+}
+
+/* Not beyond the face's edges.  Gmsh alone takes points that are a thousandth off for inside. */
+static bool is_on(const struct face *f, double foot[3]) {
+  double uv[2];
+  return in_box(&f->box, foot, SAME * diagonal(&f->box)) && neighbours_parameters(f->tag, foot, uv);
+}
+
+static double apart(const double *a, const double *b) {
+  double sum = 0;
+  for (int i = 0; i < 3; i++)
+    sum += (a[i] - b[i]) * (a[i] - b[i]);
+  return sqrt(sum);
 }
 
 /* From points of one face to another.  Whether a point is inside of the edges is asked last: it
@@ -223,21 +267,35 @@ static bool is_inside(const struct face *f, double uv[2]) {
 static void measure_faces(struct face *from, const struct face *to, struct nearest *best) {
   take_points(from);
   for (size_t i = 0; from->xyz && i < (size_t)GRID * GRID; i++) {
-    double *p = from->xyz + 3 * i, *foot = NULL, *uv = NULL, sum = 0;
-    size_t n = 0, m = 0;
-    int e = 0;
-    if (!in_box(&to->box, p, best->distance))
+    double *p = from->xyz + 3 * i, foot[3];
+    if (!in_box(&to->box, p, best->distance) || !closest(to->tag, p, foot) ||
+        !(apart(p, foot) < best->distance) || !is_on(to, foot) ||
+        !is_inside(from->tag, from->uv + 2 * i))
       continue;
-    gmshModelGetClosestPoint(2, to->tag, p, 3, &foot, &n, &uv, &m, &e);
-    for (int k = 0; e == 0 && n == 3 && k < 3; k++)
-      sum += (p[k] - foot[k]) * (p[k] - foot[k]);
-    if (e == 0 && n == 3 && m == 2 && sqrt(sum) < best->distance && is_inside(to, uv) &&
-        is_inside(from, from->uv + 2 * i)) {
-      best->distance = sqrt(sum);
-      memcpy(best->at, p, sizeof best->at);
-    }
-    gmshFree(foot);
-    gmshFree(uv);
+    best->distance = apart(p, foot);
+    memcpy(best->at, p, sizeof best->at);
+  }
+}
+
+/* Large faces that come near each other in a small place alone: points where their boxes meet. */
+static void measure_meeting(const struct face *a, const struct face *b, struct nearest *best) {
+  double low[3], step[3], p[3], on[3], foot[3];
+  int count[3];
+  for (int i = 0; i < 3; i++) {
+    double high = fmin(a->box.high[i], b->box.high[i]), wide = best->distance;
+    low[i] = fmax(a->box.low[i], b->box.low[i]);
+    count[i] = high - low[i] > 2 * wide ? CLOSE : 1;
+    step[i] = (high - low[i]) / count[i];
+  }
+  for (int i = 0; i < count[0] * count[1] * count[2]; i++) {
+    int at[3] = {i % count[0], i / count[0] % count[1], i / count[0] / count[1]};
+    for (int k = 0; k < 3; k++)
+      p[k] = low[k] + (at[k] + 0.5) * step[k];
+    if (!closest(a->tag, p, on) || !is_on(a, on) || !closest(b->tag, on, foot) ||
+        !(apart(on, foot) < best->distance) || !is_on(b, foot))
+      continue;
+    best->distance = apart(on, foot);
+    memcpy(best->at, on, sizeof best->at);
   }
 }
 
@@ -278,6 +336,10 @@ static struct nearest measure_solids(struct faces *a, struct faces *b, double wi
         measure_faces(&a->of[i], &b->of[k], &best);
         measure_faces(&b->of[k], &a->of[i], &best);
       }
+  for (size_t i = 0; best.distance >= above && i < a->n; i++)
+    for (size_t k = 0; k < b->n; k++)
+      if (boxes_meet(&a->of[i].box, &b->of[k].box, within))
+        measure_meeting(&a->of[i], &b->of[k], &best);
   if (best.distance >= above)
     best.distance = INFINITY;
   return best;

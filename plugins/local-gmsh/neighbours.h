@@ -18,5 +18,7 @@ void neighbours_shared(struct findings *f, const struct names *n);
 /* Solids that share no face and are apart by at most `within`, or by a thousandth of the smaller
  * one where that is more.  It is measured at points of their faces. */
 void neighbours_gaps(struct findings *f, const struct names *n, double within);
+/* The parameters of a point of a face's surface.  False: it lies beyond the face's edges. */
+bool neighbours_parameters(int face, double foot[3], double uv[2]);
 
 #endif

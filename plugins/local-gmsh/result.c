@@ -7,6 +7,7 @@
 #include "fluid.h"
 #include "formats.h"
 #include "local_sizes.h"
+#include "overlaps.h"
 #include "score.h"
 #include "strategy_words.h"
 #include "task.h"
@@ -309,6 +310,7 @@ static int32_t give(struct task *t, const char *name, const char *media_type) {
 int32_t result_deliver(struct task *t, const struct outcome *o, const struct rung *chosen) {
   const char *name, *media_type;
   int32_t rc = LATHE_OK;
+  overlaps_note(t, o);
   if (!write_result(t, o, chosen))
     return task_fail(t, LATHE_RETRY, "result.json cannot be written: is the disk full?");
   for (size_t i = 0; t->solid && rc == LATHE_OK && (name = formats_file(i, &media_type)); i++)

@@ -144,6 +144,7 @@ struct deviation {
   } solid[SOLIDS_TOLD];
 };
 
+#define OVERLAPS_TOLD 16
 /* What a rung found.  Plain data: it crosses a pipe. */
 struct outcome {
   int32_t code; /* LATHE_OK, or the class of the failure */
@@ -158,6 +159,11 @@ struct outcome {
   double volume;                /* of the mesh, model units cubed */
   double cad_volume;            /* what it was held against; 0: nothing */
   struct deviation deviation;
+  uint64_t overlap_count; /* pairs of solids that reach into each other */
+  struct {
+    int32_t a, b;
+    double volume; /* 0: not known */
+  } overlaps[OVERLAPS_TOLD];
   bool off; /* further from the part than it need be: worth another strategy */
   struct stats quality[MEASURES];
   struct curved_report curved; /* of elements with middle nodes */

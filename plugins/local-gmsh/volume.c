@@ -6,6 +6,7 @@
 #include "files.h"
 #include "local_sizes.h"
 #include "mesh.h"
+#include "overlaps.h"
 #include "task.h"
 
 #include <gmshc.h>
@@ -147,6 +148,7 @@ bool volume_check(struct task *t, struct mesh *m, struct outcome *o) {
 bool volume_write(struct task *t, struct mesh *m, struct outcome *o) {
   double began = task_now();
   task_stage(t, STAGE_WRITE);
+  overlaps_find(t, &m->soup, o);
   bool ok = mesh_files_write(t, m, o);
   o->seconds[STAGE_WRITE] = task_now() - began;
   return ok;

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """What is odd about an assembly is told: duplicates, overlaps, gaps and faces that belong to no solid."""
+import math
 import os
 import re
 
 import pytest
 
 from daemon import REPO
+from field_parts import fixture_parts  # noqa: F401 (a fixture)
 from test_gmsh_plugin import BAD_INPUT, BARE, PLUGIN, folder, part, run  # noqa: F401 (folder: a fixture)
 
 FIELD = os.path.join(REPO, "tests", "fixtures", "field")
@@ -77,6 +79,23 @@ def test_an_overlap_is_told(tmp_path):
     assert found["counts"]["gaps"] == found["counts"]["duplicates"] == 0 and "solids overlap: a and b" in warning
     assert len(result["solids"]) == 3 and found["shared_faces"] == 2
     assert result["mesh_volume"] == pytest.approx(1800)
+
+
+def test_an_overlap_is_told_where_nothing_is_cut(tmp_path, parts):
+    """A press fit of 0.02 is found; what touches, also along a round face, and a play of 0.05 are not."""
+    found, warning, _ = mesh(moved(tmp_path, 3), "element_order=2")
+    assert found["overlaps"] == [{"solids": ["a", "b"], "volume": pytest.approx(200)}] and "both are meshed there" in warning
+    for name, volume in (("press_fit", math.pi * (5.02 ** 2 - 25) * 10), ("crossing", 2 * 2 * 1.5)):
+        found, warning, _ = mesh(os.path.join(parts, name + ".step"))
+        assert [o["volume"] for o in found["overlaps"]] == [pytest.approx(volume, rel=1e-4)] and "solids overlap" in warning
+    for name in ("tight_fit", "loose_fit"):
+        found, warning, _ = mesh(os.path.join(parts, name + ".step"))
+        assert set(found["counts"].values()) == {0} and "overlap" not in warning, name
+
+
+def test_a_gap_in_a_small_place(parts):
+    found, _, _ = mesh(os.path.join(parts, "corners.step"), "assembly=conformal", "max_size_mm=20")
+    assert [g["distance"] for g in found["gaps"]] == [pytest.approx(0.001, rel=1e-3)]
 
 
 @pytest.mark.parametrize("apart, told", [(0.0, False), (0.001, True), (0.01, True), (0.5, False)])

@@ -3,27 +3,15 @@
 import math
 import os
 import re
-import subprocess
-import sys
 
 import pytest
 
-from daemon import REPO, SANITIZED
+from daemon import SANITIZED
+from field_parts import fixture_parts  # noqa: F401 (a fixture)
 from test_gmsh_plugin import BAD_INPUT, BARE, PLUGIN, folder, part, run  # noqa: F401 (folder: a fixture)
 from test_solvers import unpacked
 
 pytestmark = pytest.mark.skipif(not (os.path.exists(BARE) and os.path.exists(PLUGIN)), reason="local-gmsh is not built")
-MAKER = os.path.join(REPO, "tests", "fixtures", "field", "make_hollow.py")
-
-
-@pytest.fixture(scope="module", name="parts")
-def fixture_parts(tmp_path_factory):
-    path = str(tmp_path_factory.mktemp("hollow"))
-    done = subprocess.run([sys.executable, MAKER, path], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, check=False)
-    if "No module named 'gmsh'" in done.stdout:
-        pytest.skip("Gmsh's Python module is not installed: apt-get install python3-gmsh")
-    assert done.returncode == 0, done.stdout[-2000:]
-    return path
 
 
 def mesh(parts, name, *params):
