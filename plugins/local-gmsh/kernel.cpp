@@ -21,18 +21,18 @@ extern "C" {
 #include <BRepMesh_IncrementalMesh.hxx>
 #include <BRepMesh_MeshAlgoFactory.hxx>
 #include <BRepTools.hxx>
-#include <chrono>
 #include <exception>
 #include <gmsh.h>
 #include <Message_ProgressIndicator.hxx>
 #include <Poly_Triangulation.hxx>
 #include <Standard_Failure.hxx>
+#include <time.h>
 #include <TopoDS.hxx>
 #include <TopoDS_Compound.hxx>
 #include <TopoDS_Face.hxx>
 #include <vector>
 
-#define GIVE_UP_MAX 16 /* faces; more, and Gmsh is asked instead */
+#define GIVE_UP_MAX 16 /* faces; more, and they are left */
 
 /* Of Gmsh: what is declared here is all that is used. */
 class GFace;
@@ -53,17 +53,19 @@ struct face {
   TopoDS_Face shape;
 };
 
+void add_face(std::vector<face> &faces, int tag) {
+  const auto *of = reinterpret_cast<const OCCFace *>(GModel::current()->getFaceByTag(tag));
+  if (of)
+    faces.push_back({tag, *static_cast<const TopoDS_Face *>(of->getNativePtr())});
+}
+
 std::vector<face> faces_of_model() {
   std::vector<face> faces;
   gmsh::vectorpair entities;
   gmsh::model::getEntities(entities, 2);
   faces.reserve(entities.size());
-  for (const auto &entity : entities) {
-    const auto *of =
-        reinterpret_cast<const OCCFace *>(GModel::current()->getFaceByTag(entity.second));
-    if (of)
-      faces.push_back({entity.second, *static_cast<const TopoDS_Face *>(of->getNativePtr())});
-  }
+  for (const auto &entity : entities)
+    add_face(faces, entity.second);
   return faces;
 }
 
@@ -122,24 +124,33 @@ public:
   }
 };
 
-/* Stops the kernel after some time.  It asks between faces and inside long ones. */
+/* Stops the kernel after some time of this thread's own: on a busy machine a face may take longer
+ * by the clock.  It asks between faces and inside long ones. */
 class deadline : public Message_ProgressIndicator {
 public:
-  explicit deadline(double seconds)
-      : end_(std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds)) {
+  deadline(double seconds, double *heard) : end_(used() + seconds), heard_(heard) {
   }
   bool UserBreak() override {
-    return std::chrono::steady_clock::now() > end_;
+    double now = used();
+    if (heard_)
+      __atomic_store(heard_, &now, __ATOMIC_RELAXED);
+    return now > end_;
   }
 
 private:
+  static double used() {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
+  }
   void Show(const Message_ProgressScope & /*scope*/, bool /*force*/) override {
   }
-  std::chrono::time_point<std::chrono::steady_clock, std::chrono::duration<double>> end_;
+  double end_;
+  double *heard_;
 };
 
 void mesh_shape(const TopoDS_Shape &shape, const kernel_limits &limits, double seconds) {
-  Handle(deadline) until = new deadline(seconds);
+  Handle(deadline) until = new deadline(seconds, limits.heard);
   BRepMesh_IncrementalMesh mesher;
   mesher.SetShape(shape);
   mesher.ChangeParameters().Deflection = limits.deflection;
@@ -179,13 +190,10 @@ void mesh_faces(const std::vector<face> &faces, const kernel_limits &limits) {
   }
 }
 
-} // namespace
-
-bool kernel_triangulate(struct soup *s, const struct kernel_limits *limits) {
+bool triangulate(struct soup *s, const kernel_limits &limits, const std::vector<face> &faces) {
   *s = soup{};
   try {
-    std::vector<face> faces = faces_of_model();
-    mesh_faces(faces, *limits);
+    mesh_faces(faces, limits);
     soup_builder built = {};
     for (const face &f : faces)
       take_face(f, built);
@@ -199,4 +207,19 @@ bool kernel_triangulate(struct soup *s, const struct kernel_limits *limits) {
     return true;
   soup_free(s);
   return false;
+}
+
+} // namespace
+
+bool kernel_triangulate(struct soup *s, const struct kernel_limits *limits) {
+  return triangulate(s, *limits, faces_of_model());
+}
+
+bool kernel_triangulate_face(struct soup *s, int tag, const struct kernel_limits *limits) {
+  std::vector<face> one;
+  kernel_limits short_limits = *limits;
+  short_limits.seconds = limits->face_seconds;
+  short_limits.face_seconds = 0;
+  add_face(one, tag);
+  return triangulate(s, short_limits, one);
 }

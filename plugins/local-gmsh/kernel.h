@@ -15,8 +15,10 @@ extern "C" {
 struct kernel_limits {
   double deflection; /* how far a triangle may lie from its face, model units */
   double angle;   /* between two neighbours on a curve, radians; a full circle gets twice as many */
-  double seconds; /* for all faces at once; what is left by then is done face by face */
+  double seconds; /* of processor time, for all faces at once; the rest is done face by face */
   double face_seconds; /* for each of those: then that face alone is given up */
+  double *heard;       /* where to note the thread's processor time, in seconds, whenever the kernel
+                          asks whether to go on; may be NULL */
   double shortest;     /* edge wanted, model units; 0: the kernel's own, a tenth of deflection */
 };
 
@@ -24,12 +26,21 @@ struct kernel_limits {
  * triangles.  False: there are none at all, and *s is empty.  Gmsh's own mesh is not touched.  Not
  * for STL, whose faces have no surface. */
 #ifdef LATHE_KERNEL_TRIANGLES
+#define KERNEL_HERE true
 bool kernel_triangulate(struct soup *s, const struct kernel_limits *limits);
+/* The same of one face alone. */
+bool kernel_triangulate_face(struct soup *s, int tag, const struct kernel_limits *limits);
 #else /* built without the kernel's headers */
+#define KERNEL_HERE false
 static inline bool kernel_triangulate(struct soup *s, const struct kernel_limits *limits) {
   (void)limits;
   *s = (struct soup){0};
   return false;
+}
+static inline bool kernel_triangulate_face(struct soup *s, int tag,
+                                           const struct kernel_limits *limits) {
+  (void)tag;
+  return kernel_triangulate(s, limits);
 }
 #endif
 

@@ -35,6 +35,7 @@ struct ladder_step {
 
 static const struct ladder_step STEPS[] = {
     {{.name = "as asked", KEPT, .curvature = KEEP}, BOTH | CAD},
+    {{.name = "faces one by one", KEPT, .curvature = KEEP, .apart = true}, SURFACES | CAD},
     {{.name = "nearer", KEPT, .curvature = KEEP, .nearer = 0.5, .after = AFTER_OFF},
      SOLIDS | SHEETS | CAD},
     /* Gmsh hangs where it is to measure the curvature of facets. */

@@ -10,6 +10,7 @@ struct words {
 /* The rungs of strategy.c. */
 static const struct words RUNGS[] = {
     {"as asked", "as the job asks"},
+    {"faces one by one", "each face alone, by the CAD kernel or else by Gmsh"},
     {"nearer", "half of the distance from the CAD that was asked for"},
     {"remeshed facets", "the faces of the STL meshed anew"},
     {"no curvature", "without the smaller elements on curved faces that were asked for"},

@@ -2,9 +2,9 @@
  *
  * Edges and faces, and the files of a preview.
  */
+#include "apart.h"
 #include "facets.h"
 #include "files.h"
-#include "kernel.h"
 #include "split.h"
 #include "task.h"
 
@@ -184,43 +184,65 @@ static bool split_long(const struct task *t, struct soup *s, struct outcome *o) 
                       t->size, t->geometry.diagonal, TRIANGLES_MAX);
 }
 
-/* The CAD kernel's own triangles into *s.  `quality` says how near the surface they are,
- * `curvature` how many go around, and a size how long their edges may be.  False: it has none, or
- * there is more to it than a few faces that it gave up. */
-static bool kernel_triangles(struct task *t, const struct rung *r, struct outcome *o,
-                             struct soup *s) {
+/* They keep a distance from the surface.  `quality` says how near they are, `curvature` how many go
+ * around, and a size how long their edges may be. */
+static struct kernel_limits limits_of(const struct task *t) {
   const struct params *p = &t->params;
-  double began = task_now();
-  struct outcome probe = {0};
-  struct kernel_limits limits = {.deflection = KERNEL_DEFLECTION * p->step_size *
-                                               t->geometry.diagonal,
-                                 .angle = 4 * M_PI / fmax(p->circle_edges, p->curvature),
-                                 .seconds = KERNEL_SECONDS,
-                                 .face_seconds = KERNEL_FACE_SECONDS,
-                                 .shortest = p->min_size};
-  if (t->format == FORMAT_STL || r->algorithm_2d != p->algorithm_2d)
-    return false;
-  task_stage(t, STAGE_FACES);
-  if (!kernel_triangulate(s, &limits))
-    return false;
-  if (check_faces(t, s, false, &probe)) {
-    split_long(t, s, o);
-    o->seconds[STAGE_FACES] = task_now() - began;
-    return true;
+  return (struct kernel_limits){.deflection = KERNEL_DEFLECTION * p->step_size *
+                                              t->geometry.diagonal,
+                                .angle = 4 * M_PI / fmax(p->circle_edges, p->curvature),
+                                .seconds = KERNEL_SECONDS,
+                                .face_seconds = KERNEL_FACE_SECONDS,
+                                .shortest = p->min_size};
+}
+
+/* All faces or none: what it lacks is looked for face by face, with Gmsh beside it. */
+static bool by_kernel(struct task *t, struct outcome *o, struct soup *s) {
+  const struct kernel_limits limits = limits_of(t);
+  double at[3] = {0};
+  switch (kernel_watched(s, &limits)) {
+  case KERNEL_HANGS:
+    return outcome_fail(o, REASON_TIME, "the CAD kernel did not come back from one of the faces");
+  case KERNEL_NONE:
+    return outcome_fail(o, REASON_EMPTY, "the CAD kernel could triangulate no face");
+  case KERNEL_DONE:
+    break;
   }
-  soup_free(s);
-  return false;
+  size_t n = find_missing(t, s, o, at);
+  return n == 0 || outcome_fail(o, REASON_EMPTY,
+                                "the CAD kernel could not triangulate %zu of %zu faces, face %d "
+                                "near (%.6g, %.6g, %.6g)",
+                                n, s->face_count, o->missing[0], at[0], at[1], at[2]);
+}
+
+static bool by_all_apart(struct task *t, struct outcome *o, struct soup *s) {
+  const struct kernel_limits limits = limits_of(t);
+  return apart_triangulate(s, &limits) ||
+         outcome_fail(o, REASON_EMPTY, "no face could be triangulated, not even alone");
+}
+
+/* The triangles of a preview into *s, to be freed also where it fails. */
+static bool take_triangles(struct task *t, const struct rung *r, struct outcome *o,
+                           struct soup *s) {
+  double began = task_now();
+  bool kernel = KERNEL_HERE && t->format != FORMAT_STL && r->algorithm_2d == t->params.algorithm_2d;
+  *s = (struct soup){0};
+  if (r->facets || !(kernel || r->apart)) {
+    bool errors = !r->facets && !surface_generate(t, o);
+    return soup_take(s, 0) ? check_faces(t, s, errors, o)
+                           : outcome_fail(o, REASON_EMPTY, "the surface mesh came out empty");
+  }
+  task_stage(t, STAGE_FACES);
+  bool got = (r->apart ? by_all_apart : by_kernel)(t, o, s) && check_faces(t, s, false, o) &&
+             split_long(t, s, o);
+  o->seconds[STAGE_FACES] = task_now() - began;
+  return got;
 }
 
 bool surface_mesh(struct task *t, const struct rung *r, struct outcome *o) {
   struct soup s;
   struct quality q;
-  bool whole = !r->facets && kernel_triangles(t, r, o, &s);
-  bool errors = !whole && !r->facets && !surface_generate(t, o);
-  if (!whole && !soup_take(&s, 0))
-    return outcome_fail(o, REASON_EMPTY, "the surface mesh came out empty");
-  bool ok = o->code == LATHE_OK || errors;
-  ok = ok && check_faces(t, &s, errors, o) && (t->format != FORMAT_STL || check_facets(t, o));
+  bool ok = take_triangles(t, r, o, &s) && (t->format != FORMAT_STL || check_facets(t, o));
   if (ok) {
     double began = task_now();
     task_stage(t, STAGE_WRITE);

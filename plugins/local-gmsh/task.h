@@ -194,6 +194,7 @@ struct rung {
   int curvature, circle_points;
   bool heal;   /* import again with OCC's repairs */
   bool facets; /* STL: keep its triangles as they are */
+  bool apart;  /* a preview's faces one by one, in processes of their own */
   int after;   /* of enum after; 0: AFTER_FAILURE */
   enum finish finish;
   double finer;  /* of the size; 0: as it is */

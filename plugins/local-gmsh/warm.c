@@ -71,7 +71,8 @@ void warm_up(void) {
   import_step();
   gmshModelGetBoundingBox(-1, -1, &box[0], &box[1], &box[2], &box[3], &box[4], &box[5], &e);
   gmshModelOccGetMass(3, 1, &mass, &e);
-  if (kernel_triangulate(&s, &(struct kernel_limits){0.1, 0.4, 1, 1, 0}))
+  if (kernel_triangulate(&s, &(struct kernel_limits){
+                                 .deflection = 0.1, .angle = 0.4, .seconds = 1, .face_seconds = 1}))
     soup_free(&s);
   strategy_apply(&t, &faces);
   for (int dim = 1; dim <= 2; dim++)

@@ -50,7 +50,7 @@ static size_t faces_with_triangles(const struct soup *s) {
 static void all_at_once(void **state) {
   struct soup s;
   (void)state;
-  assert_true(kernel_triangulate(&s, &(struct kernel_limits){0.02, 0.4, 300, 300, 0}));
+  assert_true(kernel_triangulate(&s, &(struct kernel_limits){0.02, 0.4, 300, 300, NULL, 0}));
   assert_int_equal(s.face_count, 7);
   assert_int_equal(faces_with_triangles(&s), 7);
   assert_true(fabs(soup_enclosed(&s) / (BOX_VOLUME + EGG_VOLUME) - 1) < 0.02);
@@ -62,7 +62,7 @@ static void all_at_once(void **state) {
 static void face_by_face(void **state) {
   struct soup s;
   (void)state;
-  assert_true(kernel_triangulate(&s, &(struct kernel_limits){0.02, 0.4, 0, 300, 0}));
+  assert_true(kernel_triangulate(&s, &(struct kernel_limits){0.02, 0.4, 0, 300, NULL, 0}));
   assert_int_equal(faces_with_triangles(&s), 7);
   assert_true(fabs(soup_enclosed(&s) / (BOX_VOLUME + EGG_VOLUME) - 1) < 0.02);
   soup_free(&s);
@@ -73,7 +73,7 @@ static void a_slow_face_costs_itself_alone(void **state) {
   struct soup s;
   size_t on_box = 0, on_egg = 0;
   (void)state;
-  assert_true(kernel_triangulate(&s, &(struct kernel_limits){1e-4, 0.4, 0.5, 1, 0}));
+  assert_true(kernel_triangulate(&s, &(struct kernel_limits){1e-4, 0.4, 0.5, 1, NULL, 0}));
   assert_int_equal(s.face_count, 7);
   for (size_t f = 0; f < 7; f++)
     *(s.faces[f].tag <= 6 ? &on_box : &on_egg) += s.faces[f].count;
@@ -86,8 +86,8 @@ static void a_slow_face_costs_itself_alone(void **state) {
 static void coarse_after_fine(void **state) {
   struct soup fine, coarse;
   (void)state;
-  assert_true(kernel_triangulate(&fine, &(struct kernel_limits){0.005, 0.2, 300, 300, 0}));
-  assert_true(kernel_triangulate(&coarse, &(struct kernel_limits){0.1, 0.8, 300, 300, 0}));
+  assert_true(kernel_triangulate(&fine, &(struct kernel_limits){0.005, 0.2, 300, 300, NULL, 0}));
+  assert_true(kernel_triangulate(&coarse, &(struct kernel_limits){0.1, 0.8, 300, 300, NULL, 0}));
   assert_true(coarse.triangle_count < fine.triangle_count / 2);
   soup_free(&fine);
   soup_free(&coarse);
