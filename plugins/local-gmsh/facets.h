@@ -2,9 +2,9 @@
  *
  * The facets of an STL, mended before anyone judges them.  Nothing here knows Gmsh.
  *
- *   read (points welded) -> flat and duplicate facets dropped -> edges matched -> near points
- * merged
- *        -> shells, each turned one way -> bodies and their holes -> faces
+ *   read (points welded) -> flat and duplicate facets dropped -> edges matched -> facets on a line
+ *        dropped, T-junctions split, near points merged -> shells, each turned one way -> bodies
+ * and their holes -> faces
  *
  * Every step is linear in the facets but for one search tree, which only several shells need.
  */
@@ -35,7 +35,7 @@ struct facets_face {
 };
 
 struct repairs { /* how often each was done */
-  size_t merged, flat, duplicate, turned;
+  size_t merged, flat, duplicate, turned, split;
 };
 
 struct edge_census {
@@ -61,8 +61,9 @@ struct facets {
   struct shell *shells;
   size_t shell_count, body_count;
   const char **body_names; /* of their parts; NULL: none */
-  double volume;           /* of all bodies */
-  uint32_t *face;          /* of each facet */
+  double *body_volumes;
+  double volume;  /* of all bodies */
+  uint32_t *face; /* of each facet */
   struct facets_face *faces;
   size_t face_count;
 };
@@ -81,11 +82,20 @@ void facets_drop_extra(struct facets *f);
 void facets_match(struct facets *f);
 /* Merges points on open edges that lie close together, as far as that closes edges. */
 void facets_merge_near(struct facets *f);
+/* Splits facets where corners of others lie on their open edges, within `reach` of the diagonal. */
+void facets_join(struct facets *f, double reach);
+#define FACETS_NEAR 1e-6
+/* Drops facets whose corners lie on a line, if what is left closes as well as before. */
+void facets_drop_lines(struct facets *f);
 /* shells: what hangs together, turned one way, outward. */
 void facets_find_shells(struct facets *f);
 /* Which shells bound a body and which are holes in one.  False: a body that was there twice was
  * dropped; match the edges and find the shells again. */
 bool facets_find_bodies(struct facets *f);
+/* Which shells lie in others (parent: the smallest of those; FACET_NONE: none) and are holes there,
+ * which overlap others, and which are bodies that are there twice (extra).  All shells look
+ * outward.  Returns whether any is extra. */
+bool facets_find_holes(struct facets *f, uint32_t *parent, bool *extra);
 /* A face is a part of the file, or what lies between creases of a part that is whole bodies. */
 void facets_find_faces(struct facets *f);
 /* Keeps the facets whose `drop` is not set; mate, shell and face are not kept. */

@@ -353,7 +353,7 @@ void facets_match(struct facets *f) {
 
 /* ---- points that nearly meet ---- */
 
-static const double NEAR[] = {1e-6, 1e-5, 1e-4}; /* of the diagonal */
+static const double NEAR[] = {FACETS_NEAR, 1e-5, 1e-4}; /* of the diagonal */
 
 struct grid {
   const struct facets *f;
@@ -423,6 +423,24 @@ static size_t near_nodes(const struct facets *f, double reach, uint32_t *to) {
   return merged;
 }
 
+/* A facet is narrower than the reach where two of its corners would become one: it is no gap, and
+ * its corners stay.  Returns how many nodes do not. */
+static size_t spare_facets(const struct facets *f, uint32_t *to, size_t merged) {
+  for (size_t spared = 1; spared;) {
+    spared = 0;
+    for (size_t h = 0; h < 3 * f->count; h++) {
+      uint32_t a = from_of(f, h), b = to_of(f, h);
+      if (to[a] != to[b])
+        continue;
+      spared += (to[a] != a) + (to[b] != b);
+      to[a] = a;
+      to[b] = b;
+    }
+    merged -= spared;
+  }
+  return merged;
+}
+
 void facets_merge_near(struct facets *f) {
   for (size_t step = 0; f->edges.open && step < sizeof NEAR / sizeof *NEAR; step++) {
     struct edge_census before = f->edges;
@@ -430,6 +448,7 @@ void facets_merge_near(struct facets *f) {
     size_t count = f->count, halves = 3 * f->count;
     uint32_t *to = out_alloc(f->node_count, sizeof *to);
     size_t merged = f->diagonal > 0 ? near_nodes(f, NEAR[step] * f->diagonal, to) : 0;
+    merged = merged ? spare_facets(f, to, merged) : 0;
     uint32_t *node = out_alloc(halves, sizeof *node), *part = out_alloc(count, sizeof *part);
     memcpy(node, f->node, halves * sizeof *node);
     memcpy(part, f->part, count * sizeof *part);
@@ -456,7 +475,10 @@ void facets_merge_near(struct facets *f) {
 void facets_mend(struct facets *f) {
   facets_drop_extra(f);
   facets_match(f);
+  facets_drop_lines(f);
+  facets_join(f, FACETS_NEAR);
   facets_merge_near(f);
+  facets_join(f, NEAR[1]);
   facets_find_shells(f);
   while (!facets_find_bodies(f)) { /* there are fewer facets each time */
     facets_match(f);

@@ -234,6 +234,7 @@ void facets_free(struct facets *f) {
   free(f->turned);
   free(f->shells);
   free(f->body_names);
+  free(f->body_volumes);
   free(f->face);
   free(f->faces);
   *f = (struct facets){0};

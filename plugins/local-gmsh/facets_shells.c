@@ -207,241 +207,7 @@ void facets_find_shells(struct facets *f) {
     part_nodes(f);
 }
 
-/* ---- which lies in which: a ray upward from each shell, and a tree of the facets seen from above
- * ---- */
-
-struct branch { /* of the tree: a box in x and y; count 0: two branches, at `at` and `at + 1` */
-  double low[2], high[2];
-  uint32_t at, count;
-};
-#define LEAF 8
-
-struct tree {
-  const struct facets *f;
-  uint32_t *order; /* facets */
-  struct branch *branches;
-  uint32_t count;
-};
-
-static double centre(const struct facets *f, uint32_t facet, size_t axis) {
-  const uint32_t *n = f->node + 3 * (size_t)facet;
-  return f->xyz[3 * (size_t)n[0] + axis] + f->xyz[3 * (size_t)n[1] + axis] +
-         f->xyz[3 * (size_t)n[2] + axis];
-}
-
-/* The lower half of order[0..n) by its centre along the axis comes first. */
-static void halve(const struct facets *f, uint32_t *order, size_t n, size_t axis) {
-  size_t low = 0, high = n - 1, middle = n / 2;
-  while (low < high) {
-    double pivot = centre(f, order[low + (high - low) / 2], axis);
-    size_t i = low, k = high;
-    for (;;) {
-      while (centre(f, order[i], axis) < pivot)
-        i++;
-      while (centre(f, order[k], axis) > pivot)
-        k--;
-      if (i >= k)
-        break;
-      uint32_t swap = order[i];
-      order[i++] = order[k];
-      order[k--] = swap;
-    }
-    if (middle <= k)
-      high = k;
-    else
-      low = k + 1;
-  }
-}
-
-static void box_of(const struct tree *t, struct branch *b, size_t first, size_t count) {
-  for (size_t i = 0; i < 2; i++) {
-    b->low[i] = INFINITY;
-    b->high[i] = -INFINITY;
-  }
-  for (size_t k = 0; k < 3 * count; k++) {
-    const double *p = t->f->xyz +
-                      3 * (size_t)t->f->node[3 * (size_t)t->order[first + k / 3] + k % 3];
-    for (size_t i = 0; i < 2; i++) {
-      b->low[i] = fmin(b->low[i], p[i]);
-      b->high[i] = fmax(b->high[i], p[i]);
-    }
-  }
-}
-
-static void plant(struct tree *t, uint32_t at, size_t first, size_t count) { /* 32 deep at most */
-  struct branch *b = &t->branches[at];
-  box_of(t, b, first, count);
-  b->at = (uint32_t)first;
-  b->count = (uint32_t)count;
-  if (count <= LEAF)
-    return;
-  size_t axis = b->high[0] - b->low[0] < b->high[1] - b->low[1];
-  halve(t->f, t->order + first, count, axis);
-  b->at = t->count;
-  b->count = 0;
-  t->count += 2;
-  plant(t, b->at, first, count / 2);
-  plant(t, b->at + 1, first + count / 2, count - count / 2);
-}
-
-/* Above 0: p lies left of a-b, seen from above.  The same number for a-b and b-a but for its sign,
- * so that a ray never slips between two facets. */
-static double side(const double *a, const double *b, const double *p) {
-  bool swap = a[0] > b[0] || (a[0] == b[0] && a[1] > b[1]);
-  const double *c = swap ? b : a, *d = swap ? a : b;
-  double s = (d[0] - c[0]) * (p[1] - c[1]) - (d[1] - c[1]) * (p[0] - c[0]);
-  return swap ? -s : s;
-}
-
-/* Does the ray from p upward meet the facet? */
-static bool meets(const struct facets *f, uint32_t facet, const double p[3]) {
-  const uint32_t *n = f->node + 3 * (size_t)facet;
-  const double *a = f->xyz + 3 * (size_t)n[0], *b = f->xyz + 3 * (size_t)n[1],
-               *c = f->xyz + 3 * (size_t)n[2];
-  double x = side(a, b, p), y = side(b, c, p), z = side(c, a, p);
-  if (!((x > 0 && y > 0 && z > 0) || (x < 0 && y < 0 && z < 0)))
-    return false;
-  return (y * a[2] + z * b[2] + x * c[2]) / (x + y + z) > p[2];
-}
-
-/* Just under the middle of the shell's largest facet, off any line of symmetry. */
-static void point_in(const struct facets *f, const struct shell *s, double p[3]) {
-  static const double SHARES[] = {0.4142135, 0.3178372, 0.2679493};
-  double n[3], len = 0, size = 0;
-  facets_normal(f, s->sample, n);
-  for (int i = 0; i < 3; i++) {
-    len += n[i] * n[i];
-    size += (s->high[i] - s->low[i]) * (s->high[i] - s->low[i]);
-  }
-  for (size_t i = 0; i < 3; i++) {
-    p[i] = -n[i] / sqrt(len > 0 ? len : 1) * 1e-7 * sqrt(size);
-    for (size_t k = 0; k < 3; k++)
-      p[i] += SHARES[k] * f->xyz[3 * (size_t)f->node[3 * (size_t)s->sample + k] + i];
-  }
-}
-
-struct nest {    /* of one shell: what its ray met */
-  uint32_t *met; /* shells */
-  size_t count, room;
-};
-
-static void cast(const struct tree *t, const double p[3], struct nest *n) {
-  uint32_t stack[128];
-  size_t height = 1;
-  stack[0] = 0;
-  n->count = 0;
-  while (height) {
-    const struct branch *b = &t->branches[stack[--height]];
-    if (p[0] < b->low[0] || p[0] > b->high[0] || p[1] < b->low[1] || p[1] > b->high[1])
-      continue;
-    if (b->count == 0) {
-      stack[height++] = b->at;
-      stack[height++] = b->at + 1;
-      continue;
-    }
-    for (uint32_t k = b->at; k < b->at + b->count; k++) {
-      if (!meets(t->f, t->order[k], p))
-        continue;
-      if (n->count == n->room) {
-        n->met = out_again(n->met, n->room, n->room ? 2 * n->room : 64, sizeof *n->met);
-        n->room = n->room ? 2 * n->room : 64;
-      }
-      n->met[n->count++] = t->f->shell[t->order[k]];
-    }
-  }
-}
-
-static int by_number(const void *a, const void *b) {
-  uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-  return (x > y) - (x < y);
-}
-
-static bool near(double a, double b, double size) {
-  return fabs(a - b) <= 1e-9 * fabs(size);
-}
-
-/* Facet for facet in the same places. */
-static bool is_copy(const struct shell *a, const struct shell *b, double size) {
-  bool same = a->facets == b->facets && near(a->volume, b->volume, a->volume) &&
-              near(a->area, b->area, a->area);
-  for (int i = 0; i < 3; i++)
-    same = same && near(a->low[i], b->low[i], size) && near(a->high[i], b->high[i], size) &&
-           near(a->middle[i], b->middle[i], a->area * size);
-  return same;
-}
-
-/* What lies in another one reaches nowhere beyond it. */
-static bool fits_in(const struct shell *a, const struct shell *b, double size) {
-  bool fits = true;
-  for (int i = 0; i < 3; i++)
-    fits = fits && a->low[i] >= b->low[i] - 1e-9 * size && a->high[i] <= b->high[i] + 1e-9 * size;
-  return fits;
-}
-
-/* In how many shells this one lies, and the smallest of them; copy: one in the very same places. */
-static size_t depth_of(struct facets *f, uint32_t shell, struct nest *n, uint32_t *parent,
-                       uint32_t *copy) {
-  size_t depth = 0;
-  *parent = *copy = FACET_NONE;
-  if (n->count)
-    qsort(n->met, n->count, sizeof *n->met, by_number);
-  for (size_t i = 0, run; i < n->count; i += run) {
-    for (run = 1; i + run < n->count && n->met[i + run] == n->met[i];)
-      run++;
-    uint32_t other = n->met[i];
-    if (run % 2 == 0 || other == shell || !f->shells[other].closed)
-      continue;
-    if (is_copy(&f->shells[shell], &f->shells[other], f->diagonal)) {
-      *copy = other;
-      continue;
-    }
-    if (!fits_in(&f->shells[shell], &f->shells[other], f->diagonal)) {
-      f->shells[shell].overlaps = other;
-      continue;
-    }
-    depth++;
-    if (*parent == FACET_NONE || f->shells[other].volume < f->shells[*parent].volume)
-      *parent = other;
-  }
-  return depth;
-}
-
-static void plant_all(struct tree *t, const struct facets *f) {
-  *t = (struct tree){.f = f,
-                     .order = out_alloc(f->count, sizeof *t->order),
-                     .branches = out_alloc(f->count + 1, sizeof *t->branches),
-                     .count = 1};
-  for (size_t i = 0; i < f->count; i++)
-    t->order[i] = (uint32_t)i;
-  plant(t, 0, 0, f->count);
-}
-
-/* parent: of each shell, the smallest that it lies in; hole by the depth.  Two shells in one place
- * are a hole and the body that fills it, or outside of all others a body that is there twice
- * (extra). */
-static bool find_holes(struct facets *f, uint32_t *parent, bool *extra) {
-  struct tree t;
-  struct nest n = {0};
-  bool any = false;
-  plant_all(&t, f);
-  for (uint32_t i = 0; i < f->shell_count; i++) {
-    double p[3];
-    parent[i] = FACET_NONE;
-    if (!f->shells[i].closed)
-      continue;
-    point_in(f, &f->shells[i], p);
-    cast(&t, p, &n);
-    uint32_t copy;
-    bool odd = depth_of(f, i, &n, &parent[i], &copy) % 2 == 1, second = copy < i;
-    f->shells[i].hole = odd && !second;
-    extra[i] = !odd && second;
-    any |= extra[i];
-  }
-  free(n.met);
-  free(t.order);
-  free(t.branches);
-  return any;
-}
+/* ---- bodies ---- */
 
 static void drop_shells(struct facets *f, const bool *extra) {
   bool *drop = out_alloc(f->count, sizeof *drop);
@@ -462,7 +228,8 @@ bool facets_find_bodies(struct facets *f) {
   double least = EMPTY * f->diagonal * f->diagonal * f->diagonal;
   uint32_t *parent = out_alloc(f->shell_count, sizeof *parent);
   if (f->shell_count > 1 && f->shell_count <= NEST_MAX) {
-    bool *extra = out_alloc(f->shell_count, sizeof *extra), any = find_holes(f, parent, extra);
+    bool *extra = out_alloc(f->shell_count, sizeof *extra),
+         any = facets_find_holes(f, parent, extra);
     if (any)
       drop_shells(f, extra);
     else
@@ -488,8 +255,11 @@ bool facets_find_bodies(struct facets *f) {
   }
   free(parent);
   f->body_names = out_alloc(f->body_count, sizeof *f->body_names);
+  f->body_volumes = out_alloc(f->body_count, sizeof *f->body_volumes);
   for (size_t i = 0; i < f->shell_count; i++) {
     const struct shell *s = &f->shells[i];
+    if (s->body != FACET_NONE)
+      f->body_volumes[s->body] += s->hole ? -s->volume : s->volume;
     if (s->body != FACET_NONE && !s->hole && s->part != FACET_NONE)
       f->body_names[s->body] = f->part_names[s->part];
   }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The volume of the CAD's solids by the CAD kernel, which a mesh is held against.  On parts with
- * many free-form faces it takes as long as the import, and nobody asks for it before the mesh is
- * there: so it is reckoned by a process beside this one.
+ * The volume of the CAD's solids by the CAD kernel (of an STL by its facets), which a mesh is held
+ * against.  On parts with many free-form faces it takes as long as the import, and nobody asks for
+ * it before the mesh is there: so it is reckoned by a process beside this one.
  *
  *   mass_begin --fork--> [reckon -> a shared page] --ends--> the pipe is closed: mass_of
  * sees
  */
+#include "facets.h"
 #include "out.h"
 #include "task.h"
 
@@ -101,6 +102,8 @@ double mass_of(const struct task *t) {
 
 double mass_of_solid(const struct task *t, int tag) {
   double all = mass_of(t);
+  if (t->facets)
+    return tag >= 1 && (size_t)tag <= t->facets->body_count ? t->facets->body_volumes[tag - 1] : 0;
   for (size_t i = 0; t->mass.page && i < t->mass.count; i++)
     if (t->mass.tags[i] == tag)
       return t->mass.page[1 + i];

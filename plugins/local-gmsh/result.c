@@ -244,7 +244,10 @@ static bool write_result(struct task *t, const struct outcome *r, const struct r
   user_groups_json(t, &o);
   local_sizes_json(t, r, &o);
   if (t->solid) {
-    findings_json(&t->findings, t->params.conformal, t->params.tolerance, &o);
+    if (t->facets)
+      stl_assembly_json(t, &o);
+    else
+      findings_json(&t->findings, t->params.conformal, t->params.tolerance, &o);
     out_text(&o, ",");
   }
   fluid_json(t, &o);

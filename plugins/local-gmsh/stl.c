@@ -23,10 +23,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define CREASE     (40 * M_PI / 180)
-#define LINE       1 /* Gmsh's element types */
-#define TRIANGLE   2
-#define BODIES_MAX 20000
+#define CREASE          (40 * M_PI / 180)
+#define LINE            1 /* Gmsh's element types */
+#define TRIANGLE        2
+#define BODIES_MAX      20000
+#define OVERLAPS_LISTED 64
 
 /* ---- reading ---- */
 
@@ -40,6 +41,9 @@ static const struct repair {
      offsetof(struct repairs, flat)},
     {"duplicate_facets", "facet that was there twice was left out",
      "facets that were there twice were left out", offsetof(struct repairs, duplicate)},
+    {"split_facets", "facet was split where a corner of another lies on its edge",
+     "facets were split where corners of others lie on their edges",
+     offsetof(struct repairs, split)},
     {"turned_facets", "facet was turned round", "facets were turned round",
      offsetof(struct repairs, turned)},
 };
@@ -60,13 +64,21 @@ void stl_repairs_json(const struct task *t, struct out *o) {
   out_text(o, "],");
 }
 
-static const char *shell_name(const struct facets *f, uint32_t shell) {
-  uint32_t part = f->shells[shell].part;
-  return part != FACET_NONE && *f->part_names[part] ? f->part_names[part] : "a body";
+/* A body by its name, or its number as the preview has it. */
+static void shell_name(const struct facets *f, uint32_t shell, char *text, size_t size) {
+  const struct shell *s = &f->shells[shell];
+  const char *name = s->part == FACET_NONE ? "" : f->part_names[s->part];
+  if (*name && f->part_count > 1)
+    snprintf(text, size, "%.60s", name);
+  else if (s->body != FACET_NONE)
+    snprintf(text, size, "body %u", (unsigned)s->body + 1);
+  else
+    snprintf(text, size, "a shell near (%.6g, %.6g, %.6g)", s->low[0], s->low[1], s->low[2]);
 }
 
 static void warn_of_overlaps(struct task *t) {
   const struct facets *f = t->facets;
+  char one[100], other[100];
   size_t count = 0;
   uint32_t first = 0;
   for (uint32_t i = (uint32_t)f->shell_count; i-- > 0;)
@@ -74,12 +86,45 @@ static void warn_of_overlaps(struct task *t) {
       first = i;
       count++;
     }
-  if (count)
-    task_warn(t,
-              "%zu of %zu bodies overlap others, the first %.60s and %.60s: unite them in the CAD "
-              "program, or their elements lie in each other",
-              count, f->shell_count, shell_name(f, first),
-              shell_name(f, f->shells[first].overlaps));
+  if (count == 0)
+    return;
+  shell_name(f, first, one, sizeof one);
+  shell_name(f, f->shells[first].overlaps, other, sizeof other);
+  task_warn(t,
+            "%zu of %zu bodies overlap others, the first %s and %s: unite them in the CAD program, "
+            "or their elements lie in each other",
+            count, f->shell_count, one, other);
+}
+
+/* One of a pair that names each other is enough. */
+static bool is_told(const struct facets *f, uint32_t i) {
+  uint32_t other = f->shells[i].overlaps;
+  return other != FACET_NONE && (f->shells[other].overlaps != i || i < other);
+}
+
+void stl_assembly_json(const struct task *t, struct out *o) {
+  const struct facets *f = t->facets;
+  size_t count = 0, listed = 0;
+  for (uint32_t i = 0; i < f->shell_count; i++)
+    count += is_told(f, i);
+  out_printf(o,
+             "\"assembly\":{\"mode\":\"separate\",\"tolerance\":0,\"shared_faces\":0,\"counts\":{"
+             "\"duplicates\":null,\"overlaps\":%zu,\"gaps\":null,\"loose_faces\":null},"
+             "\"duplicates\":null,\"overlaps\":[",
+             count);
+  for (uint32_t i = 0; i < f->shell_count && listed < OVERLAPS_LISTED; i++) {
+    char one[100], other[100];
+    if (!is_told(f, i))
+      continue;
+    shell_name(f, i, one, sizeof one);
+    shell_name(f, f->shells[i].overlaps, other, sizeof other);
+    out_text(o, listed++ ? ",{\"solids\":[" : "{\"solids\":[");
+    out_json_string(o, one);
+    out_text(o, ",");
+    out_json_string(o, other);
+    out_text(o, "],\"volume\":null}");
+  }
+  out_text(o, "],\"gaps\":null,\"loose_faces\":null}");
 }
 
 static void warn(struct task *t) {

@@ -354,6 +354,8 @@ void stl_names(struct task *t);
 bool stl_solids(struct task *t, const struct rung *r, struct outcome *o);
 /* "repairs":[...], */
 void stl_repairs_json(const struct task *t, struct out *o);
+/* "assembly":{...}: which bodies overlap; what nobody looked for is null. */
+void stl_assembly_json(const struct task *t, struct out *o);
 
 /* ---- mass.c: the volume of all solids by the CAD kernel, model units; of an STL by its facets. 0:
  * not known ---- */

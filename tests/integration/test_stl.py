@@ -65,6 +65,7 @@ def test_two_bodies_are_two_solids(send):
     assert [s["solid"] for s in result["solids"]] == [1, 2] and result["geometry"]["volumes"] == 2
     sizes = groups(job)
     assert sizes["solid-1"] == pytest.approx(1000, rel=1e-6) and sizes["solid-2"] == pytest.approx(1000, rel=1e-6)
+    assert [s["cad_volume"] for s in result["deviation"]["solids"]] == pytest.approx([1000, 1000])
     assert repairs(result) == {} and result["warnings"] == []
 
 
@@ -132,6 +133,50 @@ def test_duplicate_facets_are_left_out(send, extra):
 def test_flat_facets_are_left_out(send):
     result = done(send("mesh", cube() + [((0, 0, 0), (10, 0, 0), (0, 0, 0))]))
     assert repairs(result) == {"flat_facets": 1} and result["mesh_volume"] == pytest.approx(1000, rel=1e-6)
+
+
+def halved(facet):
+    """Two facets in the place of one, and the corner in the middle of its first edge."""
+    a, b, c = facet
+    middle = tuple((x + y) / 2 for x, y in zip(a, b))
+    return [(a, middle, c), (middle, b, c)], middle
+
+
+def test_a_corner_on_an_edge(send):
+    """A T-junction: the neighbour across the halved edge is whole."""
+    halves, _ = halved(cube()[0])
+    for kind in ("preview", "mesh"):
+        result = done(send(kind, cube()[1:] + halves, *(COARSE if kind == "mesh" else ())))
+        assert repairs(result) == {"split_facets": 1} and result["mesh_volume"] == pytest.approx(1000, rel=1e-6)
+        assert "1 facet was split where a corner of another lies on its edge" in result["warnings"][0]
+
+
+def test_a_facet_whose_corners_lie_on_a_line(send):
+    """It closes the T-junction as the file has it, and Gmsh meshes nothing with it."""
+    halves, middle = halved(cube()[0])
+    a, b, _ = cube()[0]
+    result = done(send("mesh", cube()[1:] + halves + [(a, b, middle)], *COARSE))
+    assert repairs(result) == {"flat_facets": 1, "split_facets": 1}
+    assert result["mesh_volume"] == pytest.approx(1000, rel=1e-6)
+
+
+def test_slivers_are_facets(send):
+    """A strip narrower than the distance at which points are merged is not merged away."""
+    corners = [[(x, y, 0) for x in range(51)] for y in (0, 1e-3)]
+    strip = [f for p, q, r, s in zip(corners[0], corners[0][1:], corners[1], corners[1][1:]) for f in ((p, q, r), (q, s, r))]
+    job = send("mesh", text(strip=strip))
+    assert job.code == BAD_INPUT and "102 are open" in job.error, job.error
+    assert done(send("preview", text(strip=strip)))["counts"]["triangles"] == 100
+
+
+def test_bodies_that_cross_between_their_corners(send):
+    """No corner and hardly a point of one lies in the other."""
+    def bar(axis):
+        return [tuple(tuple(40 * x - 20 if i == axis else x - .5 for i, x in enumerate(p)) for p in f) for f in cube(side=1)]
+    result = done(send("mesh", text(one=bar(0), other=bar(1)), "max_size_mm=1"))
+    assert "2 of 2 bodies overlap others, the first one and other" in " ".join(result["warnings"])
+    assert result["assembly"]["counts"] == {"duplicates": None, "overlaps": 1, "gaps": None, "loose_faces": None}
+    assert result["assembly"]["overlaps"] == [{"solids": ["one", "other"], "volume": None}]
 
 
 def test_points_that_nearly_meet_are_merged(send):
