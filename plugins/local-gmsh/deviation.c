@@ -6,8 +6,11 @@
  *   on an edge of the CAD   the point of the curve in the middle of each mesh edge, to that edge
  *   inside a curved face    by the angle between two triangles: an arc that turns by a over a
  *                           chord of h rises to tan(a / 4) h / 2 over it
+ *   from facets             points of the STL's facets, to the nearest triangle of the mesh
  */
 #include "curved.h"
+#include "distance.h"
+#include "facets.h"
 #include "out.h"
 #include "soup.h"
 #include "task.h"
@@ -18,6 +21,7 @@
 #include <string.h>
 
 #define VOLUME_TOLD  0.01 /* from here on the volume is worth a warning */
+#define POINTS       5000 /* of an STL's facets that are looked at */
 #define POOR_SHARE   0.5
 #define CHORD_MARGIN 1.05 /* a distance that was asked for is met when it is met about */
 
@@ -188,6 +192,20 @@ static void measure_faces(const struct soup *s, struct deviation *d) {
   }
 }
 
+/* ---- facets of an STL ---- */
+
+/* How far its facets are from the mesh. */
+static void measure_facets(const struct task *t, const struct soup *s, struct deviation *d) {
+  const struct facets *f = t->facets;
+  struct distance_tree *mesh =
+      distance_tree_new((struct surface_of){s->xyz, s->triangles, s->triangle_count});
+  struct farthest far = distance_farthest(mesh, (struct surface_of){f->xyz, f->node, f->count},
+                                          POINTS);
+  d->chord = far.distance;
+  memcpy(d->chord_at, far.at, sizeof far.at);
+  distance_tree_free(mesh);
+}
+
 /* ---- volumes ---- */
 
 static double volume_of(const struct soup *s, size_t tet) {
@@ -318,7 +336,9 @@ void deviation_measure(const struct task *t, const struct soup *s, struct outcom
   measure_volumes(t, s, o);
   if (!(o->cad_volume > 0))
     outcome_warn(o, "the CAD kernel gives no volume to compare the mesh with");
-  if (s->tet_nodes == 4) {
+  if (t->facets && s->tet_nodes == 4) {
+    measure_facets(t, s, &o->deviation);
+  } else if (s->tet_nodes == 4) {
     measure_curves(&o->deviation);
     measure_faces(s, &o->deviation);
   }
