@@ -292,6 +292,7 @@ static const struct {
     {"preview.glb", "model/gltf-binary", true, false},
     {"preview.png", "image/png", true, false},
     {"preview.json", "application/json", true, false},
+    {"groups.png", "image/png", true, true},
     {"report.html", "text/html; charset=utf-8", false, true},
     {"mesh.png", "image/png", false, true},
     {"quality.json", "application/json", false, true},
