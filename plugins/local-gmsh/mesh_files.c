@@ -5,6 +5,7 @@
 #include "files.h"
 #include "formats.h"
 #include "gallery.h"
+#include "periodic.h"
 #include "task.h"
 
 #define PICTURE_OF_MESH 640
@@ -29,6 +30,11 @@ bool mesh_files_write(struct task *t, const struct mesh *m, struct outcome *o) {
   drawing_free(&d);
   if (groups.len)
     ok = files_put(t, o, &groups, "groups.png") && ok;
+  if (t->periodic) {
+    struct out pairs = {0};
+    periodic_build(&pairs, t, m);
+    ok = files_put(t, o, &pairs, "periodic.json") && ok;
+  }
   ok = files_put(t, o, &json, "quality.json") && ok;
   ok = files_put(t, o, &page, "report.html") && ok;
   return files_put(t, o, &picture.out, "mesh.png") && ok;

@@ -5,6 +5,7 @@
  */
 #include "formats.h"
 #include "local_sizes.h"
+#include "periodic.h"
 #include "picture.h"
 #include "plan.h"
 #include "selector.h"
@@ -167,6 +168,9 @@ static bool read_search(struct task *t, const json_t *params) {
   if (json_is_object(original) && !quality_params_read(t, original))
     return false;
   if (json_is_object(weights) && !read_weights(t, weights))
+    return false;
+  const json_t *periodic = json_object_get(params, "periodic");
+  if (json_object_size(periodic) > 0 && !periodic_read(t, periodic))
     return false;
   return local_sizes_read(t, json_object_get(params, "local_sizes"));
 }
