@@ -60,6 +60,14 @@ static double dihedral(vec n[4], const double len[4]) {
   return degrees(largest);
 }
 
+double quality_sicn(const double *const p[4]) {
+  vec a, b, c;
+  sub(a, p[1], p[0]);
+  sub(b, p[2], p[0]);
+  sub(c, p[3], p[0]);
+  return sicn_tet(a, b, c);
+}
+
 void quality_tet(const double *const p[4], double q[MEASURES]) {
   vec a, b, c, ab, ac, bc, n[4];
   double len[4], area = 0;

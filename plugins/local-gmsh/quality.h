@@ -25,6 +25,7 @@ struct quality { /* values[measure][element] */
       *sheet; /* whose elements they are; NULL: tetrahedra, or the soup's triangles */
 };
 
+double quality_sicn(const double *const p[4]); /* of a tetrahedron, alone: quicker */
 void quality_tet(const double *const p[4], double q[MEASURES]);
 void quality_triangle(const double *const p[3], double q[MEASURES]);
 /* As if its corners lay in the plane of its diagonals: the least of its four corners, each taken

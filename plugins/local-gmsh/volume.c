@@ -7,7 +7,7 @@
 #include "local_sizes.h"
 #include "mesh.h"
 #include "overlaps.h"
-#include "periodic.h"
+#include "slivers.h"
 #include "task.h"
 
 #include <gmshc.h>
@@ -36,25 +36,27 @@ static int fill(const struct task *t) {
   return e;
 }
 
+static int mend(const struct task *t) {
+  return slivers_mend(t->format != FORMAT_STL, !(t->params.max_deviation > 0));
+}
+
 /* Gmsh improves tetrahedra below this much of gamma; a second and a third pass with a higher mark
  * lift the worst percent by half as much again, and a fourth does nothing more. */
 static int optimise(const struct task *t) {
   int e = 0;
-  (void)t;
   gmshOptionSetNumber("Mesh.OptimizeThreshold", 0.3, &e);
   gmshModelMeshOptimize("", 0, 1, NULL, 0, &e);
-  return e;
+  return e ? e : mend(t);
 }
 
 static int polish(const struct task *t) {
   static const double MARKS[] = {0.6, 0.7};
   int e = 0;
-  (void)t;
   for (size_t i = 0; e == 0 && i < sizeof MARKS / sizeof *MARKS; i++) {
     gmshOptionSetNumber("Mesh.OptimizeThreshold", MARKS[i], &e);
     gmshModelMeshOptimize("", 0, 1, NULL, 0, &e);
   }
-  return e;
+  return e ? e : mend(t);
 }
 
 static bool check_solids(const struct soup *s, struct outcome *o) {
@@ -97,8 +99,6 @@ void mesh_free(struct mesh *m) {
   quality_free(&m->quality);
   soup_free(&m->soup);
   sheet_free(&m->sheet);
-  free(m->pairs.of);
-  m->pairs = (struct node_pairs){0};
 }
 
 bool volume_faces(struct task *t, const struct rung *r, struct outcome *o) {
@@ -139,7 +139,7 @@ bool volume_check(struct task *t, struct mesh *m, struct outcome *o) {
   o->tetrahedra = m->soup.tet_count;
   o->triangles = count_triangles(t->params.order);
   if (!check_shapes(&m->soup, &m->quality, o) || (second && !order2_mend(t, &m->soup, o)) ||
-      !closed_check(&m->soup, o) || !periodic_check(t, m, o))
+      !closed_check(&m->soup, o))
     return false;
   quality_summary(&m->quality, o);
   o->poor_set = quality_below(&m->quality, t->params.poor_below, NULL);
