@@ -16,12 +16,6 @@
 #define PART_NAME_MAX 200
 #define DIGITS        15 /* a double holds any number of so many digits */
 
-struct welder {
-  struct facets *f;
-  uint32_t *slots; /* node + 1 */
-  size_t mask;
-};
-
 static size_t hash_of(const double p[3]) {
   uint64_t bits[3];
   memcpy(bits, p, sizeof bits);
@@ -31,7 +25,7 @@ static size_t hash_of(const double p[3]) {
   return (size_t)(h ^ h >> 31);
 }
 
-static void rehash(struct welder *w) {
+static void rehash(struct facets_writer *w) {
   size_t size = 2 * (w->mask + 1);
   free(w->slots);
   w->slots = out_alloc(size, sizeof *w->slots);
@@ -44,7 +38,7 @@ static void rehash(struct welder *w) {
   }
 }
 
-static uint32_t weld(struct welder *w, const double p[3]) {
+static uint32_t weld(struct facets_writer *w, const double p[3]) {
   struct facets *f = w->f;
   size_t at = hash_of(p) & w->mask;
   for (; w->slots[at]; at = (at + 1) & w->mask) {
@@ -63,8 +57,7 @@ static uint32_t weld(struct welder *w, const double p[3]) {
   return (uint32_t)f->node_count - 1;
 }
 
-/* False: more facets than there are numbers for. */
-static bool add(struct welder *w, const double xyz[9], uint32_t part) {
+bool facets_add(struct facets_writer *w, const double xyz[9], uint32_t part) {
   struct facets *f = w->f;
   if (f->count >= UINT32_MAX / 4)
     return false;
@@ -86,7 +79,7 @@ static bool add(struct welder *w, const double xyz[9], uint32_t part) {
   return true;
 }
 
-static uint32_t add_part(struct facets *f, const char *name, size_t len) {
+uint32_t facets_add_part(struct facets *f, const char *name, size_t len) {
   size_t n = f->part_count;
   if ((n & (n - 1)) == 0) /* room for the next power of two */
     f->part_names = out_again(f->part_names, n, n ? 2 * n : 1, sizeof *f->part_names);
@@ -96,15 +89,15 @@ static uint32_t add_part(struct facets *f, const char *name, size_t len) {
   return (uint32_t)n;
 }
 
-static bool read_binary(struct welder *w, const char *data, size_t size) {
-  add_part(w->f, "", 0);
+static bool read_binary(struct facets_writer *w, const char *data, size_t size) {
+  facets_add_part(w->f, "", 0);
   for (const char *p = data + HEADER; p + FACET <= data + size; p += FACET) {
     float xyz[9];
     double wide[9];
     memcpy(xyz, p + 12, sizeof xyz);
     for (int k = 0; k < 9; k++)
       wide[k] = (double)xyz[k];
-    if (!add(w, wide, 0))
+    if (!facets_add(w, wide, 0))
       return false;
   }
   return true;
@@ -157,7 +150,7 @@ static bool word(const char *line, const char *stop, const char *word) {
          (line + len == stop || isspace((unsigned char)line[len]));
 }
 
-static bool read_text(struct welder *w, const char *data, size_t size) {
+static bool read_text(struct facets_writer *w, const char *data, size_t size) {
   const char *end = data + size;
   double xyz[9] = {0};
   size_t corners = 0;
@@ -172,7 +165,7 @@ static bool read_text(struct welder *w, const char *data, size_t size) {
       const char *name = skip_blanks(line + 5, stop);
       while (stop > name && isspace((unsigned char)stop[-1]))
         stop--;
-      part = add_part(w->f, name, (size_t)(stop - name));
+      part = facets_add_part(w->f, name, (size_t)(stop - name));
     } else if (word(line, stop, "vertex")) {
       const char *at = line + 6;
       for (size_t i = 0; i < 3; i++) {
@@ -181,8 +174,8 @@ static bool read_text(struct welder *w, const char *data, size_t size) {
       }
       corners = (corners + 1) % 3;
       if (part == FACET_NONE)
-        part = add_part(w->f, "", 0);
-      if (corners == 0 && !add(w, xyz, part))
+        part = facets_add_part(w->f, "", 0);
+      if (corners == 0 && !facets_add(w, xyz, part))
         return false;
     }
   }
@@ -204,22 +197,32 @@ static void measure(struct facets *f) {
   f->diagonal = sqrt(sum);
 }
 
-bool facets_read(struct facets *f, const char *data, size_t size, bool binary) {
-  size_t expected = binary ? size / FACET + 1 : size / 200 + 1, slots = 64;
+void facets_begin(struct facets_writer *w, struct facets *f, size_t expected) {
+  size_t slots = 64;
   while (slots < 2 * expected) /* of a closed surface: half as many nodes as facets */
     slots *= 2;
-  *f = (struct facets){0};
-  if (binary && size < HEADER)
-    return false;
   *f = (struct facets){.cap = expected, .node_cap = expected / 2 + 8};
   f->xyz = out_alloc(3 * f->node_cap, sizeof *f->xyz);
   f->node = out_alloc(3 * f->cap, sizeof *f->node);
   f->part = out_alloc(f->cap, sizeof *f->part);
-  struct welder w = {.f = f, .slots = out_alloc(slots, sizeof *w.slots), .mask = slots - 1};
+  *w = (struct facets_writer){
+      .f = f, .slots = out_alloc(slots, sizeof *w->slots), .mask = slots - 1};
+}
+
+bool facets_end(struct facets_writer *w) {
+  free(w->slots);
+  measure(w->f);
+  return w->f->count > 0;
+}
+
+bool facets_read(struct facets *f, const char *data, size_t size, bool binary) {
+  struct facets_writer w;
+  *f = (struct facets){0};
+  if (binary && size < HEADER)
+    return false;
+  facets_begin(&w, f, binary ? size / FACET + 1 : size / 200 + 1);
   bool ok = binary ? read_binary(&w, data, size) : read_text(&w, data, size);
-  free(w.slots);
-  measure(f);
-  return ok && f->count > 0;
+  return facets_end(&w) && ok;
 }
 
 void facets_free(struct facets *f) {

@@ -8,6 +8,7 @@
 #include "neighbours.h"
 #include "sizes.h"
 #include "task.h"
+#include "tessellated.h"
 #include "user_groups.h"
 
 #include <errno.h>
@@ -92,7 +93,7 @@ static int32_t check(struct task *t) {
         "geometry (a boundary representation such as AP203, AP214 or AP242 with geometry)",
         t->name,
         g->curves ? "curves and points"
-                  : "annotations, tessellated graphics or a structure without shape, or "
+                  : "annotations or a structure without shape, or "
                     "its shape is damaged");
   if (!(g->diagonal > 1e-12) || !isfinite(g->diagonal))
     return task_fail(t, LATHE_BAD_INPUT,
@@ -303,6 +304,24 @@ static int32_t sew_sheets(struct task *t) {
   return LATHE_OK;
 }
 
+/* Where the kernel found no face in a STEP file: its triangles, if it has some. */
+static int32_t take_tessellation(struct task *t) {
+  int e = 0;
+  int32_t rc = tessellated_read(t);
+  if (rc != LATHE_OK || !t->tessellation)
+    return rc;
+  if (t->flat)
+    return task_fail(t, LATHE_BAD_INPUT,
+                     "%s holds triangles (AP242 tessellation) and no faces of CAD, which "
+                     "dimension=2 needs. Ask for a mesh of its volume, or export exact geometry",
+                     t->name);
+  gmshClear(&e);
+  if (!load(t, NULL) || !prepare(t, false))
+    return task_fail(t, LATHE_BAD_INPUT, "the triangles of %s could not be loaded", t->name);
+  import_measure(t, &t->geometry);
+  return LATHE_OK;
+}
+
 int32_t import_model(struct task *t) {
   double began = task_now();
   int32_t rc = import_name(t);
@@ -336,7 +355,10 @@ int32_t import_model(struct task *t) {
         "touch",
         t->name);
   import_measure(t, &t->geometry);
-  rc = check(t);
+  if (t->format == FORMAT_STEP && t->geometry.surfaces == 0)
+    rc = take_tessellation(t);
+  if (rc == LATHE_OK)
+    rc = check(t);
   if (rc == LATHE_OK && task_fills(t) && t->geometry.volumes == 0 && t->format != FORMAT_STL)
     rc = sew(t);
   if (rc == LATHE_OK && t->params.fluid && !t->fluid)

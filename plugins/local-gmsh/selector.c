@@ -330,10 +330,10 @@ static int32_t find(struct task *t, const char *parameter, const char *name, con
   *tags = NULL;
   if (t->format == FORMAT_STL)
     return task_fail(t, LATHE_BAD_INPUT,
-                     "%s: an STL file has facets and no faces to choose from; give its parts names "
-                     "in the file (solid inlet ...), which become groups, or leave the parameter "
-                     "out",
-                     parameter);
+                     "%s: %s has facets and no faces to choose from; give its parts names in the "
+                     "file%s, which become groups, or leave the parameter out",
+                     parameter, t->tessellation ? "a tessellated STEP file" : "an STL file",
+                     t->tessellation ? "" : " (solid inlet ...)");
   if ((t->params.conformal || t->params.fluid) && of != FACES && way->form == selector_is_list)
     return task_fail(t, LATHE_BAD_INPUT,
                      "%s: \"%.60s\" names %s by number, and %s cuts edges and numbers them anew; "

@@ -34,6 +34,12 @@ enum step_kind {
   STEP_CONE,
   STEP_SPHERE,
   STEP_TORUS,
+  STEP_TESSELLATED, /* a solid or shell of the faces below */
+  STEP_TRIANGLES,   /* TRIANGULATED_FACE */
+  STEP_TRIANGLE_SET,
+  STEP_STRIPS, /* COMPLEX_TRIANGULATED_FACE */
+  STEP_STRIP_SET,
+  STEP_COORDINATES,
   STEP_STYLED_ITEM,
   STEP_STYLE, /* whatever leads from a styled item to its colour */
   STEP_STYLE_BY_CONTEXT,

@@ -21,7 +21,8 @@ struct walk {
   struct links shapes;    /* definition -> representation */
   struct links relations; /* representation -> representation of the same part */
   struct parts *parts;
-  char *file; /* without its ending */
+  bool tessellated; /* these are looked for, and no B-reps */
+  char *file;       /* without its ending */
   size_t work;
   uint32_t usages[DEPTH_MAX];
   char *names[DEPTH_MAX + 1]; /* of the root and of each usage */
@@ -119,6 +120,7 @@ static struct part *add_part(struct parts *p) {
 static void read_face(struct walk *w, uint32_t id, const struct chain *where, struct part_face *f) {
   const struct step_entity *e = step_find_kind(&w->step, id, STEP_FACE);
   const struct step_entity *surface = e ? step_find(&w->step, step_ref(step_arg(e, 2))) : NULL;
+  f->id = id;
   if (!e)
     return;
   f->surface = surface && surface->kind >= STEP_PLANE && surface->kind <= STEP_TORUS ? surface->kind
@@ -159,6 +161,42 @@ static void read_shells(struct walk *w, struct span shells, const struct chain *
   }
 }
 
+static bool is_triangles(enum step_kind kind) {
+  return kind >= STEP_TRIANGLES && kind <= STEP_STRIP_SET;
+}
+
+static void read_tessellated_face(struct walk *w, const struct step_entity *e,
+                                  const struct chain *where, struct part_face *f) {
+  *f = (struct part_face){.id = e->id,
+                          .name = step_string(&w->step, step_arg(e, 0)),
+                          .tint = styles_find(&w->styles, e->id, where)};
+}
+
+/* A solid or shell with its faces, or a face alone. */
+static void read_triangles(struct walk *w, const struct step_entity *item,
+                           const struct chain *where, struct part *p) {
+  struct span list = step_arg(item, 1), count = list;
+  size_t n = 1;
+  while (item->kind == STEP_TESSELLATED && step_next_ref(&count) && !spent(w))
+    n++;
+  p->faces = out_alloc(n, sizeof *p->faces);
+  if (item->kind != STEP_TESSELLATED) {
+    read_tessellated_face(w, item, where, &p->faces[p->face_count++]);
+    return;
+  }
+  for (uint32_t id; p->face_count < n && (id = step_next_ref(&list)) != 0;) {
+    const struct step_entity *e = step_find(&w->step, id);
+    if (e && is_triangles(e->kind))
+      read_tessellated_face(w, e, where, &p->faces[p->face_count++]);
+  }
+}
+
+static bool is_wanted(const struct walk *w, const struct step_entity *e) {
+  if (w->tessellated)
+    return e && (e->kind == STEP_TESSELLATED || is_triangles(e->kind));
+  return e && (e->kind == STEP_BREP || e->kind == STEP_BREP_WITH_VOIDS);
+}
+
 static void read_solid(struct walk *w, const struct step_entity *brep, uint32_t definition) {
   struct chain where = {w->usages, w->depth, definition};
   struct part *p = add_part(w->parts);
@@ -169,7 +207,10 @@ static void read_solid(struct walk *w, const struct step_entity *brep, uint32_t 
                      .tint = styles_find(&w->styles, brep->id, &where)};
   p->name = choose(w, p->product ? copy(p->product) : NULL, usage);
   p->path = path_of(w);
-  read_shells(w, shells, &where, p);
+  if (w->tessellated)
+    read_triangles(w, brep, &where, p);
+  else
+    read_shells(w, shells, &where, p);
 }
 
 /* ---- the assembly ---- */
@@ -191,7 +232,7 @@ static void read_representation(struct walk *w, uint32_t id, uint32_t definition
   struct span items = step_arg(rep, 1);
   for (uint32_t item; (item = step_next_ref(&items)) != 0 && !spent(w);) {
     const struct step_entity *e = step_find(&w->step, item);
-    if (e && (e->kind == STEP_BREP || e->kind == STEP_BREP_WITH_VOIDS)) {
+    if (is_wanted(w, e)) {
       read_solid(w, e, definition);
     } else if (e && e->kind == STEP_MAPPED_ITEM) {
       struct seen inner = *seen; /* the same map may be there twice */
@@ -293,12 +334,14 @@ static uint32_t find_cycle(const struct step *s, const struct links *used) {
   return found;
 }
 
-void parts_read(struct parts *p, const char *data, size_t size, const char *file) {
+static void read_parts(struct parts *p, const char *data, size_t size, const char *file,
+                       bool tessellated) {
   struct walk *w = out_alloc(1, sizeof *w);
   struct links used = {0};
   size_t n = 0;
   *p = (struct parts){0};
   w->parts = p;
+  w->tessellated = tessellated;
   w->file = stem(file);
   step_open(&w->step, data, size);
   styles_open(&w->styles, &w->step);
@@ -321,6 +364,14 @@ void parts_read(struct parts *p, const char *data, size_t size, const char *file
   step_close(&w->step);
   free(w->file);
   free(w);
+}
+
+void parts_read(struct parts *p, const char *data, size_t size, const char *file) {
+  read_parts(p, data, size, file, false);
+}
+
+void parts_read_tessellated(struct parts *p, const char *data, size_t size, const char *file) {
+  read_parts(p, data, size, file, true);
 }
 
 void parts_free(struct parts *p) {

@@ -16,6 +16,7 @@ struct tint {
 };
 
 struct part_face {
+  uint32_t id;            /* of its entity */
   enum step_kind surface; /* STEP_PLANE and so on; STEP_OTHER: another, or not known */
   char *name;             /* NULL: none.  Owned */
   struct tint tint;
@@ -42,6 +43,8 @@ void parts_read(struct parts *p, const char *data, size_t size, const char *file
 /* Whether a name is what a translator writes where it has none ("SOLID", "=>[0:1:1:2]"), or NULL.
  */
 bool parts_stand_in(const char *name);
+/* The same of tessellated solids, shells and faces (AP242), which the CAD kernel does not read. */
+void parts_read_tessellated(struct parts *p, const char *data, size_t size, const char *file);
 void parts_free(struct parts *p);
 
 #endif

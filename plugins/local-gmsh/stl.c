@@ -10,6 +10,7 @@
 #include "sniff.h"
 #include "step.h"
 #include "task.h"
+#include "tessellated.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -147,9 +148,10 @@ static int32_t check_solid(struct task *t) {
     return task_fail(
         t, LATHE_BAD_INPUT,
         "%s: its facets do not close to a solid: of %zu edges %zu are open and %zu belong to "
-        "more than two facets, one near (%.6g, %.6g, %.6g). Repair the STL, or ask for a "
+        "more than two facets, one near (%.6g, %.6g, %.6g). Repair %s, or ask for a "
         "preview",
-        t->name, c->all, c->open, c->crowded, c->at[0], c->at[1], c->at[2]);
+        t->name, c->all, c->open, c->crowded, c->at[0], c->at[1], c->at[2],
+        t->tessellation ? "the part, or export it as exact geometry" : "the STL");
   if (f->body_count == 0)
     return task_fail(t, LATHE_BAD_INPUT,
                      "%s: its facets enclose no volume, so there is nothing to fill with "
@@ -191,8 +193,12 @@ int32_t stl_read(struct task *t) {
                      t->name);
   }
   t->facets = f;
+  return stl_check(t);
+}
+
+int32_t stl_check(struct task *t) {
   warn(t);
-  return t->solid ? check_solid(t) : LATHE_OK;
+  return task_fills(t) ? check_solid(t) : LATHE_OK;
 }
 
 void stl_measure(const struct task *t, struct geometry *g) {
@@ -250,6 +256,8 @@ void stl_names(struct task *t) {
     label_face(t, &n->faces[i], (int)i + 1, i);
     n->named_faces += n->faces[i].name != NULL;
   }
+  if (t->tessellation)
+    tessellated_names(t);
   names_group(n);
 }
 

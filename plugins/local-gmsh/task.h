@@ -267,7 +267,9 @@ struct task {
   char input[300]; /* the file to read, in the work folder: the input, or what was packed in it */
   char sha256[65]; /* of the input; empty where the host does not say */
   char model[PATH_MAX];
-  struct facets *facets; /* of an STL, mended; NULL: another format */
+  struct facets *facets;             /* of an STL, mended; NULL: another format */
+  struct tessellation *tessellation; /* tessellated.c: the facets are a STEP file's, whose `format`
+                                        is then FORMAT_STL all the same; NULL: they are not */
   struct geometry geometry;
   struct {
     double *page; /* NULL: geometry.volume says it */
@@ -345,6 +347,8 @@ int32_t sheet_select(struct task *t);
 /* Reads t->model into t->facets, mends them and says so; of a mesh they must close.  LATHE_OK or a
  * class. */
 int32_t stl_read(struct task *t);
+/* Warns of what was mended; of a mesh they must close.  LATHE_OK or a class. */
+int32_t stl_check(struct task *t);
 /* The facets into Gmsh's model, a discrete face each of the file's faces.  False: Gmsh refused. */
 bool stl_load(const struct task *t);
 void stl_measure(const struct task *t, struct geometry *g);

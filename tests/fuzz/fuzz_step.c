@@ -4,12 +4,25 @@
  */
 #include "fuzz.h"
 
+#include "step_facets.h"
 #include "step_parts.h"
 
 static void check(const char *text) {
   char *clean = text ? step_text_clean(text, strlen(text)) : NULL;
   MUST(!text || strcmp(text, clean) == 0);
   free(clean);
+}
+
+static void check_facets(const char *bytes, size_t size) {
+  struct facets f;
+  struct parts p;
+  step_facets_read(&f, &p, bytes, size, "part.step", 25.4);
+  for (size_t i = 0; i < f.count; i++)
+    MUST(f.part[i] < f.part_count);
+  for (size_t i = 0; i < 3 * f.count; i++)
+    MUST(f.node[i] < f.node_count);
+  facets_free(&f);
+  parts_free(&p);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -27,6 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       check(p.of[i].faces[k].name);
   }
   parts_free(&p);
+  check_facets(bytes, size);
   char *text = step_text_decode(bytes, size);
   MUST(strlen(text) <= 4 * size);
   check(text);
