@@ -94,7 +94,8 @@ bool assembly_prepare(struct task *t, bool look) {
 void assembly_warn(struct task *t) {
   for (int k = 0; k < ODDITIES; k++) {
     struct out text = {0};
-    findings_sentence(&t->findings, (enum oddity)k, t->params.conformal, &text);
+    findings_sentence(&t->findings, (enum oddity)k, t->params.conformal, task_unit(t)[0] != 0,
+                      &text);
     if (text.len)
       task_warn(t, "%.*s", (int)text.len, text.data);
     out_free(&text);

@@ -86,7 +86,7 @@ void findings_json(const struct findings *f, bool conformal, double tolerance, s
   out_text(o, "}");
 }
 
-static void tell_one(const struct found *one, enum oddity what, struct out *o) {
+static void tell_one(const struct found *one, enum oddity what, bool mm, struct out *o) {
   switch (what) {
   case ODD_DUPLICATE:
     out_printf(o, "%s and %s", one->name[0], one->name[1]);
@@ -94,14 +94,15 @@ static void tell_one(const struct found *one, enum oddity what, struct out *o) {
   case ODD_OVERLAP:
     out_printf(o, "%s and %s", one->name[0], one->name[1]);
     if (one->size > 0)
-      out_printf(o, " (by a volume of %.4g)", one->size);
+      out_printf(o, " (by a volume of %.4g%s)", one->size, mm ? " mm³" : "");
     break;
   case ODD_GAP:
-    out_printf(o, "%s and %s are %.3g apart", one->name[0], one->name[1], one->size);
+    out_printf(o, "%s and %s are %.3g%s apart", one->name[0], one->name[1], one->size,
+               mm ? " mm" : "");
     break;
   default:
-    out_printf(o, "%s (area %.4g, near %.4g, %.4g, %.4g)", one->name[0], one->size, one->at[0],
-               one->at[1], one->at[2]);
+    out_printf(o, "%s (area %.4g%s, near %.4g, %.4g, %.4g)", one->name[0], one->size,
+               mm ? " mm²" : "", one->at[0], one->at[1], one->at[2]);
   }
 }
 
@@ -120,14 +121,15 @@ static const struct {
     [ODD_LOOSE] = {"faces that belong to no solid are not in the mesh: ", {"", ""}},
 };
 
-void findings_sentence(const struct findings *f, enum oddity what, bool conformal, struct out *o) {
+void findings_sentence(const struct findings *f, enum oddity what, bool conformal, bool mm,
+                       struct out *o) {
   size_t n = f->count[what];
   if (n == 0)
     return;
   out_text(o, SENTENCES[what].before);
   for (size_t i = 0; i < n && i < TOLD; i++) {
     out_text(o, i ? ", " : "");
-    tell_one(&f->list[what][i], what, o);
+    tell_one(&f->list[what][i], what, mm, o);
   }
   if (n > TOLD)
     out_printf(o, ", and %zu more", n - TOLD);

@@ -42,6 +42,7 @@ void findings_name(char text[FOUND_NAME], const struct names *n, int solid);
 /* "assembly":{...} */
 void findings_json(const struct findings *f, bool conformal, double tolerance, struct out *o);
 /* One sentence of what was found, into *o; nothing where nothing was. */
-void findings_sentence(const struct findings *f, enum oddity what, bool conformal, struct out *o);
+void findings_sentence(const struct findings *f, enum oddity what, bool conformal, bool mm,
+                       struct out *o);
 
 #endif

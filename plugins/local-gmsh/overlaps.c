@@ -536,7 +536,7 @@ static void tell(const struct task *t, struct outcome *o) {
   struct out text = {0};
   for (size_t i = 0; i < o->overlap_count && i < OVERLAPS_TOLD; i++)
     note(&f, &t->names, o->overlaps[i].a, o->overlaps[i].b, o->overlaps[i].volume);
-  findings_sentence(&f, ODD_OVERLAP, false, &text);
+  findings_sentence(&f, ODD_OVERLAP, false, task_unit(t)[0] != 0, &text);
   if (text.len)
     outcome_warn(o, "%.*s", (int)text.len, text.data);
   out_free(&text);

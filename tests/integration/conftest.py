@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Fixtures: real daemons in throw-away folders, and what a failing test prints of them."""
 import os
+import signal
 import sys
 
 import pytest
@@ -12,7 +13,13 @@ from daemon import BUILD, ECHO, LATHED, Daemon  # noqa: E402
 running = []
 
 
+def end_in_order(number, frame):
+    raise KeyboardInterrupt
+
+
 def pytest_sessionstart(session):
+    # timeout(1) ends a run with SIGTERM, on which Python dies at once: the daemons of the fixtures would go on for ever.
+    signal.signal(signal.SIGTERM, end_in_order)
     if not os.path.exists(LATHED):
         pytest.exit(f"there is no {LATHED}; build first, or name the build tree in LATHE_BUILD", 2)
 

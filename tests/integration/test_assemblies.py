@@ -40,7 +40,7 @@ def test_a_gap_is_told_and_can_be_closed():
     assert found["gaps"][0]["solids"] == ["a", "b"]
     assert found["gaps"][0]["distance"] == pytest.approx(1e-4)
     assert found["gaps"][0]["at"][0] == pytest.approx(5, abs=2e-4)
-    assert "a and b are 0.0001 apart and were not joined" in warning
+    assert "a and b are 0.0001 mm apart and were not joined" in warning
     found, warning, joined = mesh("gap.step", "assembly=conformal", "tolerance=0.001")
     assert found["shared_faces"] == 1 and found["counts"]["gaps"] == 0 and found["tolerance"] == 0.001
     assert warning == "" and joined["geometry"]["surfaces"] == apart["geometry"]["surfaces"] - 1
