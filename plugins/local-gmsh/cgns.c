@@ -4,9 +4,9 @@
  * face, and a boundary condition with a family for each group of faces that bounds one solid alone.
  * The conditions' type is left to the solver (FamilySpecified).
  */
-#include "cgns_module.h"
 #include "cgns_tidy.h"
 #include "out.h"
+#include "writer_module.h"
 
 #include <cgnslib.h>
 #include <gmshc.h>
@@ -288,5 +288,5 @@ static bool write_file(const struct export *x, const char *path) {
   return ok;
 }
 
-extern cgns_writer *const lathe_local_gmsh_cgns;
-__attribute__((visibility("default"))) cgns_writer *const lathe_local_gmsh_cgns = write_file;
+extern module_writer *const lathe_local_gmsh_writer;
+__attribute__((visibility("default"))) module_writer *const lathe_local_gmsh_writer = write_file;

@@ -25,6 +25,8 @@ void geometry_json(struct out *o, const struct geometry *g, double volume);
 /* VTK unstructured grid, appended raw, with the solid and the quality of each tetrahedron. */
 /* CGNS by its own library, which writes the file itself.  False: it cannot. */
 bool cgns_write(const struct export *x, const char *path);
+/* MED by HDF5. */
+bool med_write(const struct export *x, const char *path);
 void vtu_build(struct out *o, const struct export *x);
 /* Behind a .msh of Gmsh's (`old`: 2.2, text) a view of the elements of the poor set,
  * where there is such a set.  False: it cannot be written. */

@@ -38,7 +38,11 @@ static const struct format_file {
     {"bdf", "mesh.bdf", "text/plain", .build = bdf_build, .topology = true},
     {"su2", "mesh.su2", "text/plain", .linear_only = true, .build_flat = su2_build,
      .topology = true},
+#ifdef HAVE_HDF5
+    {"med", "mesh.med", "application/x-hdf5", .write = med_write, .topology = true},
+#else
     {"med", "mesh.med", "application/x-hdf5", .library = "Med"},
+#endif
     {"viewer", "viewer.json", "application/json", .build = viewer_json_build, .solid_only = true},
     {"foam", "polyMesh.tar", "application/x-tar", .build = foam_build, .topology = true,
      .linear_only = true, .solid_only = true, .unit = "m"},
