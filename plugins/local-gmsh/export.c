@@ -113,6 +113,7 @@ static void number_nodes(struct export *x) {
 void export_take(struct export *x, const struct task *t, const struct mesh *m) {
   *x = (struct export){.soup = &m->soup,
                        .quality = &m->quality,
+                       .pairs = &m->pairs,
                        .sheet = m->sheet.faces ? &m->sheet : NULL,
                        .task = t};
 }

@@ -29,6 +29,7 @@ struct export {
   const struct soup *soup;
   const struct sheet *sheet; /* of a mesh of faces alone; NULL: one of tetrahedra */
   const struct quality *quality;
+  const struct node_pairs *pairs;
   const struct task *task;
   const struct groups *groups; /* in a format of one group each: split */
   char **words;                /* what each is called in the format */

@@ -41,9 +41,13 @@ void su2_build(struct out *o, const struct export *x);
 void stl_file_build(struct out *o, const struct export *x);
 void foam_build(struct out *tar, const struct export *x); /* a tar archive */
 
-/* One page without anything from outside.  picture: a PNG, may be empty. */
+struct report_pictures { /* PNGs; each may be empty */
+  const struct out *mesh, *groups;
+};
+/* One page without anything from outside. */
 void report_build(struct out *o, const struct task *t, const struct soup *s,
-                  const struct quality *q, const struct outcome *r, const struct out *picture);
+                  const struct quality *q, const struct outcome *r,
+                  const struct report_pictures *pictures);
 
 /* Writes WORKDIR/name and frees the content; false after outcome_fail. */
 bool files_put(struct task *t, struct outcome *o, struct out *content, const char *name);

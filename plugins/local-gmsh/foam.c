@@ -8,6 +8,7 @@
  * and then by the higher one; then patch by patch.  Normals point out of the lower cell.
  */
 #include "files.h"
+#include "periodic.h"
 #include "tar.h"
 
 #include <stdlib.h>
@@ -25,6 +26,8 @@ struct foam {
   uint32_t *behind, *face;
   uint32_t *order; /* sides, in the order of OpenFOAM's faces */
   size_t count, inner;
+  size_t *start;       /* of each patch: its first face */
+  uint8_t *turn;       /* of each face: its corner that comes first */
   size_t *patch_faces; /* of each group, and one more for what is in none */
 };
 
@@ -117,11 +120,103 @@ static void add_outer(struct foam *f, uint32_t side, void *arg) {
   ++*count;
 }
 
+/* ---- periodic pairs: face i of one patch is the image of face i of the other, and so is its first
+ * corner ---- */
+
+struct image { /* a side of the patch `to` */
+  uint32_t n[3], side;
+};
+
+struct images {
+  struct image *of;
+  size_t count;
+};
+
+static int by_corners(const void *a, const void *b) {
+  return memcmp(a, b, sizeof((struct image *)0)->n);
+}
+
+static struct image image_of(const uint32_t n[3], uint32_t side) {
+  struct image i = {{n[0], n[1], n[2]}, side};
+  for (int k = 0; k < 3; k++)
+    if (i.n[k % 2] > i.n[k % 2 + 1]) {
+      uint32_t swap = i.n[k % 2];
+      i.n[k % 2] = i.n[k % 2 + 1];
+      i.n[k % 2 + 1] = swap;
+    }
+  return i;
+}
+
+static void add_image(struct foam *f, uint32_t side, void *arg) {
+  struct images *all = arg;
+  uint32_t n[3];
+  if (f->behind[side] != NONE || f->face[side] != NONE)
+    return;
+  corners(f, side, n);
+  all->of[all->count++] = image_of(n, side);
+}
+
+static size_t count_triangles(const struct foam *f, const struct group *g) {
+  size_t n = 0;
+  for (size_t i = 0; i < g->count; i++) {
+    const struct range *r = export_range(f->x, 2, g->tags[i]);
+    n += r ? r->count : 0;
+  }
+  return n;
+}
+
+/* The faces of a pair's second patch, in the order of its first one's, which are those from `first`
+ * on. */
+static void order_images(struct foam *f, size_t set, size_t group, size_t first) {
+  const struct node_pairs *pairs = f->x->pairs;
+  struct images all = {out_alloc(count_triangles(f, &f->x->groups->of[group]), sizeof *all.of), 0};
+  uint32_t *partner = out_alloc(f->x->soup->node_count, sizeof *partner), n[3], m[3];
+  size_t end = f->count;
+  for (size_t i = 0; i < pairs->count; i++)
+    if (pairs->of[i].set == set)
+      partner[pairs->of[i].from] = pairs->of[i].to;
+  each_side(f, &f->x->groups->of[group], add_image, &all);
+  qsort(all.of, all.count, sizeof *all.of, by_corners);
+  for (size_t face = first; face < end; face++) {
+    corners(f, f->order[face], n);
+    for (int k = 0; k < 3; k++)
+      n[k] = partner[n[k]];
+    struct image key = image_of(n, 0);
+    const struct image *found = bsearch(&key, all.of, all.count, sizeof *all.of, by_corners);
+    if (!found || f->face[found->side] != NONE)
+      continue;
+    corners(f, found->side, m);
+    for (uint8_t k = 0; k < 3; k++)
+      if (m[k] == n[0])
+        f->turn[f->count] = k;
+    add_outer(f, found->side, &f->patch_faces[group]);
+  }
+  free(partner);
+  free(all.of);
+}
+
+static void order_periodic(struct foam *f) {
+  const struct periodic *p = f->x->task->periodic;
+  for (size_t i = 0; p && i < p->count; i++) {
+    const struct periodic_set *s = &p->of[i];
+    size_t first = f->count;
+    each_side(f, &f->x->groups->of[s->group_from], add_outer, &f->patch_faces[s->group_from]);
+    f->start[s->group_from] = first;
+    f->start[s->group_to] = f->count;
+    order_images(f, i, s->group_to, first);
+  }
+}
+
 static void order_outer(struct foam *f) {
   const struct groups *g = f->x->groups;
-  for (size_t i = 0; i < g->count; i++)
-    if (g->of[i].dim == 2)
-      each_side(f, &g->of[i], add_outer, &f->patch_faces[i]);
+  order_periodic(f);
+  for (size_t i = 0; i < g->count; i++) {
+    if (g->of[i].dim != 2 || g->of[i].kind == GROUP_PERIODIC)
+      continue;
+    f->start[i] = f->count;
+    each_side(f, &g->of[i], add_outer, &f->patch_faces[i]);
+  }
+  f->start[g->count] = f->count;
   for (uint32_t side = 0; side < SIDES * f->cells; side++)
     add_outer(f, side, &f->patch_faces[g->count]);
 }
@@ -170,7 +265,7 @@ static void put_faces(struct out *tar, const struct foam *f) {
     corners(f, f->order[i], n);
     for (int k = 0; k < 3; k++) {
       out_text(&o, k ? " " : "3(");
-      out_integer(&o, f->x->number[n[k]], 0);
+      out_integer(&o, f->x->number[n[(k + f->turn[i]) % 3]], 0);
     }
     out_text(&o, ")\n");
   }
@@ -196,22 +291,61 @@ static void put_cells(struct out *tar, const struct foam *f, bool owner) {
   tar_add(tar, owner ? FOLDER "owner" : FOLDER "neighbour", &o);
 }
 
+/* How a patch of a pair is tied to the other. */
+static void put_cyclic(struct out *o, const struct foam *f, const struct periodic_set *s,
+                       bool is_from) {
+  const double *d = s->shift, *c = s->point, *a = s->axis, k = f->x->factor;
+  double way = is_from ? k : -k;
+  out_printf(o,
+             "        type            cyclic;\n        neighbourPatch  %s;\n"
+             "        matchTolerance  0.0001;\n",
+             f->x->words[is_from ? s->group_to : s->group_from]);
+  if (s->turns)
+    out_printf(o,
+               "        transform       rotational;\n"
+               "        rotationAxis    (%.12g %.12g %.12g);\n"
+               "        rotationCentre  (%.12g %.12g %.12g);\n",
+               a[0], a[1], a[2], k * c[0], k * c[1], k * c[2]);
+  else
+    out_printf(o,
+               "        transform       translational;\n"
+               "        separationVector (%.12g %.12g %.12g);\n",
+               way * d[0], way * d[1], way * d[2]);
+}
+
+/* The set of which the group is a side; NULL: none. */
+static const struct periodic_set *set_of(const struct foam *f, size_t group) {
+  const struct periodic *p = f->x->task->periodic;
+  for (size_t i = 0; p && i < p->count; i++)
+    if (p->of[i].group_from == group || p->of[i].group_to == group)
+      return &p->of[i];
+  return NULL;
+}
+
+static void put_patch(struct out *o, const struct foam *f, size_t i) {
+  const struct periodic_set *s = set_of(f, i);
+  out_printf(o, "    %s\n    {\n", i < f->x->groups->count ? f->x->words[i] : DEFAULT_NAME);
+  if (s)
+    put_cyclic(o, f, s, i == s->group_from);
+  else
+    out_text(o, "        type            patch;\n");
+  out_printf(o, "        nFaces          %zu;\n        startFace       %zu;\n    }\n",
+             f->patch_faces[i], f->start[i]);
+}
+
+/* In the order of their faces: pairs come first. */
 static void put_boundary(struct out *tar, const struct foam *f) {
   const struct groups *g = f->x->groups;
   struct out o = {0};
-  size_t patches = 0, start = f->inner;
+  size_t patches = 0;
   for (size_t i = 0; i <= g->count; i++)
     patches += f->patch_faces[i] > 0;
   begin(&o, "polyBoundaryMesh", "boundary", NULL);
   out_printf(&o, "%zu\n(\n", patches);
-  for (size_t i = 0; i <= g->count; i++) {
-    if (f->patch_faces[i] > 0)
-      out_printf(&o,
-                 "    %s\n    {\n        type            patch;\n        nFaces          %zu;\n"
-                 "        startFace       %zu;\n    }\n",
-                 i < g->count ? f->x->words[i] : DEFAULT_NAME, f->patch_faces[i], start);
-    start += f->patch_faces[i];
-  }
+  for (int pairs = 1; pairs >= 0; pairs--)
+    for (size_t i = 0; i <= g->count; i++)
+      if (f->patch_faces[i] > 0 && (set_of(f, i) != NULL) == (pairs == 1))
+        put_patch(&o, f, i);
   out_text(&o, ")\n");
   tar_add(tar, FOLDER "boundary", &o);
 }
@@ -319,6 +453,8 @@ void foam_build(struct out *tar, const struct export *x) {
   f.face = out_alloc(sides, sizeof *f.face);
   f.order = out_alloc(sides, sizeof *f.order);
   f.patch_faces = out_alloc(x->groups->count + 1, sizeof *f.patch_faces);
+  f.start = out_alloc(x->groups->count + 1, sizeof *f.start);
+  f.turn = out_alloc(sides, sizeof *f.turn);
   memset(f.face, 0xff, sides * sizeof *f.face);
   find_behind(&f);
   order_inner(&f);
@@ -336,4 +472,6 @@ void foam_build(struct out *tar, const struct export *x) {
   free(f.face);
   free(f.order);
   free(f.patch_faces);
+  free(f.start);
+  free(f.turn);
 }

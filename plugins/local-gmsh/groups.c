@@ -222,7 +222,10 @@ struct owner {
 };
 
 static int rank_of(enum group_kind kind) {
-  return kind == GROUP_USER ? 0 : kind == GROUP_FACE || kind == GROUP_EDGE ? 2 : 1;
+  return kind == GROUP_PERIODIC                     ? -1
+         : kind == GROUP_USER                       ? 0
+         : kind == GROUP_FACE || kind == GROUP_EDGE ? 2
+                                                    : 1;
 }
 
 static int by_entity(const void *a, const void *b) {

@@ -19,10 +19,11 @@
 #include <stddef.h>
 
 enum group_kind { /* whose name stays as it is where two would be called alike: the first's */
-                  GROUP_USER,  /* of the parameter `groups` */
-                  GROUP_FACE,  /* of one face without a name: "face-12", which a viewer shows */
-                  GROUP_EDGE,  /* of one edge: "edge-12"; in a mesh of faces alone */
-                  GROUP_SOLID, /* of one solid */
+                  GROUP_USER,     /* of the parameter `groups` */
+                  GROUP_PERIODIC, /* one side of a periodic pair */
+                  GROUP_FACE,     /* of one face without a name: "face-12", which a viewer shows */
+                  GROUP_EDGE,     /* of one edge: "edge-12"; in a mesh of faces alone */
+                  GROUP_SOLID,    /* of one solid */
                   GROUP_NAMED_FACES, /* of all faces of one name */
                   GROUP_POOR, /* no whole entities, so it has no tags: the elements of export.poor
                                */

@@ -6,6 +6,7 @@
  */
 #include "local_sizes.h"
 #include "neighbours.h"
+#include "periodic.h"
 #include "sizes.h"
 #include "task.h"
 #include "tessellated.h"
@@ -386,7 +387,7 @@ bool import_again(struct task *t, bool heal, struct geometry *g, struct outcome 
     return outcome_fail(o, REASON_LOG, "the repaired solids could not be joined");
   if (t->flat && sheet_select(t) != LATHE_OK)
     return outcome_fail(o, REASON_LOG, "the repaired faces are not those that were chosen");
-  if (user_groups_find(t) != LATHE_OK)
+  if (user_groups_find(t) != LATHE_OK || periodic_find(t) != LATHE_OK)
     return outcome_fail(o, REASON_LOG, "the repaired faces are not those of the groups");
   sizes_forget(t);
   if (local_sizes_find(t) != LATHE_OK)

@@ -4,6 +4,8 @@
  */
 #include "files.h"
 #include "formats.h"
+#include "gallery.h"
+#include "periodic.h"
 #include "task.h"
 
 #define PICTURE_OF_MESH 640
@@ -11,21 +13,28 @@
 bool mesh_files_write(struct task *t, const struct mesh *m, struct outcome *o) {
   const struct soup *s = &m->soup;
   const struct quality *q = &m->quality;
-  struct out json = {0}, page = {0};
+  struct out json = {0}, page = {0}, groups = {0};
   struct drawing d;
   drawing_make(&d, s, false);
-  struct picture_job picture = {.s = s,
-                                .d = &d,
-                                .names = &t->names,
-                                .width = PICTURE_OF_MESH,
-                                .threads = t->params.threads,
-                                .wires = true};
+  struct picture_job picture = {
+      .s = s,
+      .d = &d,
+      .names = &t->names,
+      .look = {.width = PICTURE_OF_MESH, .threads = t->params.threads, .wires = true}};
   picture_start(&picture);
   bool ok = formats_write(t, m, o);
   quality_json(q, s, o, t->params.poor_below, &json);
   picture_finish(&picture);
-  report_build(&page, t, s, q, o, &picture.out);
+  gallery_build(&groups, s, &d, &t->names, t->params.threads);
+  report_build(&page, t, s, q, o, &(struct report_pictures){&picture.out, &groups});
   drawing_free(&d);
+  if (groups.len)
+    ok = files_put(t, o, &groups, "groups.png") && ok;
+  if (t->periodic) {
+    struct out pairs = {0};
+    periodic_build(&pairs, t, m);
+    ok = files_put(t, o, &pairs, "periodic.json") && ok;
+  }
   ok = files_put(t, o, &json, "quality.json") && ok;
   ok = files_put(t, o, &page, "report.html") && ok;
   return files_put(t, o, &picture.out, "mesh.png") && ok;

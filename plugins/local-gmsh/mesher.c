@@ -11,6 +11,7 @@
 #include "formats.h"
 #include "local_sizes.h"
 
+#include "periodic.h"
 #include "sizes.h"
 #include "task.h"
 #include "user_groups.h"
@@ -162,7 +163,8 @@ static int32_t work(struct task *t, const struct state *p) {
     return rc;
   if (t->solid && !formats_check(t))
     return t->code;
-  if ((rc = user_groups_find(t)) != LATHE_OK || (rc = local_sizes_find(t)) != LATHE_OK)
+  if ((rc = user_groups_find(t)) != LATHE_OK || (rc = periodic_find(t)) != LATHE_OK ||
+      (rc = local_sizes_find(t)) != LATHE_OK)
     return rc;
   mass_begin(t);
   t->end = end_of(t);

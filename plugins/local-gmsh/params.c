@@ -5,6 +5,7 @@
  */
 #include "formats.h"
 #include "local_sizes.h"
+#include "periodic.h"
 #include "picture.h"
 #include "plan.h"
 #include "selector.h"
@@ -163,15 +164,20 @@ static bool read_weights(struct task *t, const json_t *weights) {
 
 static bool read_search(struct task *t, const json_t *params) {
   const json_t *weights = json_object_get(params, "score_weights");
-  const json_t *groups = json_object_get(params, "groups");
   const json_t *original = json_object_get(params, "quality_params");
   if (json_is_object(original) && !quality_params_read(t, original))
     return false;
   if (json_is_object(weights) && !read_weights(t, weights))
     return false;
-  if (json_is_object(groups) && !user_groups_read(t, groups))
+  const json_t *periodic = json_object_get(params, "periodic");
+  if (json_object_size(periodic) > 0 && !periodic_read(t, periodic))
     return false;
   return local_sizes_read(t, json_object_get(params, "local_sizes"));
+}
+
+static bool read_groups(struct task *t, const json_t *params) {
+  const json_t *groups = json_object_get(params, "groups");
+  return !json_is_object(groups) || user_groups_read(t, groups);
 }
 
 static bool known_strategies(struct task *t) {
@@ -282,7 +288,8 @@ bool params_read(struct task *t, int default_threads) {
     snprintf(t->sha256, sizeof t->sha256, "%s", sha256 ? sha256 : "");
     fill(&t->params, t->solid, json_object_get(spec, "params"), default_threads);
     t->flat = t->solid && real_of(json_object_get(spec, "params"), "dimension", 3) == 2;
-    if (t->solid && read_search(t, json_object_get(spec, "params")) &&
+    if (read_groups(t, json_object_get(spec, "params")) && t->solid &&
+        read_search(t, json_object_get(spec, "params")) &&
         read_flat(t, json_object_get(spec, "params")))
       settle(t, json_object_get(spec, "params"));
     if (t->code == LATHE_OK)

@@ -14,19 +14,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SS        2  /* samples a pixel, each way */
-#define BAND      24 /* rows of pixels */
-#define MARGIN    0.06F
-#define EMPTY     0u
-#define INK       1u /* lines */
-#define WIRE      2u /* lines between the elements of a face */
-#define FIRST     3u /* then the colours of the faces */
-#define BRIGHT    1023u
-#define THREADS   8
-#define LINE_NEAR 4.0F /* a line lies so many samples before its faces */
+#define SS         2  /* samples a pixel, each way */
+#define BAND       24 /* rows of pixels */
+#define MARGIN     0.06F
+#define EMPTY      0u
+#define INK        1u /* lines */
+#define WIRE       2u /* lines between the elements of a face */
+#define FIRST      3u /* then the colours of the faces */
+#define BRIGHT     1023u
+#define THREADS    8
+#define PALE_FACE  38 /* percent that a face to be seen through covers */
+#define PALE_LINE  55
+#define WIRE_FULL  24.0 /* samples: lines that long are as dark as they get */
+#define WIRE_LEAST 0.3
+#define LINE_NEAR  4.0F /* a line lies so many samples before its faces */
 
-static const uint8_t BACKGROUND[3] = {244, 245, 247};
-static const uint8_t LINES[3] = {38, 44, 56}, WIRES[3] = {70, 80, 98};
+const uint8_t PICTURE_BACKGROUND[3] = {244, 245, 247};
+static const uint8_t LINES[3] = {38, 44, 56}, WIRES[3] = {32, 40, 56};
+static const uint8_t LIGHT_WIRES[3] = {120, 146, 184};
+static const uint8_t STRONG[3] = {232, 92, 20}, PALE[3] = {176, 186, 200};
 
 struct seen { /* a vertex on the screen; x and y in samples, z grows towards the viewer */
   float x, y, z, front, back; /* brightness of its two sides, 0..1 */
@@ -35,6 +41,7 @@ struct seen { /* a vertex on the screen; x and y in samples, z grows towards the
 struct line {
   struct seen a, b;
   uint32_t word; /* INK or WIRE */
+  bool pale;     /* of two faces that are not marked */
 };
 
 struct picture {
@@ -46,7 +53,8 @@ struct picture {
   uint8_t (*colours)[3];
   struct line *lines;
   size_t line_count;
-  bool wires;
+  const struct picture_look *look;
+  uint8_t wire[3]; /* the colour of WIRE */
   uint8_t *rgb;
   int next_band; /* taken with an atomic add */
 };
@@ -57,6 +65,8 @@ struct band {
   int width;
   float *depth;
   uint32_t *word;
+  float *pale_depth; /* where some faces are marked: of the others */
+  uint32_t *pale_word;
 };
 
 /* Those of the C library mind NaN, and are calls. */
@@ -106,6 +116,11 @@ static struct view make_view(void) {
   return v;
 }
 
+/* Lines are seen on a face that is not too dark. */
+static float lit(const struct picture *p, float light) {
+  return p->look->wires || p->look->marked ? 0.5F + light / 2 : light;
+}
+
 static float brightness(const struct view *v, const float n[3], float side) {
   static const float KEY[3] = {-0.45F, 0.68F, 0.58F}, FILL[3] = {0.85F, 0.15F, 0.5F};
   float r = side * dot(n, v->right), u = side * dot(n, v->up), t = side * dot(n, v->towards);
@@ -121,8 +136,8 @@ static void project(struct picture *p) {
   for (size_t i = 0; i < d->vertex_count; i++) {
     float at[3] = {dot(d->position[i], v.right), dot(d->position[i], v.up),
                    dot(d->position[i], v.towards)};
-    p->seen[i] = (struct seen){at[0], at[1], at[2], brightness(&v, d->normal[i], 1),
-                               brightness(&v, d->normal[i], -1)};
+    p->seen[i] = (struct seen){at[0], at[1], at[2], lit(p, brightness(&v, d->normal[i], 1)),
+                               lit(p, brightness(&v, d->normal[i], -1))};
     if (!isfinite(at[0] + at[1] + at[2]))
       continue; /* what has such a corner is not drawn */
     for (int k = 0; k < 3; k++) {
@@ -161,7 +176,13 @@ static bool meets_smoothly(const struct picture *p, size_t a, size_t b) {
   return mn >= limit * sqrtf(dot(m, m) * dot(n, n));
 }
 
-static void add_line(struct picture *p, size_t triangle, int corner, uint32_t word, size_t *cap) {
+static bool is_marked(const struct picture *p, size_t triangle) {
+  return p->look->marked && p->look->marked[p->colour_of[triangle] - FIRST];
+}
+
+/* Of a triangle and the one across, which may be the same. */
+static void add_line(struct picture *p, size_t triangle, size_t across, int corner, uint32_t word,
+                     size_t *cap) {
   const uint32_t *v = p->d->index + 3 * triangle;
   if (p->line_count == *cap) {
     struct out grow = {(char *)p->lines, p->line_count * sizeof *p->lines,
@@ -170,7 +191,8 @@ static void add_line(struct picture *p, size_t triangle, int corner, uint32_t wo
     p->lines = (struct line *)(void *)grow.data;
     *cap = grow.cap / sizeof *p->lines;
   }
-  p->lines[p->line_count++] = (struct line){p->seen[v[corner]], p->seen[v[(corner + 1) % 3]], word};
+  p->lines[p->line_count++] = (struct line){p->seen[v[corner]], p->seen[v[(corner + 1) % 3]], word,
+                                            !is_marked(p, triangle) && !is_marked(p, across)};
 }
 
 static struct side *slot_of(struct side *table, size_t mask, uint32_t a, uint32_t b) {
@@ -200,9 +222,9 @@ static void find_lines(struct picture *p) {
         e->corner = (uint8_t)k;
       } else if (!e->drawn && !meets_smoothly(p, t, e->triangle - 1)) {
         e->drawn = 1;
-        add_line(p, t, k, INK, &cap);
-      } else if (!e->drawn && p->wires && !(s->halves && s->halves[t] && e->triangle == t)) {
-        add_line(p, t, k, WIRE, &cap);
+        add_line(p, t, e->triangle - 1, k, INK, &cap);
+      } else if (!e->drawn && p->look->wires && !(s->halves && s->halves[t] && e->triangle == t)) {
+        add_line(p, t, t, k, WIRE, &cap);
       }
       if (e->used == 255)
         e->used = 2; /* more would count as one again */
@@ -210,7 +232,7 @@ static void find_lines(struct picture *p) {
   }
   for (size_t i = 0; i < size; i++) /* the rims of open surfaces */
     if (table[i].used == 1)
-      add_line(p, table[i].triangle - 1, table[i].corner, INK, &cap);
+      add_line(p, table[i].triangle - 1, table[i].triangle - 1, table[i].corner, INK, &cap);
   free(table);
 }
 
@@ -307,26 +329,47 @@ static void draw_line(const struct band *b, const struct line *l) {
   }
 }
 
+/* The colour of a sample, times BRIGHT + 1. */
+static void add_sample(const struct picture *p, uint32_t word, uint32_t sum[3]) {
+  uint32_t colour = word >> 10;
+  const uint8_t *c = colour == EMPTY  ? PICTURE_BACKGROUND
+                     : colour == INK  ? LINES
+                     : colour == WIRE ? p->wire
+                                      : p->colours[colour - FIRST];
+  uint32_t bright = colour < FIRST ? BRIGHT + 1 : (word & BRIGHT) + 1;
+  for (int i = 0; i < 3; i++)
+    sum[i] += c[i] * bright;
+}
+
+/* The same with a pale face over it, where that is nearer or there is nothing else. */
+static void add_both(const struct band *b, size_t at, uint32_t sum[3]) {
+  uint32_t strong[3] = {0}, pale[3] = {0};
+  bool over = b->pale_word[at] && (!b->word[at] || b->pale_depth[at] > b->depth[at]);
+  uint32_t share = !over ? 0 : b->pale_word[at] >> 10 == INK ? PALE_LINE : PALE_FACE;
+  add_sample(b->p, b->word[at], strong);
+  add_sample(b->p, b->pale_word[at], pale);
+  for (int i = 0; i < 3; i++)
+    sum[i] += (strong[i] * (100 - share) + pale[i] * share) / 100;
+}
+
 static void average(const struct band *b) {
   const struct picture *p = b->p;
   for (int y = 0; y < b->rows / SS; y++) {
     uint8_t *rgb = p->rgb + 3 * (size_t)(b->top / SS + y) * (size_t)p->width;
     for (int x = 0; x < p->width; x++, rgb += 3) {
-      const uint32_t *w = b->word + (size_t)(y * SS) * (size_t)b->width + (size_t)(x * SS);
+      size_t at = (size_t)(y * SS) * (size_t)b->width + (size_t)(x * SS), w = (size_t)b->width;
       uint32_t sum[3] = {0};
-      if (!(w[0] | w[1] | w[b->width] | w[b->width + 1])) {
-        memcpy(rgb, BACKGROUND, 3);
+      if (!b->pale_word &&
+          !(b->word[at] | b->word[at + 1] | b->word[at + w] | b->word[at + w + 1])) {
+        memcpy(rgb, PICTURE_BACKGROUND, 3);
         continue;
       }
-      for (int k = 0; k < SS * SS; k++) {
-        uint32_t word = w[(k / SS) * b->width + k % SS], colour = word >> 10;
-        const uint8_t *c = colour == EMPTY  ? BACKGROUND
-                           : colour == INK  ? LINES
-                           : colour == WIRE ? WIRES
-                                            : p->colours[colour - FIRST];
-        uint32_t bright = colour < FIRST ? BRIGHT + 1 : (word & BRIGHT) + 1;
-        for (int i = 0; i < 3; i++)
-          sum[i] += c[i] * bright;
+      for (size_t k = 0; k < SS * SS; k++) {
+        size_t sample = at + k / SS * w + k % SS;
+        if (b->pale_word)
+          add_both(b, sample, sum);
+        else
+          add_sample(p, b->word[sample], sum);
       }
       for (int i = 0; i < 3; i++)
         rgb[i] = (uint8_t)(sum[i] / (SS * SS * (BRIGHT + 1)));
@@ -334,10 +377,27 @@ static void average(const struct band *b) {
   }
 }
 
-static void draw_band(const struct band *b) {
-  const struct picture *p = b->p;
+/* A band that draws on what lies pale over it, where there is such. */
+static struct band pale_of(const struct band *b) {
+  struct band pale = *b;
+  if (b->pale_depth && b->pale_word) {
+    pale.depth = b->pale_depth;
+    pale.word = b->pale_word;
+  }
+  return pale;
+}
+
+static void clear(const struct band *b) {
   memset(b->depth, 0, (size_t)b->width * (size_t)b->rows * sizeof *b->depth);
   memset(b->word, 0, (size_t)b->width * (size_t)b->rows * sizeof *b->word);
+}
+
+static void draw_band(const struct band *b) {
+  const struct picture *p = b->p;
+  const struct band pale = pale_of(b);
+  clear(b);
+  if (p->look->marked)
+    clear(&pale);
   float top = (float)b->top, bottom = (float)(b->top + b->rows);
   for (size_t t = 0; t < p->s->triangle_count; t++) {
     const uint32_t *i = p->d->index + 3 * t;
@@ -345,10 +405,10 @@ static void draw_band(const struct band *b) {
     if ((v[0]->y < top && v[1]->y < top && v[2]->y < top) ||
         (v[0]->y > bottom && v[1]->y > bottom && v[2]->y > bottom))
       continue;
-    draw_triangle(b, v, p->colour_of[t]);
+    draw_triangle(p->look->marked && !is_marked(p, t) ? &pale : b, v, p->colour_of[t]);
   }
   for (size_t i = 0; i < p->line_count; i++)
-    draw_line(b, &p->lines[i]);
+    draw_line(p->look->marked && p->lines[i].pale ? &pale : b, &p->lines[i]);
   average(b);
 }
 
@@ -359,6 +419,10 @@ static void *draw_bands(void *self) {
                    .width = p->width * SS,
                    .depth = out_alloc(samples, sizeof *b.depth),
                    .word = out_alloc(samples, sizeof *b.word)};
+  if (p->look->marked) {
+    b.pale_depth = out_alloc(samples, sizeof *b.pale_depth);
+    b.pale_word = out_alloc(samples, sizeof *b.pale_word);
+  }
   for (;;) {
     b.top = __atomic_fetch_add(&p->next_band, 1, __ATOMIC_RELAXED) * BAND * SS;
     b.rows = p->height * SS - b.top < BAND * SS ? p->height * SS - b.top : BAND * SS;
@@ -368,6 +432,8 @@ static void *draw_bands(void *self) {
   }
   free(b.depth);
   free(b.word);
+  free(b.pale_depth);
+  free(b.pale_word);
   return NULL;
 }
 
@@ -381,31 +447,65 @@ static void draw(struct picture *p, int threads) {
     pthread_join(helpers[--n], NULL);
 }
 
-void picture_build(struct out *o, const struct soup *s, const struct drawing *d,
-                   const struct names *names, int width, int threads, bool wires) {
-  struct picture p = {.width = width, .height = width * 3 / 4, .s = s, .d = d, .wires = wires};
+static void choose_colours(struct picture *p, const struct names *names) {
+  const struct soup *s = p->s;
+  for (size_t f = 0; f < s->face_count; f++) {
+    uint8_t *c = p->colours[f];
+    names_colour(names, s->faces[f].tag, c);
+    if (p->look->marked)
+      memcpy(c, p->look->marked[f] ? STRONG : PALE, 3);
+    for (int i = 0; i < 3 && p->look->wires; i++)
+      c[i] = (uint8_t)(c[i] + (255 - c[i]) * 2 / 5);
+    for (size_t t = s->faces[f].first; t < s->faces[f].first + s->faces[f].count; t++)
+      p->colour_of[t] = FIRST + (uint32_t)f;
+  }
+}
+
+/* Where elements are few pixels wide their edges are lighter, or they would cover everything. */
+static void choose_wire(struct picture *p) {
+  double sum = 0, count = 0;
+  for (size_t i = 0; i < p->line_count; i++) {
+    const struct line *l = &p->lines[i];
+    if (l->word == WIRE && isfinite(l->a.x + l->b.x + l->a.y + l->b.y)) {
+      sum += hypot((double)(l->b.x - l->a.x), (double)(l->b.y - l->a.y));
+      count++;
+    }
+  }
+  double share = count > 0 ? sum / count / WIRE_FULL : 1;
+  share = share > 1 ? 1 : share < WIRE_LEAST ? WIRE_LEAST : share;
+  for (int i = 0; i < 3; i++)
+    p->wire[i] = (uint8_t)(WIRES[i] + (1 - share) * (LIGHT_WIRES[i] - WIRES[i]));
+}
+
+uint8_t *picture_draw(const struct soup *s, const struct drawing *d, const struct names *names,
+                      const struct picture_look *look) {
+  struct picture p = {
+      .width = look->width, .height = look->width * 3 / 4, .s = s, .d = d, .look = look};
   p.colour_of = out_alloc(s->triangle_count, sizeof *p.colour_of);
   p.colours = out_alloc(s->face_count, sizeof *p.colours);
   p.rgb = out_alloc((size_t)p.width * (size_t)p.height, 3);
-  for (size_t f = 0; f < s->face_count; f++) {
-    names_colour(names, s->faces[f].tag, p.colours[f]);
-    for (size_t t = s->faces[f].first; t < s->faces[f].first + s->faces[f].count; t++)
-      p.colour_of[t] = FIRST + (uint32_t)f;
-  }
+  choose_colours(&p, names);
   project(&p);
   find_lines(&p);
-  draw(&p, threads);
-  png_build(o, p.rgb, p.width, p.height);
+  choose_wire(&p);
+  draw(&p, look->threads);
   free(p.colour_of);
   free(p.colours);
-  free(p.rgb);
   free(p.seen);
   free(p.lines);
+  return p.rgb;
+}
+
+void picture_build(struct out *o, const struct soup *s, const struct drawing *d,
+                   const struct names *names, const struct picture_look *look) {
+  uint8_t *rgb = picture_draw(s, d, names, look);
+  png_build(o, rgb, look->width, look->width * 3 / 4);
+  free(rgb);
 }
 
 static void *build(void *self) {
   struct picture_job *job = self;
-  picture_build(&job->out, job->s, job->d, job->names, job->width, job->threads, job->wires);
+  picture_build(&job->out, job->s, job->d, job->names, &job->look);
   return NULL;
 }
 
@@ -414,12 +514,12 @@ void picture_start(struct picture_job *job) {
    * own would cost a page fault for each page, and would grow by calls that stop the other thread.
    */
   mallopt(M_ARENA_MAX, 1);
-  job->started = job->width > 0 && pthread_create(&job->thread, NULL, build, job) == 0;
+  job->started = job->look.width > 0 && pthread_create(&job->thread, NULL, build, job) == 0;
 }
 
 void picture_finish(struct picture_job *job) {
   if (job->started)
     pthread_join(job->thread, NULL);
-  else if (job->width > 0)
+  else if (job->look.width > 0)
     build(job);
 }

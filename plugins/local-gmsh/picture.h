@@ -15,19 +15,31 @@
 #define PICTURE_WIDTH_MAX 2048
 #define PICTURE_WIDTH     400
 
-/* A PNG of width x 3/4 width.  threads: bands of the picture drawn at a time. */
+extern const uint8_t PICTURE_BACKGROUND[3];
+
+struct picture_look {
+  int width;          /* pixels; the height is 3/4 of it */
+  int threads;        /* bands of the picture drawn at a time */
+  bool wires;         /* the edges of all triangles, on paler faces */
+  const bool *marked; /* per face of the soup: in a strong colour, and the others pale and to be
+                         seen through; NULL: all in their own colours */
+};
+
+/* Rows of 3 bytes a pixel, for the caller to free. */
+uint8_t *picture_draw(const struct soup *s, const struct drawing *d, const struct names *names,
+                      const struct picture_look *look);
+/* The same as a PNG. */
 void picture_build(struct out *o, const struct soup *s, const struct drawing *d,
-                   const struct names *names, int width, int threads, bool wires);
+                   const struct names *names, const struct picture_look *look);
 
 /* The same in a thread of its own, while the caller writes other files.  Everything given lives
- * until picture_finish(), which leaves the PNG in `out`.  width 0: no picture. */
+ * until picture_finish(), which leaves the PNG in `out`.  look.width 0: no picture. */
 struct picture_job {
   struct out out;
   const struct soup *s;
   const struct drawing *d;
   const struct names *names;
-  int width, threads;
-  bool wires; /* the edges of all triangles */
+  struct picture_look look;
   bool started;
   pthread_t thread;
 };

@@ -13,6 +13,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -31,8 +32,31 @@ static const struct {
 
 /* ---- text ---- */
 
+/* Bytes of a character that would turn the text around it (U+061C, U+200E, U+200F, U+202A to
+ * U+202E, U+2066 to U+2069), and which; 0: it is another. */
+static size_t turning(const char *text, unsigned *code) {
+  const unsigned char *p = (const unsigned char *)text;
+  if (p[0] == 0xd8 && p[1] == 0x9c) {
+    *code = 0x61c;
+    return 2;
+  }
+  if (p[0] != 0xe2 || (p[1] != 0x80 && p[1] != 0x81) || !p[2])
+    return 0;
+  *code = 0x2000 + (p[1] & 1U) * 64 + (p[2] & 63U);
+  bool turns = *code == 0x200e || *code == 0x200f || (*code >= 0x202a && *code <= 0x202e) ||
+               (*code >= 0x2066 && *code <= 0x2069);
+  return turns ? 3 : 0;
+}
+
 static void put_escaped(struct out *o, const char *text) {
   for (; *text; text++) {
+    unsigned code = 0;
+    size_t bytes = turning(text, &code);
+    if (bytes) {
+      out_printf(o, "[U+%04X]", code);
+      text += bytes - 1;
+      continue;
+    }
     switch (*text) {
     case '<':
       out_text(o, "&lt;");
@@ -389,6 +413,34 @@ static void put_local_sizes(struct out *o, const struct task *t, const struct ou
   out_text(o, "</table></div>\n");
 }
 
+/* The user's, with their picture. */
+static void put_groups(struct out *o, const struct task *t, const struct out *picture) {
+  const struct groups *g = &t->names.groups;
+  if (json_object_size(t->params.groups) == 0)
+    return;
+  char **words = groups_words(g, "inp");
+  out_text(o, "<h2>Groups</h2>\n");
+  if (picture->len) {
+    out_text(o, "<img alt=\"Each group, its faces in a strong colour\" "
+                "src=\"data:image/png;base64,");
+    put_base64(o, picture);
+    out_text(o, "\">\n");
+  }
+  out_text(o, "<div class=wide><table>\n<tr><th>name<th class=t>in the picture and in formats of "
+              "plain names<th>faces or edges</tr>\n");
+  for (size_t i = 0; i < g->count; i++) {
+    if (g->of[i].kind != GROUP_USER)
+      continue;
+    out_text(o, "<tr><td class=n>");
+    put_escaped(o, g->of[i].name);
+    out_text(o, "<td class=t>");
+    put_escaped(o, words[i]);
+    out_printf(o, "<td>%zu</tr>\n", g->of[i].count);
+  }
+  out_text(o, "</table></div>\n");
+  free(words);
+}
+
 static void put_how(struct out *o, const struct task *t, const struct outcome *r) {
   char *version = NULL, when[32];
   int e = 0;
@@ -428,12 +480,14 @@ static void put_how(struct out *o, const struct task *t, const struct outcome *r
 }
 
 void report_build(struct out *o, const struct task *t, const struct soup *s,
-                  const struct quality *q, const struct outcome *r, const struct out *picture) {
-  put_top(o, t, r, picture);
+                  const struct quality *q, const struct outcome *r,
+                  const struct report_pictures *pictures) {
+  put_top(o, t, r, pictures->mesh);
   put_quality(o, t, q, r);
   put_worst(o, q, s);
   put_candidates(o, t);
   put_solids(o, &t->names);
+  put_groups(o, t, pictures->groups);
   put_local_sizes(o, t, r);
   put_how(o, t, r);
   out_text(o, "<footer>Every number is in quality.json and result.json too.</footer>\n</body>\n"

@@ -8,6 +8,7 @@
 #include "formats.h"
 #include "local_sizes.h"
 #include "overlaps.h"
+#include "periodic.h"
 #include "score.h"
 #include "strategy_words.h"
 #include "task.h"
@@ -244,6 +245,7 @@ static bool write_result(struct task *t, const struct outcome *r, const struct r
   names_json(&t->names, &o, SOLIDS_MAX);
   user_groups_json(t, &o);
   local_sizes_json(t, r, &o);
+  periodic_json(t, &o);
   if (t->solid) {
     if (t->facets)
       stl_assembly_json(t, &o);
@@ -293,8 +295,10 @@ static const struct {
     {"preview.glb", "model/gltf-binary", true, false},
     {"preview.png", "image/png", true, false},
     {"preview.json", "application/json", true, false},
+    {"groups.png", "image/png", true, true},
     {"report.html", "text/html; charset=utf-8", false, true},
     {"mesh.png", "image/png", false, true},
+    {"periodic.json", "application/json", false, true},
     {"quality.json", "application/json", false, true},
     {"result.json", "application/json", true, true},
 };

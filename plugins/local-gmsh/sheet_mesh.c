@@ -4,6 +4,7 @@
  */
 #include "local_sizes.h"
 #include "mesh.h"
+#include "periodic.h"
 #include "sheet.h"
 #include "task.h"
 
@@ -200,7 +201,7 @@ bool sheet_mesh(struct task *t, struct mesh *m, struct outcome *o) {
       (t->params.order == 2 && !raise_order(m, o)))
     return false;
   quality_of_sheet(&m->quality, &m->sheet, &m->soup);
-  if (!check_shapes(m, o))
+  if (!check_shapes(m, o) || !periodic_check(t, m, o))
     return false;
   quality_summary(&m->quality, o);
   local_sizes_measure(t, &m->soup, o);

@@ -2,6 +2,7 @@
  *
  * The ladder: what is tried, in which order.  The measurements behind it are in the README.
  */
+#include "periodic.h"
 #include "plan.h"
 #include "sizes.h"
 #include "sizing.h"
@@ -117,6 +118,7 @@ void strategy_apply(struct task *t, const struct rung *r) {
   int e = 0;
   if (t->solid)
     sizes_apply(t, r);
+  periodic_apply(t);
   if (!t->solid && t->format != FORMAT_STL)
     sizing_loosen_planes();
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)

@@ -5,6 +5,7 @@
 #include "apart.h"
 #include "facets.h"
 #include "files.h"
+#include "gallery.h"
 #include "split.h"
 #include "task.h"
 
@@ -153,20 +154,24 @@ static bool check_facets(const struct task *t, struct outcome *o) {
 }
 
 static bool write_preview(struct task *t, const struct soup *s, struct outcome *o) {
-  struct out glb = {0}, json = {0};
+  struct out glb = {0}, json = {0}, groups = {0};
   struct drawing d;
   drawing_make(&d, s, t->format == FORMAT_STL);
-  struct picture_job picture = {.s = s,
-                                .d = &d,
-                                .names = &t->names,
-                                .width = t->params.picture_width,
-                                .threads = t->params.threads};
+  struct picture_job picture = {
+      .s = s,
+      .d = &d,
+      .names = &t->names,
+      .look = {.width = t->params.picture_width, .threads = t->params.threads}};
   picture_start(&picture);
   glb_build(&glb, s, &d, &t->names);
   preview_json_build(&json, s, &t->names, &t->geometry, o->volume);
   bool ok = files_put(t, o, &glb, "preview.glb");
   ok = files_put(t, o, &json, "preview.json") && ok;
   picture_finish(&picture);
+  if (t->params.picture_width)
+    gallery_build(&groups, s, &d, &t->names, t->params.threads);
+  if (groups.len)
+    ok = files_put(t, o, &groups, "groups.png") && ok;
   if (picture.out.len)
     ok = files_put(t, o, &picture.out, "preview.png") && ok;
   drawing_free(&d);

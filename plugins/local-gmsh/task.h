@@ -53,6 +53,7 @@ enum reason {
   REASON_SAME,    /* its faces are those of another strategy: nothing new would come of it */
   REASON_OVERLAP, /* triangles of two faces cut each other: too large for a gap, or the CAD's own */
   REASON_OPEN,    /* the tetrahedra of a solid do not end at its faces */
+  REASON_PERIODIC, /* faces that were to be images of each other are not */
 };
 extern const char *const REASON_NAMES[];
 
@@ -112,6 +113,7 @@ struct params { /* of the job, checked by the kind */
   json_t *faces; /* dimension=2: which; NULL: all */
   bool quads;    /* dimension=2: quadrangles where that can be */
   enum inp_elements inp_elements;
+  json_t *periodic;    /* of the user: checked; NULL: none */
   json_t *groups;      /* of the user: the parameter as it came, checked; NULL: none */
   uint32_t outputs;    /* a bit per format of formats.c */
   bool conformal;      /* solids that touch share their nodes there */
@@ -279,6 +281,7 @@ struct task {
   } mass;                    /* the volumes, which are reckoned beside this process: mass.c */
   struct local_sizes *local; /* local_sizes.c; NULL: none */
   struct sizes *sizes; /* sizes.c: what the size at a point depends on; NULL: not yet, or nothing */
+  struct periodic *periodic; /* pairs of faces: periodic.h.  NULL: none */
   struct names names;
   struct findings findings; /* of the file as it was read */
   struct fluid *fluid;      /* NULL: none was asked for */

@@ -7,6 +7,7 @@
 #include "local_sizes.h"
 #include "mesh.h"
 #include "overlaps.h"
+#include "periodic.h"
 #include "slivers.h"
 #include "task.h"
 
@@ -99,6 +100,8 @@ void mesh_free(struct mesh *m) {
   quality_free(&m->quality);
   soup_free(&m->soup);
   sheet_free(&m->sheet);
+  free(m->pairs.of);
+  m->pairs = (struct node_pairs){0};
 }
 
 bool volume_faces(struct task *t, const struct rung *r, struct outcome *o) {
@@ -139,7 +142,7 @@ bool volume_check(struct task *t, struct mesh *m, struct outcome *o) {
   o->tetrahedra = m->soup.tet_count;
   o->triangles = count_triangles(t->params.order);
   if (!check_shapes(&m->soup, &m->quality, o) || (second && !order2_mend(t, &m->soup, o)) ||
-      !closed_check(&m->soup, o))
+      !closed_check(&m->soup, o) || !periodic_check(t, m, o))
     return false;
   quality_summary(&m->quality, o);
   o->poor_set = quality_below(&m->quality, t->params.poor_below, NULL);

@@ -45,7 +45,8 @@ static void serialise(void) {
   drawing_make(&d, &s, false);
   glb_build(&files[0], &s, &d, &names);
   preview_json_build(&files[1], &s, &names, &g, 0);
-  picture_build(&files[4], &s, &d, &names, PICTURE_WIDTH, 1, true);
+  picture_build(&files[4], &s, &d, &names,
+                &(struct picture_look){.width = PICTURE_WIDTH, .threads = 1, .wires = true});
   drawing_free(&d);
   names_free(&names);
   quality_of(&q, &s, true);

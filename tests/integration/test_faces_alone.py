@@ -7,7 +7,7 @@ import re
 import pytest
 import solvers
 from daemon import REPO, SANITIZED
-from test_gmsh_plugin import BAD_INPUT, BARE, PLUGIN, part, run
+from test_gmsh_plugin import BAD_INPUT, BARE, PLUGIN, folder, part, run  # noqa: F401 (folder: a fixture)
 
 pytestmark = pytest.mark.skipif(not (os.path.exists(BARE) and os.path.exists(PLUGIN)), reason="local-gmsh is not built")
 readers = pytest.mark.skipif(SANITIZED, reason="the readers' own libraries, which no sanitizer of ours watches")

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The parameter `groups`: faces by number, name and place, in every format, and what is refused."""
+import base64
 import json
 import os
 import re
 
 import pytest
 from mesh_readers import read_inp, read_msh2, read_msh4, read_unv
+from pictures import read_png
 from test_gmsh_plugin import BAD_INPUT, BARE, PLUGIN, folder, part, run  # noqa: F401 (folder: a fixture)
 
 pytestmark = pytest.mark.skipif(not (os.path.exists(BARE) and os.path.exists(PLUGIN)),
@@ -115,3 +117,34 @@ def test_the_example_of_the_docs():
     groups = json.loads(re.search(r"groups='([^']*)'", open(MESHING).read()).group(1))
     job = mesh(groups)
     assert [g["name"] for g in job.json("result.json")["groups"]] == ["fixed", "top"] and {"fixed", "top"} <= set(sides_of(job))
+
+
+def strong(rows, x, y):
+    """The pixels of a tile of groups.png that show a face of the group, also through others."""
+    tile = [row[3 * x:3 * (x + 320)] for row in rows[y:y + 240]]
+    return sum(row[i] > row[i + 2] + 40 for row in tile for i in range(0, len(row), 3))
+
+
+def test_a_picture_shows_each_group():
+    groups = {"top": {"normal": [0, 0, 1]}, "bottom": {"normal": [0, 0, -1]}, "all of it": {"normal": [0, 0, 1], "angle": 180}}
+    chosen = "groups=" + json.dumps(groups)
+    job = run("preview", part("block.step"), chosen)
+    width, height, rows = read_png(job.read("groups.png"))
+    assert (width, height) == (2 * 320, 2 * 264)
+    top, bottom, every, none = (strong(rows, x, y) for y in (0, 264) for x in (0, 320))
+    assert every > top > 1000 and bottom > 1000, "what is hidden is seen through the others"
+    assert none == 0
+    captions = [sum(max(row[3 * x:3 * x + 3]) < 90 for row in rows[240:264] for x in range(at, at + 320)) for at in (0, 320)]
+    assert 50 < captions[0] < captions[1], "their names stand below"
+    assert [g["name"] for g in job.json("result.json")["groups"]] == list(groups)
+    assert "groups.png" not in run("preview", part("block.step"), chosen, "picture=false").artifacts
+    assert "groups.png" not in run("preview", part("block.step")).artifacts
+    refused = run("preview", part("block.step"), 'groups={"x": {"box": [90, 90, 90, 91, 91, 91]}}')
+    assert refused.code == BAD_INPUT and "has no face" in refused.error
+
+
+def test_the_report_has_the_picture_of_groups():
+    job = mesh({"top": {"normal": [0, 0, 1]}, "a\u202eb<": {"normal": [0, 0, -1]}}, "outputs=msh")
+    page = job.read("report.html").decode()
+    assert base64.b64encode(job.read("groups.png")).decode() in page
+    assert "a[U+202E]b&lt;" in page and "\u202e" not in page, "a name cannot turn the text around it"
