@@ -131,15 +131,19 @@ static void put_vertices(struct out *o, const struct export *x) {
   out_text(o, "],");
 }
 
-static void put_tags(struct out *o, const struct soup *s, const uint32_t *tet_of) {
+/* Faces by the numbers of the preview: of an STL, Gmsh's are others. */
+static void put_tags(struct out *o, const struct export *x, const uint32_t *tet_of) {
+  const struct soup *s = x->soup;
   out_text(o, "\"element_tags\":[");
   for (size_t t = 0; t < s->triangle_count; t++)
     out_printf(o, "%s%u", t ? "," : "", tet_of[t]);
   out_text(o, "],\"entity_tags\":[");
   size_t written = 0;
-  for (size_t f = 0; f < s->face_count; f++)
+  for (size_t f = 0; f < s->face_count; f++) {
+    const struct label *face = x->task ? names_face(&x->task->names, s->faces[f].tag) : NULL;
     for (size_t t = 0; t < s->faces[f].count; t++)
-      out_printf(o, "%s%d", written++ ? "," : "", s->faces[f].tag);
+      out_printf(o, "%s%d", written++ ? "," : "", face ? names_number(face) : s->faces[f].tag);
+  }
   out_text(o, "],");
 }
 
@@ -181,7 +185,7 @@ void viewer_json_build(struct out *o, const struct export *x) {
                  {"min_angle", MEASURE_ANGLE}};
   uint32_t *tet_of = behind(s);
   put_vertices(o, x);
-  put_tags(o, s, tet_of);
+  put_tags(o, x, tet_of);
   out_printf(o, "\"num_nodes\":%zu,\"colors\":", s->node_count);
   put_colours(o, s, q, tet_of, MEASURE_SICN);
   out_text(o, ",\"qualityColors\":{");

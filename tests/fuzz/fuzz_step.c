@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   }
   parts_free(&p);
   check_facets(bytes, size);
-  char *text = step_text_decode(bytes, size);
+  char *text = step_text_decode(bytes, size, NULL);
   MUST(strlen(text) <= 4 * size);
   check(text);
   free(text);

@@ -106,11 +106,13 @@ def test_numbers_are_in_the_unit_of_the_file(write):
 
 
 def test_a_mesh_follows_triangles_that_close(write):
-    job = run("mesh", write(step([strip(*side) for side in SIDES.items()])), "max_size_mm=1", "binary=false")
+    job = run("mesh", write(step([strip(*side) for side in SIDES.items()])), "max_size_mm=1", "binary=false",
+              "outputs=msh,viewer")
     assert job.code == 0, job.error
     result = job.json("result.json")
     assert result["mesh_volume"] == pytest.approx(6, rel=1e-6) and result["format"] == "step"
     assert all('"%s"' % name in job.read("mesh.msh").decode() for name in [*SIDES, "block"])
+    assert set(job.json("viewer.json")["entity_tags"]) == set(range(1, 7)), "the preview's numbers, and not Gmsh's"
 
 
 def test_triangles_that_do_not_close_are_shown_and_not_meshed(write):

@@ -3,7 +3,7 @@
  * What the CAD kernel does when it has no time: the faces one by one, and those that take too long
  * given up alone.
  */
-#include "../kernel.h"
+#include "../apart.h"
 
 #include <gmshc.h>
 #include <math.h>
@@ -93,12 +93,41 @@ static void coarse_after_fine(void **state) {
   soup_free(&coarse);
 }
 
+static void in_a_thread(void **state) {
+  struct soup s;
+  const struct kernel_limits limits = {
+      .deflection = 0.02, .angle = 0.4, .seconds = 300, .face_seconds = 300};
+  (void)state;
+  assert_int_equal(kernel_watched(&s, &limits), KERNEL_DONE);
+  assert_int_equal(faces_with_triangles(&s), 7);
+  soup_free(&s);
+}
+
+/* In processes to spare: the same triangles, and faces that meet share their nodes. */
+static void apart(void **state) {
+  struct soup together, s;
+  const struct kernel_limits limits = {
+      .deflection = 0.02, .angle = 0.4, .seconds = 300, .face_seconds = 300};
+  (void)state;
+  assert_true(kernel_triangulate(&together, &limits));
+  assert_true(apart_triangulate(&s, &limits));
+  assert_int_equal(s.face_count, 7);
+  assert_int_equal(faces_with_triangles(&s), 7);
+  assert_int_equal(s.node_count, together.node_count);
+  assert_int_equal(s.triangle_count, together.triangle_count);
+  assert_true(fabs(soup_enclosed(&s) - soup_enclosed(&together)) < 1e-6);
+  soup_free(&together);
+  soup_free(&s);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(all_at_once, setup, teardown),
       cmocka_unit_test_setup_teardown(face_by_face, setup, teardown),
       cmocka_unit_test_setup_teardown(a_slow_face_costs_itself_alone, setup, teardown),
       cmocka_unit_test_setup_teardown(coarse_after_fine, setup, teardown),
+      cmocka_unit_test_setup_teardown(in_a_thread, setup, teardown),
+      cmocka_unit_test_setup_teardown(apart, setup, teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,7 +73,9 @@ static void points_that_agree_are_one_node(void **state) {
 static void no_edge_is_longer(void **state) {
   struct soup s;
   (void)state;
-  for (double asked = 9; asked > 0.3; asked *= 0.8) {
+  static const double ASKED[] = {9, 7.2, 4, 2.9, 2, 1.3, 1, 0.7, 0.45, 0.3};
+  for (size_t i = 0; i < sizeof ASKED / sizeof *ASKED; i++) {
+    double asked = ASKED[i];
     make_box(&s);
     assert_true(soup_split(&s, asked, 100000));
     assert_true(longest(&s) <= asked * (1 + 1e-9));
