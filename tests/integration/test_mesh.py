@@ -239,14 +239,15 @@ def test_four_meshes_on_two_slots(client):
     assert len(counts) == 1, "one thread repeats its result exactly"
 
 
-def test_a_cgns_file_of_a_worker(client):
-    """Its library is loaded in the job's own process, which sees little of the machine."""
-    answer = send(client, "mesh", os.path.join(HERE, "block.step"), outputs="cgns", max_size_mm="8").expect(202)
+@pytest.mark.parametrize("outputs, package", (("cgns", "libcgns-dev"), ("med", "libhdf5-dev")))
+def test_a_file_by_a_library_of_a_worker(client, outputs, package):
+    """The library is loaded in the job's own process, which sees little of the machine."""
+    answer = send(client, "mesh", os.path.join(HERE, "block.step"), outputs=outputs, max_size_mm="8").expect(202)
     job = client.wait(answer.json["job_id"], seconds=180)
-    if "built without Cgns" in json.dumps(job):
-        pytest.skip("libcgns-dev was missing when local-gmsh was built")
+    if "built without" in json.dumps(job):
+        pytest.skip(f"{package} was missing when local-gmsh was built")
     assert job["status"] == "completed", job
-    assert client.artifact(job["job_id"], "mesh.cgns").expect(200).body.startswith(b"\x89HDF")
+    assert client.artifact(job["job_id"], f"mesh.{outputs}").expect(200).body.startswith(b"\x89HDF")
 
 
 # ---- endings: the content decides ----

@@ -15,7 +15,8 @@ pytestmark = [pytest.mark.skipif(not (os.path.exists(BARE) and os.path.exists(PL
               pytest.mark.skipif(SANITIZED, reason="the files are the same in every build")]
 BEAM = os.path.join(REPO, "tests", "fixtures", "field", "cantilever.step")
 FILES = {"msh": "mesh.msh", "msh2": "mesh-2.2.msh", "vtu": "mesh.vtu", "stl": "mesh.stl", "su2": "mesh.su2", "inp": "mesh.inp",
-         "bdf": "mesh.bdf", "unv": "mesh.unv", "foam": "polyMesh.tar", "cgns": "mesh.cgns"}
+         "bdf": "mesh.bdf", "unv": "mesh.unv", "foam": "polyMesh.tar", "cgns": "mesh.cgns", "med": "mesh.med"}
+LIBRARIES = {"mesh.cgns": "libcgns-dev", "mesh.med": "libhdf5-dev"}
 PACKAGES = {"gmshToFoam": "openfoam", "surfaceCheck": "openfoam", "ideasUnvToFoam": "openfoam", "checkMesh": "openfoam",
             "ccx": "calculix-ccx"}
 
@@ -36,7 +37,7 @@ def beam(tmp_path_factory):
     run.root = str(tmp_path_factory.mktemp("beam"))
     job = run("mesh", BEAM, "outputs=all")
     named = re.search(r"outputs=([\w,]+)", section()).group(1).split(",")
-    assert {FILES[word] for word in named} - set(job.artifacts) <= {"mesh.cgns"}, "which a build may lack"
+    assert {FILES[word] for word in named} - set(job.artifacts) <= set(LIBRARIES), "which a build may lack"
     return job
 
 
@@ -44,8 +45,9 @@ def beam(tmp_path_factory):
 def test_a_block(beam, tmp_path, kind, text, said):
     for program in set(text.split()) & set(PACKAGES):
         solvers.program(program, PACKAGES[program])
-    if "mesh.cgns" in text and "mesh.cgns" not in beam.artifacts:
-        pytest.skip("libcgns-dev was missing when local-gmsh was built")
+    for file, package in LIBRARIES.items():
+        if file in text and file not in beam.artifacts:
+            pytest.skip(f"{package} was missing when local-gmsh was built")
     case = solvers.FoamCase(tmp_path)
     for name in beam.artifacts:
         shutil.copy(os.path.join(beam.folder, name), case.folder)
