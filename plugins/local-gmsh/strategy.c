@@ -23,6 +23,7 @@ enum {
   STL = 8,
   CURVATURE = 16, /* only where the job asks for it */
   SHEETS = 32,    /* a mesh of faces alone */
+  QUADS = 64,     /* only where the job asks for them */
   BOTH = SOLIDS | SURFACES | SHEETS,
 };
 
@@ -55,6 +56,7 @@ static const struct ladder_step STEPS[] = {
      SOLIDS | STL},
     {{.name = "finer", KEPT, .curvature = KEEP, .finer = 0.5}, SOLIDS | SHEETS | CAD},
     {{.name = "finer", KEPT, .finer = 0.5, .after = AFTER_FAILURE | AFTER_OFF}, SOLIDS | STL},
+    {{.name = "triangles", KEPT, .curvature = KEEP, .triangles = true}, SHEETS | CAD | QUADS},
     {{.name = "healed", KEPT, .heal = true}, BOTH | CAD},
 };
 
@@ -71,7 +73,7 @@ size_t strategy_list(const struct task *t, struct rung rungs[RUNGS_MAX]) {
     struct rung r = s->rung;
     if (!(s->where & kind) || !(s->where & file) ||
         ((s->where & CURVATURE) && t->params.curvature == 0) ||
-        (r.algorithm_2d == t->params.algorithm_2d) ||
+        ((s->where & QUADS) && !t->params.quads) || (r.algorithm_2d == t->params.algorithm_2d) ||
         (r.nearer > 0 && t->params.max_deviation == 0) || (r.heal && t->params.heal))
       continue;
     if (r.algorithm_2d == KEEP)
@@ -110,7 +112,7 @@ void strategy_apply(struct task *t, const struct rung *r) {
       {"Mesh.RandomSeed", RANDOM_SEED},
       {"Mesh.ElementOrder", 1},
       {"Mesh.SecondOrderIncomplete", t->flat}, /* quadrangles of eight nodes, not nine */
-      {"Mesh.RecombineAll", t->flat && t->params.quads},
+      {"Mesh.RecombineAll", t->flat && t->params.quads && !r->triangles},
       {"Mesh.Binary", t->params.binary},
       {"Mesh.MshFileVersion", 4.1},
       {"Mesh.SaveAll", 1},
@@ -136,6 +138,8 @@ void strategy_compare(struct task *t, const struct outcome *o, const struct rung
         size, task_unit(t), t->size, task_unit(t),
         (unsigned long long)(o->tetrahedra + (t->flat ? o->triangles : 0) + o->sheet.quadrangles),
         why);
+  else if (r->triangles)
+    task_warn(t, "triangles alone, because with quadrangles %s", why);
   else if (r->curvature > t->params.curvature)
     task_warn(t, "finer than asked for: %d edges a turn, %llu elements, because with fewer %s",
               r->curvature, (unsigned long long)o->tetrahedra, why);

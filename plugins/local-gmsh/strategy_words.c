@@ -23,6 +23,7 @@ static const struct words RUNGS[] = {
     {"facets", "the triangles of the STL"},
     {"facets as they are", "the triangles of the STL as the faces"},
     {"finer", "half of the size that was asked for"},
+    {"triangles", "without the quadrangles that were asked for"},
     {"healed", "after repairs of the CAD (small edges and faces, gaps)"},
 };
 

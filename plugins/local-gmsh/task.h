@@ -194,10 +194,11 @@ struct rung {
   char name[32];
   int algorithm_2d, algorithm_3d;
   int curvature, circle_points;
-  bool heal;   /* import again with OCC's repairs */
-  bool facets; /* STL: keep its triangles as they are */
-  bool apart;  /* a preview's faces one by one, in processes of their own */
-  int after;   /* of enum after; 0: AFTER_FAILURE */
+  bool heal;      /* import again with OCC's repairs */
+  bool facets;    /* STL: keep its triangles as they are */
+  bool triangles; /* no quadrangles, though the job asks for them */
+  bool apart;     /* a preview's faces one by one, in processes of their own */
+  int after;      /* of enum after; 0: AFTER_FAILURE */
   enum finish finish;
   double finer;  /* of the size; 0: as it is */
   double nearer; /* of max_deviation; 0: as it is */

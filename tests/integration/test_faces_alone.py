@@ -117,6 +117,14 @@ def test_groups_of_edges(jobs, found):
     assert groups["left"]["length"] == pytest.approx(40) and len(groups["left"]["edges"]) == 1
 
 
+@pytest.mark.skipif(SANITIZED, reason="the ladder, which has nothing new but its order")
+def test_triangles_where_quadrangles_fail():
+    """Some of the quadrangles of this bracket have a corner that looks in, whatever algorithm makes them."""
+    r = result(mesh(field("bracket.step"), "outputs=vtu", "quads=true", "max_size_mm=20"))
+    assert r["strategy"] == "triangles" and r["counts"]["quadrangles"] == 0 and r["counts"]["triangles"] > 100
+    assert "triangles alone, because with quadrangles" in " ".join(r["warnings"])
+
+
 def turns(job):
     """Twice the signed area of each element of mesh.su2: below 0 where its corners go clockwise."""
     lines = job.read("mesh.su2").decode().splitlines()
@@ -194,12 +202,11 @@ def test_the_page_and_the_numbers_speak_of_areas(jobs):
     assert all(abs(w["at"][2]) < 1e-9 for w in quality["worst"])
 
 
+@pytest.mark.skipif(SANITIZED, reason="sentences; the code behind them runs above")
 @pytest.mark.parametrize("path, params, says", [
     (field("tee.brep"), ["outputs=su2"], "must lie in a plane of one z"),
-    (field("tee.brep"), ["inp_elements=plane_stress"], "must lie in a plane of one z"),
     (field("strip.brep"), ["outputs=foam"], "dimension=2 makes none"),
     (field("strip.brep"), ["strategy=exhaustive"], "strategy is for tetrahedra"),
-    (field("strip.brep"), ["target_elements=100"], "target_elements is for tetrahedra"),
     (field("strip.brep"), ["faces=" + json.dumps({"normal": [1, 0, 0]})], "has no face"),
     (field("strip.brep"), ["groups=" + json.dumps({"rim": {"edges": [99]}})], "has no edge"),
     (part("block.stl"), [], "is a mesh of triangles already")], ids=str)
@@ -208,7 +215,7 @@ def test_refused_with_a_sentence(path, params, says):
     assert job.code == BAD_INPUT and says in job.error
 
 
+@pytest.mark.skipif(SANITIZED, reason="sentences; the code behind them runs above")
 def test_a_mesh_of_solids_says_what_faces_need():
     assert "dimension=2" in run("mesh", field("tee.brep")).error
-    for param in ("quads=true", "inp_elements=plane_stress", "faces=" + json.dumps(BLOCK_TOP)):
-        assert "ask for dimension=2 as well" in run("mesh", part("block.step"), param).error
+    assert "ask for dimension=2 as well" in run("mesh", part("block.step"), "faces=" + json.dumps(BLOCK_TOP)).error

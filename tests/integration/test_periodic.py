@@ -29,7 +29,7 @@ TURN = {"turn": {"from": plane(0, 0, 0, 0, 1, 0), "to": plane(0, 0, 0, -0.5, mat
 
 
 def mesh(part, pairs, *params):
-    return run("mesh", field(part), "periodic=" + json.dumps(pairs), "max_size_mm=2.5", "outputs=msh2,foam" if "element_order=2" not in params
+    return run("mesh", field(part), "periodic=" + json.dumps(pairs), *([] if any("max_size" in p for p in params) else ["max_size_mm=2.5"]), "outputs=msh2,foam" if "element_order=2" not in params
                and "dimension=2" not in params else "outputs=msh2", "scale=0.001", *params)
 
 
@@ -61,12 +61,19 @@ EDGES = {"flow": {"from": {"of": "edges", "box": [0, 0, 0, 0, 40, 0]}, "to": {"o
 PLATE = {"flow": (lambda p: abs(p[0]) < 1e-9, lambda p: abs(p[0] - 100) < 1e-9)}
 
 
-@pytest.mark.parametrize("part, pairs, side, params", [
-    ("cell.brep", BOTH, CELL, []), ("cell.brep", BOTH, CELL, ["element_order=2"]), ("wedge.brep", TURN, WEDGE, []),
-    ("wedge.brep", TURN, WEDGE, ["element_order=2"]), ("plate_hole.brep", EDGES, PLATE, ["dimension=2", "element_order=2", "quads=true"])],
-    ids=("two directions", "two directions, order 2", "turned", "turned, order 2", "edges of quadrangles"))
-def test_node_by_node(part, pairs, side, params):
-    job = mesh(part, pairs, *params)
+JOBS = {"shifted": ("cell.brep", BOTH, CELL, []), "shifted, order 2": ("cell.brep", BOTH, CELL, ["element_order=2"]), "turned": ("wedge.brep", TURN, WEDGE, []),
+        "edges of quadrangles": ("plate_hole.brep", EDGES, PLATE, ["dimension=2", "element_order=2", "quads=true", "max_size_mm=8"])}
+
+
+@pytest.fixture(scope="module")
+def jobs(tmp_path_factory):
+    run.root = str(tmp_path_factory.mktemp("periodic"))
+    return {name: mesh(part, pairs, *params) for name, (part, pairs, _, params) in JOBS.items()}
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_node_by_node(jobs, name):
+    job, (_, pairs, side, _) = jobs[name], JOBS[name]
     assert job.code == 0, job.error
     assert [p["name"] for p in assert_images(job, side)] == list(pairs)
     result = job.json("result.json")
@@ -74,30 +81,27 @@ def test_node_by_node(part, pairs, side, params):
 
 
 @pytest.mark.skipif(SANITIZED, reason="OpenFOAM's own programs, which no sanitizer of ours watches")
-@pytest.mark.parametrize("part, pairs", [("cell.brep", BOTH), ("wedge.brep", TURN)], ids=("shifted", "turned"))
-def test_openfoam_couples_the_patches(tmp_path, part, pairs):
-    job, case = mesh(part, pairs), solvers.FoamCase(tmp_path)
-    subprocess.run(["tar", "xf", os.path.join(job.folder, "polyMesh.tar")], cwd=tmp_path, check=True)
+@pytest.mark.parametrize("name", ("shifted", "turned"))
+def test_openfoam_couples_the_patches(jobs, tmp_path, name):
+    case = solvers.FoamCase(tmp_path)
+    subprocess.run(["tar", "xf", os.path.join(jobs[name].folder, "polyMesh.tar")], cwd=tmp_path, check=True)
     assert "cyclic" in (tmp_path / "constant/polyMesh/boundary").read_text()
     said = case.run("checkMesh")
     assert "Mesh OK." in said and "Coupled point location match" in said, said[-3000:]
     patches = case.patches()
-    assert all(patches[f"{name}_from"] == patches[f"{name}_to"] > 10 for name in pairs)
+    assert all(patches[f"{name}_from"] == patches[f"{name}_to"] > 10 for name in JOBS[name][1])
 
 
 def changed(**more):
     return {"flow": {**FLOW["flow"], **more}}
 
 
+@pytest.mark.skipif(SANITIZED, reason="sentences; the code behind them runs above")
 @pytest.mark.parametrize("pairs, says", [
     (changed(translation=[19, 0, 0]), "has no image of face 1: its middle would be at (19, 5, 4)"),
-    (changed(to=plane(0, 0, 0, 0, 1, 0)), "has no image of face 1"),
     (changed(to={"normal": [0, 0, 1], "angle": 91}), "each needs one image"),
     (changed(to=FLOW["flow"]["from"]), "it can have one image"),
-    ({**FLOW, "again": FLOW["flow"]}, 'in "flow" and in "again"'),
-    (changed(to=plane(7, 0, 0, 1, 0, 0)), "has no face"),
     (changed(rotation={"point": [0, 0, 0], "axis": [0, 0, 1]}), "has a rotation that is not"),
-    (changed(translation=[1, 0, 0], rotation={}), "both a translation and a rotation"),
     (changed(shift=[1, 0, 0]), "has a key that is not known"),
     (changed(to={"edges": [1]}), "it is faces that are periodic"),
     ({"a b": FLOW["flow"]}, "is not a name")], ids=lambda v: v if isinstance(v, str) else "")
