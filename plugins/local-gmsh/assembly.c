@@ -2,8 +2,10 @@
  *
  * Assemblies.  A STEP file's solids are shapes of their own: where two touch, each has a face
  * there. `conformal` cuts them along each other (OpenCASCADE's fragments), so that they share one
- * face, and the mesh its nodes.
+ * face, and the mesh its nodes. `imprint` cuts them too, and gives each its own face and nodes
+ * there.
  */
+#include "contacts.h"
 #include "cut.h"
 #include "fluid.h"
 #include "neighbours.h"
@@ -61,6 +63,18 @@ static bool join(struct names *names, double tolerance, struct findings *f) {
   return ok;
 }
 
+/* Along each other; what that shows goes into t->findings. */
+static bool cut(struct task *t, bool look) {
+  struct findings *f = &t->findings;
+  if (!join(&t->names, t->params.tolerance, look ? f : NULL))
+    return false;
+  if (look) {
+    neighbours_shared(f, &t->names);
+    neighbours_gaps(f, &t->names, t->params.tolerance);
+  }
+  return !t->params.imprint || contacts_imprint(&t->names, &t->contacts);
+}
+
 bool assembly_prepare(struct task *t, bool look) {
   struct findings *f = &t->findings;
   names_free(&t->names);
@@ -76,26 +90,26 @@ bool assembly_prepare(struct task *t, bool look) {
   }
   if (look)
     neighbours_duplicates(f, &t->names);
+  contacts_free(&t->contacts);
   if (t->params.fluid && t->names.solid_count)
     return fluid_extract(t, look);
   if (t->flat && t->params.conformal && t->names.solid_count == 0 && t->names.face_count > 1)
     return join(&t->names, t->params.tolerance, NULL);
-  if (!t->params.conformal || t->names.solid_count < 2)
+  if (t->names.solid_count < 2)
     return true;
-  if (!join(&t->names, t->params.tolerance, look ? f : NULL))
+  if ((t->params.conformal || t->params.imprint) && !cut(t, look))
     return false;
-  if (look) {
-    neighbours_shared(f, &t->names);
-    neighbours_gaps(f, &t->names, t->params.tolerance);
-  }
+  if (t->params.contact_gap > 0)
+    contacts_near(&t->names, t->params.contact_gap, &t->contacts);
+  contacts_group(&t->names, &t->contacts);
   return true;
 }
 
 void assembly_warn(struct task *t) {
   for (int k = 0; k < ODDITIES; k++) {
     struct out text = {0};
-    findings_sentence(&t->findings, (enum oddity)k, t->params.conformal, task_unit(t)[0] != 0,
-                      &text);
+    findings_sentence(&t->findings, (enum oddity)k, t->params.conformal || t->params.imprint,
+                      task_unit(t)[0] != 0, &text);
     if (text.len)
       task_warn(t, "%.*s", (int)text.len, text.data);
     out_free(&text);

@@ -106,6 +106,7 @@ static void name_solids(const struct cut *c, struct names *to, const struct name
       if (c->of[i][k] != 3 || !l || done[l - to->solids])
         continue;
       names_inherit(l, &from->solids[i]);
+      l->owner = from->solids[i].owner ? from->solids[i].owner : from->solids[i].tag;
       done[l - to->solids] = true;
     }
   free(done);
@@ -116,10 +117,13 @@ static void add_origin(struct label *to, const struct label *from) {
   if (to->number == 0) {
     names_inherit(to, from);
     to->number = names_number(from);
+    to->owner = from->owner ? from->owner : from->solid;
     to->other_number = from->other_number;
+    to->other_owner = from->other_owner;
     to->other_name = from->other_name ? strdup(from->other_name) : NULL;
   } else if (to->number != names_number(from) && to->other_number == 0) {
     to->other_number = names_number(from);
+    to->other_owner = from->owner ? from->owner : from->solid;
     to->other_name = from->name ? strdup(from->name) : NULL;
   }
 }
@@ -196,7 +200,9 @@ static void keep(struct label *to, size_t count, const struct label *from, size_
       continue;
     names_inherit(l, &from[i]);
     l->number = from[i].number;
+    l->owner = from[i].owner;
     l->other_number = from[i].other_number;
+    l->other_owner = from[i].other_owner;
     free(l->other_name);
     l->other_name = from[i].other_name ? strdup(from[i].other_name) : NULL;
   }

@@ -67,10 +67,10 @@ static void one_json(const struct found *one, enum oddity what, struct out *o) {
   out_text(o, "}");
 }
 
-void findings_json(const struct findings *f, bool conformal, double tolerance, struct out *o) {
+void findings_json(const struct findings *f, const char *mode, double tolerance, struct out *o) {
   out_printf(o,
              "\"assembly\":{\"mode\":\"%s\",\"tolerance\":%.9g,\"shared_faces\":%zu,\"counts\":{",
-             conformal ? "conformal" : "separate", tolerance, f->shared_faces);
+             mode, tolerance, f->shared_faces);
   for (int k = 0; k < ODDITIES; k++)
     out_printf(o, "%s\"%s\":%zu", k ? "," : "", KINDS[k].list, f->count[k]);
   out_text(o, "}");
@@ -106,13 +106,13 @@ static void tell_one(const struct found *one, enum oddity what, bool mm, struct 
   }
 }
 
-/* Before the names, and after them: [conformal]. */
+/* Before the names, and after them: [cut]. */
 static const struct {
   const char *before, *after[2];
 } SENTENCES[ODDITIES] = {
     [ODD_DUPLICATE] = {"duplicates, solids in one place: ",
                        {"; both are meshed, one on top of the other",
-                        "; assembly=conformal leaves one of them"}},
+                        "; cutting solids along each other leaves one of them"}},
     [ODD_OVERLAP] = {"solids overlap: ",
                      {"; both are meshed there", "; what they share became a part of its own"}},
     [ODD_GAP] = {"",
@@ -121,7 +121,7 @@ static const struct {
     [ODD_LOOSE] = {"faces that belong to no solid are not in the mesh: ", {"", ""}},
 };
 
-void findings_sentence(const struct findings *f, enum oddity what, bool conformal, bool mm,
+void findings_sentence(const struct findings *f, enum oddity what, bool cut, bool mm,
                        struct out *o) {
   size_t n = f->count[what];
   if (n == 0)
@@ -133,5 +133,5 @@ void findings_sentence(const struct findings *f, enum oddity what, bool conforma
   }
   if (n > TOLD)
     out_printf(o, ", and %zu more", n - TOLD);
-  out_text(o, SENTENCES[what].after[conformal]);
+  out_text(o, SENTENCES[what].after[cut]);
 }

@@ -40,9 +40,10 @@ void findings_add(struct findings *f, enum oddity what, const struct found *one)
 /* A solid's own name, with its number where others have it too or it has none. */
 void findings_name(char text[FOUND_NAME], const struct names *n, int solid);
 /* "assembly":{...} */
-void findings_json(const struct findings *f, bool conformal, double tolerance, struct out *o);
-/* One sentence of what was found, into *o; nothing where nothing was. */
-void findings_sentence(const struct findings *f, enum oddity what, bool conformal, bool mm,
+void findings_json(const struct findings *f, const char *mode, double tolerance, struct out *o);
+/* One sentence of what was found, where solids were cut along each other or not, into *o; nothing
+ * where nothing was. */
+void findings_sentence(const struct findings *f, enum oddity what, bool cut, bool mm,
                        struct out *o);
 
 #endif

@@ -224,8 +224,9 @@ struct owner {
 static int rank_of(enum group_kind kind) {
   return kind == GROUP_PERIODIC                     ? -1
          : kind == GROUP_USER                       ? 0
-         : kind == GROUP_FACE || kind == GROUP_EDGE ? 2
-                                                    : 1;
+         : kind == GROUP_CONTACT                    ? 1
+         : kind == GROUP_FACE || kind == GROUP_EDGE ? 3
+                                                    : 2;
 }
 
 static int by_entity(const void *a, const void *b) {

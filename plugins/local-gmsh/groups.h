@@ -21,6 +21,7 @@
 enum group_kind { /* whose name stays as it is where two would be called alike: the first's */
                   GROUP_USER,     /* of the parameter `groups` */
                   GROUP_PERIODIC, /* one side of a periodic pair */
+                  GROUP_CONTACT,  /* where two solids are in contact: master and slave by turns */
                   GROUP_FACE,     /* of one face without a name: "face-12", which a viewer shows */
                   GROUP_EDGE,     /* of one edge: "edge-12"; in a mesh of faces alone */
                   GROUP_SOLID,    /* of one solid */

@@ -269,6 +269,19 @@ static void build_sheet(struct out *o, const struct export *x, bool *marked) {
       (x->groups->of[i].dim == 2 ? put_sheet_face : put_sheet_edge)(o, x, i, marked);
 }
 
+/* As comments: whether two solids are glued, slide or part is for the analysis to say. */
+static void put_contacts(struct out *o, const struct export *x) {
+  const struct groups *g = x->groups;
+  for (size_t i = 0, n = 1; i + 1 < g->count; i++)
+    if (g->of[i].kind == GROUP_CONTACT) {
+      out_printf(o,
+                 "** Two solids in contact; without the \"** \" these lines glue them:\n"
+                 "** *TIE, NAME=contact_%zu\n** %s, %s\n",
+                 n++, x->words[i + 1], x->words[i]);
+      i++; /* master and slave */
+    }
+}
+
 void inp_build(struct out *o, const struct export *x) {
   bool *marked = out_alloc(x->soup->node_count, sizeof *marked);
   out_room(o, 96 * x->node_count + 80 * x->soup->tet_count + 4096);
@@ -281,6 +294,7 @@ void inp_build(struct out *o, const struct export *x) {
   for (size_t i = 0; !x->sheet && i < x->groups->count; i++)
     if (x->groups->of[i].count)
       (x->groups->of[i].dim == 3 ? put_solids : put_faces)(o, x, i, marked);
+  put_contacts(o, x);
   free(marked);
   put_poor(o, x);
 }

@@ -24,6 +24,9 @@ struct label {
    * of its own before they were cut along each other.  0 and NULL: none.  The name is owned. */
   int other_solid, other_number;
   char *other_name;
+  /* Which solid, by its tag before the cut, that number and the other are from; of a solid, its own
+   * tag then.  0: nothing was cut. */
+  int owner, other_owner;
   bool coloured;
   uint8_t rgb[3];
   float transparency; /* 0: opaque; with a colour alone */

@@ -372,3 +372,78 @@ void neighbours_gaps(struct findings *f, const struct names *n, double within) {
   free(faces);
   free(boxes);
 }
+
+/* ---- faces in contact ---- */
+
+#define OPPOSITE 0.9 /* cosine between the normals of faces that look at each other */
+
+static bool opposite(const struct face *a, const double *uv, const struct face *b, double foot[3]) {
+  double *one = NULL, *other = NULL, own[2];
+  size_t n = 0, m = 0;
+  int e = 0;
+  gmshModelGetNormal(a->tag, (double *)uv, 2, &one, &n, &e);
+  if (e == 0 && neighbours_parameters(b->tag, foot, own))
+    gmshModelGetNormal(b->tag, own, 2, &other, &m, &e);
+  bool so = e == 0 && n == 3 && m == 3 &&
+            fabs(one[0] * other[0] + one[1] * other[1] + one[2] * other[2]) > OPPOSITE;
+  gmshFree(one);
+  gmshFree(other);
+  return so;
+}
+
+/* How many of a face's points lie so near to another, of how many; the smallest distance. */
+static size_t count_near(struct face *from, const struct face *to, double within, size_t *all,
+                         double *gap) {
+  size_t near = 0;
+  take_points(from);
+  *all = 0;
+  for (size_t i = 0; from->xyz && i < (size_t)GRID * GRID; i++) {
+    double *p = from->xyz + 3 * i, foot[3];
+    if (!is_inside(from->tag, from->uv + 2 * i))
+      continue;
+    ++*all;
+    if (!in_box(&to->box, p, within) || !closest(to->tag, p, foot) || !(apart(p, foot) <= within) ||
+        !is_on(to, foot) || !opposite(from, from->uv + 2 * i, to, foot))
+      continue;
+    near++;
+    *gap = fmin(*gap, apart(p, foot));
+  }
+  return near;
+}
+
+static void add_facing(struct facing **list, size_t *n, struct face *a, struct face *b,
+                       double within) {
+  size_t all = 0, all_b = 0;
+  double gap = INFINITY, area = 0, area_b = 0;
+  int e = 0;
+  size_t near = count_near(a, b, within, &all, &gap);
+  size_t near_b = count_near(b, a, within, &all_b, &gap);
+  if (near + near_b == 0)
+    return;
+  gmshModelOccGetMass(2, a->tag, &area, &e);
+  gmshModelOccGetMass(2, b->tag, &area_b, &e);
+  double share = all ? fabs(area) * (double)near / (double)all : 0;
+  double share_b = all_b ? fabs(area_b) * (double)near_b / (double)all_b : 0;
+  *list = out_again(*list, *n, *n + 1, sizeof **list);
+  (*list)[(*n)++] = (struct facing){a->tag, b->tag, near ? share : share_b, gap};
+}
+
+size_t neighbours_facing(int solid, int other, double within, struct facing **list) {
+  struct box one = box_of(3, solid), two = box_of(3, other);
+  struct faces a = {0}, b = {0};
+  size_t n = 0;
+  *list = NULL;
+  if (!boxes_meet(&one, &two, within))
+    return 0;
+  a.tags = adjacent(3, solid, false, &a.n);
+  b.tags = adjacent(3, other, false, &b.n);
+  take_faces(&a);
+  take_faces(&b);
+  for (size_t i = 0; i < a.n; i++)
+    for (size_t k = 0; k < b.n; k++)
+      if (boxes_meet(&a.of[i].box, &b.of[k].box, within))
+        add_facing(list, &n, &a.of[i], &b.of[k], within);
+  free_faces(&a);
+  free_faces(&b);
+  return n;
+}

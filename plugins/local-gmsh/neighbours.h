@@ -18,6 +18,13 @@ void neighbours_shared(struct findings *f, const struct names *n);
 /* Solids that share no face and are apart by at most `within`, or by a thousandth of the smaller
  * one where that is more.  It is measured at points of their faces. */
 void neighbours_gaps(struct findings *f, const struct names *n, double within);
+struct facing { /* two faces of two solids */
+  int face, other;
+  double area, gap; /* of the first face, what lies so near; and the smallest distance found */
+};
+/* Faces of two solids that look at each other and are at most `within` apart, at points of them;
+ * how many.  Free *list. */
+size_t neighbours_facing(int solid, int other, double within, struct facing **list);
 /* The parameters of a point of a face's surface.  False: it lies beyond the face's edges. */
 bool neighbours_parameters(int face, double foot[3], double uv[2]);
 

@@ -545,7 +545,8 @@ static void tell(const struct task *t, struct outcome *o) {
 
 void overlaps_find(const struct task *t, const struct soup *s, struct outcome *o) {
   o->overlap_count = 0;
-  if (t->params.conformal || t->params.fluid || t->format == FORMAT_STL || s->solid_count < 2)
+  if (t->params.conformal || t->params.imprint || t->params.fluid || t->format == FORMAT_STL ||
+      s->solid_count < 2)
     return;
   struct meeting w = {.task = t, .s = s};
   double chord = s->tet_nodes == 4 ? o->deviation.chord : -1;

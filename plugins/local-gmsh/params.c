@@ -117,6 +117,8 @@ static void fill(struct params *p, bool solid, const json_t *params, int default
       .heal = bool_of(params, "heal", false),
       .binary = bool_of(params, "binary", true),
       .conformal = is_word(params, "assembly", "conformal"),
+      .imprint = is_word(params, "assembly", "imprint"),
+      .contact_gap = real_of(params, "contact_gap", 0),
       .scale = real_of(params, "scale", 1),
       .tolerance = real_of(params, "tolerance", 0),
       .fluid = bool_of(params, "fluid", false),
@@ -238,10 +240,18 @@ static void settle(struct task *t, const json_t *params) {
               "growth_rate=%g: it is a ratio of neighbouring sizes, from 1.01 up; 1.2 means that "
               "each element is a fifth larger than its neighbour",
               p->growth);
-  if (p->tolerance > 0 && !p->conformal && !p->fluid)
+  if (p->tolerance > 0 && !p->conformal && !p->imprint && !p->fluid)
     task_fail(t, LATHE_BAD_INPUT,
-              "tolerance says what assembly=conformal or fluid=true joins; the job asks for "
-              "assembly=separate");
+              "tolerance says what assembly=conformal, assembly=imprint or fluid=true joins; the "
+              "job asks for assembly=separate");
+  if (p->fluid && p->imprint)
+    task_fail(t, LATHE_BAD_INPUT,
+              "fluid=true gives fluid and solids shared nodes, and assembly=imprint nodes of their "
+              "own: leave one of them out");
+  if (p->contact_gap > 0 && (p->conformal || p->fluid))
+    task_fail(t, LATHE_BAD_INPUT,
+              "contact_gap finds faces in contact of solids with nodes of their own: it goes with "
+              "assembly=separate or assembly=imprint, without fluid");
   if ((p->fluid_solids || p->fluid_regions) && !p->fluid)
     task_fail(t, LATHE_BAD_INPUT,
               "fluid_solids and fluid_regions say more about fluid=true; the job does not ask for "

@@ -3,6 +3,7 @@
  * result.json: what came out, how, and with what.  It is also the job's `result`, so it stays
  * small.
  */
+#include "contacts.h"
 #include "files.h"
 #include "fluid.h"
 #include "formats.h"
@@ -232,6 +233,16 @@ static void put_sheet(struct out *o, const struct task *t, const struct outcome 
   out_text(o, "],");
 }
 
+static void put_assembly(struct out *o, const struct task *t) {
+  const char *mode = t->params.conformal ? "conformal" : t->params.imprint ? "imprint" : "separate";
+  if (t->facets)
+    stl_assembly_json(t, o);
+  else
+    findings_json(&t->findings, mode, t->params.tolerance, o);
+  out_text(o, ",");
+  contacts_json(t, o);
+}
+
 static bool write_result(struct task *t, const struct outcome *r, const struct rung *chosen) {
   struct out o = {0};
   struct outcome why = {0};
@@ -246,13 +257,8 @@ static bool write_result(struct task *t, const struct outcome *r, const struct r
   user_groups_json(t, &o);
   local_sizes_json(t, r, &o);
   periodic_json(t, &o);
-  if (t->solid) {
-    if (t->facets)
-      stl_assembly_json(t, &o);
-    else
-      findings_json(&t->findings, t->params.conformal, t->params.tolerance, &o);
-    out_text(&o, ",");
-  }
+  if (t->solid)
+    put_assembly(&o, t);
   fluid_json(t, &o);
   out_text(&o, "\"geometry\":");
   geometry_json(&o, &t->geometry, volume);

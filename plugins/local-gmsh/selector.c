@@ -334,12 +334,15 @@ static int32_t find(struct task *t, const char *parameter, const char *name, con
                      "file%s, which become groups, or leave the parameter out",
                      parameter, t->tessellation ? "a tessellated STEP file" : "an STL file",
                      t->tessellation ? "" : " (solid inlet ...)");
-  if ((t->params.conformal || t->params.fluid) && of != FACES && way->form == selector_is_list)
+  if ((t->params.conformal || t->params.imprint || t->params.fluid) && of != FACES &&
+      way->form == selector_is_list)
     return task_fail(t, LATHE_BAD_INPUT,
                      "%s: \"%.60s\" names %s by number, and %s cuts edges and numbers them anew; "
                      "say which are meant by box, plane or cylinder",
                      parameter, name, way->key,
-                     t->params.fluid ? "fluid=true" : "assembly=conformal");
+                     t->params.fluid     ? "fluid=true"
+                     : t->params.imprint ? "assembly=imprint"
+                                         : "assembly=conformal");
   *tags = out_alloc(n + 1, sizeof **tags);
   for (size_t i = 0; i < n; i++)
     if (way->in(&test, &from[i]))

@@ -135,9 +135,12 @@ static void warn(struct task *t) {
       task_warn(t, "%zu %s", n, n == 1 ? REPAIRS[i].one : REPAIRS[i].many);
   }
   warn_of_overlaps(t);
-  if (t->params.conformal)
-    task_warn(t, "assembly=conformal joins the solids of a CAD file; the bodies of an STL stay "
-                 "apart, and are not looked at for gaps and overlaps of faces");
+  if (t->params.conformal || t->params.imprint)
+    task_warn(
+        t,
+        "assembly=%s cuts the solids of a CAD file along each other; the bodies of an STL stay "
+        "apart, and are not looked at for gaps and overlaps of faces",
+        t->params.imprint ? "imprint" : "conformal");
 }
 
 /* What tetrahedra need. */

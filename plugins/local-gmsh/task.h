@@ -119,6 +119,8 @@ struct params { /* of the job, checked by the kind */
   bool conformal;      /* solids that touch share their nodes there */
   char output_unit[8]; /* of the mesh files; empty: the model's own, and metres for OpenFOAM */
   double scale;        /* of the numbers in the mesh files, after their unit */
+  bool imprint;        /* they have the same faces there, and nodes of their own */
+  double contact_gap;  /* faces that are nearer are in contact; 0: only what was imprinted is */
   double tolerance;    /* of that: what is nearer than this touches, model units */
   bool fluid;          /* the volume inside the solids is meant */
   bool fluid_solids;   /* and they are too */
@@ -205,6 +207,20 @@ struct rung {
 };
 #define RUNGS_MAX 16
 
+#define CONTACTS_TOLD 200
+struct contact_side {
+  int solid, *faces; /* owned */
+  size_t count;
+};
+struct contact {               /* of two solids that keep their own nodes */
+  struct contact_side side[2]; /* master and slave */
+  double area, gap;
+};
+struct contacts {
+  struct contact *of;
+  size_t count;
+};
+
 #define FLUID_LISTED 64 /* of each list */
 struct opening {        /* of the volume inside the solids: a face, or several in one hole */
   char name[FOUND_NAME];
@@ -285,8 +301,9 @@ struct task {
   struct periodic *periodic; /* pairs of faces: periodic.h.  NULL: none */
   struct names names;
   struct findings findings; /* of the file as it was read */
-  struct fluid *fluid;      /* NULL: none was asked for */
-  double size;              /* longest edge, model units */
+  struct contacts contacts;
+  struct fluid *fluid; /* NULL: none was asked for */
+  double size;         /* longest edge, model units */
   double began, import_seconds;
   double end; /* when the job must have delivered, task_now(); 0: no limit */
   struct attempt attempts[ATTEMPTS_MAX];

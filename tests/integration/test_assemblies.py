@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from daemon import REPO
+from daemon import REPO, SANITIZED
 from field_parts import fixture_parts  # noqa: F401 (a fixture)
 from test_gmsh_plugin import BAD_INPUT, BARE, PLUGIN, folder, part, run  # noqa: F401 (folder: a fixture)
 
@@ -159,3 +159,42 @@ def test_both_pieces_of_a_face_have_its_name(tmp_path):
     job = run("mesh", part("assembly.step"), "outputs=inp", "max_size_mm=4", "assembly=conformal")
     whole = run("mesh", part("assembly.step"), "outputs=inp", "max_size_mm=4")
     assert set(groups_of(job)) == set(groups_of(whole)), "no name came or went"
+
+
+# ---- solids with nodes of their own, and where they touch ----
+
+def test_imprint_gives_each_its_own_face(parts):
+    """A narrow bar on the end of a wide one: the wide one's end is cut, and both keep numbers and nodes."""
+    job = run("mesh", os.path.join(parts, "bars.step"), "outputs=inp", "max_size_mm=5", "assembly=imprint", 'groups={"end": {"faces": [2]}}')
+    assert job.code == 0, job.error
+    result, groups = job.json("result.json"), groups_of(job)
+    assert [(c["area"], c["gap"]) for c in result["contacts"]] == [(pytest.approx(36), 0)]
+    assert result["assembly"]["mode"] == "imprint" and result["assembly"]["shared_faces"] == 1
+    assert result["geometry"]["surfaces"] == 13, "twelve, and one is in two pieces"
+    assert {name for name in groups if name.startswith("face-")} == {f"face-{i}" for i in range(1, 13)}
+    assert groups["end"] == groups["face-2"] > groups["contact_1_master"] > 0
+    assert groups["contact_1_slave"] == groups["face-7"]
+    assert result["mesh_volume"] == pytest.approx(50 * 136)
+
+
+def test_faces_that_are_near_are_contact_pairs(parts):
+    """A bolt with a play of 0.05: its shank and the underside of its head."""
+    path = os.path.join(parts, "loose_fit.step")
+    job = run("mesh", path, "outputs=msh,inp", "max_size_mm=6", "contact_gap=0.06")
+    contacts = job.json("result.json")["contacts"]
+    assert [(c["faces"], c["gap"]) for c in contacts] == [([2, 2], 0)] and job.json("result.json")["assembly"]["mode"] == "separate"
+    job = run("mesh", path, "outputs=msh,inp", "max_size_mm=6", "contact_gap=0.04")
+    assert [(c["faces"], c["gap"]) for c in job.json("result.json")["contacts"]] == [([1, 1], 0)], "the head alone"
+    assert {"contact_1_master", "contact_1_slave"} <= set(groups_of(job))
+    assert run("mesh", path, "contact_gap=0.06", "assembly=conformal").code == BAD_INPUT
+    assert run("mesh", path, "fluid=true", "assembly=imprint").code == BAD_INPUT
+
+
+@pytest.mark.skipif(SANITIZED, reason="names come from the same code in every build")
+def test_thirty_equal_screws(parts):
+    job = run("mesh", os.path.join(parts, "screws.step"), "outputs=inp", "max_size_mm=20", "assembly=imprint")
+    assert job.code == 0, job.error
+    result = job.json("result.json")
+    assert len(result["solids"]) == 31 and len({s["group"] for s in result["solids"]}) == 31
+    assert len(result["contacts"]) == 30 and len({c["slave"] for c in result["contacts"]}) == 30
+    assert {c["faces"][0] for c in result["contacts"]} == {2} and len({c["master"] for c in result["contacts"]}) == 1

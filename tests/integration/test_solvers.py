@@ -8,6 +8,7 @@ import pytest
 
 import solvers
 from daemon import REPO, SANITIZED
+from field_parts import fixture_parts  # noqa: F401 (a fixture)
 from mesh_readers import read_inp, read_unv
 from test_gmsh_plugin import BAD_INPUT, BARE, PLUGIN, folder, part, run  # noqa: F401 (folder: a fixture)
 
@@ -34,17 +35,17 @@ face-1,1,3
 *STEP
 *STATIC
 {load}
-*NODE PRINT, NSET=face-2
+*NODE PRINT, NSET={end}
 U
 *END STEP
 """
 
 
-def bend(job, load, modulus=210000):
+def bend(job, load, modulus=210000, solid=None, end="face-2"):
     """How far the free end moves on average, in x, y and z."""
-    solid = job.json("result.json")["solids"][0]["group"]
+    solid = solid or job.json("result.json")["solids"][0]["group"]
     with open(os.path.join(job.folder, "job.inp"), "w", encoding="ascii") as file:
-        file.write(ANALYSIS.format(modulus=modulus, solid=solid, load=load))
+        file.write(ANALYSIS.format(modulus=modulus, solid=solid, load=load, end=end))
     said = solvers.run([solvers.program("ccx", "calculix-ccx"), "job"], job.folder, OMP_NUM_THREADS="1")
     assert "*ERROR" not in said, said[-3000:]
     with open(os.path.join(job.folder, "job.dat"), encoding="ascii") as file:
@@ -62,6 +63,19 @@ def test_calculix_bends_a_beam():
     """Theory, with shear: 0.192 mm."""
     job = run("mesh", BEAM, "outputs=inp", "element_order=2")
     assert bend(job, end_load(job))[2] == pytest.approx(-0.1903, rel=0.005)
+
+
+def test_calculix_glues_two_bars(parts):
+    """Two halves with nodes of their own, glued by the lines that mesh.inp holds as comments, get shorter as one bar does."""
+    job = run("mesh", os.path.join(parts, "one_bar.step"), "outputs=inp", "max_size_mm=5", "assembly=imprint", "element_order=2",
+              'groups={"end": {"plane": {"point": [100, 0, 0], "normal": [1, 0, 0]}}}')
+    assert [(c["area"], c["gap"], c["faces"]) for c in job.json("result.json")["contacts"]] == [(pytest.approx(100), 0, [1, 1])]
+    path = path_of(job, "mesh.inp")
+    text = job.read("mesh.inp").decode()
+    assert text.count("** *TIE") == 1
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text.replace("** *TIE", "*TIE").replace("** contact", "contact"))
+    assert bend(job, "*DSLOAD\nend,P,10.", solid="Eall", end="end")[0] == pytest.approx(-10 * 100 / 210000, rel=0.01)
 
 
 def test_calculix_takes_pressure_on_a_surface():
