@@ -25,6 +25,7 @@ import itertools
 import json
 import math
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -55,15 +56,25 @@ class Judge:
         self.process.wait()
 
 
+def printed(command, seconds):
+    """The last line that it prints, as JSON; subprocess.TimeoutExpired once it and all that it started are ended."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True) as process:
+        try:
+            out = process.communicate(timeout=seconds)[0]
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            raise
+    return json.loads(out.splitlines()[-1])
+
+
 def by_gmsh(python, path, out, dim=3, **options):
     """One run of Gmsh: seconds, cpu, error."""
     words = [f"{name.replace('_', '.')}={value}" for name, value in options.items()]
     if os.path.exists(out):
         os.unlink(out)
     try:
-        done = subprocess.run([python, os.path.join(READERS, "run_gmsh.py"), path, out, str(dim), *words], stdout=subprocess.PIPE,
-                              stderr=subprocess.DEVNULL, text=True, timeout=LIMIT, check=False)
-        return json.loads(done.stdout.splitlines()[-1])
+        return printed([python, os.path.join(READERS, "run_gmsh.py"), path, out, str(dim), *words], LIMIT)
     except subprocess.TimeoutExpired:
         return {"error": f"over {LIMIT} s", "seconds": LIMIT, "cpu": LIMIT}
     except (ValueError, IndexError):
@@ -77,8 +88,7 @@ def by_us(build, folder, path, kind="mesh", *params):
     command = [os.path.join(build, "tests/gmsh-bare"), "--plugin", os.path.join(build, "plugins/local-gmsh.so"), "--quiet", "--out", folder,
                kind, path, *params]
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=3 * LIMIT, check=False)
-        line = json.loads(done.stdout.splitlines()[0])
+        line = printed(command, 3 * LIMIT)
     except subprocess.TimeoutExpired:
         return {"error": f"over {3 * LIMIT} s", "seconds": 3 * LIMIT, "cpu": 3 * LIMIT, "result": None}
     result = None
