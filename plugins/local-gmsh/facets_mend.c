@@ -355,9 +355,11 @@ void facets_match(struct facets *f) {
 
 static const double NEAR[] = {FACETS_NEAR, 1e-5, 1e-4}; /* of the diagonal */
 
+#define CELL 4 /* times the reach: most points are near no border of a cell */
+
 struct grid {
   const struct facets *f;
-  double cell;
+  double reach;
   uint32_t *slots; /* node + 1, of those that stay */
   size_t mask;
 };
@@ -366,27 +368,36 @@ static size_t cell_slot(const struct grid *g, const int64_t c[3]) {
   return mix((uint64_t)c[0], (uint64_t)c[1], (uint64_t)c[2]) & g->mask;
 }
 
-static void cell_of(const struct grid *g, const double *p, int64_t c[3]) {
+/* The cell of a point that is `off` further along each axis. */
+static void cell_of(const struct grid *g, const double *p, double off, int64_t c[3]) {
   for (int i = 0; i < 3; i++)
-    c[i] = (int64_t)floor((p[i] - g->f->low[i]) / g->cell);
+    c[i] = (int64_t)floor((p[i] + off - g->f->low[i]) / (CELL * g->reach));
+}
+
+/* The same in one cell. */
+static uint32_t neighbour_in(const struct grid *g, const double *p, const int64_t c[3]) {
+  for (size_t s = cell_slot(g, c); g->slots[s]; s = (s + 1) & g->mask) {
+    const double *q = g->f->xyz + 3 * ((size_t)g->slots[s] - 1);
+    double sum = 0;
+    for (int i = 0; i < 3; i++)
+      sum += (p[i] - q[i]) * (p[i] - q[i]);
+    if (sum <= g->reach * g->reach)
+      return g->slots[s] - 1;
+  }
+  return FACET_NONE;
 }
 
 /* A node that stays within reach of `p`; FACET_NONE: none. */
 static uint32_t neighbour(const struct grid *g, const double *p) {
-  int64_t at[3];
-  cell_of(g, p, at);
-  for (int k = 0; k < 27; k++) {
-    int64_t c[3] = {at[0] + k % 3 - 1, at[1] + k / 3 % 3 - 1, at[2] + k / 9 - 1};
-    for (size_t s = cell_slot(g, c); g->slots[s]; s = (s + 1) & g->mask) {
-      const double *q = g->f->xyz + 3 * ((size_t)g->slots[s] - 1);
-      double sum = 0;
-      for (int i = 0; i < 3; i++)
-        sum += (p[i] - q[i]) * (p[i] - q[i]);
-      if (sum <= g->cell * g->cell)
-        return g->slots[s] - 1;
-    }
-  }
-  return FACET_NONE;
+  int64_t low[3], high[3], c[3];
+  uint32_t found = FACET_NONE;
+  cell_of(g, p, -g->reach, low);
+  cell_of(g, p, g->reach, high);
+  for (c[2] = low[2]; c[2] <= high[2]; c[2]++)
+    for (c[1] = low[1]; c[1] <= high[1]; c[1]++)
+      for (c[0] = low[0]; c[0] <= high[0] && found == FACET_NONE; c[0]++)
+        found = neighbour_in(g, p, c);
+  return found;
 }
 
 /* to: of each node the one that it becomes.  Returns how many become another. */
@@ -412,7 +423,7 @@ static size_t near_nodes(const struct facets *f, double reach, uint32_t *to) {
       merged++;
       continue;
     }
-    cell_of(&g, f->xyz + 3 * n, c);
+    cell_of(&g, f->xyz + 3 * n, 0, c);
     size_t s = cell_slot(&g, c);
     while (g.slots[s])
       s = (s + 1) & g.mask;
