@@ -130,14 +130,13 @@ void strategy_apply(struct task *t, const struct rung *r) {
 void strategy_compare(struct task *t, const struct outcome *o, const struct rung *r) {
   double size = t->size * (r->finer > 0 ? r->finer : 1);
   const char *why = t->attempt_count ? t->attempts[0].text : "";
+  unsigned long long elements = t->flat ? o->triangles + o->sheet.quadrangles : o->tetrahedra;
   if (!t->solid || t->params.search != SEARCH_FAST)
     return;
   if (r->finer > 0 && r->finer < 1)
-    task_warn(
-        t, "elements of %.4g%s instead of %.4g%s, %llu of them, because with the larger ones %s",
-        size, task_unit(t), t->size, task_unit(t),
-        (unsigned long long)(o->tetrahedra + (t->flat ? o->triangles : 0) + o->sheet.quadrangles),
-        why);
+    task_warn(t,
+              "elements of %.4g%s instead of %.4g%s, %llu of them, because with the larger ones %s",
+              size, task_unit(t), t->size, task_unit(t), elements, why);
   else if (r->triangles)
     task_warn(t, "triangles alone, because with quadrangles %s", why);
   else if (r->curvature > t->params.curvature)
