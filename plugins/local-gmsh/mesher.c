@@ -171,8 +171,8 @@ static int32_t work(struct task *t, const struct state *p) {
   t->end = end_of(t);
   if ((rc = import_size(t)) != LATHE_OK)
     return rc;
-  if (t->solid)
-    sizes_prepare(t);
+  if (t->solid && (rc = sizes_prepare(t)) != LATHE_OK)
+    return rc;
   if ((rc = size_for_target(t)) != LATHE_OK)
     return rc;
   local_sizes_compare(t);

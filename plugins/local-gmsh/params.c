@@ -235,6 +235,11 @@ static void settle(struct task *t, const json_t *params) {
   struct params *p = &t->params;
   if (!known_strategies(t))
     return;
+  if (p->across && t->flat)
+    task_fail(
+        t, LATHE_BAD_INPUT,
+        "elements_across_gap is for walls of solids, and dimension=2 meshes faces alone: leave "
+        "one of the two out");
   if (p->growth > 0 && p->growth < GROWTH_MIN)
     task_fail(t, LATHE_BAD_INPUT,
               "growth_rate=%g: it is a ratio of neighbouring sizes, from 1.01 up; 1.2 means that "

@@ -13,6 +13,7 @@
 #include "score.h"
 #include "strategy_words.h"
 #include "task.h"
+#include "thin.h"
 #include "user_groups.h"
 
 #include <gmshc.h>
@@ -256,6 +257,7 @@ static bool write_result(struct task *t, const struct outcome *r, const struct r
   names_json(&t->names, &o, SOLIDS_MAX);
   user_groups_json(t, &o);
   local_sizes_json(t, r, &o);
+  thin_walls_json(t, &o);
   periodic_json(t, &o);
   if (t->solid)
     put_assembly(&o, t);

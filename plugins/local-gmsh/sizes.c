@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sizes.h"
 
+#include "estimate.h"
 #include "kernel.h"
 #include "local_sizes.h"
 #include "out.h"
 #include "refine.h"
 #include "size_field.h"
+#include "thin.h"
 
 #include <gmshc.h>
 #include <math.h>
@@ -30,6 +32,7 @@ struct sizes {
   struct exact exact[4];
   struct size_region regions[REGIONS_MAX + LOCAL_SIZES_MAX];
   size_t region_count;
+  struct thin thin;
   double largest, scale; /* of this strategy */
 };
 
@@ -269,19 +272,26 @@ static bool is_wanted(const struct task *t) {
          is_chord_asked(t);
 }
 
-void sizes_prepare(struct task *t) {
+int32_t sizes_prepare(struct task *t) {
   struct sizes *s;
-  if (t->sizes || !is_wanted(t))
-    return;
+  if (t->sizes)
+    return LATHE_OK;
+  if (!is_wanted(t))
+    return estimate_check(t, NULL) ? LATHE_OK : t->code;
   s = t->sizes = out_alloc(1, sizeof *s);
   s->points = size_field_new();
   if (is_chord_asked(t) || grows(t))
     s->bends = bends_take();
+  if (!estimate_check(t, s->bends))
+    return t->code;
   if (t->local)
     add_local_sizes(s, t);
+  if (t->params.across && !thin_walls_find(t, s->points, &s->thin))
+    return t->code;
   if (grows(t))
     add_natural(s, t);
   size_field_build(s->points);
+  return LATHE_OK;
 }
 
 void sizes_forget(struct task *t) {
@@ -308,7 +318,8 @@ static void take_regions(struct sizes *s, const struct task *t) {
 
 void sizes_apply(struct task *t, const struct rung *r) {
   int e = 0;
-  sizes_prepare(t);
+  if (is_wanted(t) && sizes_prepare(t) != LATHE_OK)
+    return; /* the part as it was read first passed */
   if (!t->sizes)
     return;
   struct sizes *s = t->sizes;
@@ -321,4 +332,8 @@ void sizes_apply(struct task *t, const struct rung *r) {
    * through a solid. */
   bool own = grows(t) && r->curvature <= t->params.curvature;
   gmshOptionSetNumber("Mesh.MeshSizeExtendFromBoundary", !own, &e);
+}
+
+const struct thin *sizes_thin(const struct task *t) {
+  return t->sizes && t->params.across ? &t->sizes->thin : NULL;
 }

@@ -16,9 +16,13 @@
 
 #include "task.h"
 
-/* Once a model: samples what the job's sizes depend on, into t->sizes.  Does nothing where the job
- * asks for none of the above.  Before it t->size is set. */
-void sizes_prepare(struct task *t);
+/* Once a model: samples what the job's sizes depend on, into t->sizes, where the job asks for any
+ * of the above.  Before it t->size is set.  LATHE_OK, or a class after task_fail: there would be
+ * more elements than can be made. */
+int32_t sizes_prepare(struct task *t);
+/* What elements_across_gap found; NULL: it is not asked for. */
+struct thin;
+const struct thin *sizes_thin(const struct task *t);
 /* The model was read again: what was sampled is of no use. */
 void sizes_forget(struct task *t);
 /* Tells Gmsh, for a strategy: `finer` is a factor on local sizes, `nearer` one on max_deviation. */
