@@ -82,6 +82,8 @@ uint32_t facets_add_part(struct facets *f, const char *name, size_t len);
 /* False: a corner is not a number, or there are too many. */
 bool facets_add(struct facets_writer *w, const double xyz[9], uint32_t part);
 bool facets_end(struct facets_writer *w); /* false: there are none */
+/* low, high and diagonal. */
+void facets_measure(struct facets *f);
 /* Everything from read to faces. */
 void facets_mend(struct facets *f);
 void facets_free(struct facets *f);

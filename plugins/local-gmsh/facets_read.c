@@ -182,7 +182,7 @@ static bool read_text(struct facets_writer *w, const char *data, size_t size) {
   return true;
 }
 
-static void measure(struct facets *f) {
+void facets_measure(struct facets *f) {
   double sum = 0;
   for (size_t i = 0; i < 3; i++) {
     f->low[i] = INFINITY;
@@ -211,7 +211,7 @@ void facets_begin(struct facets_writer *w, struct facets *f, size_t expected) {
 
 bool facets_end(struct facets_writer *w) {
   free(w->slots);
-  measure(w->f);
+  facets_measure(w->f);
   return w->f->count > 0;
 }
 

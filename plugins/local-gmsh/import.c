@@ -333,6 +333,8 @@ int32_t import_model(struct task *t) {
                      "%s is a mesh of triangles already: dimension=2 is for faces of CAD. Ask for "
                      "a mesh of its volume, or use the file as it is",
                      t->name);
+  if (t->params.wrap && t->format != FORMAT_STL)
+    task_warn(t, "wrap=true is for STL files: this one is meshed as it is");
   if (t->format == FORMAT_STL && (rc = stl_read(t)) != LATHE_OK)
     return rc;
   heal_options(t->params.heal);

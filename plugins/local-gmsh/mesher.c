@@ -101,13 +101,14 @@ static const struct lathe_park *park_of(const struct task *t) {
 /* What the process holds after the import: the file, and all that decides how it is read. */
 static void park_key(const struct task *t, char *key, size_t size) {
   const struct params *p = &t->params;
-  snprintf(key, size, "local-gmsh %s %s heal=%d conformal=%d.%d %.9g.%.9g fluid=%d.%d.%d %s",
+  snprintf(key, size,
+           "local-gmsh %s %s heal=%d conformal=%d.%d %.9g.%.9g wrap=%d %.9g fluid=%d.%d.%d %s",
            t->sha256,
            t->flat    ? "faces"
            : t->solid ? "solids"
                       : "all",
-           p->heal, p->conformal, p->imprint, p->tolerance, p->contact_gap, p->fluid,
-           p->fluid_solids, p->fluid_regions, t->name);
+           p->heal, p->conformal, p->imprint, p->tolerance, p->contact_gap, p->wrap, p->wrap_gap,
+           p->fluid, p->fluid_solids, p->fluid_regions, t->name);
 }
 
 /* After the import this process may go on with another job on the same file: whatever came from

@@ -121,6 +121,8 @@ static void fill(struct params *p, bool solid, const json_t *params, int default
       .contact_gap = real_of(params, "contact_gap", 0),
       .scale = real_of(params, "scale", 1),
       .tolerance = real_of(params, "tolerance", 0),
+      .wrap = bool_of(params, "wrap", false),
+      .wrap_gap = real_of(params, "wrap_gap_mm", 0),
       .fluid = bool_of(params, "fluid", false),
       .fluid_solids = bool_of(params, "fluid_solids", false),
       .fluid_regions = (int)real_of(params, "fluid_regions", 0),

@@ -205,6 +205,10 @@ static void put_facts(struct out *o, const struct task *t, const struct outcome 
   put_content(o, t, r);
   fact(o, "extent", "%.5g x %.5g x %.5g %s", g->high[0] - g->low[0], g->high[1] - g->low[1],
        g->high[2] - g->low[2], unit);
+  if (t->wrapped.facets)
+    fact(o, "wrapped",
+         "a new surface round the facets: openings under %.4g closed, at most %.3g off them",
+         t->wrapped.gap, t->wrapped.added);
   fact(o, "geometry", "solids: %zu, faces: %zu, edges: %zu", g->volumes, g->surfaces, g->curves);
   if (t->file_unit[0] && t->file_unit_mm != 1)
     fact(o, "unit of the file", "%s (%g mm); all numbers here are in mm", t->file_unit,

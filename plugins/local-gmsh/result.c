@@ -15,6 +15,7 @@
 #include "task.h"
 #include "thin.h"
 #include "user_groups.h"
+#include "wrapping.h"
 
 #include <gmshc.h>
 #include <stdio.h>
@@ -292,6 +293,7 @@ static bool write_result(struct task *t, const struct outcome *r, const struct r
   put_options(&o, t, chosen);
   put_versions(&o);
   stl_repairs_json(t, &o);
+  wrapping_json(t, &o);
   put_warnings(&o, t, r);
   return files_put(t, &why, &o, "result.json");
 }

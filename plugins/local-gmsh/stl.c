@@ -11,6 +11,7 @@
 #include "step.h"
 #include "task.h"
 #include "tessellated.h"
+#include "wrapping.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -92,8 +93,8 @@ static void warn_of_overlaps(struct task *t) {
   shell_name(f, first, one, sizeof one);
   shell_name(f, f->shells[first].overlaps, other, sizeof other);
   task_warn(t,
-            "%zu of %zu bodies overlap others, the first %s and %s: unite them in the CAD program, "
-            "or their elements lie in each other",
+            "%zu of %zu bodies overlap others, the first %s and %s: unite them in the CAD program "
+            "or by wrap=true, or their elements lie in each other",
             count, f->shell_count, one, other);
 }
 
@@ -154,7 +155,8 @@ static int32_t check_solid(struct task *t) {
         "more than two facets, one near (%.6g, %.6g, %.6g). Repair %s, or ask for a "
         "preview",
         t->name, c->all, c->open, c->crowded, c->at[0], c->at[1], c->at[2],
-        t->tessellation ? "the part, or export it as exact geometry" : "the STL");
+        t->tessellation ? "the part, or export it as exact geometry"
+                        : "the STL, let it be wrapped (wrap=true)");
   if (f->body_count == 0)
     return task_fail(t, LATHE_BAD_INPUT,
                      "%s: its facets enclose no volume, so there is nothing to fill with "
@@ -201,7 +203,8 @@ int32_t stl_read(struct task *t) {
 
 int32_t stl_check(struct task *t) {
   warn(t);
-  return task_fills(t) ? check_solid(t) : LATHE_OK;
+  int32_t rc = task_fills(t) && t->params.wrap && !t->tessellation ? wrapping_do(t) : LATHE_OK;
+  return task_fills(t) && rc == LATHE_OK ? check_solid(t) : rc;
 }
 
 void stl_measure(const struct task *t, struct geometry *g) {

@@ -119,6 +119,8 @@ struct params { /* of the job, checked by the kind */
   bool conformal;      /* solids that touch share their nodes there */
   char output_unit[8]; /* of the mesh files; empty: the model's own, and metres for OpenFOAM */
   double scale;        /* of the numbers in the mesh files, after their unit */
+  bool wrap;           /* an STL: a closed surface round facets that do not close */
+  double wrap_gap;     /* the widest opening that it closes, model units; 0: by the file */
   bool imprint;        /* they have the same faces there, and nodes of their own */
   double contact_gap;  /* faces that are nearer are in contact; 0: only what was imprinted is */
   double tolerance;    /* of that: what is nearer than this touches, model units */
@@ -132,6 +134,12 @@ enum measure { MEASURE_SICN, MEASURE_GAMMA, MEASURE_ANGLE, MEASURE_SKEWNESS, MEA
 #define MISSING_MAX 16
 struct stats {
   double min, mean, p1, p5, p10, p50, p95, max;
+};
+
+struct wrapped { /* an STL: what was put round its facets */
+  double gap, offset;
+  size_t facets;      /* of the wrap; 0: there is none */
+  double added, left; /* the farthest of the wrap from the file's facets, and of those from it */
 };
 
 #define SOLIDS_TOLD 100
@@ -289,6 +297,7 @@ struct task {
   struct facets *facets;             /* of an STL, mended; NULL: another format */
   struct tessellation *tessellation; /* tessellated.c: the facets are a STEP file's, whose `format`
                                         is then FORMAT_STL all the same; NULL: they are not */
+  struct wrapped wrapped;
   struct geometry geometry;
   struct {
     double *page; /* NULL: geometry.volume says it */

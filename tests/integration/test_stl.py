@@ -276,3 +276,51 @@ def test_numbers_in_every_spelling(send):
         assert done(send("preview", spelled))["mesh_volume"] == pytest.approx(1000, rel=1e-12)
     shouted = plain.replace(b"\n", b"\r\n")
     assert done(send("preview", shouted))["mesh_volume"] == pytest.approx(1000, rel=1e-12)
+
+
+wrapped = pytest.mark.skipif(not os.path.exists(os.path.join(os.path.dirname(PLUGIN), "local-gmsh", "wrap.so")),
+                             reason="wrap.so is not in this build")
+
+
+@wrapped
+def test_an_open_box_is_wrapped(send):
+    """Without a side of ten by ten: an opening of that width is closed without being told how wide."""
+    box = cube()[:-2]
+    assert "wrap=true" in send("mesh", box).error
+    job = send("mesh", box, "wrap=true", *COARSE)
+    result = done(job)
+    offset = result["wrap"]["offset"]
+    assert result["mesh_volume"] == pytest.approx(1000 + 600 * offset, rel=0.01)
+    assert 10 < result["wrap"]["gap"] < 15 and result["wrap"]["max_distance"] > 1, "the lid is far from any facet"
+    assert result["wrap"]["max_distance_of_facets"] == pytest.approx(offset, rel=0.05)
+    assert "were wrapped" in " ".join(result["warnings"]) and b"wrapped" in job.read("report.html")
+
+
+@wrapped
+def test_openings_wider_than_asked_for_stay_open(send):
+    """The wrap goes in: what is meshed is the wall of the box."""
+    result = done(send("mesh", cube()[:-2], "wrap=true", "wrap_gap_mm=6", "max_size_mm=2"))
+    assert result["mesh_volume"] < 900
+
+
+@wrapped
+def test_a_patch_that_is_missing(send):
+    shape = cylinder(sides=40)
+    patch = [f for i, f in enumerate(shape) if not 8 <= i < 16]
+    assert "open" in send("mesh", patch).error
+    result = done(send("mesh", patch, "wrap=true"))
+    assert result["mesh_volume"] == pytest.approx(volume(shape), rel=0.05)
+
+
+@wrapped
+def test_crossing_bodies_become_one(send):
+    result = done(send("mesh", text(one=cube(), other=cube((5, 0, 0))), "wrap=true", "wrap_gap_mm=3", "max_size_mm=3"))
+    assert result["mesh_volume"] == pytest.approx(1500, rel=0.02) and result["geometry"]["volumes"] == 1
+    assert "names of the parts are lost" in " ".join(result["warnings"])
+
+
+@wrapped
+def test_a_sound_body_is_not_wrapped(send):
+    result = done(send("mesh", cube(), "wrap=true", *COARSE))
+    assert "wrap" not in result and "did nothing" in " ".join(result["warnings"])
+    assert "too long" in send("mesh", cube()[:-2], "wrap=true", "wrap_gap_mm=0.001").error

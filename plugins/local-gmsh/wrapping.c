@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "wrapping.h"
+
+#include "distance.h"
+#include "facets.h"
+#include "module.h"
+#include "out.h"
+#include "wrap.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define POINTS     20000 /* that are looked at for the distances */
+#define OFFSET     0.001 /* of the diagonal: of the wrap from the facets */
+#define LEAST_GAP  0.02  /* of the diagonal, where the job names none */
+#define FINEST_GAP 0.002 /* of the diagonal: finer ones take minutes */
+#define ROUND      1.1   /* the ball is wider than the opening */
+
+/* ---- how wide the openings are ---- */
+
+static uint32_t root_of(uint32_t *parent, uint32_t node) {
+  while (parent[node] != node)
+    node = parent[node] = parent[parent[node]];
+  return node;
+}
+
+struct box {
+  double low[3], high[3];
+};
+
+/* Of a loop of open edges: the second of its three extents is what a ball must be wider than. */
+static double width_of(const struct box *b) {
+  double e[3], most = 0, least = INFINITY, sum = 0;
+  for (int i = 0; i < 3; i++) {
+    e[i] = b->high[i] - b->low[i];
+    most = fmax(most, e[i]);
+    least = fmin(least, e[i]);
+    sum += e[i];
+  }
+  return sum - most - least;
+}
+
+static void grow(struct box *b, const double *p) {
+  for (int i = 0; i < 3; i++) {
+    b->low[i] = fmin(b->low[i], p[i]);
+    b->high[i] = fmax(b->high[i], p[i]);
+  }
+}
+
+/* The widest loop of open edges. */
+static double widest_opening(const struct facets *f) {
+  uint32_t *parent = out_alloc(f->node_count, sizeof *parent);
+  struct box *boxes = out_alloc(f->node_count, sizeof *boxes);
+  double widest = 0;
+  for (uint32_t n = 0; n < f->node_count; n++) {
+    parent[n] = n;
+    boxes[n] = (struct box){{INFINITY, INFINITY, INFINITY}, {-INFINITY, -INFINITY, -INFINITY}};
+  }
+  for (size_t h = 0; h < 3 * f->count; h++)
+    if (f->mate[h] == FACET_NONE)
+      parent[root_of(parent, f->node[h])] = root_of(parent, f->node[h % 3 == 2 ? h - 2 : h + 1]);
+  for (size_t h = 0; h < 3 * f->count; h++)
+    if (f->mate[h] == FACET_NONE)
+      grow(&boxes[root_of(parent, f->node[h])], f->xyz + 3 * (size_t)f->node[h]);
+  for (uint32_t n = 0; n < f->node_count; n++)
+    if (parent[n] == n && boxes[n].high[0] >= boxes[n].low[0])
+      widest = fmax(widest, width_of(&boxes[n]));
+  free(parent);
+  free(boxes);
+  return widest;
+}
+
+/* ---- the wrap ---- */
+
+static bool overlaps(const struct facets *f) {
+  for (size_t i = 0; i < f->shell_count; i++)
+    if (f->shells[i].overlaps != FACET_NONE)
+      return true;
+  return false;
+}
+
+static struct surface_of surface_of(const struct facets *f) {
+  return (struct surface_of){f->xyz, f->node, f->count};
+}
+
+/* Both ways: what the wrap adds, and what it does not reach. */
+static void measure(struct wrapped *w, const struct facets *file, const struct facets *wrap) {
+  struct distance_tree *of_file = distance_tree_new(surface_of(file)),
+                       *of_wrap = distance_tree_new(surface_of(wrap));
+  w->added = distance_farthest(of_file, surface_of(wrap), POINTS).distance;
+  w->left = distance_farthest(of_wrap, surface_of(file), POINTS).distance;
+  distance_tree_free(of_file);
+  distance_tree_free(of_wrap);
+}
+
+/* Facets of one part, without a name, which takes the file's where it has one. */
+static struct facets *take(struct wrap *w, const struct facets *file) {
+  struct facets *f = out_alloc(1, sizeof *f);
+  *f = (struct facets){.node_count = w->wrapped_nodes,
+                       .node_cap = w->wrapped_nodes,
+                       .xyz = w->wrapped_xyz,
+                       .count = w->wrapped_count,
+                       .cap = w->wrapped_count,
+                       .node = w->wrapped,
+                       .part = out_alloc(w->wrapped_count, sizeof *f->part),
+                       .part_names = out_alloc(1, sizeof *f->part_names),
+                       .part_count = 1};
+  const char *name = file->part_count == 1 ? file->part_names[0] : "";
+  f->part_names[0] = out_alloc(strlen(name) + 1, 1);
+  memcpy(f->part_names[0], name, strlen(name) + 1);
+  facets_measure(f);
+  facets_mend(f);
+  return f;
+}
+
+static int32_t fail(struct task *t, double gap) {
+  return task_fail(t, LATHE_BAD_INPUT,
+                   "%s could not be wrapped with wrap_gap_mm=%.4g. Try another one, or repair the "
+                   "STL",
+                   t->name, gap);
+}
+
+static int32_t wrap(struct task *t, wrap_function *function, double gap) {
+  struct facets *file = t->facets;
+  struct wrap w = {.xyz = file->xyz,
+                   .nodes = file->node_count,
+                   .triangles = file->node,
+                   .count = file->count,
+                   .alpha = gap / 2,
+                   .offset = OFFSET * file->diagonal};
+  if (function(&w) != 0) {
+    free(w.wrapped_xyz);
+    free(w.wrapped);
+    return fail(t, gap);
+  }
+  struct facets *f = take(&w, file);
+  if (f->body_count == 0 || f->edges.open || f->edges.crowded) {
+    facets_free(f);
+    free(f);
+    return fail(t, gap);
+  }
+  t->wrapped = (struct wrapped){.gap = gap, .offset = w.offset, .facets = f->count};
+  measure(&t->wrapped, file, f);
+  size_t parts = file->part_count;
+  f->repairs = file->repairs;
+  facets_free(file);
+  free(file);
+  t->facets = f;
+  task_warn(
+      t,
+      "the facets were wrapped: openings narrower than %.4g%s are closed. The surface is new, "
+      "at most %.3g%s off the facets, in the openings; facets lie up to %.3g%s inside it%s",
+      gap, task_unit(t), t->wrapped.added, task_unit(t), t->wrapped.left, task_unit(t),
+      parts > 1 ? ", and the names of the parts are lost" : "");
+  return LATHE_OK;
+}
+
+int32_t wrapping_do(struct task *t) {
+  const struct facets *f = t->facets;
+  if (f->edges.open == 0 && f->edges.crowded == 0 && !overlaps(f)) {
+    task_warn(t, "wrap=true did nothing: the facets close, and no bodies overlap");
+    return LATHE_OK;
+  }
+  wrap_function *const *function = module_symbol(WRAP_FILE, WRAP_SYMBOL);
+  if (!function)
+    return task_fail(t, LATHE_BAD_INPUT,
+                     "wrap=true: this server was built without CGAL, which wraps facets; ask its "
+                     "admin for a build with libcgal-dev");
+  double gap = t->params.wrap_gap > 0 ? t->params.wrap_gap
+                                      : fmax(ROUND * widest_opening(f), LEAST_GAP * f->diagonal);
+  if (gap < FINEST_GAP * f->diagonal)
+    return task_fail(
+        t, LATHE_BAD_INPUT,
+        "wrap_gap_mm=%g on a part %.6g across would take too long; ask for %.3g or more", gap,
+        f->diagonal, FINEST_GAP * f->diagonal);
+  return wrap(t, *function, gap);
+}
+
+void wrapping_json(const struct task *t, struct out *o) {
+  const struct wrapped *w = &t->wrapped;
+  if (w->facets)
+    out_printf(o,
+               "\"wrap\":{\"gap\":%.9g,\"offset\":%.9g,\"facets\":%zu,\"max_distance\":%.6g,"
+               "\"max_distance_of_facets\":%.6g},",
+               w->gap, w->offset, w->facets, w->added, w->left);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * An STL with holes, or whose bodies overlap, gets a closed surface round it where the job asks for
+ * that (wrap.h).
+ */
+#ifndef WRAPPING_H
+#define WRAPPING_H
+
+#include "task.h"
+
+/* Takes the wrap's facets for the file's, if those do not close or overlap, and warns.  LATHE_OK or
+ * a class after task_fail. */
+int32_t wrapping_do(struct task *t);
+/* "wrap":{...},; nothing where there is none. */
+void wrapping_json(const struct task *t, struct out *o);
+
+#endif
