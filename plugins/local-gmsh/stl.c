@@ -92,10 +92,11 @@ static void warn_of_overlaps(struct task *t) {
     return;
   shell_name(f, first, one, sizeof one);
   shell_name(f, f->shells[first].overlaps, other, sizeof other);
-  task_warn(t,
-            "%zu of %zu bodies overlap others, the first %s and %s: unite them in the CAD program "
-            "or by wrap=true, or their elements lie in each other",
-            count, f->shell_count, one, other);
+  task_warn(
+      t,
+      "%zu of %zu bodies overlap others, the first %s and %s: unite them in the CAD program%s, "
+      "or their elements lie in each other",
+      count, f->shell_count, one, other, t->tessellation ? "" : " or by wrap=true");
 }
 
 /* One of a pair that names each other is enough. */
