@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "neighbours.h"
 
+#include "step_parts.h"
+
 #include <gmshc.h>
 #include <math.h>
 #include <stdio.h>
@@ -10,6 +12,7 @@
 #define NEAR  1e-3 /* of the smaller solid: what may have been meant to touch */
 #define SAME  1e-6 /* of a solid: two in one place */
 #define GRID  6    /* points along a face, both ways */
+#define SMALL 0.4  /* of the smaller face: such a place may lie between its points */
 #define CLOSE 4    /* points along the place where the boxes of two faces meet, each way */
 
 struct box {
@@ -65,7 +68,7 @@ static void note_loose(struct findings *f, int tag) {
   gmshModelGetEntityName(2, tag, &name, &e);
   const char *last = name ? strrchr(name, '/') : NULL;
   last = last ? last + 1 : name;
-  if (last && last[0])
+  if (!parts_stand_in(last) && last[0])
     snprintf(one.name[0], FOUND_NAME, "%s", last);
   else
     snprintf(one.name[0], FOUND_NAME, "face %d", tag);
@@ -279,20 +282,25 @@ static void measure_faces(struct face *from, const struct face *to, struct neare
 
 /* Large faces that come near each other in a small place alone: points where their boxes meet. */
 static void measure_meeting(const struct face *a, const struct face *b, struct nearest *best) {
-  double low[3], step[3], p[3], on[3], foot[3];
+  double low[3], step[3], p[3], on[3], foot[3], extent = 0;
   int count[3];
   for (int i = 0; i < 3; i++) {
     double high = fmin(a->box.high[i], b->box.high[i]), wide = best->distance;
     low[i] = fmax(a->box.low[i], b->box.low[i]);
     count[i] = high - low[i] > 2 * wide ? CLOSE : 1;
     step[i] = (high - low[i]) / count[i];
+    extent += (high - low[i]) * (high - low[i]);
   }
+  /* else the points of the smaller face were dense enough */
+  if (sqrt(extent) > SMALL * fmin(diagonal(&a->box), diagonal(&b->box)))
+    return;
   for (int i = 0; i < count[0] * count[1] * count[2]; i++) {
     int at[3] = {i % count[0], i / count[0] % count[1], i / count[0] / count[1]};
     for (int k = 0; k < 3; k++)
       p[k] = low[k] + (at[k] + 0.5) * step[k];
-    if (!closest(a->tag, p, on) || !is_on(a, on) || !closest(b->tag, on, foot) ||
-        !(apart(on, foot) < best->distance) || !is_on(b, foot))
+    if (!closest(a->tag, p, on) || !in_box(&b->box, on, best->distance) ||
+        !closest(b->tag, on, foot) || !(apart(on, foot) < best->distance) || !is_on(a, on) ||
+        !is_on(b, foot))
       continue;
     best->distance = apart(on, foot);
     memcpy(best->at, on, sizeof best->at);
