@@ -188,6 +188,8 @@ class Figures:
             r["old"] = self.ours(path, build=self.a.old)
         if self.a.pairs and size:
             r["speed"] = self.speed(path, size)
+            if not r.get("same_size", {}).get("valid"):  # a mesh that is none takes no time
+                r["speed"].update(mesh=[], mesh_wall=[])
         return r
 
 
