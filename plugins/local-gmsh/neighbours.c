@@ -68,7 +68,7 @@ static void note_loose(struct findings *f, int tag) {
   gmshModelGetEntityName(2, tag, &name, &e);
   const char *last = name ? strrchr(name, '/') : NULL;
   last = last ? last + 1 : name;
-  if (!parts_stand_in(last) && last[0])
+  if (last && last[0] && !parts_stand_in(last))
     snprintf(one.name[0], FOUND_NAME, "%s", last);
   else
     snprintf(one.name[0], FOUND_NAME, "face %d", tag);
