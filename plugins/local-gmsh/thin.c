@@ -213,6 +213,8 @@ static void look_at(struct look *s, const struct part *p, bool outward) {
     double normal[3];
     look_over(s, i, walls_normal(s->soup->xyz, p->triangles + 3 * i, normal) / 2);
   }
+  s->walls = NULL;
+  s->outward = NULL;
   walls_free(walls);
   free(sides);
 }
@@ -248,6 +250,7 @@ static void look_at_facets(struct look *s, const struct facets *f) {
     p.face[i] = f->face ? (int)f->face[i] + 1 : 1;
   s->soup = &soup;
   look_at(s, &p, true);
+  s->soup = NULL;
   free(p.face);
 }
 
