@@ -117,11 +117,11 @@ struct params { /* of the job, checked by the kind */
   json_t *groups;      /* of the user: the parameter as it came, checked; NULL: none */
   uint32_t outputs;    /* a bit per format of formats.c */
   bool conformal;      /* solids that touch share their nodes there */
+  bool imprint;        /* they have the same faces there, and nodes of their own */
+  bool wrap;           /* an STL: a closed surface round facets that do not close */
   char output_unit[8]; /* of the mesh files; empty: the model's own, and metres for OpenFOAM */
   double scale;        /* of the numbers in the mesh files, after their unit */
-  bool wrap;           /* an STL: a closed surface round facets that do not close */
   double wrap_gap;     /* the widest opening that it closes, model units; 0: by the file */
-  bool imprint;        /* they have the same faces there, and nodes of their own */
   double contact_gap;  /* faces that are nearer are in contact; 0: only what was imprinted is */
   double tolerance;    /* of that: what is nearer than this touches, model units */
   bool fluid;          /* the volume inside the solids is meant */
