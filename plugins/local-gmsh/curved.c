@@ -171,6 +171,20 @@ static bool is_curved(const double *const node[10]) {
   return false;
 }
 
+double curved_sagitta(const double *xyz, const uint32_t *tets, size_t count) {
+  double most = 0;
+  for (size_t i = 0; i < count; i++) {
+    const double *node[10];
+    for (int k = 0; k < 10; k++)
+      node[k] = xyz + 3 * (size_t)tets[10 * i + (size_t)k];
+    for (int k = 0; k < EDGES; k++) {
+      double length;
+      most = fmax(most, offset(node, k, &length));
+    }
+  }
+  return 4 / 3. * sqrt(most);
+}
+
 /* Six times the volume between the corners. */
 static double straight(const double *const node[10]) {
   double side[3][3];

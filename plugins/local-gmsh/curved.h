@@ -31,6 +31,11 @@ double curved_volume(const double *const node[10]);
  * value; where that value is at least `enough` any bound from `enough` on may come back. */
 double curved_least(const struct curved_element *e, double tolerance, double enough);
 
+/* How far the flat sides between the corners are from the curved ones at most: 4/3 of the farthest
+ * middle node's way from the middle of its edge, for a side of six nodes is where all three push it
+ * (4/9 each, at its middle).  Of `count` elements of 10 nodes; xyz: 3 a node. */
+double curved_sagitta(const double *xyz, const uint32_t *tets, size_t count);
+
 struct curved_report {
   size_t curved;     /* elements with a middle node that is not in the middle */
   size_t bent;       /* elements that were not valid */

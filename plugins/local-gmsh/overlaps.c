@@ -6,6 +6,7 @@
 #include "overlaps.h"
 
 #include "common_volume.h"
+#include "curved.h"
 #include "neighbours.h"
 #include "out.h"
 
@@ -549,7 +550,9 @@ void overlaps_find(const struct task *t, const struct soup *s, struct outcome *o
       s->solid_count < 2)
     return;
   struct meeting w = {.task = t, .s = s};
-  double chord = s->tet_nodes == 4 ? o->deviation.chord : -1;
+  /* What is looked at are flat sides, also of a mesh of second order. */
+  double chord = s->tet_nodes == 4 ? o->deviation.chord
+                                   : curved_sagitta(s->xyz, s->tets, s->tet_count);
   double end = task_now() + SECONDS;
   if (t->end > 0)
     end = fmin(end, task_now() + (t->end - task_now()) / 4);

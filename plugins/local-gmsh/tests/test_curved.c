@@ -212,11 +212,36 @@ static void test_every_mesh_ends_valid(void **state) {
   }
 }
 
+/* Three middle nodes pushed the same way, against a close sampling of that side. */
+static void test_sagitta(void **state) {
+  (void)state;
+  double xyz[10][3], most = 0;
+  uint32_t tet[10];
+  straight_nodes(xyz);
+  for (uint32_t k = 0; k < 10; k++)
+    tet[k] = k;
+  assert_true(curved_sagitta(&xyz[0][0], tet, 1) < 1e-15);
+  for (int k = 0; k < 3; k++)
+    xyz[4 + k][2] -= 0.1; /* the side 0 1 2, which lies in z = 0 */
+  for (int a = 0; a <= GRID; a++)
+    for (int b = 0; a + b <= GRID; b++) {
+      double l[3] = {(double)a / GRID, (double)b / GRID, 1 - (double)(a + b) / GRID}, z = 0;
+      for (int k = 0; k < 3; k++)
+        z += 4 * l[EDGES[k][0]] * l[EDGES[k][1]] * xyz[4 + k][2];
+      most = fmax(most, -z);
+    }
+  assert_true(fabs(curved_sagitta(&xyz[0][0], tet, 1) - most) < 1e-12);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_straight),         cmocka_unit_test(test_moved_along_the_edge),
-      cmocka_unit_test(test_against_sampling), cmocka_unit_test(test_a_valid_mesh_is_left_alone),
-      cmocka_unit_test(test_a_shared_node),    cmocka_unit_test(test_every_mesh_ends_valid),
+      cmocka_unit_test(test_sagitta),
+      cmocka_unit_test(test_straight),
+      cmocka_unit_test(test_moved_along_the_edge),
+      cmocka_unit_test(test_against_sampling),
+      cmocka_unit_test(test_a_valid_mesh_is_left_alone),
+      cmocka_unit_test(test_a_shared_node),
+      cmocka_unit_test(test_every_mesh_ends_valid),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
