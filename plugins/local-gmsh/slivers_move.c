@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define FIRST_STEP 0.25 /* of the mean distance to the nodes around */
-#define LAST_STEP  0.01
+#define STEPS      5    /* each half of the one before */
 
 static double worst_around(const struct work *w, uint32_t node) {
   double worst = 1;
@@ -92,9 +92,9 @@ void slivers_move(struct work *w, uint32_t node) {
   double limit = p->bent ? w->bend_below : BAD;
   if (worst >= limit || p->dim == 0 || (p->dim < 3 && !lengths_of(p, length)))
     return;
-  for (double share = p->bent ? FIRST_STEP / 2 : FIRST_STEP; share > LAST_STEP; share /= 2)
-    for (int k = 0; worst < limit && k < p->dim; k++)
-      any |= step(w, node, k, share * spread / length[k], &worst);
+  for (int i = p->bent; i < STEPS; i++)
+    for (int k = 0; worst < limit && k < p->dim && k < 3; k++)
+      any |= step(w, node, k, ldexp(FIRST_STEP, -i) * spread / length[k], &worst);
   if (!any)
     return;
   w->moved[node] = true;

@@ -18,9 +18,12 @@ static void solid(struct groups *g, int tag, const char *name) {
   groups_add(g, GROUP_SOLID, 3, &tag, 1, name);
 }
 
-static void expect(const struct groups *g, const char *format, const char *const *want) {
+#define EXPECT(groups, format, want) expect(groups, format, want, sizeof(want) / sizeof *(want))
+static void expect(const struct groups *g, const char *format, const char *const *want,
+                   size_t count) {
   char **words = groups_words(g, format);
-  for (size_t i = 0; i < g->count; i++)
+  assert_int_equal(g->count, count);
+  for (size_t i = 0; i < count; i++)
     assert_string_equal(words[i], want[i]);
   free(words);
 }
@@ -35,13 +38,13 @@ static void names_are_exact_where_the_format_can(void **state) {
   static const char *const EXACT[] = {"Screw 1/4-20", "Geh\xc3\xa4use", "\xe6\xb5\xb7\xe7\xbb\xb5",
                                       "\xe8\x9e\xba\xe6\xa0\x93"};
   static const char *const PLAIN[] = {"Screw_1_4_20", "Geh_use", "n__-3", "n__-4"};
-  expect(&g, "msh", EXACT);
-  expect(&g, "vtu", EXACT);
-  expect(&g, "med", EXACT);
-  expect(&g, "inp", PLAIN);
-  expect(&g, "unv", PLAIN);
-  expect(&g, "msh2", PLAIN);
-  expect(&g, "a format of tomorrow", PLAIN);
+  EXPECT(&g, "msh", EXACT);
+  EXPECT(&g, "vtu", EXACT);
+  EXPECT(&g, "med", EXACT);
+  EXPECT(&g, "inp", PLAIN);
+  EXPECT(&g, "unv", PLAIN);
+  EXPECT(&g, "msh2", PLAIN);
+  EXPECT(&g, "a format of tomorrow", PLAIN);
   groups_free(&g);
 }
 
@@ -58,7 +61,7 @@ static void names_are_unique_without_regard_to_case(void **state) {
   groups_add(&g, GROUP_USER, 2, faces, 2, "nut");
   static const char *const PLAIN[] = {"Nut-1",  "nut-5",  "nut_5", "NUT-9",
                                       "face-9", "face_9", "nut"};
-  expect(&g, "inp", PLAIN);
+  EXPECT(&g, "inp", PLAIN);
   groups_free(&g);
 }
 
@@ -123,8 +126,8 @@ static void the_user_s_name_goes_before_that_of_poor_elements(void **state) {
   assert_int_equal(g.count, 2);
   static const char *const EXACT[] = {"poor-elements-2", "poor-elements"};
   static const char *const PLAIN[] = {"poor-elements", "poor_elements"};
-  expect(&g, "msh", EXACT);
-  expect(&g, "inp", PLAIN);
+  EXPECT(&g, "msh", EXACT);
+  EXPECT(&g, "inp", PLAIN);
   groups_free(&g);
 }
 
