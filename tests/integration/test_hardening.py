@@ -22,6 +22,7 @@ X86 = platform.machine() == "x86_64"
 # Each has a checked twin (NAME_chk) that -D_FORTIFY_SOURCE always takes.  snprintf stays where the compiler has proved
 # that the text's place is large enough.
 PRINTERS = {"printf", "fprintf", "vprintf", "vfprintf", "dprintf", "vdprintf", "asprintf", "vasprintf"}
+NOTHING_TO_CHECK = {"wrap.so"}  # C++ that prints nothing, and copies what it has counted itself
 PAGE = 4096
 
 
@@ -48,6 +49,7 @@ class Elf:
     """What `readelf` and `objdump` say of one file."""
 
     def __init__(self, path):
+        self.path = path
         self.header = read("readelf", "-hW", path)
         self.segments = read("readelf", "-lW", path)
         self.dynamic = read("readelf", "-dW", path)
@@ -82,7 +84,8 @@ def faults_of(elf):
     need("__stack_chk_fail" in elf.imports, "it has no stack protector")
     plain = sorted(PRINTERS & elf.imports)
     need(not plain, f"{', '.join(plain)} came without _FORTIFY_SOURCE")
-    need(any(name.endswith("_chk") for name in elf.imports), "it has no checked call of _FORTIFY_SOURCE")
+    need(any(name.endswith("_chk") for name in elf.imports) or os.path.basename(elf.path) in NOTHING_TO_CHECK,
+         "it has no checked call of _FORTIFY_SOURCE")
     if X86:
         frames = [int(x, 16) for x in re.findall(r"\bsub +\$0x([0-9a-f]+),%rsp", elf.code)]
         frames = [size for size in frames if size < 1 << 63]  # a negative one gives the stack back

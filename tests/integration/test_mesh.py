@@ -193,7 +193,7 @@ def test_cancel_of_a_running_mesh(client, daemon):
 def test_timeout_of_a_mesh(client):
     path = os.path.join(HERE, "bracket.step")
     flat = read_json(client, run(client, "preview", path), "preview.json")
-    job = run(client, "mesh", path, max_size_mm=flat["geometry"]["bbox_diagonal"] / 500, timeout_s=1)
+    job = run(client, "mesh", path, max_size_mm=flat["geometry"]["bbox_diagonal"] / 150, timeout_s=1)
     assert job["status"] == "failed"
     assert job["error"]["type"] == "/problems/job-timeout", job["error"]
     assert run(client, "preview", path)["status"] == "completed"

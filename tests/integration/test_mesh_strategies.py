@@ -178,7 +178,7 @@ def test_out_of_time_delivers_the_best_so_far():
 
 def test_the_limit_of_the_job_is_kept_from_inside(client):
     """The plugin ends by itself, with a reason, before the host must kill it."""
-    job = submit(client, part("bracket.step"), strategy="exhaustive", max_size_mm=0.3, timeout_s=3)
+    job = submit(client, part("bracket.step"), strategy="exhaustive", max_size_mm=0.6, timeout_s=3)
     assert job["status"] == "failed" and job["artifacts"] == [], job
     assert job["error"]["type"] == "/problems/job-timeout", job["error"]
     assert "frontal" in job["error"]["detail"] and "timeout_s" in job["error"]["detail"]
