@@ -76,6 +76,11 @@ static uint32_t to_of(const struct facets *f, size_t half) {
   return f->node[half % 3 == 2 ? half - 2 : half + 1];
 }
 
+/* The corner that the half edge does not touch. */
+static uint32_t third_of(const struct facets *f, size_t half) {
+  return f->node[half % 3 == 0 ? half + 2 : half - 1];
+}
+
 static struct ends ends_of(const struct facets *f) {
   struct ends e = {NULL, 0};
   size_t open = 0;
@@ -130,16 +135,22 @@ static bool lies_on(const struct facets *f, uint32_t a, uint32_t b, uint32_t p, 
   return off <= reach * reach && *share > least && *share < 1 - least;
 }
 
-/* Along open edges from `from`, as long as they lie on a-b. */
-static size_t follow(const struct facets *f, const struct ends *e, const uint32_t edge[2],
+static bool is_corner(const uint32_t corner[3], uint32_t node) {
+  return node == corner[0] || node == corner[1] || node == corner[2];
+}
+
+/* Along open edges from `from`, as long as they lie on the edge from corner[0] to corner[1].  A
+ * facet that is nearly a line has its own third corner there. */
+static size_t follow(const struct facets *f, const struct ends *e, const uint32_t corner[3],
                      uint32_t from, double reach, struct stop *stops, size_t count) {
-  bool up = from == edge[0];
+  bool up = from == corner[0];
   double last = up ? 0 : 1;
   for (bool found = true; found && count < MOST;) {
     struct stop next = {0, up ? 2 : -1};
     double share;
     for (const struct end *x = first_of(e, from); x < e->list + e->count && x->node == from; x++)
-      if (lies_on(f, edge[0], edge[1], x->other, reach, &share) &&
+      if (!is_corner(corner, x->other) &&
+          lies_on(f, corner[0], corner[1], x->other, reach, &share) &&
           (up ? share > last && share < next.share : share < last && share > next.share))
         next = (struct stop){x->other, share};
     found = next.share >= 0 && next.share <= 1;
@@ -158,9 +169,9 @@ static int by_share(const void *a, const void *b) {
 
 static size_t stops_on(const struct facets *f, const struct ends *e, size_t half, double reach,
                        struct stop stops[MOST]) {
-  uint32_t edge[2] = {f->node[half], to_of(f, half)};
-  size_t n = follow(f, e, edge, edge[0], reach, stops, 0), kept = 0;
-  n = follow(f, e, edge, edge[1], reach, stops, n);
+  uint32_t corner[3] = {f->node[half], to_of(f, half), third_of(f, half)};
+  size_t n = follow(f, e, corner, corner[0], reach, stops, 0), kept = 0;
+  n = follow(f, e, corner, corner[1], reach, stops, n);
   qsort(stops, n, sizeof *stops, by_share);
   for (size_t i = 0; i < n; i++)
     if (kept == 0 || stops[kept - 1].node != stops[i].node)
@@ -182,7 +193,7 @@ static void add_facet(struct facets *f, uint32_t a, uint32_t b, uint32_t c, uint
 
 static void split(struct facets *f, size_t half, const struct stop *stops, size_t count) {
   size_t facet = half / 3;
-  uint32_t b = to_of(f, half), c = f->node[half % 3 == 0 ? half + 2 : half - 1];
+  uint32_t b = to_of(f, half), c = third_of(f, half);
   f->node[half % 3 == 2 ? half - 2 : half + 1] = stops[0].node;
   for (size_t i = 0; i < count; i++)
     add_facet(f, stops[i].node, i + 1 < count ? stops[i + 1].node : b, c, f->part[facet]);

@@ -67,6 +67,43 @@ static void test_cube(void **state) {
   facets_free(&f);
 }
 
+/* An edge of one side is met in its middle by two facets of the other. */
+static void test_a_corner_on_an_edge(void **state) {
+  (void)state;
+  struct facets f;
+  static const float A[] = {0, 0, 0}, B[] = {10, 0, 0}, C[] = {0, 10, 0}, D[] = {0, 0, 10},
+                     MIDDLE[] = {5, 0, 0};
+  begin();
+  facet(A, C, B);
+  facet(A, D, C);
+  facet(B, C, D);
+  facet(A, MIDDLE, D);
+  facet(MIDDLE, B, D);
+  mend(&f);
+  assert_int_equal(f.repairs.split, 1);
+  assert_int_equal(f.count, 6);
+  assert_int_equal(f.edges.open + f.edges.crowded, 0);
+  assert_float_equal(f.volume, 1000 / 6., 1e-9);
+  facets_free(&f);
+}
+
+/* The third corner of a flat facet lies on its own edge, which is no corner of another. */
+static void test_its_own_corner_on_an_edge(void **state) {
+  (void)state;
+  struct facets f;
+  static const float A[] = {0, 0, 0}, B[] = {10, 0, 0}, C[] = {5, 2e-5f, 0}, D[] = {5, -8, 0},
+                     E[] = {9, -8, 0};
+  begin();
+  facet(A, B, C);
+  facet(A, D, E);
+  mend(&f);
+  for (size_t i = 0; i < f.count; i++) {
+    const uint32_t *n = f.node + 3 * i;
+    assert_true(n[0] != n[1] && n[1] != n[2] && n[2] != n[0]);
+  }
+  facets_free(&f);
+}
+
 static void test_turned(void **state) {
   (void)state;
   struct facets f;
@@ -221,10 +258,16 @@ static void test_not_numbers(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_cube),        cmocka_unit_test(test_turned),
-      cmocka_unit_test(test_nest),        cmocka_unit_test(test_twice),
-      cmocka_unit_test(test_copy),        cmocka_unit_test(test_sheet),
-      cmocka_unit_test(test_one_sided),   cmocka_unit_test(test_text),
+      cmocka_unit_test(test_cube),
+      cmocka_unit_test(test_a_corner_on_an_edge),
+      cmocka_unit_test(test_its_own_corner_on_an_edge),
+      cmocka_unit_test(test_turned),
+      cmocka_unit_test(test_nest),
+      cmocka_unit_test(test_twice),
+      cmocka_unit_test(test_copy),
+      cmocka_unit_test(test_sheet),
+      cmocka_unit_test(test_one_sided),
+      cmocka_unit_test(test_text),
       cmocka_unit_test(test_not_numbers),
   };
   int rc = cmocka_run_group_tests(tests, NULL, NULL);
