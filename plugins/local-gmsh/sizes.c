@@ -19,6 +19,9 @@
 #define POINTS_MAX   200000    /* of one local size: with more, they lie further apart */
 #define CURVE_POINTS 5000      /* of one edge */
 #define CIRCLE       12        /* edges, as strategy.c asks of Gmsh */
+/* Of the diagonal.  Shorter edges are the poles of spheres and the tips of cones, of length 1e-16;
+ * elements of that size would fill all memory. */
+#define LEAST_EDGE 1e-6
 
 struct exact { /* by number of the entity: the size there, 0: none */
   double *size;
@@ -218,8 +221,9 @@ static void note_bend(void *context, int dim, int tag, const double at[3], doubl
   double size = bent_size(&n->task->params, radius);
   if (dim == 1 && (size_t)tag < n->count && radius < n->radius[tag])
     n->radius[tag] = radius;
+  double least = fmax(n->task->params.min_size, LEAST_EDGE * n->task->geometry.diagonal);
   if (size < n->task->size)
-    size_field_point(n->sizes->points, at, fmax(size, n->task->params.min_size), n->slope);
+    size_field_point(n->sizes->points, at, fmax(size, least), n->slope);
 }
 
 static bool is_circle(int curve) {
@@ -248,7 +252,7 @@ static void add_natural(struct sizes *s, const struct task *t) {
     if (is_circle(curves[i]))
       size = fmin(size, 2 * M_PI * radius / CIRCLE);
     size = fmax(fmin(size, bent_size(&t->params, radius)), t->params.min_size);
-    if (length > 0 && size < t->size)
+    if (length > LEAST_EDGE * t->geometry.diagonal && size < t->size)
       add_curve(s, curves[i], size, size, c.slope);
   }
   free(c.radius);

@@ -7,10 +7,11 @@ import re
 
 import pytest
 from mesh_readers import read_msh4
-from test_gmsh_plugin import BAD_INPUT, BARE, PLUGIN, folder, part, run  # noqa: F401 (folder: a fixture)
+from test_gmsh_plugin import BAD_INPUT, BARE, PLUGIN, REPO, folder, part, run  # noqa: F401 (folder: a fixture)
 
 pytestmark = pytest.mark.skipif(not (os.path.exists(BARE) and os.path.exists(PLUGIN)),
                                 reason="local-gmsh is not built")
+FIELD = os.path.join(REPO, "tests", "fixtures", "field")
 MESHING = os.path.join(os.path.dirname(__file__), "../../docs/meshing.md")
 
 
@@ -116,6 +117,15 @@ def test_a_target_leaves_local_sizes_alone():
     result = job.json("result.json")
     assert 5100 <= result["counts"]["tetrahedra"] <= 6900, result["warnings"]
     assert result["local_sizes"][0]["median_edge"] == pytest.approx(1, rel=0.1)
+
+
+@pytest.mark.parametrize("wish", [
+    "growth_rate=1.3", "elements_across_gap=1", 'local_sizes={"top": {"point": [0, 0, 8], "radius_mm": 1, "size_mm": 0.8}}'])
+def test_the_poles_of_a_sphere_are_no_edges(wish):
+    """OpenCASCADE has an edge of length 1e-16 at each; a size from it filled all memory."""
+    job = run("mesh", os.path.join(FIELD, "sphere.step"), "max_size_mm=4", wish)
+    assert job.code == 0, job.error
+    assert 100 < job.json("result.json")["counts"]["tetrahedra"] < 20000
 
 
 def test_a_growth_rate_alone():
