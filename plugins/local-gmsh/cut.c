@@ -179,10 +179,13 @@ bool cut_model(struct cut *c, struct names *n, const int *more, size_t count, do
   gmshOptionSetNumber("Geometry.ToleranceBoolean", tolerance, &e);
   gmshModelOccFragment(c->what, 2 * c->n, NULL, 0, &made, &made_n, &c->of, &c->count, &lists, -1, 1,
                        1, &e);
+  bool whole = e == 0 && lists == c->n;
+  if (!whole)
+    c->n = lists; /* what cut_free() finds there: Gmsh may fail half way without an error */
   if (e == 0)
     gmshModelOccSynchronize(&e);
   gmshFree(made);
-  if (e == 0 && lists == c->n) {
+  if (e == 0 && whole) {
     names_take(n);
     name_solids(c, n, &from);
     name_faces(c, n, &from, before, tolerance);
@@ -190,7 +193,7 @@ bool cut_model(struct cut *c, struct names *n, const int *more, size_t count, do
     names_free(&from);
   }
   free(before);
-  return e == 0 && lists == c->n;
+  return e == 0 && whole;
 }
 
 static void keep(struct label *to, size_t count, const struct label *from, size_t from_count) {

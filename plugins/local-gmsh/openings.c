@@ -324,6 +324,18 @@ static void box_of(const int *pairs, size_t n, double box[6]) {
   }
 }
 
+static bool is_in(const int *tags, size_t count, int tag) {
+  for (size_t i = 0; i < count; i++)
+    if (tags[i] == tag)
+      return true;
+  return false;
+}
+
+static void add_once(int *tags, size_t *count, int tag) {
+  if (!is_in(tags, *count, tag))
+    tags[(*count)++] = tag;
+}
+
 /* What lies in the solids is taken off; a cap that lost its rim to them goes as a whole. */
 static int *trim(struct caps *c, size_t *count) {
   int *solids = NULL, *made = NULL, **of = NULL, e = 0;
@@ -334,7 +346,9 @@ static int *trim(struct caps *c, size_t *count) {
   gmshModelOccGetEntities(&solids, &n, 3, &e);
   gmshModelOccCut(c->pairs, 2 * c->count, solids, n, &made, &made_n, &of, &of_n, &lists, -1, 1, 0,
                   &e);
-  int *kept = out_alloc(made_n / 2 + 1, sizeof *kept);
+  int *kept = out_alloc(made_n / 2 + 1, sizeof *kept),
+      *lost = out_alloc(made_n / 2 + 1, sizeof *lost);
+  size_t lost_n = 0;
   *count = 0;
   for (size_t i = 0; e == 0 && i < c->count && i < lists; i++) {
     double box[6] = {0}, off = 0;
@@ -342,12 +356,18 @@ static int *trim(struct caps *c, size_t *count) {
     for (int k = 0; k < 6; k++)
       off = fmax(off, fabs(box[k] - boxes[i][k]));
     bool whole = of_n[i] > 0 && off <= SAME * diagonal(boxes[i], boxes[i] + 3);
-    for (size_t k = 0; whole && k + 1 < of_n[i]; k += 2)
-      if (of[i][k] == 2)
-        kept[(*count)++] = of[i][k + 1];
-    if (!whole && of_n[i])
-      gmshModelOccRemove(of[i], of_n[i], 1, &e);
+    for (size_t k = 0; k + 1 < of_n[i]; k += 2)
+      if (of[i][k] == 2 && whole)
+        add_once(kept, count, of[i][k + 1]);
+      else if (of[i][k] == 2)
+        add_once(lost, &lost_n, of[i][k + 1]);
   }
+  for (size_t i = 0; i < lost_n; i++) { /* two caps may have a piece in common */
+    int pair[2] = {2, lost[i]};
+    if (!is_in(kept, *count, lost[i]))
+      gmshModelOccRemove(pair, 2, 1, &e);
+  }
+  free(lost);
   for (size_t i = 0; i < lists; i++)
     gmshFree(of[i]);
   gmshFree(of);

@@ -69,6 +69,14 @@ def test_small_volumes_on_request(parts):
     assert sorted(s["name"] for s in result["solids"]) == [f"fluid_{i}" for i in range(1, 6)]
 
 
+def test_two_that_close_one_opening(parts):
+    """Of what closes the hole of a round face and that of the flat one a piece is in both: taking it away for one ended in a crash."""
+    fluid, result = fluid_of(mesh(parts, "round_hollow", "fluid_solids=true"))
+    assert len(fluid["openings"]) == 6 and [s["name"] for s in result["solids"]] == ["round_hollow", "fluid"]
+    flat = 4 / 3 * math.pi * 6 ** 3 - 6 * math.pi * (6 - 5) ** 2 * (3 * 6 - 1) / 3  # the ball between the sides of the box
+    assert flat * 0.999 < fluid["regions"][0]["volume"] < 1.001 * 4 / 3 * math.pi * 6 ** 3
+
+
 @pytest.mark.parametrize("name, words", [("half_pipe", "0 holes"), ("solid_box", "0 holes")])
 def test_nothing_inside(parts, name, words):
     job = mesh(parts, name)
