@@ -17,6 +17,7 @@
 
 #define ROUNDS   16   /* each splits a facet along one edge */
 #define MOST     256  /* corners on one edge and in one round */
+#define CROWD    64   /* open edges at a corner; with more, they are spokes and no joint */
 #define STRAIGHT 1e-7 /* of the diagonal: a facet that is not higher has its corners on a line */
 
 /* ---- what can be taken back ---- */
@@ -135,6 +136,16 @@ static bool lies_on(const struct facets *f, uint32_t a, uint32_t b, uint32_t p, 
   return off <= reach * reach && *share > least && *share < 1 - least;
 }
 
+/* Those with an end in `node`: *stop is behind the last.  None where there is a crowd, because to
+ * look at all of them from each of them takes their number squared. */
+static const struct end *all_of(const struct ends *e, uint32_t node, const struct end **stop) {
+  const struct end *first = first_of(e, node), *last = e->list + e->count;
+  bool crowd = first + CROWD < last && first[CROWD].node == node;
+  for (*stop = first; !crowd && *stop < last && (*stop)->node == node;)
+    ++*stop;
+  return first;
+}
+
 static bool is_corner(const uint32_t corner[3], uint32_t node) {
   return node == corner[0] || node == corner[1] || node == corner[2];
 }
@@ -147,8 +158,9 @@ static size_t follow(const struct facets *f, const struct ends *e, const uint32_
   double last = up ? 0 : 1;
   for (bool found = true; found && count < MOST;) {
     struct stop next = {0, up ? 2 : -1};
+    const struct end *stop;
     double share;
-    for (const struct end *x = first_of(e, from); x < e->list + e->count && x->node == from; x++)
+    for (const struct end *x = all_of(e, from, &stop); x < stop; x++)
       if (!is_corner(corner, x->other) &&
           lies_on(f, corner[0], corner[1], x->other, reach, &share) &&
           (up ? share > last && share < next.share : share < last && share > next.share))

@@ -256,6 +256,26 @@ static void test_not_numbers(void **state) {
   facets_free(&f);
 }
 
+/* A wheel of loose facets: to look at each open edge of the hub from each of them takes half an
+ * hour. */
+static void test_hub(void **state) {
+  (void)state;
+  enum { SPOKES = 200000 };
+  static const float HUB[3] = {0, 0, 0};
+  struct facets f;
+  begin();
+  for (int i = 0; i < SPOKES; i++) {
+    float a = (float)(2 * M_PI * i / SPOKES), b = (float)(2 * M_PI * (i + 0.4) / SPOKES);
+    facet(HUB, (float[3]){100 * cosf(a), 100 * sinf(a), (float)(i % 7)},
+          (float[3]){100 * cosf(b), 100 * sinf(b), (float)(i % 7)});
+  }
+  mend(&f);
+  assert_int_equal(f.body_count, 0);
+  assert_true(f.edges.open > SPOKES);
+  assert_int_equal(f.repairs.split, 0);
+  facets_free(&f);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_cube),
@@ -269,6 +289,7 @@ int main(void) {
       cmocka_unit_test(test_one_sided),
       cmocka_unit_test(test_text),
       cmocka_unit_test(test_not_numbers),
+      cmocka_unit_test(test_hub),
   };
   int rc = cmocka_run_group_tests(tests, NULL, NULL);
   out_free(&stl);
