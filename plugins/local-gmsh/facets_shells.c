@@ -128,8 +128,8 @@ static void settle(struct walk *w, size_t count, struct shell *s) {
   }
 }
 
-struct twin {                 /* of a node, for one more shell */
-  uint32_t node, shell, next; /* next: another twin of the node, + 1; 0: none */
+struct twin { /* of a node, for one more shell */
+  uint32_t node, shell;
 };
 
 struct twins {
@@ -137,29 +137,44 @@ struct twins {
   size_t count, room;
 };
 
-/* The twin of a node that is the shell's, + 1; made where there is none.  head: of the node. */
-static uint32_t twin_for(struct twins *t, uint32_t node, uint32_t shell, uint32_t *head) {
-  for (uint32_t at = *head; at && t->list; at = t->list[at - 1].next)
-    if (t->list[at - 1].shell == shell)
-      return at;
+/* The twin of a node that is the shell's, + 1; made where there is none.  last: of the node.
+ * Shells come one after the other. */
+static uint32_t twin_for(struct twins *t, uint32_t node, uint32_t shell, uint32_t *last) {
+  if (*last && t->list[*last - 1].shell == shell)
+    return *last;
   if (t->count == t->room) {
     t->room = t->room ? 2 * t->room : 64;
     t->list = out_again(t->list, t->count, t->room, sizeof *t->list);
   }
-  t->list[t->count++] = (struct twin){node, shell, *head};
-  return *head = (uint32_t)t->count;
+  t->list[t->count++] = (struct twin){node, shell};
+  return *last = (uint32_t)t->count;
+}
+
+/* The facets shell by shell, each in the order of the file. */
+static uint32_t *by_shell(const struct facets *f) {
+  uint32_t *order = out_alloc(f->count, sizeof *order);
+  size_t *next = out_alloc(f->shell_count + 1, sizeof *next);
+  for (size_t t = 0; t < f->count; t++)
+    next[f->shell[t] + 1]++;
+  for (size_t s = 0; s < f->shell_count; s++)
+    next[s + 1] += next[s];
+  for (size_t t = 0; t < f->count; t++)
+    order[next[f->shell[t]]++] = (uint32_t)t;
+  free(next);
+  return order;
 }
 
 /* A node that several shells share becomes one for each: they touch there, and are two bodies. */
 static void part_nodes(struct facets *f) {
   uint32_t *owner = out_alloc(f->node_count, sizeof *owner); /* shell + 1 */
-  uint32_t *heads = out_alloc(f->node_count, sizeof *heads);
+  uint32_t *lasts = out_alloc(f->node_count, sizeof *lasts), *order = by_shell(f);
   struct twins t = {0};
   size_t first = f->node_count;
-  for (size_t h = 0; h < 3 * f->count; h++) {
+  for (size_t i = 0; i < 3 * f->count; i++) {
+    size_t h = 3 * (size_t)order[i / 3] + i % 3;
     uint32_t n = f->node[h], s = f->shell[h / 3];
     if (owner[n] && owner[n] != s + 1)
-      f->node[h] = (uint32_t)(first + twin_for(&t, n, s, &heads[n]) - 1);
+      f->node[h] = (uint32_t)(first + twin_for(&t, n, s, &lasts[n]) - 1);
     else
       owner[n] = s + 1;
   }
@@ -169,7 +184,8 @@ static void part_nodes(struct facets *f) {
     memcpy(f->xyz + 3 * (first + i), f->xyz + 3 * (size_t)t.list[i].node, 3 * sizeof *f->xyz);
   f->node_count = f->node_cap = first + t.count;
   free(owner);
-  free(heads);
+  free(lasts);
+  free(order);
   free(t.list);
 }
 
