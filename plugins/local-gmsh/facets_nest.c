@@ -289,6 +289,35 @@ static double apart(const double *from, const double *a, const double *b, const 
          u[2] * (v[0] * w[1] - v[1] * w[0]);
 }
 
+/* Do the facet and its neighbour across side k lie in one plane?  Then the side bounds nothing. */
+static bool goes_on(const struct facets *f, uint32_t facet, int k) {
+  uint32_t mate = f->mate[3 * (size_t)facet + (size_t)k];
+  double a[3], b[3], dot = 0, aa = 0, bb = 0;
+  if (mate == FACET_NONE)
+    return false;
+  facets_normal(f, facet, a);
+  facets_normal(f, mate / 3, b);
+  for (int i = 0; i < 3; i++) {
+    dot += a[i] * b[i];
+    aa += a[i] * a[i];
+    bb += b[i] * b[i];
+  }
+  return dot > 0 && dot * dot >= (1 - 1e-12) * aa * bb;
+}
+
+/* Between its corners, or through a side behind which its plane goes on: the corner of one cube may
+ * go right through the diagonal of another's face.  turns: of the edge around each side. */
+static bool is_between(const struct facets *f, uint32_t facet, const double turns[3]) {
+  int left = 0, right = 0, on = -1;
+  for (int k = 0; k < 3; k++) {
+    left += turns[k] > 0;
+    right += turns[k] < 0;
+    if (turns[k] == 0)
+      on = k;
+  }
+  return left == 3 || right == 3 || ((left == 2 || right == 2) && on >= 0 && goes_on(f, facet, on));
+}
+
 /* Both ends are further from the facet's plane than a touch, on its two sides, and the edge goes
  * through between its corners. */
 static bool goes_through(const struct facets *f, const double *p, const double *q, uint32_t facet) {
@@ -302,8 +331,8 @@ static bool goes_through(const struct facets *f, const double *p, const double *
   least = TOUCH * f->diagonal * sqrt(least);
   if (fabs(x) <= least || fabs(y) <= least || (x > 0) == (y > 0))
     return false;
-  double u = apart(p, q, a, b), v = apart(p, q, b, c), w = apart(p, q, c, a);
-  return (u > 0 && v > 0 && w > 0) || (u < 0 && v < 0 && w < 0);
+  const double turns[3] = {apart(p, q, a, b), apart(p, q, b, c), apart(p, q, c, a)};
+  return is_between(f, facet, turns);
 }
 
 static void note_crossing(struct nest *n, uint32_t a, uint32_t b) {

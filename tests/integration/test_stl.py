@@ -179,6 +179,13 @@ def test_bodies_that_cross_between_their_corners(send):
     assert result["assembly"]["overlaps"] == [{"solids": ["one", "other"], "volume": None}]
 
 
+@pytest.mark.parametrize("at, count", [((5, 5, 5), 1), ((10, 5, 5), 0), ((10, 10, 5), 0), ((10, 10, 10), 0)])
+def test_edges_that_go_through_the_diagonal_of_a_face(send, at, count):
+    """A copy moved by half its side: each edge that goes in does so where two facets of a face meet.  And what only touches."""
+    result = done(send("preview", text(one=cube(), other=cube(at))))
+    assert ("2 of 2 bodies overlap others" in " ".join(result["warnings"])) == (count == 1)
+
+
 def test_points_that_nearly_meet_are_merged(send):
     result = done(send("mesh", text(part=jittered(cube(), 1e-5))))
     assert result["mesh_volume"] == pytest.approx(1000, rel=1e-4)
