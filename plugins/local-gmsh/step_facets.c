@@ -29,6 +29,7 @@ struct reader {
   double unit;
   struct coordinates *lists;
   size_t list_count;
+  bool *taken; /* of each entity: a file of 1 MB could name a face of its 100,000 times */
   bool good;
 };
 
@@ -170,8 +171,9 @@ static void read_face(struct reader *r, const struct part_face *from) {
   const struct step_entity *e = step_find(&r->step, from->id);
   const char *name = from->name ? from->name : "";
   struct face f = {.reader = r, .part = facets_add_part(r->writer.f, name, strlen(name))};
-  if (!e)
+  if (!e || r->taken[e - r->step.entities])
     return;
+  r->taken[e - r->step.entities] = true;
   int index = e->kind == STEP_TRIANGLES || e->kind == STEP_STRIPS ? 5 : 4;
   f.points = list_of(r, step_ref(step_arg(e, 1)));
   read_index(&f, step_arg(e, index));
@@ -190,6 +192,7 @@ bool step_facets_read(struct facets *f, struct parts *p, const char *data, size_
   parts_read_tessellated(p, data, size, file);
   step_open(&r.step, data, size);
   r.lists = out_alloc(LISTS_MAX, sizeof *r.lists);
+  r.taken = out_alloc(r.step.count + 1, sizeof *r.taken);
   facets_begin(&r.writer, f, 1024);
   for (size_t i = 0; i < p->count; i++)
     for (size_t k = 0; k < p->of[i].face_count; k++)
@@ -197,6 +200,7 @@ bool step_facets_read(struct facets *f, struct parts *p, const char *data, size_
   for (size_t i = 0; i < r.list_count; i++)
     free(r.lists[i].xyz);
   free(r.lists);
+  free(r.taken);
   step_close(&r.step);
   return facets_end(&r.writer) && r.good;
 }

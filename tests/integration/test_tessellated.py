@@ -132,6 +132,13 @@ def test_what_points_nowhere_is_no_triangle(write, face):
     assert job.code == BAD_INPUT and "holds no faces that can be meshed" in job.error
 
 
+def test_a_face_that_is_named_often_is_read_once(write):
+    """A million names of one face of a million triangles fit in a file of 10 MB."""
+    text = step([plain(*side) for side in SIDES.items()]).replace("(#100,", "(" + "#100," * 50)
+    result = run("preview", write(text)).json("result.json")
+    assert result["counts"]["triangles"] == 12 and result["repairs"] == [] and result["mesh_volume"] == pytest.approx(6)
+
+
 @pytest.mark.parametrize("path", shared("nist_ftc_08_ap242_2120k.stp"), ids=name_of)
 def test_a_file_of_a_cad_program(path):
     result = run("preview", path).json("result.json")
