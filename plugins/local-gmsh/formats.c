@@ -104,6 +104,8 @@ static bool add(struct task *t, const char *word, size_t len) {
                 f->file, f->word);
     if ((named || all) && possible)
       t->params.outputs |= 1u << i;
+    if (named && possible)
+      t->params.outputs_named |= 1u << i;
     if (named)
       return possible;
   }
@@ -121,7 +123,7 @@ static const char *const ANSYS_READS[] = {
 
 bool formats_read(struct task *t, const char *list) {
   static const char BETWEEN[] = ", \t";
-  t->params.outputs = 0;
+  t->params.outputs = t->params.outputs_named = 0;
   for (const char *at = list ? list : ""; *(at += strspn(at, BETWEEN));) {
     size_t len = strcspn(at, BETWEEN);
     if (!add(t, at, len))
@@ -153,12 +155,15 @@ static double level(const struct geometry *g, double z) {
 
 static bool check_plane(struct task *t) {
   const struct geometry *g = &t->geometry;
+  bool in_plane = g->high[2] - g->low[2] <= 1e-6 * g->diagonal;
+  if (t->flat && !in_plane && !(t->params.outputs_named & SU2)) /* of `all`, what can be written */
+    t->params.outputs &= ~SU2;
   const char *what = t->params.outputs & SU2               ? "mesh.su2 with dimension=2"
                      : t->params.inp_elements != INP_SHELL ? "plane elements (inp_elements)"
                                                            : NULL;
   if (!t->flat || !what)
     return true;
-  if (g->high[2] - g->low[2] > 1e-6 * g->diagonal)
+  if (!in_plane)
     task_fail(t, LATHE_BAD_INPUT,
               "%s: %s must lie in a plane of one z, and the faces reach from z = %.6g to %.6g. "
               "Choose faces that do (faces), or turn the part in the CAD program",

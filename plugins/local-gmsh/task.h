@@ -113,20 +113,21 @@ struct params { /* of the job, checked by the kind */
   json_t *faces; /* dimension=2: which; NULL: all */
   bool quads;    /* dimension=2: quadrangles where that can be */
   enum inp_elements inp_elements;
-  json_t *periodic;    /* of the user: checked; NULL: none */
-  json_t *groups;      /* of the user: the parameter as it came, checked; NULL: none */
-  uint32_t outputs;    /* a bit per format of formats.c */
-  bool conformal;      /* solids that touch share their nodes there */
-  bool imprint;        /* they have the same faces there, and nodes of their own */
-  bool wrap;           /* an STL: a closed surface round facets that do not close */
-  char output_unit[8]; /* of the mesh files; empty: the model's own, and metres for OpenFOAM */
-  double scale;        /* of the numbers in the mesh files, after their unit */
-  double wrap_gap;     /* the widest opening that it closes, model units; 0: by the file */
-  double contact_gap;  /* faces that are nearer are in contact; 0: only what was imprinted is */
-  double tolerance;    /* of that: what is nearer than this touches, model units */
-  bool fluid;          /* the volume inside the solids is meant */
-  bool fluid_solids;   /* and they are too */
-  int fluid_regions;   /* how many of such volumes, the largest first; 0: the large ones */
+  json_t *periodic;       /* of the user: checked; NULL: none */
+  json_t *groups;         /* of the user: the parameter as it came, checked; NULL: none */
+  uint32_t outputs;       /* a bit per format of formats.c */
+  uint32_t outputs_named; /* of those: that the job names, and does not mean by `all` */
+  bool conformal;         /* solids that touch share their nodes there */
+  bool imprint;           /* they have the same faces there, and nodes of their own */
+  bool wrap;              /* an STL: a closed surface round facets that do not close */
+  char output_unit[8];    /* of the mesh files; empty: the model's own, and metres for OpenFOAM */
+  double scale;           /* of the numbers in the mesh files, after their unit */
+  double wrap_gap;        /* the widest opening that it closes, model units; 0: by the file */
+  double contact_gap;     /* faces that are nearer are in contact; 0: only what was imprinted is */
+  double tolerance;       /* of that: what is nearer than this touches, model units */
+  bool fluid;             /* the volume inside the solids is meant */
+  bool fluid_solids;      /* and they are too */
+  int fluid_regions;      /* how many of such volumes, the largest first; 0: the large ones */
 };
 
 #define MEASURES 5

@@ -202,6 +202,13 @@ def test_the_page_and_the_numbers_speak_of_areas(jobs):
     assert all(abs(w["at"][2]) < 1e-9 for w in quality["worst"])
 
 
+def test_all_means_what_can_be_written():
+    """mesh.su2 of faces is plane: who asks for all gets the others, as with middle nodes."""
+    names = {f["name"] for f in result(mesh(field("tee.brep"), "outputs=all"))["files"]}
+    assert {"mesh.msh", "mesh.inp", "mesh.unv"} <= names and "mesh.su2" not in names
+    assert "mesh.su2" in {f["name"] for f in result(mesh(field("strip.brep"), "outputs=all"))["files"]}
+
+
 @pytest.mark.skipif(SANITIZED, reason="sentences; the code behind them runs above")
 @pytest.mark.parametrize("path, params, says", [
     (field("tee.brep"), ["outputs=su2"], "must lie in a plane of one z"),
