@@ -306,10 +306,12 @@ const char *selector_check_edges(const json_t *selector, const char *const *othe
 static int32_t refuse_none(struct task *t, const char *parameter, const char *name, int of,
                            const char *way) {
   if (of == EDGES)
-    return task_fail(t, LATHE_BAD_INPUT,
-                     "%s: \"%.60s\" has no edge: none of those that are meshed fits its %s. "
-                     "result.json of a mesh without it lists the edges with their numbers",
-                     parameter, name, way);
+    return task_fail(
+        t, LATHE_BAD_INPUT,
+        "%s: \"%.60s\" has no edge: none of those that are meshed fits its %s. "
+        "result.json of a job with dimension=2 and without it lists the edges with their "
+        "numbers",
+        parameter, name, way);
   return task_fail(t, LATHE_BAD_INPUT,
                    "%s: \"%.60s\" has no face: none of the %zu faces of %s fits its %s. A preview "
                    "shows the faces with their numbers and names",

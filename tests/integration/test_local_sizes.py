@@ -141,6 +141,7 @@ def test_a_growth_rate_alone():
 
 @pytest.mark.parametrize("sizes, words", [
     ({"a": {"faces": [99], "size_mm": 1}}, ["\"a\" has no face", "block.step", "preview"]),
+    ({"a": {"edges": [99], "size_mm": 1}}, ["\"a\" has no edge", "dimension=2"]),  # that of a mesh of solids lists none
     ({"a": {"group": "inlet", "size_mm": 1}}, ["has no face", "fits its group"]),
     ({"a": {"size_mm": 1}}, ["in one way where"]),
     ({"a": {"faces": [1], "point": [0, 0, 0], "size_mm": 1}}, ["in one way where"]),
