@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The direction of each node: the one whose least cosine to the normals of its chosen triangles is
+ * the largest.  It is the middle of the smallest cap of the unit sphere that holds all normals,
+ * which two or three of them touch: all pairs and triples are tried (Aubry and Loehner, "On the
+ * most normal normal", 2008).
+ */
+#include "layers.h"
+#include "out.h"
+#include "vec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SAME        (1 - 1e-9) /* cosine of two normals that count as one */
+#define NORMALS_MAX 24         /* that are tried in pairs and triples */
+#define FLAT        1e-7       /* of a face's extent */
+#define SMOOTHINGS  10
+#define SEES_LEAST  0.3  /* a direction that sees less is none */
+#define SEES_KEPT   0.85 /* of what the best one sees, when directions are smoothed */
+
+/* ---- what a node may not leave ---- */
+
+struct layers_plane *layers_planes(const struct layers_surface *s) {
+  struct layers_plane *planes = out_alloc(s->face_count + 1, sizeof *planes);
+  const double **at = out_alloc(s->face_count + 1, sizeof *at);
+  double *extent = out_alloc(s->face_count + 1, sizeof *extent);
+  for (size_t i = 0; i < s->count; i++) {
+    const uint32_t *n = s->triangles + 3 * i;
+    double u[3], v[3], normal[3];
+    at[s->face[i]] = s->xyz + 3 * (size_t)n[0];
+    vec_sub(u, s->xyz + 3 * (size_t)n[1], at[s->face[i]]);
+    vec_sub(v, s->xyz + 3 * (size_t)n[2], at[s->face[i]]);
+    vec_cross(normal, u, v);
+    vec_add(planes[s->face[i]].normal, 1, normal);
+  }
+  for (size_t f = 0; f < s->face_count; f++)
+    planes[f].flat = vec_unit(planes[f].normal) > 0;
+  for (size_t i = 0; i < 3 * s->count; i++) {
+    uint32_t f = s->face[i / 3];
+    extent[f] = fmax(extent[f], vec_distance(s->xyz + 3 * (size_t)s->triangles[i], at[f]));
+  }
+  for (size_t i = 0; i < 3 * s->count; i++) {
+    uint32_t f = s->face[i / 3];
+    double d[3];
+    vec_sub(d, s->xyz + 3 * (size_t)s->triangles[i], at[f]);
+    planes[f].flat = planes[f].flat && fabs(vec_dot(d, planes[f].normal)) <= FLAT * extent[f];
+  }
+  free(at);
+  free(extent);
+  return planes;
+}
+
+int layers_held(const struct layers_surface *s, const struct layers_around *a,
+                const struct layers_plane *planes, uint32_t node, double normals[2][3]) {
+  uint32_t faces[3] = {0};
+  int count = 0;
+  if (s->pinned && s->pinned[node])
+    return -1;
+  for (size_t i = a->first[node]; i < a->first[node + 1]; i++) {
+    uint32_t f = s->face[a->triangle[i]];
+    bool known = s->faces[f].wish != NULL;
+    for (int k = 0; k < count; k++)
+      known |= faces[k] == f;
+    if (known)
+      continue;
+    if (s->faces[f].fixed || !planes[f].flat || count == 2)
+      return -1;
+    if (count == 1 && fabs(vec_dot(normals[0], planes[f].normal)) > SAME)
+      return -1; /* the edge between two faces in one plane must stay */
+    memcpy(normals[count], planes[f].normal, sizeof normals[count]);
+    faces[count++] = f;
+  }
+  return count;
+}
+
+void layers_hold(int count, double normals[2][3], double v[3]) {
+  if (count == 1) {
+    vec_add(v, -vec_dot(v, normals[0]), normals[0]);
+  } else if (count == 2) {
+    double line[3];
+    vec_cross(line, normals[0], normals[1]);
+    vec_unit(line);
+    double along = vec_dot(v, line);
+    for (int k = 0; k < 3; k++)
+      v[k] = along * line[k];
+  }
+}
+
+/* ---- the best direction ---- */
+
+static double least_cosine(double (*normals)[3], size_t count, const double way[3]) {
+  double least = 1;
+  for (size_t i = 0; i < count; i++)
+    least = fmin(least, vec_dot(normals[i], way));
+  return least;
+}
+
+struct search {
+  double (*normals)[3];
+  size_t count;
+  double least, *way;
+};
+
+/* Either side of it is tried. */
+static void try_way(struct search *s, const double candidate[3]) {
+  for (int side = 1; side >= -1; side -= 2) {
+    double way[3] = {side * candidate[0], side * candidate[1], side * candidate[2]};
+    if (!(vec_unit(way) > 1e-12))
+      continue;
+    double least = least_cosine(s->normals, s->count, way);
+    if (least > s->least) {
+      s->least = least;
+      memcpy(s->way, way, sizeof way);
+    }
+  }
+}
+
+static void try_free(struct search *s) {
+  for (size_t i = 0; i < s->count; i++) {
+    try_way(s, s->normals[i]);
+    for (size_t j = 0; j < i; j++) {
+      double middle[3], u[3], v[3], up[3];
+      memcpy(middle, s->normals[i], sizeof middle);
+      vec_add(middle, 1, s->normals[j]);
+      try_way(s, middle);
+      vec_sub(u, s->normals[j], s->normals[i]);
+      for (size_t k = 0; k < j; k++) {
+        vec_sub(v, s->normals[k], s->normals[i]);
+        vec_cross(up, u, v);
+        try_way(s, up);
+      }
+    }
+  }
+}
+
+/* In a plane, one normal or two decide. */
+static void try_in_plane(struct search *s, double plane[2][3]) {
+  for (size_t i = 0; i < s->count; i++) {
+    double way[3];
+    memcpy(way, s->normals[i], sizeof way);
+    layers_hold(1, plane, way);
+    try_way(s, way);
+    for (size_t j = 0; j < i; j++) {
+      double between[3];
+      vec_sub(between, s->normals[i], s->normals[j]);
+      vec_cross(way, plane[0], between);
+      try_way(s, way);
+    }
+  }
+}
+
+double layers_best_way(double (*normals)[3], size_t count, int held, double planes[2][3],
+                       double way[3]) {
+  struct search s = {normals, count, -2, way};
+  double line[3];
+  switch (held) {
+  case 0:
+    try_free(&s);
+    break;
+  case 1:
+    try_in_plane(&s, planes);
+    break;
+  case 2:
+    vec_cross(line, planes[0], planes[1]);
+    try_way(&s, line);
+    break;
+  default:
+    break;
+  }
+  return s.least;
+}
+
+/* ---- of all nodes ---- */
+
+static void inward(const struct layers_surface *s, uint32_t triangle, double normal[3]) {
+  const uint32_t *n = s->triangles + 3 * (size_t)triangle;
+  const double *at = s->xyz + 3 * (size_t)n[0];
+  double u[3], v[3];
+  vec_sub(u, s->xyz + 3 * (size_t)n[2], at);
+  vec_sub(v, s->xyz + 3 * (size_t)n[1], at);
+  vec_cross(normal, u, v);
+  vec_unit(normal);
+}
+
+/* Inward normals of the chosen triangles around, those that differ. */
+static size_t normals_at(const struct layers_surface *s, const struct layers_around *a,
+                         uint32_t node, double (*normals)[3]) {
+  size_t count = 0;
+  for (size_t i = a->first[node]; i < a->first[node + 1]; i++) {
+    double normal[3];
+    bool known = !s->faces[s->face[a->triangle[i]]].wish || count == NORMALS_MAX;
+    inward(s, a->triangle[i], normal);
+    for (size_t k = 0; !known && k < count; k++)
+      known = vec_dot(normals[k], normal) > SAME;
+    if (!known)
+      memcpy(normals[count++], normal, sizeof normal);
+  }
+  return count;
+}
+
+/* The mean of a node's and its neighbours' directions, where it sees nearly as much. */
+static void smooth_one(struct layers *l, const struct layers_surface *s,
+                       const struct layers_around *a, const struct layers_plane *planes,
+                       const double *best, uint32_t node) {
+  double normals[NORMALS_MAX][3], held[2][3], way[3] = {0};
+  int count = layers_held(s, a, planes, node, held);
+  if (count < 0 || count == 2)
+    return;
+  for (size_t i = a->first[node]; i < a->first[node + 1]; i++)
+    for (int k = 0; k < 3; k++) {
+      uint32_t other = s->triangles[3 * (size_t)a->triangle[i] + (size_t)k];
+      if (l->wish[other] && l->sees[other] > 0)
+        vec_add(way, 1, l->way[other]);
+    }
+  layers_hold(count, held, way);
+  if (!(vec_unit(way) > 0))
+    return;
+  double sees = least_cosine(normals, normals_at(s, a, node, normals), way);
+  if (sees < SEES_KEPT * best[node])
+    return;
+  memcpy(l->way[node], way, sizeof way);
+  l->sees[node] = sees;
+}
+
+/* The thicker the layers are by the edges of the triangles, the farther a corner is felt. */
+static int smoothings(const struct layers *l, const struct layers_surface *s) {
+  double most = 0;
+  for (size_t i = 0; i < s->count; i++) {
+    const uint32_t *n = s->triangles + 3 * i;
+    const struct layers_wish *w = s->faces[s->face[i]].wish;
+    double edge = vec_distance(s->xyz + 3 * (size_t)n[0], s->xyz + 3 * (size_t)n[1]);
+    if (w && l->sees[n[0]] > 0)
+      most = fmax(most, layers_total(w) / edge);
+  }
+  return (int)fmin(SMOOTHINGS, ceil(4 * most) - 1);
+}
+
+void layers_ways(struct layers *l, const struct layers_surface *s, const struct layers_around *a,
+                 const struct layers_plane *planes) {
+  double normals[NORMALS_MAX][3], held[2][3];
+  double *best = out_alloc(l->node_count, sizeof *best);
+  for (uint32_t i = 0; i < l->node_count; i++) {
+    if (!l->wish[i])
+      continue;
+    int count = layers_held(s, a, planes, i, held);
+    size_t n = normals_at(s, a, i, normals);
+    l->sees[i] = count < 0 ? 0 : layers_best_way(normals, n, count, held, l->way[i]);
+    if (l->sees[i] < SEES_LEAST)
+      l->sees[i] = 0;
+    best[i] = l->sees[i];
+  }
+  for (int times = smoothings(l, s); times > 0; times--)
+    for (uint32_t i = 0; i < l->node_count; i++)
+      if (l->wish[i] && l->sees[i] > 0)
+        smooth_one(l, s, a, planes, best, i);
+  free(best);
+}
