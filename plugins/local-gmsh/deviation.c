@@ -8,6 +8,7 @@
  *                           chord of h rises to tan(a / 4) h / 2 over it
  *   from facets             points of the STL's facets, to the nearest triangle of the mesh
  */
+#include "cells.h"
 #include "curved.h"
 #include "distance.h"
 #include "facets.h"
@@ -217,6 +218,17 @@ static double volume_of(const struct soup *s, size_t tet) {
   return curved_volume(node);
 }
 
+/* Of the prisms and pyramids of a solid. */
+static double layers_volume(const struct soup *s, size_t solid) {
+  double sum = 0;
+  for (enum cell_kind kind = CELL_PRISM; kind < CELL_KINDS; kind++) {
+    const struct range *r = cells_solids(s, kind);
+    for (size_t k = 0; r && k < r[solid].count; k++)
+      sum += cells_volume(s, cells_get(s, cells_first(s, kind) + r[solid].first + k));
+  }
+  return sum;
+}
+
 static void measure_volumes(const struct task *t, const struct soup *s, struct outcome *o) {
   struct deviation *d = &o->deviation;
   double sum = 0;
@@ -226,6 +238,7 @@ static void measure_volumes(const struct task *t, const struct soup *s, struct o
     double volume = 0;
     for (size_t k = 0; k < r->count; k++)
       volume += volume_of(s, r->first + k);
+    volume += layers_volume(s, i);
     sum += volume;
     if (d->count < SOLIDS_TOLD) {
       d->solid[d->count].tag = r->tag;

@@ -8,6 +8,7 @@
  */
 #include "mesher.h"
 
+#include "boundary_layers.h"
 #include "formats.h"
 #include "local_sizes.h"
 
@@ -166,7 +167,7 @@ static int32_t work(struct task *t, const struct state *p) {
   if (t->solid && !formats_check(t))
     return t->code;
   if ((rc = user_groups_find(t)) != LATHE_OK || (rc = periodic_find(t)) != LATHE_OK ||
-      (rc = local_sizes_find(t)) != LATHE_OK)
+      (rc = local_sizes_find(t)) != LATHE_OK || (rc = boundary_layers_find(t)) != LATHE_OK)
     return rc;
   mass_begin(t);
   t->end = end_of(t);

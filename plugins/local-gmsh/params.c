@@ -3,6 +3,7 @@
  * The job's parameters and the name of its input, out of request->spec.  The kind's declaration has
  * checked types and ranges; what depends on two of them at once is checked here.
  */
+#include "boundary_layers.h"
 #include "formats.h"
 #include "local_sizes.h"
 #include "periodic.h"
@@ -307,7 +308,9 @@ bool params_read(struct task *t, int default_threads) {
     t->flat = t->solid && real_of(json_object_get(spec, "params"), "dimension", 3) == 2;
     if (read_groups(t, json_object_get(spec, "params")) && t->solid &&
         read_search(t, json_object_get(spec, "params")) &&
-        read_flat(t, json_object_get(spec, "params")))
+        read_flat(t, json_object_get(spec, "params")) &&
+        boundary_layers_read(t,
+                             json_object_get(json_object_get(spec, "params"), "boundary_layers")))
       settle(t, json_object_get(spec, "params"));
     if (t->code == LATHE_OK)
       formats_read(t,

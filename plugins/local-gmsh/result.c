@@ -3,6 +3,7 @@
  * result.json: what came out, how, and with what.  It is also the job's `result`, so it stays
  * small.
  */
+#include "boundary_layers.h"
 #include "contacts.h"
 #include "files.h"
 #include "fluid.h"
@@ -43,8 +44,12 @@ static void put_counts(struct out *o, const struct task *t, const struct outcome
                (size_t)r->sheet.lines);
   else if (t->solid)
     out_printf(o, ",\"tetrahedra\":%zu", (size_t)r->tetrahedra);
+  if (t->layers)
+    out_printf(o, ",\"prisms\":%zu,\"pyramids\":%zu", (size_t)r->layers.prisms,
+               (size_t)r->layers.pyramids);
   out_printf(o, "},\"total_nodes\":%zu,\"total_elements\":%zu,", (size_t)r->nodes,
-             (size_t)(task_fills(t) ? r->tetrahedra : r->triangles + r->sheet.quadrangles));
+             (size_t)(task_fills(t) ? r->tetrahedra + r->layers.prisms + r->layers.pyramids
+                                    : r->triangles + r->sheet.quadrangles));
 }
 
 static void put_measures(struct out *o, const struct attempt *a) {
@@ -260,6 +265,7 @@ static bool write_result(struct task *t, const struct outcome *r, const struct r
   local_sizes_json(t, r, &o);
   thin_walls_json(t, &o);
   periodic_json(t, &o);
+  boundary_layers_json(t, r, &o);
   if (t->solid)
     put_assembly(&o, t);
   fluid_json(t, &o);

@@ -14,6 +14,7 @@
  */
 #include "rung.h"
 
+#include "boundary_layers.h"
 #include "ends.h"
 #include "mesh.h"
 #include "score.h"
@@ -62,12 +63,13 @@ static void note_attempt(struct task *t, const struct rung *r, const struct outc
 static bool mesh_solid(struct task *t, const struct rung *r, struct mesh *m, struct outcome *o) {
   if (t->flat)
     return sheet_mesh(t, m, o);
-  if (!volume_faces(t, r, o) || !volume_fill(t, r, o))
+  if (!volume_faces(t, r, o) || (t->layers && !boundary_layers_shrink(t, o)) ||
+      !volume_fill(t, r, o))
     return false;
   for (int level = FINISH_OPTIMISED; level <= (int)r->finish; level++)
     if (!volume_improve(t, (enum finish)level, o))
       return false;
-  return volume_check(t, m, o);
+  return (!t->layers || boundary_layers_grow(t, o)) && volume_check(t, m, o);
 }
 
 /* A mesh is noted before it is written: what it writes lists what was tried. */

@@ -8,10 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TRIANGLE  2 /* Gmsh's element types */
-#define TET4      4
-#define TET10     11
-#define TRIANGLE6 9
+#define TRIANGLE   2 /* Gmsh's element types */
+#define QUADRANGLE 3
+#define TET4       4
+#define PRISM      6
+#define PYRAMID    7
+#define TET10      11
+#define TRIANGLE6  9
 
 uint32_t *soup_take_nodes(struct soup *s, size_t *max_tag) {
   size_t *tags = NULL, n = 0, coords = 0, params = 0;
@@ -82,6 +85,52 @@ bool soup_take(struct soup *s, int tet_nodes) {
   return true;
 }
 
+/* Puts the quadrangles of each face behind its triangles, as two each. */
+static void add_quads(struct soup *s, const uint32_t *index) {
+  uint32_t *quads = NULL, *to;
+  size_t count = 0, range_count = 0, n = 0;
+  struct range *ranges = NULL;
+  take_elements(2, QUADRANGLE, 4, 4, index, &quads, &count, &ranges, &range_count);
+  s->halves = out_alloc(s->triangle_count + 2 * count + 1, 1);
+  to = out_alloc(3 * (s->triangle_count + 2 * count) + 1, sizeof *to);
+  for (size_t f = 0; f < s->face_count; f++) {
+    struct range *r = &s->faces[f];
+    memcpy(to + 3 * n, s->triangles + 3 * r->first, 3 * r->count * sizeof *to);
+    r->first = n;
+    n += r->count;
+    for (size_t i = 0; i < ranges[f].count; i++, n += 2) {
+      const uint32_t *q = quads + 4 * (ranges[f].first + i);
+      const uint32_t halves[6] = {q[0], q[1], q[2], q[2], q[3], q[0]};
+      memcpy(to + 3 * n, halves, sizeof halves);
+      s->halves[n + 1] = 1;
+    }
+    r->count += 2 * ranges[f].count;
+  }
+  free(s->triangles);
+  s->triangles = to;
+  s->triangle_count = n;
+  free(quads);
+  free(ranges);
+}
+
+bool soup_take_layered(struct soup *s) {
+  size_t max_tag = 0, count = 0;
+  struct soup nodes = {0};
+  if (!soup_take(s, 4))
+    return false;
+  uint32_t *index = soup_take_nodes(&nodes, &max_tag); /* the same once more */
+  if (!index)
+    return false;
+  take_elements(3, PRISM, 6, 6, index, &s->prisms.nodes, &s->prisms.count, &s->prisms.solids,
+                &count);
+  take_elements(3, PYRAMID, 5, 5, index, &s->pyramids.nodes, &s->pyramids.count,
+                &s->pyramids.solids, &count);
+  add_quads(s, index);
+  free(index);
+  soup_free(&nodes);
+  return true;
+}
+
 void soup_free(struct soup *s) {
   free(s->xyz);
   free(s->triangles);
@@ -89,6 +138,10 @@ void soup_free(struct soup *s) {
   free(s->faces);
   free(s->tets);
   free(s->solids);
+  free(s->prisms.nodes);
+  free(s->prisms.solids);
+  free(s->pyramids.nodes);
+  free(s->pyramids.solids);
   *s = (struct soup){0};
 }
 

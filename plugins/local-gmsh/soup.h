@@ -15,6 +15,12 @@ struct range { /* of triangles or tetrahedra */
   size_t first, count;
 };
 
+struct cells { /* of one kind, by solid */
+  size_t count;
+  uint32_t *nodes;
+  struct range *solids; /* as many as the soup has; NULL: there are none */
+};
+
 struct soup {
   size_t node_count;
   double *xyz; /* 3 a node */
@@ -29,10 +35,14 @@ struct soup {
   uint32_t *tets; /* tet_nodes a tetrahedron, Gmsh's order */
   struct range *solids;
   size_t solid_count;
+  struct cells prisms, pyramids; /* of boundary layers: 6 and 5 nodes each, Gmsh's order */
 };
 
 /* Takes Gmsh's current mesh; with tet_nodes 0 the surface alone.  False: Gmsh gave none. */
 bool soup_take(struct soup *s, int tet_nodes);
+/* The same with prisms and pyramids.  A quadrangle at the end of a layer is two triangles, the
+ * second one marked in `halves`. */
+bool soup_take_layered(struct soup *s);
 /* The nodes alone.  Returns the table from Gmsh's tags to ours (free it), NULL when there are
  * none. */
 uint32_t *soup_take_nodes(struct soup *s, size_t *max_tag);

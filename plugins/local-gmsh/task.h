@@ -186,6 +186,12 @@ struct outcome {
     uint64_t pieces;             /* that share no node */
     double area, cad_area;       /* cad_area 0: not known */
   } sheet;                       /* of a mesh of faces alone */
+  struct {
+    uint64_t prisms, pyramids;
+    uint64_t nodes, thinner, none;    /* of chosen faces: all, with thinner layers, with none */
+    double least;                     /* the smallest share of a height */
+    double sicn_min;                  /* of prisms and pyramids */
+  } layers;                           /* boundary layers */
   double local_edge[LOCAL_SIZES_MAX]; /* the median at each local size; 0: none is there */
   double seconds[STAGES];
   char warnings[1200]; /* "; " between them */
@@ -308,7 +314,8 @@ struct task {
   } mass;                    /* the volumes, which are reckoned beside this process: mass.c */
   struct local_sizes *local; /* local_sizes.c; NULL: none */
   struct sizes *sizes; /* sizes.c: what the size at a point depends on; NULL: not yet, or nothing */
-  struct periodic *periodic; /* pairs of faces: periodic.h.  NULL: none */
+  struct periodic *periodic;      /* pairs of faces: periodic.h.  NULL: none */
+  struct boundary_layers *layers; /* boundary_layers.h; NULL: none */
   struct names names;
   struct findings findings; /* of the file as it was read */
   struct contacts contacts;

@@ -3,6 +3,7 @@
  * Tetrahedra: fill, optimise, check, write.  A mesh passes only when every solid is filled, nothing
  * is inverted and all of it is closed.  How far it is from the CAD is measured, and is no fault.
  */
+#include "cells.h"
 #include "files.h"
 #include "local_sizes.h"
 #include "mesh.h"
@@ -38,6 +39,8 @@ static int fill(const struct task *t) {
 }
 
 static int mend(const struct task *t) {
+  if (t->layers) /* faces are not where the CAD has them */
+    return 0;
   return slivers_mend(t->format != FORMAT_STL, !(t->params.max_deviation > 0));
 }
 
@@ -87,6 +90,28 @@ static bool check_shapes(const struct soup *s, const struct quality *q, struct o
       q->count, p[0], p[1], p[2]);
 }
 
+/* Of prisms and pyramids, for the fields of a file as well. */
+static bool check_layers(struct mesh *m, struct outcome *o) {
+  const struct soup *s = &m->soup;
+  size_t bad = 0, worst = 0, n = cells_count(s) - s->tet_count;
+  m->sicn = out_alloc(n + 1, sizeof *m->sicn);
+  for (size_t i = 0; i < n; i++) {
+    m->sicn[i] = cells_sicn(s, cells_get(s, s->tet_count + i));
+    bad += !(m->sicn[i] > FLAT);
+    worst = m->sicn[i] < m->sicn[worst] ? i : worst;
+  }
+  o->layers.prisms = s->prisms.count;
+  o->layers.pyramids = s->pyramids.count;
+  o->layers.sicn_min = m->sicn[worst];
+  if (bad == 0)
+    return true;
+  const double *p = s->xyz + 3 * (size_t)*cells_get(s, s->tet_count + worst).node;
+  return outcome_fail(o, REASON_INVERTED,
+                      "%zu of %zu prisms and pyramids are inverted or flat, the worst near (%.6g, "
+                      "%.6g, %.6g)",
+                      bad, n, p[0], p[1], p[2]);
+}
+
 static uint64_t count_triangles(int order) {
   size_t *tags = NULL, *nodes = NULL, n = 0, m = 0;
   int e = 0;
@@ -101,6 +126,8 @@ void mesh_free(struct mesh *m) {
   soup_free(&m->soup);
   sheet_free(&m->sheet);
   free(m->pairs.of);
+  free(m->sicn);
+  m->sicn = NULL;
   m->pairs = (struct node_pairs){0};
 }
 
@@ -133,7 +160,7 @@ bool volume_check(struct task *t, struct mesh *m, struct outcome *o) {
   bool second = t->params.order == 2;
   if (second && !order2_raise(t, o))
     return false;
-  if (!soup_take(&m->soup, second ? 10 : 4))
+  if (!(t->layers ? soup_take_layered(&m->soup) : soup_take(&m->soup, second ? 10 : 4)))
     return outcome_fail(o, REASON_EMPTY, "the mesh came out empty");
   if (!check_solids(&m->soup, o))
     return false;
@@ -141,8 +168,9 @@ bool volume_check(struct task *t, struct mesh *m, struct outcome *o) {
   o->nodes = m->soup.node_count;
   o->tetrahedra = m->soup.tet_count;
   o->triangles = count_triangles(t->params.order);
-  if (!check_shapes(&m->soup, &m->quality, o) || (second && !order2_mend(t, &m->soup, o)) ||
-      !closed_check(&m->soup, o) || !periodic_check(t, m, o))
+  if (!check_shapes(&m->soup, &m->quality, o) || (t->layers && !check_layers(m, o)) ||
+      (second && !order2_mend(t, &m->soup, o)) || !closed_check(&m->soup, o) ||
+      !periodic_check(t, m, o))
     return false;
   quality_summary(&m->quality, o);
   o->poor_set = quality_below(&m->quality, t->params.poor_below, NULL);
