@@ -114,6 +114,7 @@ void export_take(struct export *x, const struct task *t, const struct mesh *m) {
   *x = (struct export){.soup = &m->soup,
                        .quality = &m->quality,
                        .pairs = &m->pairs,
+                       .layer_sicn = m->sicn,
                        .sheet = m->sheet.faces ? &m->sheet : NULL,
                        .task = t};
 }

@@ -30,6 +30,7 @@ struct export {
   const struct sheet *sheet; /* of a mesh of faces alone; NULL: one of tetrahedra */
   const struct quality *quality;
   const struct node_pairs *pairs;
+  const double *layer_sicn; /* of prisms and pyramids; NULL: a mesh without boundary layers */
   const struct task *task;
   const struct groups *groups; /* in a format of one group each: split */
   char **words;                /* what each is called in the format */

@@ -25,14 +25,15 @@ static const struct format_file {
   writer *write;       /* a library's, which wants a path */
   bool linear_only;
   bool solid_only;  /* it holds no mesh of faces alone */
+  bool layers;      /* it holds the prisms and pyramids of boundary layers */
   bool text;        /* also where the job asks for binary files: its readers take nothing else */
   bool topology;    /* our own writer asks for sides and numbers of nodes */
   const char *unit; /* where the job names none; NULL: the model's own */
 } FORMATS[] = {
-    {"msh", "mesh.msh", "model/mesh", .msh_version = 4.1},
-    {"msh2", "mesh-2.2.msh", "model/mesh", .msh_version = 2.2, .text = true},
-    {"vtu", "mesh.vtu", "application/vnd.vtk.vtu+xml", .build = vtu_build},
-    {"stl", "mesh.stl", "model/stl", .text = false, .build_flat = stl_file_build},
+    {"msh", "mesh.msh", "model/mesh", .msh_version = 4.1, .layers = true},
+    {"msh2", "mesh-2.2.msh", "model/mesh", .msh_version = 2.2, .text = true, .layers = true},
+    {"vtu", "mesh.vtu", "application/vnd.vtk.vtu+xml", .build = vtu_build, .layers = true},
+    {"stl", "mesh.stl", "model/stl", .text = false, .build_flat = stl_file_build, .layers = true},
     {"inp", "mesh.inp", "text/plain", .build = inp_build, .topology = true},
     {"unv", "mesh.unv", "text/plain", .build = unv_build, .topology = true},
     {"bdf", "mesh.bdf", "text/plain", .build = bdf_build, .topology = true},
@@ -85,7 +86,7 @@ static bool add(struct task *t, const char *word, size_t len) {
     const struct format_file *f = &FORMATS[i];
     bool named = strlen(f->word) == len && strncmp(word, f->word, len) == 0;
     bool possible = built_in(f) && !(f->linear_only && t->params.order == 2) &&
-                    !(f->solid_only && t->flat);
+                    !(f->solid_only && t->flat) && (f->layers || !t->layers);
     if (named && !built_in(f))
       task_fail(t, LATHE_BAD_INPUT,
                 "outputs: this machine's Gmsh was built without %s, which writing %s needs; leave "
@@ -97,6 +98,11 @@ static bool add(struct task *t, const char *word, size_t len) {
           "outputs: %s holds cells of a volume, and dimension=2 makes none; leave \"%s\" out. "
           "OpenFOAM takes a plane case as a body that is one cell thick",
           f->file, f->word);
+    else if (named && t->layers && !f->layers)
+      task_fail(t, LATHE_BAD_INPUT,
+                "outputs: %s is not written with boundary_layers yet, because it has no prisms "
+                "here; leave \"%s\" out, or take msh, vtu or foam",
+                f->file, f->word);
     else if (named && !possible)
       task_fail(t, LATHE_BAD_INPUT,
                 "outputs: %s has no elements with middle nodes; leave \"%s\" out, or ask for "

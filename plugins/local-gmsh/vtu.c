@@ -6,13 +6,17 @@
  * VTK before 9.1 reads no cells where connectivity and offsets differ in type.  32 bits count the
  * corners of 214 million ten-node tetrahedra.
  */
+#include "cells.h"
 #include "files.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define VTK_TETRA           10
 #define VTK_QUADRATIC_TETRA 24
+#define VTK_WEDGE           13
+#define VTK_PYRAMID         14
 
 struct array {
   const char *name, *type;
@@ -117,6 +121,59 @@ static size_t take_sheet(const struct export *x, struct array arrays[5]) {
   return n;
 }
 
+/* ---- a mesh with boundary layers: tetrahedra, prisms, pyramids ---- */
+
+static uint32_t *cells_connectivity(const struct soup *s, int32_t *ends, uint8_t *types,
+                                    size_t *count) {
+  static const uint8_t TYPES[CELL_KINDS] = {
+      [CELL_TET] = VTK_TETRA, [CELL_PRISM] = VTK_WEDGE, [CELL_PYRAMID] = VTK_PYRAMID};
+  uint32_t *c = out_alloc(6 * cells_count(s), sizeof *c);
+  *count = 0;
+  for (size_t i = 0; i < cells_count(s); i++) {
+    struct cell cell = cells_get(s, i);
+    for (int k = 0; k < cells_nodes(cell.kind); k++)
+      c[(*count)++] = cell.node[k];
+    ends[i] = (int32_t)*count;
+    types[i] = TYPES[cell.kind];
+  }
+  return c;
+}
+
+static int32_t *cells_solid(const struct soup *s) {
+  int32_t *o = out_alloc(cells_count(s), sizeof *o);
+  for (enum cell_kind kind = CELL_TET; kind < CELL_KINDS; kind++) {
+    const struct range *r = cells_solids(s, kind);
+    for (size_t k = 0; r && k < s->solid_count; k++)
+      for (size_t i = 0; i < r[k].count; i++)
+        o[cells_first(s, kind) + r[k].first + i] = s->solids[k].tag;
+  }
+  return o;
+}
+
+static size_t take_cells(const struct export *x, struct array arrays[5]) {
+  const struct soup *s = x->soup;
+  size_t n = cells_count(s), corners = 0;
+  int32_t *ends = out_alloc(n, sizeof *ends);
+  uint8_t *types = out_alloc(n, 1);
+  uint32_t *c = cells_connectivity(s, ends, types, &corners);
+  arrays[0] = (struct array){"points", "Float64", 3, 24 * s->node_count, x->xyz, NULL};
+  arrays[1] = (struct array){"connectivity", "Int32", 1, 4 * corners, NULL, c};
+  arrays[2] = (struct array){"offsets", "Int32", 1, 4 * n, NULL, ends};
+  arrays[3] = (struct array){"types", "UInt8", 1, n, NULL, types};
+  arrays[4] = (struct array){"solid", "Int32", 1, 4 * n, NULL, cells_solid(s)};
+  return n;
+}
+
+/* Of all cells: SICN is known of each kind, the others of tetrahedra alone. */
+static double *cells_measure(const struct export *x, enum measure m) {
+  size_t tets = x->soup->tet_count, n = cells_count(x->soup);
+  double *values = out_alloc(n + 1, sizeof *values);
+  memcpy(values, x->quality->values[m], tets * sizeof *values);
+  for (size_t i = tets; i < n; i++)
+    values[i] = m == MEASURE_SICN ? x->layer_sicn[i - tets] : NAN;
+  return values;
+}
+
 static size_t take_tets(const struct export *x, struct array arrays[5]) {
   const struct soup *s = x->soup;
   size_t n = s->tet_count;
@@ -135,10 +192,17 @@ void vtu_build(struct out *o, const struct export *x) {
   const struct soup *s = x->soup;
   int count = 5 + MEASURES + (x->poor_word ? 1 : 0);
   struct array arrays[6 + MEASURES];
-  size_t n = (x->sheet ? take_sheet : take_tets)(x, arrays), offset = 0;
+  size_t n = (x->sheet        ? take_sheet
+              : x->layer_sicn ? take_cells
+                              : take_tets)(x, arrays),
+         offset = 0;
   for (int m = 0; m < MEASURES; m++)
-    arrays[5 + m] = (struct array){
-        quality_name((enum measure)m, !x->sheet), "Float64", 1, 8 * n, x->quality->values[m], NULL};
+    arrays[5 + m] = (struct array){quality_name((enum measure)m, !x->sheet),
+                                   "Float64",
+                                   1,
+                                   8 * n,
+                                   x->quality->values[m],
+                                   x->layer_sicn ? cells_measure(x, (enum measure)m) : NULL};
   if (x->poor_word)
     arrays[5 + MEASURES] = (struct array){"poor", "UInt8", 1, n, NULL, poor(x)};
   size_t total = 8192;
