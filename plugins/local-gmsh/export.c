@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "export.h"
 
+#include "cells.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,6 +68,35 @@ static void fill_table(struct table *t, const struct soup *s, bool *on_face) {
   }
 }
 
+static void note_side(struct export *x, const struct table *t, const uint32_t n[3],
+                      struct side found) {
+  uint32_t key[3] = {n[0], n[1], n[2]};
+  sort3(key);
+  uint32_t slot = *slot_of(t, key);
+  struct side *side = slot ? &x->sides[slot - 1] : NULL;
+  if (side && side->tet == SIDE_NONE)
+    *side = found;
+  else if (side)
+    side->shared = true;
+}
+
+/* Of prisms and pyramids: a quadrangle is two triangles of the surface, halved either way. */
+static void find_layer_sides(struct export *x, const struct table *t) {
+  static const uint8_t HALVES[4][3] = {{0, 1, 2}, {0, 2, 3}, {0, 1, 3}, {1, 2, 3}};
+  const struct soup *s = x->soup;
+  for (size_t i = s->tet_count; i < cells_count(s); i++) {
+    struct cell c = cells_get(s, i);
+    for (uint8_t k = 0; k < CELL_SIDES; k++) {
+      uint32_t n[4];
+      int count = cells_side(c, k, n);
+      for (int h = 0; h < (count == 4 ? 4 : 1); h++) {
+        const uint32_t half[3] = {n[HALVES[h][0]], n[HALVES[h][1]], n[HALVES[h][2]]};
+        note_side(x, t, half, (struct side){(uint32_t)i, k, false});
+      }
+    }
+  }
+}
+
 static void find_sides(struct export *x) {
   const struct soup *s = x->soup;
   struct table t;
@@ -82,15 +113,10 @@ static void find_sides(struct export *x) {
         key[c] = n[SIDE_CORNERS[k][c]];
       if (!on_face[key[0]] || !on_face[key[1]] || !on_face[key[2]])
         continue;
-      sort3(key);
-      uint32_t slot = *slot_of(&t, key);
-      struct side *side = slot ? &x->sides[slot - 1] : NULL;
-      if (side && side->tet == SIDE_NONE)
-        *side = (struct side){(uint32_t)i, k, false};
-      else if (side)
-        side->shared = true;
+      note_side(x, &t, key, (struct side){(uint32_t)i, k, false});
     }
   }
+  find_layer_sides(x, &t);
   free(on_face);
   free(t.slot);
   free(t.key);
@@ -102,6 +128,10 @@ static void number_nodes(struct export *x) {
   memset(x->number, 0xff, s->node_count * sizeof *x->number);
   for (size_t i = 0; i < s->tet_count * (size_t)s->tet_nodes; i++)
     x->number[s->tets[i]] = 0;
+  for (size_t i = 0; i < 6 * s->prisms.count; i++)
+    x->number[s->prisms.nodes[i]] = 0;
+  for (size_t i = 0; i < 5 * s->pyramids.count; i++)
+    x->number[s->pyramids.nodes[i]] = 0;
   for (size_t i = 0; x->sheet && i < x->sheet->element_count; i++)
     for (int k = 0; k < x->sheet->elements[i].count; k++)
       x->number[x->sheet->elements[i].node[k]] = 0;

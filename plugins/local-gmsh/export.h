@@ -19,7 +19,8 @@
 extern const uint8_t SIDE_CORNERS[SIDES][3];
 
 struct side {
-  uint32_t tet; /* SIDE_NONE: the triangle lies on no tetrahedron, and is left out */
+  uint32_t tet; /* SIDE_NONE: the triangle lies on no tetrahedron, and is left out.  With boundary
+                   layers the cell, as cells.h numbers them */
   uint8_t number;
   bool shared; /* another tetrahedron lies behind it: two solids meet there */
 };

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * OpenFOAM's constant/polyMesh as a tar archive, to be unpacked in a case.  A cell is a
- * tetrahedron.  A group of faces is a patch, or a faceZone where solids share the faces; a group of
- * solids is a cellZone.
+ * tetrahedron, with boundary layers a prism or a pyramid too.  A group of faces is a patch, or a
+ * faceZone where solids share the faces; a group of solids is a cellZone.
  *
  * OpenFOAM wants the faces in an order of its own: those between two cells first, by the lower cell
  * and then by the higher one; then patch by patch.  Normals point out of the lower cell.
  */
+#include "cells.h"
 #include "files.h"
 #include "periodic.h"
 #include "tar.h"
@@ -21,8 +22,9 @@
 struct foam {
   const struct export *x;
   size_t cells;
-  /* Of side 4 * cell + number: the cell behind it (NONE: outside), and the number of its face (from
-   * the lower cell alone). */
+  uint32_t sides; /* numbers that are kept for the sides of each cell: 4, or 5 with layers */
+  /* Of side sides * cell + number: the cell behind it (NONE: outside), and the number of its face
+   * (from the lower cell alone). */
   uint32_t *behind, *face;
   uint32_t *order; /* sides, in the order of OpenFOAM's faces */
   size_t count, inner;
@@ -31,37 +33,39 @@ struct foam {
   size_t *patch_faces; /* of each group, and one more for what is in none */
 };
 
-static void corners(const struct foam *f, uint32_t side, uint32_t n[3]) {
-  const struct soup *s = f->x->soup;
-  const uint32_t *tet = s->tets + (size_t)(side / SIDES) * (size_t)s->tet_nodes;
-  for (int k = 0; k < 3; k++)
-    n[k] = tet[SIDE_CORNERS[side % SIDES][k]];
+/* Of three corners the last one twice.  How many there are; 0: the cell has fewer sides. */
+static int corners(const struct foam *f, uint32_t side, uint32_t n[4]) {
+  return cells_side(cells_get(f->x->soup, side / f->sides), (int)(side % f->sides), n);
 }
 
-/* The same for the three corners in whatever order. */
-static bool same_corners(const uint32_t a[3], const uint32_t b[3]) {
-  for (int k = 0; k < 3; k++)
-    if (a[k] != b[0] && a[k] != b[1] && a[k] != b[2])
+/* The same corners in whatever order. */
+static bool same_corners(const uint32_t a[4], const uint32_t b[4]) {
+  for (int k = 0; k < 4; k++)
+    if ((a[k] != b[0] && a[k] != b[1] && a[k] != b[2] && a[k] != b[3]) ||
+        (b[k] != a[0] && b[k] != a[1] && b[k] != a[2] && b[k] != a[3]))
       return false;
   return true;
 }
 
-static uint64_t hash_of(const uint32_t n[3]) {
-  uint64_t sum = (uint64_t)n[0] + n[1] + n[2];
-  uint64_t squares = (uint64_t)n[0] * n[0] + (uint64_t)n[1] * n[1] + (uint64_t)n[2] * n[2];
+static uint64_t hash_of(const uint32_t n[4]) {
+  uint64_t last = n[3] == n[2] ? 0 : n[3];
+  uint64_t sum = (uint64_t)n[0] + n[1] + n[2] + last;
+  uint64_t squares = (uint64_t)n[0] * n[0] + (uint64_t)n[1] * n[1] + (uint64_t)n[2] * n[2] +
+                     last * last;
   return (sum * 0x9e3779b97f4a7c15u + squares) * 0xc2b2ae3d27d4eb4fu >> 24;
 }
 
 /* Which sides are the two of one face: an open hash table of sides. */
 static void find_behind(struct foam *f) {
-  size_t sides = SIDES * f->cells, size = 64;
+  size_t sides = f->sides * f->cells, size = 64;
   while (size < sides) /* a face is in it once, so that half of it stays empty */
     size *= 2;
-  uint32_t *slot = out_alloc(size, sizeof *slot), n[3], m[3];
+  uint32_t *slot = out_alloc(size, sizeof *slot), n[4], m[4];
   memset(slot, 0xff, size * sizeof *slot);
   memset(f->behind, 0xff, sides * sizeof *f->behind);
   for (uint32_t side = 0; side < sides; side++) {
-    corners(f, side, n);
+    if (corners(f, side, n) == 0)
+      continue;
     size_t at = hash_of(n) & (size - 1);
     for (; slot[at] != NONE; at = (at + 1) & (size - 1)) {
       corners(f, slot[at], m);
@@ -71,8 +75,8 @@ static void find_behind(struct foam *f) {
     if (slot[at] == NONE) {
       slot[at] = side;
     } else {
-      f->behind[side] = slot[at] / SIDES;
-      f->behind[slot[at]] = side / SIDES;
+      f->behind[side] = slot[at] / f->sides;
+      f->behind[slot[at]] = side / f->sides;
     }
   }
   free(slot);
@@ -88,7 +92,7 @@ static void order_inner(struct foam *f) {
     uint32_t last = cell; /* the cells behind its sides that are higher, lowest first */
     for (;;) {
       uint32_t best = NONE;
-      for (uint32_t side = SIDES * cell; side < SIDES * (cell + 1); side++)
+      for (uint32_t side = f->sides * cell; side < f->sides * (cell + 1); side++)
         if (f->behind[side] != NONE && f->behind[side] > last &&
             (best == NONE || f->behind[side] < f->behind[best]))
           best = side;
@@ -108,7 +112,7 @@ static void each_side(struct foam *f, const struct group *g,
     const struct range *r = export_range(f->x, 2, g->tags[i]);
     for (size_t k = r ? r->first : 0; r && k < r->first + r->count; k++)
       if (f->x->sides[k].tet != SIDE_NONE)
-        with(f, SIDES * f->x->sides[k].tet + f->x->sides[k].number, arg);
+        with(f, f->sides * f->x->sides[k].tet + f->x->sides[k].number, arg);
   }
 }
 
@@ -149,7 +153,7 @@ static struct image image_of(const uint32_t n[3], uint32_t side) {
 
 static void add_image(struct foam *f, uint32_t side, void *arg) {
   struct images *all = arg;
-  uint32_t n[3];
+  uint32_t n[4];
   if (f->behind[side] != NONE || f->face[side] != NONE)
     return;
   corners(f, side, n);
@@ -170,7 +174,7 @@ static size_t count_triangles(const struct foam *f, const struct group *g) {
 static void order_images(struct foam *f, size_t set, size_t group, size_t first) {
   const struct node_pairs *pairs = f->x->pairs;
   struct images all = {out_alloc(count_triangles(f, &f->x->groups->of[group]), sizeof *all.of), 0};
-  uint32_t *partner = out_alloc(f->x->soup->node_count, sizeof *partner), n[3], m[3];
+  uint32_t *partner = out_alloc(f->x->soup->node_count, sizeof *partner), n[4], m[4];
   size_t end = f->count;
   for (size_t i = 0; i < pairs->count; i++)
     if (pairs->of[i].set == set)
@@ -217,8 +221,11 @@ static void order_outer(struct foam *f) {
     each_side(f, &g->of[i], add_outer, &f->patch_faces[i]);
   }
   f->start[g->count] = f->count;
-  for (uint32_t side = 0; side < SIDES * f->cells; side++)
-    add_outer(f, side, &f->patch_faces[g->count]);
+  for (uint32_t side = 0; side < f->sides * f->cells; side++) {
+    uint32_t n[4];
+    if (corners(f, side, n) > 0)
+      add_outer(f, side, &f->patch_faces[g->count]);
+  }
 }
 
 /* ---- files ---- */
@@ -261,11 +268,11 @@ static void put_faces(struct out *tar, const struct foam *f) {
   begin(&o, "faceList", "faces", NULL);
   out_printf(&o, "%zu\n(\n", f->count);
   for (size_t i = 0; i < f->count; i++) {
-    uint32_t n[3];
-    corners(f, f->order[i], n);
-    for (int k = 0; k < 3; k++) {
-      out_text(&o, k ? " " : "3(");
-      out_integer(&o, f->x->number[n[(k + f->turn[i]) % 3]], 0);
+    uint32_t n[4];
+    int count = corners(f, f->order[i], n);
+    for (int k = 0; k < count; k++) {
+      out_text(&o, k ? " " : count == 3 ? "3(" : "4(");
+      out_integer(&o, f->x->number[n[(k + f->turn[i]) % count]], 0);
     }
     out_text(&o, ")\n");
   }
@@ -283,7 +290,7 @@ static void put_cells(struct out *tar, const struct foam *f, bool owner) {
   begin(&o, "labelList", owner ? "owner" : "neighbour", note.data);
   out_printf(&o, "%zu\n(\n", count);
   for (size_t i = 0; i < count; i++) {
-    out_integer(&o, owner ? f->order[i] / SIDES : f->behind[f->order[i]], 0);
+    out_integer(&o, owner ? f->order[i] / f->sides : f->behind[f->order[i]], 0);
     out_text(&o, "\n");
   }
   out_text(&o, ")\n");
@@ -350,22 +357,33 @@ static void put_boundary(struct out *tar, const struct foam *f) {
   tar_add(tar, FOLDER "boundary", &o);
 }
 
+/* The cells of a solid; how many there are. */
+static size_t zone_cells(const struct foam *f, int solid, struct out *o) {
+  const struct soup *s = f->x->soup;
+  size_t count = 0;
+  for (enum cell_kind kind = CELL_TET; kind < CELL_KINDS; kind++)
+    for (size_t i = 0; cells_solids(s, kind) && i < s->solid_count; i++) {
+      const struct range *r = &cells_solids(s, kind)[i];
+      if (s->solids[i].tag != solid)
+        continue;
+      count += r->count;
+      for (size_t k = 0; o && k < r->count; k++) {
+        out_integer(o, cells_first(s, kind) + r->first + k, 0);
+        out_text(o, "\n");
+      }
+    }
+  return count;
+}
+
 static void put_zone_cells(struct out *o, const struct foam *f, size_t group) {
   const struct group *g = &f->x->groups->of[group];
   size_t count = 0;
-  for (size_t i = 0; i < g->count; i++) {
-    const struct range *r = export_range(f->x, 3, g->tags[i]);
-    count += r ? r->count : 0;
-  }
+  for (size_t i = 0; i < g->count; i++)
+    count += zone_cells(f, g->tags[i], NULL);
   out_printf(o, "%s\n{\n    type            cellZone;\n    cellLabels      List<label>\n%zu\n(\n",
              f->x->words[group], count);
-  for (size_t i = 0; i < g->count; i++) {
-    const struct range *r = export_range(f->x, 3, g->tags[i]);
-    for (size_t k = 0; r && k < r->count; k++) {
-      out_integer(o, r->first + k, 0);
-      out_text(o, "\n");
-    }
-  }
+  for (size_t i = 0; i < g->count; i++)
+    zone_cells(f, g->tags[i], o);
   out_text(o, ")\n;\n}\n");
 }
 
@@ -447,8 +465,9 @@ static void put_poor(struct out *tar, const struct foam *f) {
 }
 
 void foam_build(struct out *tar, const struct export *x) {
-  struct foam f = {.x = x, .cells = x->soup->tet_count};
-  size_t sides = SIDES * f.cells;
+  struct foam f = {
+      .x = x, .cells = cells_count(x->soup), .sides = x->layer_sicn ? CELL_SIDES : SIDES};
+  size_t sides = f.sides * f.cells;
   f.behind = out_alloc(sides, sizeof *f.behind);
   f.face = out_alloc(sides, sizeof *f.face);
   f.order = out_alloc(sides, sizeof *f.order);

@@ -46,7 +46,7 @@ static const struct format_file {
 #endif
     {"viewer", "viewer.json", "application/json", .build = viewer_json_build, .solid_only = true},
     {"foam", "polyMesh.tar", "application/x-tar", .build = foam_build, .topology = true,
-     .linear_only = true, .solid_only = true, .unit = "m"},
+     .linear_only = true, .solid_only = true, .layers = true, .unit = "m"},
 #ifdef HAVE_CGNS
     {"cgns", "mesh.cgns", "application/x-hdf5", .write = cgns_write, .topology = true},
 #else
