@@ -37,7 +37,7 @@ static const struct format_file {
     {"inp", "mesh.inp", "text/plain", .build = inp_build, .topology = true},
     {"unv", "mesh.unv", "text/plain", .build = unv_build, .topology = true},
     {"bdf", "mesh.bdf", "text/plain", .build = bdf_build, .topology = true},
-    {"su2", "mesh.su2", "text/plain", .linear_only = true, .build_flat = su2_build,
+    {"su2", "mesh.su2", "text/plain", .linear_only = true, .build_flat = su2_build, .layers = true,
      .topology = true},
 #ifdef HAVE_HDF5
     {"med", "mesh.med", "application/x-hdf5", .write = med_write, .topology = true},
@@ -100,8 +100,8 @@ static bool add(struct task *t, const char *word, size_t len) {
           f->file, f->word);
     else if (named && t->layers && !f->layers)
       task_fail(t, LATHE_BAD_INPUT,
-                "outputs: %s is not written with boundary_layers yet, because it has no prisms "
-                "here; leave \"%s\" out, or take msh, vtu or foam",
+                "outputs: %s is not written for a mesh with boundary_layers; leave \"%s\" out, or "
+                "take msh, msh2, vtu, foam, su2 or stl",
                 f->file, f->word);
     else if (named && !possible)
       task_fail(t, LATHE_BAD_INPUT,

@@ -116,6 +116,13 @@ static bool prepare(struct work *w) {
   return slivers_read(w);
 }
 
+/* Nodes on faces and edges stay where they are. */
+static void hold_surface(struct work *w) {
+  for (size_t i = 0; i < w->s.node_count; i++)
+    if (w->place[i].dim < 3)
+      w->place[i].dim = 0;
+}
+
 static void one_round(struct work *w, bool may_peel) {
   index_around(w);
   if (may_peel)
@@ -138,7 +145,7 @@ static void release(struct work *w) {
   soup_free(&w->s);
 }
 
-int slivers_mend(bool may_peel, bool may_bend) {
+int slivers_mend(bool may_peel, bool may_bend, bool may_slide) {
   struct work w = {0};
   int e = 0;
   if (!soup_take(&w.s, 4))
@@ -151,6 +158,8 @@ int slivers_mend(bool may_peel, bool may_bend) {
   size_t few = (size_t)(FEW * (double)w.s.tet_count) + 1;
   w.bend_below = !may_bend ? 0 : w.bad_count > few ? w.bad[few].sicn : BAD;
   if (w.bad_count && prepare(&w)) {
+    if (!may_slide)
+      hold_surface(&w);
     for (int i = 0; i < ROUNDS && w.bad_count; i++) {
       w.bad_count = w.bad_count < MOST ? w.bad_count : MOST;
       one_round(&w, may_peel);

@@ -40,8 +40,8 @@ static int fill(const struct task *t) {
 
 static int mend(const struct task *t) {
   if (t->layers) /* faces are not where the CAD has them */
-    return 0;
-  return slivers_mend(t->format != FORMAT_STL, !(t->params.max_deviation > 0));
+    return slivers_mend(false, false, false);
+  return slivers_mend(t->format != FORMAT_STL, !(t->params.max_deviation > 0), true);
 }
 
 /* Gmsh improves tetrahedra below this much of gamma; a second and a third pass with a higher mark
