@@ -21,6 +21,7 @@
 #define VALID        0.08 /* layers_validity of a prism */
 #define AREA_KEPT    0.12 /* of a triangle that makes room */
 #define PARALLEL     1e-7 /* cosine */
+#define NEAR         0.2  /* of the heights on both sides: what must be left between them */
 #define APART        1e-6 /* of an edge: what it meets there is its own end */
 
 double layers_share(const struct layers_wish *w, int k) {
@@ -179,9 +180,31 @@ static void find_squeezed(const struct layers *l, const struct layers_surface *s
   }
 }
 
+/* Ends of layers that come near to what is inside on their way. */
+static void find_near(const struct layers *l, const struct layers_surface *s, const struct walls *w,
+                      bool *low) {
+  for (uint32_t i = 0; i < l->node_count; i++) {
+    double from[3], high = 0;
+    if (!(l->height[i] > 0))
+      continue;
+    memcpy(from, l->inner + 3 * (size_t)i, sizeof from);
+    vec_add(from, APART * l->height[i], l->way[i]);
+    struct wall_hit hit = walls_cast(w, from, l->way[i], SIZE_MAX, 0);
+    if (isinf(hit.distance))
+      continue;
+    const uint32_t *n = s->triangles + 3 * hit.triangle;
+    for (int k = 0; k < 3; k++)
+      high = fmax(high, l->height[n[k]]);
+    if (hit.distance >= NEAR * (l->height[i] + high))
+      continue;
+    low[i] = true;
+    mark(low, n);
+  }
+}
+
 /* Edges of the mesh inside that pass through its triangles. */
-static void find_crossed(const struct layers *l, const struct layers_surface *s, bool *low) {
-  struct walls *w = walls_new(l->inner, s->triangles, s->count);
+static void find_crossed(const struct layers *l, const struct layers_surface *s,
+                         const struct walls *w, bool *low) {
   for (size_t i = 0; i < 3 * s->count; i++) {
     uint32_t a = s->triangles[i], b = s->triangles[i % 3 == 2 ? i - 2 : i + 1];
     double from[3], way[3], normal[3];
@@ -203,7 +226,6 @@ static void find_crossed(const struct layers *l, const struct layers_surface *s,
     mark(low, s->triangles + i / 3 * 3);
     mark(low, n);
   }
-  walls_free(w);
 }
 
 /* Lowers what was marked, and what is next to it where that has no layer itself.  False: nothing
@@ -237,7 +259,10 @@ static bool lower_bad(struct layers *l, const struct layers_surface *s,
   bool *low = out_alloc(l->node_count + 1, sizeof *low);
   find_inverted(l, s, low);
   find_squeezed(l, s, planes, low);
-  find_crossed(l, s, low);
+  struct walls *w = walls_new(l->inner, s->triangles, s->count);
+  find_near(l, s, w, low);
+  find_crossed(l, s, w, low);
+  walls_free(w);
   bool any = lower_marked(l, s, a, low, away);
   free(low);
   return any;

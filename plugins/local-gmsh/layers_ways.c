@@ -17,6 +17,8 @@
 #define FLAT        1e-7       /* of a face's extent */
 #define SMOOTHINGS  10
 #define SEES_LEAST  0.3  /* a direction that sees less is none */
+#define SMOOTH      0.97 /* a direction that sees as much is on no edge */
+#define ACROSS      0.05 /* cosine: normals that are across an edge */
 #define SEES_KEPT   0.85 /* of what the best one sees, when directions are smoothed */
 
 /* ---- what a node may not leave ---- */
@@ -199,12 +201,42 @@ static size_t normals_at(const struct layers_surface *s, const struct layers_aro
   return count;
 }
 
+struct best {
+  double way[3], sees;
+};
+
+/* On an edge between two faces a direction may lean along the edge alone, or it would be nearer to
+ * one of them: then the layers' ends would leave the plane in which they are over a plane face.  In
+ * a corner it stays.  False: it stays. */
+static bool keep_middle(double (*normals)[3], size_t n, const struct best *best, double way[3]) {
+  double along[3] = {0}, widest = 1;
+  if (best->sees > SMOOTH)
+    return true;
+  for (size_t i = 0; i < n; i++)
+    for (size_t k = 0; k < i; k++)
+      if (vec_dot(normals[i], normals[k]) < widest) {
+        widest = vec_dot(normals[i], normals[k]);
+        vec_cross(along, normals[i], normals[k]);
+      }
+  if (!(vec_unit(along) > 0))
+    return false;
+  for (size_t i = 0; i < n; i++)
+    if (fabs(vec_dot(normals[i], along)) > ACROSS)
+      return false;
+  double lean = vec_dot(way, along);
+  memcpy(way, best->way, sizeof best->way);
+  vec_add(way, lean, along);
+  vec_unit(way);
+  return true;
+}
+
 /* The mean of a node's and its neighbours' directions, where it sees nearly as much. */
 static void smooth_one(struct layers *l, const struct layers_surface *s,
                        const struct layers_around *a, const struct layers_plane *planes,
-                       const double *best, uint32_t node) {
+                       const struct best *best, uint32_t node) {
   double normals[NORMALS_MAX][3], held[2][3], way[3] = {0};
   int count = layers_held(s, a, planes, node, held);
+  size_t n = normals_at(s, a, node, normals);
   if (count < 0 || count == 2)
     return;
   for (size_t i = a->first[node]; i < a->first[node + 1]; i++)
@@ -214,10 +246,10 @@ static void smooth_one(struct layers *l, const struct layers_surface *s,
         vec_add(way, 1, l->way[other]);
     }
   layers_hold(count, held, way);
-  if (!(vec_unit(way) > 0))
+  if (!(vec_unit(way) > 0) || !keep_middle(normals, n, &best[node], way))
     return;
-  double sees = least_cosine(normals, normals_at(s, a, node, normals), way);
-  if (sees < SEES_KEPT * best[node])
+  double sees = least_cosine(normals, n, way);
+  if (sees < SEES_KEPT * best[node].sees)
     return;
   memcpy(l->way[node], way, sizeof way);
   l->sees[node] = sees;
@@ -239,7 +271,7 @@ static int smoothings(const struct layers *l, const struct layers_surface *s) {
 void layers_ways(struct layers *l, const struct layers_surface *s, const struct layers_around *a,
                  const struct layers_plane *planes) {
   double normals[NORMALS_MAX][3], held[2][3];
-  double *best = out_alloc(l->node_count, sizeof *best);
+  struct best *best = out_alloc(l->node_count + 1, sizeof *best);
   for (uint32_t i = 0; i < l->node_count; i++) {
     if (!l->wish[i])
       continue;
@@ -248,7 +280,8 @@ void layers_ways(struct layers *l, const struct layers_surface *s, const struct 
     l->sees[i] = count < 0 ? 0 : layers_best_way(normals, n, count, held, l->way[i]);
     if (l->sees[i] < SEES_LEAST)
       l->sees[i] = 0;
-    best[i] = l->sees[i];
+    best[i].sees = l->sees[i];
+    memcpy(best[i].way, l->way[i], sizeof best[i].way);
   }
   for (int times = smoothings(l, s); times > 0; times--)
     for (uint32_t i = 0; i < l->node_count; i++)
