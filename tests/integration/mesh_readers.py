@@ -25,7 +25,7 @@ class Mesh:
         return abs(sum(tet_volume([self.points[c] for c in corners] + [(0, 0, 0)]) for corners in self.of("tri").values()))
 
     def add(self, number, kind, nodes):
-        self.elements[number] = (kind, tuple(nodes[:{"tet": 4, "quad": 4, "tri": 3, "line": 2, "point": 1}[kind]]))
+        self.elements[number] = (kind, tuple(nodes[:{"tet": 4, "prism": 6, "pyramid": 5, "quad": 4, "tri": 3, "line": 2, "point": 1}[kind]]))
 
 
 def tet_volume(p):
@@ -34,7 +34,7 @@ def tet_volume(p):
             + a[2] * (b[0] * c[1] - b[1] * c[0])) / 6
 
 
-MSH_KINDS = {1: ("line", 2), 2: ("tri", 3), 3: ("quad", 4), 16: ("quad", 8), 4: ("tet", 4), 8: ("line", 3), 9: ("tri", 6), 11: ("tet", 10), 15: ("point", 1)}
+MSH_KINDS = {1: ("line", 2), 2: ("tri", 3), 3: ("quad", 4), 16: ("quad", 8), 4: ("tet", 4), 6: ("prism", 6), 7: ("pyramid", 5), 8: ("line", 3), 9: ("tri", 6), 11: ("tet", 10), 15: ("point", 1)}
 
 
 def sections(text):
@@ -57,7 +57,7 @@ def read_msh2(data):
         word, count = MSH_KINDS[kind]
         mesh.add(n, word, rest[tags:])
         assert len(rest) == tags + count
-        name = names.get(({"tet": 3, "quad": 2, "tri": 2, "line": 1, "point": 0}[word], rest[0]))
+        name = names.get(({"tet": 3, "prism": 3, "pyramid": 3, "quad": 2, "tri": 2, "line": 1, "point": 0}[word], rest[0]))
         if name:
             mesh.groups.setdefault(name, set()).add(n)
     return mesh

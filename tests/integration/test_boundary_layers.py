@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: MIT
+"""`boundary_layers`: prisms on chosen faces, in the files of the next programs."""
+import json
+import math
+import os
+import subprocess
+
+import pytest
+import solvers
+from daemon import REPO, SANITIZED
+from mesh_readers import read_msh2, tet_volume
+from test_gmsh_plugin import BAD_INPUT, BARE, PLUGIN, folder, part, read_vtu, run  # noqa: F401 (folder: a fixture)
+
+pytestmark = pytest.mark.skipif(not (os.path.exists(BARE) and os.path.exists(PLUGIN)), reason="local-gmsh is not built")
+
+WALL = {"cylinder": {"point": [0, 0, 0], "axis": [0, 0, 1], "radius": 8}}
+ENDS = {"inlet": {"plane": {"point": [0, 0, 0], "normal": [0, 0, 1]}}, "outlet": {"plane": {"point": [0, 0, 50], "normal": [0, 0, 1]}}}
+FOUR = {"first_height_mm": 0.1, "layers": 4, "growth": 1.2}
+ALL = {"box": [-100, -100, -100, 100, 100, 100]}
+TOP = {"normal": [0, 0, 1], "angle": 1}
+TOTAL = 0.1 * (1 + 1.2 + 1.2 ** 2 + 1.2 ** 3)
+
+# The sides of each kind, seen from outside.
+SIDES = {"tet": ((0, 2, 1), (0, 1, 3), (1, 2, 3), (2, 0, 3)),
+         "prism": ((0, 2, 1), (3, 4, 5), (0, 1, 4, 3), (1, 2, 5, 4), (2, 0, 3, 5)),
+         "pyramid": ((0, 3, 2, 1), (0, 1, 4), (1, 2, 4), (2, 3, 4), (3, 0, 4))}
+
+
+def mesh(path, *params, **layers):
+    return run("mesh", path, "outputs=msh2,vtu,foam", "boundary_layers=" + json.dumps(layers), *params)
+
+
+def under(points, side):
+    """What a side encloses with the origin: one of four nodes the mean of its two halvings."""
+    p = [points[n] for n in side]
+    halves = [p] if len(p) == 3 else [[p[0], p[1], p[2]], [p[0], p[2], p[3]], [p[0], p[1], p[3]], [p[1], p[2], p[3]]]
+    return sum(tet_volume([(0, 0, 0), *h]) for h in halves) / (1 if len(p) == 3 else 2)
+
+
+def check(job):
+    """Cells are of positive volume, closed, and end at the faces' triangles and quadrangles.  The mesh, and its volume in mm³."""
+    read = read_msh2(job.read("mesh-2.2.msh"))
+    points, open_sides, volume = read.points, {}, 0
+    for kind, sides in SIDES.items():
+        for nodes in read.of(kind).values():
+            own = [tuple(nodes[k] for k in side) for side in sides]
+            size = sum(under(points, side) for side in own)
+            assert size > 0
+            volume += size
+            for side in own:
+                key = tuple(sorted(side))
+                if open_sides.pop(key, None) is None:
+                    open_sides[key] = side
+    skin = [*read.of("tri").values(), *read.of("quad").values()]
+    assert sorted(tuple(sorted(s)) for s in skin) == sorted(open_sides)
+    enclosed = abs(sum(under(points, side) for side in skin))
+    assert abs(volume - enclosed) <= 1e-9 * volume and abs(volume - job.json("result.json")["mesh_volume"]) <= 1e-6 * volume
+    counts = job.json("result.json")["counts"]
+    assert (counts["tetrahedra"], counts["prisms"], counts["pyramids"]) == tuple(len(read.of(k)) for k in SIDES)
+    return read, points, volume
+
+
+@pytest.fixture(scope="module")
+def pipe(tmp_path_factory):
+    run.root = str(tmp_path_factory.mktemp("layers"))
+    return mesh(os.path.join(REPO, "tests", "fixtures", "field", "pipe.step"), "max_size_mm=3",
+                "groups=" + json.dumps({"wall": WALL, **ENDS}), wall={**WALL, **FOUR})
+
+
+def test_a_pipe_has_layers_on_its_wall(pipe):
+    read, points, _ = check(pipe)
+    wall = [read.elements[n][1] for n in read.groups["wall"]]
+    told = pipe.json("result.json")["boundary_layers"]
+    assert len(read.of("prism")) == 4 * len(wall) and not read.of("pyramid")
+    assert told["nodes_thinner"] == told["nodes_without"] == 0 and told["sicn_min"] > 0.03 and told["least_share"] == 1
+    assert abs(told["of"][0]["total_height"] - TOTAL) < 1e-9
+    outer = {n for corners in wall for n in corners}
+    heights = [math.dist(points[p[k + 3]], points[p[k]]) for p in read.of("prism").values() for k in range(3) if p[k + 3] in outer]
+    assert all(0.0999 < h < 0.11 for h in heights) and len(heights) == 3 * len(wall)
+
+
+def test_layers_end_in_the_inlet_at_full_height(pipe):
+    read, points, _ = check(pipe)
+    for name, z in (("inlet", 0), ("outlet", 50)):
+        ends = [read.elements[n] for n in read.groups[name]]
+        assert all(abs(points[n][2] - z) < 1e-6 for _, corners in ends for n in corners)
+        quads = [corners for kind, corners in ends if kind == "quad"]
+        assert quads and len(quads) % 4 == 0
+        radii = sorted({round(math.hypot(*points[n][:2]), 4) for q in quads for n in q})
+        assert abs(radii[-1] - 8) < 1e-3 and abs(8 - TOTAL - radii[0]) < 0.03 * TOTAL
+
+
+def test_the_fields_file_has_all_cells(pipe):
+    vtu = read_vtu(pipe.read("mesh.vtu"))
+    counts = pipe.json("result.json")["counts"]
+    types = list(vtu["types"])
+    assert types.count(13) == counts["prisms"] and types.count(10) == counts["tetrahedra"]
+    assert min(vtu["sicn"]) > 0 and len(vtu["sicn"]) == len(types)
+
+
+@pytest.mark.skipif(SANITIZED, reason="OpenFOAM's own programs, which no sanitizer of ours watches")
+def test_openfoam_says_mesh_ok(pipe, tmp_path):
+    case = solvers.FoamCase(tmp_path)
+    subprocess.run(["tar", "xf", os.path.join(pipe.folder, "polyMesh.tar")], cwd=tmp_path, check=True)
+    assert abs(case.check() - 1e-9 * pipe.json("result.json")["mesh_volume"]) < 1e-12
+    assert set(case.patches()) == {"wall", "inlet", "outlet"}
+
+
+@pytest.mark.parametrize("name, layers", [("block.step", {"all": {**ALL, **FOUR}}), ("bracket.step", {"all": {**ALL, **FOUR, "layers": 3}})],
+                         ids=("with a hole", "with ribs"))
+def test_all_faces_of_a_part(name, layers):
+    job = mesh(part(name), **layers)
+    told = job.json("result.json")["boundary_layers"]
+    _, _, volume = check(job)
+    assert told["nodes_without"] == 0 and told["sicn_min"] > 0.01 and volume > 5000
+
+
+def test_a_layer_runs_out_where_the_next_face_is_bent():
+    job = mesh(part("block.step"), "max_size_mm=3", top={**TOP, **FOUR})
+    read, _, _ = check(job)
+    result = job.json("result.json")
+    assert read.of("pyramid") and result["boundary_layers"]["nodes_without"] > 5
+    assert any("have no layers" in w and "near (" in w for w in result["warnings"]), result["warnings"]
+
+
+def test_thin_floors_get_thinner_layers():
+    job = mesh(os.path.join(REPO, "tests", "fixtures", "field", "pocket.step"), all={**ALL, **FOUR})
+    check(job)
+    result = job.json("result.json")
+    assert result["boundary_layers"]["nodes_thinner"] > 0 and 0.1 <= result["boundary_layers"]["least_share"] < 0.4
+    assert any("thinner than asked" in w for w in result["warnings"]) and result["quality_metrics"]["sicn_min"] > 0.05
+
+
+@pytest.mark.skipif(SANITIZED, reason="sentences; the code behind them runs above")
+@pytest.mark.parametrize("wish, params, says", [
+    ({**TOP, "layers": 4}, [], "needs first_height_mm"),
+    ({**TOP, "first_height_mm": 0.1}, [], "needs layers"),
+    ({**TOP, **FOUR, "growth": 0.9}, [], "growth that is not a number from 1 to 5"),
+    (FOUR, [], "must"),
+    ({"faces": [99], **FOUR}, [], "has no face"),
+    ({**TOP, **FOUR}, ["element_order=2"], "cannot be combined with element_order=2"),
+    ({**TOP, **FOUR}, ["outputs=inp"], "mesh.inp is not written"),
+    ({**TOP, **FOUR}, ["strategy=exhaustive"], "cannot be combined with strategy=exhaustive")], ids=lambda v: v if isinstance(v, str) else "")
+def test_refused_before_meshing(wish, params, says):
+    job = run("mesh", part("block.step"), *params, "boundary_layers=" + json.dumps({"top": wish}))
+    assert job.code == BAD_INPUT and says in job.error, job.error
+
+
+def test_names_that_meet_need_the_same_number_of_layers():
+    job = mesh(part("block.step"), top={**TOP, **FOUR}, floor={"normal": [0, 0, -1], "angle": 1, **FOUR, "layers": 3})
+    assert job.code == BAD_INPUT and "must have the same number" in job.error
+    job = mesh(part("block.step"), top={**TOP, **FOUR}, all={**ALL, **FOUR})
+    assert job.code == BAD_INPUT and "a face has one kind of layers" in job.error
