@@ -160,22 +160,22 @@ static void mark_near(const struct layers *l, const struct layers_surface *s, bo
     }
 }
 
-static double area_along(const double *xyz, const uint32_t *n, const double *normal) {
-  double u[3], v[3], up[3];
+static void doubled_area(const double *xyz, const uint32_t *n, double area[3]) {
+  double u[3], v[3];
   vec_sub(u, xyz + 3 * (size_t)n[1], xyz + 3 * (size_t)n[0]);
   vec_sub(v, xyz + 3 * (size_t)n[2], xyz + 3 * (size_t)n[0]);
-  vec_cross(up, u, v);
-  return vec_dot(up, normal);
+  vec_cross(area, u, v);
 }
 
-static void find_squeezed(const struct layers *l, const struct layers_surface *s,
-                          const struct layers_plane *planes, bool *low) {
+static void find_squeezed(const struct layers *l, const struct layers_surface *s, bool *low) {
   for (size_t i = 0; i < s->count; i++) {
     const uint32_t *n = s->triangles + 3 * i;
-    const double *normal = planes[s->face[i]].normal;
-    if (s->faces[s->face[i]].wish || !planes[s->face[i]].flat)
+    double before[3], after[3];
+    if (s->faces[s->face[i]].wish)
       continue;
-    if (area_along(l->inner, n, normal) < AREA_KEPT * area_along(s->xyz, n, normal))
+    doubled_area(s->xyz, n, before);
+    doubled_area(l->inner, n, after);
+    if (vec_dot(after, before) < AREA_KEPT * vec_dot(before, before))
       mark_near(l, s, low, s->face[i], s->xyz + 3 * (size_t)n[0]);
   }
 }
@@ -255,10 +255,10 @@ static bool lower_marked(struct layers *l, const struct layers_surface *s,
 
 /* False: the mesh inside is as it should be. */
 static bool lower_bad(struct layers *l, const struct layers_surface *s,
-                      const struct layers_around *a, const struct layers_plane *planes, bool away) {
+                      const struct layers_around *a, bool away) {
   bool *low = out_alloc(l->node_count + 1, sizeof *low);
   find_inverted(l, s, low);
-  find_squeezed(l, s, planes, low);
+  find_squeezed(l, s, low);
   struct walls *w = walls_new(l->inner, s->triangles, s->count);
   find_near(l, s, w, low);
   find_crossed(l, s, w, low);
@@ -308,7 +308,7 @@ void layers_find(struct layers *l, const struct layers_surface *s) {
   limit_across(l, s);
   limit_slopes(l, s);
   place(l, s, slide);
-  for (int i = 0; i < ROUNDS && lower_bad(l, s, &a, planes, i >= ROUNDS_SLOW); i++) {
+  for (int i = 0; i < ROUNDS && lower_bad(l, s, &a, i >= ROUNDS_SLOW); i++) {
     limit_slopes(l, s);
     place(l, s, slide);
   }

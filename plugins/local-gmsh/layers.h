@@ -30,6 +30,8 @@ struct layers_wish {
 struct layers_face {
   const struct layers_wish *wish; /* NULL: not chosen */
   bool fixed;                     /* its mesh may not change: another solid has it as well */
+  bool ruled;                     /* a cylinder: what moves along `line` stays on it */
+  double line[3];                 /* of length 1 */
 };
 
 struct layers_surface { /* of one solid */
@@ -109,7 +111,8 @@ struct layers_plane {
 };
 struct layers_plane *layers_planes(const struct layers_surface *s); /* of each face, to be freed */
 
-/* The planes that a node must stay in: how many (0 to 2), or -1: it must stay where it is. */
+/* The planes that a node must stay in: how many (0 to 2), or -1: it must stay where it is.  3: as
+ * 2, their line is that of a ruled face in which the node lies. */
 int layers_held(const struct layers_surface *s, const struct layers_around *a,
                 const struct layers_plane *planes, uint32_t node, double normals[2][3]);
 /* What is left of v in these planes. */

@@ -11,6 +11,7 @@
 #include "boundary_layers.h"
 #include "mesh.h"
 #include "out.h"
+#include "vec.h"
 
 #include <gmshc.h>
 #include <math.h>
@@ -89,6 +90,32 @@ static size_t solids_at(int face) {
   return e ? 0 : n;
 }
 
+/* A cylinder's direction: that of its second parameter. */
+static void find_line(int face, struct layers_face *f) {
+  char *type = NULL;
+  double *low = NULL, *high = NULL, *d = NULL;
+  size_t n = 0, m = 0, count = 0;
+  int e = 0;
+  gmshModelGetType(2, face, &type, &e);
+  f->ruled = e == 0 && type && strcmp(type, "Cylinder") == 0;
+  gmshFree(type);
+  if (!f->ruled)
+    return;
+  gmshModelGetParametrizationBounds(2, face, &low, &n, &high, &m, &e);
+  f->ruled = e == 0 && n == 2 && m == 2;
+  if (f->ruled) {
+    double uv[2] = {(low[0] + high[0]) / 2, (low[1] + high[1]) / 2};
+    gmshModelGetDerivative(2, face, uv, 2, &d, &count, &e);
+    f->ruled = e == 0 && count == 6;
+  }
+  if (f->ruled)
+    memcpy(f->line, d + 3, sizeof f->line);
+  f->ruled = f->ruled && vec_unit(f->line) > 0;
+  gmshFree(low);
+  gmshFree(high);
+  gmshFree(d);
+}
+
 /* Boundary faces of a solid, each once, and their triangles. */
 static void take_solid(const struct layers_work *w, const struct boundary_layers *all, int tag,
                        struct solid_work *v) {
@@ -115,7 +142,8 @@ static void take_solid(const struct layers_work *w, const struct boundary_layers
     int face = bound[2 * f + 1];
     const struct range *r = range_of(&w->soup, face);
     v->face_tags[f] = face;
-    v->faces[f] = (struct layers_face){wish_of(all, face), solids_at(face) != 1};
+    v->faces[f] = (struct layers_face){.wish = wish_of(all, face), .fixed = solids_at(face) != 1};
+    find_line(face, &v->faces[f]);
     for (size_t i = 0; r && i < r->count; i++) {
       memcpy(v->triangles + 3 * v->s.count, w->soup.triangles + 3 * (r->first + i),
              3 * sizeof *v->triangles);

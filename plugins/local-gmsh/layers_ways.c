@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define SAME        (1 - 1e-9) /* cosine of two normals that count as one */
+#define ALONG       1e-6       /* cosine: a plane along a line */
 #define NORMALS_MAX 24         /* that are tried in pairs and triples */
 #define FLAT        1e-7       /* of a face's extent */
 #define SMOOTHINGS  10
@@ -53,33 +54,73 @@ struct layers_plane *layers_planes(const struct layers_surface *s) {
   return planes;
 }
 
+struct hold {
+  uint32_t faces[4];
+  int face_count, planes;
+  bool lined; /* a ruled face is among them; its line: */
+  double line[3];
+};
+
+/* False: the node cannot move. */
+static bool hold_in(struct hold *h, const struct layers_face *f, const struct layers_plane *p,
+                    double normals[2][3]) {
+  if (f->ruled) {
+    if (h->lined)
+      return fabs(vec_dot(h->line, f->line)) > SAME;
+    h->lined = true;
+    memcpy(h->line, f->line, sizeof h->line);
+    return true;
+  }
+  if (!p->flat || h->planes == 2)
+    return false;
+  if (h->planes == 1 && fabs(vec_dot(normals[0], p->normal)) > SAME)
+    return false; /* the edge between two faces in one plane must stay */
+  memcpy(normals[h->planes++], p->normal, sizeof normals[0]);
+  return true;
+}
+
+/* Two planes whose line it is. */
+static void planes_of_line(const double line[3], double normals[2][3]) {
+  int least = fabs(line[0]) < fabs(line[1]) ? 0 : 1;
+  double axis[3] = {0};
+  least = fabs(line[2]) < fabs(line[least]) ? 2 : least;
+  axis[least] = 1;
+  vec_cross(normals[0], line, axis);
+  vec_unit(normals[0]);
+  vec_cross(normals[1], line, normals[0]);
+}
+
+static int held_along(const struct hold *h, double normals[2][3]) {
+  for (int i = 0; i < h->planes; i++)
+    if (fabs(vec_dot(h->line, normals[i])) > ALONG)
+      return -1;
+  planes_of_line(h->line, normals);
+  return h->planes ? 2 : 3;
+}
+
 int layers_held(const struct layers_surface *s, const struct layers_around *a,
                 const struct layers_plane *planes, uint32_t node, double normals[2][3]) {
-  uint32_t faces[3] = {0};
-  int count = 0;
+  struct hold h = {.face_count = 0};
   if (s->pinned && s->pinned[node])
     return -1;
   for (size_t i = a->first[node]; i < a->first[node + 1]; i++) {
     uint32_t f = s->face[a->triangle[i]];
     bool known = s->faces[f].wish != NULL;
-    for (int k = 0; k < count; k++)
-      known |= faces[k] == f;
+    for (int k = 0; k < h.face_count; k++)
+      known |= h.faces[k] == f;
     if (known)
       continue;
-    if (s->faces[f].fixed || !planes[f].flat || count == 2)
+    if (s->faces[f].fixed || h.face_count == 4 || !hold_in(&h, &s->faces[f], &planes[f], normals))
       return -1;
-    if (count == 1 && fabs(vec_dot(normals[0], planes[f].normal)) > SAME)
-      return -1; /* the edge between two faces in one plane must stay */
-    memcpy(normals[count], planes[f].normal, sizeof normals[count]);
-    faces[count++] = f;
+    h.faces[h.face_count++] = f;
   }
-  return count;
+  return h.lined ? held_along(&h, normals) : h.planes;
 }
 
 void layers_hold(int count, double normals[2][3], double v[3]) {
   if (count == 1) {
     vec_add(v, -vec_dot(v, normals[0]), normals[0]);
-  } else if (count == 2) {
+  } else if (count >= 2) {
     double line[3];
     vec_cross(line, normals[0], normals[1]);
     vec_unit(line);
@@ -164,6 +205,7 @@ double layers_best_way(double (*normals)[3], size_t count, int held, double plan
     try_in_plane(&s, planes);
     break;
   case 2:
+  case 3:
     vec_cross(line, planes[0], planes[1]);
     try_way(&s, line);
     break;
@@ -237,7 +279,7 @@ static void smooth_one(struct layers *l, const struct layers_surface *s,
   double normals[NORMALS_MAX][3], held[2][3], way[3] = {0};
   int count = layers_held(s, a, planes, node, held);
   size_t n = normals_at(s, a, node, normals);
-  if (count < 0 || count == 2)
+  if (count < 0 || count >= 2)
     return;
   for (size_t i = a->first[node]; i < a->first[node + 1]; i++)
     for (int k = 0; k < 3; k++) {
