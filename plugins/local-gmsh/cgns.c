@@ -4,6 +4,7 @@
  * face, and a boundary condition with a family for each group of faces that bounds one solid alone.
  * The conditions' type is left to the solver (FamilySpecified).
  */
+#include "cells.h"
 #include "cgns_tidy.h"
 #include "out.h"
 #include "writer_module.h"
@@ -63,6 +64,27 @@ static bool write_section(struct cgns *c, const char *word, CGNS_ENUMT(ElementTy
   return ok;
 }
 
+/* Prisms or pyramids of a solid: a section of their own, "-prisms" behind the name. */
+static bool write_layers(struct cgns *c, const char *word, size_t solid, enum cell_kind kind) {
+  const struct soup *s = c->x->soup;
+  const struct range *r = cells_solids(s, kind);
+  size_t n = (size_t)cells_nodes(kind);
+  char name[NAME_SIZE];
+  if (!r || r[solid].count == 0)
+    return true;
+  cgsize_t *nodes = out_alloc(r[solid].count * n, sizeof *nodes);
+  for (size_t i = 0; i < r[solid].count; i++) {
+    struct cell cell = cells_get(s, cells_first(s, kind) + r[solid].first + i);
+    for (size_t k = 0; k < n; k++)
+      nodes[i * n + k] = (cgsize_t)c->x->number[cell.node[k]] + 1;
+  }
+  snprintf(name, sizeof name, "%.22s-%s", word, kind == CELL_PRISM ? "prisms" : "pyramids");
+  bool ok = write_section(c, name, kind == CELL_PRISM ? CGNS_ENUMV(PENTA_6) : CGNS_ENUMV(PYRA_5),
+                          nodes, (cgsize_t)r[solid].count);
+  free(nodes);
+  return ok;
+}
+
 /* Middle nodes in CGNS's order, which is VTK's. */
 static bool write_solid(struct cgns *c, const char *word, const struct range *r) {
   const struct soup *s = c->x->soup;
@@ -77,6 +99,40 @@ static bool write_solid(struct cgns *c, const char *word, const struct range *r)
   bool ok = write_section(c, word, n == 10 ? CGNS_ENUMV(TETRA_10) : CGNS_ENUMV(TETRA_4), nodes,
                           (cgsize_t)r->count);
   free(nodes);
+  size_t solid = (size_t)(r - s->solids);
+  return ok && write_layers(c, word, solid, CELL_PRISM) &&
+         write_layers(c, word, solid, CELL_PYRAMID);
+}
+
+/* The sides of cells in a face that have `corners`, in a section. */
+static bool write_sides(struct cgns *c, const char *word, const struct range *r, int corners,
+                        size_t *count) {
+  const struct export *x = c->x;
+  cgsize_t *nodes = out_alloc(4 * r->count, sizeof *nodes);
+  size_t n = 0;
+  for (size_t i = r->first; i < r->first + r->count; i++) {
+    uint32_t of[4];
+    if (x->sides[i].tet == SIDE_NONE || x->soup->halves[i] ||
+        cells_side(cells_get(x->soup, x->sides[i].tet), x->sides[i].number, of) != corners)
+      continue;
+    for (int k = 0; k < corners; k++)
+      nodes[n++] = (cgsize_t)x->number[of[k]] + 1;
+  }
+  *count += n / (size_t)corners;
+  bool ok = write_section(c, word, corners == 3 ? CGNS_ENUMV(TRI_3) : CGNS_ENUMV(QUAD_4), nodes,
+                          (cgsize_t)(n / (size_t)corners));
+  free(nodes);
+  return ok;
+}
+
+/* Triangles, and quadrangles where layers end there: "-quads" behind the name. */
+static bool write_layered_face(struct cgns *c, const char *word, const struct range *r) {
+  size_t index = (size_t)(r - c->x->soup->faces), count = 0;
+  char name[NAME_SIZE];
+  snprintf(name, sizeof name, "%.24s-quads", word);
+  c->first[index] = c->next;
+  bool ok = write_sides(c, word, r, 3, &count) && write_sides(c, name, r, 4, &count);
+  c->count[index] = (cgsize_t)count;
   return ok;
 }
 
@@ -114,7 +170,9 @@ static bool write_elements(struct cgns *c, int dim) {
       snprintf(word, sizeof word, "%s", c->x->words[i]);
       if (g->of[i].count > 1) /* a section's name is its own */
         snprintf(word, sizeof word, "%.20s-%d", c->x->words[i], r->tag);
-      ok = dim == 3 ? write_solid(c, word, r) : write_face(c, word, r);
+      ok = dim == 3           ? write_solid(c, word, r)
+           : c->x->layer_sicn ? write_layered_face(c, word, r)
+                              : write_face(c, word, r);
     }
   return ok;
 }
@@ -264,7 +322,7 @@ static bool write_unit(const struct cgns *c) {
 
 static bool write_file(const struct export *x, const char *path) {
   struct cgns c = {.x = x, .next = 1};
-  size_t cells = x->sheet ? x->sheet->element_count : x->soup->tet_count;
+  size_t cells = x->sheet ? x->sheet->element_count : cells_count(x->soup);
   size_t ranges = x->sheet ? x->sheet->curve_count : x->soup->face_count;
   cgsize_t size[3] = {(cgsize_t)x->node_count, (cgsize_t)cells, 0};
   if (cells > INT_MAX / 10) /* the library counts with int */

@@ -180,6 +180,15 @@ static void measure_face(const struct soup *s, const struct range *face, struct 
   free(sides);
 }
 
+/* Its elements are flat along the layers, and the angles between them say too much; its nodes went
+ * along the face, so it is as near as its edges are. */
+static bool has_ends_of_layers(const struct soup *s, const struct range *face) {
+  for (size_t i = face->first; s->halves && i < face->first + face->count; i++)
+    if (s->halves[i])
+      return true;
+  return false;
+}
+
 static void measure_faces(const struct soup *s, struct deviation *d) {
   for (size_t i = 0; i < s->face_count; i++) {
     char *type = NULL;
@@ -188,7 +197,7 @@ static void measure_faces(const struct soup *s, struct deviation *d) {
     bool curved = e == 0 && type && strcmp(type, "Plane") != 0 &&
                   strcmp(type, "Discrete surface") != 0;
     gmshFree(type);
-    if (curved)
+    if (curved && !has_ends_of_layers(s, &s->faces[i]))
       measure_face(s, &s->faces[i], d);
   }
 }

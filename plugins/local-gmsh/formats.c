@@ -48,7 +48,8 @@ static const struct format_file {
     {"foam", "polyMesh.tar", "application/x-tar", .build = foam_build, .topology = true,
      .linear_only = true, .solid_only = true, .layers = true, .unit = "m"},
 #ifdef HAVE_CGNS
-    {"cgns", "mesh.cgns", "application/x-hdf5", .write = cgns_write, .topology = true},
+    {"cgns", "mesh.cgns", "application/x-hdf5", .write = cgns_write, .layers = true,
+     .topology = true},
 #else
     {"cgns", "mesh.cgns", "application/x-hdf5", .library = "Cgns"},
 #endif
@@ -101,7 +102,7 @@ static bool add(struct task *t, const char *word, size_t len) {
     else if (named && t->layers && !f->layers)
       task_fail(t, LATHE_BAD_INPUT,
                 "outputs: %s is not written for a mesh with boundary_layers; leave \"%s\" out, or "
-                "take msh, msh2, vtu, foam, su2 or stl",
+                "take msh, msh2, vtu, foam, cgns, su2 or stl",
                 f->file, f->word);
     else if (named && !possible)
       task_fail(t, LATHE_BAD_INPUT,

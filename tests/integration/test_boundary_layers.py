@@ -115,8 +115,18 @@ def test_all_faces_of_a_part(name, layers):
     assert told["nodes_without"] == 0 and told["sicn_min"] > 0.01 and volume > 5000
 
 
-def test_a_layer_runs_out_where_the_next_face_is_bent():
+def test_layers_end_at_full_height_at_a_cylinder():
     job = mesh(part("block.step"), "max_size_mm=3", top={**TOP, **FOUR})
+    read, points, _ = check(job)
+    told = job.json("result.json")["boundary_layers"]
+    assert told["nodes_thinner"] == told["nodes_without"] == 0 and not read.of("pyramid")
+    bore = [[points[n] for n in corners] for corners in read.of("quad").values()]
+    bore = [q for q in bore if all(math.hypot(x - 15, y - 10) < 5.001 for x, y, _ in q)]
+    assert bore and all(abs(math.hypot(x - 15, y - 10) - 5) < 1e-6 and z > 10 - TOTAL - 1e-6 for q in bore for x, y, z in q)
+
+
+def test_a_layer_runs_out_where_the_next_face_is_bent():
+    job = mesh(os.path.join(REPO, "tests", "fixtures", "field", "fillet.step"), top={**TOP, **FOUR})
     read, _, _ = check(job)
     result = job.json("result.json")
     assert read.of("pyramid") and result["boundary_layers"]["nodes_without"] > 5
