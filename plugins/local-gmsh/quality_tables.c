@@ -74,31 +74,45 @@ size_t quality_below(const struct quality *q, double limit, uint32_t *list) {
   return n;
 }
 
+/* keys and other: room for as many, which several calls share. */
+static struct stats stats_of(const double *values, size_t count, uint64_t *keys, uint64_t *other) {
+  double sum = 0;
+  for (size_t i = 0; i < count; i++) {
+    sum += values[i];
+    keys[i] = key_of(values[i]);
+  }
+  sort_keys(keys, other, count);
+  return (struct stats){
+      .min = value_of(keys[0]),
+      .mean = sum / (double)count,
+      .p1 = percentile(keys, count, 0.01),
+      .p5 = percentile(keys, count, 0.05),
+      .p10 = percentile(keys, count, 0.10),
+      .p50 = percentile(keys, count, 0.50),
+      .p95 = percentile(keys, count, 0.95),
+      .max = value_of(keys[count - 1]),
+  };
+}
+
+struct stats quality_stats(const double *values, size_t count) {
+  if (count == 0)
+    return (struct stats){.min = 0};
+  uint64_t *keys = out_alloc(count, sizeof *keys), *other = out_alloc(count, sizeof *other);
+  struct stats found = stats_of(values, count, keys, other);
+  free(keys);
+  free(other);
+  return found;
+}
+
 void quality_summary(const struct quality *q, struct outcome *o) {
   if (q->count == 0)
     return;
   uint64_t *keys = out_alloc(q->count, sizeof *keys), *other = out_alloc(q->count, sizeof *other);
-  for (int m = 0; m < MEASURES; m++) {
-    double sum = 0;
-    for (size_t i = 0; i < q->count; i++) {
-      sum += q->values[m][i];
-      keys[i] = key_of(q->values[m][i]);
-    }
-    sort_keys(keys, other, q->count);
-    o->quality[m] = (struct stats){
-        .min = value_of(keys[0]),
-        .mean = sum / (double)q->count,
-        .p1 = percentile(keys, q->count, 0.01),
-        .p5 = percentile(keys, q->count, 0.05),
-        .p10 = percentile(keys, q->count, 0.10),
-        .p50 = percentile(keys, q->count, 0.50),
-        .p95 = percentile(keys, q->count, 0.95),
-        .max = value_of(keys[q->count - 1]),
-    };
-  }
-  o->poor = quality_below(q, QUALITY_POOR, NULL);
+  for (int m = 0; m < MEASURES; m++)
+    o->quality[m] = stats_of(q->values[m], q->count, keys, other);
   free(keys);
   free(other);
+  o->poor = quality_below(q, QUALITY_POOR, NULL);
 }
 
 static void stats_json(struct out *out, const struct stats *s) {
@@ -206,6 +220,18 @@ static void poor_json(const struct quality *q, double limit, struct out *out) {
   free(list);
 }
 
+/* Of boundary layers, each kind by itself: the measures are those of the tetrahedra. */
+static void layers_json(struct out *out, const struct outcome *o) {
+  if (o->layers.prisms == 0 && o->layers.pyramids == 0)
+    return;
+  out_printf(out, "\"prisms\":{\"count\":%zu,\"sicn\":{", (size_t)o->layers.prisms);
+  stats_json(out, &o->layers.prism_sicn);
+  out_printf(out, "\"better\":\"high\"}},\"pyramids\":{\"count\":%zu,\"sicn\":{",
+             (size_t)o->layers.pyramids);
+  stats_json(out, &o->layers.pyramid_sicn);
+  out_text(out, "\"better\":\"high\"}},");
+}
+
 void quality_json(const struct quality *q, const struct soup *s, const struct outcome *o,
                   double poor_below, struct out *out) {
   out_printf(out,
@@ -222,6 +248,7 @@ void quality_json(const struct quality *q, const struct soup *s, const struct ou
     order2_json(out, &o->curved);
     out_text(out, ",");
   }
+  layers_json(out, o);
   out_text(out, "\"measures\":{");
   for (int m = 0; m < MEASURES; m++) {
     out_printf(out, "%s\"%s\":{\"better\":\"%s\",", m ? "," : "",

@@ -160,6 +160,10 @@ static void put_elements(struct out *o, const struct task *t, const struct outco
     return;
   }
   fact_count(o, "tetrahedra", r->tetrahedra);
+  if (t->layers) {
+    fact_count(o, "prisms", r->layers.prisms);
+    fact_count(o, "pyramids", r->layers.pyramids);
+  }
   fact_count(o, "nodes", r->nodes);
   if (r->triangles)
     fact_count(o, "triangles of the surface", r->triangles);

@@ -188,9 +188,10 @@ struct outcome {
   } sheet;                       /* of a mesh of faces alone */
   struct {
     uint64_t prisms, pyramids;
-    uint64_t nodes, thinner, none;    /* of chosen faces: all, with thinner layers, with none */
-    double least;                     /* the smallest share of a height */
-    double sicn_min;                  /* of prisms and pyramids */
+    uint64_t nodes, thinner, none; /* of chosen faces: all, with thinner layers, with none */
+    double least;                  /* the smallest share of a height */
+    double sicn_min;               /* of prisms and pyramids */
+    struct stats prism_sicn, pyramid_sicn;
   } layers;                           /* boundary layers */
   double local_edge[LOCAL_SIZES_MAX]; /* the median at each local size; 0: none is there */
   double seconds[STAGES];

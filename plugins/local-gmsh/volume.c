@@ -103,6 +103,8 @@ static bool check_layers(struct mesh *m, struct outcome *o) {
   o->layers.prisms = s->prisms.count;
   o->layers.pyramids = s->pyramids.count;
   o->layers.sicn_min = m->sicn[worst];
+  o->layers.prism_sicn = quality_stats(m->sicn, s->prisms.count);
+  o->layers.pyramid_sicn = quality_stats(m->sicn + s->prisms.count, s->pyramids.count);
   if (bad == 0)
     return true;
   const double *p = s->xyz + 3 * (size_t)*cells_get(s, s->tet_count + worst).node;

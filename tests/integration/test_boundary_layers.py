@@ -74,6 +74,9 @@ def test_a_pipe_has_layers_on_its_wall(pipe):
     assert len(read.of("prism")) == 4 * len(wall) and not read.of("pyramid")
     assert told["nodes_thinner"] == told["nodes_without"] == 0 and told["sicn_min"] > 0.03 and told["least_share"] == 1
     assert abs(told["of"][0]["total_height"] - TOTAL) < 1e-9
+    kinds = pipe.json("quality.json")
+    assert kinds["prisms"]["count"] == 4 * len(wall) and kinds["pyramids"]["count"] == 0
+    assert abs(kinds["prisms"]["sicn"]["min"] - told["sicn_min"]) < 1e-6 and "prisms" in pipe.read("report.html").decode()
     outer = {n for corners in wall for n in corners}
     heights = [math.dist(points[p[k + 3]], points[p[k]]) for p in read.of("prism").values() for k in range(3) if p[k + 3] in outer]
     assert all(0.0999 < h < 0.11 for h in heights) and len(heights) == 3 * len(wall)
