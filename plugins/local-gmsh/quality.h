@@ -39,8 +39,9 @@ void quality_of_sheet(struct quality *q, const struct sheet *sheet, const struct
 void quality_free(struct quality *q);
 
 const char *quality_name(enum measure m, bool tets);
-#define QUALITY_POOR 0.1                                        /* of SICN */
-struct stats quality_stats(const double *values, size_t count); /* of none: all 0 */
+#define QUALITY_POOR 0.1 /* of SICN */
+/* Of no values: all 0. */
+struct stats quality_stats(const double *values, size_t count);
 /* Into o->quality and o->poor (under QUALITY_POOR). */
 void quality_summary(const struct quality *q, struct outcome *o);
 /* The elements of SICN below `limit`: how many, and their numbers into `list` unless it is NULL. */
