@@ -54,6 +54,7 @@ static bool check_others(struct task *t) {
                       : p->periodic                    ? "periodic"
                       : p->imprint                     ? "assembly=imprint"
                       : p->poor_below > 0              ? "poor_below"
+                      : p->wishes.target               ? "target_elements"
                       : p->search == SEARCH_EXHAUSTIVE ? "strategy=exhaustive"
                                                        : NULL;
   if (!other)

@@ -35,7 +35,15 @@ struct foam {
 
 /* Of three corners the last one twice.  How many there are; 0: the cell has fewer sides. */
 static int corners(const struct foam *f, uint32_t side, uint32_t n[4]) {
-  return cells_side(cells_get(f->x->soup, side / f->sides), (int)(side % f->sides), n);
+  const struct soup *s = f->x->soup;
+  if (f->sides == SIDES) { /* tetrahedra alone, and many: the quick way */
+    const uint32_t *tet = s->tets + (size_t)(side / SIDES) * (size_t)s->tet_nodes;
+    for (int k = 0; k < 3; k++)
+      n[k] = tet[SIDE_CORNERS[side % SIDES][k]];
+    n[3] = n[2];
+    return 3;
+  }
+  return cells_side(cells_get(s, side / f->sides), (int)(side % f->sides), n);
 }
 
 /* The same corners in whatever order. */

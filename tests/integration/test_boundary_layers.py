@@ -152,6 +152,7 @@ def test_thin_floors_get_thinner_layers():
     (FOUR, [], "must"),
     ({"faces": [99], **FOUR}, [], "has no face"),
     ({**TOP, **FOUR}, ["element_order=2"], "cannot be combined with element_order=2"),
+    ({**TOP, **FOUR}, ["target_elements=5000"], "cannot be combined with target_elements"),
     ({**TOP, **FOUR}, ["outputs=inp"], "mesh.inp is not written"),
     ({**TOP, **FOUR}, ["strategy=exhaustive"], "cannot be combined with strategy=exhaustive")], ids=lambda v: v if isinstance(v, str) else "")
 def test_refused_before_meshing(wish, params, says):
