@@ -175,6 +175,10 @@ class Daemon:
         except OSError:
             return "(no log)"
 
+    def says(self, *texts):
+        """Waits until all of them are in the log, which a thread of its own writes a moment after the fact."""
+        wait_until(lambda: all(text in self.log(100000) for text in texts), f"the log says {texts}")
+
     def files(self, *folders):
         """Every file under the data folder's named folders, relative to it."""
         found = []

@@ -124,7 +124,7 @@ def test_the_unit_starts_as_the_daemon_does(make_daemon):
 def test_a_route_of_no_kind_is_told(make_daemon):
     daemon = make_daemon({"route ecko": {"backends": "echo"}})
     told = "[route ecko] there is no kind 'ecko'; did you mean 'echo'?"
-    assert told in daemon.log(), daemon.log()
+    daemon.says(told)
     done = lathed("--config", daemon.ini, "--check-config")
     assert done.returncode == 0 and f"warning: {told}" in done.stderr, done.stderr
 

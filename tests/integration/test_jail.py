@@ -236,6 +236,7 @@ def test_a_gap_in_the_jail_is_told_once(old_kernel, isolation, what, word):
     c = daemon.client()
     assert state(c)["jail"] == "partial" and word in state(c)["jail_lacks"]
     assert attack(c, "ok")["status"] == "completed"
+    wait_until(lambda: daemon.log().count("jail of its jobs has a gap") >= 2, "each backend tells")
     assert daemon.log().count("jail of its jobs has a gap") == 2, "once for each backend: echo is the other"
     if what == "landlock":  # the rest of it holds
         refused(c, "udp")

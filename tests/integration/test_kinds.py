@@ -139,7 +139,7 @@ def test_two_that_disagree_are_reported(make_daemon, acme, tmp_path):
     assert problem["kind"] == "scripted" and "params.length.max" in problem["text"]
     assert "acme/kinds/scripted.json" in problem["text"] and "other/kinds/scripted.json" in problem["text"]
     assert str(tmp_path) not in problem["text"], "a folder of the server is told"
-    assert str(tmp_path) in daemon.log() and "params.length.max" in daemon.log()
+    daemon.says(str(tmp_path), "params.length.max")
     assert backend(c, "acme")["warnings"] == backend(c, "other")["warnings"] == [problem["text"]]
     assert "params.length.max" in lathe(daemon, "backends").stdout
     assert "params.length.max" in lathe(daemon, "kinds").stderr
@@ -190,7 +190,7 @@ def test_folders_of_the_configuration(make_daemon, acme, tmp_path):
                           "backend turning": {"plugin": "turning", "workers": 1}})
     c = daemon.client()
     assert c.wait(c.submit("scripted"))["backend"] == "turning"
-    assert f"{tmp_path}/none" in daemon.log(), "a folder that is not there is told"
+    daemon.says(f"{tmp_path}/none")  # a folder that is not there is told
 
 
 # ---- plugins that are not there, or are others now ----
@@ -204,7 +204,7 @@ def test_a_missing_plugin_stops_nothing_else(make_daemon, acme):
     assert ghost["state"] == gone["state"] == "failed"
     assert "no plugin no-such-plugin" in ghost["message"] and "LATHE_PLUGIN_PATH" in ghost["message"]
     assert ghost["plugin"] == "no-such-plugin" and "gone.so" in gone["message"]
-    assert "no-such-plugin" in daemon.log()
+    daemon.says("no-such-plugin")
     text = lathe(daemon, "backends").stdout
     assert "ghost" in text and "failed" in text and "no plugin no-such-plugin" in text
 

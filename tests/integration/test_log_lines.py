@@ -151,7 +151,7 @@ def test_a_format_that_is_itself_a_mistake(tmp_path):
 
 def test_mistakes_are_lines_at_a_reload(make_daemon):
     daemon = make_daemon({**JSON, "backend ghost": {"plugin": "no-such-plugin"}})
-    assert "no-such-plugin" in daemon.log()  # at the start
+    daemon.says("no-such-plugin")  # at the start
     daemon.write_config({**JSON, **MISTAKES, "backend echo": {"plugin": "echo"}})
     daemon.reload()
     wait_until(lambda: "the old one stays" in daemon.log(), "the reload is refused")

@@ -61,6 +61,7 @@ def test_a_route_that_names_a_backend_which_is_gone(make_daemon):
 def test_it_is_told_once_a_load(make_daemon):
     lacking = make_daemon({"backend local": {"plugin": "no-such-plugin"}})
     wait_until(lambda: "backend.ready" in lacking.log(), "the other backend is ready")
+    lacking.says("no-such-plugin;")
     assert lacking.log().count("no-such-plugin;") == 1, lacking.log()
     lacking.reload()
     wait_until(lambda: "was reloaded" in lacking.log(), "the file is read again")

@@ -283,7 +283,7 @@ def test_a_refused_credential_pauses_the_backend_and_loses_nothing(far, remote):
     b = backend(far)
     assert 'the service refuses the token "FAR"' in b["message"] and "reload" in b["message"], b
     assert b["resumes_at"] is None
-    assert "backend.paused" in far.log(300)
+    far.says("backend.paused")
     remote.set(denied=0)
     far.reload()
     for job_id in (*ids, late):
@@ -552,7 +552,7 @@ def test_a_call_that_hangs_ends_the_worker_and_costs_the_others_nothing(remote, 
     attempts = sorted(len(c.wait(job_id, seconds=60)["attempts"]) for job_id in ids)
     assert attempts == [1] * 4 + [2], attempts
     assert set(remote.stats()["submissions"].values()) == {1}
-    assert "the worker ends, and its other jobs go on with the next one" in daemon.log(300)
+    daemon.says("the worker ends, and its other jobs go on with the next one")
 
 
 # ---- backends come and go ----

@@ -74,6 +74,15 @@ def is_well(daemon, client, pid):
     assert act(client, "ok")["status"] == "completed"
 
 
+def printed(daemon, client, job, *texts):
+    """What a shared process prints belongs to no job in particular: it goes to the daemon's log."""
+    if backend(client)["isolation"] == "shared":
+        daemon.says(*texts)
+        return
+    log = client.get(f"/api/jobs/{job['job_id']}/log").text
+    assert all(text in log for text in texts), log
+
+
 def test_results_and_logs(make, isolation):
     daemon = make(scripted(isolation))
     c = daemon.client()
@@ -82,12 +91,10 @@ def test_results_and_logs(make, isolation):
     assert job["status"] == "completed" and job["result"] == {"answer": 42}
     assert {a["name"] for a in job["artifacts"]} == {"result.json", "a.txt"}
     assert c.artifact(job["job_id"], "a.txt").body == b"abc"
-    text = c.get(f"/api/jobs/{act(c, 'talk')['job_id']}/log").text
+    job = act(c, "talk")
+    text = c.get(f"/api/jobs/{job['job_id']}/log").text
     assert "from log()" in text
-    # What a shared process prints belongs to no job in particular: it goes to the daemon's log.
-    where = daemon.log() if isolation == "shared" else text
-    for line in ("to stdout", "bad \ufffd byte"):  # no UTF-8: made valid
-        assert line in where, where
+    printed(daemon, c, job, "to stdout", "bad \ufffd byte")  # no UTF-8: made valid
     assert isolation == "shared" or "no end of line" in text, "a last line without an end counts"
     assert act(c, "litter")["status"] == act(c, "clean")["status"] == "completed"
 
@@ -96,8 +103,7 @@ def test_what_was_printed_before_a_crash_is_told(make, isolation):
     daemon = make(scripted(isolation))
     c = daemon.client()
     job = fails(c, "mutter", "job-crashed")
-    log = daemon.log() if isolation == "shared" else c.get(f"/api/jobs/{job['job_id']}/log").text
-    assert "last words on standard output" in log, log
+    printed(daemon, c, job, "last words on standard output")
 
 
 def test_a_cancelled_job_that_obeys_keeps_its_process(make):
@@ -141,8 +147,7 @@ def test_a_crash_costs_an_attempt(make, isolation, word):
     job = fails(c, word, "job-crashed", attempts=2)
     assert job["error"]["retryable"] is True
     if word == "abort":
-        log = daemon.log() if isolation == "shared" else c.get(f"/api/jobs/{job['job_id']}/log").text
-        assert "last words" in log, log
+        printed(daemon, c, job, "last words")
     is_well(daemon, c, pid)
 
 
@@ -392,4 +397,4 @@ def test_no_text_of_a_worker_names_a_place_on_this_machine(make, tmp_path):
     assert "talkative.py.broken" in seen[3] and "talkative.py.broken" in seen[4]
     for text in seen:
         assert str(tmp_path) not in text, text
-    assert str(script) + ".broken is for another machine" in daemon.log(1000)
+    daemon.says(str(script) + ".broken is for another machine")
