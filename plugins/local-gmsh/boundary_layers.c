@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "boundary_layers.h"
 
+#include "adjacent.h"
 #include "out.h"
 #include "selector.h"
 
@@ -88,15 +89,6 @@ bool boundary_layers_read(struct task *t, const json_t *wishes) {
 
 /* ---- the faces ---- */
 
-static size_t solids_at(int face) {
-  int *ups = NULL, *downs = NULL, e = 0;
-  size_t n = 0, m = 0;
-  gmshModelGetAdjacencies(2, face, &ups, &n, &downs, &m, &e);
-  gmshFree(ups);
-  gmshFree(downs);
-  return e ? 0 : n;
-}
-
 static int number_of(const struct task *t, int tag) {
   const struct label *face = names_face(&t->names, tag);
   return face ? names_number(face) : tag;
@@ -122,7 +114,7 @@ static int32_t find_one(struct task *t, struct boundary_layer *b) {
                        "%s: face %d is in \"%.60s\" and in \"%.60s\": a face has one kind of "
                        "layers",
                        PARAMETER, number_of(t, b->tags[i]), other->as.name, b->as.name);
-    if (solids_at(b->tags[i]) > 1)
+    if (adjacent_count_above(2, b->tags[i]) > 1)
       return task_fail(t, LATHE_BAD_INPUT,
                        "%s: \"%.60s\": face %d lies between two solids, and layers are made on "
                        "outer faces alone: choose faces of one solid, or ask for "

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "contacts.h"
 
+#include "adjacent.h"
 #include "cut.h"
 #include "neighbours.h"
 
@@ -61,14 +62,6 @@ struct copies { /* of the solids, in the order of their names */
   size_t *count;
 };
 
-static int *faces_of(int solid, size_t *n) {
-  int *above = NULL, *below = NULL, e = 0;
-  size_t m = 0;
-  gmshModelGetAdjacencies(3, solid, &above, &m, &below, n, &e);
-  gmshFree(above);
-  return below;
-}
-
 static void copies_free(struct copies *c) {
   for (size_t i = 0; i < c->from->solid_count; i++) {
     gmshFree(c->faces[i]);
@@ -86,7 +79,7 @@ static bool copy_solids(struct copies *c) {
   for (size_t i = 0; i < n; i++) {
     pairs[2 * i] = 3;
     pairs[2 * i + 1] = c->from->solids[i].tag;
-    c->faces[i] = faces_of(pairs[2 * i + 1], &c->count[i]);
+    c->faces[i] = adjacent_below(3, pairs[2 * i + 1], &c->count[i]);
   }
   gmshModelOccCopy(pairs, 2 * n, &made, &made_n, &e);
   bool ok = e == 0 && made_n == 2 * n;
@@ -97,7 +90,7 @@ static bool copy_solids(struct copies *c) {
   for (size_t i = 0; ok && i < n; i++) {
     size_t count = 0;
     c->solid[i] = made[2 * i + 1];
-    c->copied[i] = faces_of(c->solid[i], &count);
+    c->copied[i] = adjacent_below(3, c->solid[i], &count);
     ok = count == c->count[i];
   }
   gmshFree(made);

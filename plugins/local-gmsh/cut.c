@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cut.h"
 
+#include "adjacent.h"
+
 #include <gmshc.h>
 #include <math.h>
 #include <stdlib.h>
@@ -22,17 +24,15 @@ static void box_of(int dim, int tag, double box[6]) {
 
 static struct place place_of(int face) {
   struct place p = {{0}};
-  int *above = NULL, *curves = NULL, e = 0;
-  size_t n = 0, count = 0;
+  size_t count = 0;
   double box[6];
   box_of(2, face, p.at);
-  gmshModelGetAdjacencies(2, face, &above, &n, &curves, &count, &e);
+  int *curves = adjacent_below(2, face, &count);
   for (size_t i = 0; i < count; i++) {
     box_of(1, curves[i], box);
     for (int k = 0; k < 3; k++)
       p.at[6 + k] += (box[k] + box[3 + k]) / 2 / (double)count;
   }
-  gmshFree(above);
   gmshFree(curves);
   return p;
 }

@@ -6,6 +6,7 @@
  */
 #include "fluid.h"
 
+#include "adjacent.h"
 #include "cut.h"
 #include "neighbours.h"
 #include "openings.h"
@@ -64,15 +65,13 @@ static double diagonal(const double low[3], const double high[3]) {
 
 /* The (at most two) bodies that a face bounds, by their place; how many. */
 static size_t sides_of(const struct work *w, int face, size_t sides[2]) {
-  int *above = NULL, *below = NULL, e = 0;
-  size_t n = 0, m = 0, count = 0;
-  gmshModelGetAdjacencies(2, face, &above, &n, &below, &m, &e);
-  for (size_t i = 0; e == 0 && i < n; i++)
+  size_t n = 0, count = 0;
+  int *above = adjacent_above(2, face, &n);
+  for (size_t i = 0; i < n; i++)
     for (size_t k = 0; k < w->body_n && count < 2; k++)
       if (w->bodies[k].tag == above[i] && w->bodies[k].role != ROLE_GONE)
         sides[count++] = k;
   gmshFree(above);
-  gmshFree(below);
   return count;
 }
 

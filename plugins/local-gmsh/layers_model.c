@@ -8,6 +8,7 @@
  *            take their places in the tetrahedra, and prisms come between.  Faces in which layers
  *            end get the ends: quadrangles
  */
+#include "adjacent.h"
 #include "boundary_layers.h"
 #include "mesh.h"
 #include "out.h"
@@ -81,15 +82,6 @@ static const struct range *range_of(const struct soup *s, int face) {
   return NULL;
 }
 
-static size_t solids_at(int face) {
-  int *ups = NULL, *downs = NULL, e = 0;
-  size_t n = 0, m = 0;
-  gmshModelGetAdjacencies(2, face, &ups, &n, &downs, &m, &e);
-  gmshFree(ups);
-  gmshFree(downs);
-  return e ? 0 : n;
-}
-
 /* A cylinder's direction: that of its second parameter. */
 static void find_line(int face, struct layers_face *f) {
   char *type = NULL;
@@ -142,7 +134,8 @@ static void take_solid(const struct layers_work *w, const struct boundary_layers
     int face = bound[2 * f + 1];
     const struct range *r = range_of(&w->soup, face);
     v->face_tags[f] = face;
-    v->faces[f] = (struct layers_face){.wish = wish_of(all, face), .fixed = solids_at(face) != 1};
+    v->faces[f] = (struct layers_face){.wish = wish_of(all, face),
+                                       .fixed = adjacent_count_above(2, face) != 1};
     find_line(face, &v->faces[f]);
     for (size_t i = 0; r && i < r->count; i++) {
       memcpy(v->triangles + 3 * v->s.count, w->soup.triangles + 3 * (r->first + i),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "local_sizes.h"
 
+#include "adjacent.h"
 #include "selector.h"
 
 #include <fnmatch.h>
@@ -237,17 +238,13 @@ static bool has(const int *tags, size_t count, int tag) {
 
 /* Adds the entities next to one, downward or upward, each once. */
 static void add_next(struct local_size *l, int dim, int tag, bool up) {
-  int *ups = NULL, *downs = NULL, e = 0;
-  size_t up_count = 0, down_count = 0;
-  gmshModelGetAdjacencies(dim, tag, &ups, &up_count, &downs, &down_count, &e);
-  const int *next = up ? ups : downs;
-  size_t n = e ? 0 : up ? up_count : down_count;
+  size_t n = 0;
+  int *next = up ? adjacent_above(dim, tag, &n) : adjacent_below(dim, tag, &n);
   l->tags = out_again(l->tags, l->count, l->count + n + 1, sizeof *l->tags);
   for (size_t i = 0; i < n; i++)
     if (!has(l->tags, l->count, next[i]))
       l->tags[l->count++] = next[i];
-  gmshFree(ups);
-  gmshFree(downs);
+  gmshFree(next);
 }
 
 /* From faces to what the wish is `on`. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "neighbours.h"
 
+#include "adjacent.h"
 #include "step_parts.h"
 
 #include <gmshc.h>
@@ -48,16 +49,6 @@ static bool in_box(const struct box *b, const double p[3], double within) {
   return true;
 }
 
-/* Tags of what an entity bounds (up) or is bounded by; *n of them, to free with gmshFree. */
-static int *adjacent(int dim, int tag, bool up, size_t *n) {
-  int *above = NULL, *below = NULL, e = 0;
-  size_t above_n = 0, below_n = 0;
-  gmshModelGetAdjacencies(dim, tag, &above, &above_n, &below, &below_n, &e);
-  *n = up ? above_n : below_n;
-  gmshFree(up ? below : above);
-  return up ? above : below;
-}
-
 /* ---- loose faces ---- */
 
 static void note_loose(struct findings *f, int tag) {
@@ -86,7 +77,7 @@ static void drop(struct findings *f, int dim) {
   gmshModelGetEntities(&entities, &n, dim, &e);
   for (size_t i = 0; e == 0 && i + 1 < n; i += 2) {
     size_t users = 0;
-    gmshFree(adjacent(dim, entities[i + 1], true, &users));
+    users = adjacent_count_above(dim, entities[i + 1]);
     if (users)
       continue;
     if (dim == 2 && f)
@@ -169,7 +160,7 @@ void neighbours_shared(struct findings *f, const struct names *n) {
   f->shared_faces = 0;
   for (size_t i = 0; n->solid_count > 1 && i < n->face_count; i++) {
     size_t users = 0;
-    gmshFree(adjacent(2, n->faces[i].tag, true, &users));
+    users = adjacent_count_above(2, n->faces[i].tag);
     f->shared_faces += users > 1;
   }
 }
@@ -360,7 +351,7 @@ void neighbours_gaps(struct findings *f, const struct names *n, double within) {
   struct box *boxes = boxes_of(n);
   struct faces *faces = out_alloc(count, sizeof *faces);
   for (size_t i = 0; i < count; i++)
-    faces[i].tags = adjacent(3, n->solids[i].tag, false, &faces[i].n);
+    faces[i].tags = adjacent_below(3, n->solids[i].tag, &faces[i].n);
   for (size_t i = 0; i < count; i++)
     for (size_t k = i + 1; k < count; k++) {
       double limit = fmax(within, NEAR * fmin(diagonal(&boxes[i]), diagonal(&boxes[k])));
@@ -443,8 +434,8 @@ size_t neighbours_facing(int solid, int other, double within, struct facing **li
   *list = NULL;
   if (!boxes_meet(&one, &two, within))
     return 0;
-  a.tags = adjacent(3, solid, false, &a.n);
-  b.tags = adjacent(3, other, false, &b.n);
+  a.tags = adjacent_below(3, solid, &a.n);
+  b.tags = adjacent_below(3, other, &b.n);
   take_faces(&a);
   take_faces(&b);
   for (size_t i = 0; i < a.n; i++)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "openings.h"
 
+#include "adjacent.h"
 #include "out.h"
 
 #include <gmshc.h>
@@ -31,15 +32,6 @@ struct rim {
   double low[3], high[3];
   bool closed;
 };
-
-static int *adjacent(int dim, int tag, bool up, size_t *n) {
-  int *above = NULL, *below = NULL, e = 0;
-  size_t above_n = 0, below_n = 0;
-  gmshModelGetAdjacencies(dim, tag, &above, &above_n, &below, &below_n, &e);
-  *n = up ? above_n : below_n;
-  gmshFree(up ? below : above);
-  return up ? above : below;
-}
 
 static double diagonal(const double low[3], const double high[3]) {
   return sqrt((high[0] - low[0]) * (high[0] - low[0]) + (high[1] - low[1]) * (high[1] - low[1]) +
@@ -116,13 +108,13 @@ static struct skin *take_skin(size_t *count, struct link **links, size_t *link_c
   *count = *link_count = 0;
   *links = NULL;
   for (size_t i = 0; i + 1 < n; i += 2) {
-    gmshFree(adjacent(2, faces[i + 1], true, &users));
+    users = adjacent_count_above(2, faces[i + 1]);
     if (users != 1)
       continue;
     struct skin *s = &skin[*count];
     *s = (struct skin){.tag = faces[i + 1], .group = *count};
     measure(s);
-    int *curves = adjacent(2, s->tag, false, &m);
+    int *curves = adjacent_below(2, s->tag, &m);
     if (*link_count + m > cap) {
       cap = 2 * (*link_count + m);
       *links = out_again(*links, *link_count, cap, sizeof **links);
@@ -184,7 +176,7 @@ static size_t *chains(const struct link *curves, size_t n, bool *branched) {
   size_t *parent = out_alloc(n + 1, sizeof *parent), count = 0;
   for (size_t i = 0; i < n; i++) {
     size_t m = 0;
-    int *points = adjacent(1, (int)curves[i].of, false, &m);
+    int *points = adjacent_below(1, (int)curves[i].of, &m);
     parent[i] = i;
     for (size_t k = 0; k < 2 && m > 0; k++) /* a closed curve ends where it begins */
       ends[count++] = (struct link){points[m > 1 ? k : 0], i};
@@ -228,7 +220,7 @@ static void put_in_order(struct rim *r) {
   for (size_t i = 0; i < r->count; i++) {
     for (size_t k = i; k < r->count; k++) {
       size_t m = 0;
-      int *points = adjacent(1, r->curves[k], false, &m);
+      int *points = adjacent_below(1, r->curves[k], &m);
       int first = m ? points[0] : 0, last = m ? points[m > 1] : 0;
       gmshFree(points);
       if (i > 0 && first != end && last != end)

@@ -9,6 +9,7 @@
  */
 #include "refine.h"
 
+#include "adjacent.h"
 #include "out.h"
 
 #include <gmshc.h>
@@ -98,13 +99,10 @@ static void take_entities(struct bends *all, int dim) {
   all->entity[dim - 1] = out_alloc(largest + 1, sizeof(struct bend));
   for (size_t i = 1; i < n; i += 2) {
     struct bend *b = &all->entity[dim - 1][tags[i]];
-    int *down = NULL;
-    size_t downs = 0;
     if (!is_flat(dim, tags[i]))
       take_samples(dim, tags[i], b);
     if (dim == 1)
-      gmshModelGetAdjacencies(1, tags[i], &b->around, &b->around_count, &down, &downs, &e);
-    gmshFree(down);
+      b->around = adjacent_above(1, tags[i], &b->around_count);
   }
   gmshFree(tags);
 }

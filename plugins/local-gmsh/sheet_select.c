@@ -3,6 +3,7 @@
  * What a mesh of faces is made of: solids go out of Gmsh's model, their faces stay, and of these
  * the ones that were chosen.
  */
+#include "adjacent.h"
 #include "out.h"
 #include "selector.h"
 #include "task.h"
@@ -38,12 +39,7 @@ static void remove_loose(int dim) {
   size_t n = 0, gone = 0;
   gmshModelGetEntities(&entities, &n, dim, &e);
   for (size_t i = 0; i + 1 < n; i += 2) {
-    int *up = NULL, *down = NULL;
-    size_t ups = 0, downs = 0;
-    gmshModelGetAdjacencies(dim, entities[i + 1], &up, &ups, &down, &downs, &e);
-    gmshFree(up);
-    gmshFree(down);
-    if (ups)
+    if (adjacent_count_above(dim, entities[i + 1]))
       continue;
     entities[gone++] = dim;
     entities[gone++] = entities[i + 1];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sizes.h"
 
+#include "adjacent.h"
 #include "estimate.h"
 #include "kernel.h"
 #include "local_sizes.h"
@@ -73,8 +74,6 @@ static double ask(int dim, int tag, double x, double y, double z, void *sizes) {
 /* ---- local sizes ---- */
 
 static void mark(struct sizes *s, int dim, int tag, double size) {
-  int *ups = NULL, *downs = NULL, e = 0;
-  size_t up_count = 0, down_count = 0;
   struct exact *x = &s->exact[dim];
   if (tag < 0)
     return;
@@ -86,11 +85,11 @@ static void mark(struct sizes *s, int dim, int tag, double size) {
     x->size[tag] = size;
   if (dim == 0)
     return;
-  gmshModelGetAdjacencies(dim, tag, &ups, &up_count, &downs, &down_count, &e);
-  for (size_t i = 0; e == 0 && i < down_count; i++)
-    mark(s, dim - 1, abs(downs[i]), size);
-  gmshFree(ups);
-  gmshFree(downs);
+  size_t n = 0;
+  int *below = adjacent_below(dim, tag, &n);
+  for (size_t i = 0; i < n; i++)
+    mark(s, dim - 1, below[i], size);
+  gmshFree(below);
 }
 
 static double length_of(int curve) {
@@ -158,19 +157,17 @@ static void add_face(struct sizes *s, const struct soup *soup, int tag,
 /* Points on an entity and all that bounds it. */
 static void add_entity(struct sizes *s, const struct soup *soup, int dim, int tag,
                        const struct local_size *l) {
-  int *ups = NULL, *downs = NULL, e = 0;
-  size_t up_count = 0, down_count = 0;
   if (dim == 1) {
     add_curve(s, tag, l->size / 2, l->size, l->slope);
     return;
   }
   if (dim == 2)
     add_face(s, soup, tag, l);
-  gmshModelGetAdjacencies(dim, tag, &ups, &up_count, &downs, &down_count, &e);
-  for (size_t i = 0; e == 0 && i < down_count; i++)
-    add_entity(s, soup, dim - 1, abs(downs[i]), l);
-  gmshFree(ups);
-  gmshFree(downs);
+  size_t n = 0;
+  int *below = adjacent_below(dim, tag, &n);
+  for (size_t i = 0; i < n; i++)
+    add_entity(s, soup, dim - 1, below[i], l);
+  gmshFree(below);
 }
 
 static void add_local_sizes(struct sizes *s, const struct task *t) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "thin.h"
 
+#include "adjacent.h"
 #include "estimate.h"
 #include "facets.h"
 #include "kernel.h"
@@ -224,16 +225,14 @@ static void look_at_all(struct look *s) {
   size_t n = 0;
   gmshModelGetEntities(&solids, &n, 3, &e);
   for (size_t i = 1; i < n; i += 2) {
-    int *ups = NULL, *faces = NULL;
-    size_t up_count = 0, face_count = 0;
+    size_t face_count = 0;
     struct part p = {0};
-    gmshModelGetAdjacencies(3, solids[i], &ups, &up_count, &faces, &face_count, &e);
-    for (size_t f = 0; e == 0 && f < face_count; f++)
-      take_face(&p, s->soup, abs(faces[f]));
+    int *faces = adjacent_below(3, solids[i], &face_count);
+    for (size_t f = 0; f < face_count; f++)
+      take_face(&p, s->soup, faces[f]);
     look_at(s, &p, false);
     free(p.triangles);
     free(p.face);
-    gmshFree(ups);
     gmshFree(faces);
   }
   gmshFree(solids);
