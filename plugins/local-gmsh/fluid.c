@@ -8,6 +8,7 @@
 
 #include "adjacent.h"
 #include "cut.h"
+#include "kernel.h"
 #include "neighbours.h"
 #include "openings.h"
 #include "step_parts.h"
@@ -420,6 +421,18 @@ static void tell_left(struct task *t, const struct work *w, size_t kept, size_t 
               w->bodies[kept].at[0], w->bodies[kept].at[1], w->bodies[kept].at[2], voids);
 }
 
+/* Gmsh's faces are still as the solids around had them.  One between a volume and a solid stays so.
+ */
+static void look_outward(int solid) {
+  size_t n = 0, own = 0;
+  int *faces = adjacent_below(3, solid, &n);
+  for (size_t i = 0; i < n; i++)
+    if (adjacent_count_above(2, faces[i]) == 1)
+      faces[own++] = faces[i];
+  kernel_look_outward(solid, faces, own);
+  gmshFree(faces);
+}
+
 static void settle(struct work *w, size_t voids, bool look) {
   struct task *t = w->t;
   size_t kept = choose(w, voids);
@@ -436,6 +449,9 @@ static void settle(struct work *w, size_t voids, bool look) {
   remove_rest(w, kept, look ? &t->findings : NULL);
   call_openings(w, t->fluid);
   call_voids(w, kept);
+  for (size_t i = 0; i < w->body_n; i++)
+    if (w->bodies[i].role != ROLE_GONE)
+      look_outward(w->bodies[i].tag);
   names_group(&t->names);
 }
 

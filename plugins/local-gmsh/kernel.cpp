@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * In C++ because OpenCASCADE is.  Gmsh's C interface takes a shape of the kernel in and gives none
- * out, so that the faces are asked for by three functions of Gmsh's own C++ (docs/adr/0032); they
+ * out, so that the shapes are asked for by five functions of Gmsh's own C++ (docs/adr/0032); they
  * take and return plain pointers, no structure of Gmsh's is read.
  */
 #include "kernel.h"
@@ -27,19 +27,27 @@ extern "C" {
 #include <Poly_Triangulation.hxx>
 #include <Standard_Failure.hxx>
 #include <time.h>
+#include <TopExp_Explorer.hxx>
 #include <TopoDS.hxx>
 #include <TopoDS_Compound.hxx>
 #include <TopoDS_Face.hxx>
+#include <TopTools_MapOfOrientedShape.hxx>
 #include <vector>
 
 #define GIVE_UP_MAX 16 /* faces; more, and they are left */
 
 /* Of Gmsh: what is declared here is all that is used. */
 class GFace;
+class GRegion;
 class GModel {
 public:
   static GModel *current(int index = -1);
   GFace *getFaceByTag(int tag) const;
+  GRegion *getRegionByTag(int tag) const;
+};
+class OCCRegion { /* and every GRegion */
+public:
+  void *getNativePtr() const;
 };
 class OCCFace { /* what every GFace is that was imported by the kernel */
 public:
@@ -53,10 +61,16 @@ struct face {
   TopoDS_Face shape;
 };
 
-void add_face(std::vector<face> &faces, int tag) {
+/* Gmsh's own; NULL: there is none. */
+TopoDS_Face *shape_of(int tag) {
   const auto *of = reinterpret_cast<const OCCFace *>(GModel::current()->getFaceByTag(tag));
-  if (of)
-    faces.push_back({tag, *static_cast<const TopoDS_Face *>(of->getNativePtr())});
+  return of ? static_cast<TopoDS_Face *>(of->getNativePtr()) : nullptr;
+}
+
+void add_face(std::vector<face> &faces, int tag) {
+  const TopoDS_Face *shape = shape_of(tag);
+  if (shape)
+    faces.push_back({tag, *shape});
 }
 
 std::vector<face> faces_of_model() {
@@ -222,4 +236,19 @@ bool kernel_triangulate_face(struct soup *s, int tag, const struct kernel_limits
   short_limits.face_seconds = 0;
   add_face(one, tag);
   return triangulate(s, short_limits, one);
+}
+
+void kernel_look_outward(int solid, const int *faces, size_t count) {
+  const auto *of = reinterpret_cast<const OCCRegion *>(GModel::current()->getRegionByTag(solid));
+  TopTools_MapOfOrientedShape seen;
+  if (!of)
+    return;
+  for (TopExp_Explorer at(*static_cast<const TopoDS_Shape *>(of->getNativePtr()), TopAbs_FACE);
+       at.More(); at.Next())
+    seen.Add(at.Current());
+  for (size_t i = 0; i < count; i++) {
+    TopoDS_Face *face = shape_of(faces[i]);
+    if (face && !seen.Contains(*face) && seen.Contains(face->Reversed()))
+      face->Reverse();
+  }
 }

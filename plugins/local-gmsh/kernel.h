@@ -30,6 +30,10 @@ struct kernel_limits {
 bool kernel_triangulate(struct soup *s, const struct kernel_limits *limits);
 /* The same of one face alone. */
 bool kernel_triangulate_face(struct soup *s, int tag, const struct kernel_limits *limits);
+/* Has faces look out of their solid, in Gmsh's meshes as in kernel_triangulate(): Gmsh keeps a face
+ * as the first solid had it that it was of, and that may be gone.  `faces`: tags of those that
+ * bound this solid alone. */
+void kernel_look_outward(int solid, const int *faces, size_t count);
 #else /* built without the kernel's headers */
 #define KERNEL_HERE false
 static inline bool kernel_triangulate(struct soup *s, const struct kernel_limits *limits) {
@@ -41,6 +45,9 @@ static inline bool kernel_triangulate_face(struct soup *s, int tag,
                                            const struct kernel_limits *limits) {
   (void)tag;
   return kernel_triangulate(s, limits);
+}
+static inline void kernel_look_outward(int solid, const int *faces, size_t count) {
+  (void)solid, (void)faces, (void)count;
 }
 #endif
 

@@ -22,7 +22,7 @@ class Mesh:
 
     def enclosed(self):
         """Of the triangles, by their orientation."""
-        return abs(sum(tet_volume([self.points[c] for c in corners] + [(0, 0, 0)]) for corners in self.of("tri").values()))
+        return sum(tet_volume([(0, 0, 0)] + [self.points[c] for c in corners]) for corners in self.of("tri").values())
 
     def add(self, number, kind, nodes):
         self.elements[number] = (kind, tuple(nodes[:{"tet": 4, "prism": 6, "pyramid": 5, "quad": 4, "tri": 3, "line": 2, "point": 1}[kind]]))
@@ -103,8 +103,8 @@ def read_stl(data):
     return mesh
 
 
-# The corners of S1 to S4, as the manuals of Abaqus and CalculiX list them.
-INP_SIDES = {"S1": (0, 1, 2), "S2": (0, 3, 1), "S3": (1, 3, 2), "S4": (2, 3, 0)}
+# The corners of S1 to S4. The manuals of Abaqus and CalculiX list them as seen from inside; here they look outward.
+INP_SIDES = {"S1": (0, 2, 1), "S2": (0, 1, 3), "S3": (1, 2, 3), "S4": (2, 0, 3)}
 
 
 def read_inp(data):

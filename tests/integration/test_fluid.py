@@ -8,6 +8,7 @@ import pytest
 
 from daemon import SANITIZED
 from field_parts import fixture_parts  # noqa: F401 (a fixture)
+from mesh_readers import read_stl
 from test_gmsh_plugin import BAD_INPUT, BARE, PLUGIN, folder, part, run  # noqa: F401 (folder: a fixture)
 from test_solvers import unpacked
 
@@ -46,6 +47,21 @@ def test_the_volume_inside(parts, name):
     assert [o["name"] for o in fluid["openings"]] == (["inlet", "outlet"] if len(areas) == 2 else [f"opening_{i + 1}" for i in range(len(areas))])
     assert [s["name"] for s in result["solids"]] == ["fluid"]
     assert result["mesh_volume"] == pytest.approx(volume, rel=0.15) and result["assembly"]["counts"]["loose_faces"] == 0
+
+
+@pytest.mark.parametrize("name", ["tee", "manifold", "round_hollow"])
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_the_surface_looks_outward(parts, name, dimension):
+    """Gmsh keeps a face as the solid around had it: in the files, the volume of the surface and a preview."""
+    job = mesh(parts, name, "outputs=stl", f"dimension={dimension}")
+    fluid, _ = fluid_of(job)
+    surface = read_stl(job.read("mesh.stl"))
+    edges = [(t[i], t[(i + 1) % 3]) for t in surface.of("tri").values() for i in range(3)]
+    assert sorted(edges) == sorted((b, a) for a, b in edges), "each edge is met once from the other side"
+    assert surface.enclosed() == pytest.approx(fluid["regions"][0]["volume"], rel=0.15)
+    if dimension == 3:
+        seen = run("preview", os.path.join(parts, name + ".step"), "fluid=true").json("result.json")
+        assert seen["mesh_volume"] == pytest.approx(fluid["regions"][0]["volume"], rel=0.02)
 
 
 def test_what_is_inside_and_the_solid_fill_the_whole(parts):
