@@ -147,7 +147,7 @@ static void put_turn(struct periodic_set *s) {
   }
 }
 
-static void image_of(const struct periodic_set *s, const double *p, double at[3]) {
+void periodic_image(const struct periodic_set *s, const double p[3], double at[3]) {
   for (int i = 0; i < 3; i++)
     at[i] = s->affine[4 * i] * p[0] + s->affine[4 * i + 1] * p[1] + s->affine[4 * i + 2] * p[2] +
             s->affine[4 * i + 3];
@@ -190,7 +190,7 @@ static int32_t match_one(struct task *t, struct periodic_set *s, size_t i) {
   const char *what = s->dim == 2 ? "face" : "edge";
   double at[3], nearest = INFINITY, within = NEAR * t->geometry.diagonal;
   size_t best = i;
-  image_of(s, a.middle, at);
+  periodic_image(s, a.middle, at);
   for (size_t k = i; k < s->count; k++) {
     struct body other = body_of(s->dim, s->to[k]);
     double off = distance(at, other.middle) + fabs(other.size - a.size) / (t->geometry.diagonal);
@@ -379,7 +379,7 @@ static bool pair_nodes(const struct task *t, struct mesh *m, const uint32_t *ind
   m->pairs.of = out_again(m->pairs.of, m->pairs.count, m->pairs.count + a_count + 1,
                           sizeof *m->pairs.of);
   for (size_t k = 0; k < a_count; k++) {
-    image_of(s, a[k].at, at);
+    periodic_image(s, a[k].at, at);
     uint32_t node = node_at(b, b_count, at, within);
     if (node == UINT32_MAX && lost++ == 0)
       memcpy(where, a[k].at, sizeof where);

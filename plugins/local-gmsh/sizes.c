@@ -6,6 +6,7 @@
 #include "kernel.h"
 #include "local_sizes.h"
 #include "out.h"
+#include "periodic.h"
 #include "refine.h"
 #include "size_field.h"
 #include "thin.h"
@@ -19,6 +20,7 @@
 #define INSIDE       (1 / 3.0) /* of the size outside, in a painted region that names none */
 #define POINTS_MAX   200000    /* of one local size: with more, they lie further apart */
 #define CURVE_POINTS 5000      /* of one edge */
+#define DIRECTIONS   3         /* in which a part may be periodic */
 #define CIRCLE       12        /* edges, as strategy.c asks of Gmsh */
 /* Of the diagonal.  Shorter edges are the poles of spheres and the tips of cones, of length 1e-16;
  * elements of that size would fill all memory. */
@@ -37,7 +39,8 @@ struct sizes {
   struct size_region regions[REGIONS_MAX + LOCAL_SIZES_MAX];
   size_t region_count;
   struct thin thin;
-  double largest, scale; /* of this strategy */
+  double largest, scale;           /* of this strategy */
+  const struct periodic *periodic; /* NULL: nothing is */
 };
 
 /* ---- asked by Gmsh, from several threads ---- */
@@ -55,9 +58,22 @@ static double field_size(const struct sizes *s, int dim, int tag, const double a
   return size < s->largest ? s->scale * size : ANY_SIZE;
 }
 
+/* Small elements on the image of a periodic pair are small on what it is the image of, also where
+ * two pairs meet. */
+static double image_size(const struct sizes *s, const double at[3], size_t first, int depth) {
+  double size = ANY_SIZE;
+  for (size_t i = first; depth > 0 && s->periodic && i < s->periodic->count; i++) {
+    double image[3];
+    periodic_image(&s->periodic->of[i], at, image);
+    size = fmin(size, field_size(s, -1, 0, image));
+    size = fmin(size, image_size(s, image, i + 1, depth - 1));
+  }
+  return size;
+}
+
 static double size_here(const struct sizes *s, int dim, int tag, double x, double y, double z) {
   const double at[3] = {x, y, z};
-  double size = field_size(s, dim, tag, at);
+  double size = fmin(field_size(s, dim, tag, at), image_size(s, at, 0, DIRECTIONS));
   return s->chord > 0 ? fmin(size, bends_size(s->bends, s->chord, dim, tag, at)) : size;
 }
 
@@ -327,6 +343,7 @@ void sizes_apply(struct task *t, const struct rung *r) {
   s->largest = t->size;
   s->scale = r->finer > 0 ? r->finer : 1;
   s->chord = is_chord_asked(t) ? t->params.max_deviation * (r->nearer > 0 ? r->nearer : 1) : 0;
+  s->periodic = t->periodic;
   take_regions(s, t);
   gmshModelMeshSetSizeCallback(ask, s, &e);
   /* Gmsh's own way takes the sizes at the edges of a face all across it, and those of faces all

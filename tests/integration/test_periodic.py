@@ -108,3 +108,19 @@ def changed(**more):
 def test_refused_before_meshing(pairs, says):
     job = mesh("cell.brep", pairs)
     assert job.code == BAD_INPUT and says in job.error, job.error
+
+
+@pytest.mark.parametrize("side", ["from", "to", "group", "corner"])
+def test_a_local_size_holds_on_both_sides(side):
+    """The mesh of `to` is that of `from`, so what is asked for on one side is on the other too."""
+    where = {"from": FLOW["flow"]["from"], "to": FLOW["flow"]["to"], "group": {"group": "flow-to"},
+             "corner": {"point": [20, 10, 2], "radius_mm": 2}}[side]
+    job = mesh("cell.brep", BOTH, "local_sizes=" + json.dumps({"fine": {**where, "size_mm": 0.6}}))
+    assert job.code == 0, job.error
+    if side == "corner":
+        points = [[1000 * x for x in p] for p in read_msh2(job.read("mesh-2.2.msh")).points.values()]
+        near = [sum(math.dist(p, [x, y, 2]) < 1.5 for p in points) for x in (0, 20) for y in (0, 10)]
+        assert min(near) > 5, near
+    else:
+        assert job.json("result.json")["local_sizes"][0]["median_edge"] == pytest.approx(0.6, rel=0.25)
+    assert_images(job, CELL)
