@@ -33,7 +33,7 @@ struct periodic {
 };
 
 /* Where a point of `from` comes to lie. */
-void periodic_image(const struct periodic_set *s, const double p[3], double to[3]);
+void periodic_image(const struct periodic_set *s, const double p[3], double at[3]);
 /* Checks the form and keeps the parameter.  False after task_fail. */
 bool periodic_read(struct task *t, const json_t *periodic);
 /* Which face is the image of which, and two groups of each pair, "flow-from" and "flow-to".
