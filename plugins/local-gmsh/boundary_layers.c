@@ -33,13 +33,15 @@ static bool read_one(struct task *t, struct boundary_layer *b) {
                             "\"layers\": 4}";
   if (wrong)
     return refuse(t, name, wrong);
+  json_int_t count = json_integer_value(layers);
   b->as.first = json_number_value(first);
-  b->as.count = (int)json_integer_value(layers);
   b->as.growth = growth ? json_number_value(growth) : GROWTH;
-  if (!json_is_number(first) || !(b->as.first >= 1e-9))
-    return refuse(t, name, "needs first_height_mm, the height of the layer at the wall, above 0");
-  if (!json_is_integer(layers) || b->as.count < 1 || b->as.count > LAYERS_MAX)
+  if (!json_is_number(first) || !(b->as.first >= 1e-9 && b->as.first <= 1e9))
+    return refuse(t, name,
+                  "needs first_height_mm, the height of the layer at the wall, from 1e-9 to 1e9");
+  if (!json_is_integer(layers) || count < 1 || count > LAYERS_MAX)
     return refuse(t, name, "needs layers, how many there are, a whole number from 1 to 40");
+  b->as.count = (int)count;
   if ((growth && !json_is_number(growth)) || b->as.growth < 1 || b->as.growth > GROWTH_MAX)
     return refuse(t, name,
                   "has a growth that is not a number from 1 to 5; 1.2 means that each layer is a "

@@ -10,7 +10,7 @@
 
 #define TILE_WIDTH  320
 #define TILE_HEIGHT (TILE_WIDTH * 3 / 4)
-#define CAPTION     (LETTER_HEIGHT + 10)
+#define CAPTION     (LETTER_HEIGHT + 6)
 #define CELL_HEIGHT (TILE_HEIGHT + CAPTION)
 #define EDGE        8
 

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define LETTER_WIDTH  12 /* pixels, with the gap to the next */
-#define LETTER_HEIGHT 14
+#define LETTER_HEIGHT 18
 
 /* Draws as much of the text as fits into `room` pixels, with its upper left corner at x, y of a
  * picture of `width` pixels in RGB, which must be high enough. */

@@ -220,16 +220,23 @@ static void poor_json(const struct quality *q, double limit, struct out *out) {
   free(list);
 }
 
+static void kind_json(struct out *out, const char *kind, uint64_t count, const struct stats *sicn) {
+  out_printf(out, "\"%s\":{\"count\":%zu,\"sicn\":", kind, (size_t)count);
+  if (count) {
+    out_text(out, "{");
+    stats_json(out, sicn);
+    out_text(out, "\"better\":\"high\"}},");
+  } else {
+    out_text(out, "null},");
+  }
+}
+
 /* Of boundary layers, each kind by itself: the measures are those of the tetrahedra. */
 static void layers_json(struct out *out, const struct outcome *o) {
   if (o->layers.prisms == 0 && o->layers.pyramids == 0)
     return;
-  out_printf(out, "\"prisms\":{\"count\":%zu,\"sicn\":{", (size_t)o->layers.prisms);
-  stats_json(out, &o->layers.prism_sicn);
-  out_printf(out, "\"better\":\"high\"}},\"pyramids\":{\"count\":%zu,\"sicn\":{",
-             (size_t)o->layers.pyramids);
-  stats_json(out, &o->layers.pyramid_sicn);
-  out_text(out, "\"better\":\"high\"}},");
+  kind_json(out, "prisms", o->layers.prisms, &o->layers.prism_sicn);
+  kind_json(out, "pyramids", o->layers.pyramids, &o->layers.pyramid_sicn);
 }
 
 void quality_json(const struct quality *q, const struct soup *s, const struct outcome *o,

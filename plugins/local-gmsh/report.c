@@ -120,6 +120,15 @@ static void fact_count(struct out *o, const char *name, uint64_t n) {
   out_text(o, "</dd>\n");
 }
 
+/* Of boundary layers: the measures of the page are those of the tetrahedra. */
+static void fact_kind(struct out *o, const char *name, uint64_t n, double worst) {
+  out_printf(o, "<dt>%s</dt><dd>", name);
+  put_count(o, n);
+  if (n)
+    out_printf(o, ", the worst of SICN %.3g", worst);
+  out_text(o, "</dd>\n");
+}
+
 /* ---- top ---- */
 
 static void put_units(struct out *o, const struct task *t) {
@@ -161,8 +170,8 @@ static void put_elements(struct out *o, const struct task *t, const struct outco
   }
   fact_count(o, "tetrahedra", r->tetrahedra);
   if (t->layers) {
-    fact_count(o, "prisms", r->layers.prisms);
-    fact_count(o, "pyramids", r->layers.pyramids);
+    fact_kind(o, "prisms", r->layers.prisms, r->layers.prism_sicn.min);
+    fact_kind(o, "pyramids", r->layers.pyramids, r->layers.pyramid_sicn.min);
   }
   fact_count(o, "nodes", r->nodes);
   if (r->triangles)
@@ -194,8 +203,9 @@ static void put_facts(struct out *o, const struct task *t, const struct outcome 
   bool good = r->quality[MEASURE_SICN].min >= PASS && r->quality[MEASURE_GAMMA].min >= PASS;
   out_text(o, "<dl class=facts>\n");
   put_elements(o, t, r);
-  out_printf(o, "<dt>worst element</dt><dd class=%s>SICN %.3g, gamma %.3g: %s</dd>\n",
-             good ? "yes" : "no", r->quality[MEASURE_SICN].min, r->quality[MEASURE_GAMMA].min,
+  out_printf(o, "<dt>worst %s</dt><dd class=%s>SICN %.3g, gamma %.3g: %s</dd>\n",
+             t->layers ? "tetrahedron" : "element", good ? "yes" : "no",
+             r->quality[MEASURE_SICN].min, r->quality[MEASURE_GAMMA].min,
              good ? "both are at 0.2 or above" : "the mark is 0.2 for both");
   if (t->params.order == 2)
     fact(o, "curved elements",
