@@ -9,8 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* An option that looks like a credential; a plugin should be given its name, not itself. */
-static bool print_is_secret(const char *key) {
+bool config_option_is_secret(const char *key) {
   static const char *const words[] = {"secret", "token",      "password",    "passwd",    "api_key",
                                       "apikey", "access_key", "private_key", "credential"};
   for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
@@ -57,7 +56,7 @@ void config_print(const struct config *c, FILE *out) {
     }
     for (size_t k = 0; k < s->option_count; k++) {
       const struct config_raw_option *o = &s->options[k];
-      if (print_is_secret(o->key))
+      if (config_option_is_secret(o->key))
         fprintf(out, "; %s is not shown ; %s\n", o->key, o->value.where);
       else
         print_line(out, o->key, o->value.text, o->value.where, "");

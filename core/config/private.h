@@ -90,6 +90,9 @@ struct config_section *config_section_find(struct config *c, const char *type, c
 /* Adds a section; it is known and, if it has a name, that is a good one. */
 struct config_section *config_section_add(struct config *c, const struct config_section_spec *spec,
                                           const char *name);
+/* Whether a backend's option looks like a credential, by its name: config_print() does not show it.
+ * A plugin should be given the name of a credential, not the credential. */
+bool config_option_is_secret(const char *key);
 /* The section of a header (or variable), checked; NULL after saying what is wrong with it. */
 const struct config_section_spec *config_section_check(struct config_load *l, const char *type,
                                                        const char *name, const char *where,

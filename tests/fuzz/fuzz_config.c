@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * The INI file: it loads, or every problem says where and what; what is loaded is printed as a file
- * that loads to the same.
+ * that loads to the same, but for the credentials, which are not printed.
  */
 #include "fuzz.h"
 
-#include "config/config.h"
+#include "config/private.h"
 
 static char *printed(const struct config *c) {
   char *text = NULL;
@@ -34,7 +34,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       config_problems_print(&problems, stderr);
     MUST(rc == 0);
     config_diff(c, d, &changes);
-    MUST(changes.count == 0);
+    for (size_t i = 0; i < changes.count; i++)
+      MUST(changes.items[i].key && config_option_is_secret(changes.items[i].key));
     config_changes_free(&changes);
     config_problems_free(&problems);
     config_free(d);
