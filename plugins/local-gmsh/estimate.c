@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "estimate.h"
 
+#include "boundary_layers.h"
 #include "local_sizes.h"
 #include "out.h"
 #include "refine.h"
@@ -20,6 +21,7 @@
 #define MOST        5e7   /* beyond what Gmsh is known to hold */
 #define USUAL       1e6   /* up to here nothing is looked at more closely */
 #define ON_TRIANGLE 5.0   /* tetrahedra by the area of a face through the square of a size there */
+#define TRIANGLES   2.4   /* of a face, by its area through the square of their size: measured */
 
 double estimate_density(double size) {
   return 1 / (FILLING * size * size * size);
@@ -166,9 +168,27 @@ static double elements_of(struct task *t, const struct local_size *l) {
   return fmin(sum, mass_of(t) * density);
 }
 
+/* The prisms of layers: as many as the triangles of their faces, times the number of layers.  Areas
+ * take time: first as if all faces were large. */
+static bool check_layers(struct task *t, const struct boundary_layer *b) {
+  double most = t->geometry.diagonal * t->geometry.diagonal, area = (double)b->count * most;
+  double each = TRIANGLES * b->as.count / (t->size * t->size);
+  char what[200];
+  if (area * each > USUAL) {
+    area = 0;
+    for (size_t i = 0; i < b->count; i++)
+      area += mass(2, b->tags[i]);
+  }
+  snprintf(what, sizeof what, "boundary_layers: \"%.60s\", %d layers over triangles of %g,",
+           b->as.name, b->as.count, t->size);
+  return estimate_allows(t, area * each, what);
+}
+
 bool estimate_check(struct task *t, const struct bends *bends) {
   char what[200];
   bool good = check_all_over(t);
+  for (size_t i = 0; good && t->layers && i < t->layers->count; i++)
+    good = check_layers(t, &t->layers->of[i]);
   if (good && bends && t->params.max_deviation > 0)
     good = check_bends(t, bends);
   for (size_t i = 0; good && t->local && i < t->local->count; i++) {

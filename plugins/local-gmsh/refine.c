@@ -32,6 +32,7 @@ struct sample {
 struct bend { /* an entity; count 0: straight or plane */
   size_t count;
   struct sample *samples;
+  bool chosen; /* a face: by bends_choose */
   int *around; /* of a curve: its faces */
   size_t around_count;
 };
@@ -107,11 +108,16 @@ static void take_entities(struct bends *all, int dim) {
   gmshFree(tags);
 }
 
-static double size_at(const struct bends *all, double chord, int dim, int tag, const double at[3]) {
+/* NULL: there is no such entity. */
+static const struct bend *bend_of(const struct bends *all, int dim, int tag) {
+  return (dim == 1 || dim == 2) && tag >= 0 && (size_t)tag < all->count[dim - 1]
+             ? &all->entity[dim - 1][tag]
+             : NULL;
+}
+
+/* Of the nearest sample. */
+static double radius_at(const struct bend *b, const double at[3]) {
   double nearest = INFINITY, radius = INFINITY;
-  if (tag < 0 || (size_t)tag >= all->count[dim - 1])
-    return ANY_SIZE;
-  const struct bend *b = &all->entity[dim - 1][tag];
   for (size_t i = 0; i < b->count; i++) {
     const struct sample *s = &b->samples[i];
     double x = s->at[0] - at[0], y = s->at[1] - at[1], z = s->at[2] - at[2];
@@ -121,8 +127,12 @@ static double size_at(const struct bends *all, double chord, int dim, int tag, c
       radius = s->radius;
     }
   }
-  double size = bends_length(radius, chord);
-  return size < ANY_SIZE ? size : ANY_SIZE;
+  return radius;
+}
+
+static double size_at(const struct bends *all, double chord, int dim, int tag, const double at[3]) {
+  const struct bend *b = bend_of(all, dim, tag);
+  return b ? fmin(bends_length(radius_at(b, at), chord), ANY_SIZE) : ANY_SIZE;
 }
 
 double bends_size(const struct bends *all, double chord, int dim, int tag, const double at[3]) {
@@ -133,6 +143,23 @@ double bends_size(const struct bends *all, double chord, int dim, int tag, const
   if (dim == 1 && tag >= 0 && (size_t)tag < all->count[0])
     for (size_t i = 0; i < all->entity[0][tag].around_count; i++)
       size = fmin(size, size_at(all, chord, 2, all->entity[0][tag].around[i], at));
+  return size;
+}
+
+void bends_choose(struct bends *all, int face) {
+  if (bend_of(all, 2, face))
+    all->entity[1][face].chosen = true;
+}
+
+static double turn_at(const struct bend *b, int edges, const double at[3]) {
+  return b && b->chosen ? fmin(2 * M_PI * radius_at(b, at) / edges, ANY_SIZE) : ANY_SIZE;
+}
+
+double bends_turn(const struct bends *all, int edges, int dim, int tag, const double at[3]) {
+  const struct bend *b = bend_of(all, dim, tag);
+  double size = dim == 2 ? turn_at(b, edges, at) : ANY_SIZE;
+  for (size_t i = 0; dim == 1 && b && i < b->around_count; i++)
+    size = fmin(size, turn_at(bend_of(all, 2, b->around[i]), edges, at));
   return size;
 }
 

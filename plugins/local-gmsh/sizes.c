@@ -2,6 +2,7 @@
 #include "sizes.h"
 
 #include "adjacent.h"
+#include "boundary_layers.h"
 #include "estimate.h"
 #include "kernel.h"
 #include "local_sizes.h"
@@ -25,6 +26,8 @@
 /* Of the diagonal.  Shorter edges are the poles of spheres and the tips of cones, of length 1e-16;
  * elements of that size would fill all memory. */
 #define LEAST_EDGE 1e-6
+/* Of the size: small rounds below layers would take elements without end. */
+#define LEAST_ROUND 0.25
 
 struct exact { /* by number of the entity: the size there, 0: none */
   double *size;
@@ -34,6 +37,7 @@ struct exact { /* by number of the entity: the size there, 0: none */
 struct sizes {
   struct bends *bends; /* NULL: not needed */
   double chord;        /* of this strategy; 0: none */
+  double round;        /* the least size for rounds below layers; 0: nothing is done for them */
   struct size_field *points;
   struct exact exact[4];
   struct size_region regions[REGIONS_MAX + LOCAL_SIZES_MAX];
@@ -74,6 +78,8 @@ static double image_size(const struct sizes *s, const double at[3], size_t first
 static double size_here(const struct sizes *s, int dim, int tag, double x, double y, double z) {
   const double at[3] = {x, y, z};
   double size = fmin(field_size(s, dim, tag, at), image_size(s, at, 0, DIRECTIONS));
+  if (s->round > 0)
+    size = fmin(size, fmax(bends_turn(s->bends, CIRCLE, dim, tag, at), s->round));
   return s->chord > 0 ? fmin(size, bends_size(s->bends, s->chord, dim, tag, at)) : size;
 }
 
@@ -284,9 +290,14 @@ static bool grows(const struct task *t) {
   return (t->params.growth > 0 || t->params.across || t->local) && t->format != FORMAT_STL;
 }
 
+/* Prisms over the flat facets of a round lie across each other's sides. */
+static bool rounds_layers(const struct task *t) {
+  return t->layers && t->params.curvature == 0;
+}
+
 static bool is_wanted(const struct task *t) {
-  return t->params.growth > 0 || t->params.across || t->local || t->params.region_count ||
-         is_chord_asked(t);
+  return rounds_layers(t) || t->params.growth > 0 || t->params.across || t->local ||
+         t->params.region_count || is_chord_asked(t);
 }
 
 int32_t sizes_prepare(struct task *t) {
@@ -297,8 +308,11 @@ int32_t sizes_prepare(struct task *t) {
     return estimate_check(t, NULL) ? LATHE_OK : t->code;
   s = t->sizes = out_alloc(1, sizeof *s);
   s->points = size_field_new();
-  if (is_chord_asked(t) || grows(t))
+  if (is_chord_asked(t) || grows(t) || rounds_layers(t))
     s->bends = bends_take();
+  for (size_t i = 0; rounds_layers(t) && i < t->layers->count; i++)
+    for (size_t k = 0; k < t->layers->of[i].count; k++)
+      bends_choose(s->bends, t->layers->of[i].tags[k]);
   if (!estimate_check(t, s->bends))
     return t->code;
   if (t->local)
@@ -343,6 +357,7 @@ void sizes_apply(struct task *t, const struct rung *r) {
   s->largest = t->size;
   s->scale = r->finer > 0 ? r->finer : 1;
   s->chord = is_chord_asked(t) ? t->params.max_deviation * (r->nearer > 0 ? r->nearer : 1) : 0;
+  s->round = rounds_layers(t) ? LEAST_ROUND * t->size : 0;
   s->periodic = t->periodic;
   take_regions(s, t);
   gmshModelMeshSetSizeCallback(ask, s, &e);
