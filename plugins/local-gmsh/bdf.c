@@ -3,8 +3,9 @@
  * Nastran bulk data, without executive and case control: a deck includes it between BEGIN BULK and
  * ENDDATA.  Coordinates are in large field format, 16 columns a number; eight hold too few digits.
  *
- * Faces are skins of triangles, because that is what pre-processors make loads and supports from.
- * Nothing of a skin is stiff or heavy enough to be seen in a result: its material is 1e-9 of steel.
+ * Faces are skins of triangles and quadrangles, because that is what pre-processors make loads and
+ * supports from. Nothing of a skin is stiff or heavy enough to be seen in a result: its material is
+ * 1e-9 of steel.
  */
 #include "files.h"
 
@@ -46,22 +47,26 @@ static void put_grids(struct out *o, const struct export *x) {
   }
 }
 
-static void put_tet(struct out *o, const struct export *x, size_t tet, size_t property) {
-  const struct soup *s = x->soup;
-  const uint32_t *n = s->tets + tet * (size_t)s->tet_nodes;
-  out_text(o, "CTETRA  ");
-  put_field(o, 1, tet + 1);
+static void put_cell(struct out *o, const struct export *x, size_t cell, size_t property) {
+  static const char *const CARDS[CELL_KINDS] = {
+      [CELL_TET] = "CTETRA  ", [CELL_PRISM] = "CPENTA  ", [CELL_PYRAMID] = "CPYRAM  "};
+  struct cell c = cells_get(x->soup, cell);
+  bool tet = c.kind == CELL_TET;
+  size_t nodes = (size_t)(tet ? x->soup->tet_nodes : cells_nodes(c.kind));
+  out_text(o, CARDS[c.kind]);
+  put_field(o, 1, cell + 1);
   put_field(o, 2, property);
-  for (size_t k = 0; k < (size_t)s->tet_nodes; k++)
-    put_field(o, 3 + k, x->number[n[EXPORT_TET_ORDER[k]]] + 1u);
+  for (size_t k = 0; k < nodes; k++)
+    put_field(o, 3 + k, x->number[c.node[tet ? EXPORT_TET_ORDER[k] : k]] + 1u);
   out_text(o, "\n");
 }
 
 static void put_skin(struct out *o, const struct export *x, size_t triangle, size_t property) {
+  static const char *const CARDS[] = {[3] = "CTRIA3  ", [4] = "CQUAD4  ", [6] = "CTRIA6  "};
   uint32_t nodes[6];
   int n = export_side_nodes(x, x->sides[triangle], nodes);
-  out_text(o, n == 6 ? "CTRIA6  " : "CTRIA3  ");
-  put_field(o, 1, x->soup->tet_count + triangle + 1);
+  out_text(o, CARDS[n]);
+  put_field(o, 1, cells_count(x->soup) + triangle + 1);
   put_field(o, 2, property);
   for (int k = 0; k < n; k++)
     put_field(o, 3 + (size_t)k, x->number[nodes[k]] + 1u);
@@ -82,21 +87,31 @@ static void put_property(struct out *o, int dim, const char *word, size_t proper
     out_printf(o, "PSHELL  %8zu%8d   1.E-3\n", property, SKIN_MATERIAL);
 }
 
-/* Marks the tetrahedra that it writes. */
+/* Marks the cells that it writes. */
+static void put_solid(struct out *o, const struct export *x, int tag, size_t property,
+                      bool *written) {
+  for (enum cell_kind kind = CELL_TET; kind < CELL_KINDS; kind++) {
+    struct range r = export_cells(x, kind, tag);
+    for (size_t k = r.first; k < r.first + r.count; k++) {
+      put_cell(o, x, k, property);
+      written[k] = true;
+    }
+  }
+}
+
 static void put_group(struct out *o, const struct export *x, size_t group, bool *written) {
   const struct group *g = &x->groups->of[group];
   if (g->count)
     put_property(o, g->dim, x->words[group], group + 1);
   for (size_t i = 0; i < g->count; i++) {
-    const struct range *r = export_range(x, g->dim, g->tags[i]);
-    for (size_t k = r ? r->first : 0; r && k < r->first + r->count; k++) {
-      if (g->dim == 3) {
-        put_tet(o, x, k, group + 1);
-        written[k] = true;
-      } else if (x->sides[k].tet != SIDE_NONE) {
-        put_skin(o, x, k, group + 1);
-      }
+    if (g->dim == 3) {
+      put_solid(o, x, g->tags[i], group + 1, written);
+      continue;
     }
+    const struct range *r = export_range(x, g->dim, g->tags[i]);
+    for (size_t k = r ? r->first : 0; r && k < r->first + r->count; k++)
+      if (export_is_element(x, k))
+        put_skin(o, x, k, group + 1);
   }
 }
 
@@ -104,13 +119,13 @@ static void put_group(struct out *o, const struct export *x, size_t group, bool 
 static void put_rest(struct out *o, const struct export *x, const bool *written) {
   size_t property = x->groups->count + 1;
   bool named = false;
-  for (size_t i = 0; i < x->soup->tet_count; i++) {
+  for (size_t i = 0; i < cells_count(x->soup); i++) {
     if (written[i])
       continue;
     if (!named)
       put_property(o, 3, "other-solids", property);
     named = true;
-    put_tet(o, x, i, property);
+    put_cell(o, x, i, property);
   }
 }
 
@@ -210,8 +225,8 @@ void bdf_build(struct out *o, const struct export *x) {
     build_sheet(o, x);
     return;
   }
-  bool *written = out_alloc(s->tet_count, sizeof *written);
-  out_room(o, 96 * x->node_count + 128 * s->tet_count + 80 * s->triangle_count + 4096);
+  bool *written = out_alloc(cells_count(s), sizeof *written);
+  out_room(o, 96 * x->node_count + 128 * cells_count(s) + 80 * s->triangle_count + 4096);
   put_materials(o, x);
   put_grids(o, x);
   for (size_t i = 0; i < x->groups->count; i++)

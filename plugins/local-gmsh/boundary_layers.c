@@ -56,7 +56,6 @@ static bool check_others(struct task *t) {
                       : p->order == 2                  ? "element_order=2"
                       : p->periodic                    ? "periodic"
                       : p->imprint                     ? "assembly=imprint"
-                      : p->poor_below > 0              ? "poor_below"
                       : p->wishes.target               ? "target_elements"
                       : p->search == SEARCH_EXHAUSTIVE ? "strategy=exhaustive"
                                                        : NULL;

@@ -24,7 +24,7 @@ struct cgns {
   cgsize_t next;     /* number of the next element */
   cgsize_t *first;   /* of each range of the soup's faces: its first element; 0: none */
   cgsize_t *count;   /* of each: how many */
-  cgsize_t *element; /* of each tetrahedron */
+  cgsize_t *element; /* of each cell */
 };
 
 /* Names that CGNS itself gives the nodes beside the sections. */
@@ -74,7 +74,9 @@ static bool write_layers(struct cgns *c, const char *word, size_t solid, enum ce
     return true;
   cgsize_t *nodes = out_alloc(r[solid].count * n, sizeof *nodes);
   for (size_t i = 0; i < r[solid].count; i++) {
-    struct cell cell = cells_get(s, cells_first(s, kind) + r[solid].first + i);
+    size_t at = cells_first(s, kind) + r[solid].first + i;
+    struct cell cell = cells_get(s, at);
+    c->element[at] = c->next + (cgsize_t)i;
     for (size_t k = 0; k < n; k++)
       nodes[i * n + k] = (cgsize_t)c->x->number[cell.node[k]] + 1;
   }
@@ -112,8 +114,8 @@ static bool write_sides(struct cgns *c, const char *word, const struct range *r,
   size_t n = 0;
   for (size_t i = r->first; i < r->first + r->count; i++) {
     uint32_t of[4];
-    if (x->sides[i].tet == SIDE_NONE || x->soup->halves[i] ||
-        cells_side(cells_get(x->soup, x->sides[i].tet), x->sides[i].number, of) != corners)
+    if (x->sides[i].cell == SIDE_NONE || x->soup->halves[i] ||
+        cells_side(cells_get(x->soup, x->sides[i].cell), x->sides[i].number, of) != corners)
       continue;
     for (int k = 0; k < corners; k++)
       nodes[n++] = (cgsize_t)x->number[of[k]] + 1;
@@ -142,7 +144,7 @@ static bool write_face(struct cgns *c, const char *word, const struct range *r) 
   cgsize_t *nodes = out_alloc(r->count * n, sizeof *nodes);
   for (size_t i = r->first; i < r->first + r->count; i++) {
     uint32_t of[6];
-    if (x->sides[i].tet == SIDE_NONE)
+    if (x->sides[i].cell == SIDE_NONE)
       continue;
     export_side_nodes(x, x->sides[i], of);
     for (size_t k = 0; k < n; k++)
@@ -329,7 +331,7 @@ static bool write_file(const struct export *x, const char *path) {
     return false;
   c.first = out_alloc(ranges, sizeof *c.first);
   c.count = out_alloc(ranges, sizeof *c.count);
-  c.element = out_alloc(x->soup->tet_count, sizeof *c.element);
+  c.element = out_alloc(cells_count(x->soup), sizeof *c.element);
   bool ok = cg_set_file_type(CG_FILE_HDF5) == CG_OK && cg_open(path, CG_MODE_WRITE, &c.file) == 0;
   bool open = ok;
   ok = ok && cg_base_write(c.file, "Base", x->sheet ? 2 : 3, 3, &c.base) == CG_OK &&

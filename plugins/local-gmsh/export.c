@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "export.h"
 
-#include "cells.h"
-
 #include <stdlib.h>
 #include <string.h>
 
 const uint8_t SIDE_CORNERS[SIDES][3] = {{0, 2, 1}, {0, 1, 3}, {1, 2, 3}, {2, 0, 3}};
 /* The last two are the other way round with Gmsh. */
 const uint8_t EXPORT_TET_ORDER[10] = {0, 1, 2, 3, 4, 5, 6, 7, 9, 8};
+const uint8_t EXPORT_PYRAMID_AS_PRISM[6] = {0, 3, 4, 1, 2, 4};
+const uint8_t EXPORT_PYRAMID_SIDES[5] = {2, 4, 1, 3, 0};
 /* Gmsh's middle node between two corners. */
 static const uint8_t MIDDLE[4][4] = {{0, 4, 6, 7}, {4, 0, 5, 9}, {6, 5, 0, 8}, {7, 9, 8, 0}};
 
@@ -74,7 +74,7 @@ static void note_side(struct export *x, const struct table *t, const uint32_t n[
   sort3(key);
   uint32_t slot = *slot_of(t, key);
   struct side *side = slot ? &x->sides[slot - 1] : NULL;
-  if (side && side->tet == SIDE_NONE)
+  if (side && side->cell == SIDE_NONE)
     *side = found;
   else if (side)
     side->shared = true;
@@ -103,7 +103,7 @@ static void find_sides(struct export *x) {
   bool *on_face = out_alloc(s->node_count, sizeof *on_face);
   x->sides = out_alloc(s->triangle_count, sizeof *x->sides);
   for (size_t i = 0; i < s->triangle_count; i++)
-    x->sides[i].tet = SIDE_NONE;
+    x->sides[i].cell = SIDE_NONE;
   fill_table(&t, s, on_face);
   for (size_t i = 0; i < s->tet_count; i++) {
     const uint32_t *n = s->tets + i * (size_t)s->tet_nodes;
@@ -144,7 +144,7 @@ void export_take(struct export *x, const struct task *t, const struct mesh *m) {
   *x = (struct export){.soup = &m->soup,
                        .quality = &m->quality,
                        .pairs = &m->pairs,
-                       .layer_sicn = m->sicn,
+                       .layer_sicn = m->quality.layers,
                        .sheet = m->sheet.faces ? &m->sheet : NULL,
                        .task = t};
 }
@@ -203,9 +203,15 @@ void export_for(struct export *x, const char *format, const char *wanted) {
   take_unit(x, wanted);
 }
 
+bool export_is_element(const struct export *x, size_t triangle) {
+  return x->sides[triangle].cell != SIDE_NONE && !(x->soup->halves && x->soup->halves[triangle]);
+}
+
 int export_side_nodes(const struct export *x, struct side side, uint32_t nodes[6]) {
   const struct soup *s = x->soup;
-  const uint32_t *n = s->tets + side.tet * (size_t)s->tet_nodes;
+  if (x->layer_sicn)
+    return cells_side(cells_get(s, side.cell), side.number, nodes);
+  const uint32_t *n = s->tets + side.cell * (size_t)s->tet_nodes;
   const uint8_t *corner = SIDE_CORNERS[side.number];
   for (int k = 0; k < 3; k++) {
     nodes[k] = n[corner[k]];
@@ -213,6 +219,14 @@ int export_side_nodes(const struct export *x, struct side side, uint32_t nodes[6
       nodes[3 + k] = n[MIDDLE[corner[k]][corner[(k + 1) % 3]]];
   }
   return s->tet_nodes == 10 ? 6 : 3;
+}
+
+struct range export_cells(const struct export *x, enum cell_kind kind, int solid) {
+  const struct range *of = cells_solids(x->soup, kind);
+  for (size_t i = 0; of && i < x->soup->solid_count; i++)
+    if (x->soup->solids[i].tag == solid)
+      return (struct range){solid, cells_first(x->soup, kind) + of[i].first, of[i].count};
+  return (struct range){solid, 0, 0};
 }
 
 const struct range *export_range(const struct export *x, int dim, int tag) {

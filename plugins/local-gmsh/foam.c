@@ -9,6 +9,7 @@
  */
 #include "cells.h"
 #include "files.h"
+#include "foam_check.h"
 #include "periodic.h"
 #include "tar.h"
 
@@ -16,7 +17,7 @@
 #include <string.h>
 
 #define FOLDER       "constant/polyMesh/"
-#define NONE         UINT32_MAX
+#define NONE         FOAM_OUTSIDE
 #define DEFAULT_NAME "defaultFaces"
 
 struct foam {
@@ -119,8 +120,8 @@ static void each_side(struct foam *f, const struct group *g,
   for (size_t i = 0; i < g->count; i++) {
     const struct range *r = export_range(f->x, 2, g->tags[i]);
     for (size_t k = r ? r->first : 0; r && k < r->first + r->count; k++)
-      if (f->x->sides[k].tet != SIDE_NONE)
-        with(f, f->sides * f->x->sides[k].tet + f->x->sides[k].number, arg);
+      if (f->x->sides[k].cell != SIDE_NONE)
+        with(f, f->sides * f->x->sides[k].cell + f->x->sides[k].number, arg);
   }
 }
 
@@ -472,6 +473,19 @@ static void put_poor(struct out *tar, const struct foam *f) {
   out_free(&name);
 }
 
+static void measure(const struct foam *f) {
+  const struct export *x = f->x;
+  struct foam_face *faces = out_alloc(f->count + 1, sizeof *faces);
+  for (size_t i = 0; i < f->count; i++) {
+    uint32_t side = f->order[i];
+    corners(f, side, faces[i].corner);
+    faces[i].owner = side / f->sides;
+    faces[i].neighbour = f->behind[side];
+  }
+  foam_check(x->soup->xyz, faces, f->count, f->cells, x->shapes);
+  free(faces);
+}
+
 void foam_build(struct out *tar, const struct export *x) {
   struct foam f = {
       .x = x, .cells = cells_count(x->soup), .sides = x->layer_sicn ? CELL_SIDES : SIDES};
@@ -495,6 +509,7 @@ void foam_build(struct out *tar, const struct export *x) {
   put_face_zones(tar, &f);
   put_poor(tar, &f);
   tar_end(tar);
+  measure(&f);
   free(f.behind);
   free(f.face);
   free(f.order);

@@ -25,31 +25,31 @@ static const struct format_file {
   writer *write;       /* a library's, which wants a path */
   bool linear_only;
   bool solid_only;  /* it holds no mesh of faces alone */
-  bool layers;      /* it holds the prisms and pyramids of boundary layers */
+  bool tets_only;   /* it has no place for the prisms and pyramids of boundary layers */
   bool text;        /* also where the job asks for binary files: its readers take nothing else */
   bool topology;    /* our own writer asks for sides and numbers of nodes */
   const char *unit; /* where the job names none; NULL: the model's own */
 } FORMATS[] = {
-    {"msh", "mesh.msh", "model/mesh", .msh_version = 4.1, .layers = true},
-    {"msh2", "mesh-2.2.msh", "model/mesh", .msh_version = 2.2, .text = true, .layers = true},
-    {"vtu", "mesh.vtu", "application/vnd.vtk.vtu+xml", .build = vtu_build, .layers = true},
-    {"stl", "mesh.stl", "model/stl", .text = false, .build_flat = stl_file_build, .layers = true},
+    {"msh", "mesh.msh", "model/mesh", .msh_version = 4.1},
+    {"msh2", "mesh-2.2.msh", "model/mesh", .msh_version = 2.2, .text = true},
+    {"vtu", "mesh.vtu", "application/vnd.vtk.vtu+xml", .build = vtu_build},
+    {"stl", "mesh.stl", "model/stl", .text = false, .build_flat = stl_file_build},
     {"inp", "mesh.inp", "text/plain", .build = inp_build, .topology = true},
     {"unv", "mesh.unv", "text/plain", .build = unv_build, .topology = true},
     {"bdf", "mesh.bdf", "text/plain", .build = bdf_build, .topology = true},
-    {"su2", "mesh.su2", "text/plain", .linear_only = true, .build_flat = su2_build, .layers = true,
+    {"su2", "mesh.su2", "text/plain", .linear_only = true, .build_flat = su2_build,
      .topology = true},
 #ifdef HAVE_HDF5
     {"med", "mesh.med", "application/x-hdf5", .write = med_write, .topology = true},
 #else
     {"med", "mesh.med", "application/x-hdf5", .library = "Med"},
 #endif
-    {"viewer", "viewer.json", "application/json", .build = viewer_json_build, .solid_only = true},
+    {"viewer", "viewer.json", "application/json", .build = viewer_json_build, .solid_only = true,
+     .tets_only = true},
     {"foam", "polyMesh.tar", "application/x-tar", .build = foam_build, .topology = true,
-     .linear_only = true, .solid_only = true, .layers = true, .unit = "m"},
+     .linear_only = true, .solid_only = true, .unit = "m"},
 #ifdef HAVE_CGNS
-    {"cgns", "mesh.cgns", "application/x-hdf5", .write = cgns_write, .layers = true,
-     .topology = true},
+    {"cgns", "mesh.cgns", "application/x-hdf5", .write = cgns_write, .topology = true},
 #else
     {"cgns", "mesh.cgns", "application/x-hdf5", .library = "Cgns"},
 #endif
@@ -87,7 +87,7 @@ static bool add(struct task *t, const char *word, size_t len) {
     const struct format_file *f = &FORMATS[i];
     bool named = strlen(f->word) == len && strncmp(word, f->word, len) == 0;
     bool possible = built_in(f) && !(f->linear_only && t->params.order == 2) &&
-                    !(f->solid_only && t->flat) && (f->layers || !t->layers);
+                    !(f->solid_only && t->flat) && !(f->tets_only && t->layers);
     if (named && !built_in(f))
       task_fail(t, LATHE_BAD_INPUT,
                 "outputs: this machine's Gmsh was built without %s, which writing %s needs; leave "
@@ -99,10 +99,10 @@ static bool add(struct task *t, const char *word, size_t len) {
           "outputs: %s holds cells of a volume, and dimension=2 makes none; leave \"%s\" out. "
           "OpenFOAM takes a plane case as a body that is one cell thick",
           f->file, f->word);
-    else if (named && t->layers && !f->layers)
+    else if (named && t->layers && f->tets_only)
       task_fail(t, LATHE_BAD_INPUT,
-                "outputs: %s is not written for a mesh with boundary_layers; leave \"%s\" out, or "
-                "take msh, msh2, vtu, foam, cgns, su2 or stl",
+                "outputs: %s tells of tetrahedra alone, and boundary_layers makes prisms; leave "
+                "\"%s\" out. All other formats hold prisms",
                 f->file, f->word);
     else if (named && !possible)
       task_fail(t, LATHE_BAD_INPUT,
@@ -275,8 +275,8 @@ static void take_poor(struct export *x, struct task *t, const struct quality *q)
   if (!(t->params.poor_below > 0))
     return;
   groups_add_poor(&t->names.groups);
-  x->poor = out_alloc(q->count + 1, sizeof *x->poor);
-  x->poor_count = quality_below(q, t->params.poor_below, x->poor);
+  x->poor = out_alloc(q->count + q->layer_count + 1, sizeof *x->poor);
+  x->poor_count = quality_poor_set(q, t->params.poor_below, x->poor);
 }
 
 bool formats_write(struct task *t, const struct mesh *m, struct outcome *o) {
@@ -285,6 +285,7 @@ bool formats_write(struct task *t, const struct mesh *m, struct outcome *o) {
   set("Mesh.SaveAll", 0); /* a reader that takes groups (meshio) takes nothing else */
   export_take(&x, t, m);
   take_poor(&x, t, &m->quality);
+  x.shapes = &o->foam;
   for (size_t i = 0; i < COUNT && ok; i++) {
     if (!(t->params.outputs >> i & 1))
       continue;
@@ -292,5 +293,6 @@ bool formats_write(struct task *t, const struct mesh *m, struct outcome *o) {
     ok = (builder_of(&FORMATS[i], t->flat) ? build_one : write_one)(t, &FORMATS[i], &x, o);
   }
   export_free(&x);
+  foam_check_warn(o, &o->foam);
   return ok;
 }

@@ -54,18 +54,29 @@ static void put_nodes(struct out *o, const struct export *x) {
   }
 }
 
-static void put_elements(struct out *o, const struct export *x) {
-  const struct soup *s = x->soup;
-  size_t n = (size_t)s->tet_nodes;
-  out_printf(o, "*ELEMENT, TYPE=C3D%zu%s\n", n, is_group(x, "Eall") ? "" : ", ELSET=Eall");
-  for (size_t i = 0; i < s->tet_count; i++) {
+static void put_kind(struct out *o, const struct export *x, size_t first, size_t count,
+                     const uint8_t *order, size_t nodes) {
+  if (count == 0)
+    return;
+  out_printf(o, "*ELEMENT, TYPE=C3D%zu%s\n", nodes, is_group(x, "Eall") ? "" : ", ELSET=Eall");
+  for (size_t i = first; i < first + count; i++) {
+    const uint32_t *n = cells_get(x->soup, i).node;
     out_integer(o, i + 1, 0);
-    for (size_t k = 0; k < n; k++) {
+    for (size_t k = 0; k < nodes; k++) {
       out_text(o, ",");
-      out_integer(o, x->number[s->tets[i * n + EXPORT_TET_ORDER[k]]] + 1u, 0);
+      out_integer(o, x->number[n[order[k]]] + 1u, 0);
     }
     out_text(o, "\n");
   }
+}
+
+/* CalculiX has no pyramids. */
+static void put_elements(struct out *o, const struct export *x) {
+  static const uint8_t SAME[6] = {0, 1, 2, 3, 4, 5};
+  const struct soup *s = x->soup;
+  put_kind(o, x, 0, s->tet_count, EXPORT_TET_ORDER, (size_t)s->tet_nodes);
+  put_kind(o, x, cells_first(s, CELL_PRISM), s->prisms.count, SAME, 6);
+  put_kind(o, x, cells_first(s, CELL_PYRAMID), s->pyramids.count, EXPORT_PYRAMID_AS_PRISM, 6);
 }
 
 /* ---- a mesh of faces alone ---- */
@@ -112,22 +123,34 @@ static void put_nset(struct out *o, const struct export *x, const char *word, bo
   list_end(&l);
 }
 
+/* The cells of one kind of a solid, and marks on their nodes. */
+static void put_solid(struct list *l, const struct export *x, enum cell_kind kind, int solid,
+                      bool *marked) {
+  struct range r = export_cells(x, kind, solid);
+  int nodes = kind == CELL_TET ? x->soup->tet_nodes : cells_nodes(kind);
+  for (size_t i = r.first; i < r.first + r.count; i++) {
+    const uint32_t *n = cells_get(x->soup, i).node;
+    list_add(l, i + 1);
+    for (int c = 0; c < nodes; c++)
+      marked[n[c]] = true;
+  }
+}
+
 static void put_solids(struct out *o, const struct export *x, size_t group, bool *marked) {
   const struct group *g = &x->groups->of[group];
-  const struct soup *s = x->soup;
   struct list l = {o, 0};
-  size_t n = (size_t)s->tet_nodes;
   out_printf(o, "*ELSET, ELSET=%s\n", x->words[group]);
-  for (size_t i = 0; i < g->count; i++) {
-    const struct range *r = export_range(x, 3, g->tags[i]);
-    for (size_t k = 0; r && k < r->count; k++) {
-      list_add(&l, r->first + k + 1);
-      for (size_t c = 0; c < n; c++)
-        marked[s->tets[(r->first + k) * n + c]] = true;
-    }
-  }
+  for (size_t i = 0; i < g->count; i++)
+    for (enum cell_kind kind = CELL_TET; kind < CELL_KINDS; kind++)
+      put_solid(&l, x, kind, g->tags[i], marked);
   list_end(&l);
   put_nset(o, x, x->words[group], marked);
+}
+
+/* What Abaqus calls the side S1 to S5: 0 to 4. */
+static int side_number(const struct export *x, struct side side) {
+  bool pyramid = cells_get(x->soup, side.cell).kind == CELL_PYRAMID;
+  return pyramid ? EXPORT_PYRAMID_SIDES[side.number] : side.number;
 }
 
 /* The elements of a group of faces with side `number` on it; how many.  Without o: counts. */
@@ -137,10 +160,10 @@ static size_t put_part(struct out *o, const struct export *x, const struct group
     const struct range *r = export_range(x, 2, g->tags[i]);
     for (size_t k = 0; r && k < r->count; k++) {
       struct side side = x->sides[r->first + k];
-      if (side.tet == SIDE_NONE || side.number != number)
+      if (!export_is_element(x, r->first + k) || side_number(x, side) != number)
         continue;
       if (o)
-        list_add(&l, side.tet + 1u);
+        list_add(&l, side.cell + 1u);
       else
         l.count++;
     }
@@ -153,26 +176,26 @@ static size_t put_part(struct out *o, const struct export *x, const struct group
 static void put_faces(struct out *o, const struct export *x, size_t group, bool *marked) {
   const struct group *g = &x->groups->of[group];
   const char *word = x->words[group];
-  size_t counts[SIDES];
+  size_t counts[CELL_SIDES], all = 0;
   uint32_t nodes[6];
-  for (int k = 0; k < SIDES; k++) {
-    counts[k] = put_part(NULL, x, g, k);
+  for (int k = 0; k < CELL_SIDES; k++) {
+    all += counts[k] = put_part(NULL, x, g, k);
     if (!counts[k])
       continue;
     out_printf(o, "*ELSET, ELSET=%s-S%d\n", word, k + 1);
     put_part(o, x, g, k);
   }
-  if (!(counts[0] + counts[1] + counts[2] + counts[3]))
+  if (all == 0)
     return;
   out_printf(o, "*SURFACE, TYPE=ELEMENT, NAME=%s\n", word);
-  for (int k = 0; k < SIDES; k++)
+  for (int k = 0; k < CELL_SIDES; k++)
     if (counts[k])
       out_printf(o, "%s-S%d, S%d\n", word, k + 1, k + 1);
   for (size_t i = 0; i < g->count; i++) {
     const struct range *r = export_range(x, 2, g->tags[i]);
     for (size_t k = 0; r && k < r->count; k++) {
       struct side side = x->sides[r->first + k];
-      int n = side.tet == SIDE_NONE ? 0 : export_side_nodes(x, side, nodes);
+      int n = side.cell == SIDE_NONE ? 0 : export_side_nodes(x, side, nodes);
       for (int c = 0; c < n; c++)
         marked[nodes[c]] = true;
     }
@@ -284,7 +307,7 @@ static void put_contacts(struct out *o, const struct export *x) {
 
 void inp_build(struct out *o, const struct export *x) {
   bool *marked = out_alloc(x->soup->node_count, sizeof *marked);
-  out_room(o, 96 * x->node_count + 80 * x->soup->tet_count + 4096);
+  out_room(o, 96 * x->node_count + 80 * cells_count(x->soup) + 4096);
   out_printf(o, "*HEADING\nMesh by lathe, unit of length: %s\n", x->unit);
   put_nodes(o, x);
   if (x->sheet)

@@ -28,6 +28,7 @@
 
 /* MED turns the second and third corner of Gmsh's tetrahedra, and the middle nodes with them. */
 static const uint8_t TET_ORDER[NODES_MAX] = {0, 2, 1, 3, 6, 5, 4, 7, 8, 9};
+static const uint8_t PRISM_ORDER[6] = {0, 2, 1, 3, 5, 4}, PYRAMID_ORDER[5] = {0, 3, 2, 1, 4};
 
 struct block { /* elements of one kind */
   const char *kind;
@@ -249,6 +250,14 @@ static void put_block(struct med *m, hid_t at, struct block *b) {
   free(b->family);
 }
 
+/* Of the `count` cells from `first` on: the next family is that of the same solid's poor ones. */
+static void mark_poor(const struct med *m, size_t first, size_t count, int32_t *family) {
+  const struct export *x = m->x;
+  for (size_t i = 0; x->poor_word && i < x->poor_count; i++)
+    if (x->poor[i] >= first && x->poor[i] < first + count)
+      family[x->poor[i] - first]--;
+}
+
 static void put_tets(struct med *m, hid_t at) {
   const struct soup *s = m->x->soup;
   size_t n = (size_t)s->tet_nodes, step = m->x->poor_word ? 2 : 1;
@@ -259,26 +268,43 @@ static void put_tets(struct med *m, hid_t at) {
     for (size_t k = 0; k < n; k++)
       b.node[i * n + k] = (int32_t)m->x->number[s->tets[i * n + TET_ORDER[k]]] + 1;
   fill_families(s->solids, s->solid_count, 0, step, b.family);
-  for (size_t i = 0; m->x->poor_word && i < m->x->poor_count; i++)
-    b.family[m->x->poor[i]]--; /* the next family is that of the same solid's poor ones */
+  mark_poor(m, 0, s->tet_count, b.family);
   put_block(m, at, &b);
 }
 
-static void put_triangles(struct med *m, hid_t at) {
+static void put_layers(struct med *m, hid_t at, enum cell_kind kind) {
+  const struct soup *s = m->x->soup;
+  const struct cells *cells = kind == CELL_PRISM ? &s->prisms : &s->pyramids;
+  const uint8_t *order = kind == CELL_PRISM ? PRISM_ORDER : PYRAMID_ORDER;
+  size_t n = (size_t)cells_nodes(kind), step = m->x->poor_word ? 2 : 1;
+  struct block b = {kind == CELL_PRISM ? "PE6" : "PY5", n, cells->count,
+                    out_alloc(n * cells->count, sizeof *b.node),
+                    out_alloc(cells->count, sizeof *b.family)};
+  for (size_t i = 0; i < cells->count; i++)
+    for (size_t k = 0; k < n; k++)
+      b.node[i * n + k] = (int32_t)m->x->number[cells->nodes[i * n + order[k]]] + 1;
+  if (cells->solids)
+    fill_families(cells->solids, s->solid_count, 0, step, b.family);
+  mark_poor(m, cells_first(s, kind), cells->count, b.family);
+  put_block(m, at, &b);
+}
+
+/* The elements of faces that have `n` nodes: 3, 4 or 6. */
+static void put_faces(struct med *m, hid_t at, int n) {
+  static const char *const KINDS[] = {[3] = "TR3", [4] = "QU4", [6] = "TR6"};
   const struct export *x = m->x;
   const struct soup *s = x->soup;
-  size_t n = s->tet_nodes == 10 ? 6 : 3, skip = (x->poor_word ? 2 : 1) * s->solid_count;
+  size_t skip = (x->poor_word ? 2 : 1) * s->solid_count, nodes = (size_t)n;
   int32_t *family = out_alloc(s->triangle_count, sizeof *family);
-  struct block b = {n == 6 ? "TR6" : "TR3", n, 0, out_alloc(n * s->triangle_count, sizeof *b.node),
+  struct block b = {KINDS[n], nodes, 0, out_alloc(nodes * s->triangle_count, sizeof *b.node),
                     out_alloc(s->triangle_count, sizeof *b.family)};
   fill_families(s->faces, s->face_count, skip, 1, family);
   for (size_t i = 0; i < s->triangle_count; i++) {
     uint32_t of[6];
-    if (x->sides[i].tet == SIDE_NONE)
+    if (!export_is_element(x, i) || export_side_nodes(x, x->sides[i], of) != n)
       continue;
-    export_side_nodes(x, x->sides[i], of);
-    for (size_t k = 0; k < n; k++)
-      b.node[b.count * n + k] = (int32_t)x->number[of[k]] + 1;
+    for (size_t k = 0; k < nodes; k++)
+      b.node[b.count * nodes + k] = (int32_t)x->number[of[k]] + 1;
     b.family[b.count++] = family[i];
   }
   put_block(m, at, &b);
@@ -350,7 +376,11 @@ static void put_mesh(struct med *m) {
     put_sheets(m, elements);
   } else {
     put_tets(m, elements);
-    put_triangles(m, elements);
+    put_layers(m, elements, CELL_PRISM);
+    put_layers(m, elements, CELL_PYRAMID);
+    for (int nodes = 3; nodes <= 6; nodes++)
+      if (nodes != 5)
+        put_faces(m, elements, nodes);
   }
   keep(m, elements, H5Gclose);
   keep(m, step, H5Gclose);
@@ -368,7 +398,7 @@ static void put_version(struct med *m) {
 
 static bool write_file(const struct export *x, const char *path) {
   struct med m = {.x = x, .ok = true};
-  if (x->soup->tet_count > INT32_MAX / NODES_MAX)
+  if (cells_count(x->soup) > INT32_MAX / NODES_MAX)
     return false;
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   m.file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);

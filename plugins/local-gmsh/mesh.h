@@ -21,7 +21,6 @@ struct mesh { /* a mesh that was checked, as arrays, beside the one in Gmsh's mo
   struct quality quality;
   struct sheet sheet; /* of a mesh of faces alone */
   struct node_pairs pairs;
-  double *sicn; /* of prisms and pyramids, as cells.h numbers them behind the tetrahedra */
 };
 
 void mesh_free(struct mesh *m);

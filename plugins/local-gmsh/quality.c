@@ -201,5 +201,6 @@ void quality_of(struct quality *q, const struct soup *s, bool tets) {
 void quality_free(struct quality *q) {
   for (int m = 0; m < MEASURES; m++)
     free(q->values[m]);
+  free(q->layers);
   *q = (struct quality){0};
 }

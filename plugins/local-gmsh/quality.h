@@ -23,6 +23,10 @@ struct quality { /* values[measure][element] */
   bool tets;
   const struct sheet
       *sheet; /* whose elements they are; NULL: tetrahedra, or the soup's triangles */
+  /* SICN of prisms and pyramids, as cells.h numbers them behind the tetrahedra.  Owned; NULL: a
+   * mesh without boundary layers */
+  double *layers;
+  size_t layer_count;
 };
 
 double quality_sicn(const double *const p[4]); /* of a tetrahedron, alone: quicker */
@@ -46,6 +50,8 @@ struct stats quality_stats(const double *values, size_t count);
 void quality_summary(const struct quality *q, struct outcome *o);
 /* The elements of SICN below `limit`: how many, and their numbers into `list` unless it is NULL. */
 size_t quality_below(const struct quality *q, double limit, uint32_t *list);
+/* The same with prisms and pyramids, numbered as cells.h does. */
+size_t quality_poor_set(const struct quality *q, double limit, uint32_t *list);
 /* {"sicn_min": ...}, by the original's names. */
 void quality_metrics_json(struct out *out, const struct outcome *o, bool tets);
 

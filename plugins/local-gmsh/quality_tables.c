@@ -74,6 +74,17 @@ size_t quality_below(const struct quality *q, double limit, uint32_t *list) {
   return n;
 }
 
+size_t quality_poor_set(const struct quality *q, double limit, uint32_t *list) {
+  size_t n = quality_below(q, limit, list);
+  for (size_t i = 0; i < q->layer_count; i++)
+    if (q->layers[i] < limit) {
+      if (list)
+        list[n] = (uint32_t)(q->count + i);
+      n++;
+    }
+  return n;
+}
+
 /* keys and other: room for as many, which several calls share. */
 static struct stats stats_of(const double *values, size_t count, uint64_t *keys, uint64_t *other) {
   double sum = 0;
@@ -205,8 +216,8 @@ void quality_metrics_json(struct out *out, const struct outcome *o, bool tets) {
 
 /* "poor_set":{...}, all of them: a set of which some are missing is none. */
 static void poor_json(const struct quality *q, double limit, struct out *out) {
-  uint32_t *list = out_alloc(q->count + 1, sizeof *list);
-  size_t n = quality_below(q, limit, list);
+  uint32_t *list = out_alloc(q->count + q->layer_count + 1, sizeof *list);
+  size_t n = quality_poor_set(q, limit, list);
   out_printf(out,
              "\"poor_set\":{\"name\":\"" GROUPS_POOR "\",\"measure\":\"sicn\",\"below\":%.9g,"
              "\"count\":%zu,\"elements\":[",

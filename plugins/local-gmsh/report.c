@@ -216,6 +216,13 @@ static void put_facts(struct out *o, const struct task *t, const struct outcome 
   if (t->params.poor_below > 0)
     fact(o, "set " GROUPS_POOR, "%llu elements with a SICN under %g",
          (unsigned long long)r->poor_set, t->params.poor_below);
+  if (r->foam.faces)
+    fact(o, "checkMesh",
+         "non-orthogonality at most %.3g degrees (%llu faces past %g), skewness %.3g (%llu past "
+         "%g), aspect ratio %.4g (%llu cells past %g)",
+         r->foam.orthogonality.value, (unsigned long long)r->foam.orthogonality.past,
+         FOAM_ORTHOGONAL, r->foam.skewness.value, (unsigned long long)r->foam.skewness.past,
+         FOAM_SKEW, r->foam.aspect.value, (unsigned long long)r->foam.aspect.past, FOAM_ASPECT);
   put_content(o, t, r);
   fact(o, "extent", "%.5g x %.5g x %.5g %s", g->high[0] - g->low[0], g->high[1] - g->low[1],
        g->high[2] - g->low[2], unit);

@@ -287,6 +287,7 @@ static bool write_result(struct task *t, const struct outcome *r, const struct r
     order2_json(&o, &r->curved);
     out_text(&o, ",");
   }
+  foam_check_json(&o, &r->foam);
   if (t->solid) {
     formats_json(t, &o);
     put_search(&o, t);

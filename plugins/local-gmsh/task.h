@@ -15,6 +15,7 @@
 
 #include "curved.h"
 #include "findings.h"
+#include "foam_check.h"
 #include "names.h"
 
 #include <jansson.h>
@@ -193,6 +194,7 @@ struct outcome {
     double sicn_min;               /* of prisms and pyramids */
     struct stats prism_sicn, pyramid_sicn;
   } layers;                           /* boundary layers */
+  struct foam_shapes foam;            /* of polyMesh.tar, where it was asked for */
   double local_edge[LOCAL_SIZES_MAX]; /* the median at each local size; 0: none is there */
   double seconds[STAGES];
   char warnings[1200]; /* "; " between them */

@@ -19,6 +19,7 @@
 #define BEAM3  22
 #define TET4   111
 #define TET10  118
+#define WEDGE6 112
 
 /* Around each triangle: corner, middle, corner, and so on; the tip is last. */
 static const uint8_t AROUND_TET[10] = {0, 4, 1, 5, 2, 6, 7, 9, 8, 3};
@@ -102,21 +103,31 @@ static void put_element(struct out *o, const struct export *x, size_t label, int
   out_text(o, "\n");
 }
 
+/* The format's readers do not agree on a number for pyramids, so they are wedges too. */
+static void put_layers(struct out *o, const struct export *x) {
+  for (size_t i = x->soup->tet_count; i < cells_count(x->soup); i++) {
+    struct cell c = cells_get(x->soup, i);
+    put_element(o, x, i + 1, WEDGE6, c.node, 6,
+                c.kind == CELL_PYRAMID ? EXPORT_PYRAMID_AS_PRISM : NULL);
+  }
+}
+
 static void put_elements(struct out *o, const struct export *x) {
+  static const int SHELLS[] = {[3] = SHELL3, [4] = QUAD4, [6] = SHELL6};
   const struct soup *s = x->soup;
   size_t n = (size_t)s->tet_nodes;
   uint32_t nodes[6];
   begin(o, 2412);
   for (size_t i = 0; i < s->triangle_count; i++) {
-    if (x->sides[i].tet == SIDE_NONE)
+    if (!export_is_element(x, i))
       continue;
     size_t m = (size_t)export_side_nodes(x, x->sides[i], nodes);
-    put_element(o, x, s->tet_count + i + 1, m == 6 ? SHELL6 : SHELL3, nodes, m,
-                m == 6 ? AROUND_SHELL : NULL);
+    put_element(o, x, cells_count(s) + i + 1, SHELLS[m], nodes, m, m == 6 ? AROUND_SHELL : NULL);
   }
   for (size_t i = 0; i < s->tet_count; i++)
     put_element(o, x, i + 1, n == 10 ? TET10 : TET4, s->tets + i * n, n,
                 n == 10 ? AROUND_TET : NULL);
+  put_layers(o, x);
   end(o);
 }
 
@@ -166,7 +177,20 @@ static void put_sheet(struct out *o, const struct export *x) {
 static size_t labels_before(const struct export *x, int dim) {
   if (x->sheet)
     return dim == 1 ? x->sheet->element_count : 0;
-  return dim == 2 ? x->soup->tet_count : 0;
+  return dim == 2 ? cells_count(x->soup) : 0;
+}
+
+/* The elements in the range; count goes on, and they are written where o is not NULL. */
+static void put_range(struct out *o, const struct export *x, int dim, bool inside,
+                      const struct range *r, size_t *count) {
+  for (size_t k = r->first; k < r->first + r->count; k++) {
+    bool solids = !x->sheet && dim == 2; /* a face between two, or of one */
+    if (solids ? !export_is_element(x, k) || x->sides[k].shared != inside : inside)
+      continue;
+    ++*count;
+    if (o)
+      put_member(o, labels_before(x, dim) + k + 1, *count);
+  }
 }
 
 /* Elements of the group, or of its faces those that lie between two solids (`inside`) or do not;
@@ -175,15 +199,13 @@ static size_t put_members(struct out *o, const struct export *x, const struct gr
                           bool inside) {
   size_t count = 0;
   for (size_t i = 0; i < g->count; i++) {
-    const struct range *r = export_range(x, g->dim, g->tags[i]);
-    for (size_t k = r ? r->first : 0; r && k < r->first + r->count; k++) {
-      bool solids = !x->sheet && g->dim == 2; /* a face between two, or of one */
-      if (solids ? x->sides[k].tet == SIDE_NONE || x->sides[k].shared != inside : inside)
-        continue;
-      count++;
-      if (o)
-        put_member(o, labels_before(x, g->dim) + k + 1, count);
+    for (enum cell_kind kind = CELL_TET; g->dim == 3 && kind < CELL_KINDS; kind++) {
+      struct range cells = export_cells(x, kind, g->tags[i]);
+      put_range(o, x, 3, inside, &cells, &count);
     }
+    const struct range *r = g->dim < 3 ? export_range(x, g->dim, g->tags[i]) : NULL;
+    if (r)
+      put_range(o, x, g->dim, inside, r, &count);
   }
   if (o && count % 2)
     out_text(o, "\n");
@@ -241,7 +263,7 @@ static void put_groups(struct out *o, const struct export *x, int dataset, bool 
 }
 
 void unv_build(struct out *o, const struct export *x) {
-  out_room(o, 128 * x->node_count + 190 * (x->soup->tet_count + x->soup->triangle_count) + 4096);
+  out_room(o, 128 * x->node_count + 190 * (cells_count(x->soup) + x->soup->triangle_count) + 4096);
   put_units(o, x);
   put_nodes(o, x);
   if (x->sheet)

@@ -94,17 +94,18 @@ static bool check_shapes(const struct soup *s, const struct quality *q, struct o
 static bool check_layers(struct mesh *m, struct outcome *o) {
   const struct soup *s = &m->soup;
   size_t bad = 0, worst = 0, n = cells_count(s) - s->tet_count;
-  m->sicn = out_alloc(n + 1, sizeof *m->sicn);
+  double *sicn = m->quality.layers = out_alloc(n + 1, sizeof *sicn);
+  m->quality.layer_count = n;
   for (size_t i = 0; i < n; i++) {
-    m->sicn[i] = cells_sicn(s, cells_get(s, s->tet_count + i));
-    bad += !(m->sicn[i] > FLAT);
-    worst = m->sicn[i] < m->sicn[worst] ? i : worst;
+    sicn[i] = cells_sicn(s, cells_get(s, s->tet_count + i));
+    bad += !(sicn[i] > FLAT);
+    worst = sicn[i] < sicn[worst] ? i : worst;
   }
   o->layers.prisms = s->prisms.count;
   o->layers.pyramids = s->pyramids.count;
-  o->layers.sicn_min = m->sicn[worst];
-  o->layers.prism_sicn = quality_stats(m->sicn, s->prisms.count);
-  o->layers.pyramid_sicn = quality_stats(m->sicn + s->prisms.count, s->pyramids.count);
+  o->layers.sicn_min = sicn[worst];
+  o->layers.prism_sicn = quality_stats(sicn, s->prisms.count);
+  o->layers.pyramid_sicn = quality_stats(sicn + s->prisms.count, s->pyramids.count);
   if (bad == 0)
     return true;
   const double *p = s->xyz + 3 * (size_t)*cells_get(s, s->tet_count + worst).node;
@@ -128,8 +129,6 @@ void mesh_free(struct mesh *m) {
   soup_free(&m->soup);
   sheet_free(&m->sheet);
   free(m->pairs.of);
-  free(m->sicn);
-  m->sicn = NULL;
   m->pairs = (struct node_pairs){0};
 }
 
@@ -175,7 +174,7 @@ bool volume_check(struct task *t, struct mesh *m, struct outcome *o) {
       !periodic_check(t, m, o))
     return false;
   quality_summary(&m->quality, o);
-  o->poor_set = quality_below(&m->quality, t->params.poor_below, NULL);
+  o->poor_set = quality_poor_set(&m->quality, t->params.poor_below, NULL);
   deviation_measure(t, &m->soup, o);
   local_sizes_measure(t, &m->soup, o);
   return true;

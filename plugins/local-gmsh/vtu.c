@@ -56,7 +56,7 @@ static int32_t *solids(const struct soup *s) {
 
 /* 1 for the elements of the poor set. */
 static uint8_t *poor(const struct export *x) {
-  uint8_t *flags = out_alloc(x->soup->tet_count, 1);
+  uint8_t *flags = out_alloc(cells_count(x->soup), 1);
   for (size_t i = 0; i < x->poor_count; i++)
     flags[x->poor[i]] = 1;
   return flags;

@@ -22,7 +22,8 @@ class Mesh:
 
     def enclosed(self):
         """Of the triangles, by their orientation."""
-        return sum(tet_volume([(0, 0, 0)] + [self.points[c] for c in corners]) for corners in self.of("tri").values())
+        halves = [*self.of("tri").values(), *(h for a, b, c, d in self.of("quad").values() for h in ((a, b, c), (a, c, d)))]
+        return sum(tet_volume([(0, 0, 0)] + [self.points[c] for c in corners]) for corners in halves)
 
     def add(self, number, kind, nodes):
         self.elements[number] = (kind, tuple(nodes[:{"tet": 4, "prism": 6, "pyramid": 5, "quad": 4, "tri": 3, "line": 2, "point": 1}[kind]]))
@@ -104,11 +105,14 @@ def read_stl(data):
 
 
 # The corners of S1 to S4. The manuals of Abaqus and CalculiX list them as seen from inside; here they look outward.
-INP_SIDES = {"S1": (0, 2, 1), "S2": (0, 1, 3), "S3": (1, 2, 3), "S4": (2, 0, 3)}
+INP_SIDES = {"tet": {"S1": (0, 2, 1), "S2": (0, 1, 3), "S3": (1, 2, 3), "S4": (2, 0, 3)},
+             "prism": {"S1": (0, 2, 1), "S2": (3, 4, 5), "S3": (0, 1, 4, 3), "S4": (1, 2, 5, 4), "S5": (2, 0, 3, 5)}}
+INP_KINDS = {"C3D4": "tet", "C3D10": "tet", "C3D6": "prism"}
 
 
 def read_inp(data):
-    """Triangles are the sides of elements that surfaces are made of; groups: element sets and surfaces, without their parts."""
+    """Triangles and quadrangles are the sides of elements that surfaces are made of; groups: element sets and surfaces, without their parts.
+    A pyramid is a prism with one edge of no length; two corners of a side that are one count once."""
     mesh, mode, group = Mesh(), None, None
     mesh.node_sets, surfaces, sets = {}, {}, {}
     for line in data.decode().splitlines():
@@ -116,7 +120,7 @@ def read_inp(data):
             options = dict((f.split("=") + [""])[:2] for f in line.replace(" ", "").split(",")[1:])
             mode = line[1:].split(",")[0].strip().upper()
             if mode == "ELEMENT":
-                assert options["TYPE"] in ("C3D4", "C3D10")
+                kind = INP_KINDS[options["TYPE"]]
                 group = sets.setdefault(options["ELSET"], set())
             elif mode in ("ELSET", "NSET"):
                 group = (sets if mode == "ELSET" else mesh.node_sets).setdefault(options[mode], set())
@@ -128,20 +132,22 @@ def read_inp(data):
         if mode == "NODE" and fields:
             mesh.points[int(fields[0])] = tuple(map(float, fields[1:4]))
         elif mode == "ELEMENT" and fields:
-            mesh.add(int(fields[0]), "tet", list(map(int, fields[1:])))
+            mesh.add(int(fields[0]), kind, list(map(int, fields[1:])))
             group.add(int(fields[0]))
         elif mode == "SURFACE":
             group.append(tuple(fields))
         elif mode in ("ELSET", "NSET"):
             group.update(map(int, fields))
     assert sets.pop("Eall") == set(mesh.elements)
-    tets = mesh.of("tet")
+    solids = dict(mesh.elements)
     for name, parts in surfaces.items():
         mesh.groups[name] = set()
         for elements, side in parts:
             for n in sorted(sets.pop(elements)):
                 number = len(mesh.elements) + 1
-                mesh.add(number, "tri", [tets[n][c] for c in INP_SIDES[side]])
+                kind, corners = solids[n]
+                nodes = list(dict.fromkeys(corners[c] for c in INP_SIDES[kind][side]))
+                mesh.add(number, {3: "tri", 4: "quad"}[len(nodes)], nodes)
                 mesh.groups[name].add(number)
     mesh.groups.update(sets)
     return mesh
@@ -163,9 +169,9 @@ def read_unv(data):
                 nodes = []
                 while len(nodes) < count:
                     nodes += map(int, next(lines).split())
-                word = {91: "tri", 92: "tri", 111: "tet", 118: "tet", 21: "line", 24: "line"}[code]
+                word = {91: "tri", 92: "tri", 94: "quad", 111: "tet", 112: "prism", 118: "tet", 21: "line", 24: "line"}[code]
                 # 92 and 118 go around: corner, middle, corner, ...
-                mesh.add(n, word, nodes if code in (91, 111, 21, 24) else
+                mesh.add(n, word, nodes if code in (91, 94, 111, 112, 21, 24) else
                          [nodes[0], nodes[2], nodes[4]] + ([nodes[9]] if code == 118 else []))
         elif kind in ("2467", "2477"):
             for head in lines:

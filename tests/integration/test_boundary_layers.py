@@ -27,7 +27,7 @@ SIDES = {"tet": ((0, 2, 1), (0, 1, 3), (1, 2, 3), (2, 0, 3)),
 
 
 def mesh(path, *params, **layers):
-    return run("mesh", path, "outputs=msh2,vtu,foam", "boundary_layers=" + json.dumps(layers), *params)
+    return run("mesh", path, "outputs=all", "binary=false", "boundary_layers=" + json.dumps(layers), *params)
 
 
 def under(points, side):
@@ -155,11 +155,18 @@ def test_thin_floors_get_thinner_layers():
     ({"faces": [99], **FOUR}, [], "has no face"),
     ({**TOP, **FOUR}, ["element_order=2"], "cannot be combined with element_order=2"),
     ({**TOP, **FOUR}, ["target_elements=5000"], "cannot be combined with target_elements"),
-    ({**TOP, **FOUR}, ["outputs=inp"], "mesh.inp is not written"),
+    ({**TOP, **FOUR}, ["outputs=viewer"], "viewer.json tells of tetrahedra alone"),
     ({**TOP, **FOUR}, ["strategy=exhaustive"], "cannot be combined with strategy=exhaustive")], ids=lambda v: v if isinstance(v, str) else "")
 def test_refused_before_meshing(wish, params, says):
     job = run("mesh", part("block.step"), *params, "boundary_layers=" + json.dumps({"top": wish}))
     assert job.code == BAD_INPUT and says in job.error, job.error
+
+
+def test_too_many_prisms_are_refused_at_once():
+    """A foil of 100 x 100 x 0.001 has room for few tetrahedra, and 80 million prisms on its two sides."""
+    foil = os.path.join(REPO, "tests", "fixtures", "field", "foil.step")
+    job = run("mesh", foil, "max_size_mm=0.15", "boundary_layers=" + json.dumps({"sides": {**ALL, "first_height_mm": 1e-6, "layers": 40}}))
+    assert job.code == BAD_INPUT and "faces" not in job.stages and "boundary_layers" in job.error and "takes about 8" in job.error, job.error
 
 
 def test_names_that_meet_need_the_same_number_of_layers():

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Reads meshes with the libraries that their users read them with, and prints what it found as a JSON list.
 
-    read.py READER FILE [READER FILE]...        READER: meshio skfem nastran vtk gmsh h5py
+    read.py READER FILE [READER FILE]...        READER: meshio skfem nastran vtk gmsh jacobian h5py
 
 It runs in the venv of tests/integration/solvers.py, which has these libraries; the tests themselves need none of them.
 A library that fails gives {"error": ...} for its file.  Volumes are signed: a tetrahedron inside out takes off.
@@ -102,13 +102,17 @@ def by_skfem(path):
                       **{name: one.assemble(skfem.FacetBasis(mesh, element, facets=name)) for name in boundaries}}}
 
 
+SOLID_CARDS = ("CTETRA", "CPENTA", "CPYRAM")
+
+
 def by_nastran(path):
     import collections
     from pyNastran.bdf.bdf import read_bdf
     model = read_bdf(path, xref=True, punch=True, debug=False)
     return {"points": len(model.nodes), "cells": dict(collections.Counter(e.type for e in model.elements.values())),
             "properties": {str(n): p.type for n, p in model.properties.items()}, "materials": len(model.materials),
-            "volume": sum(e.Volume() for e in model.elements.values() if e.type == "CTETRA"),
+            "volume": sum(e.Volume() for e in model.elements.values() if e.type in SOLID_CARDS),
+            "least": min((e.Volume() for e in model.elements.values() if e.type in SOLID_CARDS), default=0),
             "area": sum(e.Area() for e in model.elements.values() if e.type[:5] in ("CTRIA", "CQUAD")),
             "node_sets": {str(n): len(s.ids) for n, s in model.sets.items() if s.type == "SET1"},
             "element_sets": [s.ids for s in model.sets.values() if s.type == "SET3" and s.desc == "ELEMENT"]}
@@ -200,13 +204,27 @@ def by_gmsh(path):
         entities = gmsh.model.getEntitiesForPhysicalGroup(dim, tag)
         groups[gmsh.model.getPhysicalName(dim, tag)] = sum(
             len(numbers) for entity in entities for numbers in gmsh.model.mesh.getElements(dim, entity)[1])
-    tets = [n for kind, numbers in zip(*gmsh.model.mesh.getElements(3)[:2]) if kind in (4, 11) for n in numbers]
+    solids = {kind: list(numbers) for kind, numbers in zip(*gmsh.model.mesh.getElements(3)[:2])}
+    tets = [n for kind in (4, 11, 6, 7) for n in solids.get(kind, [])]  # prisms and pyramids behind them
     views = [gmsh.view.getModelData(view, 0) for view in gmsh.view.getTags()]
     found = {"points": len(gmsh.model.mesh.getNodes()[0]), "cells": cells, "groups": groups,
              "views": [([tets.index(n) for n in tags], [values[0] for values in data]) for _, tags, data, _, _ in views],
              "named": {gmsh.model.getEntityName(*e): sum(map(len, gmsh.model.mesh.getElements(*e)[1]))
                        for e in gmsh.model.getEntities() if gmsh.model.getEntityName(*e)},
              "version": gmsh.option.getString("General.Version")}
+    gmsh.finalize()
+    return found
+
+
+def by_jacobian(path):
+    """Gmsh's, from 4.13 on: kind of element -> how many, the least determinant in one, and their volume."""
+    import gmsh
+    gmsh.initialize()
+    gmsh.option.setNumber("General.Terminal", 0)
+    gmsh.open(path)
+    found, measure = {}, gmsh.model.mesh.getElementQualities
+    for kind, numbers in zip(*gmsh.model.mesh.getElements(3)[:2]):
+        found[gmsh.model.mesh.getElementProperties(kind)[0]] = (len(numbers), min(measure(numbers, "minDetJac")), sum(measure(numbers, "volume")))
     gmsh.finalize()
     return found
 
