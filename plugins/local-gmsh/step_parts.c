@@ -12,6 +12,7 @@
 #define MAPS_MAX   8  /* of items that are representations themselves */
 #define PARTS_MAX  20000
 #define WORK_MAX   2000000 /* entities visited: a small file can name a tree without end */
+#define USAGE_WORK 16      /* a usage costs as much as so many others: names are made for it */
 #define PATH_BYTES 1000
 
 struct walk {
@@ -259,6 +260,7 @@ static void read_definition(struct walk *w, uint32_t definition) {
     uint32_t child = usage ? step_ref(step_arg(usage, 4)) : 0;
     if (!child)
       continue;
+    w->work += USAGE_WORK;
     w->usages[w->depth++] = usage->id;
     w->names[w->depth] = choose(w, step_string(&w->step, step_arg(usage, 1)),
                                 product_name(&w->step, child));
@@ -347,7 +349,7 @@ static void read_parts(struct parts *p, const char *data, size_t size, const cha
   styles_open(&w->styles, &w->step);
   link_up(w, &used);
   p->cycle = find_cycle(&w->step, &used);
-  for (size_t i = 0; i < w->step.count; i++) {
+  for (size_t i = 0; i < w->step.count && !p->cycle; i++) { /* a tree without end is refused */
     const struct step_entity *e = &w->step.entities[i];
     links_from(&used, e->id, &n);
     if (e->kind != STEP_DEFINITION || n > 0)
