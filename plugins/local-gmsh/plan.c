@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "plan.h"
 
+#include "kernel.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -12,6 +14,8 @@
 
 #define AS_ASKED (-1)
 
+#define KERNEL_SHARE 0.02 /* of the size: how far facets of the CAD kernel lie from the CAD */
+
 static const struct root {
   const char *name;
   int algorithm_2d, curvature, circle_points;
@@ -19,18 +23,21 @@ static const struct root {
   bool heal, facets;
   bool cad, stl;
   int wave;
+  double kernel; /* of the rung */
 } ROOTS[] = {
-    {"frontal", FRONTAL, AS_ASKED, 12, 0, false, false, true, true, 0},
-    {"delaunay", DELAUNAY, AS_ASKED, 12, 0, false, false, true, true, 0},
-    {"facets", FRONTAL, 0, 12, 0, false, true, false, true, 0},
-    {"meshadapt", MESHADAPT, AS_ASKED, 12, 0, false, false, true, true, 0},
+    {"frontal", FRONTAL, AS_ASKED, 12, 0, false, false, true, true, 0, 0},
+    {"delaunay", DELAUNAY, AS_ASKED, 12, 0, false, false, true, true, 0, 0},
+    {"facets", FRONTAL, 0, 12, 0, false, true, false, true, 0, 0},
+    {"meshadapt", MESHADAPT, AS_ASKED, 12, 0, false, false, true, true, 0, 0},
     /* What was not asked for: more elements, or fewer. */
-    {"rounder", FRONTAL, 24, 24, 0, false, false, true, false, 1},
-    {"roundest", FRONTAL, 60, 60, 0, false, false, true, false, 1},
-    {"curved", FRONTAL, 12, 12, 0, false, false, true, false, 2},
-    {"flat", FRONTAL, 0, 12, 0, false, false, true, false, 2},
-    {"finer", FRONTAL, AS_ASKED, 12, 0.5, false, false, true, true, 2},
-    {"healed", FRONTAL, AS_ASKED, 12, 0, true, false, true, false, 2},
+    {"rounder", FRONTAL, 24, 24, 0, false, false, true, false, 1, 0},
+    {"roundest", FRONTAL, 60, 60, 0, false, false, true, false, 1, 0},
+    {"curved", FRONTAL, 12, 12, 0, false, false, true, false, 2, 0},
+    {"flat", FRONTAL, 0, 12, 0, false, false, true, false, 2, 0},
+    {"finer", FRONTAL, AS_ASKED, 12, 0.5, false, false, true, true, 2, 0},
+    {"healed", FRONTAL, AS_ASKED, 12, 0, true, false, true, false, 2, 0},
+    /* Where nothing else has a mesh. */
+    {"kernel", FRONTAL, 0, 12, 0, false, false, KERNEL_HERE, false, 3, KERNEL_SHARE},
 };
 #define ROOT_COUNT (sizeof ROOTS / sizeof *ROOTS)
 
@@ -46,9 +53,10 @@ static const char *const FINISHES[] = {
 /* Is the root one for this job, and does it differ from the plain one? */
 static bool root_fits(const struct task *t, const struct root *r) {
   int asked = t->params.curvature;
-  if (!(t->format == FORMAT_STL ? r->stl : r->cad) || (r->heal && t->params.heal))
+  if (!(t->format == FORMAT_STL ? r->stl : r->cad) || (r->heal && t->params.heal) ||
+      (r->kernel > 0 && (t->layers || t->periodic)))
     return false;
-  return r->curvature == AS_ASKED || r->facets || r->circle_points > 12
+  return r->curvature == AS_ASKED || r->facets || r->kernel > 0 || r->circle_points > 12
              ? true
              : (r->curvature == 0 ? asked > 0 : asked == 0);
 }
@@ -62,7 +70,8 @@ static struct rung rung_of(const struct task *t, const struct root *root) {
                        .circle_points = root->circle_points,
                        .finer = root->finer > 0 ? root->finer : 1,
                        .heal = root->heal,
-                       .facets = root->facets};
+                       .facets = root->facets,
+                       .kernel = root->kernel};
 }
 
 static int add(struct plan *p, const char *name, enum step step, const struct rung *r, int parent,

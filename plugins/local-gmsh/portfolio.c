@@ -27,7 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WAVES 3
+#define WAVES 4
 
 enum state { WAITING, RUNNING, HELD, OVER };
 

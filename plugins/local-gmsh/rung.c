@@ -16,6 +16,7 @@
 
 #include "boundary_layers.h"
 #include "ends.h"
+#include "hang.h"
 #include "mesh.h"
 #include "score.h"
 #include "task.h"
@@ -29,6 +30,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BETTER_TIMES 8
@@ -109,24 +111,53 @@ static void child_main(struct task *t, const struct rung *r, bool import, int fd
   _exit(0);
 }
 
-/* Relays until the outcome is there or the pipe closes.  False: over its time or cancelled. */
-static bool follow(struct task *t, int fd, double until, struct outcome *o, bool *got) {
+struct child { /* a rung's process */
+  pid_t pid;
+  const struct rung *rung;
+  int stage;
+  double limit; /* of processor time, for edges and faces; 0: not asked for yet */
+};
+
+static double used_by(pid_t pid) {
+  struct timespec t;
+  clockid_t clock;
+  if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &t) != 0)
+    return 0;
+  return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Edges and faces that take far longer than their number explains. */
+static bool hangs(const struct task *t, struct child *c) {
+  double used = c->stage > STAGE_FACES ? 0 : used_by(c->pid);
+  if (used < HANG_LEAST)
+    return false;
+  if (c->limit == 0)
+    c->limit = hang_limit(t, c->rung);
+  return used > c->limit;
+}
+
+/* Relays until the outcome is there or the pipe closes.  Else why it has to be stopped. */
+static enum reason follow(struct task *t, struct child *c, int fd, double until, struct outcome *o,
+                          bool *got) {
   for (;;) {
     struct pollfd p = {.fd = fd, .events = POLLIN};
     int n = poll(&p, 1, 100);
     if (n < 0 && errno != EINTR)
-      return true;
+      return REASON_NONE;
     if (t->host->cancelled(t->job) || (until > 0 && task_now() > until))
-      return false;
+      return REASON_TIME;
+    if (hangs(t, c))
+      return REASON_HANG;
     if (n <= 0)
       continue;
     struct note note;
     if (!ends_read(fd, &note, sizeof note))
-      return true;
+      return REASON_NONE;
     if (note.stage == STAGES) {
       *got = ends_read(fd, o, sizeof *o);
-      return true;
+      return REASON_NONE;
     }
+    c->stage = note.stage;
     if (note.stage >= 0 && note.stage < STAGES && note.permille > t->permille)
       t->permille = note.permille;
     if (note.stage >= 0 && note.stage < STAGES)
@@ -167,13 +198,18 @@ static void rung_in_child(struct task *t, const struct rung *r, bool import, boo
     child_main(t, r, import, fds[1], self);
   }
   close(fds[1]);
-  bool in_time = follow(t, fds[0], until, o, &got);
+  struct child c = {.pid = pid, .rung = r};
+  enum reason stopped = follow(t, &c, fds[0], until, o, &got);
   if (!got)
     kill(pid, SIGKILL);
   close(fds[0]);
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
     ;
-  if (!in_time)
+  if (stopped == REASON_HANG)
+    outcome_fail(o, REASON_HANG,
+                 "Gmsh does not come to an end on one of the faces: it was stopped after %.1f s",
+                 task_now() - began);
+  else if (stopped)
     outcome_fail(o, REASON_TIME, "it was stopped after %.1f s, for want of time",
                  task_now() - began);
   else if (!got && WIFSIGNALED(status))
@@ -268,7 +304,9 @@ struct climb {
   size_t count;
   bool isolate;    /* the first rung in a process of its own as well */
   bool overlapped; /* one of them failed with REASON_OVERLAP */
-  bool have;       /* a mesh, and its files in the work folder: */
+  bool hung;       /* one of them never ended: Gmsh's other algorithms do the same there */
+  bool tried[RUNGS_MAX];
+  bool have; /* a mesh, and its files in the work folder: */
   struct outcome mesh;
   struct rung by;
 };
@@ -278,6 +316,20 @@ static bool is_called_for(const struct climb *c, size_t i) {
   return i == 0 || (c->rungs[i].after & now);
 }
 
+/* c->count: none is left.  After one that never ended those come first that do without Gmsh's
+ * meshers of faces. */
+static size_t next_rung(const struct climb *c) {
+  for (int all = !c->hung; all < 2; all++)
+    for (size_t i = 0; i < c->count; i++)
+      if (!c->tried[i] && is_called_for(c, i) && (all || c->rungs[i].kernel > 0))
+        return i;
+  return c->count;
+}
+
+static bool is_last(const struct climb *c) {
+  return next_rung(c) == c->count;
+}
+
 static void run_rung(struct task *t, const struct climb *c, size_t i, struct outcome *o) {
   const struct rung *r = &c->rungs[i];
   double began = task_now();
@@ -285,7 +337,7 @@ static void run_rung(struct task *t, const struct climb *c, size_t i, struct out
   if (i == 0 && !c->isolate)
     rung_here(t, r, false, o);
   else
-    rung_in_child(t, r, r->heal || !c->isolate, i + 1 == c->count, c->have, o);
+    rung_in_child(t, r, r->heal || !c->isolate, is_last(c), c->have, o);
   note_attempt(t, r, o, began);
 }
 
@@ -305,11 +357,13 @@ static void keep(struct task *t, struct climb *c, size_t i, const struct outcome
 
 /* Worth climbing on? */
 static bool climb_step(struct task *t, struct climb *c, size_t i, struct outcome *o) {
+  c->tried[i] = true;
   run_rung(t, c, i, o);
   if (t->host->cancelled(t->job))
     return false;
   tell(t, o);
   c->overlapped |= o->reason == REASON_OVERLAP;
+  c->hung |= o->reason == REASON_HANG;
   if (o->code == LATHE_OK)
     keep(t, c, i, o);
   return o->code == LATHE_OK ? o->off : !is_final(t, o);
@@ -317,14 +371,14 @@ static bool climb_step(struct task *t, struct climb *c, size_t i, struct outcome
 
 int32_t rung_climb(struct task *t, struct outcome *o, struct rung *chosen) {
   struct climb c = {.isolate = t->request->attempt > 1 || t->import_seconds > ISOLATE_PAST ||
-                               (t->solid && t->format == FORMAT_STL)};
+                               (t->solid && t->format == FORMAT_STL) ||
+                               (t->solid && hang_is_likely(t))};
   c.count = strategy_list(t, c.rungs);
   if (c.count == 0)
     return task_fail(t, LATHE_BAD_INPUT, "strategy %s is none for a %s file", t->params.strategy,
                      FORMAT_NAMES[t->format]);
-  for (size_t i = 0; i < c.count; i++)
-    if (is_called_for(&c, i) && !climb_step(t, &c, i, o))
-      break;
+  for (size_t i = 0; i < c.count && climb_step(t, &c, i, o);)
+    i = next_rung(&c);
   if (t->host->cancelled(t->job))
     return task_fail(t, LATHE_CANCELLED, "cancelled");
   if (!c.have)

@@ -2,6 +2,7 @@
  *
  * The ladder: what is tried, in which order.  The measurements behind it are in the README.
  */
+#include "kernel.h"
 #include "periodic.h"
 #include "plan.h"
 #include "sizes.h"
@@ -35,6 +36,8 @@ struct ladder_step {
 #define KEPT           .algorithm_2d = KEEP
 #define AROUND(number) .curvature = (number), .circle_points = (number), .after = AFTER_OVERLAP
 
+#define BY_KERNEL(share, points) .kernel = (share), .circle_points = (points)
+
 static const struct ladder_step STEPS[] = {
     {{.name = "as asked", KEPT, .curvature = KEEP}, BOTH | CAD},
     {{.name = "faces one by one", KEPT, .curvature = KEEP, .apart = true}, SURFACES | CAD},
@@ -58,7 +61,14 @@ static const struct ladder_step STEPS[] = {
     {{.name = "finer", KEPT, .finer = 0.5, .after = AFTER_FAILURE | AFTER_OFF}, SOLIDS | STL},
     {{.name = "triangles", KEPT, .curvature = KEEP, .triangles = true}, SHEETS | CAD | QUADS},
     {{.name = "healed", KEPT, .heal = true}, BOTH | CAD},
+    {{.name = "facets of the CAD kernel", KEPT, BY_KERNEL(0.02, 12)}, SOLIDS | CAD},
+    {{.name = "finer facets of the CAD kernel", KEPT, BY_KERNEL(0.005, 24)}, SOLIDS | CAD},
 };
+
+/* Its facets are not images of each other, and layers need faces that Gmsh knows all about. */
+static bool takes_kernel(const struct task *t) {
+  return KERNEL_HERE && !t->layers && !t->periodic;
+}
 
 size_t strategy_list(const struct task *t, struct rung rungs[RUNGS_MAX]) {
   size_t n = 0;
@@ -74,7 +84,8 @@ size_t strategy_list(const struct task *t, struct rung rungs[RUNGS_MAX]) {
     if (!(s->where & kind) || !(s->where & file) ||
         ((s->where & CURVATURE) && t->params.curvature == 0) ||
         ((s->where & QUADS) && !t->params.quads) || (r.algorithm_2d == t->params.algorithm_2d) ||
-        (r.nearer > 0 && t->params.max_deviation == 0) || (r.heal && t->params.heal))
+        (r.nearer > 0 && t->params.max_deviation == 0) || (r.heal && t->params.heal) ||
+        (r.kernel > 0 && !takes_kernel(t)))
       continue;
     if (r.algorithm_2d == KEEP)
       r.algorithm_2d = t->params.algorithm_2d;
@@ -137,6 +148,11 @@ void strategy_compare(struct task *t, const struct outcome *o, const struct rung
     task_warn(t,
               "elements of %.4g%s instead of %.4g%s, %llu of them, because with the larger ones %s",
               size, task_unit(t), t->size, task_unit(t), elements, why);
+  else if (r->kernel > 0)
+    task_warn(t,
+              "the faces are facets of the CAD kernel, with edges of at most %.4g%s and thinner "
+              "triangles than usual, because Gmsh could not mesh them: %s",
+              size, task_unit(t), why);
   else if (r->triangles)
     task_warn(t, "triangles alone, because with quadrangles %s", why);
   else if (r->curvature > t->params.curvature)

@@ -24,6 +24,8 @@ static const struct words RUNGS[] = {
     {"facets as they are", "the triangles of the STL as the faces"},
     {"finer", "half of the size that was asked for"},
     {"triangles", "without the quadrangles that were asked for"},
+    {"facets of the CAD kernel", "the triangles of the CAD kernel as the faces"},
+    {"finer facets of the CAD kernel", "smaller triangles of the CAD kernel as the faces"},
     {"healed", "after repairs of the CAD (small edges and faces, gaps)"},
 };
 
@@ -38,6 +40,7 @@ static const struct words FACES[] = {
     {"curved", "frontal faces with 12 elements a turn on curved faces"},
     {"flat", "frontal faces without smaller elements on curved faces"},
     {"finer", "frontal faces of half of the size"},
+    {"kernel", "the triangles of the CAD kernel as the faces"},
     {"healed", "frontal faces after repairs of the CAD"},
 };
 static const struct words FILLS[] = {{"delaunay", "tetrahedra by Delaunay's algorithm"},

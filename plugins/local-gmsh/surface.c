@@ -6,6 +6,7 @@
 #include "facets.h"
 #include "files.h"
 #include "gallery.h"
+#include "soup_give.h"
 #include "split.h"
 #include "task.h"
 
@@ -22,6 +23,8 @@
   (1 / 67.0) /* of the quality step's size: at normal 1/1000 of the diagonal */
 #define KERNEL_SECONDS      3
 #define KERNEL_FACE_SECONDS 1
+#define SOLID_SECONDS       20 /* the same for a mesh, which nobody waits for as for a preview */
+#define SOLID_FACE_SECONDS  3
 #define TRIANGLES_MAX       5000000 /* a GLB of 200 MB */
 
 static bool step(struct task *t, struct outcome *o, enum stage stage, int dim) {
@@ -178,10 +181,8 @@ static bool write_preview(struct task *t, const struct soup *s, struct outcome *
   return ok;
 }
 
-/* No edge longer than the job asks, where it asks. */
+/* No edge longer than the job asks. */
 static bool split_long(const struct task *t, struct soup *s, struct outcome *o) {
-  if (t->params.max_size <= 0 && t->params.relative_size <= 0)
-    return true;
   return soup_split(s, t->size, TRIANGLES_MAX) ||
          outcome_fail(o, REASON_PART,
                       "edges of at most %.4g on a part %.6g across would take over %d triangles. "
@@ -202,10 +203,10 @@ static struct kernel_limits limits_of(const struct task *t) {
 }
 
 /* All faces or none: what it lacks is looked for face by face, with Gmsh beside it. */
-static bool by_kernel(struct task *t, struct outcome *o, struct soup *s) {
-  const struct kernel_limits limits = limits_of(t);
+static bool by_kernel(const struct task *t, const struct kernel_limits *limits, struct outcome *o,
+                      struct soup *s) {
   double at[3] = {0};
-  switch (kernel_watched(s, &limits)) {
+  switch (kernel_watched(s, limits)) {
   case KERNEL_HANGS:
     return outcome_fail(o, REASON_TIME, "the CAD kernel did not come back from one of the faces");
   case KERNEL_NONE:
@@ -220,10 +221,13 @@ static bool by_kernel(struct task *t, struct outcome *o, struct soup *s) {
                                 n, s->face_count, o->missing[0], at[0], at[1], at[2]);
 }
 
-static bool by_all_apart(struct task *t, struct outcome *o, struct soup *s) {
-  const struct kernel_limits limits = limits_of(t);
-  return apart_triangulate(s, &limits) ||
+static bool by_all_apart(const struct kernel_limits *limits, struct outcome *o, struct soup *s) {
+  return apart_triangulate(s, limits) ||
          outcome_fail(o, REASON_EMPTY, "no face could be triangulated, not even alone");
+}
+
+static bool asks_for_size(const struct task *t) {
+  return t->params.max_size > 0 || t->params.relative_size > 0;
 }
 
 /* The triangles of a preview into *s, to be freed also where it fails. */
@@ -238,8 +242,9 @@ static bool take_triangles(struct task *t, const struct rung *r, struct outcome 
                            : outcome_fail(o, REASON_EMPTY, "the surface mesh came out empty");
   }
   task_stage(t, STAGE_FACES);
-  bool got = (r->apart ? by_all_apart : by_kernel)(t, o, s) && check_faces(t, s, false, o) &&
-             split_long(t, s, o);
+  const struct kernel_limits limits = limits_of(t);
+  bool got = (r->apart ? by_all_apart(&limits, o, s) : by_kernel(t, &limits, o, s)) &&
+             check_faces(t, s, false, o) && (!asks_for_size(t) || split_long(t, s, o));
   o->seconds[STAGE_FACES] = task_now() - began;
   return got;
 }
@@ -260,6 +265,24 @@ bool surface_mesh(struct task *t, const struct rung *r, struct outcome *o) {
     ok = write_preview(t, &s, o);
     o->seconds[STAGE_WRITE] = task_now() - began;
   }
+  soup_free(&s);
+  return ok;
+}
+
+bool surface_by_kernel(struct task *t, const struct rung *r, struct outcome *o) {
+  double far = t->params.max_deviation > 0 ? t->params.max_deviation : INFINITY;
+  const struct kernel_limits limits = {.deflection = fmin(r->kernel * t->size, far),
+                                       .angle = 4 * M_PI / r->circle_points,
+                                       .seconds = SOLID_SECONDS,
+                                       .face_seconds = SOLID_FACE_SECONDS,
+                                       .shortest = t->params.min_size};
+  struct soup s = {0};
+  double began = task_now();
+  task_stage(t, STAGE_FACES);
+  bool ok = by_kernel(t, &limits, o, &s) && split_long(t, &s, o) &&
+            (soup_give(&s) ||
+             outcome_fail(o, REASON_LOG, "Gmsh did not take the facets of the CAD kernel"));
+  o->seconds[STAGE_FACES] = task_now() - began;
   soup_free(&s);
   return ok;
 }

@@ -11,8 +11,8 @@
 const char *const FORMAT_NAMES[] = {"step", "iges", "brep", "stl"};
 const char *const STAGE_NAMES[] = {"import", "edges", "faces", "volume", "optimise", "write"};
 const char *const REASON_NAMES[] = {
-    "none",        "errors", "empty",       "inverted", "volume_off", "crashed",    "slow",
-    "solids_lost", "part",   "not_written", "same",     "overlap",    "not_closed", "not_periodic"};
+    "none", "errors",      "empty", "inverted", "volume_off", "crashed",      "slow", "solids_lost",
+    "part", "not_written", "same",  "overlap",  "not_closed", "not_periodic", "hangs"};
 
 const char *const SCORE_NAMES[SCORE_PARTS] = {"sicn",   "gamma", "angle",
                                               "volume", "count", "elements"};

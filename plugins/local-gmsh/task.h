@@ -55,6 +55,7 @@ enum reason {
   REASON_OVERLAP, /* triangles of two faces cut each other: too large for a gap, or the CAD's own */
   REASON_OPEN,    /* the tetrahedra of a solid do not end at its faces */
   REASON_PERIODIC, /* faces that were to be images of each other are not */
+  REASON_HANG,     /* Gmsh never ends on one of the faces */
 };
 extern const char *const REASON_NAMES[];
 
@@ -222,6 +223,7 @@ struct rung {
   enum finish finish;
   double finer;  /* of the size; 0: as it is */
   double nearer; /* of max_deviation; 0: as it is */
+  double kernel; /* the faces by the CAD kernel, this share of the size from the CAD; 0: by Gmsh */
 };
 #define RUNGS_MAX 16
 
@@ -455,6 +457,8 @@ void size_compare(struct task *t, const struct outcome *o);
 bool surface_mesh(struct task *t, const struct rung *r, struct outcome *o);
 /* The 1D and 2D steps with their checks, which both kinds share. */
 bool surface_generate(struct task *t, struct outcome *o);
+/* The same by the CAD kernel: its facets, their edges no longer than the job's size. */
+bool surface_by_kernel(struct task *t, const struct rung *r, struct outcome *o);
 /* Equal for equal meshes; 0 where there is none. */
 uint64_t surface_fingerprint(void);
 

@@ -135,13 +135,31 @@ void mesh_free(struct mesh *m) {
 bool volume_faces(struct task *t, const struct rung *r, struct outcome *o) {
   if (t->format == FORMAT_STL && !stl_solids(t, r, o))
     return false;
-  return surface_generate(t, o);
+  return r->kernel > 0 ? surface_by_kernel(t, r, o) : surface_generate(t, o);
+}
+
+/* Gmsh meshes faces anew that it has not meshed itself, unless it does not see them. */
+static void show_faces(bool on) {
+  int *all = NULL, e = 0;
+  size_t n = 0;
+  for (int dim = 0; dim < 3; dim++) {
+    gmshModelGetEntities(&all, &n, dim, &e);
+    gmshModelSetVisibility(all, n, on, 0, &e);
+    gmshFree(all);
+    all = NULL;
+  }
+  gmshOptionSetNumber("Mesh.MeshOnlyVisible", !on, &e);
 }
 
 bool volume_fill(struct task *t, const struct rung *r, struct outcome *o) {
   int e = 0;
   gmshOptionSetNumber("Mesh.Algorithm3D", r->algorithm_3d, &e);
-  return timed(t, o, STAGE_VOLUME, fill);
+  if (r->kernel > 0)
+    show_faces(false);
+  bool ok = timed(t, o, STAGE_VOLUME, fill);
+  if (r->kernel > 0)
+    show_faces(true);
+  return ok;
 }
 
 bool volume_improve(struct task *t, enum finish level, struct outcome *o) {

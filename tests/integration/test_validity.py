@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Validity is not accuracy: what the size asked for implies is told, and only what no solver takes is refused."""
+import json
 import math
 import os
 import struct
 
 import pytest
+from daemon import SANITIZED
 from test_gmsh_plugin import BAD_INPUT, REPO, folder, part, pytestmark, run, volume_of  # noqa: F401  (fixture and mark)
 
 FIELD = os.path.join(REPO, "tests", "fixtures", "field")
@@ -129,7 +131,9 @@ def test_a_thin_tube():
 
 def test_no_reason_blames_the_part_for_the_size():
     """Where nothing fits (the size is held from below), the reason is the elements first, and its advice was not asked for."""
-    job = run("mesh", field("thin_tube.step"), "min_size_mm=8", "max_size_mm=10")
+    ends = [{"plane": {"point": [0, 0, z], "normal": [0, 0, 1]}} for z in (0, 100)]  # so that the kernel's facets are no way out
+    job = run("mesh", field("thin_tube.step"), "min_size_mm=8", "max_size_mm=10",
+              "periodic=" + json.dumps({"ends": {"from": ends[0], "to": ends[1]}}))
     assert job.code == BAD_INPUT and "too large for a thin wall" in job.error and "repair" not in job.error
     assert "max_size_mm=2.5" in job.error
 
@@ -150,3 +154,35 @@ def test_each_solid_is_measured():
     assert len(result["deviation"]["solids"]) == 2
     for solid in result["deviation"]["solids"]:
         assert abs(solid["volume"]) < 0.05 and solid["cad_volume"] > 0
+
+
+# ---- faces that Gmsh cannot mesh ----
+
+NEEDLE = math.pi * (40 + 30 / 3)
+
+
+def check_needle(result):
+    """Volume, faces and worst element: whatever made the faces, all of them are there."""
+    assert result["mesh_volume"] == pytest.approx(NEEDLE, rel=0.06) and result["quality_metrics"]["sicn_min"] > 0
+    assert result["counts"]["tetrahedra"] > 300 and result["geometry"]["surfaces"] == 3
+
+
+def test_the_kernels_facets_are_a_strategy():
+    result = meshed(field("needle.step"), "strategy=kernel-delaunay", "max_deviation=0.02")
+    check_needle(result)
+    assert result["strategy_text"].startswith("the triangles of the CAD kernel") and result["deviation"]["chord_error"] < 0.04
+
+
+def test_a_wall_that_is_too_thin_for_the_size():
+    """Each of its faces alone is easy; Gmsh's triangles of both cut each other, and the kernel's lie side by side."""
+    result = meshed(field("thin_tube.step"), "min_size_mm=8", "max_size_mm=10")
+    assert result["strategy"] == "facets of the CAD kernel" and told(result, "because Gmsh could not mesh them")
+    assert result["mesh_volume"] == pytest.approx(math.pi * (25 ** 2 - 24.9 ** 2) * 100, rel=0.05)
+
+
+@pytest.mark.skipif(SANITIZED, reason="it is about Gmsh's time")
+def test_a_face_on_which_gmsh_never_ends():
+    result = meshed(field("needle.step"))
+    check_needle(result)
+    if any(a["reason"] == "hangs" for a in result["attempts"]):  # newer versions of Gmsh come to an end
+        assert result["strategy"] == "facets of the CAD kernel" and told(result, "facets of the CAD kernel")

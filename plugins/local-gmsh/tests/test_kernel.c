@@ -4,6 +4,7 @@
  * given up alone.
  */
 #include "../apart.h"
+#include "../soup_give.h"
 
 #include <gmshc.h>
 #include <math.h>
@@ -68,6 +69,45 @@ static void face_by_face(void **state) {
   soup_free(&s);
 }
 
+static size_t count_of(int type, int tag) {
+  size_t *tags = NULL, *nodes = NULL, n = 0, m = 0;
+  int e = 0;
+  gmshModelMeshGetElementsByType(type, &tags, &n, &nodes, &m, tag, 0, 1, &e);
+  gmshFree(tags);
+  gmshFree(nodes);
+  return e ? 0 : n;
+}
+
+static size_t nodes_of(int dim, int tag) {
+  size_t *tags = NULL, n = 0, m = 0, k = 0;
+  double *xyz = NULL, *uv = NULL;
+  int e = 0;
+  gmshModelMeshGetNodes(&tags, &n, &xyz, &m, &uv, &k, dim, tag, 0, 0, &e);
+  gmshFree(tags);
+  gmshFree(xyz);
+  gmshFree(uv);
+  return e ? 0 : n;
+}
+
+/* Triangles on the faces, lines on the curves, nodes on the points of the box. */
+static void into_the_model(void **state) {
+  struct soup s;
+  int e = 0;
+  (void)state;
+  assert_true(kernel_triangulate(&s, &(struct kernel_limits){0.02, 0.4, 300, 300, NULL, 0}));
+  assert_true(soup_give(&s));
+  for (size_t f = 0; f < s.face_count; f++)
+    assert_int_equal(count_of(2, s.faces[f].tag), s.faces[f].count);
+  for (int curve = 1; curve <= 12; curve++)
+    assert_int_equal(count_of(1, curve), 1);
+  for (int point = 1; point <= 8; point++)
+    assert_int_equal(nodes_of(0, point), 1);
+  assert_int_equal(nodes_of(-1, -1), s.node_count);
+  gmshModelMeshClear(NULL, 0, &e);
+  assert_int_equal(e, 0);
+  soup_free(&s);
+}
+
 /* Exact to 1e-4 the egg would take half a million triangles and a minute. */
 static void a_slow_face_costs_itself_alone(void **state) {
   struct soup s;
@@ -124,6 +164,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(all_at_once, setup, teardown),
       cmocka_unit_test_setup_teardown(face_by_face, setup, teardown),
+      cmocka_unit_test_setup_teardown(into_the_model, setup, teardown),
       cmocka_unit_test_setup_teardown(a_slow_face_costs_itself_alone, setup, teardown),
       cmocka_unit_test_setup_teardown(coarse_after_fine, setup, teardown),
       cmocka_unit_test_setup_teardown(in_a_thread, setup, teardown),
