@@ -11,7 +11,7 @@
 #include "base/words.h"
 #include "config/config.h"
 #include "daemon.h"
-#include "jobs/kinds.h"
+#include "kinds/kinds.h"
 #include "observe/log.h"
 
 #include <stdio.h>

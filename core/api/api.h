@@ -14,7 +14,7 @@
 
 #include "http/http.h"
 #include "jobs/jobs.h"
-#include "jobs/kinds.h"
+#include "kinds/kinds.h"
 #include "observe/metrics.h"
 #include "storage/storage.h"
 #include "store/store.h"

@@ -16,7 +16,7 @@
 #define JOBS_JOBS_H
 
 #include "base/err.h"
-#include "jobs/kinds.h"
+#include "kinds/kinds.h"
 #include "observe/metrics.h"
 #include "routing/routing.h"
 #include "storage/storage.h"

@@ -14,7 +14,7 @@
 #define CHECK_CHECK_H
 
 #include "base/buf.h"
-#include "jobs/kinds.h"
+#include "kinds/kinds.h"
 
 #include <lathe/plugin.h>
 #include <stdatomic.h>

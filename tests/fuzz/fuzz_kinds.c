@@ -5,7 +5,7 @@
 #include "fuzz.h"
 
 #include "base/json64.h"
-#include "jobs/kinds_private.h"
+#include "kinds/private.h"
 
 static void check(const struct kind *k, const char *params, size_t len, int from_text) {
   struct buf once = {0}, twice = {0};

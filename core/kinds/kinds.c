@@ -3,7 +3,7 @@
  * Hands the kinds out in the order of their names, and what each says of itself.
  */
 #include "base/words.h"
-#include "jobs/kinds_private.h"
+#include "kinds/private.h"
 
 #include <string.h>
 

@@ -2,12 +2,12 @@
  *
  * A kind in memory; what kinds.c loads and kinds_check.c reads.
  */
-#ifndef JOBS_KINDS_PRIVATE_H
-#define JOBS_KINDS_PRIVATE_H
+#ifndef KINDS_PRIVATE_H
+#define KINDS_PRIVATE_H
 
 #include "base/json64.h"
 #include "base/map.h"
-#include "jobs/kinds.h"
+#include "kinds/kinds.h"
 
 #include <stdbool.h>
 

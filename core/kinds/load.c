@@ -5,7 +5,7 @@
  */
 #include "base/mem.h"
 #include "base/path.h"
-#include "jobs/kinds_private.h"
+#include "kinds/private.h"
 
 #include <dirent.h>
 #include <errno.h>

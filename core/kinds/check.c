@@ -5,7 +5,7 @@
  */
 #include "base/units.h"
 #include "base/words.h"
-#include "jobs/kinds_private.h"
+#include "kinds/private.h"
 
 #include <errno.h>
 #include <math.h>

@@ -6,7 +6,7 @@
  */
 #include "base/mem.h"
 #include "base/units.h"
-#include "jobs/kinds_private.h"
+#include "kinds/private.h"
 
 #include <math.h>
 #include <string.h>

@@ -11,7 +11,7 @@
 
 #include "base/mem.h"
 #include "base/path.h"
-#include "jobs/kinds.h"
+#include "kinds/kinds.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
  * parameters, inputs, artifacts, resources and limits once; validation, the
  * API's reference and the CLI's help all follow from it.
  */
-#ifndef JOBS_KINDS_H
-#define JOBS_KINDS_H
+#ifndef KINDS_KINDS_H
+#define KINDS_KINDS_H
 
 #include "base/buf.h"
 #include "base/err.h"
