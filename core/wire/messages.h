@@ -99,7 +99,7 @@ struct wire_board {
   /* A remote plugin's worker: the steps that are inside a call, one a thread, and the one whose
    * thread ended the process (0: not known, as after SIGKILL). */
   _Atomic uint64_t inside[WIRE_INSIDE_MAX];
-  _Atomic uint64_t culprit;
+  _Atomic uint64_t crash_owner;
   _Atomic uint32_t over; /* enum wire_over: why its job was killed */
   _Atomic int64_t found; /* what was over the limit */
   /* By the daemon: CPU time of processes of the worker's group that became children of the daemon

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/path.h"
-#include "worker/park.h"
+#include "worker/fork/park.h"
 #include "worker/secrets.h"
 
 #include <fcntl.h>

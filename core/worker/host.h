@@ -5,8 +5,8 @@
 #ifndef WORKER_HOST_H
 #define WORKER_HOST_H
 
-#include "worker/folder.h"
-#include "worker/jail.h"
+#include "worker/folder/folder.h"
+#include "worker/jail/jail.h"
 #include "worker/logger.h"
 #include "worker/plugin.h"
 

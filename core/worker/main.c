@@ -16,8 +16,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/sha256.h"
+#include "worker/jail/limits.h"
 #include "worker/libraries.h"
-#include "worker/limits.h"
 #include "worker/secrets.h"
 #include "worker/serve.h"
 

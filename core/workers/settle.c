@@ -94,7 +94,7 @@ static void settle_remote(struct worker *k, struct workers_step *s, int signal, 
   s->open = true;
   if (s->inside)
     release(k, s->token);
-  if (atomic_load(&k->board->culprit) == s->token) {
+  if (atomic_load(&k->board->crash_owner) == s->token) {
     class = judge(k, s, signal, exit_code, text, sizeof text);
   } else {
     snprintf(text, sizeof text, "the worker ended; the job goes on with the next one");

@@ -191,16 +191,17 @@ static int lift(int fd) {
   return high;
 }
 
-struct gifts { /* what a worker inherits, above the numbers that it gets there, and our ends */
+struct inherited_fds { /* what a worker inherits, above the numbers that it gets there, and our ends
+                        */
   int socket, board, log_in, log_out;
   int our_socket, our_log;
   struct wire_board *page;
 };
 
-static const struct gifts no_gifts = {-1, -1, -1, -1, -1, -1, MAP_FAILED};
+static const struct inherited_fds no_inherited_fds = {-1, -1, -1, -1, -1, -1, MAP_FAILED};
 
 /* Returns 0, or negative with errno set. */
-static int make_gifts(struct gifts *g) {
+static int make_inherited_fds(struct inherited_fds *g) {
   int pair[2], pipe_fds[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
     return -1;
@@ -227,7 +228,7 @@ static void close_all(const int *fds, size_t count) {
       close(fds[i]);
 }
 
-static int spawn(struct backend *b, const struct gifts *g, pid_t *pid) {
+static int spawn(struct backend *b, const struct inherited_fds *g, pid_t *pid) {
   char socket_text[12], board_text[12], log_text[12];
   posix_spawn_file_actions_t files;
   posix_spawnattr_t attr;
@@ -273,10 +274,10 @@ static void watch(struct worker *k) {
 }
 
 int worker_start(struct backend *b, struct err *err) {
-  struct gifts g = no_gifts;
+  struct inherited_fds g = no_inherited_fds;
   int pidfd = -1, rc = 0;
   pid_t pid = 0;
-  if (make_gifts(&g) < 0)
+  if (make_inherited_fds(&g) < 0)
     rc = err_sys(err, errno, "a worker cannot be started for backend %s", b->o.name);
   else if ((errno = spawn(b, &g, &pid)) != 0)
     rc = err_sys(err, errno, "%s cannot be started for backend %s", b->w->program, b->o.name);

@@ -3,8 +3,8 @@
  * How much a job has left in its folder: in pieces, so that millions of files hold nobody; and
  * their removal, which holds nobody either.
  */
-#include "worker/guard.h"
-#include "worker/sweeper.h"
+#include "worker/folder/sweeper.h"
+#include "worker/jail/guard.h"
 
 #include "base/clock.h"
 #include "base/path.h"

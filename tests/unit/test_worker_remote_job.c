@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "wire/messages.h"
-#include "worker/remote_job.h"
+#include "worker/remote/remote_job.h"
 
 #include <lathe/plugin.h>
 #include <stdlib.h>

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The remote shape of work: one process drives thousands of jobs that run elsewhere.
+ *
+ *   main thread: socket, stdout, heartbeats, calls that hang
+ *     |  STEP -> remote job -> heap, by the time of its next call
+ *     v
+ *   callers (callers.c; threads, as many as the plugin allows): take what is due, call, put it back
+ *
+ * What a call means for a job is in remote_job.c.  Between two calls a job is its remote job alone:
+ * no folder, no thread, no descriptor.  Nothing is looked at before it is due.
+ */
+#include "worker/remote/remote.h"
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/mem.h"
+#include "worker/remote/crash_owner.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum {
+  CALLERS_DEFAULT = 16,   /* where the plugin names no number */
+  LOOK_MS = 1000,         /* at the logs and the age of calls, while there are calls */
+  SPREAD_PER_JOB_MS = 2,  /* jobs that are taken up again together are polled over so long */
+  SPREAD_LAST_MS = 15000, /* but no longer */
+  SMALL_CALL_BEATS = 16, /* heartbeats that find, poll and cancel may take: 4 x heartbeat_timeout */
+  EXIT_HUNG = 70,
+};
+
+/* ---- frames of the daemon; under the lock ---- */
+
+/* One that came while the service serves nobody: it goes back at once, and the daemon knows. */
+static bool turn_away(struct remote *c, struct remote_job *j) {
+  struct remote_job_end end = {.class = WIRE_RETRY, .code = LATHE_RETRY_RATE};
+  int64_t now = clock_mono_ms();
+  if (c->denied) {
+    remote_job_denied(j, &c->why_denied, &end);
+  } else if (j->next == CALL_SUBMIT && c->pace.until_ms > now) {
+    end.retry_after_ms = c->pace.until_ms - now;
+    snprintf(end.message, sizeof end.message, "%s",
+             c->why_slow[0] ? c->why_slow : "the service limits the rate");
+  } else {
+    return false;
+  }
+  remote_dismiss(c, j, &end);
+  return true;
+}
+
+static void take_step(struct remote *c, const struct wire_frame *f) {
+  struct err err = {0};
+  struct remote_job *j = remote_job_new(f, &err);
+  if (!j) {
+    struct remote_job_end end = {.class = WIRE_PERMANENT};
+    snprintf(end.message, sizeof end.message, "%s", err.text);
+    remote_send_end(c, f->token, &end, clock_mono_us());
+    return;
+  }
+  table_put(&c->jobs, &j->by_token, f->token);
+  if (turn_away(c, j))
+    return;
+  int64_t spread = (int64_t)c->jobs.count * SPREAD_PER_JOB_MS;
+  if (spread > SPREAD_LAST_MS)
+    spread = SPREAD_LAST_MS;
+  remote_put_back(c, j, j->called ? (int64_t)(remote_random(c) % (uint64_t)spread) : 0);
+}
+
+static struct remote_job *find(const struct remote *c, uint64_t token) {
+  struct table_node *n = table_get(&c->jobs, token);
+  return n ? container_of(n, struct remote_job, by_token) : NULL;
+}
+
+static struct caller *caller_of(struct remote *c, const struct remote_job *j) {
+  for (int i = 0; i < c->caller_count; i++)
+    if (c->callers[i]->j == j)
+      return c->callers[i];
+  return NULL;
+}
+
+static void cancel(struct remote *c, uint64_t token, int64_t class) {
+  struct remote_job *j = find(c, token);
+  struct remote_job_end end;
+  if (!j || j->stopped)
+    return;
+  if (class <= WIRE_OK || class >= WIRE_CLASSES)
+    class = WIRE_CANCELLED;
+  if (j->inside) {
+    struct caller *h = caller_of(c, j);
+    j->stopped = (int)class;
+    h->stop_ms = clock_mono_ms();
+    atomic_store(&h->job.cancelled, (int)class);
+    return;
+  }
+  if (!j->node.at)
+    return; /* its result is on the way */
+  remote_take_out(c, j);
+  if (remote_job_stop(j, (enum wire_class) class, &end))
+    remote_dismiss(c, j, &end);
+  else
+    remote_put_back(c, j, 0);
+}
+
+static void take_answer(struct remote *c, uint64_t token, int64_t code) {
+  const struct remote_job *j = find(c, token);
+  struct caller *h = j ? caller_of(c, j) : NULL;
+  if (!h)
+    return;
+  h->answer = code;
+  h->answered = true;
+  pthread_cond_broadcast(&c->answered);
+}
+
+static void take_frame(struct remote *c, const struct wire_frame *f) {
+  int64_t value;
+  switch (f->type) {
+  case WIRE_STEP:
+    take_step(c, f);
+    break;
+  case WIRE_CANCEL:
+    if (wire_get_value(f, &value, NULL) == 0)
+      cancel(c, f->token, value);
+    break;
+  case WIRE_CHECKPOINTED:
+    if (wire_get_value(f, &value, NULL) == 0)
+      take_answer(c, f->token, value);
+    break;
+  case WIRE_STOP:
+    c->stopping = true;
+    break;
+  default:
+    serve_complain(c->host, &(struct err){.text = "a message that no daemon sends"});
+  }
+}
+
+/* ---- calls that hang ---- */
+
+static bool hangs(const struct remote *c, const struct caller *h, int64_t now) {
+  int64_t beat = c->host->heartbeat_ms;
+  bool small = h->call != CALL_SUBMIT && h->call != CALL_FETCH; /* those carry files */
+  if (h->asking)                                                /* it waits for lathed's disk */
+    return false;
+  return (small && now - h->since_ms > SMALL_CALL_BEATS * beat) ||
+         (h->stop_ms && now - h->stop_ms > REMOTE_STOP_BEATS * beat);
+}
+
+/* A thread cannot be ended, so the process is, and the next one takes the jobs up.  Only the one
+ * whose call hangs pays. */
+static void give_up(struct remote *c, struct caller *h, int64_t now) {
+  struct host *host = c->host;
+  struct remote_job_end end = {
+      .class = h->j->stopped ? (enum wire_class)h->j->stopped : WIRE_CRASHED, .open = true};
+  struct err err;
+  snprintf(end.message, sizeof end.message, "the plugin's %s() had not returned after %lld s",
+           call_word(h->call), (long long)(now - h->since_ms) / 1000);
+  err_set(&err, ERR_BUSY,
+          "%s() of job %s had not returned after %lld s; the worker ends, and its other jobs go on "
+          "with the next one",
+          call_word(h->call), h->j->step.job_id, (long long)(now - h->since_ms) / 1000);
+  atomic_store(&host->board->crash_owner, h->job.token); /* which has its end: nobody else is it */
+  logger_flush(&h->log);
+  serve_complain(host, &err);
+  remote_send_end(c, h->job.token, &end, h->j->began_us);
+  _exit(EXIT_HUNG);
+}
+
+/* Under the lock. */
+static void look_at_calls(struct remote *c, int64_t now) {
+  for (int i = 0; i < c->caller_count; i++) {
+    struct caller *h = c->callers[i];
+    if (!h->j || !h->j->inside)
+      continue;
+    if (logger_due_ms(&h->log) == 0) {
+      logger_flush(&h->log);
+      link_flush(c->host->link);
+    }
+    if (hangs(c, h, now))
+      give_up(c, h, now);
+  }
+}
+
+/* ---- the main thread ---- */
+
+static int64_t sooner(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
+
+/* How long to sleep; -1: until something comes.  Under the lock. */
+static int time_left(struct remote *c, int64_t heartbeat_at, int64_t now) {
+  if (c->jobs.count == 0 && !c->active) {
+    c->wakes_ms = INT64_MAX;
+    return -1;
+  }
+  c->wakes_ms = heartbeat_at;
+  if (c->active)
+    c->wakes_ms = sooner(c->wakes_ms, now + LOOK_MS);
+  c->wakes_ms = sooner(c->wakes_ms, remote_next(c, now));
+  return c->wakes_ms <= now ? 0 : (int)(c->wakes_ms - now);
+}
+
+/* False: the daemon is gone. */
+static bool serve_once(struct remote *c, int64_t *heartbeat_at) {
+  struct host *h = c->host;
+  struct wire_frame f;
+  struct pollfd fds[] = {
+      {.fd = h->link->fd, .events = POLLIN},
+      {.fd = c->log_fd, .events = POLLIN},
+      {.fd = c->wake_fd, .events = POLLIN},
+  };
+  uint64_t wakes;
+  int64_t now = clock_mono_ms();
+  int rc;
+  pthread_mutex_lock(&c->lock);
+  remote_wake(c);
+  look_at_calls(c, now);
+  bool busy = c->jobs.count > 0;
+  int timeout = time_left(c, *heartbeat_at, now);
+  pthread_mutex_unlock(&c->lock);
+  poll(fds, 3, timeout);
+  if (fds[2].revents && read(c->wake_fd, &wakes, sizeof wakes) < 0 && errno != EAGAIN)
+    return false;
+  if (fds[0].revents && link_read(h->link, false) < 0)
+    return false;
+  pthread_mutex_lock(&c->lock);
+  while ((rc = wire_input_next(&h->link->in, &f, NULL)) > 0)
+    take_frame(c, &f);
+  pthread_mutex_unlock(&c->lock);
+  if (fds[1].revents)
+    serve_send_output(h, c->log_fd);
+  serve_heartbeat(h, busy, heartbeat_at);
+  return rc == 0;
+}
+
+int serve_remote(struct host *h) {
+  struct remote *c = mem_alloc(sizeof *c); /* its threads may outlive this function */
+  uint32_t most = h->plugin.d.max_concurrency ? h->plugin.d.max_concurrency : CALLERS_DEFAULT;
+  int64_t heartbeat_at = 0;
+  *c = (struct remote){
+      .host = h,
+      .log_fd = serve_redirect_output(h),
+      .wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+      .random = (uint64_t)clock_mono_us() ^ (uint64_t)getpid() << 32,
+  };
+  remote_share(c, (int)(most < WIRE_INSIDE_MAX ? most : WIRE_INSIDE_MAX));
+  pthread_mutex_init(&c->lock, NULL);
+  pthread_cond_init(&c->work, NULL);
+  pthread_cond_init(&c->answered, NULL);
+  crash_owner_watch(h->board);
+  while (!c->stopping)
+    if (!serve_once(c, &heartbeat_at))
+      link_orphaned();
+  return 0; /* STOP comes when there is no job any more */
+}
