@@ -23,21 +23,21 @@ static const struct jobs_backend_budget *find_budget(const struct jobs *j, const
   return NULL;
 }
 
-struct place *place_find(struct jobs *j, const char *name) {
-  for (struct place *p = j->places; p; p = p->next)
+struct backend_usage *usage_find(struct jobs *j, const char *name) {
+  for (struct backend_usage *p = j->usages; p; p = p->next)
     if (strcmp(p->name, name) == 0)
       return p;
-  struct place *p = mem_alloc(sizeof *p);
+  struct backend_usage *p = mem_alloc(sizeof *p);
   p->name = mem_dup(name);
   p->budget = find_budget(j, name);
   list_init(&p->away);
-  p->next = j->places;
-  j->places = p;
+  p->next = j->usages;
+  j->usages = p;
   return p;
 }
 
 void budget_configure(struct jobs *j) {
-  for (struct place *p = j->places; p; p = p->next)
+  for (struct backend_usage *p = j->usages; p; p = p->next)
     p->budget = find_budget(j, p->name);
 }
 
@@ -67,7 +67,7 @@ static bool fits(void *ctx, struct backend *b) {
   struct asking *a = ctx;
   const struct job *job = a->job;
   struct jobs *j = job->j;
-  struct place *p = place_find(j, backend_name(b));
+  struct backend_usage *p = usage_find(j, backend_name(b));
   if (backend_room(b) - p->starting <= 0)
     return false;
   if (remote_open(job) && !backend_is_remote(b))
@@ -94,9 +94,9 @@ static const char **failed_on(const struct job *job, size_t *soft, size_t *never
     const struct attempt *a = &job->attempts[i];
     if (a->state != JOB_FAILED)
       continue;
-    names[(*soft)++] = a->place->name;
+    names[(*soft)++] = a->usage->name;
     if (a->never)
-      names[job->attempt_count + (int32_t)(*never)++] = a->place->name;
+      names[job->attempt_count + (int32_t)(*never)++] = a->usage->name;
   }
   return names;
 }
@@ -126,7 +126,7 @@ static struct backend *ask(const struct job *job, const struct route_question *q
 static struct backend *choose(struct job *job, struct asking *a, bool all_never, enum hope *hope) {
   const struct attempt *open = remote_open(job);
   struct route_question q = {.kind = job->lane->kind_name,
-                             .pin = open ? open->place->name : job->lane->pin,
+                             .pin = open ? open->usage->name : job->lane->pin,
                              .fits = a ? fits : anything,
                              .ctx = a};
   if (job->attempt_count == job->attempt_base)
@@ -222,9 +222,9 @@ enum fit budget_choose(struct job *job, struct backend **b) {
   return FIT_NO_BUDGET;
 }
 
-static void take(struct job *job, struct place *p) {
+static void take(struct job *job, struct backend_usage *p) {
   struct jobs *j = job->j;
-  job->place = p;
+  job->usage = p;
   p->memory += job->memory;
   p->threads += job->threads;
   if (job->local) {
@@ -235,7 +235,7 @@ static void take(struct job *job, struct place *p) {
 
 void budget_reserve(struct job *job, struct backend *b) {
   struct jobs *j = job->j;
-  struct place *p = place_find(j, backend_name(b));
+  struct backend_usage *p = usage_find(j, backend_name(b));
   if (j->hold == job)
     j->hold = NULL;
   job->local = is_local(b);
@@ -243,19 +243,19 @@ void budget_reserve(struct job *job, struct backend *b) {
   take(job, p);
 }
 
-void budget_take_again(struct job *job, struct place *p) {
+void budget_take_again(struct job *job, struct backend_usage *p) {
   job->local = false;
   take(job, p);
 }
 
 void budget_started(struct job *job) {
-  job->place->starting--;
+  job->usage->starting--;
 }
 
 void budget_release(struct job *job) {
   struct jobs *j = job->j;
-  struct place *p = job->place;
-  job->place = NULL;
+  struct backend_usage *p = job->usage;
+  job->usage = NULL;
   p->memory -= job->memory;
   p->threads -= job->threads;
   if (job->local) {

@@ -130,7 +130,7 @@ void end_result(struct job *job, const struct step_result *r) {
       return;
     r = &crashed;
   }
-  struct meter *meter = jobs_meter(j, job->place, job->lane);
+  struct meter *meter = jobs_meter(j, job->usage, job->lane);
   job->step = NULL;
   budget_release(job);
   output_flush(job);
@@ -304,8 +304,9 @@ static void on_saved(void *arg, int code, const struct store_receipt *receipt) {
 void end_gone(struct job *job, enum job_state state) {
   struct jobs *j = job->j;
   struct attempt *last = job_last(job);
-  struct meter *meter = jobs_meter(
-      j, job->out && job->out->with_attempt ? (struct place *)last->place : NULL, job->lane);
+  struct meter *meter =
+      jobs_meter(j, job->out && job->out->with_attempt ? (struct backend_usage *)last->usage : NULL,
+                 job->lane);
   if (job_state_is_final(state)) /* else the store refused to queue it again */
     metric_add(meter->finished[state], 1);
   release_workdir(job);

@@ -92,10 +92,11 @@ int64_t jobs_random(struct jobs *j, int64_t below) {
   return below > 0 ? (int64_t)(j->random % (uint64_t)below) : 0;
 }
 
-static struct meter *meter_new(struct jobs *j, const struct place *place, const struct lane *lane) {
+static struct meter *meter_new(struct jobs *j, const struct backend_usage *usage,
+                               const struct lane *lane) {
   struct meter *m = mem_alloc(sizeof *m);
   char labels[300];
-  const char *backend = place ? place->name : "";
+  const char *backend = usage ? usage->name : "";
   m->kind = lane->kind_name;
   for (int state = JOB_COMPLETED; state <= JOB_CANCELLED; state++) {
     snprintf(labels, sizeof labels, "kind=\"%.64s\",backend=\"%.64s\",state=\"%s\"",
@@ -109,12 +110,12 @@ static struct meter *meter_new(struct jobs *j, const struct place *place, const 
   return m;
 }
 
-struct meter *jobs_meter(struct jobs *j, struct place *place, const struct lane *lane) {
-  struct meter **list = place ? &place->meters : &j->unplaced;
+struct meter *jobs_meter(struct jobs *j, struct backend_usage *usage, const struct lane *lane) {
+  struct meter **list = usage ? &usage->meters : &j->without_backend;
   for (struct meter *m = *list; m; m = m->next)
     if (strcmp(m->kind, lane->kind_name) == 0)
       return m;
-  struct meter *m = meter_new(j, place, lane);
+  struct meter *m = meter_new(j, usage, lane);
   m->next = *list;
   *list = m;
   return m;
@@ -261,13 +262,13 @@ static void meters_free(struct meter *m) {
 }
 
 static void free_all(struct jobs *j) {
-  for (struct place *p = j->places, *next; p; p = next) {
+  for (struct backend_usage *p = j->usages, *next; p; p = next) {
     next = p->next;
     meters_free(p->meters);
     free(p->name);
     free(p);
   }
-  meters_free(j->unplaced);
+  meters_free(j->without_backend);
   queue_free(j);
   map_free(&j->live);
   map_free(&j->batches);

@@ -95,11 +95,11 @@ static void fail(struct job *job, enum job_state state, const struct verdict *v,
   struct buf text = {0};
   if (last && last->open) {
     buf_printf(&text, "%s. Backend %s may still have it under the %s %s",
-               detail && detail[0] ? detail : v->detail, last->place->name,
+               detail && detail[0] ? detail : v->detail, last->usage->name,
                last->ref[0] ? "reference" : "key", last->ref[0] ? last->ref : remote_key(job));
     detail = text.data;
   }
-  out->error_json = problem(v, detail, last ? last->place->name : NULL, retryable,
+  out->error_json = problem(v, detail, last ? last->usage->name : NULL, retryable,
                             last && last->open);
   buf_free(&text);
 }

@@ -27,7 +27,7 @@ enum phase {
   PHASE_CLEAN,  /* outputs of an earlier attempt are being removed */
 };
 
-struct place { /* a backend's name, for ever, and what is reserved on it */
+struct backend_usage { /* a backend's name, for ever, and what is reserved on it */
   char *name;
   int starting;                             /* attempts whose start is being committed */
   int64_t memory, threads;                  /* reserved */
@@ -35,10 +35,10 @@ struct place { /* a backend's name, for ever, and what is reserved on it */
   struct list away;                         /* jobs that it has, though it is not there now */
   bool said_away;
   struct meter *meters;
-  struct place *next;
+  struct backend_usage *next;
 };
 
-struct meter {      /* metrics of one kind on one backend (place NULL: on none) */
+struct meter {      /* metrics of one kind on one backend (usage NULL: on none) */
   const char *kind; /* the lane's */
   struct metric *finished[5];
   struct metric *run_seconds;
@@ -74,7 +74,7 @@ struct lane {              /* jobs that the same backends may take: (kind, pin) 
 };
 
 struct attempt {
-  const struct place *place;
+  const struct backend_usage *usage;
   int64_t started_us, ended_us;
   int64_t begun_mono; /* started_us on the monotonic clock; us, as are all *_mono */
   char *ref;          /* owned; of a remote attempt: "" until there is one.  NULL: not remote */
@@ -136,7 +136,7 @@ struct job {
   int8_t priority;
   bool cancel;    /* a client asked for it */
   bool give_back; /* drain: queue it again */
-  bool local;     /* `place` computes on this machine */
+  bool local;     /* `usage` computes on this machine */
   bool remote;    /* the attempt under way is remote */
   bool resumed;   /* that attempt may have submitted already: find it before */
   bool early;     /* a worker has it while its first commit is under way; nobody knows it yet */
@@ -151,12 +151,12 @@ struct job {
   uint64_t waits_ms;    /* loop time since when it waits for a backend */
   uint64_t hopeless_ms; /* as of a lane, where it is bound to the backend of an open submission */
   int64_t stuck_mono;   /* since when it did not fit; 0: it did */
-  int64_t memory;       /* needs; reserved while `place` is set */
+  int64_t memory;       /* needs; reserved while `usage` is set */
   int64_t output_max;   /* bytes of artifacts that its last step may leave; 0: no limit */
   int32_t threads;
   int32_t attempt_count, attempt_base; /* attempts before the base do not count */
   struct attempt *attempts;
-  struct place *place; /* where memory and threads are reserved */
+  struct backend_usage *usage; /* where memory and threads are reserved */
   struct workers_step *step;
   uint32_t steps;    /* handed over so far: tells a step from an earlier one */
   uint8_t go;        /* enum step_go of the last one */
@@ -193,8 +193,8 @@ struct jobs {
   struct map batches; /* id -> struct batch */
   struct map clients; /* name -> struct client */
   struct lane *lanes;
-  struct place *places;
-  struct meter *unplaced; /* metrics of jobs that never had a backend */
+  struct backend_usage *usages;
+  struct meter *without_backend; /* metrics of jobs that never had a backend */
   struct heap delayed;
   struct list dirty, unsaved, cleaning;
   int64_t queued, running; /* by state */
@@ -251,7 +251,7 @@ const struct record_job *job_view(struct job *job);
 /* The same with its outcome: how the store has it once its end is written. */
 const struct record_job *job_view_ended(struct job *job);
 struct attempt *job_last(const struct job *job); /* NULL: none */
-struct attempt *job_add_attempt(struct job *job, struct place *place, int64_t now_us);
+struct attempt *job_add_attempt(struct job *job, struct backend_usage *usage, int64_t now_us);
 struct record_attempt job_attempt_record(const struct attempt *a);
 void outcome_free(struct outcome *out);
 const char *event_queued(struct job *job, struct buf *b);
@@ -279,7 +279,7 @@ void queue_free(struct jobs *j);
 void queue_on_delay(uv_timer_t *t);
 
 /* ---- budget.c: slots, memory, threads ---- */
-struct place *place_find(struct jobs *j, const char *name); /* made if new */
+struct backend_usage *usage_find(struct jobs *j, const char *name); /* made if new */
 void budget_configure(struct jobs *j);
 enum fit { FIT_NO_SLOT, FIT_NO_BUDGET, FIT_NEVER, FIT_YES };
 /* Where could the job start right now?  FIT_YES: *b. */
@@ -293,8 +293,8 @@ bool budget_elsewhere(struct job *job);
 void budget_reserve(struct job *job, struct backend *b); /* with a slot */
 void budget_started(struct job *job);                    /* the slot is the workers' matter now */
 void budget_release(struct job *job);
-/* Of an attempt of an earlier life: it has its place, and no slot. */
-void budget_take_again(struct job *job, struct place *p);
+/* Of an attempt of an earlier life: it has its usage, and no slot. */
+void budget_take_again(struct job *job, struct backend_usage *p);
 
 /* ---- run.c: from the queue to a worker ---- */
 void run_dispatch(struct jobs *j);
@@ -380,7 +380,7 @@ void job_count(struct job *job, int by); /* in the numbers of its state */
 bool job_orphaned(struct job *job);
 void jobs_release(struct jobs *j); /* frees once jobs_free was called and nothing is due */
 void jobs_retry_now(struct jobs *j);
-struct meter *jobs_meter(struct jobs *j, struct place *place, const struct lane *lane);
+struct meter *jobs_meter(struct jobs *j, struct backend_usage *usage, const struct lane *lane);
 void jobs_count_start(struct jobs *j); /* for jobs_retry_after */
 int jobs_retry_after(struct jobs *j);  /* seconds, 1..60 */
 void jobs_later(struct jobs *j);       /* arms the retry timer */

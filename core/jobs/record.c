@@ -42,7 +42,7 @@ static int threads_of(const struct kind *kind, const char *params_json) {
 static void copy_attempts(struct job *job, const struct record_job *r) {
   for (size_t i = 0; i < r->attempt_count; i++) {
     const struct record_attempt *from = &r->attempts[i];
-    struct attempt *a = job_add_attempt(job, place_find(job->j, from->backend ? from->backend : ""),
+    struct attempt *a = job_add_attempt(job, usage_find(job->j, from->backend ? from->backend : ""),
                                         0);
     a->number = from->number;
     a->state = from->state;
@@ -146,13 +146,13 @@ struct attempt *job_last(const struct job *job) {
   return job->attempt_count > 0 ? &job->attempts[job->attempt_count - 1] : NULL;
 }
 
-struct attempt *job_add_attempt(struct job *job, struct place *place, int64_t now_us) {
+struct attempt *job_add_attempt(struct job *job, struct backend_usage *usage, int64_t now_us) {
   struct attempt *last = job_last(job);
   int number = last ? last->number + 1 : 1;
   size_t count = (size_t)job->attempt_count + 1;
   job->attempts = mem_grow(job->attempts, count * sizeof *job->attempts);
   struct attempt *a = &job->attempts[job->attempt_count++];
-  *a = (struct attempt){.place = place,
+  *a = (struct attempt){.usage = usage,
                         .number = number,
                         .state = JOB_RUNNING,
                         .started_us = now_us,
@@ -166,7 +166,7 @@ struct record_attempt job_attempt_record(const struct attempt *a) {
   return (struct record_attempt){
       .number = a->number,
       .state = a->state,
-      .backend = a->place->name,
+      .backend = a->usage->name,
       .started_us = a->started_us,
       .ended_us = a->ended_us,
       .ref = a->ref,
@@ -204,7 +204,7 @@ const struct record_job *job_view(struct job *job) {
       .timeout_ms = job->timeout_ms,
       .params_json = job->params_json,
       .progress_json = progress ? j->view_progress.data : NULL,
-      .backend = last ? last->place->name : NULL,
+      .backend = last ? last->usage->name : NULL,
       .created_us = job->created_us,
       .started_us = job->started_us,
       .not_before_us = job->not_before_us,
@@ -278,7 +278,7 @@ const char *event_queued(struct job *job, struct buf *b) {
 
 const char *event_started(struct job *job, const struct attempt *a, struct buf *b) {
   begin(job, "running", b);
-  put_str(b, ",\"backend\":", a->place->name);
+  put_str(b, ",\"backend\":", a->usage->name);
   buf_puts(b, ",\"attempt\":");
   buf_put_i64(b, a->number);
   put_time(b, ",\"started_at\":", a->started_us);
@@ -290,7 +290,7 @@ static void put_attempt(const struct job *job, const struct outcome *out, struct
   struct attempt *last = job_last(job);
   if (!out->with_attempt)
     return;
-  put_str(b, ",\"backend\":", last->place->name);
+  put_str(b, ",\"backend\":", last->usage->name);
   buf_puts(b, ",\"attempt\":");
   buf_put_i64(b, last->number);
   int64_t us = out->ended_us > last->started_us ? out->ended_us - last->started_us : 0;

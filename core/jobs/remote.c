@@ -79,7 +79,7 @@ static int64_t expires_mono(const struct job *job) {
 }
 
 /* Why the backend of jobs that are away is not there. */
-static const char *absence(const struct jobs *j, const struct place *p) {
+static const char *absence(const struct jobs *j, const struct backend_usage *p) {
   const struct backend *b = j->workers ? workers_find(j->workers, p->name) : NULL;
   const char *why = "it is not in the configuration";
   if (b && backend_state(b) == BACKEND_READY)
@@ -90,7 +90,7 @@ static const char *absence(const struct jobs *j, const struct place *p) {
 }
 
 /* A person has to mend it, however long that takes; what it has is not given up meanwhile. */
-static bool is_paused(const struct jobs *j, const struct place *p) {
+static bool is_paused(const struct jobs *j, const struct backend_usage *p) {
   const struct backend *b = j->workers ? workers_find(j->workers, p->name) : NULL;
   return b && backend_state(b) == BACKEND_PAUSED;
 }
@@ -100,12 +100,12 @@ static void expire(struct job *job) {
   snprintf(text, sizeof text,
            "the backend that has the job could not be asked until the job's time was over: %s; "
            "bring it back and retry the job, which then goes on where it was",
-           absence(job->j, job->place));
+           absence(job->j, job->usage));
   end_result(job, &(struct step_result){.class = STEP_TIMEOUT, .message = text, .open = true});
 }
 
 /* Once for each absence. */
-static void say_away(const struct jobs *j, struct place *p) {
+static void say_away(const struct jobs *j, struct backend_usage *p) {
   int64_t n = 0;
   if (p->said_away)
     return;
@@ -122,7 +122,7 @@ static void on_look(uv_timer_t *t) {
   struct jobs *j = t->data;
   int64_t now = clock_mono_us();
   bool any = false;
-  for (struct place *p = j->places; p; p = p->next) {
+  for (struct backend_usage *p = j->usages; p; p = p->next) {
     bool kept = j->draining || is_paused(j, p);
     list_for_each_safe(it, &p->away) {
       struct job *job = container_of(it, struct job, link);
@@ -145,7 +145,7 @@ void remote_away(struct job *job) {
   job->give_back = false;
   job->away_mono = clock_mono_us();
   job_set_phase(job, PHASE_AWAY);
-  list_push_back(&job->place->away, &job->link);
+  list_push_back(&job->usage->away, &job->link);
   if (!uv_is_active((uv_handle_t *)&j->away_timer)) {
     uint64_t every = (uint64_t)away_ms(j) / LOOKS;
     uv_timer_start(&j->away_timer, on_look, every, every);
@@ -154,7 +154,7 @@ void remote_away(struct job *job) {
 }
 
 void remote_recovered(struct job *job) {
-  budget_take_again(job, place_find(job->j, job_last(job)->place->name));
+  budget_take_again(job, usage_find(job->j, job_last(job)->usage->name));
   remote_away(job);
 }
 
@@ -177,7 +177,7 @@ bool remote_keeps(struct job *job, const struct step_result *r) {
 }
 
 void remote_resume(struct jobs *j) {
-  for (struct place *p = j->places; p; p = p->next) {
+  for (struct backend_usage *p = j->usages; p; p = p->next) {
     struct backend *b = list_empty(&p->away) ? NULL : workers_find(j->workers, p->name);
     if (!b || backend_state(b) != BACKEND_READY || !backend_is_remote(b))
       continue;

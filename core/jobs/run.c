@@ -63,7 +63,7 @@ static void start(struct job *job, struct backend *b, int64_t now_us) {
   queue_remove(job);
   budget_reserve(job, b);
   queue_served(j, job->client);
-  struct attempt *a = job_add_attempt(job, job->place, now_us);
+  struct attempt *a = job_add_attempt(job, job->usage, now_us);
   remote_attempt(job, a, b);
   struct record_attempt record = job_attempt_record(a);
   struct store_event_in event = {EVENT_STARTED, event_started(job, a, &j->scratch)};
@@ -160,7 +160,7 @@ struct step_limits run_limits(const struct job *job) {
   const struct route_options *route = routing_route(j->routing, job->lane->kind_name);
   const struct step_limits *all = &j->o.limits;
   static const struct step_limits none;
-  const struct step_limits *own = job->place->budget ? &job->place->budget->limits : &none;
+  const struct step_limits *own = job->usage->budget ? &job->usage->budget->limits : &none;
   /* What the admin wrote goes before what the kind's author thought. */
   int64_t wall = first_set(route ? route->timeout_ms : 0, own->wall_ms);
   wall = first_set(wall, job->lane->kind ? kind_timeout_ms(job->lane->kind) : 0);
@@ -264,7 +264,7 @@ void run_hand_over(struct job *job, struct backend *b) {
 
 void run_launch(struct job *job) {
   struct jobs *j = job->j;
-  struct backend *b = j->workers ? workers_find(j->workers, job->place->name) : NULL;
+  struct backend *b = j->workers ? workers_find(j->workers, job->usage->name) : NULL;
   if (job->started_us == 0)
     job->started_us = job_last(job)->started_us;
   budget_started(job);

@@ -176,7 +176,7 @@ static bool answer_without_it(struct job *job, int code, const struct store_rece
 /* Gives back what was reserved for it. */
 void submit_forget(struct job *job, int code) {
   struct jobs *j = job->j;
-  if (job->place) {
+  if (job->usage) {
     budget_started(job);
     budget_release(job);
   }
@@ -260,7 +260,7 @@ static void write_job(struct job *job, const char *idem_key, const char *fingerp
   }
   budget_reserve(job, b);
   queue_served(j, job->client);
-  struct attempt *a = job_add_attempt(job, job->place, job->created_us);
+  struct attempt *a = job_add_attempt(job, job->usage, job->created_us);
   remote_attempt(job, a, b);
   struct record_attempt start = job_attempt_record(a);
   struct store_event_in started = {EVENT_STARTED, event_started(job, a, &j->scratch2)};

@@ -41,7 +41,7 @@ void job_transition(const struct job *job, enum transition what) {
       {.key = "peer", .text = job->peer},
       {.key = "traceparent", .text = job->trace},
       {.key = "batch", .text = job->batch ? job->batch->id : NULL},
-      {.key = "backend", .text = tried ? last->place->name : NULL},
+      {.key = "backend", .text = tried ? last->usage->name : NULL},
       {.key = "attempt", .number = tried ? last->number : 0},
       {.key = "cached_from", .text = out ? out->source : NULL},
       {.key = "problem", .text = json_string_value(json_object_get(error, "type"))},

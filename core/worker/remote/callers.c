@@ -149,7 +149,7 @@ void remote_send_end(struct remote *c, uint64_t token, const struct remote_job_e
   step_send(c->host->link, token, &outcome, true);
 }
 
-void remote_dismiss(struct remote *c, struct remote_job *j, const struct remote_job_end *end) {
+void remote_finish(struct remote *c, struct remote_job *j, const struct remote_job_end *end) {
   table_remove(&c->jobs, &j->by_token);
   remote_send_end(c, j->by_token.key, end, j->began_us);
   remote_job_free(j);
@@ -165,7 +165,7 @@ static void deny_all(struct remote *c, const struct remote_job_end *why) {
     for (struct remote_job *j; (j = first(c, (enum lane)lane)) != NULL;) {
       remote_take_out(c, j);
       remote_job_denied(j, why, &end);
-      remote_dismiss(c, j, &end);
+      remote_finish(c, j, &end);
     }
 }
 
@@ -285,7 +285,7 @@ static void follow(struct caller *h, int32_t code) {
   if (over && end.code == LATHE_RETRY_RATE && end.retry_after_ms < closed_ms)
     end.retry_after_ms = closed_ms; /* the daemon's clock must not come before this one */
   if (over)
-    remote_dismiss(c, j, &end);
+    remote_finish(c, j, &end);
   else
     remote_put_back(c, j, delay_ms);
   if (over && end.class == WIRE_AUTH && !c->denied)

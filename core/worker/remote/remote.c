@@ -48,7 +48,7 @@ static bool turn_away(struct remote *c, struct remote_job *j) {
   } else {
     return false;
   }
-  remote_dismiss(c, j, &end);
+  remote_finish(c, j, &end);
   return true;
 }
 
@@ -100,7 +100,7 @@ static void cancel(struct remote *c, uint64_t token, int64_t class) {
     return; /* its result is on the way */
   remote_take_out(c, j);
   if (remote_job_stop(j, (enum wire_class) class, &end))
-    remote_dismiss(c, j, &end);
+    remote_finish(c, j, &end);
   else
     remote_put_back(c, j, 0);
 }

@@ -74,6 +74,6 @@ uint64_t remote_random(struct remote *c);
 void remote_send_end(struct remote *c, uint64_t token, const struct remote_job_end *end,
                      int64_t began_us);
 /* Its end is told, and it is freed; it waits nowhere and no caller has it. */
-void remote_dismiss(struct remote *c, struct remote_job *j, const struct remote_job_end *end);
+void remote_finish(struct remote *c, struct remote_job *j, const struct remote_job_end *end);
 
 #endif
