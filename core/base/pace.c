@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/pace.h"
 
+#include "base/backoff.h"
+
 enum { BELIEVED = 5 }; /* limits in a row that name a time */
 
 static int64_t doubled(int limits) {
-  int64_t delay = PACE_FIRST_MS;
-  for (int i = 1; i < limits && delay < PACE_LAST_MS; i++)
-    delay *= 2;
-  return delay < PACE_LAST_MS ? delay : PACE_LAST_MS;
+  return backoff_delay(limits, PACE_FIRST_MS, PACE_LAST_MS);
 }
 
 /* Never earlier than was asked for, and up to a quarter later, so that several that ask the same
  * service do not come back together. */
 static int64_t with_jitter(int64_t delay, uint64_t random) {
-  return delay + (int64_t)(random % (uint64_t)(delay / 4 + 1));
+  return delay + random_up_to(random, delay / 4);
 }
 
 void pace_limited(struct pace *p, int64_t now_ms, int64_t began_ms, int64_t asked_ms,

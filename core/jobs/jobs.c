@@ -85,13 +85,6 @@ bool jobs_is_disk_failure(int code) {
   return code == ERR_IO || code == ERR_NO_SPACE || code == ERR_BUSY || code == ERR_SYSTEM;
 }
 
-int64_t jobs_random(struct jobs *j, int64_t below) {
-  j->random ^= j->random << 13;
-  j->random ^= j->random >> 7;
-  j->random ^= j->random << 17;
-  return below > 0 ? (int64_t)(j->random % (uint64_t)below) : 0;
-}
-
 static struct meter *meter_new(struct jobs *j, const struct backend_usage *usage,
                                const struct lane *lane) {
   struct meter *m = mem_alloc(sizeof *m);

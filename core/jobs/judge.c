@@ -3,6 +3,7 @@
  * What follows from the result of an attempt: the class of the result and what the job has behind
  * it give an outcome, in memory alone; end.c brings that to the disk.
  */
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "jobs/private.h"
@@ -140,12 +141,9 @@ static int attempts_allowed(const struct job *job) {
 /* Exponential with full jitter, so that many that failed together do not come back together. */
 static int64_t back_off(struct job *job, int tries, int64_t at_least_ms) {
   const struct jobs_options *o = &job->j->o;
-  int64_t ceiling = o->backoff_base_ms > 0 ? o->backoff_base_ms : 1;
-  for (int i = 1; i < tries && ceiling < o->backoff_max_ms; i++)
-    ceiling *= 2;
-  if (ceiling > o->backoff_max_ms)
-    ceiling = o->backoff_max_ms;
-  int64_t delay = jobs_random(job->j, ceiling + 1);
+  int64_t first = o->backoff_base_ms > 0 ? o->backoff_base_ms : 1;
+  int64_t delay = random_up_to(random_next(&job->j->random),
+                               backoff_delay(tries, first, o->backoff_max_ms));
   return delay > at_least_ms ? delay : at_least_ms;
 }
 

@@ -385,7 +385,6 @@ void jobs_count_start(struct jobs *j); /* for jobs_retry_after */
 int jobs_retry_after(struct jobs *j);  /* seconds, 1..60 */
 void jobs_later(struct jobs *j);       /* arms the retry timer */
 void jobs_check_drained(struct jobs *j);
-int64_t jobs_random(struct jobs *j, int64_t below);
 bool jobs_is_disk_failure(int code);
 
 /* ---- cache.c: results of earlier jobs ---- */

@@ -21,7 +21,7 @@ int cache_put(struct store *s, const struct op *op, struct err *err) {
   return conn_step(&s->conn, st, err);
 }
 
-static int put_job(struct store *s, const struct op *op, int64_t bytes, struct err *err) {
+static int put_row(struct store *s, const struct op *op, int64_t bytes, struct err *err) {
   const struct record_job *job = op->job;
   sqlite3_stmt *st = conn_stmt(&s->conn, SQL_JOB_CACHED);
   sqlite3_bind_int64(st, 1, job->num);
@@ -56,28 +56,15 @@ static int check_source(struct store *s, const struct op *op, struct err *err) {
   return code < 0 ? code : 0;
 }
 
+static int put_cached(struct store *s, const struct op *op, int64_t bytes, struct err *err) {
+  int code = check_source(s, op, err);
+  if (code < 0 || (code = put_row(s, op, bytes, err)) < 0)
+    return code;
+  return op_put_artifacts(s, op->job, err);
+}
+
 int op_apply_cached(struct store *s, struct op *op, struct err *err) {
-  const struct record_job *job = op->job;
-  int64_t bytes = 0;
-  op->num = job->num; /* a group may run twice */
-  op->id = job->id;
-  op->replayed = false;
-  int code = op->key != NULL ? op_look_at_key(s, op, err) : 0;
-  if (code != 0)
-    return code < 0 ? code : 0;
-  if ((code = check_source(s, op, err)) < 0)
-    return code;
-  for (size_t i = 0; i < job->input_count; i++)
-    bytes += job->inputs[i].bytes;
-  if ((code = put_job(s, op, bytes, err)) < 0 || (code = op_put_inputs(s, job, err)) < 0 ||
-      (code = op_put_artifacts(s, job, err)) < 0 ||
-      (op->key != NULL && (code = op_put_key(s, op, err)) < 0))
-    return code;
-  s->now.jobs[JOB_COMPLETED]++;
-  totals_add_bytes(&s->now, bytes);
-  if (job->num > s->now.last_num)
-    s->now.last_num = job->num;
-  return op_put_events(s, op, err);
+  return op_put_new(s, op, JOB_COMPLETED, put_cached, err);
 }
 
 /* ---- the end ---- */

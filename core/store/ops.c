@@ -166,7 +166,8 @@ static int put_job(struct store *s, const struct op *op, int64_t bytes, struct e
   return conn_step(&s->conn, st, err);
 }
 
-static int apply_submit(struct store *s, struct op *op, struct err *err) {
+int op_put_new(struct store *s, struct op *op, enum job_state state, op_put_row *put,
+               struct err *err) {
   const struct record_job *job = op->job;
   int64_t bytes = 0;
   op->num = job->num; /* a group may run twice */
@@ -177,14 +178,18 @@ static int apply_submit(struct store *s, struct op *op, struct err *err) {
     return code < 0 ? code : 0;
   for (size_t i = 0; i < job->input_count; i++)
     bytes += job->inputs[i].bytes;
-  if ((code = put_job(s, op, bytes, err)) < 0 || (code = op_put_inputs(s, job, err)) < 0 ||
+  if ((code = put(s, op, bytes, err)) < 0 || (code = op_put_inputs(s, job, err)) < 0 ||
       (op->key != NULL && (code = op_put_key(s, op, err)) < 0))
     return code;
-  s->now.jobs[op->attempt != NULL ? JOB_RUNNING : JOB_QUEUED]++;
+  s->now.jobs[state]++;
   totals_add_bytes(&s->now, bytes);
   if (job->num > s->now.last_num)
     s->now.last_num = job->num;
   return op_put_events(s, op, err);
+}
+
+static int apply_submit(struct store *s, struct op *op, struct err *err) {
+  return op_put_new(s, op, op->attempt != NULL ? JOB_RUNNING : JOB_QUEUED, put_job, err);
 }
 
 /* ---- the life of a job ---- */

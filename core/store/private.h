@@ -254,6 +254,11 @@ int op_put_artifacts(struct store *s, const struct record_job *job, struct err *
 int op_put_events(struct store *s, struct op *op, struct err *err);
 
 /* cache.c (writer) */
+/* A job that is new to the store, in `state`: looks at its idempotency key, writes its row by
+ * `put`, then its inputs, key and events, and counts it. */
+typedef int op_put_row(struct store *s, const struct op *op, int64_t input_bytes, struct err *err);
+int op_put_new(struct store *s, struct op *op, enum job_state state, op_put_row *put,
+               struct err *err);
 int op_apply_cached(struct store *s, struct op *op, struct err *err);
 /* The result of op->job answers later ones. */
 int cache_put(struct store *s, const struct op *op, struct err *err);

@@ -4,6 +4,7 @@
  */
 #include "workers/internal.h"
 
+#include "base/backoff.h"
 #include "base/mem.h"
 #include "observe/log.h"
 
@@ -121,11 +122,8 @@ static void on_restart(uv_timer_t *timer) {
 static int64_t backoff_ms(const struct backend *b) {
   if (b->failures == 0)
     return 0;
-  int64_t delay = b->o.restart_backoff_ms > 0 ? b->o.restart_backoff_ms : 1;
-  for (int i = 1; i < b->failures && delay < b->o.restart_backoff_max_ms; i++)
-    delay *= 2;
-  if (delay > b->o.restart_backoff_max_ms)
-    delay = b->o.restart_backoff_max_ms;
+  int64_t first = b->o.restart_backoff_ms > 0 ? b->o.restart_backoff_ms : 1;
+  int64_t delay = backoff_delay(b->failures, first, b->o.restart_backoff_max_ms);
   uint32_t noise = 0;
   if (getrandom(&noise, sizeof noise, GRND_NONBLOCK) < 0)
     noise = 0x80000000u;

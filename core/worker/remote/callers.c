@@ -4,6 +4,7 @@
  */
 #include "worker/remote/remote.h"
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
@@ -127,13 +128,6 @@ void remote_put_back(struct remote *c, struct remote_job *j, int64_t delay_ms) {
 
 void remote_take_out(struct remote *c, struct remote_job *j) {
   heap_remove(&c->waiting[lane_of(j->next)], &j->node);
-}
-
-uint64_t remote_random(struct remote *c) {
-  c->random ^= c->random << 13;
-  c->random ^= c->random >> 7;
-  c->random ^= c->random << 17;
-  return c->random;
 }
 
 /* ---- the end of a job ---- */
@@ -273,12 +267,13 @@ static void follow(struct caller *h, int32_t code) {
   struct remote_job_end end;
   int64_t delay_ms;
   if (code == LATHE_RETRY_RATE) {
-    pace_limited(&c->pace, clock_mono_ms(), h->since_ms, h->job.retry_after_ms, remote_random(c));
+    pace_limited(&c->pace, clock_mono_ms(), h->since_ms, h->job.retry_after_ms,
+                 random_next(&c->random));
     snprintf(c->why_slow, sizeof c->why_slow, "%.299s", h->job.message);
   } else {
     pace_fine(&c->pace, h->since_ms, c->most);
   }
-  bool over = remote_job_advance(j, &news, remote_random(c), &delay_ms, &end);
+  bool over = remote_job_advance(j, &news, random_next(&c->random), &delay_ms, &end);
   if (!over && c->denied)
     over = remote_job_denied(j, &c->why_denied, &end);
   int64_t closed_ms = c->pace.until_ms - clock_mono_ms();

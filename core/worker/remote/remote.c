@@ -12,6 +12,7 @@
  */
 #include "worker/remote/remote.h"
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
@@ -67,7 +68,7 @@ static void take_step(struct remote *c, const struct wire_frame *f) {
   int64_t spread = (int64_t)c->jobs.count * SPREAD_PER_JOB_MS;
   if (spread > SPREAD_LAST_MS)
     spread = SPREAD_LAST_MS;
-  remote_put_back(c, j, j->called ? (int64_t)(remote_random(c) % (uint64_t)spread) : 0);
+  remote_put_back(c, j, j->called ? random_up_to(random_next(&c->random), spread) : 0);
 }
 
 static struct remote_job *find(const struct remote *c, uint64_t token) {

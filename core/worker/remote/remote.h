@@ -70,7 +70,6 @@ int64_t remote_next(const struct remote *c, int64_t now);
 /* It waits for its next call; and does not any more. */
 void remote_put_back(struct remote *c, struct remote_job *j, int64_t delay_ms);
 void remote_take_out(struct remote *c, struct remote_job *j);
-uint64_t remote_random(struct remote *c);
 void remote_send_end(struct remote *c, uint64_t token, const struct remote_job_end *end,
                      int64_t began_us);
 /* Its end is told, and it is freed; it waits nowhere and no caller has it. */

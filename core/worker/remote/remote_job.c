@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/remote/remote_job.h"
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "wire/ref.h"
@@ -75,12 +76,8 @@ void remote_job_set_ref(struct remote_job *j, const void *ref, size_t len) {
 
 /* Doubles from first to last; half of it is jitter, so that jobs that began together spread. */
 static int64_t back_off(int tries, int64_t first, int64_t last, uint64_t random) {
-  int64_t delay = first;
-  for (int i = 1; i < tries && delay < last; i++)
-    delay *= 2;
-  if (delay > last)
-    delay = last;
-  return delay / 2 + (int64_t)(random % (uint64_t)(delay / 2 + 1));
+  int64_t half = backoff_delay(tries, first, last) / 2;
+  return half + random_up_to(random, half);
 }
 
 /* Never earlier than was asked for, and a little later for most. */
@@ -88,7 +85,7 @@ static int64_t asked_for(int64_t ms, uint64_t random) {
   if (ms > ASKED_LAST_MS)
     ms = ASKED_LAST_MS;
   int64_t spread = ms / 10 < 1000 ? ms / 10 : 1000;
-  return ms + (int64_t)(random % (uint64_t)(spread + 1));
+  return ms + random_up_to(random, spread);
 }
 
 static int64_t after_retry(struct remote_job *j, const struct remote_job_answer *n,
