@@ -11,6 +11,7 @@
 
 #include "adjacent.h"
 #include "out.h"
+#include "vec.h"
 
 #include <gmshc.h>
 #include <math.h>
@@ -24,6 +25,7 @@
 /* Edges come out up to half as long again as the size, and inside a face the middle of a triangle
  * lies further from it than that of its edges. */
 #define SPREAD 0.9
+#define TURNED (-0.1) /* cosine: normals more than a right angle apart, as fillets have none */
 
 struct sample {
   double at[3], radius;
@@ -146,8 +148,28 @@ double bends_size(const struct bends *all, double chord, int dim, int tag, const
   return size;
 }
 
+/* The least cosine between two normals of a face. */
+static double least_cosine(int face) {
+  double *low = NULL, *high = NULL, *normals = NULL, params[2 * ON_FACE * ON_FACE], least = 1;
+  size_t lows = 0, highs = 0, coords = 0, n = 0;
+  int e = 0;
+  gmshModelGetParametrizationBounds(2, face, &low, &lows, &high, &highs, &e);
+  if (e == 0 && lows == 2 && highs == 2) {
+    n = grid(2, low, high, params);
+    gmshModelGetNormal(face, params, 2 * n, &normals, &coords, &e);
+  }
+  for (size_t i = 0; e == 0 && i + 2 < coords; i += 3)
+    for (size_t k = 0; k < i; k += 3)
+      least = fmin(least, vec_dot(normals + i, normals + k));
+  gmshFree(low);
+  gmshFree(high);
+  gmshFree(normals);
+  return least;
+}
+
 void bends_choose(struct bends *all, int face) {
-  if (bend_of(all, 2, face))
+  const struct bend *b = bend_of(all, 2, face);
+  if (b && b->count && least_cosine(face) < TURNED)
     all->entity[1][face].chosen = true;
 }
 

@@ -16,8 +16,9 @@ double bends_size(const struct bends *all, double chord, int dim, int tag, const
 /* The same of a radius. */
 double bends_length(double radius, double chord);
 
-/* Layers of prisms want the faces below them round: these faces are chosen, and here is the size
- * that has so many edges a turn on them and on the curves that bound them; 1e22 elsewhere. */
+/* Layers of prisms want the faces below them round.  Those of the chosen faces that turn by more
+ * than a right angle are wanted so, and here is the size that has so many edges a turn on them and
+ * on the curves that bound them; 1e22 elsewhere. */
 void bends_choose(struct bends *all, int face);
 double bends_turn(const struct bends *all, int edges, int dim, int tag, const double at[3]);
 
