@@ -67,19 +67,52 @@ static void take_wishes(struct layers *l, const struct layers_surface *s) {
   }
 }
 
+static void take_balls(struct layers *l, const struct layers_surface *s) {
+  for (size_t i = 0; i < 3 * s->count; i++) {
+    const struct layers_face *f = &s->faces[s->face[i / 3]];
+    if (f->shape == LAYERS_BALL && !f->wish)
+      l->ball[s->triangles[i]] = f;
+  }
+}
+
+void layers_round(const struct layers *l, const struct layers_surface *s, uint32_t node,
+                  double point[3]) {
+  const struct layers_face *f = l->ball[node];
+  double out[3];
+  if (!f)
+    return;
+  vec_sub(out, point, f->at);
+  if (!(vec_unit(out) > 0))
+    return;
+  memcpy(point, f->at, sizeof f->at);
+  vec_add(point, vec_distance(s->xyz + 3 * (size_t)node, f->at), out);
+}
+
 static void take_full(struct layers *l) {
   for (size_t i = 0; i < l->node_count; i++)
     if (l->wish[i] && l->sees[i] > 0)
       l->height[i] = l->full[i] = layers_total(l->wish[i]) * fmin(LEAN_MOST, 1 / l->sees[i]);
 }
 
-static void limit_across(struct layers *l, const struct layers_surface *s) {
+/* Whether the node lies in the face of the triangle, which was not chosen: what goes along that
+ * face meets it by rounding alone. */
+static bool lies_in_its_face(const struct layers_surface *s, const struct layers_around *a,
+                             uint32_t node, size_t triangle) {
+  uint32_t face = s->face[triangle];
+  for (size_t i = a->first[node]; !s->faces[face].wish && i < a->first[node + 1]; i++)
+    if (s->face[a->triangle[i]] == face)
+      return true;
+  return false;
+}
+
+static void limit_across(struct layers *l, const struct layers_surface *s,
+                         const struct layers_around *a) {
   struct walls *w = walls_new(s->xyz, s->triangles, s->count);
-  for (size_t i = 0; i < l->node_count; i++) {
+  for (uint32_t i = 0; i < l->node_count; i++) {
     if (!(l->height[i] > 0))
       continue;
-    struct wall_hit hit = walls_cast(w, s->xyz + 3 * i, l->way[i], SIZE_MAX, 0);
-    if (isinf(hit.distance))
+    struct wall_hit hit = walls_cast(w, s->xyz + 3 * (size_t)i, l->way[i], SIZE_MAX, 0);
+    if (isinf(hit.distance) || lies_in_its_face(s, a, i, hit.triangle))
       continue;
     bool layers = s->faces[s->face[hit.triangle]].wish != NULL;
     l->height[i] = fmin(l->height[i], hit.distance * (layers ? AGAINST_LAYER : AGAINST_BARE));
@@ -113,9 +146,11 @@ static void limit_slopes(struct layers *l, const struct layers_surface *s) {
 
 static void place(struct layers *l, const struct layers_surface *s, struct layers_slide *slide) {
   memcpy(l->inner, s->xyz, 3 * l->node_count * sizeof *l->inner);
-  for (size_t i = 0; i < l->node_count; i++)
-    if (l->height[i] > 0)
-      vec_add(l->inner + 3 * i, l->height[i], l->way[i]);
+  for (uint32_t i = 0; i < l->node_count; i++)
+    if (l->height[i] > 0) {
+      vec_add(l->inner + 3 * (size_t)i, l->height[i], l->way[i]);
+      layers_round(l, s, i, l->inner + 3 * (size_t)i);
+    }
   layers_slide_run(slide, s, l);
 }
 
@@ -181,8 +216,8 @@ static void find_squeezed(const struct layers *l, const struct layers_surface *s
 }
 
 /* Ends of layers that come near to what is inside on their way. */
-static void find_near(const struct layers *l, const struct layers_surface *s, const struct walls *w,
-                      bool *low) {
+static void find_near(const struct layers *l, const struct layers_surface *s,
+                      const struct layers_around *a, const struct walls *w, bool *low) {
   for (uint32_t i = 0; i < l->node_count; i++) {
     double from[3], high = 0;
     if (!(l->height[i] > 0))
@@ -190,7 +225,7 @@ static void find_near(const struct layers *l, const struct layers_surface *s, co
     memcpy(from, l->inner + 3 * (size_t)i, sizeof from);
     vec_add(from, APART * l->height[i], l->way[i]);
     struct wall_hit hit = walls_cast(w, from, l->way[i], SIZE_MAX, 0);
-    if (isinf(hit.distance))
+    if (isinf(hit.distance) || lies_in_its_face(s, a, i, hit.triangle))
       continue;
     const uint32_t *n = s->triangles + 3 * hit.triangle;
     for (int k = 0; k < 3; k++)
@@ -260,7 +295,7 @@ static bool lower_bad(struct layers *l, const struct layers_surface *s,
   find_inverted(l, s, low);
   find_squeezed(l, s, low);
   struct walls *w = walls_new(l->inner, s->triangles, s->count);
-  find_near(l, s, w, low);
+  find_near(l, s, a, w, low);
   find_crossed(l, s, w, low);
   walls_free(w);
   bool any = lower_marked(l, s, a, low, away);
@@ -298,14 +333,16 @@ void layers_find(struct layers *l, const struct layers_surface *s) {
                        .full = out_alloc(n + 1, sizeof *l->full),
                        .height = out_alloc(n + 1, sizeof *l->height),
                        .inner = out_alloc(3 * n + 1, sizeof *l->inner),
-                       .slides = out_alloc(n + 1, sizeof *l->slides)};
+                       .slides = out_alloc(n + 1, sizeof *l->slides),
+                       .ball = out_alloc(n + 1, sizeof *l->ball)};
   layers_around_make(&a, s);
   struct layers_plane *planes = layers_planes(s);
   take_wishes(l, s);
+  take_balls(l, s);
   layers_ways(l, s, &a, planes);
   take_full(l);
   struct layers_slide *slide = layers_slide_new(l, s, &a, planes);
-  limit_across(l, s);
+  limit_across(l, s, &a);
   limit_slopes(l, s);
   place(l, s, slide);
   for (int i = 0; i < ROUNDS && lower_bad(l, s, &a, i >= ROUNDS_SLOW); i++) {
@@ -326,5 +363,6 @@ void layers_free(struct layers *l) {
   free(l->height);
   free(l->inner);
   free(l->slides);
+  free(l->ball);
   *l = (struct layers){0};
 }

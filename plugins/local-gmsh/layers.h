@@ -8,8 +8,8 @@
  *                                to it
  *   heights      layers.c        as asked, and less where something lies across, where neighbours
  *                                have less, and where a prism would be inverted
- *   other faces  layers_slide.c  plane ones at which the layer ends: their nodes make room within
- *                                the plane
+ *   other faces  layers_slide.c  those at which the layer ends: their nodes make room within the
+ *                                plane, along a cylinder or cone, on a ball
  *   cells        layers_cells.c  prisms; pyramids and tetrahedra where a layer ends in an edge
  */
 #ifndef LAYERS_H
@@ -27,11 +27,19 @@ struct layers_wish {
 };
 #define LAYERS_MAX 40
 
+enum layers_shape { /* of a face: how nodes may move and stay on it; planes are found by themselves
+                     */
+                    LAYERS_OTHER, /* not at all */
+                    LAYERS_CYLINDER,
+                    LAYERS_CONE,
+                    LAYERS_BALL,
+};
+
 struct layers_face {
   const struct layers_wish *wish; /* NULL: not chosen */
   bool fixed;                     /* its mesh may not change: another solid has it as well */
-  bool ruled;                     /* a cylinder: what moves along `line` stays on it */
-  double line[3];                 /* of length 1 */
+  enum layers_shape shape;
+  double at[3]; /* a cylinder's direction, of length 1; a cone's tip; a ball's middle */
 };
 
 struct layers_surface { /* of one solid */
@@ -56,7 +64,8 @@ struct layers { /* arrays by node */
   double *sees;                    /* the least cosine of `way` to an inward normal around */
   double *full, *height;           /* along `way`: as asked, and what there is; 0: no layer */
   double *inner;                   /* 3 a node: where the mesh inside has it */
-  bool *slides;                    /* on a plane face at which a layer ends, and not at its end */
+  bool *slides;                    /* on a face at which a layer ends, and not at its end */
+  const struct layers_face **ball; /* the ball in which it lies and that is not chosen, or NULL */
   size_t wished, thinner, none;    /* nodes of chosen faces: all, with less height, with none */
   double least;                    /* the smallest share of a height, of those that are not none */
   double least_at[3], none_at[3];
@@ -112,11 +121,16 @@ struct layers_plane {
 struct layers_plane *layers_planes(const struct layers_surface *s); /* of each face, to be freed */
 
 /* The planes that a node must stay in: how many (0 to 2), or -1: it must stay where it is.  3: as
- * 2, their line is that of a ruled face in which the node lies. */
+ * 2, their line is that of a cylinder or cone in which the node lies.  The plane of a ball is the
+ * one that touches it: layers_round then. */
 int layers_held(const struct layers_surface *s, const struct layers_around *a,
                 const struct layers_plane *planes, uint32_t node, double normals[2][3]);
 /* What is left of v in these planes. */
 void layers_hold(int count, double normals[2][3], double v[3]);
+
+/* Puts a point near `node` on the ball in which the node lies, where it lies in one. */
+void layers_round(const struct layers *l, const struct layers_surface *s, uint32_t node,
+                  double point[3]);
 
 /* l->way and l->sees of all nodes that are wished for. */
 void layers_ways(struct layers *l, const struct layers_surface *s, const struct layers_around *a,

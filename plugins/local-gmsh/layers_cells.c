@@ -108,6 +108,7 @@ static void make_columns(const struct columns *m) {
       double share = k == l->wish[i]->count ? 1 : layers_share(l->wish[i], k);
       for (int x = 0; x < 3; x++)
         to[x] = outer[x] + share * (inner[x] - outer[x]);
+      layers_round(l, m->s, i, to);
     }
     c->ends[i] = (uint32_t)(c->first_node + c->node_count - 1);
   }

@@ -25,6 +25,9 @@
 #define PRISM      6
 #define PYRAMID    7
 
+#define PARALLEL 1e-6 /* square of a sine */
+#define MEET     1e-6 /* of the distance to where lines meet */
+
 struct solid_work {
   int tag;
   struct layers_surface s;
@@ -82,30 +85,81 @@ static const struct range *range_of(const struct soup *s, int face) {
   return NULL;
 }
 
-/* A cylinder's direction: that of its second parameter. */
-static void find_line(int face, struct layers_face *f) {
-  char *type = NULL;
-  double *low = NULL, *high = NULL, *d = NULL;
-  size_t n = 0, m = 0, count = 0;
+/* Two points of a face a quarter of its first parameter apart, and a direction at each. */
+struct pair {
+  double point[2][3], way[2][3];
+};
+
+/* A cylinder's or cone's direction is that of its second parameter, a ball's the normal. */
+static bool take_pair(int face, bool normals, struct pair *p) {
+  double *low = NULL, *high = NULL, *xyz = NULL, *d = NULL;
+  size_t n = 0, m = 0, points = 0, count = 0;
   int e = 0;
-  gmshModelGetType(2, face, &type, &e);
-  f->ruled = e == 0 && type && strcmp(type, "Cylinder") == 0;
-  gmshFree(type);
-  if (!f->ruled)
-    return;
   gmshModelGetParametrizationBounds(2, face, &low, &n, &high, &m, &e);
-  f->ruled = e == 0 && n == 2 && m == 2;
-  if (f->ruled) {
-    double uv[2] = {(low[0] + high[0]) / 2, (low[1] + high[1]) / 2};
-    gmshModelGetDerivative(2, face, uv, 2, &d, &count, &e);
-    f->ruled = e == 0 && count == 6;
+  bool ok = e == 0 && n == 2 && m == 2;
+  if (ok) {
+    double u = low[0] + (high[0] - low[0]) / 4, v = (low[1] + high[1]) / 2;
+    double uv[4] = {u, v, u + (high[0] - low[0]) / 4, v};
+    gmshModelGetValue(2, face, uv, 4, &xyz, &points, &e);
+    if (normals)
+      gmshModelGetNormal(face, uv, 4, &d, &count, &e);
+    else
+      gmshModelGetDerivative(2, face, uv, 4, &d, &count, &e);
+    ok = e == 0 && points == 6 && count == (normals ? 6 : 12);
   }
-  if (f->ruled)
-    memcpy(f->line, d + 3, sizeof f->line);
-  f->ruled = f->ruled && vec_unit(f->line) > 0;
+  for (size_t i = 0; ok && i < 2; i++) {
+    memcpy(p->point[i], xyz + 3 * i, sizeof p->point[i]);
+    memcpy(p->way[i], d + (normals ? 3 * i : 6 * i + 3), sizeof p->way[i]);
+    ok = vec_unit(p->way[i]) > 0;
+  }
   gmshFree(low);
   gmshFree(high);
+  gmshFree(xyz);
   gmshFree(d);
+  return ok;
+}
+
+/* Where the two lines meet.  False: they do not. */
+static bool find_meeting(const struct pair *p, double at[3]) {
+  double between[3], other[3];
+  vec_sub(between, p->point[0], p->point[1]);
+  double b = vec_dot(p->way[0], p->way[1]), d = vec_dot(p->way[0], between),
+         e = vec_dot(p->way[1], between), sine = 1 - b * b;
+  if (!(sine > PARALLEL))
+    return false;
+  memcpy(at, p->point[0], sizeof p->point[0]);
+  memcpy(other, p->point[1], sizeof other);
+  vec_add(at, (b * e - d) / sine, p->way[0]);
+  vec_add(other, (e - b * d) / sine, p->way[1]);
+  return vec_distance(at, other) <= MEET * vec_distance(at, p->point[0]);
+}
+
+static enum layers_shape shape_of(int face) {
+  static const struct {
+    const char *type;
+    enum layers_shape shape;
+  } SHAPES[] = {{"Cylinder", LAYERS_CYLINDER}, {"Cone", LAYERS_CONE}, {"Sphere", LAYERS_BALL}};
+  enum layers_shape shape = LAYERS_OTHER;
+  char *type = NULL;
+  int e = 0;
+  gmshModelGetType(2, face, &type, &e);
+  for (size_t i = 0; e == 0 && type && i < sizeof SHAPES / sizeof *SHAPES; i++)
+    if (strcmp(type, SHAPES[i].type) == 0)
+      shape = SHAPES[i].shape;
+  gmshFree(type);
+  return shape;
+}
+
+static void find_shape(int face, struct layers_face *f) {
+  enum layers_shape shape = shape_of(face);
+  struct pair p;
+  if (shape == LAYERS_OTHER || !take_pair(face, shape == LAYERS_BALL, &p))
+    return;
+  if (shape == LAYERS_CYLINDER)
+    memcpy(f->at, p.way[0], sizeof f->at);
+  else if (!find_meeting(&p, f->at))
+    return;
+  f->shape = shape;
 }
 
 /* Boundary faces of a solid, each once, and their triangles. */
@@ -136,7 +190,7 @@ static void take_solid(const struct layers_work *w, const struct boundary_layers
     v->face_tags[f] = face;
     v->faces[f] = (struct layers_face){.wish = wish_of(all, face),
                                        .fixed = adjacent_count_above(2, face) != 1};
-    find_line(face, &v->faces[f]);
+    find_shape(face, &v->faces[f]);
     for (size_t i = 0; r && i < r->count; i++) {
       memcpy(v->triangles + 3 * v->s.count, w->soup.triangles + 3 * (r->first + i),
              3 * sizeof *v->triangles);
@@ -234,11 +288,12 @@ static void add_up(struct outcome *o, const struct layers *l) {
                  l->thinner, l->wished, 100 * l->least, l->least_at[0], l->least_at[1],
                  l->least_at[2]);
   if (l->none)
-    outcome_warn(o,
-                 "boundary_layers: %zu of %zu nodes of the chosen faces have no layers, because "
-                 "the face next to them is bent or is another solid's as well, or for want of "
-                 "room; one near (%.6g, %.6g, %.6g)",
-                 l->none, l->wished, l->none_at[0], l->none_at[1], l->none_at[2]);
+    outcome_warn(
+        o,
+        "boundary_layers: %zu of %zu nodes of the chosen faces have no layers: the face next "
+        "to them is bent, begins where the solid reaches around an edge, or is another "
+        "solid's as well, or there is no room; one is near (%.6g, %.6g, %.6g)",
+        l->none, l->wished, l->none_at[0], l->none_at[1], l->none_at[2]);
 }
 
 bool boundary_layers_shrink(struct task *t, struct outcome *o) {

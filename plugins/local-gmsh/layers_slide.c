@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Where a layer ends in a plane face that was not chosen, the nodes of that face make room within
- * their plane: how far they move is a harmonic function, so that all of its triangles give a
- * little.
+ * Where a layer ends in a face that was not chosen, the nodes of that face make room within their
+ * plane, along their cylinder or cone, or on their ball: how far they move is a harmonic function,
+ * so that all of its triangles give a little.
  */
 #include "layers.h"
 #include "out.h"
@@ -140,6 +140,7 @@ void layers_slide_run(struct layers_slide *slide, const struct layers_surface *s
     size_t at = 3 * (size_t)slide->of[i].node;
     memcpy(l->inner + at, s->xyz + at, 3 * sizeof *l->inner);
     vec_add(l->inner + at, 1, slide->moves[slide->of[i].node]);
+    layers_round(l, s, slide->of[i].node, l->inner + at);
   }
 }
 

@@ -17,10 +17,11 @@
 #define NORMALS_MAX 24         /* that are tried in pairs and triples */
 #define FLAT        1e-7       /* of a face's extent */
 #define SMOOTHINGS  10
-#define SEES_LEAST  0.3  /* a direction that sees less is none */
-#define SMOOTH      0.97 /* a direction that sees as much is on no edge */
-#define ACROSS      0.05 /* cosine: normals that are across an edge */
-#define SEES_KEPT   0.85 /* of what the best one sees, when directions are smoothed */
+#define SEES_LEAST  0.3    /* a direction that sees less is none */
+#define SMOOTH      0.97   /* a direction that sees as much is on no edge */
+#define ACROSS      0.05   /* cosine: normals that are across an edge */
+#define SEES_KEPT   0.85   /* of what the best one sees, when directions are smoothed */
+#define OUTSIDE     (-0.2) /* of a direction: how far it may be out of a triangle's corner */
 
 /* ---- what a node may not leave ---- */
 
@@ -57,19 +58,39 @@ struct layers_plane *layers_planes(const struct layers_surface *s) {
 struct hold {
   uint32_t faces[4];
   int face_count, planes;
-  bool lined; /* a ruled face is among them; its line: */
+  bool ball;  /* a ball is among them, and nothing else */
+  bool lined; /* a cylinder or cone is among them; its line: */
   double line[3];
 };
 
+/* The line through a point of a cylinder or cone.  False: it is the tip. */
+static bool line_of(const struct layers_face *f, const double *point, double line[3]) {
+  memcpy(line, f->at, sizeof f->at);
+  if (f->shape == LAYERS_CONE)
+    vec_sub(line, point, f->at);
+  return vec_unit(line) > 0;
+}
+
+static bool hold_on_line(struct hold *h, const struct layers_face *f, const double *point) {
+  double line[3];
+  if (!line_of(f, point, line) || (h->lined && fabs(vec_dot(h->line, line)) <= SAME))
+    return false;
+  h->lined = true;
+  memcpy(h->line, line, sizeof line);
+  return true;
+}
+
 /* False: the node cannot move. */
 static bool hold_in(struct hold *h, const struct layers_face *f, const struct layers_plane *p,
-                    double normals[2][3]) {
-  if (f->ruled) {
-    if (h->lined)
-      return fabs(vec_dot(h->line, f->line)) > SAME;
-    h->lined = true;
-    memcpy(h->line, f->line, sizeof h->line);
-    return true;
+                    const double *point, double normals[2][3]) {
+  if (h->ball)
+    return false; /* it would go along a curve */
+  if (f->shape == LAYERS_CYLINDER || f->shape == LAYERS_CONE)
+    return hold_on_line(h, f, point);
+  if (f->shape == LAYERS_BALL) {
+    h->ball = true;
+    vec_sub(normals[0], point, f->at);
+    return !h->lined && h->planes++ == 0 && vec_unit(normals[0]) > 0;
   }
   if (!p->flat || h->planes == 2)
     return false;
@@ -110,7 +131,8 @@ int layers_held(const struct layers_surface *s, const struct layers_around *a,
       known |= h.faces[k] == f;
     if (known)
       continue;
-    if (s->faces[f].fixed || h.face_count == 4 || !hold_in(&h, &s->faces[f], &planes[f], normals))
+    if (s->faces[f].fixed || h.face_count == 4 ||
+        !hold_in(&h, &s->faces[f], &planes[f], s->xyz + 3 * (size_t)node, normals))
       return -1;
     h.faces[h.face_count++] = f;
   }
@@ -215,6 +237,40 @@ double layers_best_way(double (*normals)[3], size_t count, int held, double plan
   return s.least;
 }
 
+/* ---- into the faces at which a layer ends ---- */
+
+/* How far within the triangle's corner at the node the direction is, at the side nearer to it;
+ * below 0: outside. */
+static double within_corner(const struct layers_surface *s, const uint32_t *n, uint32_t node,
+                            const double way[3]) {
+  int at = n[0] == node ? 0 : n[1] == node ? 1 : 2;
+  const double *o = s->xyz + 3 * (size_t)node;
+  double u[3], v[3];
+  vec_sub(u, s->xyz + 3 * (size_t)n[(at + 1) % 3], o);
+  vec_sub(v, s->xyz + 3 * (size_t)n[(at + 2) % 3], o);
+  vec_unit(u);
+  vec_unit(v);
+  double both = vec_dot(u, v), x = vec_dot(way, u), y = vec_dot(way, v), sine = 1 - both * both;
+  return sine > 0 ? fmin(x - both * y, y - both * x) / sine : -1;
+}
+
+/* Whether the direction leads into each face around the node that is not chosen.  Where the solid
+ * reaches around an edge, a face that begins there goes the other way: a layer that ended in the
+ * plane of that face would leave a crack in the solid. */
+static bool leads_into_faces(const struct layers_surface *s, const struct layers_around *a,
+                             uint32_t node, const double way[3]) {
+  for (size_t i = a->first[node]; i < a->first[node + 1]; i++) {
+    uint32_t face = s->face[a->triangle[i]];
+    double best = -1;
+    for (size_t k = a->first[node]; !s->faces[face].wish && k < a->first[node + 1]; k++)
+      if (s->face[a->triangle[k]] == face)
+        best = fmax(best, within_corner(s, s->triangles + 3 * (size_t)a->triangle[k], node, way));
+    if (!s->faces[face].wish && best < OUTSIDE)
+      return false;
+  }
+  return true;
+}
+
 /* ---- of all nodes ---- */
 
 static void inward(const struct layers_surface *s, uint32_t triangle, double normal[3]) {
@@ -291,7 +347,7 @@ static void smooth_one(struct layers *l, const struct layers_surface *s,
   if (!(vec_unit(way) > 0) || !keep_middle(normals, n, &best[node], way))
     return;
   double sees = least_cosine(normals, n, way);
-  if (sees < SEES_KEPT * best[node].sees)
+  if (sees < SEES_KEPT * best[node].sees || !leads_into_faces(s, a, node, way))
     return;
   memcpy(l->way[node], way, sizeof way);
   l->sees[node] = sees;
@@ -320,7 +376,7 @@ void layers_ways(struct layers *l, const struct layers_surface *s, const struct 
     int count = layers_held(s, a, planes, i, held);
     size_t n = normals_at(s, a, i, normals);
     l->sees[i] = count < 0 ? 0 : layers_best_way(normals, n, count, held, l->way[i]);
-    if (l->sees[i] < SEES_LEAST)
+    if (l->sees[i] < SEES_LEAST || !leads_into_faces(s, a, i, l->way[i]))
       l->sees[i] = 0;
     best[i].sees = l->sees[i];
     memcpy(best[i].way, l->way[i], sizeof best[i].way);

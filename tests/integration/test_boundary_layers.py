@@ -8,6 +8,7 @@ import subprocess
 import pytest
 import solvers
 from daemon import REPO, SANITIZED
+from field_parts import fixture_parts  # noqa: F401 (a fixture)
 from mesh_readers import read_msh2, tet_volume
 from test_gmsh_plugin import BAD_INPUT, BARE, PLUGIN, folder, part, read_vtu, run  # noqa: F401 (folder: a fixture)
 
@@ -134,6 +135,28 @@ def test_a_layer_runs_out_where_the_next_face_is_bent():
     result = job.json("result.json")
     assert read.of("pyramid") and result["boundary_layers"]["nodes_without"] > 5
     assert any("have no layers" in w and "near (" in w for w in result["warnings"]), result["warnings"]
+
+
+def test_layers_end_at_full_height_at_a_cone_and_a_ball(parts):
+    job = mesh(os.path.join(parts, "countersink.step"), "max_size_mm=3", top={**TOP, **FOUR})
+    read, points, _ = check(job)
+    told = job.json("result.json")["boundary_layers"]
+    assert told["nodes_thinner"] == told["nodes_without"] == 0 and not read.of("pyramid")
+    sides = {n for corners in read.of("quad").values() for n in corners}
+    cone = [points[n] for n in sides if math.hypot(*points[n][:2]) < 8]
+    ball = [points[n] for n in sides if math.hypot(points[n][0] - 22, points[n][1]) < 8]
+    assert cone and all(abs(math.hypot(x, y) - 4 - (z - 7)) < 1e-6 for x, y, z in cone)
+    assert ball and all(abs(math.dist(p, (22, 0, 11)) - 7) < 1e-6 for p in ball)
+
+
+def test_a_layer_runs_out_where_the_solid_reaches_around_an_edge(parts):
+    """It ended in the plane of the riser, below the tread: the riser's mesh went down there and back, a crack in the solid."""
+    job = mesh(os.path.join(parts, "step.step"), "max_size_mm=4", "groups=" + json.dumps({"riser": {"plane": {"point": [0, 0, 5], "normal": [1, 0, 0]}}}),
+               tread={"plane": {"point": [-5, 0, 0], "normal": [0, 0, 1]}, **FOUR})
+    read, points, volume = check(job)
+    riser = {n for number in read.groups["riser"] for n in read.elements[number][1]}
+    assert min(points[n][2] for n in riser) > -1e-9 and volume == pytest.approx(12000, rel=1e-9)
+    assert any("begins where the solid reaches around an edge" in w for w in job.json("result.json")["warnings"])
 
 
 def test_thin_floors_get_thinner_layers():
