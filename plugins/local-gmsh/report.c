@@ -176,6 +176,8 @@ static void put_elements(struct out *o, const struct task *t, const struct outco
   fact_count(o, "nodes", r->nodes);
   if (r->triangles)
     fact_count(o, "triangles of the surface", r->triangles);
+  if (r->layers.quadrangles)
+    fact_count(o, "quadrangles of the surface", r->layers.quadrangles);
   fact(o, "element", "%s", t->params.order == 2 ? "ten-node tetrahedron" : "four-node tetrahedron");
 }
 

@@ -45,8 +45,8 @@ static void put_counts(struct out *o, const struct task *t, const struct outcome
   else if (t->solid)
     out_printf(o, ",\"tetrahedra\":%zu", (size_t)r->tetrahedra);
   if (t->layers)
-    out_printf(o, ",\"prisms\":%zu,\"pyramids\":%zu", (size_t)r->layers.prisms,
-               (size_t)r->layers.pyramids);
+    out_printf(o, ",\"quadrangles\":%zu,\"prisms\":%zu,\"pyramids\":%zu",
+               (size_t)r->layers.quadrangles, (size_t)r->layers.prisms, (size_t)r->layers.pyramids);
   out_printf(o, "},\"total_nodes\":%zu,\"total_elements\":%zu,", (size_t)r->nodes,
              (size_t)(task_fills(t) ? r->tetrahedra + r->layers.prisms + r->layers.pyramids
                                     : r->triangles + r->sheet.quadrangles));

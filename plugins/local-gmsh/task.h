@@ -189,7 +189,7 @@ struct outcome {
     double area, cad_area;       /* cad_area 0: not known */
   } sheet;                       /* of a mesh of faces alone */
   struct {
-    uint64_t prisms, pyramids;
+    uint64_t prisms, pyramids, quadrangles; /* quadrangles: of faces in which layers end */
     uint64_t nodes, thinner, none; /* of chosen faces: all, with thinner layers, with none */
     double least;                  /* the smallest share of a height */
     double sicn_min;               /* of prisms and pyramids */

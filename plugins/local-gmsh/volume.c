@@ -103,6 +103,9 @@ static bool check_layers(struct mesh *m, struct outcome *o) {
   }
   o->layers.prisms = s->prisms.count;
   o->layers.pyramids = s->pyramids.count;
+  o->layers.quadrangles = 0;
+  for (size_t i = 0; i < s->triangle_count; i++)
+    o->layers.quadrangles += s->halves[i];
   o->layers.sicn_min = sicn[worst];
   o->layers.prism_sicn = quality_stats(sicn, s->prisms.count);
   o->layers.pyramid_sicn = quality_stats(sicn + s->prisms.count, s->pyramids.count);

@@ -58,6 +58,7 @@ def check(job):
     assert abs(volume - enclosed) <= 1e-9 * volume and abs(volume - job.json("result.json")["mesh_volume"]) <= 1e-6 * volume
     counts = job.json("result.json")["counts"]
     assert (counts["tetrahedra"], counts["prisms"], counts["pyramids"]) == tuple(len(read.of(k)) for k in SIDES)
+    assert (counts["triangles"], counts["quadrangles"]) == (len(read.of("tri")), len(read.of("quad")))
     return read, points, volume
 
 

@@ -20,7 +20,7 @@ LIMIT = 0.07  # of SICN: some prisms, some pyramids and some tetrahedra are belo
 
 
 READS = (("nastran", "mesh.bdf"), ("jacobian", "mesh.med"), ("gmsh", "mesh.med"), ("meshio", "mesh.med"), ("vtk", "mesh.vtu"),
-         ("gmsh", "mesh.msh"), ("gmsh", "mesh-2.2.msh"), ("h5py", "mesh.cgns"))
+         ("gmsh", "mesh.msh"), ("gmsh", "mesh-2.2.msh"), ("h5py", "mesh.cgns"), ("vtk", "mesh.cgns"), ("meshio", "mesh.su2"))
 # Layers that end at full height, in quadrangles of other faces; and layers that run out, in pyramids.
 MESHES = {"quadrangles": ("pipe.step", {"wall": {**WALL, **FOUR}}, {"wall": WALL, **ENDS}),
           "pyramids": ("fillet.step", {"top": {**TOP, **FOUR}}, {"top": TOP})}
@@ -153,6 +153,16 @@ def test_med_is_read_by_its_own_library_and_meshio(job):
     assert poor == job.json("quality.json")["poor_set"]["count"]
     assert {name: count for name, count in med["groups"].items() if name in skin_groups(job)} == skin_groups(job)
     assert meshio["cells"].get("wedge") == len(job.cells.of("prism")) and meshio["cells"].get("quad", 0) == len(job.cells.of("quad"))
+
+
+def test_flow_solvers_get_all_cells_and_sides(job):
+    counts, su2 = job.json("result.json")["counts"], found_in(job, "meshio", "mesh.su2")
+    wanted = {"tetra": counts["tetrahedra"], "wedge": counts["prisms"], "pyramid": counts["pyramids"], "triangle": len(job.cells.of("tri")), "quad": len(job.cells.of("quad"))}
+    assert su2["cells"] == {kind: count for kind, count in wanted.items() if count} and sorted(su2["sets"].values()) == sorted(skin_groups(job).values())
+    if "mesh.cgns" not in job.artifacts:
+        pytest.skip("built without CGNS")
+    cgns = found_in(job, "vtk", "mesh.cgns")
+    assert skin_groups(job).items() <= cgns["patches"].items() and cgns["volume"] == pytest.approx(job.volume, rel=1e-4)
 
 
 def test_the_poor_elements_of_layers_are_in_the_sets(job):
