@@ -79,7 +79,9 @@ bool assembly_prepare(struct task *t, bool look) {
   struct findings *f = &t->findings;
   names_free(&t->names);
   names_take(&t->names);
-  uint32_t cycle = t->format == FORMAT_STEP ? names_of_step(&t->names, t->model, t->name) : 0;
+  uint32_t cycle = t->format == FORMAT_STEP
+                       ? names_of_step(&t->names, t->model, t->name, t->labelled)
+                       : 0;
   if (cycle) {
     task_fail(
         t, LATHE_BAD_INPUT,

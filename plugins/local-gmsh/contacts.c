@@ -83,9 +83,9 @@ static bool copy_solids(struct copies *c) {
   }
   gmshModelOccCopy(pairs, 2 * n, &made, &made_n, &e);
   bool ok = e == 0 && made_n == 2 * n;
-  if (ok) {
-    gmshModelOccRemove(pairs, 2 * n, 1, &e);
+  if (ok) { /* the kernel keeps the first ones, as in fluid.c */
     gmshModelOccSynchronize(&e);
+    gmshModelRemoveEntities(pairs, 2 * n, 1, &e);
   }
   for (size_t i = 0; ok && i < n; i++) {
     size_t count = 0;
@@ -110,20 +110,13 @@ static void name_copy(struct label *to, const struct label *from, int owner) {
   }
 }
 
-static struct label *label_of(struct label *labels, size_t n, int tag) {
-  for (size_t i = 0; i < n; i++)
-    if (labels[i].tag == tag)
-      return &labels[i];
-  return NULL;
-}
-
 static void name_copies(const struct copies *c, struct names *to) {
   for (size_t i = 0; i < c->from->solid_count; i++) {
-    struct label *solid = label_of(to->solids, to->solid_count, c->solid[i]);
+    struct label *solid = names_find(to->solids, to->solid_count, c->solid[i]);
     if (solid)
       names_inherit(solid, &c->from->solids[i]);
     for (size_t k = 0; k < c->count[i]; k++) {
-      struct label *face = label_of(to->faces, to->face_count, c->copied[i][k]);
+      struct label *face = names_find(to->faces, to->face_count, c->copied[i][k]);
       const struct label *old = names_face(c->from, c->faces[i][k]);
       if (face && old)
         name_copy(face, old, c->from->solids[i].owner);

@@ -75,34 +75,14 @@ void cut_free(struct cut *c) {
   *c = (struct cut){0};
 }
 
-bool cut_holds(const struct cut *c, size_t i, int dim, int tag) {
-  for (size_t k = 0; k + 1 < c->count[i]; k += 2)
-    if (c->of[i][k] == dim && c->of[i][k + 1] == tag)
-      return true;
-  return false;
-}
-
 /* ---- names ---- */
-
-static struct label *find(struct label *labels, size_t n, int tag) {
-  for (size_t low = 0, high = n; low < high;) {
-    size_t middle = (low + high) / 2;
-    if (labels[middle].tag == tag)
-      return &labels[middle];
-    if (labels[middle].tag < tag)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return NULL;
-}
 
 /* A piece is called as the first solid that it comes from. */
 static void name_solids(const struct cut *c, struct names *to, const struct names *from) {
   bool *done = out_alloc(to->solid_count, sizeof *done);
   for (size_t i = 0; i < from->solid_count; i++)
     for (size_t k = 0; k + 1 < c->count[i]; k += 2) {
-      struct label *l = find(to->solids, to->solid_count, c->of[i][k + 1]);
+      struct label *l = names_find(to->solids, to->solid_count, c->of[i][k + 1]);
       if (c->of[i][k] != 3 || !l || done[l - to->solids])
         continue;
       names_inherit(l, &from->solids[i]);
@@ -154,7 +134,7 @@ static void name_faces(const struct cut *c, struct names *to, const struct names
   }
   for (size_t i = 0; i < from->face_count; i++)
     for (size_t k = 0; k + 1 < c->count[first + i]; k += 2) {
-      struct label *l = find(to->faces, to->face_count, c->of[first + i][k + 1]);
+      struct label *l = names_find(to->faces, to->face_count, c->of[first + i][k + 1]);
       if (l && c->of[first + i][k] == 2)
         add_origin(l, &from->faces[i]);
     }
@@ -198,7 +178,7 @@ bool cut_model(struct cut *c, struct names *n, const int *more, size_t count, do
 
 static void keep(struct label *to, size_t count, const struct label *from, size_t from_count) {
   for (size_t i = 0; i < from_count; i++) {
-    struct label *l = find(to, count, from[i].tag);
+    struct label *l = names_find(to, count, from[i].tag);
     if (!l)
       continue;
     names_inherit(l, &from[i]);

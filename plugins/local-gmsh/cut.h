@@ -24,7 +24,5 @@ bool cut_model(struct cut *c, struct names *n, const int *more, size_t count, do
 void cut_free(struct cut *c);
 /* Takes *n anew after entities were removed or joined: what kept its tag keeps its label. */
 void cut_refresh(struct names *n);
-/* Whether the entity is one of the pieces of what[i]. */
-bool cut_holds(const struct cut *c, size_t i, int dim, int tag);
 
 #endif

@@ -44,17 +44,12 @@ struct work {
   double low[3], high[3]; /* of the box */
   struct body *bodies;
   size_t body_n;
+  size_t *place; /* of the body of each tag up to last_tag, and 1; 0: there is none */
+  int last_tag;
 };
 
-static struct label *label_of(struct label *labels, size_t n, int tag) {
-  for (size_t i = 0; i < n; i++)
-    if (labels[i].tag == tag)
-      return &labels[i];
-  return NULL;
-}
-
 static struct label *face_label(const struct work *w, int face) {
-  return label_of(w->t->names.faces, w->t->names.face_count, face);
+  return names_find(w->t->names.faces, w->t->names.face_count, face);
 }
 
 static double diagonal(const double low[3], const double high[3]) {
@@ -64,14 +59,33 @@ static double diagonal(const double low[3], const double high[3]) {
   return sqrt(sum);
 }
 
+/* After the bodies changed their places or their tags. */
+static void note_places(struct work *w) {
+  w->last_tag = 0;
+  for (size_t i = 0; i < w->body_n; i++)
+    w->last_tag = w->bodies[i].tag > w->last_tag ? w->bodies[i].tag : w->last_tag;
+  free(w->place);
+  w->place = out_alloc((size_t)w->last_tag + 1, sizeof *w->place);
+  for (size_t i = 0; i < w->body_n; i++)
+    if (w->bodies[i].role != ROLE_GONE)
+      w->place[w->bodies[i].tag] = i + 1;
+}
+
+/* NULL: the solid is none of them. */
+static struct body *body_of(const struct work *w, int tag) {
+  size_t place = tag > 0 && tag <= w->last_tag ? w->place[tag] : 0;
+  return place && w->bodies[place - 1].role != ROLE_GONE ? &w->bodies[place - 1] : NULL;
+}
+
 /* The (at most two) bodies that a face bounds, by their place; how many. */
 static size_t sides_of(const struct work *w, int face, size_t sides[2]) {
   size_t n = 0, count = 0;
   int *above = adjacent_above(2, face, &n);
-  for (size_t i = 0; i < n; i++)
-    for (size_t k = 0; k < w->body_n && count < 2; k++)
-      if (w->bodies[k].tag == above[i] && w->bodies[k].role != ROLE_GONE)
-        sides[count++] = k;
+  for (size_t i = 0; i < n && count < 2; i++) {
+    const struct body *b = body_of(w, above[i]);
+    if (b)
+      sides[count++] = (size_t)(b - w->bodies);
+  }
   gmshFree(above);
   return count;
 }
@@ -152,12 +166,16 @@ static void take_bodies(struct work *w) {
     gmshModelGetBoundingBox(3, b->tag, &low[0], &low[1], &low[2], &high[0], &high[1], &high[2], &e);
     if (at_box(w, low))
       b->role = ROLE_OUTSIDE;
-    for (size_t k = 0; k < w->solids && b->role == ROLE_VOID; k++)
-      if (cut_holds(&w->cut, k, 3, b->tag)) {
+  }
+  note_places(w);
+  for (size_t k = 0; k < w->solids; k++)
+    for (size_t i = 0; i + 1 < w->cut.count[k]; i += 2) {
+      struct body *b = w->cut.of[k][i] == 3 ? body_of(w, w->cut.of[k][i + 1]) : NULL;
+      if (b && b->role == ROLE_VOID) {
         b->role = ROLE_SOLID;
         b->origin = k;
       }
-  }
+    }
 }
 
 static bool cut_all(struct work *w) {
@@ -226,6 +244,7 @@ static bool merge(struct work *w) {
   }
   gmshModelOccSynchronize(&e);
   cut_refresh(&w->t->names);
+  note_places(w);
   free(tags);
   free(next);
   return e == 0;
@@ -256,6 +275,7 @@ static size_t sort_voids(struct work *w) {
     gmshModelOccGetCenterOfMass(3, b->tag, &b->at[0], &b->at[1], &b->at[2], &e);
   }
   qsort(w->bodies, w->body_n, sizeof *w->bodies, by_volume);
+  note_places(w);
   return n;
 }
 
@@ -355,7 +375,7 @@ static void call_openings(struct work *w, struct fluid *f) {
 static void call_voids(struct work *w, size_t kept) {
   struct names *n = &w->t->names;
   for (size_t i = 0; i < kept; i++) {
-    struct label *l = label_of(n->solids, n->solid_count, w->bodies[i].tag);
+    struct label *l = names_find(n->solids, n->solid_count, w->bodies[i].tag);
     char name[FOUND_NAME];
     if (!l)
       continue;
@@ -376,11 +396,13 @@ static void drop_ours(struct work *w, size_t which, int face, void *arg) {
   int pair[2] = {2, face}, e = 0;
   (void)arg;
   if (which < w->ours && sides_of(w, face, sides) == 0)
-    gmshModelOccRemove(pair, 2, 1, &e);
+    gmshModelRemoveEntities(pair, 2, 1, &e);
 }
 
 /* Takes the solids (unless they are wanted too), the outside and voids past the first `kept` out of
- * the model, and faces that bound nothing then. */
+ * the model, and faces that bound nothing then.  The kernel keeps them: it looks at all faces for
+ * each that it drops, which takes minutes with a thousand solids.  So nothing may be synchronised
+ * with it from here on. */
 static void remove_rest(struct work *w, size_t kept, struct findings *f) {
   int *tags = out_alloc(2 * w->body_n + 2, sizeof *tags), e = 0;
   size_t n = 0;
@@ -394,12 +416,10 @@ static void remove_rest(struct work *w, size_t kept, struct findings *f) {
     tags[n++] = b->tag;
     b->role = ROLE_GONE;
   }
-  gmshModelOccRemove(tags, n, 1, &e);
-  gmshModelOccSynchronize(&e);
+  gmshModelRemoveEntities(tags, n, 1, &e);
   cut_refresh(&w->t->names);
   each_cap(w, drop_ours, NULL);
-  gmshModelOccSynchronize(&e);
-  neighbours_drop_loose(f);
+  neighbours_drop_loose(f, false);
   cut_refresh(&w->t->names);
   free(tags);
 }
@@ -461,6 +481,7 @@ static void work_free(struct work *w) {
   free(w->more);
   free(w->caps);
   free(w->bodies);
+  free(w->place);
 }
 
 /* Takes the outside away again, so that the solids can be cut once more. */

@@ -20,6 +20,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define MANY_SOLIDS 64
+
 int32_t import_name(struct task *t) {
   char name[32];
   snprintf(name, sizeof name, "model.%s", FORMAT_NAMES[t->format]);
@@ -65,23 +67,47 @@ static bool prepare(struct task *t, bool look) {
   return true;
 }
 
-/* True when Gmsh took the file.  What belongs to no solid is not meshed; it is noted in *loose,
- * which may be NULL. */
-static bool load(const struct task *t, struct findings *loose) {
-  int e = 0;
-  if (t->format == FORMAT_STL)
-    return stl_load(t);
-  int *tags = NULL;
+static bool take_shapes(const struct task *t, bool labels) {
+  int *tags = NULL, e = 0;
   size_t n = 0;
-  gmshOptionSetNumber("Geometry.OCCImportLabels", 1, &e);
+  gmshOptionSetNumber("Geometry.OCCImportLabels", labels, &e);
   gmshModelOccImportShapes(t->model, &tags, &n, 0, FORMAT_NAMES[t->format], &e);
   gmshFree(tags);
   if (e == 0)
     gmshModelOccSynchronize(&e);
-  /* A mesh is made of solids; a preview shows loose faces too, and they may close an opening. */
-  if (e == 0 && task_fills(t) && !t->params.fluid)
-    neighbours_drop_loose(loose);
   return e == 0;
+}
+
+/* The kernel's labels take a time that grows with the square of the solids, and the text of a STEP
+ * file says more.  So those of many solids are left out where the text has all. */
+static bool take_file(struct task *t) {
+  int e = 0;
+  t->labelled = t->format != FORMAT_STEP || names_step_count(t->model) < MANY_SOLIDS;
+  if (!take_shapes(t, t->labelled))
+    return false;
+  if (t->labelled)
+    return true;
+  struct names n;
+  names_take(&n);
+  bool enough = names_step_knows_all(&n, t->model, t->name);
+  names_free(&n);
+  if (enough)
+    return true;
+  gmshClear(&e);
+  t->labelled = true;
+  return take_shapes(t, true);
+}
+
+/* True when Gmsh took the file.  What belongs to no solid is not meshed; it is noted in *loose,
+ * which may be NULL. */
+static bool load(struct task *t, struct findings *loose) {
+  if (t->format == FORMAT_STL)
+    return stl_load(t);
+  bool ok = take_file(t);
+  /* A mesh is made of solids; a preview shows loose faces too, and they may close an opening. */
+  if (ok && task_fills(t) && !t->params.fluid)
+    neighbours_drop_loose(loose, true);
+  return ok;
 }
 
 /* What the file must hold to be worked on. */

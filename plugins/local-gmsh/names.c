@@ -64,17 +64,17 @@ static int by_tag(const void *a, const void *b) {
   return (x->tag > y->tag) - (x->tag < y->tag);
 }
 
-static struct label *find(struct label *labels, size_t n, int tag) {
+struct label *names_find(struct label *labels, size_t n, int tag) {
   struct label key = {.tag = tag};
   return n ? bsearch(&key, labels, n, sizeof *labels, by_tag) : NULL;
 }
 
 const struct label *names_solid(const struct names *n, int tag) {
-  return find(n->solids, n->solid_count, tag);
+  return names_find(n->solids, n->solid_count, tag);
 }
 
 const struct label *names_face(const struct names *n, int tag) {
-  return find(n->faces, n->face_count, tag);
+  return names_find(n->faces, n->face_count, tag);
 }
 
 /* Which faces bound which solid. */
@@ -84,7 +84,7 @@ static void take_owners(struct names *n) {
     size_t count = 0;
     gmshModelGetBoundary(solid, 2, &faces, &count, 0, 0, 0, &e);
     for (size_t k = 0; e == 0 && k + 1 < count; k += 2) {
-      struct label *face = find(n->faces, n->face_count, faces[k + 1]);
+      struct label *face = names_find(n->faces, n->face_count, faces[k + 1]);
       if (face && face->solid == 0)
         face->solid = solid[1];
       else if (face && face->other_solid == 0 && face->solid != solid[1])

@@ -46,11 +46,19 @@ struct names {
 /* Of Gmsh's current model. */
 void names_take(struct names *n);
 /* names_step.c: over the labels what the text of the STEP file at `path` says; `file` is what the
- * input is called.  Returns the entity by which an assembly is part of itself, 0 where none is. */
-uint32_t names_of_step(struct names *n, const char *path, const char *file);
+ * input is called.  labelled: Gmsh read the kernel's labels; else the solids are those of the text
+ * one by one.  Returns the entity by which an assembly is part of itself, 0 where none is. */
+uint32_t names_of_step(struct names *n, const char *path, const char *file, bool labelled);
+/* About how many solids the text has, by a quick look. */
+size_t names_step_count(const char *path);
+/* Whether the text is enough without the kernel's labels: it has the same solids in the same order,
+ * all of them named, and every face is in one of them. */
+bool names_step_knows_all(const struct names *n, const char *path, const char *file);
 void names_free(struct names *n);
 /* Takes these (out_alloc'ed) in place of its faces. */
 void names_put_faces(struct names *n, struct label *faces, size_t count);
+/* Among solids or faces, which stand in the order of their tags.  NULL: not known. */
+struct label *names_find(struct label *labels, size_t n, int tag);
 const struct label *names_solid(const struct names *n, int tag); /* NULL: not known */
 const struct label *names_face(const struct names *n, int tag);
 

@@ -97,18 +97,20 @@ static void fill_faces(const struct faces *f, const struct part *p) {
 
 /* ---- which part is which solid ---- */
 
-/* The kernel has no name for a solid that the file shows in several ways, and garbles damaged codes
- * and letters in another encoding than it expects; then the solid is known by its place. */
-static bool by_place(const struct label *l, const struct part *p, size_t solids, size_t parts) {
-  return solids == parts && (solids == 1 || parts_stand_in(l->name) || p->coded);
-}
-
 struct match {
   const struct parts *parts;
   size_t solids;
+  bool labelled; /* else each part is known by its place */
   bool *used;
   size_t steps;
 };
+
+/* The kernel has no name for a solid that the file shows in several ways, and garbles damaged codes
+ * and letters in another encoding than it expects; then the solid is known by its place. */
+static bool by_place(const struct match *m, const struct label *l, const struct part *p) {
+  return m->solids == m->parts->count &&
+         (!m->labelled || m->solids == 1 || parts_stand_in(l->name) || p->coded);
+}
 
 static struct part *pick(struct match *m, size_t i, const struct label *l, const struct faces *f) {
   size_t n = m->parts->count;
@@ -116,7 +118,7 @@ static struct part *pick(struct match *m, size_t i, const struct label *l, const
     size_t at = (i + k) % n;
     struct part *p = &m->parts->of[at];
     m->steps += 1 + (m->used[at] ? 0 : p->face_count);
-    bool called = label_fits(l, p) || (k == 0 && by_place(l, p, m->solids, n));
+    bool called = label_fits(l, p) || (k == 0 && by_place(m, l, p));
     if (m->used[at] || !called || !faces_fit(f, p))
       continue;
     m->used[at] = true;
@@ -128,7 +130,7 @@ static struct part *pick(struct match *m, size_t i, const struct label *l, const
 /* Where no part fits in full: one that is called so, for its name alone. */
 static const struct part *pick_name(const struct match *m, size_t i, const struct label *l) {
   size_t n = m->parts->count;
-  if (i < n && by_place(l, &m->parts->of[i], m->solids, n))
+  if (i < n && by_place(m, l, &m->parts->of[i]))
     return &m->parts->of[i];
   for (size_t k = 0; k < n && k < 1000; k++)
     if (!m->used[(i + k) % n] && label_fits(l, &m->parts->of[(i + k) % n]))
@@ -156,19 +158,34 @@ static int by_solid(const void *a, const void *b) {
   return (x->tag > y->tag) - (x->tag < y->tag);
 }
 
-static void fill(struct names *n, const struct parts *parts) {
+/* The faces by solid; to be freed. */
+static struct label **by_owner(const struct names *n) {
   struct label **faces = out_alloc(n->face_count + 1, sizeof *faces);
-  struct match m = {parts, n->solid_count, out_alloc(parts->count + 1, sizeof *m.used), 0};
-  size_t at = 0;
   for (size_t i = 0; i < n->face_count; i++)
     faces[i] = &n->faces[i];
   qsort(faces, n->face_count, sizeof *faces, by_solid);
+  return faces;
+}
+
+/* Goes on from *at, which ends behind them. */
+static struct faces faces_of(const struct names *n, struct label **faces, size_t *at, int solid) {
+  while (*at < n->face_count && faces[*at]->solid < solid)
+    ++*at;
+  struct faces f = {faces + *at, 0};
+  while (*at < n->face_count && faces[*at]->solid == solid) {
+    ++*at;
+    f.count++;
+  }
+  return f;
+}
+
+static void fill(struct names *n, const struct parts *parts, bool labelled) {
+  struct label **faces = by_owner(n);
+  struct match m = {parts, n->solid_count, labelled, out_alloc(parts->count + 1, sizeof *m.used),
+                    0};
+  size_t at = 0;
   for (size_t i = 0; i < n->solid_count; i++) {
-    while (at < n->face_count && faces[at]->solid < n->solids[i].tag)
-      at++;
-    struct faces f = {faces + at, 0};
-    while (at + f.count < n->face_count && faces[at + f.count]->solid == n->solids[i].tag)
-      f.count++;
+    struct faces f = faces_of(n, faces, &at, n->solids[i].tag);
     fill_solid(&m, i, &n->solids[i], &f);
   }
   n->named_faces = 0;
@@ -178,8 +195,13 @@ static void fill(struct names *n, const struct parts *parts) {
   free(faces);
 }
 
-uint32_t names_of_step(struct names *n, const char *path, const char *file) {
-  struct parts parts;
+struct text {
+  char *data; /* NULL: the file could not be read */
+  size_t size;
+};
+
+static struct text map_text(const char *path) {
+  struct text text = {0};
   struct stat st;
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   void *map = MAP_FAILED;
@@ -187,14 +209,66 @@ uint32_t names_of_step(struct names *n, const char *path, const char *file) {
     map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
   if (fd >= 0)
     close(fd);
-  if (map == MAP_FAILED)
+  if (map != MAP_FAILED)
+    text = (struct text){map, (size_t)st.st_size};
+  return text;
+}
+
+static bool read_parts(struct parts *p, const char *path, const char *file) {
+  struct text text = map_text(path);
+  if (!text.data)
+    return false;
+  parts_read(p, text.data, text.size, file);
+  munmap(text.data, text.size);
+  return true;
+}
+
+static size_t count_word(const struct text *text, const char *word) {
+  const char *at = text->data, *end = text->data + text->size;
+  size_t count = 0, len = strlen(word);
+  while ((at = memmem(at, (size_t)(end - at), word, len)) != NULL) {
+    at += len;
+    count++;
+  }
+  return count;
+}
+
+size_t names_step_count(const char *path) {
+  struct text text = map_text(path);
+  if (!text.data)
+    return 0;
+  size_t count = count_word(&text, "SOLID_BREP") +
+                 count_word(&text, "NEXT_ASSEMBLY_USAGE_OCCURRENCE");
+  munmap(text.data, text.size);
+  return count;
+}
+
+uint32_t names_of_step(struct names *n, const char *path, const char *file, bool labelled) {
+  struct parts parts;
+  if (!read_parts(&parts, path, file))
     return 0; /* the kernel's labels stand */
-  parts_read(&parts, map, (size_t)st.st_size, file);
-  munmap(map, (size_t)st.st_size);
   if (parts.count)
-    fill(n, &parts);
+    fill(n, &parts, labelled);
   uint32_t cycle = parts.cycle;
   parts_free(&parts);
   names_group(n);
   return cycle;
+}
+
+bool names_step_knows_all(const struct names *n, const char *path, const char *file) {
+  struct parts parts;
+  if (!read_parts(&parts, path, file))
+    return false;
+  struct label **faces = by_owner(n);
+  size_t at = 0, owned = 0;
+  bool all = parts.count == n->solid_count;
+  for (size_t i = 0; all && i < n->solid_count; i++) {
+    struct faces f = faces_of(n, faces, &at, n->solids[i].tag);
+    all = parts.of[i].name && faces_fit(&f, &parts.of[i]);
+    owned += f.count;
+  }
+  all = all && owned == n->face_count; /* a face in no solid has its name from the kernel */
+  free(faces);
+  parts_free(&parts);
+  return all;
 }

@@ -71,7 +71,7 @@ static void note_loose(struct findings *f, int tag) {
 }
 
 /* Those of one dimension that bound nothing. */
-static void drop(struct findings *f, int dim) {
+static void drop(struct findings *f, int dim, bool kernel) {
   int *entities = NULL, e = 0;
   size_t n = 0, loose = 0;
   gmshModelGetEntities(&entities, &n, dim, &e);
@@ -86,19 +86,20 @@ static void drop(struct findings *f, int dim) {
     entities[loose++] = entities[i + 1];
   }
   if (loose) {
-    gmshModelOccRemove(entities, loose, 1, &e);
+    if (kernel)
+      gmshModelOccRemove(entities, loose, 1, &e);
     gmshModelRemoveEntities(entities, loose, 1, &e);
   }
   gmshFree(entities);
 }
 
-void neighbours_drop_loose(struct findings *f) {
+void neighbours_drop_loose(struct findings *f, bool kernel) {
   int *solids = NULL, e = 0;
   size_t n = 0;
   gmshModelGetEntities(&solids, &n, 3, &e);
   gmshFree(solids);
   for (int dim = n ? 2 : 1; dim >= 0; dim--)
-    drop(f, dim);
+    drop(f, dim, kernel);
 }
 
 /* ---- solids in one place ---- */

@@ -9,8 +9,9 @@
 #include "findings.h"
 
 /* Takes what belongs to no solid out of the model, where there are solids, and notes the faces;
- * then curves without a face and points without a curve.  f may be NULL. */
-void neighbours_drop_loose(struct findings *f);
+ * then curves without a face and points without a curve.  f may be NULL.  kernel: out of the
+ * kernel's own list too, else they are back when Gmsh is next synchronised with it. */
+void neighbours_drop_loose(struct findings *f, bool kernel);
 /* Solids in one place. */
 void neighbours_duplicates(struct findings *f, const struct names *n);
 /* Counts the faces that bound two solids. */

@@ -164,3 +164,24 @@ def test_an_assembly_that_is_part_of_itself_is_refused(tmp_path, kind):
                           lambda m, end=end: m.group(1) + b"#" + end + b",#" + end, PLAIN)
             job = run(kind, write(tmp_path / "loop.step", loop))
             assert job.code == BAD_INPUT and "part of itself" in job.error and number.decode() in job.error, job.error
+
+
+def test_many_solids_are_named_by_the_text_alone(tmp_path):
+    """From 64 solids up the CAD kernel's labels are not read, where the text of the file has the same solids in the same order."""
+    many = b"/*" + 64 * b"NEXT_ASSEMBLY_USAGE_OCCURRENCE " + b"*/\n"
+    (tmp_path / "crate.step").write_bytes(CRATE)
+    (tmp_path / "many.step").write_bytes(CRATE.replace(b"DATA;", b"DATA;\n" + many))
+    few, more = (run("preview", str(tmp_path / name), "angular_deflection=20") for name in ("crate.step", "many.step"))
+    assert solids_of(more) == solids_of(few) and solids_of(more)[2][0] == "bolt"
+    assert more.json("result.json")["named_faces"] == few.json("result.json")["named_faces"]
+    assert [face["face"] for _, face in faces_of(more)] == [face["face"] for _, face in faces_of(few)]
+
+
+def test_what_the_text_lacks_comes_from_the_labels(tmp_path):
+    """A face in no solid is not in the text's list of solids: then the kernel's labels are read after all."""
+    plain = open(part("../field/solid_baffle.step"), "rb").read()
+    (tmp_path / "many").mkdir()
+    (tmp_path / "few.step").write_bytes(plain)
+    (tmp_path / "many" / "few.step").write_bytes(plain.replace(b"DATA;", b"DATA;\n/*" + 64 * b"SOLID_BREP " + b"*/\n"))
+    few, many = (run("preview", str(tmp_path / name)).json("result.json") for name in ("few.step", "many/few.step"))
+    assert many["named_faces"] == few["named_faces"] == 1 and many["solids"] == few["solids"]
