@@ -173,6 +173,7 @@ struct face {
   struct box box;
   double *uv, *xyz; /* GRID * GRID points of its surface, some outside of its edges; NULL: not
                        asked for yet.  xyz is Gmsh's */
+  signed char inside[GRID * GRID]; /* of each point: 1 within the edges, -1 not, 0 not known yet */
 };
 
 struct faces { /* of a solid */
@@ -257,6 +258,13 @@ static double apart(const double *a, const double *b) {
   return sqrt(sum);
 }
 
+/* Of a point of the face. */
+static bool point_inside(struct face *f, size_t i) {
+  if (!f->inside[i])
+    f->inside[i] = is_inside(f->tag, f->uv + 2 * i) ? 1 : -1;
+  return f->inside[i] > 0;
+}
+
 /* From points of one face to another.  Whether a point is inside of the edges is asked last: it
  * takes the kernel longest. */
 static void measure_faces(struct face *from, const struct face *to, struct nearest *best) {
@@ -264,8 +272,7 @@ static void measure_faces(struct face *from, const struct face *to, struct neare
   for (size_t i = 0; from->xyz && i < (size_t)GRID * GRID; i++) {
     double *p = from->xyz + 3 * i, foot[3];
     if (!in_box(&to->box, p, best->distance) || !closest(to->tag, p, foot) ||
-        !(apart(p, foot) < best->distance) || !is_on(to, foot) ||
-        !is_inside(from->tag, from->uv + 2 * i))
+        !(apart(p, foot) < best->distance) || !is_on(to, foot) || !point_inside(from, i))
       continue;
     best->distance = apart(p, foot);
     memcpy(best->at, p, sizeof best->at);
@@ -345,20 +352,43 @@ static struct nearest measure_solids(struct faces *a, struct faces *b, double wi
   return best;
 }
 
+struct skins {
+  size_t count;
+  struct box *boxes; /* of solids */
+  struct faces *faces;
+};
+
+struct skins *neighbours_skins(const struct names *n) {
+  struct skins *s = out_alloc(1, sizeof *s);
+  *s = (struct skins){n->solid_count, boxes_of(n), out_alloc(n->solid_count, sizeof *s->faces)};
+  for (size_t i = 0; i < s->count; i++)
+    s->faces[i].tags = adjacent_below(3, n->solids[i].tag, &s->faces[i].n);
+  return s;
+}
+
+void neighbours_skins_free(struct skins *s) {
+  for (size_t i = 0; i < s->count; i++)
+    free_faces(&s->faces[i]);
+  free(s->faces);
+  free(s->boxes);
+  free(s);
+}
+
+bool neighbours_meet(const struct skins *s, size_t solid, size_t other, double within) {
+  return boxes_meet(&s->boxes[solid], &s->boxes[other], within);
+}
+
 void neighbours_gaps(struct findings *f, const struct names *n, double within) {
   size_t count = n->solid_count;
   if (count < 2)
     return;
-  struct box *boxes = boxes_of(n);
-  struct faces *faces = out_alloc(count, sizeof *faces);
-  for (size_t i = 0; i < count; i++)
-    faces[i].tags = adjacent_below(3, n->solids[i].tag, &faces[i].n);
+  struct skins *s = neighbours_skins(n);
   for (size_t i = 0; i < count; i++)
     for (size_t k = i + 1; k < count; k++) {
-      double limit = fmax(within, NEAR * fmin(diagonal(&boxes[i]), diagonal(&boxes[k])));
-      if (!boxes_meet(&boxes[i], &boxes[k], limit) || share_a_face(&faces[i], &faces[k]))
+      double limit = fmax(within, NEAR * fmin(diagonal(&s->boxes[i]), diagonal(&s->boxes[k])));
+      if (!neighbours_meet(s, i, k, limit) || share_a_face(&s->faces[i], &s->faces[k]))
         continue;
-      struct nearest best = measure_solids(&faces[i], &faces[k], limit);
+      struct nearest best = measure_solids(&s->faces[i], &s->faces[k], limit);
       if (!(best.distance <= limit))
         continue;
       struct found one = {.size = best.distance};
@@ -367,10 +397,7 @@ void neighbours_gaps(struct findings *f, const struct names *n, double within) {
       findings_name(one.name[1], n, n->solids[k].tag);
       findings_add(f, ODD_GAP, &one);
     }
-  for (size_t i = 0; i < count; i++)
-    free_faces(&faces[i]);
-  free(faces);
-  free(boxes);
+  neighbours_skins_free(s);
 }
 
 /* ---- faces in contact ---- */
@@ -399,7 +426,7 @@ static size_t count_near(struct face *from, const struct face *to, double within
   *all = 0;
   for (size_t i = 0; from->xyz && i < (size_t)GRID * GRID; i++) {
     double *p = from->xyz + 3 * i, foot[3];
-    if (!is_inside(from->tag, from->uv + 2 * i))
+    if (!point_inside(from, i))
       continue;
     ++*all;
     if (!in_box(&to->box, p, within) || !closest(to->tag, p, foot) || !(apart(p, foot) <= within) ||
@@ -428,22 +455,16 @@ static void add_facing(struct facing **list, size_t *n, struct face *a, struct f
   (*list)[(*n)++] = (struct facing){a->tag, b->tag, near ? share : share_b, gap};
 }
 
-size_t neighbours_facing(int solid, int other, double within, struct facing **list) {
-  struct box one = box_of(3, solid), two = box_of(3, other);
-  struct faces a = {0}, b = {0};
+size_t neighbours_facing(struct skins *s, size_t solid, size_t other, double within,
+                         struct facing **list) {
+  struct faces *a = &s->faces[solid], *b = &s->faces[other];
   size_t n = 0;
   *list = NULL;
-  if (!boxes_meet(&one, &two, within))
-    return 0;
-  a.tags = adjacent_below(3, solid, &a.n);
-  b.tags = adjacent_below(3, other, &b.n);
-  take_faces(&a);
-  take_faces(&b);
-  for (size_t i = 0; i < a.n; i++)
-    for (size_t k = 0; k < b.n; k++)
-      if (boxes_meet(&a.of[i].box, &b.of[k].box, within))
-        add_facing(list, &n, &a.of[i], &b.of[k], within);
-  free_faces(&a);
-  free_faces(&b);
+  take_faces(a);
+  take_faces(b);
+  for (size_t i = 0; i < a->n; i++)
+    for (size_t k = 0; k < b->n; k++)
+      if (boxes_meet(&a->of[i].box, &b->of[k].box, within))
+        add_facing(list, &n, &a->of[i], &b->of[k], within);
   return n;
 }
