@@ -8,6 +8,7 @@
 
 #include "adjacent.h"
 #include "cut.h"
+#include "fluid_points.h"
 #include "kernel.h"
 #include "neighbours.h"
 #include "openings.h"
@@ -22,15 +23,6 @@
 #define MARGIN 0.1 /* of the diagonal: around the box */
 #define SHARE  0.1 /* of the largest void: what is smaller is left out unless it was asked for */
 #define EQUAL  1e-6
-
-enum role { ROLE_SOLID, ROLE_OUTSIDE, ROLE_VOID, ROLE_GONE };
-
-struct body {
-  int tag;
-  enum role role;
-  double volume, at[3];
-  size_t origin; /* of a solid: its place in `called` */
-};
 
 struct work {
   struct task *t;
@@ -279,13 +271,17 @@ static size_t sort_voids(struct work *w) {
   return n;
 }
 
-static size_t choose(const struct work *w, size_t voids) {
-  size_t wanted = (size_t)w->t->params.fluid_regions, n = 0;
+/* How many of the voids are wanted, which then come first.  False after task_fail. */
+static bool choose(struct work *w, size_t voids, size_t *kept) {
+  size_t wanted = (size_t)w->t->params.fluid_regions;
+  *kept = 0;
+  if (w->t->params.fluid_at)
+    return fluid_points_choose(w->t, w->bodies, voids, kept);
   if (wanted > 0)
-    return wanted < voids ? wanted : voids;
-  while (n < voids && w->bodies[n].volume >= SHARE * w->bodies[0].volume)
-    n++;
-  return n;
+    *kept = wanted < voids ? wanted : voids;
+  while (!wanted && *kept < voids && w->bodies[*kept].volume >= SHARE * w->bodies[0].volume)
+    ++*kept;
+  return true;
 }
 
 /* ---- names ---- */
@@ -379,7 +375,10 @@ static void call_voids(struct work *w, size_t kept) {
     char name[FOUND_NAME];
     if (!l)
       continue;
-    snprintf(name, sizeof name, kept == 1 ? "fluid" : "fluid_%zu", i + 1);
+    if (w->bodies[i].name)
+      snprintf(name, sizeof name, "%.60s", w->bodies[i].name);
+    else
+      snprintf(name, sizeof name, kept == 1 ? "fluid" : "fluid_%zu", i + 1);
     free(l->name);
     free(l->path);
     l->name = strdup(name);
@@ -433,7 +432,7 @@ static void tell_left(struct task *t, const struct work *w, size_t kept, size_t 
     }
     f->left_count++;
   }
-  if (look && voids > kept)
+  if (look && voids > kept && !t->params.fluid_at) /* else the job knows which it wants */
     task_warn(t,
               "fluid: %zu smaller volume%s left out, the largest of %.4g near (%.4g, %.4g, %.4g); "
               "fluid_regions=%zu takes all",
@@ -453,9 +452,12 @@ static void look_outward(int solid) {
   gmshFree(faces);
 }
 
-static void settle(struct work *w, size_t voids, bool look) {
+static bool settle(struct work *w, size_t voids, bool look) {
   struct task *t = w->t;
-  size_t kept = choose(w, voids);
+  size_t kept;
+  if (!choose(w, voids, &kept))
+    return false;
+  note_places(w);
   free(t->fluid);
   t->fluid = out_alloc(1, sizeof *t->fluid);
   t->fluid->region_count = kept;
@@ -473,6 +475,7 @@ static void settle(struct work *w, size_t voids, bool look) {
     if (w->bodies[i].role != ROLE_GONE)
       look_outward(w->bodies[i].tag);
   names_group(&t->names);
+  return true;
 }
 
 static void work_free(struct work *w) {
@@ -520,7 +523,7 @@ static bool try_caps(struct task *t, bool close, bool look, size_t *voids, size_
               t->name);
   }
   if (ok && (*voids = sort_voids(&w)) > 0)
-    settle(&w, *voids, look);
+    ok = settle(&w, *voids, look);
   else if (ok)
     undo(&w);
   work_free(&w);
@@ -552,36 +555,4 @@ bool fluid_extract(struct task *t, bool look) {
   if (voids == 0 && !try_caps(t, true, look, &voids, &closed))
     return false;
   return voids > 0 || refuse(t, closed);
-}
-
-/* ---- result.json ---- */
-
-static void put_place(struct out *o, const double at[3]) {
-  out_printf(o, "\"at\":[%.9g,%.9g,%.9g]}", at[0], at[1], at[2]);
-}
-
-void fluid_json(const struct task *t, struct out *o) {
-  const struct fluid *f = t->fluid;
-  if (!t->params.fluid || !f)
-    return;
-  out_printf(o, "\"fluid\":{\"with_solids\":%s,\"regions\":[",
-             t->params.fluid_solids ? "true" : "false");
-  for (size_t i = 0; i < f->region_count && i < FLUID_LISTED; i++) {
-    out_printf(o, "%s{\"solid\":%d,\"volume\":%.9g,", i ? "," : "", f->regions[i].tag,
-               f->regions[i].volume);
-    put_place(o, f->regions[i].at);
-  }
-  out_text(o, "],\"openings\":[");
-  for (size_t i = 0; i < f->opening_count; i++) {
-    out_text(o, i ? ",{\"name\":" : "{\"name\":");
-    out_json_string(o, f->openings[i].name);
-    out_printf(o, ",\"face\":%d,\"area\":%.9g,", f->openings[i].face, f->openings[i].area);
-    put_place(o, f->openings[i].at);
-  }
-  out_text(o, "],\"left_out\":[");
-  for (size_t i = 0; i < f->left_count && i < FLUID_LISTED; i++) {
-    out_printf(o, "%s{\"volume\":%.9g,", i ? "," : "", f->left[i].volume);
-    put_place(o, f->left[i].at);
-  }
-  out_text(o, "]},");
 }

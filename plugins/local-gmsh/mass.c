@@ -65,7 +65,7 @@ static bool begin_beside(struct task *t) {
 static bool take_tags(struct task *t) {
   int *entities = NULL, e = 0;
   size_t n = 0;
-  gmshModelOccGetEntities(&entities, &n, 3, &e);
+  gmshModelGetEntities(&entities, &n, 3, &e); /* the kernel may keep more, as in fluid.c */
   t->mass.count = e == 0 ? n / 2 : 0;
   t->mass.tags = out_alloc(t->mass.count, sizeof *t->mass.tags);
   for (size_t i = 0; i < t->mass.count; i++)

@@ -4,6 +4,7 @@
  * checked types and ranges; what depends on two of them at once is checked here.
  */
 #include "boundary_layers.h"
+#include "fluid_points.h"
 #include "formats.h"
 #include "local_sizes.h"
 #include "periodic.h"
@@ -182,7 +183,8 @@ static bool read_search(struct task *t, const json_t *params) {
 
 static bool read_groups(struct task *t, const json_t *params) {
   const json_t *groups = json_object_get(params, "groups");
-  return !json_is_object(groups) || user_groups_read(t, groups);
+  return (!json_is_object(groups) || user_groups_read(t, groups)) &&
+         fluid_points_read(t, json_object_get(params, "fluid_at"));
 }
 
 static bool known_strategies(struct task *t) {
@@ -264,6 +266,10 @@ static void settle(struct task *t, const json_t *params) {
     task_fail(t, LATHE_BAD_INPUT,
               "fluid_solids and fluid_regions say more about fluid=true; the job does not ask for "
               "it");
+  if (p->fluid_at && (!p->fluid || p->fluid_regions))
+    task_fail(t, LATHE_BAD_INPUT,
+              "fluid_at chooses volumes of fluid=true by a point in each: ask for fluid=true, and "
+              "leave fluid_regions out");
   if (p->order_of[0] && p->search != SEARCH_EXHAUSTIVE)
     task_fail(t, LATHE_BAD_INPUT,
               "strategy_order says what strategy=exhaustive tries; the job asks "

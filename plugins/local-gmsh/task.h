@@ -116,6 +116,7 @@ struct params { /* of the job, checked by the kind */
   bool quads;    /* dimension=2: quadrangles where that can be */
   enum inp_elements inp_elements;
   json_t *periodic;       /* of the user: checked; NULL: none */
+  json_t *fluid_at;       /* a point in each volume inside that is wanted: checked; NULL: none */
   json_t *groups;         /* of the user: the parameter as it came, checked; NULL: none */
   uint32_t outputs;       /* a bit per format of formats.c */
   uint32_t outputs_named; /* of those: that the job names, and does not mean by `all` */

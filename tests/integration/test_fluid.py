@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """fluid=true: the volume inside the solids, against theory, with its walls and openings."""
+import json
 import math
 import os
 import re
@@ -47,6 +48,7 @@ def test_the_volume_inside(parts, name):
     assert [o["name"] for o in fluid["openings"]] == (["inlet", "outlet"] if len(areas) == 2 else [f"opening_{i + 1}" for i in range(len(areas))])
     assert [s["name"] for s in result["solids"]] == ["fluid"]
     assert result["mesh_volume"] == pytest.approx(volume, rel=0.15) and result["assembly"]["counts"]["loose_faces"] == 0
+    assert -0.15 < result["deviation"]["volume"] <= 1e-9, "against the volume inside, without the solids around"
 
 
 @pytest.mark.parametrize("name", ["tee", "manifold", "round_hollow"])
@@ -83,6 +85,32 @@ def test_small_volumes_on_request(parts):
     fluid, result = fluid_of(mesh(parts, "stepped_tube", "fluid_regions=5"))
     assert fluid["left_out"] == [] and len(fluid["openings"]) == 10
     assert sorted(s["name"] for s in result["solids"]) == [f"fluid_{i}" for i in range(1, 6)]
+
+
+BOLT_HOLE = [2, 13 * math.cos(0.1), 13 * math.sin(0.1)]
+
+
+def points(**of):
+    return "fluid_at=" + json.dumps({name: {"point": at} for name, at in of.items()})
+
+
+def test_volumes_by_a_point_in_each(parts):
+    fluid, result = fluid_of(mesh(parts, "stepped_tube", points(hole=BOLT_HOLE, bore=[30, 1, 1])))
+    assert [r["volume"] for r in fluid["regions"]] == [pytest.approx(5 * math.pi * 1.5 ** 2), pytest.approx(INSIDE["stepped_tube"][0])]
+    assert {s["solid"]: s["name"] for s in result["solids"]} == {fluid["regions"][0]["solid"]: "hole", fluid["regions"][1]["solid"]: "bore"}
+    assert [r["name"] for r in fluid["regions"]] == ["hole", "bore"] and len(fluid["left_out"]) == 3 and len(fluid["openings"]) == 4
+    assert not any("left out" in w for w in result["warnings"]), "the job says which it wants"
+
+
+@pytest.mark.parametrize("params, words", [
+    ((points(x=[100, 0, 0]),), r"lies in none of the volumes inside. The volumes inside are 2136 near \(15.29, .*: give a point"),
+    ((points(a=[10, 0, 0], b=[11, 0, 0]),), 'of "b" lies in the volume of "a"'),
+    (('fluid_at={"a": [1, 2, 3]}',), "must have a point in the volume"),
+    ((points(a=[10, 0, 0]), "fluid_regions=2"), "leave fluid_regions out"),
+], ids=["outside", "twice", "no point", "and a number"])
+def test_a_point_that_chooses_nothing(parts, params, words):
+    job = mesh(parts, "stepped_tube", *params)
+    assert job.code == BAD_INPUT and re.search(words, job.error), job.error
 
 
 def test_two_that_close_one_opening(parts):
