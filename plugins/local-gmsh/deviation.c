@@ -326,7 +326,7 @@ static void tell_volume(const struct task *t, const struct soup *s, struct outco
 static void tell_chord(const struct task *t, struct outcome *o) {
   const struct deviation *d = &o->deviation;
   double asked = t->params.max_deviation;
-  if (!(asked > 0) || d->chord <= asked * CHORD_MARGIN)
+  if (!(asked > 0) || o->under_walls > 0 || d->chord <= asked * CHORD_MARGIN)
     return;
   o->off = true;
   outcome_warn(o, "max_deviation=%g was missed: %.3g%s near (%.6g, %.6g, %.6g)", asked, d->chord,

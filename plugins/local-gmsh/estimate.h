@@ -11,11 +11,21 @@
 
 /* Tetrahedra in a volume of 1 where only a size of this decides. */
 double estimate_density(double size);
-/* False after task_fail: `what` takes so many elements, and they cannot be made. */
-bool estimate_allows(struct task *t, double elements, const char *what);
+/* Whether that are more than can be made. */
+bool estimate_refuses(const struct task *t, double elements);
+#define INSTEAD 100 /* bytes of a text that says what to ask for instead */
+/* False after task_fail: `what` takes so many elements, and they cannot be made; `instead` is what
+ * to ask for.  The largest of these numbers is t->expected afterwards. */
+bool estimate_allows(struct task *t, double elements, const char *what, const char *instead);
+/* How many elements a size takes. */
+typedef double estimate_elements(struct task *t, void *context, double size);
+/* The least size above this one, by large steps, whose elements can be made by this machine;
+ * 0: none up to `largest`. */
+double estimate_fitting(struct task *t, double size, double largest, estimate_elements *elements,
+                        void *context);
 struct bends;
 /* The sizes of all parameters but elements_across_gap; takes no time where they are of usual
  * magnitude. `bends` where the job asks for max_deviation. */
-bool estimate_check(struct task *t, const struct bends *bends);
+bool estimate_check(struct task *t, struct bends *bends);
 
 #endif

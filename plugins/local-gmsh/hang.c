@@ -20,8 +20,9 @@ double hang_limit(const struct task *t, const struct rung *r) {
   double size = t->size * (r->finer > 0 ? r->finer : 1), area = 0;
   int *faces = NULL, e = 0;
   size_t n = 0;
-  if (!t->solid || t->local || r->curvature > 0 || r->nearer > 0 || t->params.max_deviation > 0 ||
-      t->params.across > 0 || t->params.region_count || t->format == FORMAT_STL)
+  if (!t->solid || t->local || r->curvature > 0 || r->nearer > 0 || r->under_walls ||
+      t->params.max_deviation > 0 || t->params.across > 0 || t->params.region_count ||
+      t->format == FORMAT_STL)
     return INFINITY;
   gmshModelGetEntities(&faces, &n, 2, &e);
   for (size_t i = 0; e == 0 && i < n; i += 2) {

@@ -113,6 +113,13 @@ static bool load(struct task *t, struct findings *loose) {
 /* What the file must hold to be worked on. */
 static int32_t check(struct task *t) {
   const struct geometry *g = &t->geometry;
+  size_t line = g->surfaces == 0 && t->format == FORMAT_STEP ? sniff_long_text(t) : 0;
+  if (line)
+    return task_fail(t, LATHE_BAD_INPUT,
+                     "%s has a text of more than 16,380 characters in line %zu, and the CAD kernel "
+                     "reads no file with such a text: give what it names a shorter name, and "
+                     "export the part again",
+                     t->name, line);
   if (g->surfaces == 0)
     return task_fail(
         t, LATHE_BAD_INPUT,
@@ -360,7 +367,8 @@ int32_t import_model(struct task *t) {
                      "a mesh of its volume, or use the file as it is",
                      t->name);
   if (t->params.wrap && t->format != FORMAT_STL)
-    task_warn(t, "wrap=true is for STL files: this one is meshed as it is");
+    task_warn(t, "%s for STL files: this one is meshed as it is",
+              t->params.wrap_gap > 0 ? "wrap=true and wrap_gap_mm are" : "wrap=true is");
   if (t->format == FORMAT_STL && (rc = stl_read(t)) != LATHE_OK)
     return rc;
   heal_options(t->params.heal);

@@ -13,6 +13,7 @@
 #define GROWTH     1.3 /* where the job names none */
 #define GROWTH_MAX 10.0
 #define LARGEST    1e9
+#define LEAST_SIZE 1e-6 /* of the diagonal, as sizes.c takes no shorter edge */
 
 static const char PARAMETER[] = "local_sizes";
 static const char *const WORDS[] = {"faces", "edges", "bodies", "region"};
@@ -42,7 +43,8 @@ static bool form_text(const json_t *v) {
 }
 
 static bool form_two_faces(const json_t *v) {
-  return selector_is_list(v) && json_array_size(v) == 2;
+  return selector_is_list(v) && json_array_size(v) == 2 &&
+         json_integer_value(json_array_get(v, 0)) != json_integer_value(json_array_get(v, 1));
 }
 
 static bool form_bodies(const json_t *v) {
@@ -67,13 +69,17 @@ static const struct place {
   const char *needs;
 } PLACES[] = {
     {"between", form_two_faces, ON_EDGES, false,
-     "between must be the numbers of two faces that share an edge, as [3, 12]"},
+     "has a `between` that is not the numbers of two different faces that share an edge, as [3, "
+     "12]"},
     {"bodies", form_bodies, ON_BODIES, false,
-     "bodies must be a list of solid numbers, as [1, 2], or a name, as \"shaft*\""},
-    {"point", form_point, ON_REGION, true, "point must be [x, y, z]"},
-    {"line", form_line, ON_REGION, true, "line must be [[x, y, z], [x, y, z]]"},
+     "has `bodies` that are neither a list of solid numbers, as [1, 2], nor a name, as \"shaft*\""},
+    {"point", form_point, ON_REGION, true,
+     "has a `point` that is not [x, y, z], three numbers from -1e9 to 1e9"},
+    {"line", form_line, ON_REGION, true,
+     "has a `line` that is not [[x, y, z], [x, y, z]], numbers from -1e9 to 1e9"},
     {"inside_box", selector_is_box, ON_REGION, false,
-     "inside_box must be [xmin, ymin, zmin, xmax, ymax, zmax]"},
+     "has an inside_box that is not [xmin, ymin, zmin, xmax, ymax, zmax], each minimum below its "
+     "maximum, numbers from -1e9 to 1e9"},
 };
 #define PLACES_COUNT (sizeof PLACES / sizeof *PLACES)
 
@@ -111,7 +117,8 @@ static bool read_numbers(struct task *t, struct local_size *l, const struct plac
   const json_t *radius = json_object_get(l->wish, "radius_mm");
   double rate = local_sizes_growth(t);
   if (!number_of(json_object_get(l->wish, "size_mm"), 1e-9, LARGEST, &l->size))
-    return refuse(t, l->name, "needs size_mm, the length of its elements' edges, above 0");
+    return refuse(t, l->name,
+                  "needs size_mm, the length of its elements' edges, a number from 1e-9 to 1e9");
   if (growth && !number_of(growth, GROWTH_MIN, GROWTH_MAX, &rate))
     return refuse(t, l->name,
                   "has a growth_rate that is not a number from 1.01 to 10; 1.2 means that each "
@@ -194,6 +201,8 @@ static bool read_place(struct task *t, struct local_size *l) {
 static bool read_one(struct task *t, struct local_size *l) {
   const char *key;
   json_t *v;
+  if (!l->name[0])
+    return refuse(t, l->name, "is an empty name: call it something, as in {\"inlet\": {...}}");
   if (!json_is_object(l->wish))
     return refuse(t, l->name, "must be an object, as {\"faces\": [3], \"size_mm\": 0.5}");
   json_object_foreach((json_t *)l->wish, key, v) if (!is_known(key)) {
@@ -213,7 +222,10 @@ bool local_sizes_read(struct task *t, const json_t *sizes) {
   if (json_object_size(sizes) == 0)
     return true;
   if (json_object_size(sizes) > LOCAL_SIZES_MAX) {
-    task_fail(t, LATHE_BAD_INPUT, "%s: there can be %d at most", PARAMETER, LOCAL_SIZES_MAX);
+    task_fail(t, LATHE_BAD_INPUT,
+              "%s: there are %zu, and there can be %d at most: put places of one size "
+              "under one name",
+              PARAMETER, json_object_size(sizes), LOCAL_SIZES_MAX);
     return false;
   }
   json_incref((json_t *)sizes); /* until the process ends: names and wishes are in it */
@@ -369,9 +381,22 @@ static int32_t find_one(struct task *t, struct local_size *l) {
                   : take_selected(t, l);
 }
 
+/* Below this the points of the CAD themselves are not exact. */
+static int32_t refuse_tiny(struct task *t, const struct local_size *l) {
+  double least = LEAST_SIZE * t->geometry.diagonal;
+  if (l->size >= least)
+    return LATHE_OK;
+  return task_fail(t, LATHE_BAD_INPUT,
+                   "%s: \"%.60s\" has a size_mm of %g on a part %.4g%s across; no element can be "
+                   "smaller than a millionth of that: ask for %.2g or more",
+                   PARAMETER, l->name, l->size, t->geometry.diagonal, task_unit(t), least * 1.01);
+}
+
 int32_t local_sizes_find(struct task *t) {
   for (size_t i = 0; t->local && i < t->local->count; i++) {
-    int32_t rc = find_one(t, &t->local->of[i]);
+    int32_t rc = refuse_tiny(t, &t->local->of[i]);
+    if (rc == LATHE_OK)
+      rc = find_one(t, &t->local->of[i]);
     if (rc != LATHE_OK)
       return rc;
   }

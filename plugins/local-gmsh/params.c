@@ -262,6 +262,10 @@ static void settle(struct task *t, const json_t *params) {
     task_fail(t, LATHE_BAD_INPUT,
               "contact_gap finds faces in contact of solids with nodes of their own: it goes with "
               "assembly=separate or assembly=imprint, without fluid");
+  if (p->wrap_gap > 0 && !p->wrap)
+    task_fail(t, LATHE_BAD_INPUT,
+              "wrap_gap_mm says which openings wrap=true closes; the job does not ask for it: add "
+              "wrap=true, or leave wrap_gap_mm out");
   if ((p->fluid_solids || p->fluid_regions) && !p->fluid)
     task_fail(t, LATHE_BAD_INPUT,
               "fluid_solids and fluid_regions say more about fluid=true; the job does not ask for "

@@ -19,7 +19,9 @@
 #include "hang.h"
 #include "mesh.h"
 #include "score.h"
+#include "sizes.h"
 #include "task.h"
+#include "thin.h"
 
 #include <errno.h>
 #include <gmshc.h>
@@ -36,6 +38,8 @@
 #define BETTER_TIMES 8
 #define BETTER_LEAST 2.0  /* seconds */
 #define ISOLATE_PAST 0.06 /* seconds of import */
+#define UNDER_WALLS  (1 / 3.0)
+#define MANY         5e4 /* elements; a mesh of as many takes seconds */
 
 struct note { /* what goes through the pipe; an outcome follows where stage is STAGES */
   int32_t permille, stage;
@@ -74,6 +78,17 @@ static bool mesh_solid(struct task *t, const struct rung *r, struct mesh *m, str
   return (!t->layers || boundary_layers_grow(t, o)) && volume_check(t, m, o);
 }
 
+/* Flat elements on both sides of a curved wall cut each other where they leave its faces by half of
+ * its thickness. */
+static bool stay_under_walls(struct task *t, struct outcome *o) {
+  double most = thin_walls_thinnest(t) * UNDER_WALLS;
+  if (isinf(most) || (t->params.max_deviation > 0 && t->params.max_deviation <= most))
+    return outcome_fail(o, REASON_SAME, "no wall is so thin that nearer elements would help");
+  o->under_walls = t->params.max_deviation = most;
+  sizes_forget(t);
+  return true;
+}
+
 /* A mesh is noted before it is written: what it writes lists what was tried. */
 static void rung_here(struct task *t, const struct rung *r, bool import, struct outcome *o) {
   struct geometry healed = t->geometry;
@@ -82,8 +97,14 @@ static void rung_here(struct task *t, const struct rung *r, bool import, struct 
   size_t count = t->attempt_count;
   if (import && !import_again(t, r->heal || t->params.heal, &healed, o))
     return;
+  if (r->under_walls && !stay_under_walls(t, o))
+    return;
   log_begin();
   strategy_apply(t, r);
+  if (t->code != LATHE_OK) { /* the sizes that were asked for */
+    outcome_fail(o, REASON_LOG, "%s", t->error);
+    return;
+  }
   if (!t->solid) {
     surface_mesh(t, r, o);
     return;
@@ -249,31 +270,42 @@ static const struct attempt *telling(const struct task *t) {
   return &t->attempts[0];
 }
 
-/* What the user can do about it. */
-static const char *advice(const struct task *t, const struct attempt *a, char *text, size_t size) {
-  if (t->params.search == SEARCH_NAMED)
-    return "Try strategy=exhaustive, which tries them all, or another max_size_mm";
-  switch (a->reason) {
-  case REASON_TIME:
-    return "Give it more time (timeout_s), or ask for a larger max_size_mm";
-  case REASON_OVERLAP:
-    snprintf(
-        text, size,
-        "Finer elements were tried too. Much smaller ones may still fit there (max_size_mm=%.3g), "
-        "unless the CAD program says as well that the faces overlap",
-        t->size / 4);
-    return text;
-  case REASON_CRASH:
-    return "Try another max_size_mm or heal=true, or export the part again from the CAD program";
-  default:
-    return "Try another max_size_mm, or repair the part there in the CAD program and export it "
-           "again";
-  }
+/* Which of the job's wishes makes so many elements that time runs out. */
+static const char *costly_wish(const struct task *t) {
+  const struct params *p = &t->params;
+  return p->across              ? "fewer elements_across_gap"
+         : t->local             ? "a larger size_mm in local_sizes"
+         : p->max_deviation > 0 ? "a larger max_deviation"
+         : p->curvature > 0     ? "a smaller curvature"
+         : p->wishes.target     ? "fewer target_elements"
+                                : "a larger max_size_mm";
+}
+
+/* What the user can do about it, and nothing that was tried already.  What nobody tried is told as
+ * that. */
+static void advise(const struct task *t, const struct attempt *a, char *text, size_t size) {
+  if (a->reason == REASON_TIME)
+    snprintf(text, size, "Give it more time (%s), or ask for %s",
+             t->params.time_budget > 0 ? "time_budget" : "timeout_s", costly_wish(t));
+  else if (t->params.search == SEARCH_NAMED)
+    snprintf(text, size,
+             "This strategy alone was tried: strategy=fast goes on to others where one fails, and "
+             "strategy=exhaustive tries them all");
+  else if (a->reason == REASON_CRASH)
+    snprintf(text, size,
+             "Another size was not tried (max_size_mm=%.3g) and may work; otherwise export the "
+             "part again from the CAD program",
+             t->size / 4);
+  else
+    snprintf(text, size,
+             "Much smaller elements were not tried (max_size_mm=%.3g) and may work; otherwise "
+             "look at this place in the CAD program",
+             t->size / 4);
 }
 
 int32_t rung_give_up(struct task *t) {
   const struct attempt *a = telling(t);
-  char tried[400] = "", finer[200];
+  char tried[400] = "", what[200];
   bool late = t->end > 0 && task_now() > t->end;
   if (t->attempt_count == 0)
     return task_fail(t, late ? LATHE_TIMEOUT : LATHE_BAD_INPUT, "%s: no strategy could be tried",
@@ -287,9 +319,9 @@ int32_t rung_give_up(struct task *t) {
   if (a->reason == REASON_PART)
     return task_fail(t, LATHE_BAD_INPUT, "%s: %s", t->name, a->text);
   late |= a->reason == REASON_TIME;
+  advise(t, a, what, sizeof what);
   return task_fail(t, late ? LATHE_TIMEOUT : LATHE_BAD_INPUT,
-                   "%s could not be meshed: %s. Tried: %s. %s", t->name, a->text, tried,
-                   advice(t, a, finer, sizeof finer));
+                   "%s could not be meshed: %s. Tried: %s. %s", t->name, a->text, tried, what);
 }
 
 static bool is_final(const struct task *t, const struct outcome *o) {
@@ -369,9 +401,15 @@ static bool climb_step(struct task *t, struct climb *c, size_t i, struct outcome
   return o->code == LATHE_OK ? o->off : !is_final(t, o);
 }
 
+/* What may take long must be in a process that can be stopped when its time is over. */
+static bool is_long(const struct task *t) {
+  const struct params *p = &t->params;
+  return t->import_seconds > ISOLATE_PAST || (t->solid && t->format == FORMAT_STL) ||
+         (t->solid && (t->expected > MANY || t->sizes || p->curvature > 0 || p->time_budget > 0));
+}
+
 int32_t rung_climb(struct task *t, struct outcome *o, struct rung *chosen) {
-  struct climb c = {.isolate = t->request->attempt > 1 || t->import_seconds > ISOLATE_PAST ||
-                               (t->solid && t->format == FORMAT_STL) ||
+  struct climb c = {.isolate = t->request->attempt > 1 || is_long(t) ||
                                (t->solid && hang_is_likely(t))};
   c.count = strategy_list(t, c.rungs);
   if (c.count == 0)

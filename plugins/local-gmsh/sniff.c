@@ -216,6 +216,23 @@ static void check_ending(struct task *t) {
             FORMAT_NAMES[t->format]);
 }
 
+size_t sniff_long_text(const struct task *t) {
+  char path[PATH_MAX];
+  struct stat st;
+  task_path(t, path, t->input);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  void *map = MAP_FAILED;
+  if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0)
+    map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+  if (fd >= 0)
+    close(fd);
+  if (map == MAP_FAILED)
+    return 0;
+  size_t line = step_long_text((struct view){map, (size_t)st.st_size});
+  munmap(map, (size_t)st.st_size);
+  return line;
+}
+
 int32_t sniff_input(struct task *t) {
   char path[PATH_MAX];
   struct stat st;

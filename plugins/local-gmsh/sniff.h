@@ -14,6 +14,9 @@ struct view { /* the file, mapped */
 };
 
 /* Each: LATHE_OK, or a class after task_fail. */
+/* The line of a text that is longer than the CAD kernel reads; 0: there is none. */
+#define STEP_TEXT_MAX 16381 /* bytes with the quote before it */
+size_t step_long_text(struct view v);
 int32_t sniff_step(struct task *t, struct view v);
 int32_t sniff_stl_binary(struct task *t, struct view v);
 int32_t sniff_stl_ascii(struct task *t, struct view v);

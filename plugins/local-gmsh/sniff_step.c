@@ -136,6 +136,26 @@ static int32_t check_references(struct task *t, struct view v) {
   return LATHE_OK;
 }
 
+size_t step_long_text(struct view v) {
+  const char *end = v.data + v.size;
+  for (const char *p = v.data; p < end; p++) {
+    if (*p == '/' && p + 1 < end && p[1] == '*') {
+      p = view_find(p, end, "*/");
+      if (!p)
+        return 0;
+    }
+    if (*p != '\'')
+      continue;
+    const char *from = p;
+    do /* a doubled quote is one of the text */
+      p = memchr(p + 1, '\'', (size_t)(end - p - 1));
+    while (p && p + 1 < end && p[1] == '\'' && ++p);
+    if (!p || p - from > STEP_TEXT_MAX)
+      return view_line(v, from);
+  }
+  return 0;
+}
+
 int32_t sniff_step(struct task *t, struct view v) {
   int32_t rc = check_frame(t, v);
   if (rc == LATHE_OK)

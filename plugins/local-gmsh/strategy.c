@@ -54,6 +54,7 @@ static const struct ladder_step STEPS[] = {
     {{.name = "24 edges a turn", KEPT, AROUND(24)}, SOLIDS | CAD},
     {{.name = "48 edges a turn", KEPT, AROUND(48)}, SOLIDS | CAD},
     {{.name = "96 edges a turn", KEPT, AROUND(96)}, SOLIDS | CAD},
+    {{.name = "nearer than walls", KEPT, .curvature = KEEP, .under_walls = true}, SOLIDS | CAD},
     {{.name = "facets", KEPT, .facets = true}, SURFACES | STL},
     {{.name = "facets as they are", KEPT, .facets = true, .after = AFTER_FAILURE | AFTER_OFF},
      SOLIDS | STL},
@@ -153,6 +154,11 @@ void strategy_compare(struct task *t, const struct outcome *o, const struct rung
               "the faces are facets of the CAD kernel, with edges of at most %.4g%s and thinner "
               "triangles than usual, because Gmsh could not mesh them: %s",
               size, task_unit(t), why);
+  else if (o->under_walls > 0)
+    task_warn(t,
+              "finer than asked for: within %.2g%s of curved faces (max_deviation=%.2g), %llu "
+              "elements, because with larger ones %s",
+              o->under_walls, task_unit(t), o->under_walls, elements, why);
   else if (r->triangles)
     task_warn(t, "triangles alone, because with quadrangles %s", why);
   else if (r->curvature > t->params.curvature)

@@ -22,6 +22,7 @@ static const struct words RUNGS[] = {
     {"96 edges a turn", "at least 96 edges around each circle"},
     {"facets", "the triangles of the STL"},
     {"facets as they are", "the triangles of the STL as the faces"},
+    {"nearer than walls", "nearer to curved faces than a third of the thinnest wall"},
     {"finer", "half of the size that was asked for"},
     {"triangles", "without the quadrangles that were asked for"},
     {"facets of the CAD kernel", "the triangles of the CAD kernel as the faces"},

@@ -180,7 +180,8 @@ struct outcome {
     int32_t a, b;
     double volume; /* 0: not known */
   } overlaps[OVERLAPS_TOLD];
-  bool off; /* further from the part than it need be: worth another strategy */
+  bool off;           /* further from the part than it need be: worth another strategy */
+  double under_walls; /* max_deviation of a rung that chose one by the walls; 0: none did */
   struct stats quality[MEASURES];
   struct curved_report curved; /* of elements with middle nodes */
   struct {
@@ -216,11 +217,12 @@ struct rung {
   char name[32];
   int algorithm_2d, algorithm_3d;
   int curvature, circle_points;
-  bool heal;      /* import again with OCC's repairs */
-  bool facets;    /* STL: keep its triangles as they are */
-  bool triangles; /* no quadrangles, though the job asks for them */
-  bool apart;     /* a preview's faces one by one, in processes of their own */
-  int after;      /* of enum after; 0: AFTER_FAILURE */
+  bool heal;        /* import again with OCC's repairs */
+  bool facets;      /* STL: keep its triangles as they are */
+  bool triangles;   /* no quadrangles, though the job asks for them */
+  bool apart;       /* a preview's faces one by one, in processes of their own */
+  bool under_walls; /* max_deviation by the thinnest wall */
+  int after;        /* of enum after; 0: AFTER_FAILURE */
   enum finish finish;
   double finer;  /* of the size; 0: as it is */
   double nearer; /* of max_deviation; 0: as it is */
@@ -328,6 +330,7 @@ struct task {
   struct contacts contacts;
   struct fluid *fluid; /* NULL: none was asked for */
   double size;         /* longest edge, model units */
+  double expected;     /* elements, by estimate.h: at least about so many */
   double began, import_seconds;
   double end; /* when the job must have delivered, task_now(); 0: no limit */
   struct attempt attempts[ATTEMPTS_MAX];
@@ -368,6 +371,9 @@ bool quality_params_read(struct task *t, const json_t *given);
 /* ---- sniff.c: what the file is, by its content; refuses what is none of ours.  LATHE_OK or a
  * class ---- */
 int32_t sniff_input(struct task *t);
+/* Of a STEP file in which the CAD kernel found nothing: the line of a text that is too long for it;
+ * 0: that is not why. */
+size_t sniff_long_text(const struct task *t);
 
 /* ---- unpack.c: t->input.  LATHE_OK or a class ---- */
 int32_t unpack_input(struct task *t);

@@ -38,6 +38,8 @@ struct look {
   struct size_field *field;   /* NULL: a first look */
   struct thin *thin;
   double floor;
+  int across;   /* elements in a wall */
+  double least; /* size; of those in walls too */
 };
 
 /* ---- one point ---- */
@@ -140,7 +142,7 @@ static void look_over(struct look *s, size_t triangle, double area) {
     if (longest <= 3 * t->size * t->size) {
       double least = 0;
       thickness = thickness_at(s, triangle, at, &least);
-      size = fmax(ACROSS * thickness / t->params.across, least);
+      size = fmax(ACROSS * thickness / s->across, least);
     }
     double wanted = s->field ? fmin(t->size, fmax(size, s->floor)) : t->size;
     if (can && longest > 3 * wanted * wanted) {
@@ -148,7 +150,7 @@ static void look_over(struct look *s, size_t triangle, double area) {
       stack[n + 1] = p;
       n += 2;
     } else if (size < t->size) {
-      note(s, triangle, at, area / pow(2, p.halves), thickness, fmax(size, t->params.min_size));
+      note(s, triangle, at, area / pow(2, p.halves), thickness, fmax(size, s->least));
     }
   }
 }
@@ -259,14 +261,15 @@ static void forget(struct thin *thin) {
 }
 
 /* Triangles must be much nearer to the faces than these are to each other. */
-static bool triangulate(struct task *t, struct soup *soup, struct thin *thin) {
+static bool triangulate(struct task *t, int across, struct soup *soup, struct thin *thin) {
   struct kernel_limits limits = {
       .deflection = t->size / 50, .angle = 0.35, .seconds = 5, .face_seconds = 1};
   for (int i = 0; i < TRIES; i++) {
     soup_free(soup);
     if (!kernel_triangulate(soup, &limits))
       return false;
-    struct look s = {.task = t, .soup = soup, .thin = thin};
+    struct look s = {
+        .task = t, .soup = soup, .thin = thin, .across = across, .least = t->params.min_size};
     forget(thin);
     look_at_all(&s);
     if (!(thin->thinnest < 8 * limits.deflection))
@@ -282,13 +285,52 @@ static int by_face(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
+/* About how many elements the walls take, into s->thin. */
+static double count_elements(struct look *s) {
+  forget(s->thin);
+  if (s->task->facets)
+    look_at_facets(s, s->task->facets);
+  else
+    look_at_all(s);
+  return s->thin->elements;
+}
+
+/* The walls with no elements under `size`. */
+static double elements_at_least(struct task *t, void *context, double size) {
+  struct look s = *(struct look *)context;
+  struct thin thin = {0};
+  (void)t;
+  s.thin = &thin;
+  s.least = size;
+  double elements = count_elements(&s);
+  forget(&thin);
+  return elements;
+}
+
+/* What to ask for where walls take too many elements. */
+static void say_instead(char text[INSTEAD], const struct look *s) {
+  struct task *t = s->task;
+  struct look other = *s;
+  double least = ACROSS * s->thin->thinnest / t->params.across;
+  double fits = estimate_fitting(t, fmax(least, t->params.min_size), t->size, elements_at_least,
+                                 &other);
+  if (fits > 0)
+    snprintf(text, INSTEAD, "no elements so small (min_size_mm=%.2g)", fits);
+  else
+    snprintf(text, INSTEAD, "fewer across, or none (elements_across_gap=0)");
+}
+
 bool thin_walls_find(struct task *t, struct size_field *field, struct thin *thin) {
   struct soup soup = {0};
-  struct look s = {.task = t, .soup = &soup, .thin = thin};
+  struct look s = {.task = t,
+                   .soup = &soup,
+                   .thin = thin,
+                   .across = t->params.across,
+                   .least = t->params.min_size};
   *thin = (struct thin){.thinnest = INFINITY};
   if (t->facets)
     look_at_facets(&s, t->facets);
-  else if (!triangulate(t, &soup, thin)) {
+  else if (!triangulate(t, t->params.across, &soup, thin)) {
     task_fail(t, LATHE_BAD_INPUT,
               "elements_across_gap: the CAD kernel gives no triangles of the faces, from which "
               "walls are measured. Ask for smaller local_sizes on the thin walls instead");
@@ -296,10 +338,12 @@ bool thin_walls_find(struct task *t, struct size_field *field, struct thin *thin
   }
   if (thin->face_count)
     qsort(thin->faces, thin->face_count, sizeof *thin->faces, by_face);
-  char what[200];
+  char what[200], instead[INSTEAD] = "";
   snprintf(what, sizeof what, "elements_across_gap=%d in walls of %.3g%s and more",
            t->params.across, thin->thinnest, task_unit(t));
-  bool good = estimate_allows(t, thin->elements, what);
+  if (estimate_refuses(t, thin->elements))
+    say_instead(instead, &s);
+  bool good = estimate_allows(t, thin->elements, what, instead);
   if (good && !isinf(thin->thinnest)) {
     s.field = field;
     s.floor = fmax(FLOOR * thin->thinnest / t->params.across, t->params.min_size);
@@ -310,6 +354,16 @@ bool thin_walls_find(struct task *t, struct size_field *field, struct thin *thin
   }
   soup_free(&soup);
   return good;
+}
+
+double thin_walls_thinnest(struct task *t) {
+  struct soup soup = {0};
+  struct thin thin = {.thinnest = INFINITY};
+  bool known = triangulate(t, 1, &soup, &thin);
+  double thinnest = thin.thinnest;
+  forget(&thin);
+  soup_free(&soup);
+  return known ? thinnest : INFINITY;
 }
 
 /* By which users know it, also after a cut. */

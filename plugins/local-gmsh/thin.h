@@ -36,6 +36,10 @@ struct thin {
  * from, or there would be too many elements. */
 bool thin_walls_find(struct task *t, struct size_field *field, struct thin *thin);
 
+/* The thinnest wall between two faces that lie across from each other, of those in which not even
+ * one element of t->size fits; INFINITY: there is none, or it cannot be measured. */
+double thin_walls_thinnest(struct task *t);
+
 struct out;
 /* "thin_walls":{...}, where the job asks for elements_across_gap. */
 void thin_walls_json(const struct task *t, struct out *o);

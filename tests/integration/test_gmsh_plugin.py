@@ -357,6 +357,18 @@ def test_a_file_that_crashes_the_kernel_is_explained_on_the_second_attempt(tmp_p
     assert run("preview", part("block.step"), attempt=2).code == 0
 
 
+def test_a_text_that_the_kernel_cannot_read_is_named(tmp_path):
+    """The kernel reads nothing of a STEP file with a text of more than 16,380 characters."""
+    with open(part("block.step")) as file:
+        step = file.read()
+    at = step.index("ADVANCED_FACE('") + len("ADVANCED_FACE('")
+    for name, good in (("n" * 16380, True), ("n" * 9000 + "''" + "n" * 7379, False)):
+        (tmp_path / "long.step").write_text(step[:at] + name + step[step.index("'", at):])
+        job = run("preview", str(tmp_path / "long.step"))
+        assert (job.code == 0) == good, job.error
+        assert good or f"in line {step[:at].count(chr(10)) + 1}," in job.error and "shorter name" in job.error, job.error
+
+
 def test_made_up_bad_files(tmp_path):
     step = open(part("block.step"), "rb").read()
     stl = open(part("block_binary.stl"), "rb").read()
