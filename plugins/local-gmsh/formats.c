@@ -217,21 +217,25 @@ void formats_json(const struct task *t, struct out *o) {
 }
 
 void formats_units(const struct task *t, struct out *o) {
-  const char *unit, *before = "";
-  for (size_t i = 0; i < COUNT; i++) {
-    if (!(t->params.outputs >> i & 1))
+  uint32_t left = t->params.outputs;
+  for (size_t i = 0; i < COUNT; i++) { /* each unit once, with all of its files */
+    const char *unit, *other;
+    if (!(left >> i & 1))
       continue;
     double factor = export_factor(t, unit_of(t, &FORMATS[i]), &unit);
-    if (strcmp(unit, before) == 0) {
-      out_printf(o, ", %s", FORMATS[i].file);
-      continue;
-    }
-    out_printf(o, "%s%s", before[0] ? "; " : "",
+    out_printf(o, "%s%s", left != t->params.outputs ? "; " : "",
                strcmp(unit, "file") == 0 ? "the CAD file's unit" : unit);
     if (factor != 1)
       out_printf(o, " (numbers times %g)", factor);
-    out_printf(o, ": %s", FORMATS[i].file);
-    before = unit;
+    for (size_t k = i, n = 0; k < COUNT; k++) {
+      if (!(left >> k & 1))
+        continue;
+      export_factor(t, unit_of(t, &FORMATS[k]), &other);
+      if (strcmp(unit, other) != 0)
+        continue;
+      out_printf(o, "%s%s", n++ ? ", " : ": ", FORMATS[k].file);
+      left &= ~(1U << k);
+    }
   }
 }
 

@@ -144,8 +144,9 @@ static void put_strategy(struct out *o, const char *name, const char *before, co
   struct out words = {0};
   strategy_words(&words, name);
   out_put(&words, "", 1);
-  put_escaped(o, name);
-  if (strcmp(words.data, name) != 0) {
+  bool says_itself = strcmp(name, "as asked") == 0; /* "as the job asks", and no more */
+  put_escaped(o, says_itself ? words.data : name);
+  if (!says_itself && strcmp(words.data, name) != 0) {
     out_text(o, before);
     put_escaped(o, words.data);
     out_text(o, after);
@@ -259,7 +260,9 @@ static void put_top(struct out *o, const struct task *t, const struct outcome *r
              : t->format == FORMAT_IGES ? "IGES"
              : t->format == FORMAT_BREP ? "BREP"
                                         : "STL",
-             chosen[0] ? ", made with strategy " : "");
+             !chosen[0]                        ? ""
+             : strcmp(chosen, "as asked") == 0 ? ", made "
+                                               : ", made with strategy ");
   put_strategy(o, chosen, " (", ")");
   out_text(o, "</p>\n<div class=top>\n");
   if (picture->len) {
@@ -480,6 +483,7 @@ static void put_how(struct out *o, const struct task *t, const struct outcome *r
     fact(o, "shortest edge asked for", "%.6g", t->params.min_size);
   fact(o, "assembly", "%s",
        t->params.conformal ? "conformal: what touches shares its nodes there"
+       : t->params.imprint ? "imprint: what touches has the same faces there, and nodes of its own"
        : t->flat           ? "separate: faces share nodes where the CAD has one edge for both"
                            : "separate: each solid has its own nodes");
   fact(o, "threads", "%d", t->params.threads);

@@ -206,21 +206,25 @@ static const struct way {
   const char *needs;
 } WAYS[] = {
     {"faces", FACES, selector_is_list, in_numbers,
-     "faces must be a list of face numbers, as [3, 12]; the first face has number 1"},
+     "has `faces` that are not a list of face numbers, as [3, 12]; the first face has number 1"},
     {"edges", EDGES, selector_is_list, in_numbers,
-     "edges must be a list of edge numbers, as [3, 12]; the first edge has number 1"},
-    {"group", FACES | EDGES, form_text, in_group, "group must be the name of a group"},
-    {"pattern", FACES, form_text, in_pattern, "pattern must be a text, as \"inlet*\""},
+     "has `edges` that are not a list of edge numbers, as [3, 12]; the first edge has number 1"},
+    {"group", FACES | EDGES, form_text, in_group, "has a `group` that is not the name of a group"},
+    {"pattern", FACES, form_text, in_pattern,
+     "has a `pattern` that is not a text of 1 to 499 bytes, as \"inlet*\""},
     {"normal", FACES, is_direction, in_normal,
-     "normal must be a direction [x, y, z] that is not [0, 0, 0]"},
+     "has a `normal` that is not a direction [x, y, z] other than [0, 0, 0]"},
     {"box", FACES | EDGES, selector_is_box, in_box,
-     "box must be [xmin, ymin, zmin, xmax, ymax, zmax], and no minimum may be above its maximum"},
+     "has a `box` that is not [xmin, ymin, zmin, xmax, ymax, zmax], no minimum above its maximum, "
+     "numbers from -1e9 to 1e9"},
     {"plane", FACES | EDGES, form_plane, in_plane,
-     "plane must be {\"point\": [x, y, z], \"normal\": [x, y, z]}, and the normal may not be [0, "
-     "0, 0]"},
+     "has a `plane` that is not {\"point\": [x, y, z], \"normal\": [x, y, z]}, with a normal other "
+     "than "
+     "[0, 0, 0] and numbers from -1e9 to 1e9"},
     {"cylinder", FACES | EDGES, form_cylinder, in_cylinder,
-     "cylinder must be {\"point\": [x, y, z], \"axis\": [x, y, z], \"radius\": r} with an axis "
-     "that is not [0, 0, 0] and a radius above 0"},
+     "has a `cylinder` that is not {\"point\": [x, y, z], \"axis\": [x, y, z], \"radius\": r}, "
+     "with an axis "
+     "other than [0, 0, 0], a radius above 0, and numbers from -1e9 to 1e9"},
 };
 #define WAYS_COUNT (sizeof WAYS / sizeof *WAYS)
 
@@ -246,8 +250,14 @@ static bool is_one_of(const char *key, const char *const *others) {
   return *others != NULL;
 }
 
-/* Beside the way itself: the angle of a normal, and a tolerance. */
-static const char *check_more(const json_t *selector) {
+/* Beside the way itself: what is chosen, the angle of a normal, and a tolerance. */
+static const char *check_more(const json_t *selector, int of) {
+  const json_t *kind = json_object_get(selector, "of");
+  const char *word = json_string_value(kind);
+  if (kind && of == FACES && !(word && strcmp(word, "faces") == 0))
+    return "has an `of` that is not \"faces\" (nor \"edges\", where edges can be chosen)";
+  if (kind && of == EDGES && !(word && strcmp(word, "edges") == 0))
+    return "has an `of` that is not \"edges\" beside a choice of edges";
   const json_t *angle = json_object_get(selector, "angle");
   const json_t *tolerance = json_object_get(selector, "tolerance");
   if (angle && (!json_object_get(selector, "normal") || !json_is_number(angle) ||
@@ -269,7 +279,7 @@ static int count_ways(const json_t *selector, int of, const char *const *others)
       way = way || ((WAYS[i].of & of) && strcmp(key, WAYS[i].key) == 0);
     ways += way;
     if (!way && strcmp(key, "angle") != 0 && strcmp(key, "tolerance") != 0 &&
-        !(of == EDGES && strcmp(key, "of") == 0) && !is_one_of(key, others))
+        strcmp(key, "of") != 0 && !is_one_of(key, others))
       return -1;
   }
   return ways;
@@ -288,7 +298,7 @@ static const char *check(const json_t *selector, int of, const char *const *othe
            "or cylinder";
   if (ways != 1)
     return "must say in one way which edges are meant: edges, group, box, plane or cylinder";
-  const char *wrong = check_more(selector);
+  const char *wrong = check_more(selector, of);
   const struct way *way = way_of(selector, of);
   return wrong || way->form(json_object_get(selector, way->key)) ? wrong : way->needs;
 }

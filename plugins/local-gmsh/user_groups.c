@@ -43,7 +43,8 @@ bool user_groups_read(struct task *t, const json_t *groups) {
   const char *name, *other;
   json_t *v, *w;
   if (json_object_size(groups) > GROUPS_MAX) {
-    task_fail(t, LATHE_BAD_INPUT, "groups: there can be %d at most", GROUPS_MAX);
+    task_fail(t, LATHE_BAD_INPUT, "groups: there are %zu, and there can be %d at most",
+              json_object_size(groups), GROUPS_MAX);
     return false;
   }
   json_object_foreach((json_t *)groups, name, v) {
