@@ -52,7 +52,9 @@ static bool read_one(struct task *t, struct boundary_layer *b) {
 /* What a mesh with layers cannot be as well. */
 static bool check_others(struct task *t) {
   const struct params *p = &t->params;
-  const char *other = t->flat                          ? "dimension=2"
+  const char *other = t->flat ? "dimension=2"
+                      : p->order == 2 && p->ansys == ANSYS_FEA
+                          ? "ansys_mode=FEA, which means element_order=2,"
                       : p->order == 2                  ? "element_order=2"
                       : p->periodic                    ? "periodic"
                       : p->imprint                     ? "assembly=imprint"

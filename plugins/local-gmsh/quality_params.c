@@ -63,11 +63,11 @@ static const char *strategy_named(const char *word) {
 }
 
 static bool no_strategy(struct task *t, const char *key, const char *word) {
-  char needs[300];
+  char needs[320];
   snprintf(needs, sizeof needs,
            "\"%.60s\" is none that this mesher has: it makes tetrahedra by Gmsh's own algorithms, "
-           "no hexahedra, prisms, boundary layers, Netgen or MMG3D. `lathe kinds mesh` lists the "
-           "strategies",
+           "no hexahedra, and has no Netgen or MMG3D. Layers of prisms are the parameter "
+           "boundary_layers. `lathe kinds mesh` lists the strategies",
            word);
   return refuse(t, key, needs);
 }

@@ -178,6 +178,7 @@ def test_thin_floors_get_thinner_layers():
     (FOUR, [], "must"),
     ({"faces": [99], **FOUR}, [], "has no face"),
     ({**TOP, **FOUR}, ["element_order=2"], "cannot be combined with element_order=2"),
+    ({**TOP, **FOUR}, ['quality_params={"ansys_mode": "FEA"}'], "ansys_mode=FEA, which means element_order=2"),
     ({**TOP, **FOUR}, ["target_elements=5000"], "cannot be combined with target_elements"),
     ({**TOP, **FOUR}, ["outputs=viewer"], "viewer.json tells of tetrahedra alone"),
     ({**TOP, **FOUR}, ["strategy=exhaustive"], "cannot be combined with strategy=exhaustive")], ids=lambda v: v if isinstance(v, str) else "")
