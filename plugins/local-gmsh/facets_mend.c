@@ -262,6 +262,8 @@ void facets_drop_extra(struct facets *f) {
 
 /* ---- who is across ---- */
 
+#define ONE_ANGLE 1e-6 /* radians: two facets so near lie on each other */
+
 struct spoke { /* a facet at an edge with more than two */
   double angle;
   uint32_t half;
@@ -296,7 +298,18 @@ static double angle_at(const struct facets *f, uint32_t half, const double axis[
   for (int i = 0; i < 3; i++)
     x += base[i] * w[i];
   double angle = atan2(y / sqrt(aa), x);
-  return angle < 0 ? angle + 2 * M_PI : angle;
+  return angle < -ONE_ANGLE ? angle + 2 * M_PI : angle;
+}
+
+/* Two that lie on each other but for rounding: the one where material ends comes first. */
+static void order_pairs(struct spoke *s, size_t n) {
+  for (size_t i = 0; i + 1 < n; i++)
+    if (!s[i].forward && s[i + 1].forward && s[i + 1].angle - s[i].angle < ONE_ANGLE) {
+      struct spoke swap = s[i];
+      s[i] = s[i + 1];
+      s[i + 1] = swap;
+      i++;
+    }
 }
 
 /* Bodies that touch along an edge: round it, material begins at a facet that runs backward and ends
@@ -314,6 +327,7 @@ static bool pair_round(struct facets *f, const struct edges *e, uint32_t edge) {
     s[n] = (struct spoke){angle_at(f, h, axis, f->xyz + 3 * (size_t)a, base), h,
                           from_of(f, h) == a};
   qsort(s, n, sizeof *s, by_angle);
+  order_pairs(s, n);
   for (size_t i = 0; i < n; i++)
     if (s[i].forward == s[(i + 1) % n].forward)
       return false;

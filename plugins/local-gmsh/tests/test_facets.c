@@ -276,6 +276,35 @@ static void test_hub(void **state) {
   facets_free(&f);
 }
 
+/* A body in a notch of another: at the edge A-B two walls lie on each other, but for rounding. */
+static void notch(float off) {
+  const float A[] = {0, 0, 0}, B[] = {10, 0, 0}, C[] = {5, -10, 0}, P[] = {5, 10, 10},
+              D[] = {3, off, -6}, E[] = {7, -off, -8};
+  begin();
+  facet(A, C, B);
+  facet(A, B, D);
+  facet(B, C, D);
+  facet(C, A, D);
+  facet(A, B, C);
+  facet(B, A, E);
+  facet(C, B, P);
+  facet(A, C, P);
+  facet(E, A, P);
+  facet(B, E, P);
+}
+
+static void test_walls_on_each_other(void **state) {
+  (void)state;
+  for (int i = -1; i <= 1; i++) {
+    struct facets f;
+    notch(1e-6f * (float)i);
+    mend(&f);
+    assert_int_equal(f.edges.open + f.edges.crowded, 0);
+    assert_int_equal(f.body_count, 2);
+    facets_free(&f);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_cube),
@@ -289,6 +318,7 @@ int main(void) {
       cmocka_unit_test(test_one_sided),
       cmocka_unit_test(test_text),
       cmocka_unit_test(test_not_numbers),
+      cmocka_unit_test(test_walls_on_each_other),
       cmocka_unit_test(test_hub),
   };
   int rc = cmocka_run_group_tests(tests, NULL, NULL);
