@@ -20,7 +20,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MANY_SOLIDS 64
+#define MANY_SOLIDS     64
+#define USUAL_TOLERANCE 1e-8 /* Gmsh's */
 
 int32_t import_name(struct task *t) {
   char name[32];
@@ -163,13 +164,15 @@ int32_t import_size(struct task *t) {
   return LATHE_OK;
 }
 
-static void heal_options(bool on) {
+/* `tolerance`: how far apart edges of loose faces may be that are sewn; 0: as Gmsh has it. */
+static void heal_options(bool on, double tolerance) {
   static const char *const NAMES[] = {"Geometry.OCCFixDegenerated", "Geometry.OCCFixSmallEdges",
                                       "Geometry.OCCFixSmallFaces", "Geometry.OCCSewFaces",
                                       "Geometry.OCCMakeSolids"};
   int e = 0;
   for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
     gmshOptionSetNumber(NAMES[i], on, &e);
+  gmshOptionSetNumber("Geometry.Tolerance", tolerance > 0 ? tolerance : USUAL_TOLERANCE, &e);
 }
 
 /* ---- faces without a solid ---- */
@@ -233,6 +236,28 @@ static void fill_shell(void) {
   gmshFree(entities);
 }
 
+/* Sewn once more, over wider gaps, until they close: what a kernel that is less exact wrote. False:
+ * they do not, and the model is of no use; *rims is as it was. */
+static bool sew_gaps(struct task *t, struct rims *rims) {
+  static const double GAPS[] = {1e-6, 1e-5, 1e-4}; /* of the diagonal */
+  size_t faces = t->geometry.surfaces;
+  for (size_t i = 0; i < sizeof GAPS / sizeof *GAPS; i++) {
+    struct rims now;
+    int e = 0;
+    gmshClear(&e);
+    heal_options(true, GAPS[i] * t->geometry.diagonal);
+    if (!load(t, NULL))
+      return false;
+    find_rims(&now);
+    if (now.open == 0 && count_of(2) == faces) {
+      *rims = now;
+      t->sewn_within = GAPS[i] * t->geometry.diagonal;
+      return true;
+    }
+  }
+  return false;
+}
+
 /* Sews the faces, which many exports leave loose, and makes a solid of them if they close. */
 static int32_t sew(struct task *t) {
   struct geometry *g = &t->geometry;
@@ -241,17 +266,18 @@ static int32_t sew(struct task *t) {
   int e = 0;
   if (!t->params.heal) {
     gmshClear(&e);
-    heal_options(true);
+    heal_options(true, 0);
     findings_free(&t->findings);
     if (!load(t, &t->findings))
       return task_fail(t, LATHE_BAD_INPUT, "%s holds %zu loose faces, which cannot be sewn",
                        t->name, faces);
   }
   find_rims(&rims);
+  bool none = count_of(3) == 0, gaps = none && rims.open && sew_gaps(t, &rims);
   if (count_of(3) == 0 && rims.open == 0)
     fill_shell();
   import_measure(t, g);
-  if (g->volumes == 0 && rims.open)
+  if (none && rims.open)
     return task_fail(t, LATHE_BAD_INPUT,
                      "%s holds %zu faces but no closed solid, so there is nothing to fill with "
                      "tetrahedra: they were sewn, and %zu of %zu edges still belong to one face "
@@ -271,6 +297,11 @@ static int32_t sew(struct task *t) {
   import_measure(t, g);
   task_warn(t, "the file holds faces without a solid; %zu of them were sewn to %zu solid%s",
             g->surfaces, g->volumes, g->volumes == 1 ? "" : "s");
+  if (gaps)
+    task_warn(t,
+              "gaps of up to %.3g%s between the faces were closed. Check the part there, or export "
+              "it as a solid",
+              t->sewn_within, task_unit(t));
   return LATHE_OK;
 }
 
@@ -325,7 +356,7 @@ static int32_t sew_sheets(struct task *t) {
   if (pairs == 0)
     return LATHE_OK;
   gmshClear(&e);
-  heal_options(true);
+  heal_options(true, 0);
   findings_free(&t->findings);
   if (!load(t, &t->findings) || !prepare(t, true))
     return task_fail(t, LATHE_BAD_INPUT, "%s holds loose faces, which cannot be sewn", t->name);
@@ -371,7 +402,7 @@ int32_t import_model(struct task *t) {
               t->params.wrap_gap > 0 ? "wrap=true and wrap_gap_mm are" : "wrap=true is");
   if (t->format == FORMAT_STL && (rc = stl_read(t)) != LATHE_OK)
     return rc;
-  heal_options(t->params.heal);
+  heal_options(t->params.heal, 0);
   log_begin();
   findings_free(&t->findings);
   if (!load(t, &t->findings)) {
@@ -413,7 +444,7 @@ int32_t import_model(struct task *t) {
 bool import_again(struct task *t, bool heal, struct geometry *g, struct outcome *o) {
   int e = 0;
   gmshClear(&e);
-  heal_options(heal || t->sewn);
+  heal_options(heal || t->sewn, t->sewn_within);
   if (!load(t, NULL))
     return outcome_fail(o, REASON_LOG, "the part could not be read once more%s",
                         heal ? " with repairs" : "");

@@ -297,6 +297,7 @@ struct task {
   bool flat;          /* a mesh of faces alone (dimension=2): nothing is filled */
   bool sewn;          /* the file held no solid, and its faces became one */
   bool labelled;      /* Gmsh read the kernel's labels; else the text of the file has all names */
+  double sewn_within; /* over gaps of this, model units; 0: there were none */
   bool import_reused; /* by an earlier job on the same file, which left this process behind */
   bool partial;       /* time ran out before every candidate was tried */
   int relay;          /* in a rung's own process: its pipe to the parent; else one of RELAY_* */

@@ -173,6 +173,18 @@ def test_the_kernels_facets_are_a_strategy():
     assert result["strategy_text"].startswith("the triangles of the CAD kernel") and result["deviation"]["chord_error"] < 0.04
 
 
+def test_faces_with_a_gap_between_them():
+    """Another CAD program's faces meet to its own tolerance."""
+    result = meshed(field("gapped_box.brep"), "max_size_mm=5")
+    assert result["mesh_volume"] == pytest.approx(1000, rel=1e-4) and told(result, "sewn to 1 solid")
+    assert told(result, "gaps of up to 0.000173 mm") or told(result, "gaps of up to 0.000173 between")
+
+
+def test_faces_that_do_not_close():
+    job = run("mesh", field("tee.brep"))
+    assert job.code == BAD_INPUT and "no closed solid" in job.error and "8 of 8 edges" in job.error
+
+
 def test_a_wall_that_is_too_thin_for_the_size():
     """Each of its faces alone is easy; Gmsh's triangles of both cut each other, and the kernel's lie side by side."""
     result = meshed(field("thin_tube.step"), "min_size_mm=8", "max_size_mm=10")
