@@ -282,11 +282,14 @@ static const char *costly_wish(const struct task *t) {
 }
 
 /* What the user can do about it, and nothing that was tried already.  What nobody tried is told as
- * that. */
-static void advise(const struct task *t, const struct attempt *a, char *text, size_t size) {
+ * that.  `late`: not all that is called tried came to an end. */
+static void advise(const struct task *t, const struct attempt *a, bool late, char *text,
+                   size_t size) {
+  const char *time = t->params.time_budget > 0 ? "time_budget" : "timeout_s";
   if (a->reason == REASON_TIME)
-    snprintf(text, size, "Give it more time (%s), or ask for %s",
-             t->params.time_budget > 0 ? "time_budget" : "timeout_s", costly_wish(t));
+    snprintf(text, size, "Give it more time (%s), or ask for %s", time, costly_wish(t));
+  else if (late)
+    snprintf(text, size, "Some of these were stopped for want of time: give it more (%s)", time);
   else if (t->params.search == SEARCH_NAMED)
     snprintf(text, size,
              "This strategy alone was tried: strategy=fast goes on to others where one fails, and "
@@ -319,7 +322,10 @@ int32_t rung_give_up(struct task *t) {
   if (a->reason == REASON_PART)
     return task_fail(t, LATHE_BAD_INPUT, "%s: %s", t->name, a->text);
   late |= a->reason == REASON_TIME;
-  advise(t, a, what, sizeof what);
+  bool stopped = late;
+  for (size_t i = 0; i < t->attempt_count; i++)
+    stopped |= t->attempts[i].reason == REASON_TIME;
+  advise(t, a, stopped, what, sizeof what);
   return task_fail(t, late ? LATHE_TIMEOUT : LATHE_BAD_INPUT,
                    "%s could not be meshed: %s. Tried: %s. %s", t->name, a->text, tried, what);
 }
