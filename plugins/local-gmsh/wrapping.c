@@ -5,17 +5,20 @@
 #include "facets.h"
 #include "module.h"
 #include "out.h"
+#include "vec.h"
 #include "wrap.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define POINTS     20000 /* that are looked at for the distances */
-#define OFFSET     0.001 /* of the diagonal: of the wrap from the facets */
-#define LEAST_GAP  0.02  /* of the diagonal, where the job names none */
-#define FINEST_GAP 0.002 /* of the diagonal: finer ones take minutes */
-#define ROUND      1.1   /* the ball is wider than the opening */
+#define POINTS    20000 /* that are looked at for the distances */
+#define OFFSET    0.001 /* of the diagonal: of the wrap from the facets */
+#define LEAST_GAP 0.02  /* of the diagonal, where the job names none */
+/* Of the wrap, on an area of (gap / 2)^2 at most: a thin wall has two sides. */
+#define FACETS     8.0
+#define FACETS_MAX 500000 /* more take minutes to wrap, and as long to mesh */
+#define ROUND      1.1    /* the ball is wider than the opening */
 
 /* ---- how wide the openings are ---- */
 
@@ -156,6 +159,20 @@ static int32_t wrap(struct task *t, wrap_function *function, double gap) {
   return LATHE_OK;
 }
 
+static double area_of(const struct facets *f) {
+  double sum = 0, normal[3];
+  for (size_t i = 0; i < f->count; i++) {
+    facets_normal(f, i, normal);
+    sum += vec_length(normal) / 2;
+  }
+  return sum;
+}
+
+/* How many facets the wrap may have, by the area of the file's. */
+static double estimate(double area, double gap) {
+  return FACETS * area / (gap * gap / 4);
+}
+
 int32_t wrapping_do(struct task *t) {
   const struct facets *f = t->facets;
   if (f->edges.open == 0 && f->edges.crowded == 0 && !overlaps(f)) {
@@ -167,13 +184,15 @@ int32_t wrapping_do(struct task *t) {
     return task_fail(t, LATHE_BAD_INPUT,
                      "wrap=true: this server was built without CGAL, which wraps facets; ask its "
                      "admin for a build with libcgal-dev");
-  double gap = t->params.wrap_gap > 0 ? t->params.wrap_gap
-                                      : fmax(ROUND * widest_opening(f), LEAST_GAP * f->diagonal);
-  if (gap < FINEST_GAP * f->diagonal)
-    return task_fail(
-        t, LATHE_BAD_INPUT,
-        "wrap_gap_mm=%g on a part %.6g across would take too long; ask for %.3g or more", gap,
-        f->diagonal, FINEST_GAP * f->diagonal);
+  double area = area_of(f), finest = 2 * sqrt(FACETS * area / FACETS_MAX);
+  double gap = t->params.wrap_gap;
+  if (!(gap > 0))
+    gap = fmax(fmax(ROUND * widest_opening(f), LEAST_GAP * f->diagonal), finest);
+  if (gap < finest)
+    return task_fail(t, LATHE_BAD_INPUT,
+                     "wrap_gap_mm=%g would take up to %.2g facets to wrap %s, and %.2g are the "
+                     "most; ask for %.3g or more",
+                     gap, estimate(area, gap), t->name, (double)FACETS_MAX, finest * 1.005);
   return wrap(t, *function, gap);
 }
 
