@@ -6,9 +6,10 @@ import json
 import os
 import shutil
 import struct
+import subprocess
 
 import pytest
-from daemon import PLUGINS, REPO, Daemon, children_of, cpu_seconds, wait_until
+from daemon import LATHE, PATIENCE, PLUGINS, REPO, Daemon, children_of, clean_env, cpu_seconds, wait_until
 
 HERE = os.path.join(REPO, "tests", "fixtures", "cad")
 SHARED = os.path.join(REPO, "..", "shared", "data", "cad")
@@ -284,3 +285,12 @@ def test_packed_files_that_are_refused(client, how, says):
 def test_a_name_of_another_kind_is_refused_with_the_list(client):
     p = client.form("/api/jobs/mesh", [("file", "x.zip", b"PK\x03\x04")]).problem(415, "unsupported-media-type")
     assert ".p21" in p["detail"] and ".stpz" in p["detail"] and ".gz" in p["detail"]
+
+
+def test_the_command_line_tells_of_warnings(daemon):
+    """A mesh that is not what was asked for: whoever waits for it at a terminal reads why."""
+    sizes = json.dumps({"fine": {"faces": [1], "size_mm": 9}})
+    done = subprocess.run([LATHE, "-s", daemon.url, "submit", "mesh", os.path.join(HERE, "block.step"), "--wait", "-p", "max_size_mm=8", "-p",
+                           f"local_sizes={sizes}"], capture_output=True, text=True, env=clean_env(), timeout=PATIENCE + 30)
+    assert done.returncode == 0 and "completed" in done.stderr, done.stderr
+    assert "warning: local_sizes: \"fine\" asks for 9, which changes nothing" in done.stderr, done.stderr

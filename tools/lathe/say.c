@@ -102,6 +102,10 @@ void say_wrapped(const char *lead, int indent, const char *text, int otherwise) 
 
 /* ---- errors ---- */
 
+void say_warning(const char *text) {
+  wrapped(stderr, "warning: ", 2, text, wrap_columns(STDERR_FILENO));
+}
+
 static const char *meaning(int code) {
   switch (code) {
 #define X(name, value, text)                                                                       \

@@ -28,6 +28,8 @@ void say_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  * `indent`.  otherwise: the width where stdout is not a terminal; 0: one line. */
 void say_wrapped(const char *lead, int indent, const char *text, int otherwise);
 
+/* "warning: ..." on stderr, in lines of the terminal's width. */
+void say_warning(const char *text);
 /* Says what went wrong and what to do: "lathe: ..." on stderr, or with --json a problem on stdout
  * whose title is what the code means.  Returns `code`, an enum cli_exit. */
 int fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -129,6 +129,14 @@ static int on_event(void *arg, const char *event, const char *id, const json_t *
 }
 
 /* How the job ended, in one line; its problem on stderr. */
+/* What the plugin warns of, by the convention that its result has them as `warnings`. */
+static void say_warnings(const json_t *job) {
+  const json_t *warnings = json_object_get(json_object_get(job, "result"), "warnings");
+  for (size_t i = 0; i < json_array_size(warnings); i++)
+    if (json_is_string(json_array_get(warnings, i)))
+      say_warning(json_string_value(json_array_get(warnings, i)));
+}
+
 static void say_result(const json_t *job) {
   char elapsed[SAY_SIZE];
   const char *state = json_text(job, "status"), *backend = json_text(job, "backend");
@@ -140,6 +148,7 @@ static void say_result(const json_t *job) {
   const json_t *error = json_object_get(job, "error");
   if (json_is_object(error) && strcmp(state, "cancelled") != 0)
     say_problem(error, 0, 0);
+  say_warnings(job);
 }
 
 static int interrupted(const struct session *s, const char *id) {
