@@ -530,17 +530,27 @@ static bool try_caps(struct task *t, bool close, bool look, size_t *voids, size_
   return ok;
 }
 
-static bool has_loose(const struct names *n) {
+static size_t count_loose(const struct names *n) {
+  size_t count = 0;
   for (size_t i = 0; i < n->face_count; i++)
-    if (n->faces[i].solid == 0)
-      return true;
-  return false;
+    count += n->faces[i].solid == 0;
+  return count;
+}
+
+/* They were part of the outside, and went with it. */
+static void tell_baffles(struct task *t, size_t count) {
+  task_warn(t,
+            "fluid: %zu face%s of the file that belong%s to no solid close%s no opening, and %s "
+            "left out: a surface without thickness in the volume (a baffle) is not meshed. Give it "
+            "a thickness in the CAD program",
+            count, count == 1 ? "" : "s", count == 1 ? "s" : "", count == 1 ? "s" : "",
+            count == 1 ? "is" : "are");
 }
 
 bool fluid_extract(struct task *t, bool look) {
   struct cut cut = {0};
   size_t voids = 0, closed = 0;
-  bool loose = has_loose(&t->names);
+  size_t loose = count_loose(&t->names);
   bool ok = t->names.solid_count < 2 || cut_model(&cut, &t->names, NULL, 0, t->params.tolerance);
   cut_free(&cut);
   if (!ok) {
@@ -550,9 +560,13 @@ bool fluid_extract(struct task *t, bool look) {
               t->name);
     return false;
   }
-  if (loose && !try_caps(t, false, look, &voids, &closed))
+  if (loose > 0 && !try_caps(t, false, look, &voids, &closed))
     return false;
-  if (voids == 0 && !try_caps(t, true, look, &voids, &closed))
-    return false;
+  if (voids == 0) {
+    if (!try_caps(t, true, look, &voids, &closed))
+      return false;
+    if (loose && voids && look)
+      tell_baffles(t, loose);
+  }
   return voids > 0 || refuse(t, closed);
 }

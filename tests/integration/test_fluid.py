@@ -127,6 +127,13 @@ def test_nothing_inside(parts, name, words):
     assert job.code == BAD_INPUT and words in job.error and "put a face across each opening" in job.error
 
 
+def test_a_baffle_is_told(parts):
+    """A face without thickness in the volume closes nothing and is not meshed: nobody shall think that it is there."""
+    fluid, result = fluid_of(mesh(parts, "baffle"))
+    assert fluid["regions"][0]["volume"] == pytest.approx(40 * BORE, rel=1e-6) and len(fluid["openings"]) == 2
+    assert "1 face of the file that belongs to no solid closes no opening, and is left out" in " ".join(result["warnings"])
+
+
 def test_what_has_no_solid_has_no_inside(parts):
     job = run("mesh", part("block.stl"), "fluid=true")
     assert job.code == BAD_INPUT and "no solid of CAD geometry" in job.error
