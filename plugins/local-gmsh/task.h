@@ -454,6 +454,10 @@ void deviation_of_surface(const struct task *t, const struct soup *s, struct out
  * ---- */
 bool closed_check(const struct soup *s, struct outcome *o);
 
+/* ---- borders.c: whether the mesh of each face reaches the edges of the face.  False after
+ * outcome_fail ---- */
+bool borders_check(struct outcome *o);
+
 /* ---- size.c ---- */
 /* Drafts until t->size gives the number of tetrahedra that the job wants; LATHE_OK also where that
  * cannot be reached: then a warning says so. */

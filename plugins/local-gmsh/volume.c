@@ -138,7 +138,8 @@ void mesh_free(struct mesh *m) {
 bool volume_faces(struct task *t, const struct rung *r, struct outcome *o) {
   if (t->format == FORMAT_STL && !stl_solids(t, r, o))
     return false;
-  return r->kernel > 0 ? surface_by_kernel(t, r, o) : surface_generate(t, o);
+  bool ok = r->kernel > 0 ? surface_by_kernel(t, r, o) : surface_generate(t, o);
+  return ok && (t->format == FORMAT_STL || borders_check(o));
 }
 
 /* Gmsh meshes faces anew that it has not meshed itself, unless it does not see them. */

@@ -37,6 +37,28 @@ def check_deviation(result, volume):
     return deviation
 
 
+def directed_sides(stl):
+    """How often each side of a triangle is passed, from one corner to the next, in a binary STL."""
+    sides = {}
+    for i in range(struct.unpack_from("<I", stl, 80)[0]):
+        corners = [stl[84 + 50 * i + 12 * k:84 + 50 * i + 12 * (k + 1)] for k in (1, 2, 3)]
+        for k in range(3):
+            side = corners[k], corners[(k + 1) % 3]
+            sides[side] = sides.get(side, 0) + 1
+    return sides
+
+
+@pytest.mark.skipif(SANITIZED, reason="MeshAdapt needs its time")
+def test_a_hole_far_narrower_than_the_elements_stays():
+    """Gmsh closes the mouths of the hole (radius 0.5, length 43), and its face has no triangles between them."""
+    job = run("mesh", field("bracket.step"), "outputs=stl")
+    assert job.code == 0, job.error
+    first = job.json("result.json")["attempts"][0]
+    assert first["reason"] == "not_closed" and "face 20" in first["detail"] and "do not reach its edge" in first["detail"]
+    sides = directed_sides(job.read("mesh.stl"))
+    assert all(count == 1 and (b, a) in sides for (a, b), count in sides.items())
+
+
 # ---- coarse is not invalid ----
 
 @pytest.mark.parametrize("size", (2, 5, 8, 20))
