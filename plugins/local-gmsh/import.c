@@ -11,6 +11,7 @@
 #include "task.h"
 #include "tessellated.h"
 #include "user_groups.h"
+#include "wrapping.h"
 
 #include <errno.h>
 #include <gmshc.h>
@@ -258,6 +259,27 @@ static bool sew_gaps(struct task *t, struct rims *rims) {
   return false;
 }
 
+/* The model of t->facets in place of the one that was read. */
+static int32_t load_facets(struct task *t, const char *what) {
+  int e = 0;
+  gmshClear(&e);
+  if (!load(t, NULL) || !prepare(t, false))
+    return task_fail(t, LATHE_BAD_INPUT, "the %s of %s could not be loaded", what, t->name);
+  import_measure(t, &t->geometry);
+  return LATHE_OK;
+}
+
+/* wrap=true, and sewing did not close the faces: they are read anew, as they are. */
+static int32_t wrap_faces(struct task *t) {
+  int e = 0;
+  gmshClear(&e);
+  heal_options(false, 0);
+  if (!load(t, NULL))
+    return task_fail(t, LATHE_BAD_INPUT, "the faces of %s could not be read once more", t->name);
+  int32_t rc = wrapping_take_model(t);
+  return rc == LATHE_OK ? load_facets(t, "wrap") : rc;
+}
+
 /* Sews the faces, which many exports leave loose, and makes a solid of them if they close. */
 static int32_t sew(struct task *t) {
   struct geometry *g = &t->geometry;
@@ -277,19 +299,22 @@ static int32_t sew(struct task *t) {
   if (count_of(3) == 0 && rims.open == 0)
     fill_shell();
   import_measure(t, g);
+  if (t->params.wrap && (g->volumes == 0 || (none && rims.open)))
+    return wrap_faces(t);
   if (none && rims.open)
     return task_fail(t, LATHE_BAD_INPUT,
                      "%s holds %zu faces but no closed solid, so there is nothing to fill with "
                      "tetrahedra: they were sewn, and %zu of %zu edges still belong to one face "
                      "alone, one near (%.6g, %.6g, %.6g). Close the gap there in the CAD "
-                     "program, or ask for dimension=2, a mesh of the faces (shells)",
+                     "program, ask for a new surface round the faces (wrap=true), or for "
+                     "dimension=2, a mesh of the faces (shells)",
                      t->name, faces, rims.open, rims.all, rims.at[0], rims.at[1], rims.at[2]);
   if (g->volumes == 0)
     return task_fail(
         t, LATHE_BAD_INPUT,
         "%s holds %zu faces but no closed solid, and the CAD kernel could make none "
-        "of them. Sew them to a solid in the CAD program, or ask for dimension=2, a mesh of the "
-        "faces (shells)",
+        "of them. Sew them to a solid in the CAD program, ask for a new surface round the faces "
+        "(wrap=true), or for dimension=2, a mesh of the faces (shells)",
         t->name, faces);
   t->sewn = true;
   if (!assembly_prepare(t, true)) /* takes the names of the new model */
@@ -371,7 +396,6 @@ static int32_t sew_sheets(struct task *t) {
 
 /* Where the kernel found no face in a STEP file: its triangles, if it has some. */
 static int32_t take_tessellation(struct task *t) {
-  int e = 0;
   int32_t rc = tessellated_read(t);
   if (rc != LATHE_OK || !t->tessellation)
     return rc;
@@ -380,11 +404,7 @@ static int32_t take_tessellation(struct task *t) {
                      "%s holds triangles (AP242 tessellation) and no faces of CAD, which "
                      "dimension=2 needs. Ask for a mesh of its volume, or export exact geometry",
                      t->name);
-  gmshClear(&e);
-  if (!load(t, NULL) || !prepare(t, false))
-    return task_fail(t, LATHE_BAD_INPUT, "the triangles of %s could not be loaded", t->name);
-  import_measure(t, &t->geometry);
-  return LATHE_OK;
+  return load_facets(t, "triangles");
 }
 
 int32_t import_model(struct task *t) {
@@ -392,14 +412,12 @@ int32_t import_model(struct task *t) {
   int32_t rc = import_name(t);
   if (rc != LATHE_OK)
     return rc;
+  t->file_format = t->format;
   if (t->flat && t->format == FORMAT_STL)
     return task_fail(t, LATHE_BAD_INPUT,
                      "%s is a mesh of triangles already: dimension=2 is for faces of CAD. Ask for "
                      "a mesh of its volume, or use the file as it is",
                      t->name);
-  if (t->params.wrap && t->format != FORMAT_STL)
-    task_warn(t, "%s for STL files: this one is meshed as it is",
-              t->params.wrap_gap > 0 ? "wrap=true and wrap_gap_mm are" : "wrap=true is");
   if (t->format == FORMAT_STL && (rc = stl_read(t)) != LATHE_OK)
     return rc;
   heal_options(t->params.heal, 0);
@@ -436,6 +454,10 @@ int32_t import_model(struct task *t) {
                    t->name);
   if (rc == LATHE_OK && t->flat && t->geometry.volumes == 0 && t->geometry.surfaces > 1)
     rc = sew_sheets(t);
+  if (rc == LATHE_OK && t->params.wrap && t->file_format != FORMAT_STL && !t->wrapped.facets)
+    task_warn(
+        t, "%s for STL files, and for faces that close to no solid: this file is meshed as it is",
+        t->params.wrap_gap > 0 ? "wrap=true and wrap_gap_mm are" : "wrap=true is");
   assembly_warn(t);
   t->import_seconds = task_now() - began;
   return rc;

@@ -255,11 +255,11 @@ static void put_top(struct out *o, const struct task *t, const struct outcome *r
   out_text(o, "</style>\n</head>\n<body>\n<h1>");
   put_escaped(o, t->name);
   out_printf(o, "</h1>\n<p class=sub>%s mesh of a %s file%s", t->flat ? "Surface" : "Tetrahedral",
-             t->tessellation            ? "tessellated STEP"
-             : t->format == FORMAT_STEP ? "STEP"
-             : t->format == FORMAT_IGES ? "IGES"
-             : t->format == FORMAT_BREP ? "BREP"
-                                        : "STL",
+             t->tessellation                 ? "tessellated STEP"
+             : t->file_format == FORMAT_STEP ? "STEP"
+             : t->file_format == FORMAT_IGES ? "IGES"
+             : t->file_format == FORMAT_BREP ? "BREP"
+                                             : "STL",
              !chosen[0]                        ? ""
              : strcmp(chosen, "as asked") == 0 ? ", made "
                                                : ", made with strategy ");

@@ -255,8 +255,7 @@ static bool write_result(struct task *t, const struct outcome *r, const struct r
   struct outcome why = {0};
   double volume = r->cad_volume > 0 ? r->cad_volume : r->volume;
   out_printf(&o, "{\"success\":true,\"kind\":\"%s\",\"format\":\"%s\",\"units\":\"%s\",",
-             t->solid ? "mesh" : "preview", FORMAT_NAMES[t->tessellation ? FORMAT_STEP : t->format],
-             t->unit);
+             t->solid ? "mesh" : "preview", FORMAT_NAMES[t->file_format], t->unit);
   put_strategy(&o, chosen->name);
   if (t->file_unit[0])
     out_printf(&o, "\"file_units\":\"%s\",\"file_unit_mm\":%.9g,", t->file_unit, t->file_unit_mm);

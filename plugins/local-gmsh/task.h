@@ -303,9 +303,10 @@ struct task {
   int relay;          /* in a rung's own process: its pipe to the parent; else one of RELAY_* */
   int permille;       /* progress never goes back */
   struct params params;
-  enum format format;
-  const char *unit;   /* "mm", or "file" where the file names none */
-  char file_unit[24]; /* what the file itself is written in; empty: it does not say */
+  enum format format;      /* FORMAT_STL also where facets stand for a CAD file's faces */
+  enum format file_format; /* of the file itself */
+  const char *unit;        /* "mm", or "file" where the file names none */
+  char file_unit[24];      /* what the file itself is written in; empty: it does not say */
   double file_unit_mm;
   char name[256];  /* of the input, as the client called it: for messages alone */
   char input[300]; /* the file to read, in the work folder: the input, or what was packed in it */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "wrapping.h"
 
+#include "apart.h"
 #include "distance.h"
 #include "facets.h"
+#include "kernel.h"
 #include "module.h"
 #include "out.h"
 #include "vec.h"
@@ -19,6 +21,9 @@
 #define FACETS     8.0
 #define FACETS_MAX 500000 /* more take minutes to wrap, and as long to mesh */
 #define ROUND      1.1    /* the ball is wider than the opening */
+/* Processor time for the triangles of a CAD file's faces. */
+#define KERNEL_SECONDS      20
+#define KERNEL_FACE_SECONDS 3
 
 /* ---- how wide the openings are ---- */
 
@@ -120,7 +125,7 @@ static struct facets *take(struct wrap *w, const struct facets *file) {
 static int32_t fail(struct task *t, double gap) {
   return task_fail(t, LATHE_BAD_INPUT,
                    "%s could not be wrapped with wrap_gap_mm=%.4g. Try another one, or repair the "
-                   "STL",
+                   "file",
                    t->name, gap);
 }
 
@@ -155,7 +160,9 @@ static int32_t wrap(struct task *t, wrap_function *function, double gap) {
       "the facets were wrapped: openings narrower than %.4g%s are closed. The surface is new, "
       "at most %.3g%s off the facets, in the openings; facets lie up to %.3g%s inside it%s",
       gap, task_unit(t), t->wrapped.added, task_unit(t), t->wrapped.left, task_unit(t),
-      parts > 1 ? ", and the names of the parts are lost" : "");
+      t->file_format != FORMAT_STL ? ", and the names and numbers of the faces are lost"
+      : parts > 1                  ? ", and the names of the parts are lost"
+                                   : "");
   return LATHE_OK;
 }
 
@@ -194,6 +201,50 @@ int32_t wrapping_do(struct task *t) {
                      "most; ask for %.3g or more",
                      gap, estimate(area, gap), t->name, (double)FACETS_MAX, finest * 1.005);
   return wrap(t, *function, gap);
+}
+
+/* ---- faces of a CAD file ---- */
+
+/* The CAD kernel's triangles of the model's faces, mended; NULL: it made none. */
+static struct facets *facets_of_model(double diagonal) {
+  const struct kernel_limits limits = {.deflection = OFFSET * diagonal,
+                                       .angle = M_PI / 12,
+                                       .seconds = KERNEL_SECONDS,
+                                       .face_seconds = KERNEL_FACE_SECONDS};
+  struct soup s = {0};
+  struct facets_writer w;
+  struct facets *f = out_alloc(1, sizeof *f);
+  bool ok = kernel_watched(&s, &limits) == KERNEL_DONE;
+  facets_begin(&w, f, s.triangle_count + 1);
+  uint32_t part = facets_add_part(f, "", 0);
+  for (size_t i = 0; ok && i < s.triangle_count; i++) {
+    double xyz[9];
+    for (size_t k = 0; k < 3; k++)
+      memcpy(xyz + 3 * k, s.xyz + 3 * (size_t)s.triangles[3 * i + k], 3 * sizeof *xyz);
+    ok = facets_add(&w, xyz, part);
+  }
+  ok = facets_end(&w) && ok;
+  soup_free(&s);
+  if (ok)
+    facets_mend(f);
+  if (ok && f->count > 0)
+    return f;
+  facets_free(f);
+  free(f);
+  return NULL;
+}
+
+int32_t wrapping_take_model(struct task *t) {
+  struct facets *f = facets_of_model(t->geometry.diagonal);
+  if (!f)
+    return task_fail(
+        t, LATHE_BAD_INPUT,
+        "%s: its faces close to no solid, and wrap=true needs triangles of them, which "
+        "the CAD kernel could not make. Repair the faces, or export them as STL",
+        t->name);
+  t->facets = f;
+  t->format = FORMAT_STL;
+  return stl_check(t);
 }
 
 void wrapping_json(const struct task *t, struct out *o) {

@@ -5,7 +5,7 @@ import os
 import pytest
 from mesh_readers import read_msh4
 from stl_shapes import binary, cube, cylinder, jittered, text, turned, volume
-from test_gmsh_plugin import BAD_INPUT, BARE, PLUGIN, check_glb, folder, glb_document, run  # noqa: F401 (folder: a fixture)
+from test_gmsh_plugin import BAD_INPUT, BARE, PLUGIN, REPO, check_glb, folder, glb_document, run  # noqa: F401 (folder: a fixture)
 
 pytestmark = pytest.mark.skipif(not (os.path.exists(BARE) and os.path.exists(PLUGIN)),
                                 reason="local-gmsh is not built")
@@ -332,3 +332,26 @@ def test_a_sound_body_is_not_wrapped(send):
     assert "wrap" not in result and "did nothing" in " ".join(result["warnings"])
     error = send("mesh", cube()[:-2], "wrap=true", "wrap_gap_mm=0.1").error  # a 170th of the diagonal
     assert "up to 1.6e+06 facets" in error and "ask for 0.18 or more" in error
+
+
+# ---- faces of CAD ----
+
+@wrapped
+def test_faces_of_cad_that_close_to_no_solid_are_wrapped():
+    """Two plates that make a T: three edges meet, and most are open."""
+    path = os.path.join(REPO, "tests", "fixtures", "field", "tee.brep")
+    refused = run("mesh", path)
+    assert refused.code == BAD_INPUT and "wrap=true" in refused.error and "dimension=2" in refused.error
+    job = run("mesh", path, "wrap=true", "wrap_gap_mm=4")
+    result = done(job)
+    assert result["format"] == "brep" and result["wrap"]["gap"] == 4 and result["mesh_volume"] > 0
+    assert result["wrap"]["max_distance_of_facets"] < 0.5
+    assert "names and numbers of the faces are lost" in " ".join(result["warnings"]) and b"BREP file" in job.read("report.html")
+    chosen = run("mesh", path, "wrap=true", "wrap_gap_mm=4", 'groups={"top": {"faces": [1]}}')
+    assert chosen.code == BAD_INPUT and "a file whose faces were wrapped" in chosen.error
+
+
+@wrapped
+def test_a_solid_of_cad_is_not_wrapped():
+    result = done(run("mesh", os.path.join(REPO, "tests", "fixtures", "cad", "block.step"), "wrap=true", *COARSE))
+    assert "wrap" not in result and "this file is meshed as it is" in " ".join(result["warnings"])
