@@ -269,8 +269,7 @@ static int32_t load_facets(struct task *t, const char *what) {
   return LATHE_OK;
 }
 
-/* wrap=true, and sewing did not close the faces: they are read anew, as they are. */
-static int32_t wrap_faces(struct task *t) {
+int32_t import_wrap(struct task *t) {
   int e = 0;
   gmshClear(&e);
   heal_options(false, 0);
@@ -300,7 +299,7 @@ static int32_t sew(struct task *t) {
     fill_shell();
   import_measure(t, g);
   if (t->params.wrap && (g->volumes == 0 || (none && rims.open)))
-    return wrap_faces(t);
+    return import_wrap(t);
   if (none && rims.open)
     return task_fail(t, LATHE_BAD_INPUT,
                      "%s holds %zu faces but no closed solid, so there is nothing to fill with "
@@ -454,10 +453,6 @@ int32_t import_model(struct task *t) {
                    t->name);
   if (rc == LATHE_OK && t->flat && t->geometry.volumes == 0 && t->geometry.surfaces > 1)
     rc = sew_sheets(t);
-  if (rc == LATHE_OK && t->params.wrap && t->file_format != FORMAT_STL && !t->wrapped.facets)
-    task_warn(
-        t, "%s for STL files, and for faces that close to no solid: this file is meshed as it is",
-        t->params.wrap_gap > 0 ? "wrap=true and wrap_gap_mm are" : "wrap=true is");
   assembly_warn(t);
   t->import_seconds = task_now() - began;
   return rc;

@@ -153,6 +153,49 @@ static int32_t import_once(struct task *t, int default_threads) {
   return LATHE_OK;
 }
 
+/* From the model to a mesh, by all that the job allows to be tried. */
+static int32_t make_mesh(struct task *t, struct outcome *o, struct rung *chosen) {
+  int32_t rc;
+  if ((rc = user_groups_find(t)) != LATHE_OK || (rc = periodic_find(t)) != LATHE_OK ||
+      (rc = local_sizes_find(t)) != LATHE_OK || (rc = boundary_layers_find(t)) != LATHE_OK)
+    return rc;
+  mass_begin(t);
+  t->end = end_of(t);
+  if ((rc = import_size(t)) != LATHE_OK)
+    return rc;
+  if (t->solid && (rc = sizes_prepare(t)) != LATHE_OK)
+    return rc;
+  if ((rc = size_for_target(t)) != LATHE_OK)
+    return rc;
+  local_sizes_compare(t);
+  return t->solid && t->params.search == SEARCH_EXHAUSTIVE ? portfolio_run(t, o, chosen)
+                                                           : rung_climb(t, o, chosen);
+}
+
+/* The solids of a CAD file cannot be meshed as they are, and the job allows another surface. */
+static bool wrap_may_help(const struct task *t) {
+  return t->params.wrap && t->code == LATHE_BAD_INPUT && t->attempt_count > 0 && task_fills(t) &&
+         t->file_format != FORMAT_STL && t->format != FORMAT_STL && !t->params.fluid;
+}
+
+/* Where that fails too, the first reason is the one that helps. */
+static int32_t make_wrapped(struct task *t, struct outcome *o, struct rung *chosen) {
+  char why[sizeof t->error];
+  memcpy(why, t->error, sizeof why);
+  t->code = LATHE_OK;
+  t->error[0] = '\0';
+  if (import_wrap(t) == LATHE_OK && make_mesh(t, o, chosen) == LATHE_OK) {
+    task_warn(t, "no strategy could mesh the solids as they are, so the wrap was meshed: the "
+                 "faces of the part overlap or cut each other");
+    return LATHE_OK;
+  }
+  if (t->code != LATHE_CANCELLED) {
+    t->code = LATHE_BAD_INPUT;
+    memcpy(t->error, why, sizeof why);
+  }
+  return t->code;
+}
+
 static int32_t work(struct task *t, const struct state *p) {
   struct outcome o = {0};
   struct rung chosen;
@@ -166,22 +209,13 @@ static int32_t work(struct task *t, const struct state *p) {
     return rc;
   if (t->solid && !formats_check(t))
     return t->code;
-  if ((rc = user_groups_find(t)) != LATHE_OK || (rc = periodic_find(t)) != LATHE_OK ||
-      (rc = local_sizes_find(t)) != LATHE_OK || (rc = boundary_layers_find(t)) != LATHE_OK)
-    return rc;
-  mass_begin(t);
-  t->end = end_of(t);
-  if ((rc = import_size(t)) != LATHE_OK)
-    return rc;
-  if (t->solid && (rc = sizes_prepare(t)) != LATHE_OK)
-    return rc;
-  if ((rc = size_for_target(t)) != LATHE_OK)
-    return rc;
-  local_sizes_compare(t);
-  rc = t->solid && t->params.search == SEARCH_EXHAUSTIVE ? portfolio_run(t, &o, &chosen)
-                                                         : rung_climb(t, &o, &chosen);
+  rc = make_mesh(t, &o, &chosen);
+  if (wrap_may_help(t))
+    rc = make_wrapped(t, &o, &chosen);
   if (rc != LATHE_OK)
     return rc;
+  if (t->params.wrap && t->file_format != FORMAT_STL && !t->wrapped.facets)
+    task_warn(t, "wrap=true did nothing: the part was meshed as it is");
   size_compare(t, &o);
   strategy_compare(t, &o, &chosen);
   return result_deliver(t, &o, &chosen);

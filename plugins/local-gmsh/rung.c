@@ -302,8 +302,11 @@ static void advise(const struct task *t, const struct attempt *a, bool late, cha
   else
     snprintf(text, size,
              "Much smaller elements were not tried (max_size_mm=%.3g) and may work; otherwise "
-             "look at this place in the CAD program",
-             t->size / 4);
+             "look at this place in the CAD program%s",
+             t->size / 4,
+             t->params.wrap || t->format == FORMAT_STL || !task_fills(t)
+                 ? ""
+                 : ", or allow a new surface round the part (wrap=true)");
 }
 
 int32_t rung_give_up(struct task *t) {

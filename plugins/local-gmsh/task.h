@@ -122,7 +122,7 @@ struct params { /* of the job, checked by the kind */
   uint32_t outputs_named; /* of those: that the job names, and does not mean by `all` */
   bool conformal;         /* solids that touch share their nodes there */
   bool imprint;           /* they have the same faces there, and nodes of their own */
-  bool wrap;              /* an STL: a closed surface round facets that do not close */
+  bool wrap;              /* a closed surface round what cannot be meshed as it is */
   char output_unit[8];    /* of the mesh files; empty: the model's own, and metres for OpenFOAM */
   double scale;           /* of the numbers in the mesh files, after their unit */
   double wrap_gap;        /* the widest opening that it closes, model units; 0: by the file */
@@ -382,6 +382,9 @@ int32_t unpack_input(struct task *t);
 
 /* ---- import.c ---- */
 int32_t import_model(struct task *t);
+/* The file once more: a wrap of its faces' triangles becomes the model, as if the file was an STL
+ * (wrapping.h). */
+int32_t import_wrap(struct task *t);
 /* The input under a name of ours in the job's folder, into t->model. */
 int32_t import_name(struct task *t);
 /* The longest edge, of the model's extent and the job's wishes, into t->size. */

@@ -182,7 +182,8 @@ static double estimate(double area, double gap) {
 
 int32_t wrapping_do(struct task *t) {
   const struct facets *f = t->facets;
-  if (f->edges.open == 0 && f->edges.crowded == 0 && !overlaps(f)) {
+  bool sound = f->edges.open == 0 && f->edges.crowded == 0 && !overlaps(f);
+  if (sound && t->file_format == FORMAT_STL) {
     task_warn(t, "wrap=true did nothing: the facets close, and no bodies overlap");
     return LATHE_OK;
   }
@@ -227,6 +228,7 @@ static struct facets *facets_of_model(double diagonal) {
   soup_free(&s);
   if (ok)
     facets_mend(f);
+  f->repairs = (struct repairs){0}; /* of triangles that are not the user's */
   if (ok && f->count > 0)
     return f;
   facets_free(f);

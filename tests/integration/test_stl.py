@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from field_parts import fixture_parts  # noqa: F401 (a fixture)
 from mesh_readers import read_msh4
 from stl_shapes import binary, cube, cylinder, jittered, text, turned, volume
 from test_gmsh_plugin import BAD_INPUT, BARE, PLUGIN, REPO, check_glb, folder, glb_document, run  # noqa: F401 (folder: a fixture)
@@ -352,6 +353,18 @@ def test_faces_of_cad_that_close_to_no_solid_are_wrapped():
 
 
 @wrapped
+def test_a_solid_whose_faces_cut_each_other_is_wrapped_at_last(parts):
+    path = os.path.join(parts, "pierced.step")
+    refused = run("mesh", path, "max_size_mm=2")
+    assert refused.code == BAD_INPUT and "allow a new surface round the part (wrap=true)" in refused.error
+    result = done(run("mesh", path, "max_size_mm=2", "wrap=true", "wrap_gap_mm=1.5"))
+    reasons = [a.get("reason") for a in result["attempts"]]
+    assert reasons[0] == "overlap" and result["attempts"][-1]["chosen"] and result["repairs"] == []
+    assert result["format"] == "step" and result["wrap"]["facets"] > 100 and result["mesh_volume"] > 0
+    assert "no strategy could mesh the solids as they are" in " ".join(result["warnings"])
+
+
+@wrapped
 def test_a_solid_of_cad_is_not_wrapped():
     result = done(run("mesh", os.path.join(REPO, "tests", "fixtures", "cad", "block.step"), "wrap=true", *COARSE))
-    assert "wrap" not in result and "this file is meshed as it is" in " ".join(result["warnings"])
+    assert "wrap" not in result and "wrap=true did nothing" in " ".join(result["warnings"])
