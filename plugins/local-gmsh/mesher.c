@@ -99,17 +99,28 @@ static const struct lathe_park *park_of(const struct task *t) {
   return park && t->sha256[0] && LATHE_HAS(park, park) && LATHE_HAS(park, resume) ? park : NULL;
 }
 
+/* Of the points that choose volumes: FNV-1a of their text, for a key has its length. */
+static uint64_t digest_of(const json_t *points) {
+  char *text = points ? json_dumps(points, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
+  uint64_t hash = 0xcbf29ce484222325u;
+  for (const char *c = text; c && *c; c++)
+    hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
+  free(text);
+  return points ? hash : 0;
+}
+
 /* What the process holds after the import: the file, and all that decides how it is read. */
 static void park_key(const struct task *t, char *key, size_t size) {
   const struct params *p = &t->params;
   snprintf(key, size,
-           "local-gmsh %s %s heal=%d conformal=%d.%d %.9g.%.9g wrap=%d %.9g fluid=%d.%d.%d %s",
+           "local-gmsh %s %s heal=%d conformal=%d.%d %.9g.%.9g wrap=%d %.9g fluid=%d.%d.%d.%llx %s",
            t->sha256,
            t->flat    ? "faces"
            : t->solid ? "solids"
                       : "all",
            p->heal, p->conformal, p->imprint, p->tolerance, p->contact_gap, p->wrap, p->wrap_gap,
-           p->fluid, p->fluid_solids, p->fluid_regions, t->name);
+           p->fluid, p->fluid_solids, p->fluid_regions, (unsigned long long)digest_of(p->fluid_at),
+           t->name);
 }
 
 /* After the import this process may go on with another job on the same file: whatever came from
@@ -189,10 +200,12 @@ static int32_t make_wrapped(struct task *t, struct outcome *o, struct rung *chos
                  "faces of the part overlap or cut each other");
     return LATHE_OK;
   }
-  if (t->code != LATHE_CANCELLED) {
-    t->code = LATHE_BAD_INPUT;
-    memcpy(t->error, why, sizeof why);
-  }
+  if (t->code != LATHE_BAD_INPUT) /* cancelled, or out of time */
+    return t->code;
+  char also[sizeof t->error];
+  memcpy(also, t->error, sizeof also);
+  snprintf(t->error, sizeof t->error, "%.*s. A wrap (wrap=true) did not help: %.*s",
+           (int)sizeof why / 2, why, (int)sizeof also / 2 - 40, also);
   return t->code;
 }
 

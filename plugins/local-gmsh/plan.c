@@ -50,11 +50,17 @@ static const struct {
 static const char *const FINISHES[] = {
     [FINISH_RAW] = "-raw", [FINISH_OPTIMISED] = "", [FINISH_POLISHED] = "-polished"};
 
+/* The kernel's facets are not images of each other, layers need faces that Gmsh knows all about,
+ * and their nodes have no parameters to place middle nodes by. */
+bool plan_takes_kernel(const struct task *t) {
+  return !t->layers && !t->periodic && t->params.order == 1;
+}
+
 /* Is the root one for this job, and does it differ from the plain one? */
 static bool root_fits(const struct task *t, const struct root *r) {
   int asked = t->params.curvature;
   if (!(t->format == FORMAT_STL ? r->stl : r->cad) || (r->heal && t->params.heal) ||
-      (r->kernel > 0 && (t->layers || t->periodic)))
+      (r->kernel > 0 && !plan_takes_kernel(t)))
     return false;
   return r->curvature == AS_ASKED || r->facets || r->kernel > 0 || r->circle_points > 12
              ? true

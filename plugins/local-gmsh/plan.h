@@ -31,6 +31,8 @@ struct plan {
   size_t count;
 };
 
+/* May the facets of the CAD kernel be the faces of this job's mesh? */
+bool plan_takes_kernel(const struct task *t);
 /* The tree for this job, cheap and promising roots first. */
 void plan_make(const struct task *t, struct plan *p);
 /* The strategy of this name; false when there is none for this job's file. */

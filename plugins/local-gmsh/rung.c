@@ -13,6 +13,7 @@
  * file that crashes Gmsh ends with a reason and not with a crash again.
  */
 #include "rung.h"
+#include "plan.h"
 
 #include "boundary_layers.h"
 #include "ends.h"
@@ -417,13 +418,24 @@ static bool is_long(const struct task *t) {
          (t->solid && (t->expected > MANY || t->sizes || p->curvature > 0 || p->time_budget > 0));
 }
 
+/* Of strategy=NAME, which is not for this job. */
+static int32_t fail_unfit(struct task *t) {
+  bool kernel = t->format != FORMAT_STL && strncmp(t->params.strategy, "kernel", 6) == 0;
+  return task_fail(t, LATHE_BAD_INPUT,
+                   "strategy=%s is not for %s; leave the strategy out, or ask for another one",
+                   t->params.strategy,
+                   kernel                    ? "boundary_layers, periodic and element_order=2"
+                   : t->format == FORMAT_STL ? "an STL file and for what was wrapped"
+                                             : "a file of CAD");
+}
+
 int32_t rung_climb(struct task *t, struct outcome *o, struct rung *chosen) {
   struct climb c = {.isolate = t->request->attempt > 1 || is_long(t) ||
                                (t->solid && hang_is_likely(t))};
   c.count = strategy_list(t, c.rungs);
-  if (c.count == 0)
-    return task_fail(t, LATHE_BAD_INPUT, "strategy %s is none for a %s file", t->params.strategy,
-                     FORMAT_NAMES[t->format]);
+  bool kernel = c.count == 1 && c.rungs[0].kernel > 0;
+  if (c.count == 0 || (kernel && !plan_takes_kernel(t)))
+    return fail_unfit(t);
   for (size_t i = 0; i < c.count && climb_step(t, &c, i, o);)
     i = next_rung(&c);
   if (t->host->cancelled(t->job))

@@ -341,14 +341,17 @@ static int32_t find(struct task *t, const char *parameter, const char *name, con
   *count = 0;
   *tags = NULL;
   if (t->format == FORMAT_STL)
-    return task_fail(t, LATHE_BAD_INPUT,
-                     "%s: %s has facets and no faces to choose from; give its parts names in the "
-                     "file%s, which become groups, or leave the parameter out",
-                     parameter,
-                     t->file_format == FORMAT_STL ? "an STL file"
-                     : t->tessellation            ? "a tessellated STEP file"
-                                                  : "a file whose faces were wrapped",
-                     t->file_format == FORMAT_STL ? " (solid inlet ...)" : "");
+    return task_fail(
+        t, LATHE_BAD_INPUT,
+        "%s: %s has facets and no faces to choose from; %sleave the parameter out", parameter,
+        t->file_format == FORMAT_STL ? "an STL file"
+        : t->tessellation            ? "a tessellated STEP file"
+                                     : "a file whose faces were wrapped",
+        t->file_format == FORMAT_STL
+            ? "give its parts names in the file (solid inlet ...), which become "
+              "groups, or "
+        : t->tessellation ? "give its parts names in the file, which become groups, or "
+                          : "");
   if ((t->params.conformal || t->params.imprint || t->params.fluid) && of != FACES &&
       way->form == selector_is_list)
     return task_fail(t, LATHE_BAD_INPUT,

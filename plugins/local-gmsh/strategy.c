@@ -66,11 +66,6 @@ static const struct ladder_step STEPS[] = {
     {{.name = "finer facets of the CAD kernel", KEPT, BY_KERNEL(0.005, 24)}, SOLIDS | CAD},
 };
 
-/* Its facets are not images of each other, and layers need faces that Gmsh knows all about. */
-static bool takes_kernel(const struct task *t) {
-  return KERNEL_HERE && !t->layers && !t->periodic;
-}
-
 size_t strategy_list(const struct task *t, struct rung rungs[RUNGS_MAX]) {
   size_t n = 0;
   int kind = t->flat    ? SHEETS
@@ -86,7 +81,7 @@ size_t strategy_list(const struct task *t, struct rung rungs[RUNGS_MAX]) {
         ((s->where & CURVATURE) && t->params.curvature == 0) ||
         ((s->where & QUADS) && !t->params.quads) || (r.algorithm_2d == t->params.algorithm_2d) ||
         (r.nearer > 0 && t->params.max_deviation == 0) || (r.heal && t->params.heal) ||
-        (r.kernel > 0 && !takes_kernel(t)))
+        (r.kernel > 0 && !(KERNEL_HERE && plan_takes_kernel(t))))
       continue;
     if (r.algorithm_2d == KEEP)
       r.algorithm_2d = t->params.algorithm_2d;

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from daemon import SANITIZED, Daemon, children_of, cpu_seconds, wait_until
+from field_parts import fixture_parts  # noqa: F401 (a fixture)
 from test_gmsh_plugin import BAD_INPUT, REPO, TIMEOUT, folder, name_of, part, pytestmark, run, shared  # noqa: F401  (fixture and mark)
 
 SINGLES = ["frontal-delaunay-polished", "delaunay-delaunay", "meshadapt-delaunay-raw", "meshadapt-delaunay"]  # of the size asked for
@@ -301,6 +302,17 @@ def test_the_next_job_on_a_file_skips_its_import(client, path):
     assert submit(client, path, heal=True)["result"]["import_reused"] is False  # read in another way
     searched = submit(client, path, strategy="exhaustive", strategy_order="frontal-delaunay-raw,frontal-delaunay")
     assert searched["result"]["import_reused"] and searched["result"]["strategy"] == "frontal-delaunay"
+
+
+def test_another_volume_of_a_fluid_is_another_import(client, parts):
+    """What is kept of a file after its import holds the volumes that the first job chose."""
+    path = os.path.join(parts, "manifold.step")
+    oil = submit(client, path, fluid=True, fluid_at='{"oil": {"point": [50, 10, 2]}}')
+    main = submit(client, path, fluid=True, fluid_at='{"main": {"point": [30, 10, 10]}}')
+    assert [job["result"]["import_reused"] for job in (oil, main)] == [False, False]
+    assert [job["result"]["fluid"]["regions"][0]["name"] for job in (oil, main)] == ["oil", "main"]
+    nowhere = submit(client, path, fluid=True, fluid_at='{"water": {"point": [1, 1, 1]}}')
+    assert nowhere["status"] == "failed" and "water" in nowhere["error"]["detail"]
 
 
 # ---- processes ----

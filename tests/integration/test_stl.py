@@ -362,6 +362,8 @@ def test_a_solid_whose_faces_cut_each_other_is_wrapped_at_last(parts):
     assert reasons[0] == "overlap" and result["attempts"][-1]["chosen"] and result["repairs"] == []
     assert result["format"] == "step" and result["wrap"]["facets"] > 100 and result["mesh_volume"] > 0
     assert "no strategy could mesh the solids as they are" in " ".join(result["warnings"])
+    chosen = run("mesh", path, "max_size_mm=2", "wrap=true", "wrap_gap_mm=1.5", 'groups={"top": {"faces": [1]}}').error
+    assert "A wrap (wrap=true) did not help: groups: a file whose faces were wrapped has facets" in chosen
 
 
 @wrapped

@@ -48,6 +48,12 @@ def directed_sides(stl):
     return sides
 
 
+@pytest.mark.parametrize("param", ["element_order=2", 'boundary_layers={"w": {"faces": [1], "first_height_mm": 0.1, "layers": 2}}'])
+def test_the_kernels_facets_are_not_for_all(param):
+    job = run("mesh", field("pipe.step"), "strategy=kernel-delaunay", param)
+    assert job.code == BAD_INPUT and "strategy=kernel-delaunay is not for boundary_layers, periodic and element_order=2" in job.error
+
+
 @pytest.mark.skipif(SANITIZED, reason="MeshAdapt needs its time")
 def test_a_hole_far_narrower_than_the_elements_stays():
     """Gmsh closes the mouths of the hole (radius 0.5, length 43), and its face has no triangles between them."""
