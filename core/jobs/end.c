@@ -40,6 +40,13 @@ static void release_workdir(struct job *job) {
     workers_release_workdir(j->workers, job->out->workdir);
 }
 
+/* Before the end is on disk: what the attempt left may be what fills it. */
+static void make_room(struct job *job) {
+  release_workdir(job);
+  free(job->out->workdir);
+  job->out->workdir = NULL;
+}
+
 /* Its first outcome does not hold; the next one takes over the work folder. */
 static char *drop_outcome(struct job *job) {
   char *workdir = job->out->workdir;
@@ -274,6 +281,7 @@ static void not_saved(struct job *job, int code, const char *text) {
     return;
   }
   answer_waiters(job, code, JOB_QUEUED);
+  make_room(job);
   list_push_back(&j->unsaved, &job->link);
   jobs_later(j);
 }

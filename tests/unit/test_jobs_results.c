@@ -427,6 +427,24 @@ static void test_a_result_survives_a_failing_disk(void **state) {
   assert_int_equal(fake.steps_count, 0);
 }
 
+static void test_what_an_attempt_left_goes_before_its_end_is_written(void **state) {
+  struct world *w = *state;
+  const char *id = ask(w, (struct ask){0});
+  struct workers_step *s = wait_step(w);
+  disk_fails = true; /* it is full, and by this job's files */
+  struct step_result r = {
+      .class = STEP_BAD_INPUT, .message = "no room", .workdir = "/var/lib/lathe/work/x"};
+  fake_end_with(s, &r);
+  for (int i = 0; i < 10; i++)
+    settle(w);
+  assert_int_equal(world_seen(w, id)->finals, 0);
+  assert_int_equal(fake.releases, 1);
+  disk_fails = false;
+  assert_int_equal(wait_final(w, id)->last, EVENT_FAILED);
+  assert_int_equal(fake.releases,
+                   1); /* and not again, for there may be another folder of the name */
+}
+
 static void test_a_start_that_cannot_be_written_waits(void **state) {
   struct world *w = *state;
   const char *first = ask(w, (struct ask){0}), *second = ask(w, (struct ask){0});
@@ -482,6 +500,7 @@ int main(void) {
       WORLD_TEST(test_a_stop_while_the_first_commit_is_under_way),
       WORLD_TEST(test_no_acknowledgement_without_a_disk),
       WORLD_TEST(test_a_result_survives_a_failing_disk),
+      WORLD_TEST(test_what_an_attempt_left_goes_before_its_end_is_written),
       WORLD_TEST(test_a_start_that_cannot_be_written_waits),
       WORLD_TEST(test_a_cancel_that_cannot_be_written),
   };
