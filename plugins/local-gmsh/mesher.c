@@ -229,6 +229,9 @@ static int32_t work(struct task *t, const struct state *p) {
     return rc;
   if (t->params.wrap && t->file_format != FORMAT_STL && !t->wrapped.facets)
     task_warn(t, "wrap=true did nothing: the part was meshed as it is");
+  if (t->params.deterministic && !task_repeats(t))
+    task_warn(t, "deterministic=true does not hold for facets: what Gmsh makes of them depends on "
+                 "where in memory things lie, so that a few elements may differ from run to run");
   size_compare(t, &o);
   strategy_compare(t, &o, &chosen);
   return result_deliver(t, &o, &chosen);

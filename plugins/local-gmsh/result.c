@@ -107,7 +107,7 @@ static void put_search(struct out *o, const struct task *t) {
   const struct params *p = &t->params;
   out_printf(o, "\"search\":\"%s\",\"partial\":%s,\"deterministic\":%s,\"random_seed\":%d,",
              SEARCHES[p->search], t->partial ? "true" : "false",
-             p->deterministic ? "true" : "false", RANDOM_SEED);
+             p->deterministic && task_repeats(t) ? "true" : "false", RANDOM_SEED);
   for (size_t i = 0; i < t->attempt_count; i++)
     if (t->attempts[i].chosen && t->attempts[i].scored)
       out_printf(o, "\"score\":%.6f,\"original_score\":%.4f,", t->attempts[i].score,

@@ -346,6 +346,10 @@ struct task {
 static inline bool task_fills(const struct task *t) {
   return t->solid && !t->flat;
 }
+/* Whether the job can have the same elements on every run: not those between facets. */
+static inline bool task_repeats(const struct task *t) {
+  return t->format != FORMAT_STL;
+}
 double task_now(void); /* seconds, monotonic */
 /* What stands behind a length in a message: " mm", or nothing where the file names no unit. */
 const char *task_unit(const struct task *t);

@@ -335,6 +335,13 @@ def test_a_sound_body_is_not_wrapped(send):
     assert "up to 1.6e+06 facets" in error and "ask for 0.18 or more" in error
 
 
+# ---- what is not promised ----
+
+def test_facets_do_not_repeat_themselves(send):
+    result = done(send("mesh", cube(), "deterministic=true", *COARSE))
+    assert result["deterministic"] is False and "deterministic=true does not hold for facets" in " ".join(result["warnings"])
+
+
 # ---- faces of CAD ----
 
 @wrapped
