@@ -426,7 +426,7 @@ static int32_t fail_unfit(struct task *t) {
                    t->params.strategy,
                    kernel                    ? "boundary_layers, periodic and element_order=2"
                    : t->format == FORMAT_STL ? "an STL file and for what was wrapped"
-                                             : "a file of CAD");
+                                             : "a CAD file, but for the facets of an STL");
 }
 
 int32_t rung_climb(struct task *t, struct outcome *o, struct rung *chosen) {
