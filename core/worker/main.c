@@ -246,8 +246,8 @@ static bool is_gone(const char *plugin) {
 }
 
 static int work(const char *fd_text, const char *path, const char *board_fd, const char *log_fd) {
-  struct host h = {0};
-  struct link link;
+  static struct host h; /* they live as long as the process, also where it ends by exit() */
+  static struct link link;
   struct err err = {0};
   int fd = atoi(fd_text);
   if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
