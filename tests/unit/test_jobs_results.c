@@ -432,8 +432,7 @@ static void test_what_an_attempt_left_goes_before_its_end_is_written(void **stat
   const char *id = ask(w, (struct ask){0});
   struct workers_step *s = wait_step(w);
   disk_fails = true; /* it is full, and by this job's files */
-  struct step_result r = {
-      .class = STEP_BAD_INPUT, .message = "no room", .workdir = "/var/lib/lathe/work/x"};
+  struct step_result r = {.class = STEP_BAD_INPUT, .message = "no room", .workdir = "/a/folder"};
   fake_end_with(s, &r);
   for (int i = 0; i < 10; i++)
     settle(w);
