@@ -5,15 +5,12 @@
  * checked by its label, the number of its faces and what surface each lies on.
  */
 #include "names.h"
+#include "sniff.h"
 #include "step_parts.h"
 
-#include <fcntl.h>
 #include <gmshc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define STEPS_MAX 5000000 /* compared, where the orders differ */
 
@@ -195,35 +192,16 @@ static void fill(struct names *n, const struct parts *parts, bool labelled) {
   free(faces);
 }
 
-struct text {
-  char *data; /* NULL: the file could not be read */
-  size_t size;
-};
-
-static struct text map_text(const char *path) {
-  struct text text = {0};
-  struct stat st;
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  void *map = MAP_FAILED;
-  if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0)
-    map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-  if (fd >= 0)
-    close(fd);
-  if (map != MAP_FAILED)
-    text = (struct text){map, (size_t)st.st_size};
-  return text;
-}
-
 static bool read_parts(struct parts *p, const char *path, const char *file) {
-  struct text text = map_text(path);
+  struct view text = view_map(path);
   if (!text.data)
     return false;
   parts_read(p, text.data, text.size, file);
-  munmap(text.data, text.size);
+  view_unmap(text);
   return true;
 }
 
-static size_t count_word(const struct text *text, const char *word) {
+static size_t count_word(const struct view *text, const char *word) {
   const char *at = text->data, *end = text->data + text->size;
   size_t count = 0, len = strlen(word);
   while ((at = memmem(at, (size_t)(end - at), word, len)) != NULL) {
@@ -234,12 +212,12 @@ static size_t count_word(const struct text *text, const char *word) {
 }
 
 size_t names_step_count(const char *path) {
-  struct text text = map_text(path);
+  struct view text = view_map(path);
   if (!text.data)
     return 0;
   size_t count = count_word(&text, "SOLID_BREP") +
                  count_word(&text, "NEXT_ASSEMBLY_USAGE_OCCURRENCE");
-  munmap(text.data, text.size);
+  view_unmap(text);
   return count;
 }
 

@@ -216,20 +216,28 @@ static void check_ending(struct task *t) {
             FORMAT_NAMES[t->format]);
 }
 
-size_t sniff_long_text(const struct task *t) {
-  char path[PATH_MAX];
+struct view view_map(const char *path) {
   struct stat st;
-  task_path(t, path, t->input);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
   void *map = MAP_FAILED;
   if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0)
     map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
   if (fd >= 0)
     close(fd);
-  if (map == MAP_FAILED)
-    return 0;
-  size_t line = step_long_text((struct view){map, (size_t)st.st_size});
-  munmap(map, (size_t)st.st_size);
+  return map == MAP_FAILED ? (struct view){0} : (struct view){map, (size_t)st.st_size};
+}
+
+void view_unmap(struct view v) {
+  if (v.data)
+    munmap((void *)(uintptr_t)v.data, v.size);
+}
+
+size_t sniff_long_text(const struct task *t) {
+  char path[PATH_MAX];
+  task_path(t, path, t->input);
+  struct view v = view_map(path);
+  size_t line = v.data ? step_long_text(v) : 0;
+  view_unmap(v);
   return line;
 }
 

@@ -24,6 +24,9 @@ int32_t sniff_stl_ascii(struct task *t, struct view v);
 /* units.c: t->file_unit, left empty where the file names none that is known. */
 void sniff_unit(struct task *t, struct view v);
 
+/* The whole file, to be unmapped.  No data: it is empty, or cannot be read (errno). */
+struct view view_map(const char *path);
+void view_unmap(struct view v);
 bool view_begins(struct view v, const char *text, bool ignore_case); /* past blanks and a BOM */
 const char *view_find(const char *from, const char *end, const char *text);
 /* STL whose facet count fits its size exactly. */

@@ -14,16 +14,12 @@
 #include "wrapping.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <gmshc.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define CREASE          (40 * M_PI / 180)
 #define LINE            1 /* Gmsh's element types */
@@ -172,21 +168,14 @@ static int32_t check_solid(struct task *t) {
 }
 
 int32_t stl_read(struct task *t) {
-  struct stat st;
   struct facets *f = out_alloc(1, sizeof *f);
-  int fd = open(t->model, O_RDONLY | O_CLOEXEC);
-  void *map = MAP_FAILED;
-  if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0)
-    map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-  if (fd >= 0)
-    close(fd);
-  if (map == MAP_FAILED) {
+  struct view v = view_map(t->model);
+  if (!v.data) {
     free(f);
     return task_fail(t, LATHE_RETRY, "%s cannot be read: %s", t->name, strerror(errno));
   }
-  struct view v = {map, (size_t)st.st_size};
   bool ok = facets_read(f, v.data, v.size, view_is_binary_stl(v));
-  munmap(map, v.size);
+  view_unmap(v);
   if (ok)
     facets_mend(f);
   if (!ok || f->count == 0) {

@@ -3,34 +3,18 @@
 
 #include "facets.h"
 #include "out.h"
+#include "sniff.h"
 #include "step.h"
 #include "step_facets.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 struct tessellation {
   struct parts parts;
   const struct part **part_of; /* per part of the facets, which is a face of the file */
   const struct part_face **face_of;
 };
-
-/* The whole file, to be unmapped; NULL: it cannot be read. */
-static char *map_file(const char *path, size_t *size) {
-  struct stat st;
-  void *map = MAP_FAILED;
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd >= 0 && fstat(fd, &st) == 0 && st.st_size > 0)
-    map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-  if (fd >= 0)
-    close(fd);
-  *size = map == MAP_FAILED ? 0 : (size_t)st.st_size;
-  return map == MAP_FAILED ? NULL : map;
-}
 
 static void number_faces(struct tessellation *s) {
   size_t count = 0, n = 0;
@@ -60,12 +44,10 @@ static void warn(struct task *t, const struct parts *p) {
 int32_t tessellated_read(struct task *t) {
   struct facets *f = out_alloc(1, sizeof *f);
   struct tessellation *s = out_alloc(1, sizeof *s);
-  size_t size = 0;
-  char *text = map_file(t->model, &size);
+  struct view text = view_map(t->model);
   double unit = t->file_unit_mm > 0 ? t->file_unit_mm : 1;
-  bool found = text && step_facets_read(f, &s->parts, text, size, t->name, unit);
-  if (text)
-    munmap(text, size);
+  bool found = text.data && step_facets_read(f, &s->parts, text.data, text.size, t->name, unit);
+  view_unmap(text);
   if (found)
     facets_mend(f);
   if (!found || f->count == 0) {
