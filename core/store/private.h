@@ -8,7 +8,7 @@
 #define STORE_PRIVATE_H
 
 #include "store/arena.h"
-#include "store/conn.h"
+#include "store/sqlite/conn.h"
 #include "store/store.h"
 
 #include "base/poll_time.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/conn.h"
+#include "store/sqlite/conn.h"
 
 #include <errno.h>
 #include <string.h>

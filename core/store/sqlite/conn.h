@@ -2,11 +2,11 @@
  *
  * One SQLite connection with its prepared statements; one thread at a time.
  */
-#ifndef STORE_CONN_H
-#define STORE_CONN_H
+#ifndef STORE_SQLITE_CONN_H
+#define STORE_SQLITE_CONN_H
 
 #include "base/err.h"
-#include "store/sql.h"
+#include "store/sqlite/sql.h"
 
 #include <sqlite3.h>
 #include <stdbool.h>

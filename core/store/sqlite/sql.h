@@ -7,8 +7,8 @@
  * at the first try costs one row; earlier attempts move to the table `attempts`
  * when the job is queued again.
  */
-#ifndef STORE_SQL_H
-#define STORE_SQL_H
+#ifndef STORE_SQLITE_SQL_H
+#define STORE_SQLITE_SQL_H
 
 /* In the order of enum col in rows.c. */
 #define JOB_COLUMNS                                                                                \
