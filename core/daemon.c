@@ -9,8 +9,8 @@
  *                +--+ SIGHUP: the new configuration's differences are applied, or, if it has
  *                     errors, they are logged and the old one stays
  *
- * While it drains it goes on answering: submits get 503, streams tell how the running jobs end. The
- * linger lets last answers leave.
+ * While it drains it goes on answering: submits get 503, streams tell how the running jobs end.
+ * The linger lets last answers leave.
  */
 #include "daemon_private.h"
 

@@ -4,7 +4,8 @@
  *
  *   stderr        at all times: on to our own stderr, which is the job's log, and into the tail
  *   stdout, exit  armed only while no job runs: a command that dies or talks then is replaced
- * before the next job comes stop          destroy()
+ *                 before the next job comes
+ *   stop          destroy()
  */
 #include "exec.h"
 

@@ -2,9 +2,9 @@
  *
  * The facets of an STL, mended before anyone judges them.  Nothing here knows Gmsh.
  *
- *   read (points welded) -> flat and duplicate facets dropped -> edges matched -> facets on a line
- *        dropped, T-junctions split, near points merged -> shells, each turned one way -> bodies
- * and their holes -> faces
+ *   read (points welded) -> flat and duplicate facets dropped -> edges matched
+ *        -> facets on a line dropped, T-junctions split, near points merged
+ *        -> shells, each turned one way -> bodies and their holes -> faces
  *
  * Every step is linear in the facets but for one search tree, which only several shells need.
  */

@@ -8,21 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AGAINST_LAYER                                                                              \
-  0.35 /* of the way to what lies across: a chosen face, which has layers too                      \
-        */
-#define AGAINST_BARE 0.6
-#define SLOPE        0.8 /* of the length between neighbours: what their heights differ by */
-#define LEAN_MOST    2.5 /* heights along a direction, of those along the normal */
-#define SHARE_LEAST  0.1 /* of the height: below, there is no layer */
-#define LESS         0.7 /* what a height that is too much is taken times */
-#define ROUNDS       40
-#define ROUNDS_SLOW  28   /* after these, what is too much is taken away */
-#define VALID        0.08 /* layers_validity of a prism */
-#define AREA_KEPT    0.12 /* of a triangle that makes room */
-#define PARALLEL     1e-7 /* cosine */
-#define NEAR         0.2  /* of the heights on both sides: what must be left between them */
-#define APART        1e-6 /* of an edge: what it meets there is its own end */
+/* Of the way to what lies across: a chosen face, which has layers too. */
+#define AGAINST_LAYER 0.35
+#define AGAINST_BARE  0.6
+#define SLOPE         0.8 /* of the length between neighbours: what their heights differ by */
+#define LEAN_MOST     2.5 /* heights along a direction, of those along the normal */
+#define SHARE_LEAST   0.1 /* of the height: below, there is no layer */
+#define LESS          0.7 /* what a height that is too much is taken times */
+#define ROUNDS        40
+#define ROUNDS_SLOW   28   /* after these, what is too much is taken away */
+#define VALID         0.08 /* layers_validity of a prism */
+#define AREA_KEPT     0.12 /* of a triangle that makes room */
+#define PARALLEL      1e-7 /* cosine */
+#define NEAR          0.2  /* of the heights on both sides: what must be left between them */
+#define APART         1e-6 /* of an edge: what it meets there is its own end */
 
 double layers_share(const struct layers_wish *w, int k) {
   double sum = 0, part = 0, height = 1;

@@ -4,8 +4,7 @@
  * against.  On parts with many free-form faces it takes as long as the import, and nobody asks for
  * it before the mesh is there: so it is reckoned by a process beside this one.
  *
- *   mass_begin --fork--> [reckon -> a shared page] --ends--> the pipe is closed: mass_of
- * sees
+ *   mass_begin --fork--> [reckon -> a shared page] --ends--> the pipe is closed: mass_of sees it
  */
 #include "facets.h"
 #include "out.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- *   boxes that meet -> points of one solid in tetrahedra of the other -> deeper than the chord
- * error, or inside of its faces by the CAD -> the volume, by the CAD kernel in a process of its own
+ *   boxes that meet -> points of one solid in tetrahedra of the other
+ *        -> deeper than the chord error, or inside of its faces by the CAD
+ *        -> the volume, by the CAD kernel in a process of its own
  */
 #include "overlaps.h"
 

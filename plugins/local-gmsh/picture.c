@@ -2,8 +2,9 @@
  *
  * An isometric view without perspective, drawn in bands that fit the processor's cache:
  *
- *   vertices -> screen, brightness by two lights -> per band: triangles into a depth buffer of 2 x
- * 2 samples a pixel -> lines where faces meet -> samples averaged to pixels
+ *   vertices -> screen, brightness by two lights
+ *        -> per band: triangles into a depth buffer of 2 x 2 samples a pixel
+ *                     -> lines where faces meet -> samples averaged to pixels
  *
  * A sample is one word: which colour, how bright.
  */

@@ -2,12 +2,14 @@
  *
  * Measures of an element's shape, computed here because Gmsh's C API has them only from 4.13 on.
  *
- *   sicn          signed inverse condition number of the map from the ideal element: 1 ideal, <= 0
- * inverted gamma         inscribed to circumscribed radius, scaled: 1 ideal, 0 flat angle smallest
- * dihedral angle (tetrahedra) or corner angle (triangles), degrees: 70.53 or 60 ideal skewness what
- * is missing to the ideal element: 0 ideal, 1 flat.  Tetrahedra: by the volume of the regular one
- * in the same sphere.  Triangles: by the angles aspect_ratio  longest edge to inscribed radius,
- * scaled: 1 ideal, larger is worse
+ *   sicn          signed inverse condition number of the map from the ideal element: 1 ideal,
+ *                 <= 0 inverted
+ *   gamma         inscribed to circumscribed radius, scaled: 1 ideal, 0 flat
+ *   angle         smallest dihedral angle (tetrahedra) or corner angle (triangles), degrees:
+ *                 70.53 or 60 ideal
+ *   skewness      what is missing to the ideal element: 0 ideal, 1 flat.  Tetrahedra: by the
+ *                 volume of the regular one in the same sphere.  Triangles: by the angles
+ *   aspect_ratio  longest edge to inscribed radius, scaled: 1 ideal, larger is worse
  */
 #ifndef QUALITY_H
 #define QUALITY_H

@@ -4,8 +4,8 @@
  * h^2 / (8 r), so a distance e wants h <= sqrt(8 r e): unlike a number of edges a turn, that spends
  * little on small rounds and nothing on planes.
  *
- *   curves and curved faces -> samples (place, radius) -> sizes.c asks for the size at a point of
- * an entity -> the nearest sample of that entity
+ *   curves and curved faces -> samples (place, radius)
+ *   sizes.c asks for the size at a point of an entity -> the nearest sample of that entity
  */
 #include "refine.h"
 

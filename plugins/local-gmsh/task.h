@@ -5,10 +5,10 @@
  *
  *   sniff -> import -> [ rung -> check ]+ -> artifacts
  *                        |  a rung is one strategy of meshing; the first that passes its check is
- * taken.
+ *                        |  taken.
  *                        +- the first runs right here where that is cheapest, the others each in a
  *                           process of its own, because a failed generate spoils Gmsh's global
- * state.
+ *                           state.
  */
 #ifndef TASK_H
 #define TASK_H

@@ -3,9 +3,9 @@
  * elements_across_gap: thin walls are found by rays from one side to the other, and get elements so
  * small that this many lie across.
  *
- *   triangles of the faces -> points on them, as dense as elements -> a ray into the solid from
- * each
- *   -> where the other side looks the other way, their distance is the wall's thickness there
+ *   triangles of the faces -> points on them, as dense as elements
+ *        -> a ray into the solid from each
+ *        -> where the other side looks the other way, their distance is the wall's thickness there
  *
  * What lies between two walls and is not meshed (air) needs no elements; with fluid=true it is a
  * solid, and its gaps are thin walls.

@@ -5,7 +5,6 @@
  *
  *   sweeper_remove --empty--> gone
  *                  --else---> waits --its turn--> removed by a child --> sweeper_heard: the next
- * one
  */
 #ifndef WORKER_SWEEPER_H
 #define WORKER_SWEEPER_H

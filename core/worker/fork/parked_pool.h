@@ -3,11 +3,10 @@
  * The processes that are parked in a zygote (see park.h): who they are, how long they stay and how
  * much they may take.
  *
- *   parked_pool_admit --it says READY--> stopped --its maker is over--> found by a later job:
- * parked_pool_take
- *                                               |
- *                                               +--> parked_pool_evict: time, memory, the maker
- * crashed
+ *   parked_pool_admit --it says READY--> stopped --its maker is over--> a later job finds it:
+ *                                          |                            parked_pool_take
+ *                                          |
+ *                                          +--time, memory, its maker crashed--> parked_pool_evict
  */
 #ifndef WORKER_PARKED_POOL_H
 #define WORKER_PARKED_POOL_H

@@ -3,8 +3,8 @@
  * @NAME@: a backend of lathe, as a program that speaks lines of JSON on its standard input and
  * output (docs/exec.md).  The example counts the words of a text; put your work into count().
  *
- *   -> hello <-- hello, kinds --> start <-- ready --> job <-- progress, artifact, done --> job ...
- * stop
+ *   --> hello <-- hello, kinds --> start <-- ready
+ *   --> job <-- progress, artifact, done --> job ... --> stop
  *
  * What is for people goes to standard error: it is the job's log.  A job that is cancelled is
  * killed with this process; so nothing is to be asked or cleaned up.

@@ -4,7 +4,7 @@
  *
  *   gmsh-bare preview|mesh FILE COUNT
  *       the same import, options, meshing and writing by plain in-process calls, COUNT times after
- * one that is not counted; prints {"milliseconds": [...], "triangles": N, "tetrahedra": N}
+ *       one that is not counted; prints {"milliseconds": [...], "triangles": N, "tetrahedra": N}
  *   gmsh-bare --plugin PLUGIN.so [--out DIR] [--repeat N] [--attempt N] [--quiet] [--here]
  *             KIND FILE [key=value...]
  *       the plugin's own job without a daemon, in a fork each (--here: in this process); prints one
