@@ -203,9 +203,9 @@ static int32_t host_secret(const struct lathe_host *table, const char *name, cha
 
 /* ---- extensions ---- */
 
-static int32_t kinds_declare(const struct lathe_host *table, const char *kind) {
+static int32_t kinds_declare(const struct lathe_host *table, const char *kind, const char *json) {
   struct host *h = (struct host *)table;
-  if (h->serving || h->kind_count >= WIRE_KINDS_MAX || !wire_is_kind(kind))
+  if (h->serving || h->kind_count >= WIRE_KINDS_MAX || json || !wire_is_kind(kind))
     return LATHE_PERMANENT;
   for (size_t i = 0; i < h->kind_count; i++)
     if (strcmp(h->kinds[i], kind) == 0)
@@ -237,7 +237,7 @@ static void renew(const struct lathe_host *table, const char *why) {
 }
 
 static const void *host_extension(const struct lathe_host *table, const char *id) {
-  static const struct lathe_kinds kinds = {sizeof kinds, kinds_declare};
+  static const struct lathe_kinds kinds = {sizeof kinds, kinds_declare, NULL};
   static const struct lathe_renew renewal = {sizeof renewal, renew};
   static const struct {
     const char *id;

@@ -85,7 +85,7 @@ static void say_hello(struct host *h) {
       .device = d->device ? d->device : "cpu",
       .isolation = d->isolation,
       .max_concurrency = d->max_concurrency,
-      .flags = d->flags,
+      .flags = d->flags | (d->rights ? 0 : WIRE_NO_NETWORK),
       .kinds = (const char **)(uintptr_t)d->kinds,
       .remote = d->remote != NULL,
   };

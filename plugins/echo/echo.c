@@ -174,7 +174,6 @@ static const char *const kinds[] = {"echo", NULL};
 static const struct lathe_option *const options[] = {NULL};
 static const struct lathe_plugin plugin = {
     LATHE_PLUGIN_INIT,
-    .flags = LATHE_NO_NETWORK,
     .name = "echo",
     .version = "1.0",
     .summary = "Gives its input back; for learning, tests and benchmarks",

@@ -94,7 +94,7 @@ static bool read_options(struct exec *x) {
 
 static int32_t start(struct exec *x) {
   const struct lathe_host *h = x->host;
-  const struct lathe_kinds *kinds = LATHE_HAS(h, extension) ? h->extension(h, LATHE_KINDS_1) : NULL;
+  const struct lathe_kinds *kinds = LATHE_CAN(h, extension) ? h->extension(h, LATHE_KINDS_1) : NULL;
   if (!kinds) {
     snprintf(x->fault, sizeof x->fault,
              "this lathe is too old for exec: it has no %s, by which the command's kinds are told",
@@ -178,6 +178,7 @@ static const struct lathe_option *const options[] = {&table[0], &table[1], &tabl
                                                      &table[4], &table[5], &table[6], NULL};
 static const struct lathe_plugin plugin = {
     LATHE_PLUGIN_INIT,
+    .rights = LATHE_NEEDS_NETWORK | LATHE_NEEDS_FILES,
     .name = "exec",
     .version = "1.0",
     .summary = "Runs jobs in a warm process of any language that speaks lines of JSON",

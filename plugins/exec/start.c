@@ -104,7 +104,7 @@ static bool take_kinds(struct exec *x, const json_t *hello, const struct lathe_k
     const char *kind = json_string_value(one);
     if (kind && !is_wanted(x, kind))
       continue;
-    if (!kind || (kinds && kinds->declare(x->host, kind) != LATHE_OK)) {
+    if (!kind || (kinds && kinds->declare(x->host, kind, NULL) != LATHE_OK)) {
       snprintf(
           x->fault, sizeof x->fault,
           "names the kind \"%.64s\" in its hello, which is not a name of a kind (a-z 0-9 _ . -)",

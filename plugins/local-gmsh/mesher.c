@@ -96,7 +96,7 @@ static double end_of(const struct task *t) {
 
 static const struct lathe_park *park_of(const struct task *t) {
   const struct lathe_park *park = t->host->extension(t->host, LATHE_PARK_1);
-  return park && t->sha256[0] && LATHE_HAS(park, park) && LATHE_HAS(park, resume) ? park : NULL;
+  return park && t->sha256[0] && LATHE_CAN(park, park) && LATHE_CAN(park, resume) ? park : NULL;
 }
 
 /* Of the points that choose volumes: FNV-1a of their text, for a key has its length. */

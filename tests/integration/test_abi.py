@@ -84,9 +84,10 @@ def test_the_parser_sees_everything():
     """Or the tests below would hold nothing against nothing."""
     today = structures(HEADER)
     assert {"lathe_host", "lathe_plugin", "lathe_option", "lathe_request", "lathe_remote", "lathe_kinds"} <= set(today)
-    assert fields(today["lathe_remote"]) == ["struct_size", "submit", "find", "poll", "fetch", "cancel"]
+    assert fields(today["lathe_remote"]) == ["struct_size", "poll_many_max", "submit", "find", "poll", "fetch", "cancel",
+                                               "poll_many"]
     assert fields(today["lathe_plugin"])[:4] == ["magic", "struct_size", "abi_major", "abi_minor"]
-    assert fields(today["lathe_host"])[3:5] == ["config", "log"] and len(fields(today["lathe_host"])) == 13
+    assert fields(today["lathe_host"])[3:5] == ["config", "log"] and len(fields(today["lathe_host"])) == 20
     assert constants(HEADER)["LATHE_RETRY_MEM"] == "3200" and "LATHE_PLUGIN_INIT" in constants(HEADER)
 
 
@@ -117,8 +118,8 @@ def test_it_compiles_without_a_warning(name, language, tmp_path):
     source.write_text("""#include <lathe/plugin.h>
         int has(const struct lathe_host *h);
         int has(const struct lathe_host *h) { return LATHE_HAS(h, extension); }
-        static const struct lathe_plugin plugin = {LATHE_PLUGIN_INIT, 0, 0, 0, "n", "1", "s", "l", 0, 0, "cpu",
-                                                   LATHE_FORK, 0, 0, 0, 0, 0, 0};
+        static const struct lathe_plugin plugin = {LATHE_PLUGIN_INIT, 0, 0, 0, 0, "n", "1", "s", "l", 0, 0, "cpu",
+                                                   LATHE_FORK, 0, 0, 0, 0, 0, 0, 0, 0, 0};
         const struct lathe_plugin *lathe_plugin_v1(void) { return &plugin; }\n""")
     subprocess.run([compiler(name), f"-std={language}", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror",
                     "-I", os.path.dirname(os.path.dirname(HEADER)), "-c", str(source), "-o", str(tmp_path / "use.o")],

@@ -13,10 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KNOWN_FLAGS (LATHE_NO_NETWORK | LATHE_REPEATABLE)
+#define KNOWN_FLAGS LATHE_REPEATABLE
 /* The sizes of 1.0. */
 #define OPTION_SIZE (offsetof(struct lathe_option, help) + sizeof(const char *))
-#define REMOTE_SIZE (offsetof(struct lathe_remote, cancel) + sizeof(lathe_step *))
+#define REMOTE_SIZE (offsetof(struct lathe_remote, poll_many) + sizeof(void (*)(void)))
 
 /* False after fail(): `what` must be a text that can be shown. */
 static bool check_text(struct tool *t, const char *text, const char *what) {
@@ -115,6 +115,7 @@ void check_descriptor(struct tool *t) {
     note(t, "the flags 0x%x are not known to this version", d->flags & ~KNOWN_FLAGS);
   f->isolation = d->isolation;
   f->flags = d->flags;
+  f->rights = d->rights;
   f->max_concurrency = d->max_concurrency;
   f->remote = d->remote != NULL;
   snprintf(f->name, sizeof f->name, "%s", d->name ? d->name : "");

@@ -197,7 +197,7 @@ bool rig_run(struct rig *r, const struct example *e, int64_t cancel_after_ms, st
 
 void rig_note_jail(struct rig *r) {
   const char *jail = backend_jail(r->backend), *lacks = backend_jail_lacks(r->backend);
-  if (r->tool->facts->flags & LATHE_NO_NETWORK)
+  if (!r->tool->facts->rights)
     note(r->tool, "the jail is %s%s%s", jail ? jail : "not known", lacks ? ": " : "",
          lacks ? lacks : "");
 }

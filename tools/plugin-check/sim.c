@@ -183,8 +183,8 @@ static int32_t sim_secret(const struct lathe_host *table, const char *name, char
   return fits ? LATHE_OK : LATHE_PERMANENT;
 }
 
-static int32_t sim_declare(const struct lathe_host *table, const char *kind) {
-  (void)table;
+static int32_t sim_declare(const struct lathe_host *table, const char *kind, const char *json) {
+  (void)table, (void)json;
   struct facts *f = the_sim.tool->facts;
   if (!kind || !*kind || strlen(kind) >= NAME_SIZE || f->kind_count == KINDS_MAX)
     return LATHE_PERMANENT;

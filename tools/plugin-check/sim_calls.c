@@ -101,7 +101,7 @@ static const struct lathe_request *request_for(const struct example *e, bool wor
       .workdir = workdir ? e->workdir : NULL,
   };
   return sim_shaped(the_sim.shape, &r, sizeof r,
-                    offsetof(struct lathe_request, deadline_ms) + sizeof r.deadline_ms);
+                    offsetof(struct lathe_request, memory_bytes) + sizeof r.memory_bytes);
 }
 
 void sim_run_here(struct tool *t, const struct example *e, struct record *record,

@@ -140,8 +140,7 @@ static void say_what_lacks(struct jail *j) {
 
 int jail_init(struct jail *j, const struct plugin *p, const struct plugin_value *values,
               size_t value_count, enum wire_jail_mode mode, struct err *err) {
-  *j = (struct jail){.on = mode != WIRE_JAIL_OFF && (p->d.flags & LATHE_NO_NETWORK) &&
-                           p->d.isolation != LATHE_SHARED,
+  *j = (struct jail){.on = mode != WIRE_JAIL_OFF && !p->d.rights && p->d.isolation != LATHE_SHARED,
                      .required = mode == WIRE_JAIL_REQUIRED};
   bool required = j->required;
   if (required && !j->on)

@@ -19,30 +19,52 @@
 #define LATHE_MAGIC     0x4c544831u /* "LTH1" */
 #define LATHE_ABI_MAJOR 1           /* is in the entry symbol's name */
 #define LATHE_ABI_MINOR 0           /* one more for each batch of appended fields */
-#define LATHE_HAS(p, f) ((p)->struct_size >= offsetof(__typeof__(*(p)), f) + \
-                      sizeof((p)->f) && (p)->f)
+/* Does the other side know field f of *p?  It may still be 0 or NULL: LATHE_CAN is for what is called. */
+#define LATHE_HAS(p, f) ((p)->struct_size >= offsetof(__typeof__(*(p)), f) + sizeof((p)->f))
+#define LATHE_CAN(p, f) (LATHE_HAS(p, f) && (p)->f)
 
 /* Results.  The thousand is the class, and is all a host must know; an
- * unknown class counts as permanent, so that no paid job is sent twice. */
+ * unknown class counts as permanent, so that no paid job is sent twice.
+ * Scope: those marked [B] are about the backend, not about the job.  The job keeps its attempt and its
+ * reference, no attempt is counted, and the backend is slowed or paused: until the time of retry_after(),
+ * and where none was given until the host finds that it is well again, or a person says so. */
 #define LATHE_OK             0
-#define LATHE_PENDING        1      /* poll only: still running there */
-#define LATHE_NOT_FOUND      2      /* find only: nothing was begun under this key */
+#define LATHE_PENDING        1      /* poll: still running there; ready, health: not yet */
+#define LATHE_NOT_FOUND      2      /* find: nothing was begun under this key; secret: there is none */
+#define LATHE_TOO_LATE       3      /* cancel: the work had ended there before */
+#define LATHE_CHARGED        4      /* cancel: it stops, or will end unused; it is paid for all the same */
 #define LATHE_BAD_INPUT   1000      /* the job is wrong; say where */
 #define LATHE_CANCELLED   2000
 #define LATHE_RETRY       3000      /* same job, later */
-#define LATHE_RETRY_RATE  3100      /* 429; delay given by retry_after */
+#define LATHE_RETRY_RATE  3100      /* [B] 429, or 503 with a time: slows the backend */
 #define LATHE_RETRY_MEM   3200      /* out of host or device memory: retry alone */
 #define LATHE_RETRY_ANEW  3300      /* remote: what was submitted is over or gone there without a
                                        result; the job may be submitted again, under a new key */
+#define LATHE_RETRY_CRASH 3400      /* a program that did the job for the plugin crashed */
+#define LATHE_RETRY_DOWN  3500      /* the service was not reached, or failed by its own fault (5xx) */
 #define LATHE_PERMANENT   4000
-#define LATHE_AUTH        4100      /* a person must mend a credential; of a remote call: pauses the backend */
+#define LATHE_AUTH        4100      /* [B] the credential is refused: pauses the backend */
 #define LATHE_TIMEOUT     4200      /* no time is left: deadline_ms nears, or a time that the job set is over */
+#define LATHE_QUOTA       4300      /* [B] quota, credit or budget is used up: pauses the backend */
 
 /* Flags of a plugin.  Bits 0 to 15 may be ignored by a host that does not know them. */
-#define LATHE_NO_NETWORK   0x1u     /* run() needs no socket and no file but its work folder, system files
-                                       and the paths of its LATHE_PATH options: the host jails it */
 #define LATHE_REPEATABLE   0x2u     /* the same inputs, parameters and plugin version give a result as good:
                                        the host may answer a repeat from an earlier result */
+
+/* Rights: what a job needs besides its work folder, system files (libraries, fonts, time zones) and the
+ * paths of the plugin's LATHE_PATH options.  What is not asked for is locked, as far as the kernel can.
+ * Bits 16 to 31: the plugin is refused by a host that does not know them. */
+#define LATHE_NEEDS_NETWORK 0x1u    /* sockets of every sort */
+#define LATHE_NEEDS_FILES   0x2u    /* all that the service's user may read and write */
+#define LATHE_NEEDS_DEVICES 0x4u    /* device nodes: a GPU */
+
+/* States that a plugin tells of its backend, with backend_state(). */
+#define LATHE_BACKEND_WELL   0
+#define LATHE_BACKEND_SLOWED 1      /* it takes less: a limit of the rate */
+#define LATHE_BACKEND_PAUSED 2      /* it takes nothing: credential, quota, maintenance */
+
+/* Flags of an artifact. */
+#define LATHE_PROVISIONAL  0x1u     /* shown while the job runs; a later one of this name takes its place */
 
 /* How jobs are kept apart.  Gaps leave room. */
 #define LATHE_FORK         100      /* each job in a child forked after create(): no
@@ -73,9 +95,10 @@ struct lathe_option {               /* reached by pointer, so arrays have no str
 };
 
 struct lathe_job;                   /* the host's; pass it back, look not inside */
-/* spec: {"params": {...}, "inputs": [{"name": ..., "bytes": ..., "sha256": ...}]}, every declared parameter
- * filled in, and "traceparent": ... where the client's request had one (W3C Trace Context).  Inputs are at workdir/in/<name>: read them, never write them (they are hard links to the
- * daemon's own copies).  What is left in workdir when run() returns is removed, but for artifacts. */
+/* spec: {"params": {...}, "inputs": [{"name": ..., "role": ..., "bytes": ..., "sha256": ...}]}, every declared parameter
+ * filled in, and "traceparent": ... where the client's request had one (W3C Trace Context).  Inputs are at
+ * workdir/in/<name>: read them, never write them (they are hard links to the daemon's own copies).
+ * What is left in workdir when run() returns is removed, but for artifacts. */
 struct lathe_request {              /* read-only, valid until the call returns */
   uint32_t struct_size;
   uint32_t attempt;              /* 1, 2, ... */
@@ -85,7 +108,25 @@ struct lathe_request {              /* read-only, valid until the call returns *
   const char *spec;              /* JSON, already checked against the kind */
   const char *workdir;           /* private, absolute; inputs lie in workdir/in.  Remote: NULL in
                                     find, poll and cancel */
-  int64_t deadline_ms;           /* CLOCK_MONOTONIC, 0 for none */
+  int64_t deadline_ms;           /* CLOCK_MONOTONIC, 0 for none; in cancel(): that of the cancel */
+  const void *note;              /* remote: what note() kept last; NULL: nothing */
+  size_t note_len;
+  uint32_t threads, zero;        /* that the host has set aside for this job, at least 1 */
+  int64_t memory_bytes;          /* likewise; 0: no limit */
+};
+
+/* An output.  Exactly one of relpath, data and url is set. */
+struct lathe_artifact {             /* the plugin's; read during the call */
+  uint32_t struct_size;
+  uint32_t flags;                /* LATHE_PROVISIONAL, or 0 */
+  const char *name, *media_type; /* a plain file name */
+  const char *relpath;           /* a finished file in workdir */
+  const void *data;              /* bytes, copied: at most 64 MiB */
+  size_t len;
+  const char *url;               /* http(s): it stays there, and clients are sent to it */
+  int64_t bytes;                 /* url: its size; -1: not known */
+  int64_t expires_s;             /* url: seconds since the epoch; 0: never */
+  const char *sha256;            /* url: 64 hexadecimal digits, or NULL */
 };
 
 /* What the host does for a plugin.  The table and its strings live as long as the process; a job
@@ -98,25 +139,44 @@ struct lathe_request {              /* read-only, valid until the call returns *
  *              for the running job (FORK, PROCESS) or the backend (SHARED); bytes that are not UTF-8
  *              are replaced, and a job's log is cut at the admin's limit.
  * error        why the call is about to fail: what, where, what to do.  Copied (up to 999 bytes), the last
- *              one counts.  In create() and ready(): job NULL.
- * retry_after  with a LATHE_RETRY* result: not before so many milliseconds.
+ *              one counts.  In create(), ready() and health(): job NULL.
+ * error_code   beside error(): a word for programs (a-z 0-9 . _ -, at most 64; the service's own where it has
+ *              one) and the service's id of the request (at most 128 printable bytes); each may be NULL.
+ * retry_after  with a LATHE_RETRY* result or one about the backend: not before so many milliseconds.
  * progress     0 to 1000, and the stage that runs now; "faces 12/300" gives the stage "faces" and its
  *              counts; NULL: none.  A flood is thinned to one in 20 ms after the first 256; the last is never lost.
  * cancelled    not 0: return LATHE_CANCELLED soon.  With FORK it is never seen: the child is killed at
- *              once.  With PROCESS the process is killed after the backend's cancel_grace (1 s, if the
- *              admin does not say otherwise; at least 3 ms), with SHARED 2 s later (not for
- *              remote steps: cancel() follows).  A job that runs out of its time is treated the same.
+ *              once.  With PROCESS the process is killed after cancel_grace_ms, with SHARED 2 s later (not
+ *              for remote steps: cancel() follows).  A job that runs out of its time is treated the same.
  * checkpoint   for submit and find; elsewhere it returns LATHE_PERMANENT.  Makes the remote reference (any
  *              bytes, 1 to 4096) durable: it waits for the daemon's disk, and when it returns LATHE_OK the
  *              reference outlives a crash of worker, daemon and machine.  The last one counts.
+ * note         in a remote step, after checkpoint(): keeps up to 1024 bytes beside the reference (a cursor of a
+ *              log, an offset), which later steps find in their request.  The last one counts.  It does not wait
+ *              for the disk: after a crash an older note may come back.  LATHE_OK, or LATHE_PERMANENT: too long.
+ * report       a fact of this attempt, kept with it also when it fails and shown in the API.  value is JSON: a number, a
+ *              text, true, false, or an object of at most 4096 bytes.  The last value of a key counts; at most 64
+ *              keys of a-z 0-9 . _ (1 to 64 characters).  Known ones: cost.estimated, cost.actual (numbers)
+ *              and cost.currency ("EUR"; ISO 4217), device, model, seed, memory.peak_bytes, quality.* (numbers),
+ *              time.queued_s, time.cold_start_s, time.run_s (at the service).  LATHE_OK, or LATHE_PERMANENT
+ *              with error() set: not a key, or not a value.
  * artifact     gives the finished file workdir/relpath to the host, as `name` (a plain file name, once
  *              each).  No symbolic link, no way out of workdir.  Returns LATHE_OK, or LATHE_PERMANENT
  *              with error() set.  The file is read when the call has returned LATHE_OK, so leave it
  *              be; in/<name> may be given back.  One named "result.json" must hold one JSON object of at
  *              most 256 KiB and becomes the job's result.
+ * put          the same for an output that is not simply a file: bytes, a URL, a provisional one (a preview while
+ *              the job runs; its file is taken when the call returns).  Provisional ones do not outlive the attempt.
  * secret       writes the value and a NUL into buf; *len: in the room, out the length.  LATHE_OK,
  *              LATHE_NOT_FOUND, or LATHE_PERMANENT when it does not fit.  The admin gives secrets as
- *              LATHE_SECRET_<name> in the environment or as systemd credentials.
+ *              LATHE_SECRET_<name> in the environment or as systemd credentials.  The value is that of the time of
+ *              the call: ask for each request, so that a renewed one is taken up without a restart.
+ * backend_state  how the backend is, whatever job told it: LATHE_BACKEND_*, for so many milliseconds (0: until the
+ *              plugin says otherwise, health() says LATHE_OK, or a person resumes it), and why, for the admin.
+ *              Jobs and references stay.
+ * capacity     how many jobs the service takes from us at a time; the admin's `workers` is the most.  0: not known.
+ * wake         the job with this reference is worth a poll now: a webhook or a socket said so.  Unknown
+ *              references are ignored.
  * extension    a table that grew outside of this header, or NULL: there is none of that name. */
 struct lathe_host {                 /* [T] any thread; [C] the calling thread only */
   uint32_t struct_size;
@@ -125,15 +185,23 @@ struct lathe_host {                 /* [T] any thread; [C] the calling thread on
   void (*log)(const struct lathe_host *, struct lathe_job *, int32_t level,
               const char *msg);                        /* [T] job may be NULL */
   void (*error)(struct lathe_job *, const char *msg);     /* [C] before failing */
+  void (*error_code)(struct lathe_job *, const char *code, const char *request_id);      /* [C] */
   void (*retry_after)(struct lathe_job *, int64_t ms);    /* [C] also after PENDING */
   void (*progress)(struct lathe_job *, int32_t permille, const char *what);   /* [T] */
   int32_t (*cancelled)(struct lathe_job *);               /* [T] cheap; ask often */
   int32_t (*checkpoint)(struct lathe_job *, const void *ref, size_t len); /* [C]
               durable in the daemon's journal when it returns LATHE_OK */
+  int32_t (*note)(struct lathe_job *, const void *data, size_t len);          /* [C] */
+  int32_t (*report)(struct lathe_job *, const char *key, const char *value);  /* [T] */
   int32_t (*artifact)(struct lathe_job *, const char *name, const char *relpath,
                       const char *media_type);         /* [C] host takes the file */
+  int32_t (*put)(struct lathe_job *, const struct lathe_artifact *);          /* [C] */
   int32_t (*secret)(const struct lathe_host *, const char *name,
                     char *buf, size_t *len);           /* [T] */
+  void (*backend_state)(const struct lathe_host *, int32_t state, int64_t for_ms,
+                        const char *why);              /* [T] */
+  void (*capacity)(const struct lathe_host *, uint32_t jobs);                 /* [T] */
+  void (*wake)(const struct lathe_host *, const void *ref, size_t len);       /* [T] */
   const void *(*extension)(const struct lathe_host *, const char *id);
                                  /* [T] LATHE_KINDS_1, ... below, or NULL */
 };
@@ -154,56 +222,85 @@ struct lathe_host {                 /* [T] any thread; [C] the calling thread on
  *           15 s), LATHE_OK: ready to fetch; LATHE_RETRY_ANEW: over without a result, worth another attempt.
  *           A class of failure ends the job's attempt.  progress() and log() work as in run().
  * fetch     downloads into workdir and gives artifact()s.
- * cancel    stops the work there; LATHE_OK also where it is over or unknown.  Called with the reference when
- *           the job is cancelled or out of its time, at most a few times; what it returns changes nothing.
+ * cancel    stops the work there.  Called with the reference when the job is cancelled or out of its time, at
+ *           most a few times, on a thread that is kept free for it and with a deadline of its own.  What it
+ *           returns is kept with the attempt: LATHE_OK stopped (also where it is unknown there), LATHE_TOO_LATE,
+ *           LATHE_CHARGED; a class of failure: not known.
+ * poll_many may be NULL.  Many polls in one request: it sets result of each, as poll would return it; retry_after(),
+ *           progress(), report() and error() work for each job.  What it returns itself is LATHE_OK, or the
+ *           result of all.  At most poll_many_max jobs a call (0: 100).
  * LATHE_RETRY* from poll and fetch repeats that step with the same reference, until the job's time is
  * over. */
 typedef int32_t lathe_step(void *self, struct lathe_job *, const struct lathe_request *,
                         const void *ref, size_t len);
+struct lathe_poll {                 /* the host's, but for `result` */
+  uint32_t struct_size;
+  int32_t result;
+  struct lathe_job *job;
+  const struct lathe_request *request;
+  const void *ref;
+  size_t len;
+};
 struct lathe_remote {
   uint32_t struct_size;
+  uint32_t poll_many_max;
   lathe_step *submit;               /* ref NULL; must checkpoint before LATHE_OK */
   lathe_step *find;                 /* ref NULL; after a crash: look up idem_key */
   lathe_step *poll, *fetch, *cancel;/* each may be repeated without harm */
+  int32_t (*poll_many)(void *self, struct lathe_poll *const *polls, size_t count);
 };
 
 /* create    once per process, on its main thread, before anything else: load, warm up, check.  What it
  *           returns decides: LATHE_OK; LATHE_RETRY*: started again later; any other: the backend is out of
  *           use until its configuration changes.  *self is the plugin's own: every later call gets it.
- *           With FORK: start no thread here that run() needs.
+ *           With FORK: start no thread here that run() needs.  A thread that is begun here is locked in as the
+ *           jobs are; where the host can't do that, it says so, and with jail = required refuses the backend.
  * ready     after create, on its thread, repeatedly until it returns LATHE_OK (LATHE_PENDING or
  *           LATHE_RETRY*: not yet).
  * run       one job.  FORK: in a child, on its only thread; it may exit as it likes, leak and crash.
  *           PROCESS: on the thread of create.  SHARED: on any thread, up to max_concurrency at a time.
  *           Results: LATHE_OK, LATHE_BAD_INPUT.., LATHE_CANCELLED, LATHE_RETRY.., LATHE_PERMANENT...
+ * health    may be NULL.  Is the backend well?  A cheap question to the service or the device, at most every few
+ *           seconds, when no job tells it: LATHE_OK ends a pause; LATHE_PENDING, LATHE_RETRY*: not well now, with
+ *           error(NULL, why); LATHE_AUTH, LATHE_QUOTA: paused.  FORK: in a child; PROCESS: on the thread of create,
+ *           between jobs; SHARED: on any thread.  It gets ten seconds.
  * destroy   when the backend is stopped in order, on the thread of create, when no other call is under way.
  *           Never after a crash or a create() that failed, and not in a FORK child. */
 struct lathe_plugin {               /* static data: reading it starts nothing */
   uint32_t magic, struct_size;
   uint16_t abi_major, abi_minor; /* of the header it was built with */
   uint16_t needs_minor, zero;    /* the oldest host that will do */
-  uint32_t flags;                /* LATHE_NO_NETWORK, ...; bits 16-31: refuse if not understood */
+  uint32_t flags;                /* LATHE_REPEATABLE; bits 16-31: refuse if not understood */
+  uint32_t rights;               /* LATHE_NEEDS_*; 0: a job is locked in */
   const char *name, *version, *summary, *license;
   const char *const *kinds;      /* NULL-terminated: "mesh", ...; NULL: create() declares them */
   const struct lathe_option *const *options;              /* NULL-terminated */
   const char *device;            /* "cpu", "cuda", "net" */
   int32_t isolation;
   uint32_t max_concurrency;      /* calls in one process; 0: no limit of ours */
+  uint32_t threads;              /* that one job keeps busy; 0: one.  The admin's `threads` goes before it */
+  uint32_t cancel_grace_ms;      /* PROCESS: that a cancelled job gets to return; 0: 1000.  The admin's
+                                    cancel_grace is the most */
   int32_t (*create)(const struct lathe_host *, void **self); /* warm-up goes here */
   void (*destroy)(void *self);
   int32_t (*ready)(void *self);  /* may be NULL */
+  int32_t (*health)(void *self); /* may be NULL */
   int32_t (*run)(void *self, struct lathe_job *, const struct lathe_request *);
   const struct lathe_remote *remote;/* exactly one of run and remote is set */
 };
 
 /* ---- extensions: host->extension(host, ID) gives the table, or NULL on a host without it ---- */
 
-/* For a plugin that learns its kinds only when it starts. */
+/* For a plugin that learns its kinds only when it starts, or later. */
 #define LATHE_KINDS_1 "lathe.kinds/1"
 struct lathe_kinds {
   uint32_t struct_size;
-  /* In create() only, once for each kind.  LATHE_OK, or LATHE_PERMANENT when the name is none. */
-  int32_t (*declare)(const struct lathe_host *, const char *kind);
+  /* [T] In create() or at any later time.  `json`: the whole kind, as a file of the kinds folder has it, copied; NULL: a kind
+   * that the admin has a file of.  Again for a name: the kind has changed.  LATHE_OK, or LATHE_PERMANENT with
+   * error(NULL, ...) set: the name or the text is not one of a kind. */
+  int32_t (*declare)(const struct lathe_host *, const char *kind, const char *json);
+  /* [T] No new job of this kind, please.  LATHE_OK, or LATHE_NOT_FOUND. */
+  int32_t (*withdraw)(const struct lathe_host *, const char *kind);
 };
 
 /* For a LATHE_PROCESS plugin whose process may become unfit for another job: a device context that is

@@ -137,7 +137,6 @@ constexpr lathe_plugin describe() { // at compile time: loading the plugin runs 
   p.struct_size = sizeof p;
   p.abi_major = LATHE_ABI_MAJOR;
   p.abi_minor = LATHE_ABI_MINOR;
-  p.flags = LATHE_NO_NETWORK;
   p.name = "@NAME@";
   p.version = "0.1";
   p.summary = "Counts the words of a text";

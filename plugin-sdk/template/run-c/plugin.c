@@ -145,7 +145,6 @@ static const struct lathe_option max_bytes = {
 static const struct lathe_option *const options[] = {&max_bytes, NULL};
 static const struct lathe_plugin plugin = {
     LATHE_PLUGIN_INIT,
-    .flags = LATHE_NO_NETWORK,
     .name = "@NAME@",
     .version = "0.1",
     .summary = "Counts the words of a text",
