@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Every relative link of the documents leads somewhere, in the sources and where they are installed."""
+"""Every relative link of the documents leads somewhere, in the sources and where they are installed; decisions have a date."""
 import os
 import re
 import subprocess
@@ -47,6 +47,19 @@ def test_the_links_of_the_sources():
     paths = [os.path.join(REPO, n) for n in names.split("\0") if n and "/template/" not in n]
     assert len(paths) > 20
     assert [b for p in paths for b in broken(p)] == []
+
+
+def test_each_decision_has_a_status_a_date_and_a_line_in_the_table():
+    folder = os.path.join(REPO, "docs", "adr")
+    pages = sorted(n for n in os.listdir(folder) if n != "README.md")
+    with open(os.path.join(folder, "README.md"), encoding="utf-8") as file:
+        table = re.findall(r"^\| \[(\d{4})\]\(([^)]+)\) \| (.+) \|$", file.read(), re.M)
+    assert [name for _, name, _ in table] == pages and len(pages) > 30
+    for number, name, _ in table:
+        with open(os.path.join(folder, name), encoding="utf-8") as file:
+            head = file.read(600)
+        assert name.startswith(number + "-") and f"\n# {number}: " in head, name
+        assert re.search(r"^Status: (accepted|superseded by \[\d{4}\]\(\S+\)), \d{4}-\d\d-\d\d$", head, re.M), name
 
 
 @pytest.mark.skipif(SANITIZED, reason="packages are made of Release builds")
