@@ -100,8 +100,8 @@ static int ask(const char *program, const struct config_backend *b, const char *
   return rc == 0 ? status : -rc;
 }
 
-static void judge(const char *program, const struct config_backend *b, int status,
-                  const struct buf *said, struct daemon_complaints *out) {
+static void judge_backend(const char *program, const struct config_backend *b, int status,
+                          const struct buf *said, struct daemon_complaints *out) {
   struct buf *to = WIFEXITED(status) && WEXITSTATUS(status) == WRONG_OPTIONS ? &out->options
                                                                              : &out->plugins;
   if (status == -ETIMEDOUT)
@@ -138,7 +138,7 @@ void daemon_check_plugins(const struct config *config, struct daemon_complaints 
       continue;
     }
     struct buf said = {0};
-    judge(program, b, ask(program, b, config->server.worker_env.items, &said), &said, out);
+    judge_backend(program, b, ask(program, b, config->server.worker_env.items, &said), &said, out);
     buf_free(&said);
   }
   free(program);

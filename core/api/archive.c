@@ -126,7 +126,7 @@ static void pack_piece(void *arg) {
 
 /* ---- between the pieces, on the loop ---- */
 
-static void release(struct archive_out *x) {
+static void archive_release(struct archive_out *x) {
   drop_entries(x);
   free(x->entries);
   if (x->fd >= 0)
@@ -144,7 +144,7 @@ static bool given_up(struct archive_out *x) {
   x->busy = false;
   if (!x->closed)
     return false;
-  release(x);
+  archive_release(x);
   return true;
 }
 
@@ -226,7 +226,7 @@ static void on_closed(void *arg) {
   x->r = NULL;
   x->closed = true;
   if (!x->busy)
-    release(x);
+    archive_release(x);
 }
 
 /* ---- opening ---- */
@@ -241,7 +241,7 @@ static const struct {
     {"tar.gz", "application/gzip", "tar.gz", PACK_TAR_GZIP},
 };
 
-static void begin(struct archive_out *x) {
+static void archive_begin(struct archive_out *x) {
   struct http_request *r = x->r;
   char text[100];
   x->r = NULL;
@@ -271,14 +271,14 @@ static void on_batch(void *arg, int code, const struct record_batch *b, size_t c
     code = x->err.code;
   }
   if (code == 0) {
-    begin(x);
+    archive_begin(x);
     return;
   }
   if (code == ERR_NOT_FOUND)
     api_unknown_batch(x->r, x->id);
   else
     api_refuse(x->r, code, &(struct jobs_answer){.text = x->err.code < 0 ? x->err.text : NULL});
-  release(x);
+  archive_release(x);
 }
 
 void batches_archive(void *ctx, struct http_request *r) {

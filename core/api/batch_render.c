@@ -197,8 +197,8 @@ static const json_t *set_named(const json_t *batch, const char *name) {
   return NULL;
 }
 
-static void put_row(struct buf *out, const json_t *batch, const json_t *row,
-                    const struct columns *params, const struct columns *results) {
+static void batch_put_row(struct buf *out, const json_t *batch, const json_t *row,
+                          const struct columns *params, const struct columns *results) {
   for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
     put_value(out, json_object_get(row, fixed[i]), i == 0);
   put_value(out, json_object_get(json_object_get(row, "error"), "detail"), false);
@@ -228,7 +228,7 @@ void batch_table_csv(struct buf *out, const char *batch_json, const struct buf *
       if (pass == 0)
         add_columns(&results, json_object_get(row, "result"));
       else
-        put_row(out, batch, row, &params, &results);
+        batch_put_row(out, batch, row, &params, &results);
       json_decref(row);
     }
   }

@@ -16,7 +16,7 @@ struct act {
   char id[ID_SIZE];
 };
 
-static void on_job(void *arg, int code, const struct record_job *job) {
+static void act_on_job(void *arg, int code, const struct record_job *job) {
   struct act *x = arg;
   if (x->call.r && code < 0)
     api_refuse(x->call.r, code, NULL);
@@ -31,7 +31,7 @@ static void on_acted(void *arg, int code, const struct jobs_answer *answer) {
   if (code == 0 && x->call.r && x->status != 204) {
     if (x->status == 202)
       api_add_location(x->call.r, "jobs", x->id);
-    jobs_get(x->call.api->at.jobs, x->id, on_job, x);
+    jobs_get(x->call.api->at.jobs, x->id, act_on_job, x);
     return;
   }
   if (x->call.r && code == 0)

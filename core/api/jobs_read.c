@@ -13,7 +13,7 @@
 #define PAGE_DEFAULT 50
 #define PAGE_MAX     1000
 
-static void on_job(void *arg, int code, const struct record_job *job) {
+static void read_on_job(void *arg, int code, const struct record_job *job) {
   struct call *c = arg;
   if (c->r && code < 0)
     api_refuse(c->r, code, NULL);
@@ -26,7 +26,7 @@ void jobs_read_get(void *ctx, struct http_request *r) {
   struct api *a = ctx;
   const char *id = api_job_id(r);
   if (id)
-    jobs_get(a->at.jobs, id, on_job, call_new(a, r));
+    jobs_get(a->at.jobs, id, read_on_job, call_new(a, r));
 }
 
 /* ---- the list ---- */

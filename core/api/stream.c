@@ -81,7 +81,7 @@ static void enlist(struct stream *s) {
 
 /* ---- the end ---- */
 
-static void release(struct stream *s) {
+static void stream_release(struct stream *s) {
   if (s->asking) { /* its answer comes here yet */
     s->closed = true;
     return;
@@ -107,7 +107,7 @@ static void on_closed(void *arg) {
     if (a->beat_open)
       uv_timer_stop(&a->beat);
   }
-  release(s);
+  stream_release(s);
 }
 
 /* After it `s` must not be touched. */
@@ -186,7 +186,7 @@ static bool last_words(void *arg, const char *unsent, size_t len, size_t *keep, 
   return true;
 }
 
-static void begin(struct stream *s) {
+static void stream_begin(struct stream *s) {
   struct http_request *r = s->r;
   s->r = NULL;
   http_add_header(r, "Cache-Control", "no-store");
@@ -239,7 +239,7 @@ static bool nothing_to_say(const struct stream *s, const struct store_events *e)
   return s->resumed && s->was_final && !s->as_log && e->count == 0 && !e->gap;
 }
 
-static void fail(struct stream *s, int code) {
+static void stream_fail(struct stream *s, int code) {
   log_warn("events.read", "events cannot be read (%s)", err_slug(code));
   if (s->out) {
     end(s);
@@ -266,13 +266,13 @@ static void on_events(void *arg, int code, const struct store_events *e) {
   struct stream *s = arg;
   s->asking = false;
   if (s->closed) {
-    release(s);
+    stream_release(s);
     return;
   }
   if (s->ended)
     return;
   if (code < 0) {
-    fail(s, code);
+    stream_fail(s, code);
     return;
   }
   if (!s->out && nothing_to_say(s, e)) {
@@ -282,7 +282,7 @@ static void on_events(void *arg, int code, const struct store_events *e) {
     return;
   }
   if (!s->out)
-    begin(s);
+    stream_begin(s);
   write_events(s, e);
   bool whole = e->count == 0 || s->cursor == e->events[e->count - 1].seq;
   if (whole && !e->more && s->cursor < s->asof)
@@ -321,7 +321,7 @@ static bool is_there(struct stream *s, int code,
                      void (*answer_unknown)(struct http_request *r, const char *id)) {
   s->asking = false;
   if (s->closed) {
-    release(s);
+    stream_release(s);
     return false;
   }
   if (code >= 0)
@@ -331,7 +331,7 @@ static bool is_there(struct stream *s, int code,
     answer_unknown(s->r, s->job_id);
   else
     api_refuse(s->r, code, NULL);
-  release(s);
+  stream_release(s);
   return false;
 }
 
@@ -339,14 +339,14 @@ static void begin_reading(struct stream *s) {
   enlist(s);
   if (s->cursor > s->api->frames.published) { /* an id that this store never gave */
     s->cursor = s->api->frames.published;
-    begin(s);
+    stream_begin(s);
     write_resync(s);
   }
   if (!s->blocked)
     catch_up(s);
 }
 
-static void on_job(void *arg, int code, const struct record_job *job) {
+static void stream_on_job(void *arg, int code, const struct record_job *job) {
   struct stream *s = arg;
   if (!is_there(s, code, api_unknown_job))
     return;
@@ -374,7 +374,7 @@ static void open_over_all(struct stream *s, int64_t after) {
   enlist(s);
   int64_t now = s->api->frames.published;
   s->cursor = after < 0 || after > now ? now : after;
-  begin(s);
+  stream_begin(s);
   if (after > now)
     write_resync(s);
   if (!s->blocked)
@@ -407,12 +407,12 @@ void stream_open(struct api *a, struct http_request *r, const struct stream_requ
   }
   memcpy(s->job_id, q->job_id, sizeof s->job_id);
   s->asking = true;
-  jobs_get(a->at.jobs, s->job_id, on_job, s);
+  jobs_get(a->at.jobs, s->job_id, stream_on_job, s);
 }
 
 /* ---- what the store publishes ---- */
 
-static void tell(struct list *streams, const struct frame *f, bool of_one_job) {
+static void streams_tell(struct list *streams, const struct frame *f, bool of_one_job) {
   list_for_each_safe(it, streams) {
     struct stream *s = container_of(it, struct stream, link);
     if (!s->live || !concerns(s, f))
@@ -424,10 +424,10 @@ static void tell(struct list *streams, const struct frame *f, bool of_one_job) {
 }
 
 void stream_on_event(struct api *a, struct watch *w, const struct frame *f) {
-  tell(&a->everything, f, false);
+  streams_tell(&a->everything, f, false);
   if (!w)
     return;
-  tell(&w->streams, f, true);
+  streams_tell(&w->streams, f, true);
 }
 
 /* The last event of the last job was told before this. */

@@ -29,7 +29,7 @@ static void on_timer_closed(uv_handle_t *handle) {
   free(container_of((uv_timer_t *)handle, struct waiter, timer));
 }
 
-static void release(struct waiter *w) {
+static void waiter_release(struct waiter *w) {
   uv_close((uv_handle_t *)&w->timer, on_timer_closed);
 }
 
@@ -40,14 +40,14 @@ static void leave(struct waiter *w) {
   w->watch = NULL;
 }
 
-static void on_job(void *arg, int code, const struct record_job *job) {
+static void waiter_on_job(void *arg, int code, const struct record_job *job) {
   struct waiter *w = arg;
   if (w->r && code < 0)
     api_refuse(w->r, code, NULL);
   else if (w->r)
     api_reply_job(w->r, job_state_is_final(job->state) ? 200 : w->late_status, job);
   w->r = NULL;
-  release(w);
+  waiter_release(w);
 }
 
 /* With the job as it is now. */
@@ -57,7 +57,7 @@ static void answer(struct waiter *w) {
   leave(w);
   w->reading = true;
   uv_timer_stop(&w->timer);
-  jobs_get(w->api->at.jobs, id, on_job, w);
+  jobs_get(w->api->at.jobs, id, waiter_on_job, w);
 }
 
 static void on_time(uv_timer_t *timer) {
@@ -70,7 +70,7 @@ static void on_gone(void *arg) {
   if (w->reading)
     return;
   leave(w);
-  release(w);
+  waiter_release(w);
 }
 
 void wait_for_job(struct api *a, struct http_request *r, const char *id, bool fresh, int wait_s,
@@ -97,7 +97,7 @@ void wait_on_ended(void *api, const struct record_job *job) {
   list_for_each_safe(it, &watch->waiters) {
     struct waiter *w = container_of(it, struct waiter, link);
     leave(w);
-    on_job(w, 0, job);
+    waiter_on_job(w, 0, job);
   }
   watch->busy = false;
   watch_drop(a, watch);

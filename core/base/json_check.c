@@ -29,7 +29,7 @@ static bool skip_space(struct scan *s) {
   return !s->compact || s->at == start;
 }
 
-static bool take(struct scan *s, char c) {
+static bool scan_take(struct scan *s, char c) {
   if (s->at == s->end || *s->at != c)
     return false;
   s->at++;
@@ -68,14 +68,14 @@ static bool escape(struct scan *s) {
   int v = hex4(s);
   if (v < 0xd800 || v > 0xdfff)
     return v >= 0;
-  if (v > 0xdbff || !take(s, '\\') || !take(s, 'u'))
+  if (v > 0xdbff || !scan_take(s, '\\') || !scan_take(s, 'u'))
     return false;
   v = hex4(s);
   return v >= 0xdc00 && v <= 0xdfff;
 }
 
 static bool string(struct scan *s) {
-  if (!take(s, '"'))
+  if (!scan_take(s, '"'))
     return false;
   while (s->at < s->end) {
     unsigned char c = (unsigned char)*s->at;
@@ -124,18 +124,18 @@ static bool fits(const char *start, size_t len, bool real) {
 static bool number(struct scan *s) {
   const char *start = s->at;
   bool real = false;
-  take(s, '-');
-  if (!take(s, '0') && !digits(s))
+  scan_take(s, '-');
+  if (!scan_take(s, '0') && !digits(s))
     return false;
-  if (take(s, '.')) {
+  if (scan_take(s, '.')) {
     real = true;
     if (!digits(s))
       return false;
   }
-  if (take(s, 'e') || take(s, 'E')) {
+  if (scan_take(s, 'e') || scan_take(s, 'E')) {
     real = true;
-    if (!take(s, '+'))
-      take(s, '-');
+    if (!scan_take(s, '+'))
+      scan_take(s, '-');
     if (!digits(s))
       return false;
   }
@@ -145,21 +145,21 @@ static bool number(struct scan *s) {
 /* ---- what holds others ---- */
 
 static bool member(struct scan *s, int depth) {
-  return string(s) && skip_space(s) && take(s, ':') && skip_space(s) && value(s, depth);
+  return string(s) && skip_space(s) && scan_take(s, ':') && skip_space(s) && value(s, depth);
 }
 
 /* After the opening bracket. */
 static bool list(struct scan *s, int depth, char close, bool (*one)(struct scan *, int)) {
   if (!skip_space(s))
     return false;
-  if (take(s, close))
+  if (scan_take(s, close))
     return true;
   for (;;) {
     if (!one(s, depth) || !skip_space(s))
       return false;
-    if (take(s, close))
+    if (scan_take(s, close))
       return true;
-    if (!take(s, ',') || !skip_space(s))
+    if (!scan_take(s, ',') || !skip_space(s))
       return false;
   }
 }

@@ -31,7 +31,7 @@ static void pause_accepting(struct http *h) {
 
 static void on_connection(uv_poll_t *poll, int status, int events);
 
-static void go_on(struct http *h) {
+static void accept_again(struct http *h) {
   if (h->accepting || h->listen_fd < 0 || is_full(h))
     return;
   h->accepting = true;
@@ -39,7 +39,7 @@ static void go_on(struct http *h) {
 }
 
 static void on_retry(uv_timer_t *timer) {
-  go_on(timer->data);
+  accept_again(timer->data);
 }
 
 /* Somebody else (a job, an upload, another process) may free what is short, and nobody tells us. So
@@ -103,11 +103,11 @@ static void on_connection(uv_poll_t *poll, int status, int events) {
 void accept_open(struct http *h, int fd) {
   h->listen_fd = fd;
   h->listen_poll.data = h->accept_retry.data = h;
-  go_on(h);
+  accept_again(h);
 }
 
 void accept_room(struct http *h) {
-  go_on(h);
+  accept_again(h);
 }
 
 void accept_end(struct http *h) {

@@ -25,7 +25,7 @@ static const struct problem {
 #undef X
 };
 
-static const struct problem *find(const char *slug) {
+static const struct problem *problem_find(const char *slug) {
   static const struct problem unknown = {"internal", 500, "The server failed"};
   for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {
     if (strcmp(problems[i].slug, slug) == 0)
@@ -35,7 +35,7 @@ static const struct problem *find(const char *slug) {
 }
 
 int problem_status(const char *slug) {
-  return find(slug)->status;
+  return problem_find(slug)->status;
 }
 
 /* What the failure of a sink means to the client. */
@@ -61,7 +61,7 @@ const char *problem_slug(int err_code, int *retry_after_s) {
 }
 
 void problem_render(struct buf *out, const char *slug, int status, const char *detail) {
-  const struct problem *p = find(slug);
+  const struct problem *p = problem_find(slug);
   buf_puts(out, "{\"type\":\"/problems/");
   buf_puts(out, p->slug);
   buf_puts(out, "\",\"title\":");

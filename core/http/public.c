@@ -55,7 +55,7 @@ static bool is_prefix(char *text) {
 }
 
 /* What does not look like one is passed over. */
-static void take(char **to, const char *sent, bool (*fine)(const char *)) {
+static void take_header(char **to, const char *sent, bool (*fine)(const char *)) {
   char *value = sent ? first_of(sent) : NULL;
   if (value && fine(value)) {
     free(*to);
@@ -75,9 +75,9 @@ void public_read(struct http_request *r) {
                                   mem_dup(set->prefix ? set->prefix : "")};
   if (!from_trusted_proxy(r))
     return;
-  take(&r->public.scheme, r->head.forwarded_proto, is_scheme);
-  take(&r->public.host, r->head.forwarded_host, is_host);
-  take(&r->public.prefix, r->head.forwarded_prefix, is_prefix_of_text);
+  take_header(&r->public.scheme, r->head.forwarded_proto, is_scheme);
+  take_header(&r->public.host, r->head.forwarded_host, is_host);
+  take_header(&r->public.prefix, r->head.forwarded_prefix, is_prefix_of_text);
 }
 
 /* A proxy may pass its prefix on, and a client may follow a URL of ours without the proxy: a path

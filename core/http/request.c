@@ -143,7 +143,7 @@ static bool find_route(struct http_request *r) {
 }
 
 /* True when the request may go on; false: a reply is queued. */
-static bool begin(struct http_request *r) {
+static bool request_begin(struct http_request *r) {
   if (!head_read(r))
     return false;
   if (r->body.err.code) { /* of the target */
@@ -187,7 +187,7 @@ static enum MHD_Result first_call(struct http_request *r, const char *method, co
     r->conn->linger = true;
     return MHD_NO;
   }
-  if (begin(r))
+  if (request_begin(r))
     return MHD_YES;
   if (body_expected(r))
     r->conn->linger = true;

@@ -45,7 +45,7 @@ static void moved(struct http_stream *s) {
     list_push_back(&request_of(s)->h->slow_streams, &s->slow);
 }
 
-static void take(struct http_stream *s, char *to, size_t n) {
+static void stream_take(struct http_stream *s, char *to, size_t n) {
   memcpy(to, s->out.data + s->sent, n);
   s->sent += n;
   if (s->sent == s->out.len) {
@@ -68,7 +68,7 @@ static ssize_t on_read(void *cls, uint64_t pos, char *to, size_t max) {
     return MHD_CONTENT_READER_END_WITH_ERROR;
   size_t n = waiting(s) < max ? waiting(s) : max;
   if (n > 0) {
-    take(s, to, n);
+    stream_take(s, to, n);
     if (s->blocked && waiting(s) < DRAINED_BELOW) {
       s->blocked = false;
       if (s->events.drained && !s->ended)

@@ -118,7 +118,7 @@ struct wire_reader wire_reader(const struct wire_frame *frame) {
 }
 
 /* The next n bytes, or NULL with `bad` set. */
-static const char *take(struct wire_reader *r, size_t n) {
+static const char *reader_take(struct wire_reader *r, size_t n) {
   if (r->bad || r->left < n) {
     r->bad = true;
     return NULL;
@@ -130,12 +130,12 @@ static const char *take(struct wire_reader *r, size_t n) {
 }
 
 uint32_t wire_get_u32(struct wire_reader *r) {
-  const char *p = take(r, 4);
+  const char *p = reader_take(r, 4);
   return p ? (uint32_t)load_le(p, 4) : 0;
 }
 
 uint64_t wire_get_u64(struct wire_reader *r) {
-  const char *p = take(r, 8);
+  const char *p = reader_take(r, 8);
   return p ? load_le(p, 8) : 0;
 }
 
@@ -149,7 +149,7 @@ static const char *bytes_of(struct wire_reader *r, size_t len) {
     r->bad = true;
     return NULL;
   }
-  const char *p = take(r, len + 1);
+  const char *p = reader_take(r, len + 1);
   if (p && p[len] != '\0') {
     r->bad = true;
     return NULL;

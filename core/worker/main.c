@@ -70,7 +70,7 @@ void serve_complain(struct host *h, const struct err *err) {
   logger_flush(&h->log);
 }
 
-static int refuse(struct host *h, bool again, const char *text) {
+static int refuse_backend(struct host *h, bool again, const char *text) {
   wire_put_refused(link_begin(h->link), again, text);
   link_end(h->link, true);
   return EXIT_REFUSED;
@@ -108,7 +108,7 @@ static int take_config(struct host *h, enum wire_jail_mode *jail) {
   if (rc > 0 && f.type == WIRE_STOP)
     _exit(0);
   if (rc < 0 || f.type != WIRE_CONFIG || wire_get_config(&f, &m, &err) < 0)
-    return refuse(h, true, err.text[0] ? err.text : "lathed did not begin with CONFIG");
+    return refuse_backend(h, true, err.text[0] ? err.text : "lathed did not begin with CONFIG");
   h->backend = mem_dup(m.backend);
   h->work_root = mem_dup(m.work_root);
   h->stem = mem_printf("%s-%" PRIu64, m.backend, m.cell);
@@ -131,7 +131,7 @@ static int take_config(struct host *h, enum wire_jail_mode *jail) {
   if (rc < 0) {
     while (errors.len && errors.data[errors.len - 1] == '\n')
       errors.data[--errors.len] = '\0';
-    rc = refuse(h, false, errors.data);
+    rc = refuse_backend(h, false, errors.data);
   }
   buf_free(&errors);
   return rc;
@@ -141,7 +141,7 @@ static int take_config(struct host *h, enum wire_jail_mode *jail) {
 static int make_jail(struct host *h, enum wire_jail_mode mode) {
   struct err err = {0};
   return jail_init(&h->jail, &h->plugin, h->values, h->value_count, mode, &err) < 0
-             ? refuse(h, false, err.text)
+             ? refuse_backend(h, false, err.text)
              : 0;
 }
 
@@ -150,7 +150,7 @@ static int say_jail(struct host *h) {
   struct err err = {0};
   const struct jail *j = &h->jail;
   if (h->plugin.d.isolation == LATHE_PROCESS && jail_check_threads(&h->jail, &h->plugin, &err) < 0)
-    return refuse(h, false, err.text);
+    return refuse_backend(h, false, err.text);
   wire_put_jail(link_begin(h->link),
                 !j->on        ? WIRE_JAIL_NONE
                 : j->lacks[0] ? WIRE_JAIL_PARTIAL
@@ -170,7 +170,7 @@ static int make_cell(struct host *h) {
   if (mkdir(h->cell, 0700) == 0)
     return 0;
   err_sys(&err, errno, "the work folder %s cannot be made", h->cell);
-  return refuse(h, true, err.text);
+  return refuse_backend(h, true, err.text);
 }
 
 /* What create() or ready() returned, as a refusal.  Only what may pass by itself is tried again. */
@@ -178,7 +178,7 @@ static int refuse_start(struct host *h, const char *what, int32_t code) {
   char text[1400];
   snprintf(text, sizeof text, "the plugin %s %s could not start: %s (%s gave %d)", h->plugin.d.name,
            h->plugin.d.version, h->message[0] ? h->message : "it gave no message", what, code);
-  return refuse(h, code / 1000 == LATHE_RETRY / 1000, text);
+  return refuse_backend(h, code / 1000 == LATHE_RETRY / 1000, text);
 }
 
 static int start_plugin(struct host *h) {
@@ -265,9 +265,9 @@ static int work(const char *fd_text, const char *path, const char *board_fd, con
   logger_init(&h.log, &link, 0, 0);
   host_init(&h);
   if (plugin_load(&h.plugin, path, &err) < 0)
-    return refuse(&h, is_gone(path), err.text);
+    return refuse_backend(&h, is_gone(path), err.text);
   if (plugin_check_kinds(&h.plugin, &err) < 0)
-    return refuse(&h, false, err.text);
+    return refuse_backend(&h, false, err.text);
   say_hello(&h);
   enum wire_jail_mode jail = WIRE_JAIL_AUTO;
   int rc = take_config(&h, &jail);

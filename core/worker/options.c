@@ -38,7 +38,7 @@ static size_t distance(const char *a, const char *b) {
   return row[lb];
 }
 
-static const struct lathe_option *find(const struct plugin *p, const char *key) {
+static const struct lathe_option *option_find(const struct plugin *p, const char *key) {
   for (size_t i = 0; p->d.options && p->d.options[i]; i++)
     if (strcmp(p->d.options[i]->key, key) == 0)
       return p->d.options[i];
@@ -171,7 +171,7 @@ int plugin_check_options(const struct plugin *p, const struct wire_setting *sett
   *values = mem_array(options + 1, sizeof **values);
   *value_count = 0;
   for (size_t i = 0; i < count; i++)
-    if (!find(p, settings[i].key))
+    if (!option_find(p, settings[i].key))
       say_unknown(p, &settings[i], errors);
   for (size_t i = 0; i < options; i++) {
     const struct lathe_option *o = p->d.options[i];

@@ -197,7 +197,8 @@ static double mib(rlim_t bytes) {
 }
 
 /* The sentence about a status of wait, and the class. */
-static int32_t judge(const struct exec *x, int status, const char *last, char *text, size_t size) {
+static int32_t judge_command(const struct exec *x, int status, const char *last, char *text,
+                             size_t size) {
   rlim_t file = x->limits[RLIMIT_FSIZE].rlim_cur;
   int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
   if (signal == SIGXFSZ && file != RLIM_INFINITY) {
@@ -240,7 +241,7 @@ int32_t process_fault(struct exec *x, const char *what) {
   bool ended = !what && wait_for_end(x, &status);
   watch_last_lines(x, last, sizeof last);
   if (ended)
-    code = judge(x, status, last, how, sizeof how);
+    code = judge_command(x, status, last, how, sizeof how);
   else
     snprintf(how, sizeof how, "%s", what ? what : "closed its standard output and did not end");
   if (*last)

@@ -214,7 +214,7 @@ static int broken(const struct transfer *t, CURLcode done, const char *problem) 
 }
 
 /* The answer came whole, but not in the form that was asked for? */
-static int judge(const struct transfer *t, CURL *curl) {
+static int judge_transfer(const struct transfer *t, CURL *curl) {
   struct http_answer *a = t->answer;
   const char *server = t->c->server, *type = NULL, *to = NULL;
   curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type);
@@ -302,7 +302,7 @@ int http_do(struct cli *c, const struct http_call *call, struct http_answer *ans
   bool early = done == CURLE_SEND_ERROR && status >= 400;
   if (done != CURLE_OK && !early && !t.stopped && !t.wrong_type)
     return broken(&t, done, problem);
-  return judge(&t, curl);
+  return judge_transfer(&t, curl);
 }
 
 void http_answer_free(struct http_answer *answer) {

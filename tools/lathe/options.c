@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct cli_option *find(const struct cli_option *options, const char *name, size_t len,
-                                     char letter) {
+static const struct cli_option *option_find(const struct cli_option *options, const char *name,
+                                            size_t len, char letter) {
   for (; options && options->name; options++)
     if (name ? strlen(options->name) == len && !strncmp(options->name, name, len)
              : options->letter == letter)
@@ -23,8 +23,8 @@ static const struct cli_option *find(const struct cli_option *options, const cha
 
 static const struct cli_option *find_any(const struct cli *c, const char *name, size_t len,
                                          char letter) {
-  const struct cli_option *o = c->verb ? find(c->verb->options, name, len, letter) : NULL;
-  return o ? o : find(cli_global_options(), name, len, letter);
+  const struct cli_option *o = c->verb ? option_find(c->verb->options, name, len, letter) : NULL;
+  return o ? o : option_find(cli_global_options(), name, len, letter);
 }
 
 /* The i-th of the verb's options and those of all verbs. */

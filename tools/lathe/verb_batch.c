@@ -190,7 +190,7 @@ static int batch_wait(struct cli *c) {
 
 /* ---- show, list ---- */
 
-static void put_row(struct table *t, const json_t *job) {
+static void put_batch_row(struct table *t, const json_t *job) {
   char seconds[SAY_SIZE];
   double took = json_real_of(job, "seconds");
   table_putf(t, "%lld", (long long)json_integer_value(json_object_get(job, "n")));
@@ -260,7 +260,7 @@ static int batch_show(struct cli *c) {
     say_wrapped("", 2, head, 0);
     free(head);
     table_begin(&t, ">N|JOB|=FILE|?~SET|STATUS|?>TIME|?~ERROR");
-    json_array_foreach(json_object_get(batch, "jobs"), i, job) put_row(&t, job);
+    json_array_foreach(json_object_get(batch, "jobs"), i, job) put_batch_row(&t, job);
     table_print(&t, 0);
   }
   json_decref(batch);

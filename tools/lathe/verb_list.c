@@ -24,7 +24,7 @@ static double now(void) {
   return (double)clock_wall_us() / 1e6;
 }
 
-static void put_row(struct table *t, const json_t *job) {
+static void put_job_row(struct table *t, const json_t *job) {
   char age[SAY_SIZE], elapsed[SAY_SIZE];
   const json_t *progress = json_object_get(job, "progress"),
                *inputs = json_object_get(job, "inputs");
@@ -110,7 +110,7 @@ static void print(const json_t *jobs) {
   json_t *job;
   table_begin(&t, "JOB|KIND|STATE|=FILE|>AGE|?>TIME|?~CLIENT|?~BACKEND|?>DONE|?~STAGE");
   json_array_foreach(jobs, i, job) {
-    put_row(&t, job);
+    put_job_row(&t, job);
   }
   table_print(&t, 0);
   if (!json_array_size(jobs))

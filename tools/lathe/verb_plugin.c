@@ -221,7 +221,7 @@ static int find_templates(struct project *p, struct err *err) {
 }
 
 /* Makes the project's folder; it must not be there, so that nothing is overwritten. */
-static int make_folder(struct project *p, const char *parent, struct err *err) {
+static int make_project_folder(struct project *p, const char *parent, struct err *err) {
   char *wanted = path_join(parent, p->name);
   int code = 0;
   if (mkdir(wanted, 0777) != 0)
@@ -238,7 +238,7 @@ static int make_project(struct project *p, const struct combination *c, const ch
                         struct err *err) {
   int code = find_templates(p, err);
   if (code == 0)
-    code = make_folder(p, parent, err);
+    code = make_project_folder(p, parent, err);
   for (size_t i = 0; code == 0 && i < LAYERS_MOST && c->layers[i]; i++) {
     char *layer = path_join(p->templates, c->layers[i]);
     code = copy_folder(p, layer, p->folder, err);

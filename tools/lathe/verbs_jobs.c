@@ -90,8 +90,8 @@ static json_t *problem_of(const char *id, const struct http_answer *answer) {
 }
 
 /* What became of one job: printed, or put to the answers. */
-static void tell(const struct cli *c, const char *id, const char *word, int code,
-                 const struct http_answer *answer, json_t *answers) {
+static void tell_state(const struct cli *c, const char *id, const char *word, int code,
+                       const struct http_answer *answer, json_t *answers) {
   const char *state = json_text(answer->json, "status");
   if (c->json && answer->json && !answer->text[0])
     json_array_append(answers, answer->json);
@@ -128,7 +128,7 @@ static int for_each_job(struct cli *c, const char *method, const char *suffix, c
                "%s answered without the job %s; is it a lathe server?", c->server, c->operands[i]);
     }
     if (code != CLI_INTERRUPTED)
-      tell(c, c->operands[i], word, code, &answer, answers);
+      tell_state(c, c->operands[i], word, code, &answer, answers);
     worst = code > worst ? code : worst;
     bool nobody = code == CLI_UNREACHABLE && answer.status == 0;
     http_answer_free(&answer);

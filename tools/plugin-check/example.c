@@ -156,7 +156,7 @@ static size_t inputs_wanted(const struct tool *t, const struct kind *kind) {
   return n > INPUTS_MAX ? INPUTS_MAX : n;
 }
 
-static void make_folder(const struct example *e) {
+static void example_make_folder(const struct example *e) {
   char *in = path_join(e->workdir, "in");
   mkdir(e->workdir, 0700);
   mkdir(in, 0700);
@@ -176,7 +176,7 @@ bool example_make(struct tool *t, const char *kind_word, const char *name, struc
   char *blobs = path_join(t->folder, "blobs");
   mkdir(blobs, 0700);
   free(blobs);
-  make_folder(e);
+  example_make_folder(e);
   buf_puts(&spec, "{\"params\":");
   bool ok = put_params(t, kind, &spec, &err) == 0;
   if (!ok)
@@ -191,7 +191,7 @@ bool example_make(struct tool *t, const char *kind_word, const char *name, struc
 
 void example_again(struct tool *t, struct example *e) {
   path_remove_tree(e->workdir, NULL);
-  make_folder(e);
+  example_make_folder(e);
   for (size_t i = 0; i < e->input_count; i++)
     if (link(e->inputs[i].blob, e->inputs[i].path) < 0)
       fail(t, "the input %s cannot be made: %s", e->inputs[i].path, strerror(errno));

@@ -37,7 +37,7 @@ static _Noreturn void sweep(const char *path, pid_t zygote) {
 
 /* Where no process can be begun the rest waits for the daemon, which removes all folders of a
  * worker that has ended. */
-static void begin(struct sweeper *s) {
+static void sweeper_begin(struct sweeper *s) {
   struct list *it = s->pid ? NULL : list_pop_front(&s->waiting);
   if (!it)
     return;
@@ -63,7 +63,7 @@ void sweeper_remove(struct sweeper *s, const char *path) {
   struct left *left = mem_alloc(sizeof *left + size);
   memcpy(left->path, path, size);
   list_push_back(&s->waiting, &left->ring);
-  begin(s);
+  sweeper_begin(s);
 }
 
 void sweeper_heard(struct sweeper *s) {
@@ -73,5 +73,5 @@ void sweeper_heard(struct sweeper *s) {
     close(s->pidfd);
   s->pidfd = -1;
   s->pid = 0;
-  begin(s);
+  sweeper_begin(s);
 }

@@ -323,7 +323,7 @@ static void child_read(struct zygote *z, struct child *c) {
 }
 
 /* The sentence for a child that ended without a result. */
-static void judge(struct zygote *z, struct child *c, int status, const struct rusage *used) {
+static void zygote_judge(struct zygote *z, struct child *c, int status, const struct rusage *used) {
   char text[800];
   enum wire_class class;
   if (c->cancel_class) {
@@ -362,7 +362,7 @@ static void child_ended(struct zygote *z, struct child *c) {
     logger_drain(&c->log, c->log_fd);
     logger_end(&c->log);
     child_move_folder(z, c);
-    judge(z, c, status, &used);
+    zygote_judge(z, c, status, &used);
   }
   parked_pool_maker_over(&z->pool, c->pid, c->told || c->cancel_class, true);
   if (c->cell && !parked_pool_uses(&z->pool, c->cell))

@@ -32,8 +32,8 @@ static void touch_heap(void) {
 
 /* Where a job may leave parked processes, its folder lies in a cell, which is all that the jail
  * lets them see: so they can go on with another job's folder. */
-static int make_folder(struct host *h, struct folder *f, uint64_t token,
-                       const struct wire_step *step, struct err *err) {
+static int forked_make_folder(struct host *h, struct folder *f, uint64_t token,
+                              const struct wire_step *step, struct err *err) {
   char ahead[PATH_MAX], *root = h->work_root;
   int rc = 0;
   if (h->parks && h->jail.on) {
@@ -69,7 +69,7 @@ static _Noreturn void run(struct host *h, struct link *link, uint64_t token,
   job_begin(&job, h, token, step);
   job.link = h->link = h->log.link = link; /* the daemon's socket is not ours */
   job.folder = &folder;
-  if (make_folder(h, &folder, token, step, &err) < 0) {
+  if (forked_make_folder(h, &folder, token, step, &err) < 0) {
     step_fail(&outcome, WIRE_RETRY, err.text);
   } else if (lock_in(h, &folder, ruleset, jail_err) < 0) {
     step_fail(&outcome, WIRE_RETRY, jail_err->text);

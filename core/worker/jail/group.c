@@ -94,7 +94,7 @@ static bool is_of(const struct walk *w, pid_t group) {
   return group == w->group || (w->also > 0 && group == w->also);
 }
 
-static void take(struct walk *w, pid_t pid) {
+static void walk_take(struct walk *w, pid_t pid) {
   struct group_process p;
   if (!group_read_process(pid, &p) || !is_of(w, p.group) || p.state == 'X')
     return;
@@ -113,7 +113,7 @@ static void take(struct walk *w, pid_t pid) {
 
 static void take_all(struct walk *w, struct proc_children *children) {
   for (size_t i = 0; i < children->count; i++)
-    take(w, children->pids[i]);
+    walk_take(w, children->pids[i]);
   free(children->pids);
 }
 
@@ -139,7 +139,7 @@ static void look_everywhere(struct walk *w) {
     return;
   for (struct dirent *e; (e = readdir(proc)) != NULL;)
     if (isdigit((unsigned char)e->d_name[0]))
-      take(w, atoi(e->d_name));
+      walk_take(w, atoi(e->d_name));
   closedir(proc);
 }
 

@@ -115,7 +115,7 @@ static void recall(struct resident *r) {
   free(tokens);
 }
 
-static void take_frame(struct resident *r, const struct wire_frame *f) {
+static void resident_take_frame(struct resident *r, const struct wire_frame *f) {
   int64_t class;
   switch (f->type) {
   case WIRE_STEP:
@@ -143,7 +143,7 @@ static void take_frames(struct resident *r) {
   if (link_read(r->host->link, false) < 0)
     link_orphaned();
   while ((rc = wire_input_next(&r->host->link->in, &f, NULL)) > 0)
-    take_frame(r, &f);
+    resident_take_frame(r, &f);
   if (rc < 0)
     link_orphaned();
 }

@@ -150,7 +150,7 @@ static void cancel(struct pool *c, uint64_t token, int class) {
 }
 
 /* Under the lock. */
-static void take_frame(struct pool *c, const struct wire_frame *f) {
+static void pool_take_frame(struct pool *c, const struct wire_frame *f) {
   int64_t class;
   switch (f->type) {
   case WIRE_STEP:
@@ -203,7 +203,7 @@ static bool serve_once(struct pool *c, int64_t *heartbeat_at) {
   int rc;
   pthread_mutex_lock(&c->lock);
   while ((rc = wire_input_next(&h->link->in, &f, NULL)) > 0)
-    take_frame(c, &f);
+    pool_take_frame(c, &f);
   pthread_mutex_unlock(&c->lock);
   if (fds[1].revents)
     serve_send_output(h, c->log_fd);
