@@ -145,7 +145,9 @@ void health_metrics(void *ctx, struct http_request *r) {
   struct store_stats store;
   struct buf b = {0};
   jobs_stats(a->at.jobs, &jobs);
+  int64_t file_bytes, log_bytes;
   store_stats(a->at.store, &store);
+  store_sizes(a->at.store, &file_bytes, &log_bytes);
   set(a, "lathe_queue_limit", "Jobs that may wait", NULL, (double)jobs.queue_max);
   for (int s = JOB_COMPLETED; s <= JOB_CANCELLED; s++) { /* lathe_jobs has the others */
     char labels[40];
@@ -154,11 +156,11 @@ void health_metrics(void *ctx, struct http_request *r) {
         (double)store.jobs_by_state[s]);
   }
   set(a, "lathe_store_healthy", "1 while the disk accepts writes", NULL, jobs.store_code >= 0);
-  set(a, "lathe_store_file_bytes", "Size of the database file", NULL, (double)store.file_bytes);
+  set(a, "lathe_store_file_bytes", "Size of the database file", NULL, (double)file_bytes);
   set(a, "lathe_kept_bytes",
       "Bytes of the inputs and artifacts of all jobs, as retention counts them", NULL,
       (double)store.kept_bytes);
-  set(a, "lathe_store_wal_bytes", "Size of the write-ahead log", NULL, (double)store.wal_bytes);
+  set(a, "lathe_store_wal_bytes", "Size of the write-ahead log", NULL, (double)log_bytes);
   set(a, "lathe_store_last_seq", "Greatest committed event", NULL, (double)store.last_seq);
   set(a, "lathe_disk_free_bytes", "Free bytes on the data folder's file system", NULL,
       (double)storage_free_bytes(a->at.storage));

@@ -2,15 +2,15 @@
  *
  * Batches: jobs that are written together, all or none, and remembered together.
  *
- *   begin -> add* -> submit -> one operation: BATCH row, then each job as if it came alone
+ *   begin -> add* -> submit -> one operation: the batch, then each job as if it came alone
  *
  * The first job's number is the batch's, and the others follow it, so a batch is a range of
  * numbers. A job that is deleted leaves what the batch remembers of it; with the last one the batch
- * goes.
+ * goes.  Here are the calls, on the loop.
  */
 #include "store/private.h"
 
-/* ---- the calls (loop) ---- */
+/* ---- writes ---- */
 
 struct store_group {
   struct op op;
@@ -55,63 +55,53 @@ void store_group_submit(struct store *s, struct store_group *g, const struct rec
   store_push(s, op);
 }
 
-/* ---- the writer ---- */
+/* ---- reads ---- */
 
-static int put_batch(struct store *s, const struct record_batch *b, struct err *err) {
-  sqlite3_stmt *st = conn_stmt(&s->conn, SQL_BATCH_NEW);
-  sqlite3_bind_int64(st, 1, b->num);
-  bind_text(st, 2, b->id);
-  bind_text(st, 3, b->kind);
-  bind_text(st, 4, b->client);
-  bind_text(st, 5, b->name);
-  bind_text(st, 6, b->sets_json);
-  sqlite3_bind_int64(st, 7, b->created_us);
-  sqlite3_bind_int64(st, 8, b->count);
-  return conn_step(&s->conn, st, err);
+void store_batch_get(struct store *s, const char *id,
+                     void (*done)(void *arg, int code, const struct record_batch *batches,
+                                  size_t count, bool more),
+                     void *arg) {
+  struct read *r = read_new(READ_BATCH, arg);
+  r->id = arena_dup(&r->arena, id);
+  r->done.batches = done;
+  read_push(s, r);
 }
 
-static int put_item(struct store *s, const struct op *job, struct err *err) {
-  sqlite3_stmt *st = conn_stmt(&s->conn, SQL_BATCH_JOB_NEW);
-  sqlite3_bind_int64(st, 1, job->job->num);
-  bind_text(st, 2, job->job->id);
-  bind_text(st, 3, job->item->file);
-  bind_text(st, 4, job->item->set);
-  bind_text(st, 5, job->item->folder);
-  return conn_step(&s->conn, st, err);
+void store_batch_list(struct store *s, const char *client, const char *id_prefix,
+                      int64_t before_num, int limit,
+                      void (*done)(void *arg, int code, const struct record_batch *batches,
+                                   size_t count, bool more),
+                      void *arg) {
+  struct read *r = read_new(READ_BATCHES, arg);
+  r->client = arena_dup(&r->arena, client);
+  r->filter.id_prefix = arena_dup(&r->arena, id_prefix);
+  r->from = before_num;
+  r->filter.limit = limit < 1 ? 1 : limit;
+  r->done.batches = done;
+  read_push(s, r);
 }
 
-int op_apply_batch(struct store *s, struct op *op, struct err *err) {
-  op->num = op->batch->num; /* a group may run twice */
-  op->id = op->batch->id;
-  op->replayed = false;
-  int code = op->key != NULL ? op_look_at_key(s, op, err) : 0;
-  if (code != 0)
-    return code < 0 ? code : 0;
-  code = put_batch(s, op->batch, err);
-  for (struct op *job = op->jobs; job != NULL && code == 0; job = job->next)
-    if ((code = put_item(s, job, err)) == 0)
-      code = job->code = op_apply(s, job, err);
-  if (code == 0 && op->key != NULL)
-    code = op_put_key(s, op, err);
-  return code;
+void store_batch_jobs(struct store *s, int64_t from, int64_t to, int limit, bool artifacts,
+                      void (*done)(void *arg, int code, const struct record_batch_job *items,
+                                   size_t count, bool more),
+                      void *arg) {
+  struct read *r = read_new(READ_ITEMS, arg);
+  r->from = from;
+  r->to = to;
+  r->filter.limit = limit < 1 ? 1 : limit;
+  r->artifacts = artifacts;
+  r->done.items = done;
+  read_push(s, r);
 }
 
-int batch_leave(struct store *s, const char *batch, struct err *err) {
-  sqlite3_stmt *st = conn_stmt(&s->conn, SQL_BATCH_RANGE);
-  bind_text(st, 1, batch);
-  int code = conn_step(&s->conn, st, err);
-  if (code <= 0)
-    return code;
-  int64_t range[] = {sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1)}, left = 0;
-  sqlite3_reset(st);
-  const enum sql all[] = {SQL_BATCH_LEFT, SQL_BATCH_JOBS_DELETE, SQL_BATCH_DELETE};
-  for (int i = 0; i < 3 && left == 0; i++) {
-    st = conn_stmt(&s->conn, all[i]);
-    sqlite3_bind_int64(st, 1, range[0]);
-    if (i < 2)
-      sqlite3_bind_int64(st, 2, range[1]);
-    if ((code = conn_int(&s->conn, st, 0, &left, err)) < 0)
-      return code;
-  }
-  return 0;
+/* ---- their answers ---- */
+
+void deliver_batches(struct read *r) {
+  bool ok = r->code == 0;
+  r->done.batches(r->arg, r->code, ok ? r->batches : NULL, ok ? r->count : 0, ok && r->more);
+}
+
+void deliver_items(struct read *r) {
+  bool ok = r->code == 0;
+  r->done.items(r->arg, r->code, ok ? r->items : NULL, ok ? r->count : 0, ok && r->more);
 }

@@ -2,7 +2,7 @@
  *
  * The store's life, and the traffic between the loop and the threads.
  *
- *   store_open: lock file -> database, schema -> threads -> handles
+ *   store_open: the engine opens the database -> handles -> threads
  *
  *      calls -> gathered -(once per turn of the loop)-> queue -> [writer] -> batches
  *        callbacks <- deliver <- uv_async <-------------------------------------'
@@ -220,16 +220,18 @@ static void on_check(uv_check_t *handle) {
 
 /* ---- life ---- */
 
-static int open_database(struct store *s, struct err *err) {
-  int code = marker_before(s, err);
-  if (code < 0 || (code = conn_open(&s->conn, s->path, s->options.cache_bytes, true, err)) < 0 ||
-      (code = schema_migrate(&s->conn, err)) < 0 ||
-      (code = totals_load(&s->conn, &s->now, err)) < 0 || (code = marker_after(s, err)) < 0 ||
-      (code = conn_open(&s->checkpoint_conn, s->path, 0, false, err)) < 0)
+static int open_engine(struct store *s, struct err *err) {
+  struct engine_options options = {.path = s->path,
+                                   .files_lie_there = s->options.files_lie_there,
+                                   .accept_empty = s->options.accept_empty,
+                                   .cache_bytes = s->options.cache_bytes,
+                                   .attention = writer_wake_for_engine,
+                                   .ctx = s};
+  int code = s->ops->open(&s->engine, &options, err);
+  if (code < 0)
     return code;
-  checkpoint_watch(s);
-  s->totals = s->acknowledged = s->now;
-  s->next_num = s->now.last_num + 1;
+  s->totals = *s->ops->totals(s->engine);
+  s->next_num = s->totals.last_num + 1;
   return 0;
 }
 
@@ -238,7 +240,7 @@ static void set_up(struct store *s, const struct store_options *options) {
   s->options.cache_bytes = options->cache_bytes > 0 ? options->cache_bytes : 4 << 20;
   s->path = mem_dup(options->path);
   s->options.path = s->path;
-  s->lock_fd = s->marker_fd = -1;
+  s->ops = options->engine != NULL ? options->engine : &engine_sqlite;
   s->commit_poll = poll_time_new(COMMIT_POLL_US);
   s->gathered_tail = &s->gathered;
   s->queue_tail = &s->queue;
@@ -246,28 +248,18 @@ static void set_up(struct store *s, const struct store_options *options) {
   s->batches_tail = &s->batches;
   s->reads_done_tail = &s->reads_done;
   pthread_mutex_init(&s->lock, NULL);
-  pthread_mutex_init(&s->reader_conn_lock, NULL);
-  pthread_mutex_init(&s->checkpoint_conn_lock, NULL);
   pthread_cond_init(&s->work, NULL);
   pthread_cond_init(&s->read_work, NULL);
-  pthread_cond_init(&s->checkpoint_work, NULL);
   pthread_cond_init(&s->idle, NULL);
 }
 
 static void tear_down(struct store *s) {
-  conn_close(&s->reader_conn);
-  conn_close(&s->checkpoint_conn);
-  conn_close(&s->conn);
-  marker_close(s);
-  lock_release(s->lock_fd);
+  if (s->engine != NULL)
+    s->ops->close(s->engine);
   pthread_cond_destroy(&s->idle);
-  pthread_cond_destroy(&s->checkpoint_work);
   pthread_cond_destroy(&s->read_work);
   pthread_cond_destroy(&s->work);
-  pthread_mutex_destroy(&s->checkpoint_conn_lock);
-  pthread_mutex_destroy(&s->reader_conn_lock);
   pthread_mutex_destroy(&s->lock);
-  free(s->marker_path);
   free(s->path);
 }
 
@@ -305,12 +297,11 @@ static int open_handles(struct store *s, uv_loop_t *loop, struct err *err) {
 }
 
 static void stop_threads(struct store *s, int started) {
-  pthread_t *const threads[] = {&s->writer, &s->reader, &s->checkpointer};
+  pthread_t *const threads[] = {&s->writer, &s->reader};
   pthread_mutex_lock(&s->lock);
   s->stop = true;
   pthread_cond_broadcast(&s->work);
   pthread_cond_broadcast(&s->read_work);
-  pthread_cond_broadcast(&s->checkpoint_work);
   pthread_mutex_unlock(&s->lock);
   for (int i = 0; i < started; i++)
     pthread_join(*threads[i], NULL);
@@ -321,14 +312,13 @@ static int start_threads(struct store *s, struct err *err) {
   static const struct {
     void *(*run)(void *);
     const char *name;
-  } kinds[] = {
-      {writer_main, "store-write"}, {reader_main, "store-read"}, {checkpoint_main, "store-move"}};
-  pthread_t *const threads[] = {&s->writer, &s->reader, &s->checkpointer};
+  } kinds[] = {{writer_main, "store-write"}, {reader_main, "store-read"}};
+  pthread_t *const threads[] = {&s->writer, &s->reader};
   sigset_t all, before;
   int rc = 0, started = 0;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  for (; started < 3 && rc == 0; started += rc == 0) {
+  for (; started < 2 && rc == 0; started += rc == 0) {
     rc = pthread_create(threads[started], NULL, kinds[started].run, s);
     if (rc == 0)
       pthread_setname_np(*threads[started], kinds[started].name);
@@ -340,20 +330,12 @@ static int start_threads(struct store *s, struct err *err) {
   return err_sys(err, rc, "cannot start the store's threads");
 }
 
-/* SQLite's memory statistics take a lock at every allocation, and nobody reads them. */
-static void configure_sqlite(void) {
-  sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-}
-
 int store_open(struct store **out, uv_loop_t *loop, const struct store_options *options,
                struct err *err) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
   struct store *s = mem_alloc(sizeof *s);
-  pthread_once(&once, configure_sqlite);
   set_up(s, options);
   int code;
-  if ((code = lock_take(s->path, &s->lock_fd, err)) < 0 || (code = open_database(s, err)) < 0 ||
-      (code = open_handles(s, loop, err)) < 0)
+  if ((code = open_engine(s, err)) < 0 || (code = open_handles(s, loop, err)) < 0)
     goto fail;
   if ((code = start_threads(s, err)) < 0) {
     tear_down(s);
@@ -383,27 +365,35 @@ static void drain(struct store *s) {
 
 void store_close(struct store *s) {
   drain(s);
-  stop_threads(s, 3);
-  s->renew |= checkpoint_failed(s);
-  struct conn *const writers[] = {&s->conn, &s->checkpoint_conn};
-  for (int i = 0; i < 2; i++)
-    if (s->renew &&
-        writers[i]->db != NULL) /* a checkpoint failed: leave the WAL to the next start */
-      sqlite3_db_config(writers[i]->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+  stop_threads(s, 2);
   tear_down(s);
   close_handles(s);
+}
+
+int store_recover(struct store *s, int (*each)(void *ctx, const struct record_job *job), void *ctx,
+                  struct err *err) {
+  return s->ops->recover(s->engine, each, ctx, err);
+}
+
+bool store_sets_aside(const struct store *s) {
+  return s->ops->sets_aside(s->engine);
+}
+
+void store_set_aside_over(struct store *s) {
+  s->ops->set_aside_over(s->engine);
 }
 
 /* ---- figures ---- */
 
 void store_stats(const struct store *s, struct store_stats *out) {
-  int64_t wal = file_size(s->path, "-wal");
   *out = (struct store_stats){.commits = s->commits,
                               .operations = s->operations,
                               .last_seq = s->totals.last_seq,
-                              .kept_bytes = s->totals.bytes,
-                              .file_bytes = file_size(s->path, ""),
-                              .wal_bytes = wal > 0 ? wal : 0};
+                              .kept_bytes = s->totals.bytes};
   for (int i = 0; i < 5; i++)
     out->jobs_by_state[i] = s->totals.jobs[i];
+}
+
+void store_sizes(const struct store *s, int64_t *file_bytes, int64_t *log_bytes) {
+  s->ops->sizes(s->engine, file_bytes, log_bytes);
 }

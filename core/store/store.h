@@ -29,12 +29,14 @@
 #include <uv.h>
 
 struct store;
+struct engine_ops;
 
 struct store_options {
-  const char *path;     /* of the database file; its folder exists */
-  bool files_lie_there; /* in the data folder: then a database that is new is refused */
-  bool accept_empty;    /* takes a database that is not the one that was here, and says so */
-  int64_t cache_bytes;  /* page cache of the writer; the reader takes a quarter */
+  const struct engine_ops *engine; /* engine.h; NULL: SQLite */
+  const char *path;                /* of the database file; its folder exists */
+  bool files_lie_there;            /* in the data folder: then a database that is new is refused */
+  bool accept_empty;   /* takes a database that is not the one that was here, and says so */
+  int64_t cache_bytes; /* page cache of the writer, 0: 4 MiB; the reader takes a quarter */
   void (*on_event)(void *ctx, const struct record_event *event);
   /* The store went bad (code < 0: writes fail) or works again (0); told on change only. */
   void (*on_health)(void *ctx, int code, const char *text);
@@ -255,12 +257,14 @@ void store_events(struct store *s, const struct store_event_query *q,
 
 struct store_stats {
   int64_t jobs_by_state[5];
-  int64_t file_bytes, wal_bytes;
   int64_t commits, operations; /* since the start */
   int64_t last_seq;            /* greatest committed seq */
   int64_t kept_bytes;          /* of the inputs and artifacts of all jobs, as bytes_max counts */
 };
 /* Cheap: counters kept in memory (also across restarts: kept in the file). */
 void store_stats(const struct store *s, struct store_stats *out);
+/* Bytes on the disk: of the database, of its write-ahead log.  Asks the file system: any thread but
+ * the loop's, while the store is open. */
+void store_sizes(const struct store *s, int64_t *file_bytes, int64_t *log_bytes);
 
 #endif

@@ -3,27 +3,14 @@
  * The writer thread: takes what has gathered, applies it in one transaction,
  * commits, gives the results back.
  *
- *   sleep -> take up to GROUP_MAX -> BEGIN op op op COMMIT (fsync of the WAL) -> batch -> loop
+ *   sleep -> take up to GROUP_MAX -> begin op op op commit (durable) -> batch -> loop
  *                                      |  an operation is refused after it changed something
- *                                      |-> ROLLBACK, once more with a savepoint for each
+ *                                      |-> rollback, once more with a mark before each
  *                                      |  the disk fails
- *                                      '-> ROLLBACK, all of the group fail
+ *                                      '-> rollback, all of the group fail
  *
- * What a failing disk means here.  An operation is acknowledged after COMMIT
- * succeeded, and COMMIT succeeds after the fsync of the WAL did.
- * - A write or fsync of the WAL fails: SQLite does not publish the frames, the
- *   next commit writes over them at the same place.  So this connection goes on,
- *   and pages that the kernel dropped after the failed fsync are written anew.
- *   Only if the process dies before that next commit, and the frames did reach
- *   the disk, a restart finds a transaction that was answered with 503.  That is
- *   harmless: it is whole; a job that then runs was asked for; a repeat of it
- *   under its idempotency key finds it (the key is in the same transaction).
- * - A checkpoint's fsync of the database file fails: the kernel may have dropped
- *   pages that count as checkpointed.  The WAL still has them, and is not started
- *   over, as that takes a complete checkpoint.  So every connection is closed and
- *   opened again: that reads the WAL anew, and all of it is copied once more.
- * - After a renewal the generation in `meta` must be the acknowledged one.  If the
- *   file fell behind, the disk lost what it had confirmed: no more writes.
+ * An operation is acknowledged after the engine's commit succeeded.  What an engine does about a
+ * disk that fails is its own matter; here all operations of the group get the failure.
  */
 #include "store/private.h"
 
@@ -31,135 +18,60 @@
 #include "base/mem.h"
 #include "observe/log.h"
 
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-
 #define GROUP_MAX    512
-#define FAILURES_MAX 3 /* in a row, then the connection is opened again */
 #define WORK_POLL_US 100
 
-/* ---- the connection ---- */
-
-/* The writing connection alone.  The others keep the index of the WAL alive, so that the frames of
- * a failed commit stay unseen. */
-static int reopen(struct store *s, struct err *err) {
-  struct totals found;
-  conn_close(&s->conn);
-  int code = conn_open(&s->conn, s->path, s->options.cache_bytes, false, err);
-  if (code == 0)
-    code = totals_load(&s->conn, &found, err);
-  if (code == 0 && found.gen < s->acknowledged.gen)
-    code = err_set(err, ERR_IO,
-                   "%s lost commits that the disk had confirmed (generation %lld, expected %lld); "
-                   "check the disk, restore a backup and start lathed again",
-                   s->path, (long long)found.gen, (long long)s->acknowledged.gen);
-  if (code < 0) {
-    conn_close(&s->conn);
-    return code;
-  }
-  checkpoint_watch(s);
-  s->now = s->acknowledged = found;
-  return 0;
-}
-
-/* Every connection: the WAL is read anew, and nothing of it counts as checkpointed. */
-static int renew(struct store *s, struct err *err) {
-  struct err ignored;
-  pthread_mutex_lock(&s->reader_conn_lock);
-  pthread_mutex_lock(&s->checkpoint_conn_lock);
-  struct conn *all[] = {&s->reader_conn, &s->checkpoint_conn, &s->conn};
-  for (int i = 0; i < 3; i++) {
-    if (all[i]->db != NULL)
-      sqlite3_db_config(all[i]->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    conn_close(all[i]);
-  }
-  int code = reopen(s, err);
-  conn_open(&s->checkpoint_conn, s->path, 0, false, &ignored); /* else it tries again itself */
-  pthread_mutex_unlock(&s->checkpoint_conn_lock);
-  pthread_mutex_unlock(&s->reader_conn_lock);
-  if (code == 0)
-    s->renew = false;
-  return code;
-}
-
-/* A renewal waits for a commit that succeeds, as that writes over the frames of one that failed. */
-static int ready_conn(struct store *s, struct err *err) {
-  if (s->renew && s->failures == 0)
-    return renew(s, err);
-  return s->conn.db == NULL ? reopen(s, err) : 0;
-}
-
-static void roll_back(struct store *s) {
-  if (s->conn.db != NULL && !sqlite3_get_autocommit(s->conn.db))
-    conn_run(&s->conn, SQL_ROLLBACK, NULL);
-  s->now = s->acknowledged;
-}
-
 /* ---- one group ---- */
-
-static int finish_group(struct store *s, int64_t changes_before, struct err *err) {
-  int code = 0;
-  s->now.gen++;
-  if (sqlite3_total_changes64(s->conn.db) != changes_before)
-    code = totals_save(&s->conn, &s->now, err);
-  else
-    s->now = s->acknowledged; /* nothing was written: no new generation */
-  return code < 0 ? code : conn_run(&s->conn, SQL_COMMIT, err);
-}
 
 /* An operation that changed something before it was refused makes the whole group go again. */
 #define AGAIN 1
 
 static int apply_group(struct store *s, struct op *ops, struct err *err) {
-  int code = conn_run(&s->conn, SQL_BEGIN, err);
+  const struct engine_ops *db = s->ops;
+  int code = db->begin(s->engine, err);
   if (code < 0)
     return code;
-  int64_t begun = sqlite3_total_changes64(s->conn.db);
   for (struct op *op = ops; op != NULL; op = op->next) {
-    int64_t before = sqlite3_total_changes64(s->conn.db);
+    int64_t before = db->changes(s->engine);
     struct err why = {0};
-    op->code = op_apply(s, op, &why);
-    if (conn_broken(op->code)) {
+    op->code = db->apply(s->engine, op, &why);
+    if (engine_broken(op->code)) {
       *err = why;
       return op->code;
     }
-    if (op->code < 0 && sqlite3_total_changes64(s->conn.db) != before)
+    if (op->code < 0 && db->changes(s->engine) != before)
       return AGAIN;
     if (op->code < 0)
       op->text = arena_dup(&op->arena, why.text);
   }
-  return finish_group(s, begun, err);
+  return db->commit(s->engine, err);
 }
 
-/* As apply_group, each operation in a savepoint of its own. */
-static int apply_apart(struct store *s, struct op *ops, struct err *err) {
-  int code = conn_run(&s->conn, SQL_BEGIN, err);
+/* One operation behind a mark of its own. */
+static int apply_apart(struct store *s, struct op *op, struct err *err) {
+  const struct engine_ops *db = s->ops;
+  struct err why = {0};
+  int code = db->mark(s->engine, err);
   if (code < 0)
     return code;
-  int64_t begun = sqlite3_total_changes64(s->conn.db);
-  for (struct op *op = ops; op != NULL; op = op->next) {
-    struct totals before = s->now;
-    struct err why = {0};
-    if ((code = conn_run(&s->conn, SQL_SAVEPOINT, err)) < 0)
-      return code;
-    op->code = op_apply(s, op, &why);
-    if (conn_broken(op->code)) {
-      *err = why;
-      return op->code;
-    }
-    if (op->code < 0) {
-      op->text = arena_dup(&op->arena, why.text);
-      s->now = before;
-      if ((code = conn_run(&s->conn, SQL_ROLLBACK_TO, err)) < 0)
-        return code;
-    }
-    if ((code = conn_run(&s->conn, SQL_RELEASE, err)) < 0)
+  op->code = db->apply(s->engine, op, &why);
+  if (engine_broken(op->code)) {
+    *err = why;
+    return op->code;
+  }
+  if (op->code < 0) {
+    op->text = arena_dup(&op->arena, why.text);
+    if ((code = db->undo(s->engine, err)) < 0)
       return code;
   }
-  return finish_group(s, begun, err);
+  return db->release(s->engine, err);
+}
+
+static int apply_group_apart(struct store *s, struct op *ops, struct err *err) {
+  int code = s->ops->begin(s->engine, err);
+  for (struct op *op = ops; op != NULL && code == 0; op = op->next)
+    code = apply_apart(s, op, err);
+  return code < 0 ? code : s->ops->commit(s->engine, err);
 }
 
 static void fail_group(struct op *ops, int code, const struct err *err) {
@@ -170,61 +82,21 @@ static void fail_group(struct op *ops, int code, const struct err *err) {
   }
 }
 
-/* Is the file under its name the one that is open?  What is written to one that was removed or
- * replaced is gone with this process.
- *
- * The number of the inode alone is asked for: since Linux 6.13 (multigrain timestamps) a stat()
- * that asks for times, too, makes the next write change them on the disk, which costs a commit 70
- * us. */
-static int in_place(const char *path, const char *suffix, uint64_t *inode, struct err *err) {
-  char name[PATH_MAX];
-  struct statx st;
-  snprintf(name, sizeof name, "%s%s", path, suffix);
-  bool there = statx(AT_FDCWD, name, 0, STATX_INO, &st) == 0;
-  if (there && *inode == 0)
-    *inode = st.stx_ino;
-  if (there && st.stx_ino == *inode)
-    return 0;
-  return err_set(err, ERR_IO,
-                 "%s was removed or replaced while lathed runs; put it back, or stop lathed and "
-                 "restore a backup",
-                 name);
-}
-
-/* Does another connection keep the index of the WAL?  Without it the next one to open would read
- * the frames of a failed commit as committed. */
-static bool index_is_held(struct store *s) {
-  pthread_mutex_lock(&s->checkpoint_conn_lock);
-  bool held = s->checkpoint_conn.db != NULL;
-  pthread_mutex_unlock(&s->checkpoint_conn_lock);
-  return held;
-}
-
 static int run_group(struct store *s, struct op *ops, struct err *err) {
-  int code = in_place(s->path, "", &s->inode, err);
-  if (code == 0)
-    code = in_place(s->path, "-wal", &s->wal_inode, err);
-  if (code == 0)
-    code = ready_conn(s, err);
+  int code = s->ops->ready(s->engine, err);
   if (code < 0) {
     fail_group(ops, code, err);
     return code;
   }
   code = apply_group(s, ops, err);
   if (code == AGAIN) {
-    roll_back(s);
-    code = apply_apart(s, ops, err);
+    s->ops->rollback(s->engine, 0);
+    code = apply_group_apart(s, ops, err);
   }
-  if (code == 0) {
-    if (s->now.gen != s->acknowledged.gen) /* else the frames of a failed commit are still there */
-      s->failures = 0;
-    s->acknowledged = s->now;
+  if (code == 0)
     return 0;
-  }
-  roll_back(s);
+  s->ops->rollback(s->engine, code);
   fail_group(ops, code, err);
-  if (++s->failures % FAILURES_MAX == 0 && code != ERR_NO_SPACE && index_is_held(s))
-    conn_close(&s->conn); /* it may be stuck */
   return code;
 }
 
@@ -255,7 +127,7 @@ static void poll_for_work(struct store *s) {
 }
 
 static void sleep_for_work(struct store *s) {
-  while (s->queue == NULL && !s->stop && !checkpoint_failed(s)) {
+  while (s->queue == NULL && !s->stop && !s->attention) {
     s->writer_sleeps = true;
     pthread_cond_wait(&s->work, &s->lock);
     s->writer_sleeps = false;
@@ -277,7 +149,16 @@ static void wait_for_work(struct store *s) {
   poll_time_learn(&s->work_poll, clock_mono_us() - begun);
 }
 
-/* Takes the oldest pending operations.  False: the store closes.  NULL: a checkpoint failed. */
+void writer_wake_for_engine(void *arg) {
+  struct store *s = arg;
+  pthread_mutex_lock(&s->lock);
+  s->attention = true;
+  pthread_cond_signal(&s->work);
+  pthread_mutex_unlock(&s->lock);
+}
+
+/* Takes the oldest pending operations.  False: the store closes.  NULL: the engine wants its
+ * between(). */
 static bool take_group(struct store *s, struct op **ops) {
   pthread_mutex_lock(&s->lock);
   wait_for_work(s);
@@ -290,6 +171,7 @@ static bool take_group(struct store *s, struct op **ops) {
     if (s->queue == NULL)
       s->queue_tail = &s->queue;
   }
+  s->attention = false;
   bool goes_on = head != NULL || !s->stop;
   pthread_mutex_unlock(&s->lock);
   *ops = head;
@@ -308,26 +190,22 @@ static void give_batch(struct store *s, struct batch *b) {
 static void serve(struct store *s, struct op *ops) {
   struct batch *b = mem_alloc(sizeof *b);
   struct err err = {0};
-  int64_t gen = s->acknowledged.gen;
+  int64_t gen = s->ops->totals(s->engine)->gen;
   int code = run_group(s, ops, &err);
-  note_health(s, b, code, s->acknowledged.gen != gen, &err);
+  b->totals = *s->ops->totals(s->engine);
+  note_health(s, b, code, b->totals.gen != gen, &err);
   b->ops = ops;
-  b->totals = s->acknowledged;
   give_batch(s, b);
 }
 
 void *writer_main(void *arg) {
   struct store *s = arg;
   struct op *ops;
-  struct err err;
   s->work_poll = poll_time_new(WORK_POLL_US);
   while (take_group(s, &ops)) {
     if (ops != NULL)
       serve(s, ops);
-    marker_note(s);
-    checkpoint_between(s);
-    if (s->renew)
-      ready_conn(s, &err); /* else with the next group */
+    s->ops->between(s->engine);
   }
   return NULL;
 }

@@ -244,12 +244,14 @@ static void open_store(struct bench *b, const char *path, bool print) {
   int64_t recovered = now_us(CLOCK_MONOTONIC);
   getrusage(RUSAGE_SELF, &usage);
   struct store_stats stats;
+  int64_t file_bytes, log_bytes;
   store_stats(b->store, &stats);
+  store_sizes(b->store, &file_bytes, &log_bytes);
   int64_t jobs = stats.jobs_by_state[0] + stats.jobs_by_state[1] + stats.jobs_by_state[2];
   if (print)
     printf("opened %lld jobs (%.1f MB) in %.2f ms, recovered %lld unfinished in %.2f ms, peak "
            "resident %.1f MB\n",
-           (long long)jobs, (double)stats.file_bytes / 1e6, (double)(opened - begun) / 1e3,
+           (long long)jobs, (double)file_bytes / 1e6, (double)(opened - begun) / 1e3,
            (long long)open_jobs, (double)(recovered - opened) / 1e3, (double)usage.ru_maxrss / 1e3);
 }
 

@@ -16,6 +16,7 @@ FILES = {
     "core/base/buf.h": SPDX,
     "core/http/http.h": SPDX + '#include "base/buf.h"\n#include <base/buf.h>\n#include <stdio.h>\n',
     "core/http/private.h": SPDX,
+    "core/http/tls/private.h": SPDX,
     "core/api/api.c": SPDX + '#include "http/http.h"\n',
     "core/worker/host.c": SPDX + '#include "base/buf.h"\n#include <lathe/plugin.h>\n',
     "core/main.c": SPDX + '#include "api/api.c"\n',
@@ -57,6 +58,9 @@ def test_a_clean_tree(tmp_path):
     ("core/cellar/x.c", SPDX + '#include "base/buf.h"\n', "room cellar is not named"),
     ("plugins/echo/x.c", SPDX + '#include "base/buf.h"\n', "a plugin includes lathe/plugin.h and its own files only"),
     ("plugins/other/x.c", SPDX + '#include "../echo/echo.c"\n', "a plugin includes lathe/plugin.h"),
+    ("core/http/x.c", SPDX + "#include <sqlite3.h>\n", "only core/store/sqlite/ may include <sqlite3.h>"),
+    ("plugins/echo/x.c", SPDX + "#include <sqlite3.h>\n", "only core/store/sqlite/ may include <sqlite3.h>"),
+    ("core/http/x.c", SPDX + '#include "http/tls/private.h"\n', "core/http/tls/private.h is private to core/http/tls"),
     ("tools/x.sh", "#!/bin/sh\n\n\n# SPDX-License-Identifier: MIT\n", "tools/x.sh:1: no SPDX-License-Identifier"),
 ])
 def test_violations(tmp_path, path, text, said):

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reading batches; on the reader thread but for the calls and what is delivered.
+ * Reading batches; on the reader thread.
  */
-#include "store/private.h"
+#include "store/sqlite/private.h"
 
 /* ---- batches ---- */
 
@@ -40,8 +40,7 @@ static int count_states(struct conn *c, struct record_batch *b, struct err *err)
   return code;
 }
 
-int read_batch(struct store *s, struct conn *c, struct read *r, struct err *err) {
-  (void)s;
+int read_batch(struct conn *c, struct read *r, struct err *err) {
   sqlite3_stmt *st = conn_stmt(c, SQL_BATCH_BY_ID);
   bind_text(st, 1, r->id);
   int code = conn_step(c, st, err);
@@ -56,8 +55,7 @@ int read_batch(struct store *s, struct conn *c, struct read *r, struct err *err)
   return count_states(c, r->batches, err);
 }
 
-int read_batches(struct store *s, struct conn *c, struct read *r, struct err *err) {
-  (void)s;
+int read_batches(struct conn *c, struct read *r, struct err *err) {
   const char *prefix = r->filter.id_prefix;
   sqlite3_stmt *st = conn_stmt(c, prefix != NULL ? SQL_BATCH_PREFIX : SQL_BATCH_LIST);
   int code;
@@ -81,11 +79,6 @@ int read_batches(struct store *s, struct conn *c, struct read *r, struct err *er
   for (size_t i = 0; i < r->count && code >= 0; i++)
     code = count_states(c, &r->batches[i], err);
   return code < 0 ? code : 0;
-}
-
-void deliver_batches(struct read *r) {
-  bool ok = r->code == 0;
-  r->done.batches(r->arg, r->code, ok ? r->batches : NULL, ok ? r->count : 0, ok && r->more);
 }
 
 /* ---- their jobs ---- */
@@ -116,8 +109,7 @@ static int take_item(struct conn *c, sqlite3_stmt *st, struct read *r, struct re
   return r->artifacts ? row_artifacts(c, num, artifacts, a, &i->job, err) : 0;
 }
 
-int read_items(struct store *s, struct conn *c, struct read *r, struct err *err) {
-  (void)s;
+int read_items(struct conn *c, struct read *r, struct err *err) {
   sqlite3_stmt *st = conn_stmt(c, SQL_BATCH_ITEMS);
   int code;
   r->items = arena_alloc(&r->arena, (size_t)r->filter.limit * sizeof *r->items);
@@ -135,48 +127,4 @@ int read_items(struct store *s, struct conn *c, struct read *r, struct err *err)
   }
   sqlite3_reset(st);
   return code < 0 ? code : 0;
-}
-
-void deliver_items(struct read *r) {
-  bool ok = r->code == 0;
-  r->done.items(r->arg, r->code, ok ? r->items : NULL, ok ? r->count : 0, ok && r->more);
-}
-
-/* ---- the calls (loop) ---- */
-
-void store_batch_get(struct store *s, const char *id,
-                     void (*done)(void *arg, int code, const struct record_batch *batches,
-                                  size_t count, bool more),
-                     void *arg) {
-  struct read *r = read_new(READ_BATCH, arg);
-  r->id = arena_dup(&r->arena, id);
-  r->done.batches = done;
-  read_push(s, r);
-}
-
-void store_batch_list(struct store *s, const char *client, const char *id_prefix,
-                      int64_t before_num, int limit,
-                      void (*done)(void *arg, int code, const struct record_batch *batches,
-                                   size_t count, bool more),
-                      void *arg) {
-  struct read *r = read_new(READ_BATCHES, arg);
-  r->client = arena_dup(&r->arena, client);
-  r->filter.id_prefix = arena_dup(&r->arena, id_prefix);
-  r->from = before_num;
-  r->filter.limit = limit < 1 ? 1 : limit;
-  r->done.batches = done;
-  read_push(s, r);
-}
-
-void store_batch_jobs(struct store *s, int64_t from, int64_t to, int limit, bool artifacts,
-                      void (*done)(void *arg, int code, const struct record_batch_job *items,
-                                   size_t count, bool more),
-                      void *arg) {
-  struct read *r = read_new(READ_ITEMS, arg);
-  r->from = from;
-  r->to = to;
-  r->filter.limit = limit < 1 ? 1 : limit;
-  r->artifacts = artifacts;
-  r->done.items = done;
-  read_push(s, r);
 }

@@ -67,10 +67,6 @@ int conn_fail(struct conn *c, int rc, struct err *err) {
                  advice != NULL ? "; " : "", advice != NULL ? advice : "");
 }
 
-bool conn_broken(int code) {
-  return code == ERR_IO || code == ERR_NO_SPACE;
-}
-
 /* SQLite stays in the old mode without an error where a file system has no shared memory. */
 static int set_wal(struct conn *c, struct err *err) {
   sqlite3_stmt *st = NULL;

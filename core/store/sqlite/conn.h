@@ -36,8 +36,6 @@ int conn_int(struct conn *c, sqlite3_stmt *st, int64_t fallback, int64_t *value,
 /* The code of the table in base/err.h for what the connection's last call returned, with its text.
  */
 int conn_fail(struct conn *c, int rc, struct err *err);
-/* True for a failure of the disk, the file or memory: nothing of the transaction can be trusted. */
-bool conn_broken(int code);
 
 void bind_text(sqlite3_stmt *st, int at, const char *text); /* NULL gives NULL; not copied */
 

@@ -2,7 +2,7 @@
  *
  * Copies of the database, by SQLite's backup API: one moment of it, while others write.
  */
-#include "store/private.h"
+#include "store/sqlite/private.h"
 
 #include "base/mem.h"
 #include "base/path.h"

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "store/files.h"
+#include "store/sqlite/private.h"
 
 #include "base/mem.h"
-#include "store/private.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -49,7 +48,7 @@ static int mark_copy(const char *to, struct err *err) {
   return code;
 }
 
-int store_copy(const char *from, const char *to, struct err *err) {
+int files_copy(const char *from, const char *to, struct err *err) {
   struct conn c = {0};
   int lock = -1;
   if (file_size(from, "") <= 0)
@@ -119,10 +118,10 @@ static int settle(struct conn *c, const char *copy, struct err *err) {
   return code;
 }
 
-int store_copy_forget(const char *copy, const char *live, struct err *err) {
+int files_copy_forget(const char *copy, const char *live, struct err *err) {
   struct conn c = {0};
   int lock = -1, code = 0, flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI | SQLITE_OPEN_READWRITE;
-  bool in_use = lock_take(live, &lock, NULL) == ERR_CONFLICT; /* as in store_copy */
+  bool in_use = lock_take(live, &lock, NULL) == ERR_CONFLICT; /* as in files_copy */
   int rc = sqlite3_open_v2(copy, &c.db, flags, NULL);
   if (rc != SQLITE_OK)
     code = err_set(err, ERR_IO, "cannot open the database %s: %s", copy, sqlite3_errstr(rc));
@@ -164,7 +163,7 @@ static int tell(struct conn *c, const char *sql, store_file_seen *seen, void *ct
   return code;
 }
 
-int store_files(const char *path, store_file_seen *seen, void *ctx, struct err *err) {
+int files_tell(const char *path, store_file_seen *seen, void *ctx, struct err *err) {
   struct conn c = {0};
   int lock = -1, code = 0;
   if (file_size(path, "") <= 0)

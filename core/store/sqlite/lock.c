@@ -5,7 +5,7 @@
  * so a file left behind by a crash does no harm; it is never unlinked, as another
  * process may have it open already.
  */
-#include "store/private.h"
+#include "store/sqlite/private.h"
 
 #include "base/mem.h"
 

@@ -6,30 +6,18 @@
  * Each one looks first and writes after, so that one which is refused (no such
  * job, not in that state) has changed nothing and the group goes on without it.
  */
-#include "store/private.h"
+#include "store/sqlite/private.h"
 
 #include "base/clock.h"
 
 #include <string.h>
 
-struct job_row { /* what an operation needs to know of the job it changes */
-  enum job_state state;
-  int tries, inputs, artifacts;
-  bool noisy;
-  int64_t bytes;
-};
-
-static int refuse_absent(struct op *op, struct err *err) {
-  return err_set(err, ERR_NOT_FOUND, "there is no job %s (number %lld)",
-                 op->id != NULL ? op->id : "of that number", (long long)op->num);
-}
-
-static int look_at_job(struct store *s, struct op *op, struct job_row *row, struct err *err) {
-  sqlite3_stmt *st = conn_stmt(&s->conn, SQL_JOB_STATE);
+static int look_at_job(struct engine *e, struct op *op, struct job_row *row, struct err *err) {
+  sqlite3_stmt *st = conn_stmt(&e->conn, SQL_JOB_STATE);
   sqlite3_bind_int64(st, 1, op->num);
-  int code = conn_step(&s->conn, st, err);
+  int code = conn_step(&e->conn, st, err);
   if (code == 0)
-    return refuse_absent(op, err);
+    return rules_refuse_absent(op, err);
   if (code < 0)
     return code;
   *row = (struct job_row){
@@ -46,92 +34,74 @@ static int look_at_job(struct store *s, struct op *op, struct job_row *row, stru
   return 0;
 }
 
-static int refuse_state(const struct op *op, const struct job_row *row, const char *wish,
-                        struct err *err) {
-  return err_set(err, ERR_CONFLICT, "job %s is %s (attempt %d), so it cannot %s",
-                 op->id != NULL ? op->id : "?", job_state_word(row->state), row->tries, wish);
-}
-
-static void count_move(struct store *s, enum job_state from, enum job_state to) {
-  s->now.jobs[from]--;
-  s->now.jobs[to]++;
-}
-
-int op_put_events(struct store *s, struct op *op, struct err *err) {
+int op_put_events(struct engine *e, struct op *op, struct err *err) {
   int code = 0;
   for (int i = 0; i < op->event_count && code == 0; i++) {
-    struct op_event *e = &op->events[i];
-    e->seq = ++s->now.last_seq;
-    sqlite3_stmt *st = conn_stmt(&s->conn, SQL_EVENT_NEW);
-    sqlite3_bind_int64(st, 1, e->seq);
+    struct op_event *event = &op->events[i];
+    event->seq = ++e->now.last_seq;
+    sqlite3_stmt *st = conn_stmt(&e->conn, SQL_EVENT_NEW);
+    sqlite3_bind_int64(st, 1, event->seq);
     sqlite3_bind_int64(st, 2, op->num);
-    sqlite3_bind_int(st, 3, (int)e->type);
-    sqlite3_bind_int64(st, 4, e->at_us);
-    sqlite3_bind_text(st, 5, e->data, (int)e->len, SQLITE_STATIC);
-    code = conn_step(&s->conn, st, err);
+    sqlite3_bind_int(st, 3, (int)event->type);
+    sqlite3_bind_int64(st, 4, event->at_us);
+    sqlite3_bind_text(st, 5, event->data, (int)event->len, SQLITE_STATIC);
+    code = conn_step(&e->conn, st, err);
   }
   return code;
 }
 
 /* ---- submit ---- */
 
-int op_put_inputs(struct store *s, const struct record_job *job, struct err *err) {
+int op_put_inputs(struct engine *e, const struct record_job *job, struct err *err) {
   int code = 0;
   for (size_t i = 0; i < job->input_count && code == 0; i++) {
     const struct record_input *in = &job->inputs[i];
-    sqlite3_stmt *st = conn_stmt(&s->conn, SQL_INPUT_NEW);
+    sqlite3_stmt *st = conn_stmt(&e->conn, SQL_INPUT_NEW);
     sqlite3_bind_int64(st, 1, job->num);
     sqlite3_bind_int64(st, 2, (int64_t)i);
     bind_text(st, 3, in->name);
     bind_text(st, 4, in->sha256);
     sqlite3_bind_int64(st, 5, in->bytes);
-    code = conn_step(&s->conn, st, err);
+    code = conn_step(&e->conn, st, err);
   }
   return code;
 }
 
 /* 1: the key is known with this payload, and the operation tells the job that has it. */
-int op_look_at_key(struct store *s, struct op *op, struct err *err) {
-  sqlite3_stmt *st = conn_stmt(&s->conn, SQL_KEY_GET);
+int op_look_at_key(struct engine *e, struct op *op, struct err *err) {
+  sqlite3_stmt *st = conn_stmt(&e->conn, SQL_KEY_GET);
   bind_text(st, 1, op->key->client);
   bind_text(st, 2, op->key->key);
-  int code = conn_step(&s->conn, st, err);
+  int code = conn_step(&e->conn, st, err);
   if (code <= 0)
     return code;
-  bool lives = sqlite3_column_int64(st, 3) > clock_age_us() &&
-               sqlite3_column_type(st, 4) != SQLITE_NULL; /* its job was not removed */
-  const char *fingerprint = (const char *)sqlite3_column_text(st, 0);
-  code = 0;
-  if (lives && strcmp(fingerprint, op->key->fingerprint) == 0) {
-    op->num = sqlite3_column_int64(st, 1);
-    op->id = arena_dup(&op->arena, (const char *)sqlite3_column_text(st, 2));
-    op->replayed = true;
-    code = 1;
-  } else if (lives) {
-    code = err_set(err, ERR_MISMATCH,
-                   "the idempotency key '%.100s' was used for another request (job %s); use a new "
-                   "key for a new request",
-                   op->key->key, (const char *)sqlite3_column_text(st, 2));
-  }
+  struct key_row row = {
+      .fingerprint = (const char *)sqlite3_column_text(st, 0),
+      .job_num = sqlite3_column_int64(st, 1),
+      .job_id = (const char *)sqlite3_column_text(st, 2),
+      .expires_us = sqlite3_column_int64(st, 3),
+      .job_is_there = sqlite3_column_type(st, 4) != SQLITE_NULL,
+  };
+  code = rules_key(op, &row, err);
   sqlite3_reset(st);
   return code;
 }
 
-int op_put_key(struct store *s, const struct op *op, struct err *err) {
-  sqlite3_stmt *st = conn_stmt(&s->conn, SQL_KEY_PUT);
+int op_put_key(struct engine *e, const struct op *op, struct err *err) {
+  sqlite3_stmt *st = conn_stmt(&e->conn, SQL_KEY_PUT);
   bind_text(st, 1, op->key->client);
   bind_text(st, 2, op->key->key);
   bind_text(st, 3, op->key->fingerprint);
   sqlite3_bind_int64(st, 4, op->num);
   bind_text(st, 5, op->id);
   sqlite3_bind_int64(st, 6, op->key->expires_us);
-  return conn_step(&s->conn, st, err);
+  return conn_step(&e->conn, st, err);
 }
 
-static int put_job(struct store *s, const struct op *op, int64_t bytes, struct err *err) {
+static int put_job(struct engine *e, const struct op *op, int64_t bytes, struct err *err) {
   const struct record_job *job = op->job;
   const struct record_attempt *start = op->attempt;
-  sqlite3_stmt *st = conn_stmt(&s->conn, SQL_JOB_NEW);
+  sqlite3_stmt *st = conn_stmt(&e->conn, SQL_JOB_NEW);
   sqlite3_bind_int64(st, 1, job->num);
   sqlite3_bind_text(st, 2, job->id, -1, SQLITE_STATIC);
   sqlite3_bind_int(st, 3, start != NULL ? JOB_RUNNING : JOB_QUEUED);
@@ -163,85 +133,73 @@ static int put_job(struct store *s, const struct op *op, int64_t bytes, struct e
   bind_text(st, 22, job->batch);
   bind_text(st, 23, job->peer);
   bind_text(st, 24, job->trace);
-  return conn_step(&s->conn, st, err);
+  return conn_step(&e->conn, st, err);
 }
 
-int op_put_new(struct store *s, struct op *op, enum job_state state, op_put_row *put,
+int op_put_new(struct engine *e, struct op *op, enum job_state state, op_put_row *put,
                struct err *err) {
   const struct record_job *job = op->job;
-  int64_t bytes = 0;
+  int64_t bytes = rules_input_bytes(job);
   op->num = job->num; /* a group may run twice */
   op->id = job->id;
   op->replayed = false;
-  int code = op->key != NULL ? op_look_at_key(s, op, err) : 0;
+  int code = op->key != NULL ? op_look_at_key(e, op, err) : 0;
   if (code != 0)
     return code < 0 ? code : 0;
-  for (size_t i = 0; i < job->input_count; i++)
-    bytes += job->inputs[i].bytes;
-  if ((code = put(s, op, bytes, err)) < 0 || (code = op_put_inputs(s, job, err)) < 0 ||
-      (op->key != NULL && (code = op_put_key(s, op, err)) < 0))
+  if ((code = put(e, op, bytes, err)) < 0 || (code = op_put_inputs(e, job, err)) < 0 ||
+      (op->key != NULL && (code = op_put_key(e, op, err)) < 0))
     return code;
-  s->now.jobs[state]++;
-  totals_add_bytes(&s->now, bytes);
-  if (job->num > s->now.last_num)
-    s->now.last_num = job->num;
-  return op_put_events(s, op, err);
+  totals_add_job(&e->now, job->num, state, bytes);
+  return op_put_events(e, op, err);
 }
 
-static int apply_submit(struct store *s, struct op *op, struct err *err) {
-  return op_put_new(s, op, op->attempt != NULL ? JOB_RUNNING : JOB_QUEUED, put_job, err);
+static int apply_submit(struct engine *e, struct op *op, struct err *err) {
+  return op_put_new(e, op, op->attempt != NULL ? JOB_RUNNING : JOB_QUEUED, put_job, err);
 }
 
 /* ---- the life of a job ---- */
 
-static int apply_start(struct store *s, struct op *op, struct err *err) {
-  sqlite3_stmt *st = conn_stmt(&s->conn, SQL_JOB_START);
+static int apply_start(struct engine *e, struct op *op, struct err *err) {
+  sqlite3_stmt *st = conn_stmt(&e->conn, SQL_JOB_START);
   sqlite3_bind_int64(st, 1, op->num);
   bind_text(st, 2, op->attempt->backend);
   sqlite3_bind_int64(st, 3, op->attempt->started_us);
   sqlite3_bind_int(st, 4, op->attempt->number);
   bind_text(st, 5, op->attempt->ref);
-  int code = conn_step(&s->conn, st, err);
+  int code = conn_step(&e->conn, st, err);
   if (code < 0)
     return code;
-  if (sqlite3_changes(s->conn.db) == 0) {
+  if (sqlite3_changes(e->conn.db) == 0) {
     struct job_row row = {0};
-    code = look_at_job(s, op, &row, err);
-    return code < 0 ? code : refuse_state(op, &row, "start", err);
+    code = look_at_job(e, op, &row, err);
+    return code < 0 ? code : rules_refuse_state(op, &row, "start", err);
   }
-  count_move(s, JOB_QUEUED, JOB_RUNNING);
-  return op_put_events(s, op, err);
+  totals_move(&e->now, JOB_QUEUED, JOB_RUNNING);
+  return op_put_events(e, op, err);
 }
 
-static int64_t artifact_bytes(const struct record_job *job) {
-  int64_t bytes = 0;
-  for (size_t i = 0; i < job->artifact_count; i++)
-    bytes += job->artifacts[i].bytes;
-  return bytes;
-}
-
-int op_put_artifacts(struct store *s, const struct record_job *job, struct err *err) {
+int op_put_artifacts(struct engine *e, const struct record_job *job, struct err *err) {
   int code = 0;
   for (size_t i = 0; i < job->artifact_count && code == 0; i++) {
     const struct record_artifact *a = &job->artifacts[i];
-    sqlite3_stmt *st = conn_stmt(&s->conn, SQL_ARTIFACT_NEW);
+    sqlite3_stmt *st = conn_stmt(&e->conn, SQL_ARTIFACT_NEW);
     sqlite3_bind_int64(st, 1, job->num);
     sqlite3_bind_int64(st, 2, (int64_t)i);
     bind_text(st, 3, a->name);
     bind_text(st, 4, a->media_type);
     bind_text(st, 5, a->sha256);
     sqlite3_bind_int64(st, 6, a->bytes);
-    code = conn_step(&s->conn, st, err);
+    code = conn_step(&e->conn, st, err);
   }
   return code;
 }
 
 /* Changes the row if the job is in `state` (and in that attempt): 1, else 0. */
-static int finish_from(struct store *s, const struct op *op, enum job_state state,
+static int finish_from(struct engine *e, const struct op *op, enum job_state state,
                        struct err *err) {
   const struct record_job *job = op->job;
   const struct record_attempt *attempt = op->attempt;
-  sqlite3_stmt *st = conn_stmt(&s->conn, SQL_JOB_FINISH);
+  sqlite3_stmt *st = conn_stmt(&e->conn, SQL_JOB_FINISH);
   sqlite3_bind_int64(st, 1, op->num);
   sqlite3_bind_int(st, 2, (int)job->state);
   sqlite3_bind_int64(st, 3, job->ended_us);
@@ -250,7 +208,7 @@ static int finish_from(struct store *s, const struct op *op, enum job_state stat
   bind_text(st, 6, job->progress_json);
   bind_text(st, 7, job->backend);
   sqlite3_bind_int64(st, 8, (int64_t)job->artifact_count);
-  sqlite3_bind_int64(st, 9, artifact_bytes(job));
+  sqlite3_bind_int64(st, 9, rules_artifact_bytes(job));
   sqlite3_bind_int(st, 10, (int)(attempt != NULL ? attempt->state : job->state));
   sqlite3_bind_int64(st, 11, attempt != NULL ? attempt->ended_us : job->ended_us);
   bind_text(st, 12, attempt != NULL ? attempt->error_json : NULL);
@@ -260,37 +218,36 @@ static int finish_from(struct store *s, const struct op *op, enum job_state stat
     sqlite3_bind_int(st, 15, attempt->number);
   else
     sqlite3_bind_null(st, 15);
-  int code = conn_step(&s->conn, st, err);
-  return code < 0 ? code : sqlite3_changes(s->conn.db) > 0;
+  int code = conn_step(&e->conn, st, err);
+  return code < 0 ? code : sqlite3_changes(e->conn.db) > 0;
 }
 
-static int apply_finish(struct store *s, struct op *op, struct err *err) {
+static int apply_finish(struct engine *e, struct op *op, struct err *err) {
   /* The state is known nearly always, which saves a look at the row. */
   enum job_state from = op->attempt != NULL ? JOB_RUNNING : JOB_QUEUED;
-  int code = finish_from(s, op, from, err);
+  int code = finish_from(e, op, from, err);
   if (code == 0) {
     struct job_row row = {0};
-    if ((code = look_at_job(s, op, &row, err)) < 0)
+    if ((code = look_at_job(e, op, &row, err)) < 0)
       return code;
-    if (job_state_is_final(row.state) || row.state == from ||
-        (op->attempt != NULL && row.tries != op->attempt->number))
-      return refuse_state(op, &row, "end", err);
+    if ((code = rules_may_finish(op, &row, err)) < 0)
+      return code;
     from = row.state;
-    code = finish_from(s, op, from, err);
+    code = finish_from(e, op, from, err);
   }
   if (code < 0)
     return code;
-  count_move(s, from, op->job->state);
-  totals_add_bytes(&s->now, artifact_bytes(op->job));
-  code = op_put_artifacts(s, op->job, err);
+  totals_move(&e->now, from, op->job->state);
+  totals_add_bytes(&e->now, rules_artifact_bytes(op->job));
+  code = op_put_artifacts(e, op->job, err);
   if (code == 0 && op->job->cache_key != NULL)
-    code = cache_put(s, op, err);
-  return code < 0 ? code : op_put_events(s, op, err);
+    code = cache_put(e, op, err);
+  return code < 0 ? code : op_put_events(e, op, err);
 }
 
-static int keep_attempt(struct store *s, const struct op *op, struct err *err) {
+static int keep_attempt(struct engine *e, const struct op *op, struct err *err) {
   const struct record_attempt *a = op->attempt;
-  sqlite3_stmt *st = conn_stmt(&s->conn, SQL_ATTEMPT_KEEP);
+  sqlite3_stmt *st = conn_stmt(&e->conn, SQL_ATTEMPT_KEEP);
   sqlite3_bind_int64(st, 1, op->num);
   if (a != NULL) {
     sqlite3_bind_int(st, 2, (int)a->state);
@@ -301,87 +258,85 @@ static int keep_attempt(struct store *s, const struct op *op, struct err *err) {
   }
   bind_text(st, 4, a != NULL ? a->error_json : NULL);
   bind_text(st, 5, a != NULL ? a->ref : NULL);
-  return conn_step(&s->conn, st, err);
+  return conn_step(&e->conn, st, err);
 }
 
 /* Removes the artifacts' rows and tells their bytes. */
-static int drop_artifacts(struct store *s, int64_t num, int64_t *bytes, struct err *err) {
-  sqlite3_stmt *st = conn_stmt(&s->conn, SQL_ARTIFACTS_BYTES);
+static int drop_artifacts(struct engine *e, int64_t num, int64_t *bytes, struct err *err) {
+  sqlite3_stmt *st = conn_stmt(&e->conn, SQL_ARTIFACTS_BYTES);
   sqlite3_bind_int64(st, 1, num);
-  int code = conn_int(&s->conn, st, 0, bytes, err);
+  int code = conn_int(&e->conn, st, 0, bytes, err);
   if (code < 0)
     return code;
-  st = conn_stmt(&s->conn, SQL_ARTIFACTS_DELETE);
+  st = conn_stmt(&e->conn, SQL_ARTIFACTS_DELETE);
   sqlite3_bind_int64(st, 1, num);
-  return conn_step(&s->conn, st, err);
+  return conn_step(&e->conn, st, err);
 }
 
-static int apply_requeue(struct store *s, struct op *op, struct err *err) {
+static int apply_requeue(struct engine *e, struct op *op, struct err *err) {
   struct job_row row = {0};
   int64_t bytes = 0;
-  int code = look_at_job(s, op, &row, err);
+  int code = look_at_job(e, op, &row, err);
   if (code < 0)
     return code;
-  if (op->attempt != NULL && (row.state != JOB_RUNNING || row.tries != op->attempt->number))
-    return refuse_state(op, &row, "be given back", err);
-  if ((code = keep_attempt(s, op, err)) < 0 ||
-      (row.artifacts > 0 && (code = drop_artifacts(s, op->num, &bytes, err)) < 0))
+  if ((code = rules_may_requeue(op, &row, err)) < 0 || (code = keep_attempt(e, op, err)) < 0 ||
+      (row.artifacts > 0 && (code = drop_artifacts(e, op->num, &bytes, err)) < 0))
     return code;
-  sqlite3_stmt *st = conn_stmt(&s->conn, SQL_JOB_REQUEUE);
+  sqlite3_stmt *st = conn_stmt(&e->conn, SQL_JOB_REQUEUE);
   sqlite3_bind_int64(st, 1, op->num);
   sqlite3_bind_int64(st, 2, op->not_before_us);
   sqlite3_bind_int64(st, 3, bytes);
-  if ((code = conn_step(&s->conn, st, err)) < 0)
+  if ((code = conn_step(&e->conn, st, err)) < 0)
     return code;
-  count_move(s, row.state, JOB_QUEUED);
-  totals_add_bytes(&s->now, -bytes);
-  return op_put_events(s, op, err);
+  totals_move(&e->now, row.state, JOB_QUEUED);
+  totals_add_bytes(&e->now, -bytes);
+  return op_put_events(e, op, err);
 }
 
-static int apply_event(struct store *s, struct op *op, struct err *err) {
+static int apply_event(struct engine *e, struct op *op, struct err *err) {
   struct job_row row = {0};
-  int code = look_at_job(s, op, &row, err);
+  int code = look_at_job(e, op, &row, err);
   if (code < 0)
     return code;
-  if (job_state_is_final(row.state)) /* a client was told that nothing follows */
-    return refuse_state(op, &row, "have more events", err);
+  if ((code = rules_may_tell(op, &row, err)) < 0)
+    return code;
   bool progress = op->events[0].type == EVENT_PROGRESS;
   if (progress || !row.noisy) {
-    sqlite3_stmt *st = conn_stmt(&s->conn, progress ? SQL_JOB_PROGRESS : SQL_JOB_NOISY);
+    sqlite3_stmt *st = conn_stmt(&e->conn, progress ? SQL_JOB_PROGRESS : SQL_JOB_NOISY);
     sqlite3_bind_int64(st, 1, op->num);
     if (progress)
       sqlite3_bind_text(st, 2, op->events[0].data, (int)op->events[0].len, SQLITE_STATIC);
-    if ((code = conn_step(&s->conn, st, err)) < 0)
+    if ((code = conn_step(&e->conn, st, err)) < 0)
       return code;
   }
-  return op_put_events(s, op, err);
+  return op_put_events(e, op, err);
 }
 
-static int apply_checkpoint(struct store *s, struct op *op, struct err *err) {
-  sqlite3_stmt *st = conn_stmt(&s->conn, SQL_JOB_REF);
+static int apply_checkpoint(struct engine *e, struct op *op, struct err *err) {
+  sqlite3_stmt *st = conn_stmt(&e->conn, SQL_JOB_REF);
   sqlite3_bind_int64(st, 1, op->num);
   sqlite3_bind_int(st, 2, op->attempt->number);
   bind_text(st, 3, op->ref);
-  int code = conn_step(&s->conn, st, err);
-  if (code < 0 || sqlite3_changes(s->conn.db) > 0)
+  int code = conn_step(&e->conn, st, err);
+  if (code < 0 || sqlite3_changes(e->conn.db) > 0)
     return code;
   struct job_row row = {0};
-  code = look_at_job(s, op, &row, err);
-  return code < 0 ? code : refuse_state(op, &row, "keep a reference of another attempt", err);
+  code = look_at_job(e, op, &row, err);
+  return code < 0 ? code : rules_refuse_state(op, &row, "keep a reference of another attempt", err);
 }
 
-static int apply_cancel(struct store *s, struct op *op, struct err *err) {
-  sqlite3_stmt *st = conn_stmt(&s->conn, SQL_JOB_CANCEL);
+static int apply_cancel(struct engine *e, struct op *op, struct err *err) {
+  sqlite3_stmt *st = conn_stmt(&e->conn, SQL_JOB_CANCEL);
   sqlite3_bind_int64(st, 1, op->num);
-  int code = conn_step(&s->conn, st, err);
-  if (code < 0 || sqlite3_changes(s->conn.db) > 0)
+  int code = conn_step(&e->conn, st, err);
+  if (code < 0 || sqlite3_changes(e->conn.db) > 0)
     return code;
   struct job_row row = {0};
-  code = look_at_job(s, op, &row, err);
-  return code < 0 ? code : refuse_state(op, &row, "be cancelled", err);
+  code = look_at_job(e, op, &row, err);
+  return code < 0 ? code : rules_refuse_state(op, &row, "be cancelled", err);
 }
 
-static int (*const appliers[OP_TYPES])(struct store *, struct op *, struct err *) = {
+static int (*const appliers[OP_TYPES])(struct engine *, struct op *, struct err *) = {
     [OP_SUBMIT] = apply_submit,    [OP_START] = apply_start,
     [OP_FINISH] = apply_finish,    [OP_REQUEUE] = apply_requeue,
     [OP_EVENT] = apply_event,      [OP_CHECKPOINT] = apply_checkpoint,
@@ -391,6 +346,6 @@ static int (*const appliers[OP_TYPES])(struct store *, struct op *, struct err *
     [OP_CANCEL] = apply_cancel,
 };
 
-int op_apply(struct store *s, struct op *op, struct err *err) {
-  return appliers[op->type](s, op, err);
+int op_apply(struct engine *e, struct op *op, struct err *err) {
+  return appliers[op->type](e, op, err);
 }

@@ -2,7 +2,7 @@
  *
  * From rows to records.  Everything lies in the arena of the read.
  */
-#include "store/private.h"
+#include "store/sqlite/private.h"
 
 #include "base/mem.h"
 
@@ -218,12 +218,12 @@ static int recover_one(struct conn *c, int64_t num,
   return code;
 }
 
-int store_recover(struct store *s, int (*each)(void *ctx, const struct record_job *job), void *ctx,
-                  struct err *err) {
+int recover_jobs(struct engine *e, int (*each)(void *ctx, const struct record_job *job), void *ctx,
+                 struct err *err) {
   struct conn c;
   int64_t *nums = NULL;
   size_t count = 0;
-  int code = conn_open(&c, s->path, s->options.cache_bytes / 4, false, err);
+  int code = conn_open(&c, e->path, e->options.cache_bytes / 4, false, err);
   if (code < 0)
     return code;
   code = open_jobs(&c, &nums, &count, err);

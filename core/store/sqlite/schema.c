@@ -16,7 +16,7 @@
  *   batch_jobs    by the job's number: what a batch remembers of a job that was deleted
  *   events        by seq, the order of all; events_job: those of one job
  */
-#include "store/private.h"
+#include "store/sqlite/private.h"
 
 #include "base/mem.h"
 #include "observe/log.h"
@@ -188,13 +188,6 @@ int totals_load(struct conn *c, struct totals *t, struct err *err) {
   t->last_num = num > t->last_num ? num : t->last_num;
   t->last_seq = seq > t->last_seq ? seq : t->last_seq;
   return 0;
-}
-
-void totals_add_bytes(struct totals *t, int64_t bytes) {
-  int64_t sum;
-  if (__builtin_add_overflow(t->bytes, bytes, &sum))
-    sum = bytes < 0 ? 0 : INT64_MAX;
-  t->bytes = sum > 0 ? sum : 0;
 }
 
 int totals_save(struct conn *c, const struct totals *t, struct err *err) {
