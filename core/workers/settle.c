@@ -46,7 +46,8 @@ static enum step_class judge(const struct worker *k, const struct workers_step *
 
 /* The step that a PROCESS worker was at, as it says itself on its board.  One that says nothing, or
  * nonsense, was at its first, if that had time to begin: else a job could say that it never began,
- * and be run again and again at no cost. */
+ * and be run again and again at no cost.  A worker that ends by its own wish (REFUSED) does so
+ * between two steps; a job that says that falsely is lost at most as often as jobs allow. */
 static const struct workers_step *at_work(struct worker *k) {
   struct table_node *n = table_get(&k->by_token, atomic_load(&k->board->running));
   if (n)
@@ -54,7 +55,8 @@ static const struct workers_step *at_work(struct worker *k) {
   const struct workers_step *head = list_empty(&k->steps)
                                         ? NULL
                                         : container_of(k->steps.next, struct workers_step, ring);
-  bool begun = head && head->began_at && uv_now(k->b->w->loop) - head->began_at >= BEGUN_MS;
+  bool begun = !k->refused && head && head->began_at &&
+               uv_now(k->b->w->loop) - head->began_at >= BEGUN_MS;
   return begun ? head : NULL;
 }
 
