@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +43,7 @@ void buf_reserve(struct buf *b, size_t more) {
 }
 
 void buf_put(struct buf *b, const void *data, size_t len) {
+  assert(data || len == 0);
   buf_reserve(b, len);
   if (len > 0)
     memcpy(b->data + b->len, data, len);
@@ -181,6 +183,7 @@ void buf_put_json_time(struct buf *b, int64_t us) {
 }
 
 void buf_consume(struct buf *b, size_t n) {
+  assert(b->len <= b->cap);
   if (n >= b->len) {
     buf_clear(b);
     return;

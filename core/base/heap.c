@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 static void set(struct heap *h, uint32_t i, struct heap_node *n) {
@@ -41,6 +42,7 @@ static void place(struct heap *h, uint32_t i, struct heap_node *n) {
 }
 
 void heap_push(struct heap *h, struct heap_node *n) {
+  assert(n->at == 0);
   if (h->count == h->cap) {
     h->cap = h->cap ? h->cap * 2 : 4;
     h->nodes = mem_grow(h->nodes, h->cap * sizeof(struct heap_node *));
@@ -49,6 +51,7 @@ void heap_push(struct heap *h, struct heap_node *n) {
 }
 
 void heap_remove(struct heap *h, struct heap_node *n) {
+  assert(n->at >= 1 && n->at <= h->count && h->nodes[n->at - 1] == n);
   uint32_t i = n->at - 1;
   struct heap_node *last = h->nodes[--h->count];
   n->at = 0;
@@ -57,6 +60,7 @@ void heap_remove(struct heap *h, struct heap_node *n) {
 }
 
 void heap_fix(struct heap *h, struct heap_node *n) {
+  assert(n->at >= 1 && n->at <= h->count && h->nodes[n->at - 1] == n);
   place(h, n->at - 1, n);
 }
 

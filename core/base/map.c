@@ -8,6 +8,7 @@
 #include "base/fatal.h"
 #include "base/mem.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -111,6 +112,7 @@ static void map_rebuild(struct map *m) {
 }
 
 void *map_put(struct map *m, const char *key, void *value) {
+  assert(key && value); /* NULL is how map_get says that there is none */
   struct map_slot *s = map_find(m, key);
   if (s) {
     void *before = s->value;

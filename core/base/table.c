@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum { FIRST_CAP = 16 };
@@ -28,6 +29,7 @@ static void grow(struct table *t) {
 }
 
 void table_put(struct table *t, struct table_node *n, uint64_t key) {
+  assert(!table_get(t, key));
   if (t->count == t->cap)
     grow(t);
   struct table_node **slot = slot_of(t, key);

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "http/private.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -40,6 +41,7 @@ void budget_leave(struct budget *g) {
 }
 
 void budget_give(struct budget *g, int64_t bytes) {
+  assert(bytes >= 0 && bytes <= g->used);
   g->used -= bytes;
   metric_add(g->bytes, -bytes);
 }

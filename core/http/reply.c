@@ -4,6 +4,7 @@
 #include "http/private.h"
 #include "observe/log.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +57,7 @@ void http_add_header(struct http_request *r, const char *name, const char *value
 }
 
 static void uncount(struct http_request *r) {
+  assert(r->h->reply_bytes >= r->reply_bytes);
   r->h->reply_bytes -= r->reply_bytes;
   metric_add(r->h->replies_bytes, -r->reply_bytes);
   r->reply_bytes = 0;

@@ -12,6 +12,7 @@
  */
 #include "http/private.h"
 
+#include <assert.h>
 #include <string.h>
 
 enum {
@@ -35,6 +36,7 @@ static void count(struct http_stream *s) {
   struct http *h = request_of(s)->h;
   int64_t more = (int64_t)s->out.cap - (int64_t)s->counted;
   h->stream_bytes += more;
+  assert(h->stream_bytes >= 0);
   metric_add(h->streams_bytes, more);
   s->counted = s->out.cap;
 }
@@ -46,6 +48,7 @@ static void moved(struct http_stream *s) {
 }
 
 static void stream_take(struct http_stream *s, char *to, size_t n) {
+  assert(n <= waiting(s));
   memcpy(to, s->out.data + s->sent, n);
   s->sent += n;
   if (s->sent == s->out.len) {
@@ -126,6 +129,7 @@ static void keep_bound(struct http *h) {
 struct http_stream *http_stream_begin(struct http_request *r, int status, const char *media_type,
                                       const struct http_stream_events *events) {
   struct http_stream *s = &r->stream;
+  assert(!s->open);
   *s = (struct http_stream){.events = *events, .open = true};
   list_init(&s->slow);
   metric_add(r->h->open_streams, 1);

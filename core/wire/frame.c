@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "wire/frame.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define NULL_TEXT 0xffffffffu
@@ -59,6 +60,7 @@ void wire_put_str(struct buf *out, const char *text) {
 }
 
 int wire_end(struct buf *out, size_t start, struct err *err) {
+  assert(out->len >= start + WIRE_HEADER);
   size_t len = out->len - start - WIRE_HEADER;
   if (len > WIRE_MAX_PAYLOAD) {
     out->len = start;
@@ -88,6 +90,7 @@ char *wire_input_room(struct wire_input *in, size_t want) {
 }
 
 void wire_input_added(struct wire_input *in, size_t len) {
+  assert(len < in->buf.cap - in->buf.len); /* what wire_input_room() gave */
   in->buf.len += len;
 }
 

@@ -7,6 +7,7 @@
 #include "worker/fork/park.h"
 #include "worker/jail/group.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -57,6 +58,7 @@ int parked_pool_admit(struct parked_pool *l, const char *key, pid_t maker, int l
 }
 
 void parked_pool_take(struct parked_pool *l, struct parked *p) {
+  assert(l->count > 0);
   list_remove(&p->ring);
   l->count--;
   l->changed = true;
