@@ -37,8 +37,8 @@ const struct attempt *remote_open(const struct job *job) {
   return last && last->open ? last : NULL;
 }
 
-void remote_attempt(struct job *job, struct attempt *a, const struct backend *b) {
-  job->remote = backend_is_remote(b);
+void remote_attempt(struct job *job, struct attempt *a) {
+  job->remote = job->usage->facts->remote;
   job->resumed = job->remote && a > job->attempts && a[-1].open;
   if (job->remote)
     a->ref = mem_dup(job->resumed ? a[-1].ref : "");
@@ -154,7 +154,8 @@ void remote_away(struct job *job) {
 }
 
 void remote_recovered(struct job *job) {
-  budget_take_again(job, usage_find(job->j, job_last(job)->usage->name));
+  job->usage = usage_find(job->j, job_last(job)->usage->name);
+  sched_take_again(job->j->sched, &job->sched, job->usage->facts);
   remote_away(job);
 }
 
