@@ -6,6 +6,8 @@
  */
 #include "api/render.h"
 
+#include "api/cost.h"
+
 #include <string.h>
 
 static void put(struct buf *b, const char *text) {
@@ -43,6 +45,8 @@ static void render_attempts(struct buf *b, const struct record_job *job) {
     buf_put_json_str(b, a->ref && *a->ref ? a->ref : NULL);
     put(b, ",\"error\":");
     put_json_or(b, a->error_json, "null");
+    put(b, ",\"facts\":");
+    put_json_or(b, a->facts_json, "{}");
     put(b, "}");
   }
   put(b, "]");
@@ -143,7 +147,8 @@ void render_job(struct buf *b, const struct record_job *job, const char *base) {
   buf_put_json_str(b, job->source);
   put(b, ",\"batch_id\":");
   buf_put_json_str(b, job->batch);
-  put(b, ",\"cost\":null");
+  put(b, ",\"cost\":");
+  render_cost(b, job);
   put(b, ",\"created_at\":");
   buf_put_json_time(b, job->created_us);
   put(b, ",\"started_at\":");

@@ -52,7 +52,7 @@ static void send_log(struct job *job) {
   put_event(job, EVENT_LOG, b->data);
 }
 
-static void later(struct job *job) {
+void output_later(struct job *job) {
   struct jobs *j = job->j;
   if (job->link.next != &job->link)
     return;
@@ -77,7 +77,7 @@ void output_progress(struct job *job, int permille, const char *what, int64_t cu
     return;
   }
   o->dirty = true;
-  later(job);
+  output_later(job);
 }
 
 void output_log(struct job *job, const char *text, size_t len) {
@@ -86,7 +86,7 @@ void output_log(struct job *job, const char *text, size_t len) {
   if (o->log.len >= LOG_AT)
     send_log(job);
   else if (o->log.len > 0)
-    later(job);
+    output_later(job);
 }
 
 void output_flush(struct job *job) {
@@ -94,6 +94,7 @@ void output_flush(struct job *job) {
     send_log(job);
   if (job->output && job->output->dirty)
     send_progress(job);
+  facts_flush(job);
   list_remove(&job->link);
 }
 

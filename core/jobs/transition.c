@@ -45,6 +45,8 @@ void job_transition(const struct job *job, enum transition what) {
       {.key = "attempt", .number = tried ? last->number : 0},
       {.key = "cached_from", .text = out ? out->source : NULL},
       {.key = "problem", .text = json_string_value(json_object_get(error, "type"))},
+      {.key = "code", .text = json_string_value(json_object_get(error, "code"))},
+      {.key = "request_id", .text = json_string_value(json_object_get(error, "request_id"))},
       {.key = "reason", .text = json_string_value(json_object_get(error, "detail"))},
   };
   log_fields(LOG_INFO, events[what], fields, sizeof fields / sizeof *fields, sentences[what]);

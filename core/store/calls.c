@@ -41,6 +41,7 @@ static void copy_attempt(struct op *op, const struct record_attempt *in) {
   a->backend = arena_dup(&op->arena, in->backend);
   a->ref = arena_dup(&op->arena, in->ref);
   a->error_json = arena_dup(&op->arena, in->error_json);
+  a->facts_json = arena_dup(&op->arena, in->facts_json);
   op->attempt = a;
 }
 
@@ -209,6 +210,12 @@ void store_checkpoint(struct store *s, int64_t num, int attempt, const char *ref
   struct op *op = op_new(OP_CHECKPOINT, num, done, arg);
   copy_attempt(op, &(struct record_attempt){.number = attempt});
   op->ref = arena_dup(&op->arena, ref);
+  store_push(s, op);
+}
+
+void store_facts(struct store *s, int64_t num, int attempt, const char *facts_json) {
+  struct op *op = op_new(OP_CHECKPOINT, num, NULL, NULL);
+  copy_attempt(op, &(struct record_attempt){.number = attempt, .facts_json = facts_json});
   store_push(s, op);
 }
 

@@ -75,6 +75,7 @@ struct record_attempt {
   int64_t started_us, ended_us;
   const char *ref;        /* reference of a remote attempt, or NULL */
   const char *error_json; /* problem object, or NULL */
+  const char *facts_json; /* object: what the attempt reported of itself, or NULL */
 };
 
 struct record_job {

@@ -51,7 +51,7 @@ void store_push(struct store *s, struct op *op) {
   store_expect(s);
   *s->gathered_tail = op;
   s->gathered_tail = &op->next;
-  s->hurry |= op->type != OP_EVENT || op->done != NULL;
+  s->hurry |= (op->type != OP_EVENT && op->type != OP_CHECKPOINT) || op->done != NULL;
 }
 
 static void on_polling(uv_idle_t *idle) {

@@ -129,6 +129,10 @@ void store_event(struct store *s, int64_t num, const char *id, const struct stor
 void store_checkpoint(struct store *s, int64_t num, int attempt, const char *ref, store_done *done,
                       void *arg);
 
+/* Facts of an attempt that goes on; those of one that ends come with its end.  They may wait some time for a
+ * commit. */
+void store_facts(struct store *s, int64_t num, int attempt, const char *facts_json);
+
 /* A client wants the job to end.  It stays queued or running until an operation ends it; from here
  * on store_recover() says so, and only a client's retry of the ended job takes it back.
  * ERR_CONFLICT where the job is final. */

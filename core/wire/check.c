@@ -50,6 +50,20 @@ bool wire_is_media_type(const char *text) {
   return true;
 }
 
+bool wire_is_code(const char *text) {
+  static const char set[] = "abcdefghijklmnopqrstuvwxyz0123456789._-";
+  size_t len = strnlen(text, WIRE_CODE_MAX + 1);
+  return len > 0 && len <= WIRE_CODE_MAX && text[strspn(text, set)] == '\0';
+}
+
+bool wire_is_request_id(const char *text) {
+  size_t len = strnlen(text, WIRE_REQUEST_ID_MAX + 1);
+  for (size_t i = 0; i < len; i++)
+    if (text[i] < ' ' || text[i] > '~')
+      return false;
+  return len > 0 && len <= WIRE_REQUEST_ID_MAX;
+}
+
 bool wire_is_path_below(const char *text) {
   size_t len = strnlen(text, WIRE_PATH_MAX + 1);
   if (len == 0 || len > WIRE_PATH_MAX)

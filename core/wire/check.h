@@ -9,19 +9,21 @@
 
 #include "wire/frame.h"
 
-#define WIRE_NAME_MAX      200          /* bytes: of a name, a version, a device, a media type */
-#define WIRE_KIND_MAX      64           /* of a kind of job */
-#define WIRE_KINDS_MAX     1000         /* of one plugin */
-#define WIRE_LINE_MAX      600          /* of a sentence on one line */
-#define WIRE_TEXT_LIMIT    4000         /* of a message for people */
-#define WIRE_STAGE_MAX     200          /* of the words of a progress */
-#define WIRE_PATH_MAX      1000         /* of an artifact's path below the work folder */
-#define WIRE_ARTIFACTS_MAX 1000         /* of one job */
-#define WIRE_RESULT_MAX    (256u << 10) /* bytes of result_json */
-#define WIRE_RESULT_DEPTH  64           /* values inside each other, in there */
-#define WIRE_LOG_MAX       (1u << 20)   /* bytes of one piece of a log */
-#define WIRE_DAY_MS        86400000LL
-#define WIRE_WAIT_MAX_MS   (30 * WIRE_DAY_MS) /* a plugin may ask to be left alone so long */
+#define WIRE_NAME_MAX       200          /* bytes: of a name, a version, a device, a media type */
+#define WIRE_KIND_MAX       64           /* of a kind of job */
+#define WIRE_KINDS_MAX      1000         /* of one plugin */
+#define WIRE_LINE_MAX       600          /* of a sentence on one line */
+#define WIRE_TEXT_LIMIT     4000         /* of a message for people */
+#define WIRE_STAGE_MAX      200          /* of the words of a progress */
+#define WIRE_PATH_MAX       1000         /* of an artifact's path below the work folder */
+#define WIRE_ARTIFACTS_MAX  1000         /* of one job */
+#define WIRE_RESULT_MAX     (256u << 10) /* bytes of result_json */
+#define WIRE_RESULT_DEPTH   64           /* values inside each other, in there */
+#define WIRE_CODE_MAX       64           /* of a failure's word for programs */
+#define WIRE_REQUEST_ID_MAX 128          /* of a service's id of a request */
+#define WIRE_LOG_MAX        (1u << 20)   /* bytes of one piece of a log */
+#define WIRE_DAY_MS         86400000LL
+#define WIRE_WAIT_MAX_MS    (30 * WIRE_DAY_MS) /* a plugin may ask to be left alone so long */
 
 /* Valid UTF-8 without control characters (C0, DEL, C1).  `lines`: line ends and tabs may be. */
 bool wire_is_text(const char *text, size_t len, bool lines);
@@ -29,6 +31,10 @@ bool wire_is_text(const char *text, size_t len, bool lines);
 bool wire_is_kind(const char *text);
 /* "type/subtype", parameters may follow; printable ASCII, at most WIRE_NAME_MAX. */
 bool wire_is_media_type(const char *text);
+/* A word for programs: a-z 0-9 . _ -, at most WIRE_CODE_MAX. */
+bool wire_is_code(const char *text);
+/* Printable ASCII, at most WIRE_REQUEST_ID_MAX. */
+bool wire_is_request_id(const char *text);
 /* Leads below a folder: relative, no component that is empty, "." or "..". */
 bool wire_is_path_below(const char *text);
 

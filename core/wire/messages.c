@@ -259,7 +259,19 @@ int wire_put_done(struct buf *out, uint64_t token, const struct wire_done *m, st
     wire_put_str(out, a->path);
   }
   wire_put_u32(out, m->open);
+  wire_put_str(out, m->error_code);
+  wire_put_str(out, m->request_id);
   return wire_end(out, start, err);
+}
+
+void wire_fault_set(struct wire_fault *f, const char *code, const char *request_id) {
+  *f = (struct wire_fault){0};
+  for (size_t i = 0; code && i < WIRE_CODE_MAX && code[i]; i++) {
+    char small[2] = {code[i] >= 'A' && code[i] <= 'Z' ? (char)(code[i] | 0x20) : code[i]};
+    f->code[i] = wire_is_code(small) ? small[0] : '_';
+  }
+  for (size_t i = 0; request_id && i < WIRE_REQUEST_ID_MAX && request_id[i]; i++)
+    f->request_id[i] = request_id[i] >= ' ' && request_id[i] <= '~' ? request_id[i] : '?';
 }
 
 static void get_artifact(struct wire_reader *r, struct wire_artifact *a) {
@@ -320,6 +332,10 @@ int wire_get_done(const struct wire_frame *f, struct wire_done *m, struct err *e
   wire_require(&r, m->artifact_count < 2 || are_different(m->artifacts, m->artifact_count),
                "two artifacts of one name");
   m->open = wire_get_u32(&r) != 0;
+  m->error_code = wire_get_str(&r);
+  m->request_id = wire_get_str(&r);
+  wire_require(&r, !m->error_code || wire_is_code(m->error_code), "its code");
+  wire_require(&r, !m->request_id || wire_is_request_id(m->request_id), "the id of a request");
   int rc = wire_reader_end(&r, "DONE", err);
   if (rc < 0) {
     free(m->artifacts);

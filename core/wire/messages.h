@@ -8,7 +8,7 @@
  *     JAIL   ----------------------->     how jobs are locked in
  *     READY  ----------------------->     create() is done, and which kinds it declared; or REFUSED
  *            <-----------------------  STEP*, CANCEL, RECALL
- *     BEGAN? PROGRESS* LOG* DONE --->     exactly one DONE per STEP that was not recalled
+ *     BEGAN? PROGRESS* FACT* LOG* DONE ->     exactly one DONE per STEP that was not recalled
  *     CHECKPOINT* ------------------>     of a remote step: the reference ...
  *            <-----------------------  CHECKPOINTED        ... is on disk, or is not
  *     RECALLED --------------------->     the tokens given back; they get no DONE
@@ -26,7 +26,7 @@
 #include "wire/check.h"
 #include "wire/frame.h"
 
-#define WIRE_VERSION 5
+#define WIRE_VERSION 6
 
 #define WIRE_TYPE_TABLE(X)                                                                         \
   X(WIRE_HELLO, 1, "HELLO")                                                                        \
@@ -48,7 +48,8 @@
   X(WIRE_JAIL, 17, "JAIL")                 /* enum wire_jail_state; what the kernel lacks */       \
   X(WIRE_PARKED, 18, "PARKED")             /* how much is parked in the zygote */                  \
   X(WIRE_PARK, 19, "PARK")                 /* child to zygote: the key */                          \
-  X(WIRE_RESUME, 20, "RESUME") /* child to zygote: the key; with a step: how many are parked */
+  X(WIRE_RESUME, 20, "RESUME") /* child to zygote: the key; with a step: how many are parked */    \
+  X(WIRE_FACT, 21, "FACT")     /* of the attempt: wire/fact.h */
 
 enum wire_type {
 #define X(name, value, word) name = (value),
@@ -179,6 +180,13 @@ struct wire_artifact {
   const char *name, *media_type;
   const char *path; /* below the step's work folder */
 };
+/* What a program may read of a failure, beside the text for people.  "": not given. */
+struct wire_fault {
+  char code[WIRE_CODE_MAX + 1], request_id[WIRE_REQUEST_ID_MAX + 1];
+};
+/* Makes them fit; either may be NULL. */
+void wire_fault_set(struct wire_fault *f, const char *code, const char *request_id);
+
 struct wire_done {
   int32_t class; /* enum wire_class */
   int32_t code;  /* the plugin's own */
@@ -188,6 +196,7 @@ struct wire_done {
   struct wire_artifact *artifacts;   /* as hello.kinds */
   size_t artifact_count;
   bool open; /* remote, and not OK: what was submitted may still be there */
+  const char *error_code, *request_id; /* of a failure; NULL: not given */
 };
 int wire_put_done(struct buf *out, uint64_t token, const struct wire_done *m, struct err *err);
 int wire_get_done(const struct wire_frame *f, struct wire_done *m, struct err *err);

@@ -47,7 +47,16 @@ static void host_log(const struct lathe_host *table, struct lathe_job *job, int3
 
 static void host_error(struct lathe_job *job, const char *text) {
   char *to = job ? job->message : the_host->message;
+  if (job)
+    pthread_mutex_lock(&job->lock);
   snprintf(to, sizeof job->message, "%s", text ? text : "");
+  if (job)
+    pthread_mutex_unlock(&job->lock);
+}
+
+static void host_error_code(struct lathe_job *job, const char *code, const char *request_id) {
+  if (job)
+    wire_fault_set(&job->fault, code, request_id);
 }
 
 static void host_retry_after(struct lathe_job *job, int64_t ms) {
@@ -108,10 +117,11 @@ static void host_progress(struct lathe_job *job, int32_t permille, const char *w
   pthread_mutex_unlock(&job->lock);
 }
 
-void job_flush_progress(struct lathe_job *job) {
+void job_flush(struct lathe_job *job) {
   pthread_mutex_lock(&job->lock);
   if (job->progress_waits)
     send_progress(job);
+  facts_send(job);
   pthread_mutex_unlock(&job->lock);
 }
 
@@ -264,10 +274,12 @@ void host_init(struct host *h) {
       .config = host_config,
       .log = host_log,
       .error = host_error,
+      .error_code = host_error_code,
       .retry_after = host_retry_after,
       .progress = host_progress,
       .cancelled = host_cancelled,
       .checkpoint = host_checkpoint,
+      .report = facts_report,
       .artifact = host_artifact,
       .secret = host_secret,
       .extension = host_extension,
@@ -294,5 +306,6 @@ void job_free(struct lathe_job *job) {
     free(job->artifacts[i].media_type);
   }
   free(job->artifacts);
+  facts_free(&job->facts);
   pthread_mutex_destroy(&job->lock);
 }

@@ -5,6 +5,7 @@
 #ifndef WORKER_HOST_H
 #define WORKER_HOST_H
 
+#include "worker/facts.h"
 #include "worker/folder/folder.h"
 #include "worker/jail/jail.h"
 #include "worker/logger.h"
@@ -57,7 +58,8 @@ struct lathe_job {
   const struct wire_step *step;
   struct folder *folder; /* NULL: the call has none */
   atomic_int cancelled;  /* the enum wire_class to end with, 0: no */
-  char message[1000];
+  char message[1000];    /* under the lock where another thread may set it: report() */
+  struct wire_fault fault;
   int64_t retry_after_ms;
   /* In a remote plugin's submit and find; elsewhere NULL. */
   int32_t (*checkpoint)(struct lathe_job *job, const void *ref, size_t len);
@@ -73,6 +75,7 @@ struct lathe_job {
   uint64_t progress_mark; /* of what was said last: nobody needs to hear it again */
   int32_t progress_permille;
   char progress_what[200];
+  struct facts facts; /* under the lock, too */
 };
 
 /* Fills in the table. */
@@ -84,7 +87,7 @@ void host_renew_now(struct host *h);
 
 void job_begin(struct lathe_job *job, struct host *h, uint64_t token, const struct wire_step *step);
 void job_free(struct lathe_job *job);
-/* Sends a progress that was held back. */
-void job_flush_progress(struct lathe_job *job);
+/* Sends the progress and the facts that were held back. */
+void job_flush(struct lathe_job *job);
 
 #endif

@@ -141,11 +141,14 @@ void step_conclude(struct lathe_job *job, int32_t code, int64_t start_us,
     default_message(job, code);
     hint_at_jail(job);
     out->done.message = job->message;
+    out->done.error_code = job->fault.code[0] ? job->fault.code : NULL;
+    out->done.request_id = job->fault.request_id[0] ? job->fault.request_id : NULL;
   } else if (check_output(job, out) == 0 && job->artifact_count) {
     take_artifacts(job, out);
   }
-  job_flush_progress(job);
   out->done.run_us = clock_mono_us() - start_us;
+  facts_of_host(job, out->done.run_us);
+  job_flush(job);
 }
 
 void step_request(struct lathe_job *job, struct lathe_request *request) {

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "observe/log.h"
+#include "wire/fact.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -99,6 +100,8 @@ static void end_step(struct worker *k, struct workers_step *s, const struct wire
       .artifact_count = m->artifact_count,
       .workdir = m->folder ? folder : NULL,
       .open = m->open && k->remote,
+      .error_code = m->class == WIRE_OK ? NULL : m->error_code,
+      .request_id = m->class == WIRE_OK ? NULL : m->request_id,
   };
   steps_unlink(s);
   pause_heard(k, s, m);
@@ -165,18 +168,16 @@ int steps_take_began(struct worker *k, const struct wire_frame *f, struct err *e
   return wire_reader_end(&r, "BEGAN", err);
 }
 
-/* Each may become an event on the disk. */
-static bool may_progress(struct workers_step *s, uint64_t now) {
-  uint64_t more = (now - s->progress_at) / PROGRESS_MS;
+/* Each may become a write to the disk. */
+static bool may_pass(struct allowance *a, uint64_t now) {
+  uint64_t more = (now - a->at) / PROGRESS_MS;
   if (more > 0) {
-    s->progress_left = more < PROGRESS_BURST - (uint64_t)s->progress_left
-                           ? s->progress_left + (int)more
-                           : PROGRESS_BURST;
-    s->progress_at = now;
+    a->left = more < PROGRESS_BURST - (uint64_t)a->left ? a->left + (int)more : PROGRESS_BURST;
+    a->at = now;
   }
-  if (s->progress_left == 0)
+  if (a->left == 0)
     return false;
-  s->progress_left--;
+  a->left--;
   return true;
 }
 
@@ -186,10 +187,34 @@ int steps_take_progress(struct worker *k, const struct wire_frame *f, struct err
   struct wire_progress m;
   if (wire_get_progress(f, &m, err) < 0)
     return err->code;
-  if (s && may_progress(s, now_of(k))) {
+  if (s && may_pass(&s->progress, now_of(k))) {
     char *what = told(k->b->w, m.what);
     e->progress(e->ctx, s->owner, m.permille, what, m.current, m.total);
     free(what);
+  }
+  return 0;
+}
+
+/* Without the paths of this machine; NULL: what is left is not JSON any more.  The caller frees. */
+static char *told_fact(const struct workers *w, const struct wire_fact *m) {
+  char *value = told(w, m->value);
+  if (!wire_fact_wrong(m->key, value))
+    return value;
+  free(value);
+  return NULL;
+}
+
+int steps_take_fact(struct worker *k, const struct wire_frame *f, struct err *err) {
+  const struct workers_events *e = &k->b->w->events;
+  struct workers_step *s = find(k, f->token);
+  struct wire_fact m;
+  if (wire_get_fact(f, &m, err) < 0)
+    return err->code;
+  if (s && (m.weak || may_pass(&s->facts, now_of(k)))) {
+    char *value = told_fact(k->b->w, &m);
+    if (value)
+      e->fact(e->ctx, s->owner, m.key, value, m.weak);
+    free(value);
   }
   return 0;
 }

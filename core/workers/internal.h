@@ -135,6 +135,11 @@ struct worker {
   uint64_t heard_at, started_at, stop_at; /* loop time, ms */
 };
 
+struct allowance { /* of messages that each may reach the disk */
+  int left;        /* for now */
+  uint64_t at;     /* loop time of the last of them */
+};
+
 struct workers_step {
   struct list ring;
   struct table_node by_token; /* while it is with a worker */
@@ -151,9 +156,8 @@ struct workers_step {
   bool begun;        /* FORK: a child was forked for it */
   bool asking;       /* its reference is on its way to the disk */
   bool log_cut;
-  int64_t log_bytes;    /* that came */
-  int progress_left;    /* messages, for now */
-  uint64_t progress_at; /* loop time of the last of them */
+  int64_t log_bytes; /* that came */
+  struct allowance progress, facts;
   enum step_class doom; /* of a doomed one */
   char *doom_text;
   bool unproven;     /* counts in the backend's */
@@ -253,6 +257,7 @@ void steps_head(struct worker *k);
 int steps_take_done(struct worker *k, const struct wire_frame *f, struct err *err);
 int steps_take_began(struct worker *k, const struct wire_frame *f, struct err *err);
 int steps_take_progress(struct worker *k, const struct wire_frame *f, struct err *err);
+int steps_take_fact(struct worker *k, const struct wire_frame *f, struct err *err);
 int steps_take_log(struct worker *k, const struct wire_frame *f, struct err *err);
 int steps_take_checkpoint(struct worker *k, const struct wire_frame *f, struct err *err);
 int steps_take_recalled(struct worker *k, const struct wire_frame *f, struct err *err);

@@ -167,7 +167,7 @@ struct workers_step *workers_run(struct backend *b, const struct step *step) {
   s->owner = step->owner;
   s->token = b->w->next_token++;
   s->limits = m.limits;
-  s->progress_left = PROGRESS_BURST;
+  s->progress.left = s->facts.left = PROGRESS_BURST;
   list_push_back(&b->pending, &s->ring);
   b->pending_count++;
   b->running++;

@@ -99,6 +99,7 @@ struct step_result {
   const char *workdir; /* absolute; storage may move artifacts out of it.  NULL: none was made */
   bool open;   /* of a remote step that failed or was lost: what it submitted may still be there */
   bool inside; /* STEP_LOST: it was inside the plugin, so it may be what ended the worker */
+  const char *error_code, *request_id; /* of a failure, for programs; NULL: not given */
 };
 
 enum backend_state {
@@ -118,6 +119,9 @@ struct workers_events {
                    int64_t total);
   void (*log)(void *ctx, void *owner, const char *text,
               size_t len); /* whole lines, UTF-8 made valid */
+  /* A fact of the attempt; `value` is JSON.  weak: found by the host, so it does not replace one
+   * that there is. */
+  void (*fact)(void *ctx, void *owner, const char *key, const char *value, bool weak);
   /* A remote step's reference: to be answered by workers_checkpointed() once it is on disk. */
   void (*checkpoint)(void *ctx, void *owner, const char *ref);
   /* The step is over.  The work folder may be used until workers_release_workdir(). */
@@ -212,10 +216,10 @@ int backend_restarts(const struct backend *b);
 struct backend *workers_find(const struct workers *w, const char *name);
 struct backend *workers_next(const struct workers *w,
                              const struct backend *previous); /* NULL: first */
-/* Names of backends that went a moment ago (return_ms), with the kinds that they did
- * (NULL-terminated): they were removed, or failed.  An admin who reloads may be about to bring them
- * back.  *pos is 0 before the first; NULL: no more. */
-const char *workers_next_gone(const struct workers *w, size_t *pos, const char *const **kinds);
+/* Names of backends that did the kind and went a moment ago (return_ms): they were removed, or
+ * failed.  An admin who reloads may be about to bring them back.  *pos is 0 before the first; NULL:
+ * no more. */
+const char *workers_next_gone(const struct workers *w, const char *kind, size_t *pos);
 
 /* ---- steps ---- */
 /* Hands a step over; sent with others at the end of the loop's turn.  Never fails at once: what

@@ -52,6 +52,10 @@ static void on_log(void *ctx, void *owner, const char *text, size_t len) {
   (void)ctx, (void)owner, (void)text, (void)len;
 }
 
+static void on_fact(void *ctx, void *owner, const char *key, const char *value, bool weak) {
+  (void)ctx, (void)owner, (void)key, (void)value, (void)weak;
+}
+
 static void on_done(void *ctx, void *owner, const struct step_result *r) {
   struct bench *b = owner;
   (void)ctx;
@@ -79,6 +83,7 @@ static void open_bench(struct bench *b, const char *build, const char *plugin, i
                                    .events = {.changed = on_changed,
                                               .progress = on_progress,
                                               .log = on_log,
+                                              .fact = on_fact,
                                               .done = on_done,
                                               .ctx = b},
                                });

@@ -16,7 +16,9 @@ RESULTS = ["not_json", "two_values", "no_object", "an_event", "a_return", "no_ut
            "a_control", "too_big", "too_long", "deep", "large"]
 NUMBERS = ["class_high", "class_low", "lost", "wait_low", "wait_high", "took_low"]
 TEXTS = ["escape", "c1", "long_message", "name_up", "name_line", "name_hidden", "name_no_utf8", "media_line",
-         "media_none", "media_empty", "path_root", "path_up", "path_round", "path_empty", "many", "twice", "no_folder"]
+         "media_none", "media_empty", "path_root", "path_up", "path_round", "path_empty", "many", "twice", "no_folder",
+         "code_case", "code_line", "request_line", "request_long", "fact_key", "fact_line", "fact_two", "fact_open",
+         "fact_cost", "fact_long"]
 FRAMES = ["unknown", "hello", "ready", "jail", "refused", "recalled", "checkpoint", "log_escape", "log_no_utf8",
           "past_its_end", "before_it", "stage_line", "count_low", "heartbeat_full", "endless", "big"]
 FILES = ["file_gone", "file_link", "file_by_link", "file_folder", "file_pipe", "file_sparse"]
@@ -104,7 +106,7 @@ def test_a_forged_file(make, tmp_path, memory):
     wait_until(lambda: not daemon.files("work"), "its files are gone")
 
 
-@pytest.mark.parametrize("word", ["flood_log", "flood_own_log", "flood_progress"])
+@pytest.mark.parametrize("word", ["flood_log", "flood_own_log", "flood_progress", "flood_fact"])
 def test_a_flood_holds_nobody(make, isolation, word):
     daemon = make(attacker(isolation), {"limits": {"log_bytes": "1M"}})
     c = daemon.client()
@@ -113,6 +115,7 @@ def test_a_flood_holds_nobody(make, isolation, word):
         check_answers(daemon, job)
     assert len(c.get(f"/api/jobs/{job['job_id']}/log").body) < 3 << 20
     assert len(c.events(job["job_id"])) < 5000
+    assert len(c.job(job["job_id"])["attempts"][-1]["facts"]) <= 64
     assert os.path.getsize(daemon.log_path) < 8 << 20
     assert attack(c, "ok")["status"] == "completed"
 

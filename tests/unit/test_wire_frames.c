@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "wire/death.h"
+#include "wire/fact.h"
 #include "wire/messages.h"
 #include "wire/ref.h"
 
@@ -70,12 +71,14 @@ static void put_one_of_each(struct buf *b) {
   wire_put_recalled(b, tokens, 3);
   wire_put_progress(b, 7, &(struct wire_progress){500, "faces", 3, 9});
   wire_put_log(b, 7, 1, "a\0b\n", 4);
+  wire_put_fact(b, 7, &(struct wire_fact){"cost.actual", "0.5", false});
   wire_put_parked(b, &(struct wire_parked){2, 100, 3});
   wire_put_jail(b, WIRE_JAIL_PARTIAL, "something");
   wire_put_checkpoint(b, 7, "there/1");
-  wire_put_done(
-      b, 7, &(struct wire_done){WIRE_RETRY, 3100, 9, 10, "later", NULL, true, artifacts, 1, false},
-      NULL);
+  wire_put_done(b, 7,
+                &(struct wire_done){WIRE_RETRY, 3100, 9, 10, "later", NULL, true, artifacts, 1,
+                                    false, "quota.used", "req-7"},
+                NULL);
 }
 
 static void messages_survive_the_way(void **state) {
@@ -138,7 +141,8 @@ static void messages_survive_the_way(void **state) {
   struct wire_artifact artifact = {"a.txt", "text/plain", "sub/a.txt"};
   buf_clear(&b);
   wire_put_done(&b, UINT64_MAX,
-                &(struct wire_done){WIRE_RETRY, -1, 9, 10, "later", NULL, true, &artifact, 1, true},
+                &(struct wire_done){WIRE_RETRY, -1, 9, 10, "later", NULL, true, &artifact, 1, true,
+                                    NULL, NULL},
                 NULL);
   f = only(&in, &b);
   assert_true(f.token == UINT64_MAX);
@@ -250,7 +254,7 @@ static void frames_arrive_in_any_pieces(void **state) {
   for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
     struct wire_input in = {0};
     memset(count_of, 0, sizeof count_of);
-    assert_int_equal(feed(&in, b.data, b.len, pieces[i], count_types), 13);
+    assert_int_equal(feed(&in, b.data, b.len, pieces[i], count_types), 14);
     assert_int_equal(count_of[WIRE_DONE], 1);
     assert_int_equal(count_of[WIRE_LOG], 1);
     wire_input_free(&in);
@@ -310,6 +314,9 @@ static void decode(const struct wire_frame *f) {
     break;
   case WIRE_PARKED:
     wire_get_parked(f, &(struct wire_parked){0}, NULL);
+    break;
+  case WIRE_FACT:
+    wire_get_fact(f, &(struct wire_fact){0}, NULL);
     break;
   case WIRE_JAIL:
     wire_get_jail(f, &(enum wire_jail_state){0}, &text, NULL);

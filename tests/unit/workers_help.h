@@ -82,6 +82,12 @@ static inline void rig_log(void *ctx, void *owner, const char *text, size_t len)
   buf_put(&s->log, text, len);
 }
 
+static inline void rig_fact(void *ctx, void *owner, const char *key, const char *value, bool weak) {
+  struct seen *s = owner;
+  (void)ctx, (void)key, (void)value, (void)weak;
+  assert_int_equal(s->dones, 0);
+}
+
 static inline void rig_done(void *ctx, void *owner, const struct step_result *result) {
   struct rig *r = ctx;
   struct seen *s = owner;
@@ -137,6 +143,7 @@ static inline void rig_open(struct rig *r) {
                                    .events = {.changed = rig_changed,
                                               .progress = rig_progress,
                                               .log = rig_log,
+                                              .fact = rig_fact,
                                               .done = rig_done,
                                               .ctx = r},
                                });

@@ -107,6 +107,32 @@ static void show_values(const char *title, const json_t *values) {
 
 /* ---- lists ---- */
 
+static void put_amount(struct buf *b, const json_t *cost, const char *key, const char *what) {
+  const json_t *amount = json_object_get(cost, key);
+  if (json64_is_number(amount))
+    buf_printf(b, "%s%.12g%s%s%s", b->len ? ", " : "", json64_number(amount),
+               *json_text(cost, "currency") ? " " : "", json_text(cost, "currency"), what);
+}
+
+static void show_cost(const json_t *job) {
+  struct buf b = {0};
+  const json_t *cost = json_object_get(job, "cost");
+  put_amount(&b, cost, "actual", "");
+  put_amount(&b, cost, "estimated", " estimated");
+  if (b.len)
+    show_text("cost", b.data);
+  buf_free(&b);
+}
+
+/* Those of the last attempt; of earlier ones --json tells. */
+static void show_facts(const json_t *job) {
+  const json_t *attempts = json_object_get(job, "attempts");
+  size_t count = json_array_size(attempts);
+  if (count)
+    show_values(count > 1 ? "facts of the last attempt" : "facts",
+                json_object_get(json_array_get(attempts, count - 1), "facts"));
+}
+
 static void show_attempts(const json_t *job) {
   struct table t;
   char elapsed[SAY_SIZE];
@@ -178,14 +204,18 @@ static void show_job(const json_t *job) {
   show_time("again", job, "retry_at");
   if (json_real_of(job, "started_at") > 0)
     show_text("took", say_seconds(job_elapsed(job), elapsed));
+  show_cost(job);
   const json_t *error = json_object_get(job, "error");
   if (json_is_object(error)) {
     show_text("error", json_text(error, "title"));
     show_text("", json_text(error, "detail"));
+    show_text("code", json_text(error, "code"));
+    show_text("request", json_text(error, "request_id"));
   }
   show_attempts(job);
   show_values("params", json_object_get(job, "params"));
   show_values("result", json_object_get(job, "result"));
+  show_facts(job);
   show_files("inputs", json_object_get(job, "inputs"));
   show_files("artifacts", json_object_get(job, "artifacts"));
 }

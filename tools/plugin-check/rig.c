@@ -36,6 +36,10 @@ static void on_log(void *ctx, void *owner, const char *text, size_t len) {
   fwrite(text, 1, len, stdout);
 }
 
+static void on_fact(void *ctx, void *owner, const char *key, const char *value, bool weak) {
+  (void)ctx, (void)owner, (void)key, (void)value, (void)weak;
+}
+
 /* Nothing is kept: this job is not taken up again. */
 static void on_checkpoint(void *ctx, void *owner, const char *ref) {
   struct rig *r = ctx;
@@ -121,6 +125,7 @@ struct rig *rig_open(struct tool *t, int slots) {
                                          .events = {.changed = on_changed,
                                                     .progress = on_progress,
                                                     .log = on_log,
+                                                    .fact = on_fact,
                                                     .checkpoint = on_checkpoint,
                                                     .done = on_done,
                                                     .ctx = r},

@@ -8,6 +8,8 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "sim_private.h"
+#include "wire/check.h"
+#include "wire/fact.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -63,6 +65,33 @@ static void sim_error(struct lathe_job *job, const char *text) {
     snprintf(job->record->error, sizeof job->record->error, "%s", text ? text : "");
   else if (!job)
     snprintf(the_sim.started->error, sizeof the_sim.started->error, "%s", text ? text : "");
+}
+
+static void sim_error_code(struct lathe_job *job, const char *code, const char *request_id) {
+  if (!job || !is_callers_thread(job, "error_code"))
+    return;
+  if (code && !wire_is_code(code))
+    breach(job, "it called error_code() with a code that does not have 1 to 64 characters of a-z "
+                "0-9 . _ -");
+  if (request_id && !wire_is_request_id(request_id))
+    breach(job,
+           "it called error_code() with an id of a request that is not 1 to 128 printable bytes");
+}
+
+static int32_t sim_report(struct lathe_job *job, const char *key, const char *value) {
+  char text[300];
+  const char *wrong = wire_fact_wrong(key, value);
+  if (!job)
+    return LATHE_PERMANENT;
+  pthread_mutex_lock(&the_sim.lock);
+  if (job->over)
+    wrong = "the job's call had returned";
+  snprintf(text, sizeof text, "it called report() for \"%.64s\": %s", key ? key : "(null)",
+           wrong ? wrong : "");
+  if (wrong)
+    breach(job, text);
+  pthread_mutex_unlock(&the_sim.lock);
+  return wrong ? LATHE_PERMANENT : LATHE_OK;
 }
 
 static void sim_retry_after(struct lathe_job *job, int64_t ms) {
@@ -243,10 +272,12 @@ const struct lathe_host *sim_table(enum host_shape shape) {
       .config = sim_config,
       .log = sim_log,
       .error = sim_error,
+      .error_code = sim_error_code,
       .retry_after = sim_retry_after,
       .progress = sim_progress,
       .cancelled = sim_cancelled,
       .checkpoint = sim_checkpoint,
+      .report = sim_report,
       .artifact = sim_artifact,
       .secret = sim_secret,
       .extension = sim_extension,

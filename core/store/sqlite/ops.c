@@ -218,6 +218,7 @@ static int finish_from(struct engine *e, const struct op *op, enum job_state sta
     sqlite3_bind_int(st, 15, attempt->number);
   else
     sqlite3_bind_null(st, 15);
+  bind_text(st, 16, attempt != NULL ? attempt->facts_json : NULL);
   int code = conn_step(&e->conn, st, err);
   return code < 0 ? code : sqlite3_changes(e->conn.db) > 0;
 }
@@ -258,6 +259,7 @@ static int keep_attempt(struct engine *e, const struct op *op, struct err *err) 
   }
   bind_text(st, 4, a != NULL ? a->error_json : NULL);
   bind_text(st, 5, a != NULL ? a->ref : NULL);
+  bind_text(st, 6, a != NULL ? a->facts_json : NULL);
   return conn_step(&e->conn, st, err);
 }
 
@@ -317,6 +319,7 @@ static int apply_checkpoint(struct engine *e, struct op *op, struct err *err) {
   sqlite3_bind_int64(st, 1, op->num);
   sqlite3_bind_int(st, 2, op->attempt->number);
   bind_text(st, 3, op->ref);
+  bind_text(st, 4, op->attempt->facts_json);
   int code = conn_step(&e->conn, st, err);
   if (code < 0 || sqlite3_changes(e->conn.db) > 0)
     return code;

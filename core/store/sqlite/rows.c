@@ -40,6 +40,7 @@ enum col { /* the order of JOB_COLUMNS */
            COL_CANCEL,
            COL_PEER,
            COL_TRACE,
+           COL_ATT_FACTS,
 };
 
 const char *row_text(sqlite3_stmt *st, int col, struct arena *a) {
@@ -87,6 +88,7 @@ static void take_attempt(sqlite3_stmt *st, struct arena *a, void *array, size_t 
       .ended_us = sqlite3_column_int64(st, 4),
       .ref = row_text(st, 5, a),
       .error_json = row_text(st, 6, a),
+      .facts_json = row_text(st, 7, a),
   };
 }
 
@@ -112,6 +114,7 @@ static int attempts_of(struct conn *c, sqlite3_stmt *st, struct arena *a, struct
       .ended_us = sqlite3_column_int64(st, COL_ATT_ENDED),
       .ref = row_text(st, COL_ATT_REF, a),
       .error_json = row_text(st, COL_ATT_ERROR, a),
+      .facts_json = row_text(st, COL_ATT_FACTS, a),
   };
   return 0;
 }

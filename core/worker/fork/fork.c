@@ -27,8 +27,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
-#include "base/proc.h"
-#include "wire/death.h"
+#include "wire/fact.h"
 #include "worker/fork/forked.h"
 #include "worker/fork/orphans.h"
 #include "worker/fork/park.h"
@@ -252,6 +251,7 @@ static void child_move_folder(struct zygote *z, struct child *c) {
 static bool child_frame(struct zygote *z, struct child *c, const struct wire_frame *f) {
   struct wire_progress progress;
   struct wire_done done;
+  struct wire_fact fact;
   int32_t level;
   const char *text;
   size_t len;
@@ -272,6 +272,12 @@ static bool child_frame(struct zygote *z, struct child *c, const struct wire_fra
     logger_line(of_backend ? &z->host->log : &c->log, level, text);
     if (of_backend)
       logger_flush(&z->host->log);
+    return true;
+  case WIRE_FACT:
+    if (wire_get_fact(f, &fact, NULL) < 0)
+      return false;
+    wire_put_fact(link_begin(z->host->link), c->token, &fact);
+    link_end(z->host->link, false);
     return true;
   case WIRE_DONE:
     if (wire_get_done(f, &done, NULL) < 0)
@@ -322,37 +328,10 @@ static void child_read(struct zygote *z, struct child *c) {
     child_tell(z, c);
 }
 
-/* The sentence for a child that ended without a result. */
-static void zygote_judge(struct zygote *z, struct child *c, int status, const struct rusage *used) {
-  char text[800];
-  enum wire_class class;
-  if (c->cancel_class) {
-    class = (enum wire_class)c->cancel_class;
-    snprintf(text, sizeof text, "%s",
-             class == WIRE_TIMEOUT ? "the job ran out of its time" : "cancelled");
-  } else if (c->broken) {
-    class = WIRE_CRASHED;
-    snprintf(text, sizeof text, "the plugin's process wrote nonsense to its worker and was killed");
-  } else {
-    struct wire_death death = {
-        .exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 0,
-        .signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
-        .cpu_ms = proc_cpu_us(used) / 1000,
-        .max_rss = used->ru_maxrss * 1024,
-        .said_no_memory = c->log.said_no_memory,
-        .over = c->guard.over,
-        .found = c->guard.found,
-    };
-    class = wire_judge(&death, &c->limits, text, sizeof text);
-    size_t at = strlen(text);
-    guard_hint(&c->guard, text + at, sizeof text - at);
-  }
-  send_done(z, c->token, class, text, true);
-}
-
 static void child_ended(struct zygote *z, struct child *c) {
   int status = 0;
   struct rusage used = {0};
+  char text[800];
   kill(-c->pid, SIGKILL); /* what it left running; not yet reaped, so the group is still its own */
   while (wait4(c->pid, &status, 0, &used) < 0 && errno == EINTR)
     ;
@@ -362,7 +341,10 @@ static void child_ended(struct zygote *z, struct child *c) {
     logger_drain(&c->log, c->log_fd);
     logger_end(&c->log);
     child_move_folder(z, c);
-    zygote_judge(z, c, status, &used);
+    child_put_usage(c, &used, link_begin(z->host->link));
+    link_end(z->host->link, false);
+    enum wire_class class = child_judge(c, status, &used, text, sizeof text);
+    send_done(z, c->token, class, text, true);
   }
   parked_pool_maker_over(&z->pool, c->pid, c->told || c->cancel_class, true);
   if (c->cell && !parked_pool_uses(&z->pool, c->cell))

@@ -10,6 +10,8 @@
 #include "worker/fork/parked_pool.h"
 #include "worker/jail/guard.h"
 
+#include <sys/resource.h>
+
 struct child {
   struct list ring;
   uint64_t token;
@@ -51,6 +53,11 @@ void child_began(struct zygote *z, struct child *c, int64_t input_bytes);
 /* ---- verify_result.c ---- */
 /* Its DONE, with the calls that the jail refused behind the plugin's own reason. */
 void child_put_done(const struct child *c, struct buf *out);
+/* The class and the sentence for one that ended without a result. */
+enum wire_class child_judge(const struct child *c, int status, const struct rusage *used,
+                            char *text, size_t size);
+/* What the kernel counted of one that could not say so itself. */
+void child_put_usage(const struct child *c, const struct rusage *used, struct buf *out);
 
 /* ---- takeover.c ---- */
 /* The child wants to leave a parked process behind. */

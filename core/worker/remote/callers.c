@@ -139,6 +139,10 @@ void remote_send_end(struct remote *c, uint64_t token, const struct remote_job_e
   outcome.done.code = end->code;
   outcome.done.retry_after_ms = end->retry_after_ms;
   outcome.done.open = end->open;
+  if (end->fault.code[0])
+    outcome.done.error_code = end->fault.code;
+  if (end->fault.request_id[0])
+    outcome.done.request_id = end->fault.request_id;
   outcome.done.run_us = clock_mono_us() - began_us;
   step_send(c->host->link, token, &outcome, true);
 }
@@ -259,6 +263,17 @@ static void deliver(struct caller *h) {
   remote_job_free(j);
 }
 
+/* Under the lock.  The end has the words of the call that it is about: after a find, of the submit before. */
+static void name_fault(struct caller *h, int32_t code, struct remote_job_end *end) {
+  const struct wire_fault *own = &h->job.fault;
+  if (own->code[0] || own->request_id[0])
+    h->j->fault = *own;
+  else if (code != LATHE_NOT_FOUND)
+    h->j->fault = (struct wire_fault){0};
+  if (end && !h->j->stopped)
+    end->fault = h->j->fault;
+}
+
 /* Under the lock: what follows from a call, for its job and for all. */
 static void follow(struct caller *h, int32_t code) {
   struct remote *c = h->c;
@@ -274,6 +289,7 @@ static void follow(struct caller *h, int32_t code) {
     pace_fine(&c->pace, h->since_ms, c->most);
   }
   bool over = remote_job_advance(j, &news, random_next(&c->random), &delay_ms, &end);
+  name_fault(h, code, over ? &end : NULL);
   if (!over && c->denied)
     over = remote_job_denied(j, &c->why_denied, &end);
   int64_t closed_ms = c->pace.until_ms - clock_mono_ms();
@@ -325,7 +341,7 @@ static void make_call(struct caller *h, struct remote_job *j) {
   if (made)
     code = call_plugin(h);
   say_failure(h, code);
-  job_flush_progress(&h->job);
+  job_flush(&h->job);
   logger_end(&h->log);
   bool fetched = made && h->call == CALL_FETCH && code == LATHE_OK;
   if (!fetched)

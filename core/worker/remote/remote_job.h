@@ -42,8 +42,9 @@ struct remote_job {
     int64_t retry_after_ms;
     char *message;
   } failed;
-  char *why; /* the plugin's word on why it stops; NULL: it has none */
-  char *ref; /* bytes, or NULL */
+  struct wire_fault fault; /* of its last call that named one */
+  char *why;               /* the plugin's word on why it stops; NULL: it has none */
+  char *ref;               /* bytes, or NULL */
   size_t ref_len;
   int64_t log_total; /* what the job has logged, and said of its progress */
   bool log_cut;
@@ -69,6 +70,7 @@ struct remote_job_end {  /* how it is over */
   int64_t retry_after_ms;
   bool open; /* what was submitted may still be there */
   char message[1000];
+  struct wire_fault fault;
 };
 /* After the call j->next.  True: over, and *end says how (a fetch that went well does not come
  * here).  False: j->next is to be called after *delay_ms.  `random`: any number, for the jitter. */

@@ -116,6 +116,7 @@ static int32_t run(void *data, struct lathe_job *job, const struct lathe_request
     rc = fail(self, job, LATHE_RETRY, t.words, strerror(errno));
   if (rc == LATHE_OK)
     self->host->progress(job, 1000, "count");
+  self->host->report(job, "model", "\"spaces\""); /* a fact of this attempt, as JSON */
   return rc == LATHE_OK ? give_result(self, job, &t) : rc;
 }
 
