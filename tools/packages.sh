@@ -3,12 +3,12 @@
 # ones are installed.  Nothing is installed that is there already; what will be installed is said first.
 
 BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config libuv1-dev libmicrohttpd-dev libsqlite3-dev
-  libcurl4-openssl-dev libjansson-dev libinih-dev libssl-dev libarchive-dev libgmsh-dev libocct-modeling-algorithms-dev
+  libcurl4-openssl-dev libjansson-dev libinih-dev libpcre2-dev libssl-dev libarchive-dev libgmsh-dev libocct-modeling-algorithms-dev
   libocct-modeling-data-dev g++ libcgns-dev libcgal-dev libhdf5-dev libpng-dev zlib1g-dev)
 RUN_PACKAGES=(python3-minimal curl)
 TEST_PACKAGES=(clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev python3 python3-pytest python3-venv
   dpkg-dev adduser iproute2 mandoc
-  procps make python3-gmsh)
+  procps make python3-gmsh json-schema-test-suite)
 # Tests that need these say so and are skipped where they cannot be installed (20 s and 350 MB each line).
 BROWSER_PACKAGES=(chromium)
 SOLVER_PACKAGES=(calculix-ccx openfoam)

@@ -222,10 +222,7 @@ static int add_set(struct batch_reading *f, const char *name, const json_t *own,
   set->name = mem_dup(name);
   map_put(&f->by_name, set->name, set);
   json_t *all = merged(f, own);
-  const char *slug = "bad-parameter";
-  int rc = kind_check(b->s.kind, all, f->from_text, &set->params, &slug, &f->no->err);
-  if (rc < 0)
-    f->no->slug = slug;
+  int rc = submission_check_params(b->s.kind, all, f->from_text, &set->params, f->no);
   json_array_append_new(
       shown, json_pack("{s:s, s:o}", "name", name, "params", as_checked(all, set->params.data)));
   json_decref(all);
@@ -472,5 +469,6 @@ void batch_request_free(struct batch_request *b, bool refused) {
   free(b->s.backend);
   free(b->s.client);
   free(b->s.idem_key);
+  free(b->s.no.errors);
   free(b);
 }

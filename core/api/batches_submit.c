@@ -86,7 +86,8 @@ static bool refused(struct batch_request *b) {
   if (s->rc >= 0 && s->call.r)
     return false;
   if (s->call.r)
-    http_problem(s->call.r, 0, s->no.slug ? s->no.slug : "bad-request", 0, "%s", s->no.err.text);
+    http_problem_listed(s->call.r, s->no.slug ? s->no.slug : "bad-request", s->no.err.text,
+                        s->no.errors);
   batch_request_free(b, true);
   return true;
 }

@@ -21,7 +21,7 @@
 static void refuse_it(struct submission *s) {
   const struct refusal *no = &s->no;
   if (s->call.r)
-    http_problem(s->call.r, 0, no->slug ? no->slug : "bad-request", 0, "%s", no->err.text);
+    http_problem_listed(s->call.r, no->slug ? no->slug : "bad-request", no->err.text, no->errors);
   submission_free(s, true);
 }
 

@@ -94,9 +94,9 @@ static void add_problem_types(json_t *document, json_t *schemas) {
 /* ---- kinds ---- */
 
 static json_t *param_schema(const json_t *p) {
-  static const char *const types[][2] = {{"int", "integer"},  {"real", "number"},
-                                         {"bool", "boolean"}, {"string", "string"},
-                                         {"enum", "string"},  {"object", "object"}};
+  static const char *const types[][2] = {
+      {"int", "integer"}, {"real", "number"},   {"bool", "boolean"}, {"string", "string"},
+      {"enum", "string"}, {"object", "object"}, {"array", "array"}};
   const char *type = json_string_value(json_object_get(p, "type"));
   json_t *s = json_object();
   for (size_t i = 0; type && i < sizeof types / sizeof *types; i++)
@@ -104,8 +104,13 @@ static json_t *param_schema(const json_t *p) {
       json_object_set_new(s, "type", json_string(types[i][1]));
   if (type && strcmp(type, "real") == 0)
     json_object_set_new(s, "format", json_string("double"));
-  if (type && strcmp(type, "object") == 0) /* passed on as it is */
+  if (json64_is_number(json_array_get(json_object_get(p, "choices"), 0)))
+    json_object_set_new(s, "type", json_string("number"));
+  if (type && strcmp(type, "object") == 0) /* passed on as it is, where no schema says more */
     json_object_set_new(s, "additionalProperties", json_true());
+  json_t *own = json_object_get(p, "schema");
+  if (own) /* kinds/parse_params.c: it says nothing that the rest says */
+    json_object_update(s, own);
   bool text = type && strcmp(type, "string") == 0;
   static const char *const copied[][3] = {{"min", "minimum", "minLength"},
                                           {"max", "maximum", "maxLength"},

@@ -10,6 +10,7 @@
 struct refusal {
   const char *slug; /* of http/problem.h */
   struct err err;
+  char *errors; /* all that is wrong, as `errors` of the problem (JSON, owned); or NULL */
 };
 
 /* `return refuse(no, "slug", "...")`: sets both, returns ERR_INVAL. */

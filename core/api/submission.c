@@ -309,15 +309,27 @@ void submission_begin(struct submission *s) {
   s->rc = submission_take(s, add_file, s);
 }
 
+int submission_check_params(const struct kind *kind, const json_t *params, bool from_text,
+                            struct buf *out, struct refusal *no) {
+  struct kind_faults faults = {0};
+  int rc = kind_check(kind, params, from_text, out, &faults);
+  if (rc < 0) {
+    no->slug = faults.slug;
+    no->err = faults.err;
+    free(no->errors);
+    no->errors = buf_take(&faults.list);
+  }
+  kind_faults_free(&faults);
+  return rc;
+}
+
 void submission_digest(void *submission) {
   struct submission *s = submission;
   struct fields f = {.s = s, .no = &s->no};
-  const char *slug = "bad-parameter";
   s->rc = parse_body(&f);
   http_content_forget(s->content);
-  if (s->rc >= 0 &&
-      (s->rc = kind_check(s->kind, f.params, f.from_text, &s->params, &slug, &s->no.err)) < 0)
-    s->no.slug = slug;
+  if (s->rc >= 0)
+    s->rc = submission_check_params(s->kind, f.params, f.from_text, &s->params, &s->no);
   json_decref(f.params);
   json_decref(f.form);
 }
@@ -369,5 +381,6 @@ void submission_free(struct submission *s, bool refused) {
   free(s->backend);
   free(s->client);
   free(s->idem_key);
+  free(s->no.errors);
   free(s);
 }

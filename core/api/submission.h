@@ -34,6 +34,9 @@ int submission_set(struct submission *s, const char *key, const json_t *v, bool 
 int submission_headers(struct submission *s, struct refusal *no);
 void submission_client(struct submission *s);
 int submission_check_backend(struct submission *s, struct refusal *no);
+/* Appends the full object of parameters; or *no has all that is wrong with them. */
+int submission_check_params(const struct kind *kind, const json_t *params, bool from_text,
+                            struct buf *out, struct refusal *no);
 void fingerprint_text(struct sha256 *h, const char *text);
 void fingerprint_common(struct sha256 *h, const struct submission *s);
 void fingerprint_inputs(struct sha256 *h, const struct inputs *in);

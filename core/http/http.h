@@ -175,6 +175,9 @@ void http_reply(struct http_request *r, int status, const char *media_type, stru
  * http/problem.h; status likewise from the table unless `status` is not 0. */
 void http_problem(struct http_request *r, int status, const char *slug, int retry_after_s,
                   const char *detail_fmt, ...) __attribute__((format(printf, 5, 6)));
+/* The same with a list of all that is wrong as its member `errors` (JSON, or NULL). */
+void http_problem_listed(struct http_request *r, const char *slug, const char *detail,
+                         const char *errors);
 
 struct http_file {
   int fd; /* taken, closed by the room */

@@ -73,6 +73,19 @@ void problem_render(struct buf *out, const char *slug, int status, const char *d
   buf_puts(out, "}\n");
 }
 
+void http_problem_listed(struct http_request *r, const char *slug, const char *detail,
+                         const char *errors) {
+  struct buf body = {0};
+  problem_render(&body, slug, 0, detail);
+  if (errors) {
+    body.len -= strlen("}\n");
+    buf_puts(&body, ",\"errors\":");
+    buf_puts(&body, errors);
+    buf_puts(&body, "}\n");
+  }
+  http_reply(r, problem_status(slug), "application/problem+json", &body);
+}
+
 void http_problem(struct http_request *r, int status, const char *slug, int retry_after_s,
                   const char *detail_fmt, ...) {
   char *detail = NULL;

@@ -3,31 +3,40 @@
  * A client's parameters against their declaration: each value is checked,
  * converted where it came as text, and written in the declared order.
  */
+#include "base/mem.h"
 #include "base/units.h"
 #include "base/words.h"
+#include "kinds/faults.h"
 #include "kinds/private.h"
+#include "kinds/schema.h"
+#include "kinds/value.h"
 
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Longest text that a client may send for a string or an object. */
-enum { TEXT_MAX = 64 << 10 };
-
 struct check {
   const struct param *param;
   const json_t *value; /* as the client sent it */
   struct buf *out;
-  struct err *err;
+  struct kind_faults *faults;
 };
+
+static int add_fault(const struct check *c, const char *text) {
+  char pointer[80];
+  snprintf(pointer, sizeof pointer, "/%s", c->param->name);
+  faults_add(c->faults, "bad-parameter", pointer, "The parameter '%s' %s", c->param->name, text);
+  return ERR_INVAL;
+}
 
 /* "The parameter 'steps' must be ..., not 7.5." */
 static int refuse(const struct check *c, const char *wants) {
   char *text = json64_dump(c->value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
   const char *end = !text || strlen(text) <= 60 ? "." : *text == '"' ? "...\"." : "...";
-  int rc = err_set(c->err, ERR_INVAL, "The parameter '%s' must be %s, not %.60s%s", c->param->name,
-                   wants, text ? text : "what it is", end);
+  char *said = mem_printf("must be %s, not %.60s%s", wants, text ? text : "what it is", end);
+  int rc = add_fault(c, said);
+  free(said);
   free(text);
   return rc;
 }
@@ -133,7 +142,7 @@ static int check_string(const struct check *c, const json_t *v, const char *text
   text = text ? text : json64_is_number(v) ? NULL : json_string_value(v);
   if (!text)
     return refuse(c, "text");
-  if (strlen(text) > TEXT_MAX || (json_is_string(v) && strlen(text) != json_string_length(v)))
+  if (strlen(text) > KIND_TEXT_MAX || (json_is_string(v) && strlen(text) != json_string_length(v)))
     return refuse(c, "text of at most 65536 bytes without NUL");
   if (json64_has_mark(text))
     return refuse(c, "text without the code point U+FDD0");
@@ -143,73 +152,132 @@ static int check_string(const struct check *c, const json_t *v, const char *text
   return rc;
 }
 
+/* The choice that a form's text names. */
+static bool text_is_choice(const json_t *choice, const char *text) {
+  double number;
+  wide_int whole, wanted;
+  if (!json64_is_number(choice))
+    return strcmp(json_string_value(choice), text) == 0;
+  if (json64_int(choice, &wanted))
+    return text_integer(text, &whole) && whole == wanted;
+  return text_number(text, &number) == 0 && number == json64_number(choice);
+}
+
+static bool value_is_choice(const json_t *choice, const json_t *v) {
+  if (json64_is_number(choice) && json64_is_number(v))
+    return value_compare(choice, v) == 0;
+  return json64_is_number(choice) == json64_is_number(v) && json_is_string(v) &&
+         strcmp(json_string_value(choice), json_string_value(v)) == 0;
+}
+
 static int check_enum(const struct check *c, const json_t *v, const char *text) {
   const json_t *choices = c->param->choices;
   char list[300] = "";
-  text = text ? text : json_string_value(v);
   for (size_t i = 0; i < json_array_size(choices); i++) {
-    const char *choice = json_string_value(json_array_get(choices, i));
-    if (text && strcmp(choice, text) == 0) {
-      buf_put_json_str(c->out, choice);
-      return 0;
-    }
+    const json_t *choice = json_array_get(choices, i);
+    if (text ? text_is_choice(choice, text) : value_is_choice(choice, v))
+      return write_json(c, choice);
     size_t len = strlen(list);
-    snprintf(list + len, sizeof list - len, "%s%s", i ? ", " : "one of ", choice);
+    char *shown = json64_dump(choice, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+    snprintf(list + len, sizeof list - len, "%s%s", i ? ", " : "one of ",
+             json64_is_number(choice) && shown ? shown : json_string_value(choice));
+    free(shown);
   }
   return refuse(c, list);
 }
 
-/* What is wrong with the text: a key that is there twice, a NUL in a key, a bracket too few. */
-static int refuse_json(const struct check *c, const json_error_t *e) {
-  return err_set(c->err, ERR_INVAL,
-                 "The parameter '%s' must be a JSON object, and its text is not JSON: %.160s (line "
-                 "%d, column %d).",
-                 c->param->name, e->text, e->line, e->column);
+/* ---- JSON values ---- */
+
+static const struct {
+  const char *words, *large;
+} documents[] = {
+    [PARAM_OBJECT] = {"a JSON object", "a JSON object of at most 65536 bytes"},
+    [PARAM_ARRAY] = {"a JSON array", "a JSON array of at most 65536 bytes"},
+    [PARAM_JSON] = {"a JSON value", "a JSON value of at most 65536 bytes"},
+};
+
+static bool is_document(const struct param *p, const json_t *v) {
+  return p->type == PARAM_OBJECT  ? json_is_object(v)
+         : p->type == PARAM_ARRAY ? json_is_array(v)
+                                  : v != NULL;
 }
 
-static int check_object(const struct check *c, const json_t *v, const char *text) {
+/* What is wrong with the text: a key that is there twice, a NUL in a key, a bracket too few. */
+static int refuse_json(const struct check *c, const json_error_t *e) {
+  char *said = mem_printf("must be %s, and its text is not JSON: %.160s (line %d, column %d).",
+                          documents[c->param->type].words, e->text, e->line, e->column);
+  int rc = add_fault(c, said);
+  free(said);
+  return rc;
+}
+
+static int check_document(const struct check *c, const json_t *v, const char *text) {
+  const struct param *p = c->param;
   size_t start = c->out->len;
-  if (!text && !json_is_object(v))
-    return refuse(c, "a JSON object");
+  if (!text && !is_document(p, v))
+    return refuse(c, documents[p->type].words);
   if (!text) {
     int rc = write_json(c, v);
-    return rc == 0 && c->out->len - start > TEXT_MAX
-               ? refuse(c, "a JSON object of at most 65536 bytes")
-               : rc;
+    return rc == 0 && c->out->len - start > KIND_TEXT_MAX ? refuse(c, documents[p->type].large)
+                                                          : rc;
   }
   size_t len = strlen(text);
-  if (len > TEXT_MAX)
-    return refuse(c, "a JSON object of at most 65536 bytes");
+  if (len > KIND_TEXT_MAX)
+    return refuse(c, documents[p->type].large);
   json_error_t e;
-  json_t *object = json64_load(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
-  int rc = json_is_object(object) ? write_json(c, object)
-           : object               ? refuse(c, "a JSON object")
-                                  : refuse_json(c, &e);
-  json_decref(object);
+  json_t *value = json64_load(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
+  int rc = is_document(p, value) ? write_json(c, value)
+           : value               ? refuse(c, documents[p->type].words)
+                                 : refuse_json(c, &e);
+  json_decref(value);
   return rc;
 }
 
 static int (*const checks[])(const struct check *, const json_t *, const char *) = {
-    [PARAM_INT] = check_int,       [PARAM_REAL] = check_number, [PARAM_BOOL] = check_bool,
-    [PARAM_STRING] = check_string, [PARAM_ENUM] = check_enum,   [PARAM_OBJECT] = check_object,
+    [PARAM_INT] = check_int,        [PARAM_REAL] = check_number,   [PARAM_BOOL] = check_bool,
+    [PARAM_STRING] = check_string,  [PARAM_ENUM] = check_enum,     [PARAM_OBJECT] = check_document,
+    [PARAM_ARRAY] = check_document, [PARAM_JSON] = check_document,
 };
+
+/* ---- the schema ---- */
+
+/* The value that lies behind `start` in `out`, by its type in order, against the schema. */
+static int check_schema(const struct check *c, size_t start) {
+  const struct param *p = c->param;
+  struct buf pointer = {0};
+  json_t *value = json64_load(c->out->data + start, c->out->len - start, JSON_DECODE_ANY, NULL);
+  char *subject = mem_printf("The parameter '%s'", p->name);
+  int rc = ERR_INVAL;
+  value = schema_fill(p->schema, value, KIND_TEXT_MAX);
+  pointer_enter(&pointer, p->name);
+  c->out->data[c->out->len = start] = '\0';
+  if (!value)
+    add_fault(c, "must have at most 65536 bytes together with the defaults of its members.");
+  else if (schema_check(p->schema, value, subject, &pointer, c->faults))
+    rc = write_json(c, value);
+  buf_free(&pointer);
+  json_decref(value);
+  free(subject);
+  return rc;
+}
 
 static const char *nth_param(const void *ctx, size_t i) {
   const struct kind *k = ctx;
   return k->params[i].name;
 }
 
-static int refuse_unknown(const struct kind *k, const char *key, const char **slug,
-                          struct err *err) {
+static void refuse_unknown(const struct kind *k, const char *key, struct kind_faults *faults) {
   const char *near = words_nearest(key, nth_param, k, k->param_count);
-  *slug = "unknown-parameter";
+  struct buf pointer = {0};
+  pointer_enter(&pointer, key);
   if (near)
-    return err_set(err, ERR_INVAL, "The kind '%s' has no parameter '%.60s'; did you mean '%s'?",
-                   k->name, key, near);
-  return err_set(
-      err, ERR_INVAL,
-      "The kind '%s' has no parameter '%.60s'; GET /api/kinds/%s lists those that it has.", k->name,
-      key, k->name);
+    faults_add(faults, "unknown-parameter", pointer.data,
+               "The kind '%s' has no parameter '%.60s'; did you mean '%s'?", k->name, key, near);
+  else
+    faults_add(faults, "unknown-parameter", pointer.data,
+               "The kind '%s' has no parameter '%.60s'; GET /api/kinds/%s lists those that it has.",
+               k->name, key, k->name);
+  buf_free(&pointer);
 }
 
 static bool declared(const struct kind *k, const char *key) {
@@ -220,47 +288,58 @@ static bool declared(const struct kind *k, const char *key) {
 }
 
 /* Writes one parameter, if it has a value. */
-static int put_param(struct check *c, const json_t *params, int from_text, bool *comma) {
+static void put_param(struct check *c, const json_t *params, int from_text, bool *comma) {
   const struct param *p = c->param;
   const json_t *v = json_object_get(params, p->name);
   bool given = v && !json_is_null(v);
   if (!given && !p->fallback)
-    return err_set(c->err, ERR_INVAL, "The parameter '%s' is missing; it has no default.", p->name);
-  if (!given && json_is_null(p->fallback))
-    return 0;
+    add_fault(c, "is missing; it has no default.");
+  if (!given && (!p->fallback || json_is_null(p->fallback)))
+    return;
   if (*comma)
     buf_putc(c->out, ',');
   *comma = true;
   buf_put_json_str(c->out, p->name);
   buf_putc(c->out, ':');
-  if (!given)
-    return write_json(c, p->fallback);
-  const char *text = from_text ? json_string_value(v) : NULL;
+  size_t start = c->out->len;
+  if (!given) {
+    write_json(c, p->fallback);
+    return;
+  }
   c->value = v;
-  return checks[p->type](c, v, text);
+  if (checks[p->type](c, v, from_text ? json_string_value(v) : NULL) == 0 && p->schema)
+    check_schema(c, start);
 }
 
 int kind_check(const struct kind *k, const json_t *params, int from_text, struct buf *out,
-               const char **slug, struct err *err) {
+               struct kind_faults *faults) {
   const char *key;
   json_t *value;
-  *slug = "bad-parameter";
-  if (params && !json_is_object(params))
-    return err_set(err, ERR_INVAL, "params must be a JSON object.");
-  json_object_foreach((json_t *)params, key, value) {
-    if (!declared(k, key))
-      return refuse_unknown(k, key, slug, err);
-  }
   size_t start = out->len;
   bool comma = false;
-  int rc = 0;
+  if (params && !json_is_object(params)) {
+    faults_add(faults, "bad-parameter", "", "params must be a JSON object.");
+    faults_end(faults);
+    return ERR_INVAL;
+  }
+  json_object_foreach((json_t *)(uintptr_t)params, key, value) if (!declared(k, key))
+      refuse_unknown(k, key, faults);
   buf_putc(out, '{');
-  for (size_t i = 0; !rc && i < k->param_count; i++) {
-    struct check c = {.param = &k->params[i], .out = out, .err = err};
-    rc = put_param(&c, params, from_text, &comma);
+  for (size_t i = 0; i < k->param_count; i++) {
+    struct check c = {.param = &k->params[i], .out = out, .faults = faults};
+    put_param(&c, params, from_text, &comma);
   }
   buf_putc(out, '}');
-  if (rc)
-    out->data[out->len = start] = '\0';
-  return rc;
+  faults_end(faults);
+  if (faults->count == 0)
+    return 0;
+  out->data[out->len = start] = '\0';
+  return ERR_INVAL;
+}
+
+json_t *kind_example(const struct kind *k, const char *param) {
+  for (size_t i = 0; i < k->param_count; i++)
+    if (k->params[i].schema && strcmp(k->params[i].name, param) == 0)
+      return schema_example(k->params[i].schema);
+  return NULL;
 }

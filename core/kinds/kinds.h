@@ -11,6 +11,7 @@
 #include "base/err.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct kinds;
@@ -48,11 +49,39 @@ int64_t kind_timeout_ms(const struct kind *k);      /* 0: likewise */
 int64_t kind_memory(const struct kind *k, int64_t input_bytes);
 int kind_threads(const struct kind *k, const json_t *params);
 
+/* A part that an input plays, for a kind that tells its inputs apart. */
+struct kind_role {
+  const char *name;      /* of the declaration, as is formats */
+  const json_t *formats; /* NULL: those of all inputs */
+  int min, max;          /* so many inputs have it */
+  int64_t bytes_max;     /* 0: the limit of all inputs */
+};
+/* In the declared order; none for most kinds. */
+const struct kind_role *kind_roles(const struct kind *k, size_t *count);
+const struct kind_role *kind_role(const struct kind *k, const char *name); /* NULL: none */
+
+/* Is the declared name of an artifact one of many ("frame-*.png")?  "*" alone is not: it stands for
+ * the name of an input. */
+bool kind_is_glob(const char *declared);
+bool kind_glob_fits(const char *declared, const char *name);
+
+/* What is wrong with parameters.  Begins zeroed; kind_faults_free() it. */
+struct kind_faults {
+  const char *slug; /* of the first: "bad-parameter" or "unknown-parameter" */
+  struct err err;   /* all sentences, as far as they fit, and how many more there are */
+  struct buf list;  /* JSON: [{"pointer": "/points/3/x", "detail": "The parameter ..."}] */
+  size_t count, unsaid;
+};
+void kind_faults_free(struct kind_faults *f);
+
 /* Checks `params` (an object, or NULL) and writes the full object, defaults filled in, compact,
- * keys in the declared order.  ERR_INVAL: *slug is "bad-parameter" or "unknown-parameter" and err
- * names the parameter, its range and, for a misspelt one, the nearest.  With `from_text` values are
- * strings (a form's fields) and are converted. */
+ * keys in the declared order.  ERR_INVAL: *faults has all that is wrong, each with its parameter,
+ * its place within, what is allowed there and, for a misspelt one, the nearest.  With `from_text`
+ * values are strings (a form's fields) and are converted.  Any thread. */
 int kind_check(const struct kind *k, const json_t *params, int from_text, struct buf *out,
-               const char **slug, struct err *err);
+               struct kind_faults *faults);
+/* A value for the parameter that its schema takes, for examples (json_decref it).  NULL: it has no
+ * schema, or nothing was found. */
+json_t *kind_example(const struct kind *k, const char *param);
 
 #endif

@@ -17,9 +17,7 @@
 enum { FILE_MAX = 1 << 20, PLACE_MAX = 300 };
 
 static void kind_free(struct kind *k) {
-  json_decref(k->json);
-  free(k->params);
-  free(k->file);
+  kind_clear(k);
   free(k);
 }
 

@@ -11,7 +11,22 @@
 
 #include <stdbool.h>
 
-enum param_type { PARAM_INT, PARAM_REAL, PARAM_BOOL, PARAM_STRING, PARAM_ENUM, PARAM_OBJECT };
+enum param_type {
+  PARAM_INT,
+  PARAM_REAL,
+  PARAM_BOOL,
+  PARAM_STRING,
+  PARAM_ENUM,
+  PARAM_OBJECT,
+  PARAM_ARRAY,
+  PARAM_JSON,
+};
+
+/* Longest text that a client may send for a string or a JSON value, and longest JSON value with its
+ * defaults filled in. */
+enum { KIND_TEXT_MAX = 64 << 10 };
+
+struct schema;
 
 struct param {
   const char *name, *unit; /* of the declaration's JSON, like all strings here; unit may be NULL */
@@ -21,6 +36,8 @@ struct param {
   bool has_min, has_max;
   double min, max;          /* of a real, or the length of a string */
   wide_int least, greatest; /* of an int: its range, without one that of 64 bits with a sign */
+  struct schema *schema;    /* owned; NULL: its type says all */
+  json_t *filled;           /* owned: the default with those of its members, or NULL */
 };
 
 struct kind {
@@ -29,6 +46,8 @@ struct kind {
   const char *name;
   struct param *params;
   size_t param_count;
+  struct kind_role *roles;
+  size_t role_count;
   int inputs_min, inputs_max;
   int64_t input_bytes_max;
   int64_t memory;
@@ -48,7 +67,10 @@ struct kinds {
   size_t problem_count;
 };
 
-/* Fills `k` from its declaration (borrowed); err names what is wrong. */
+/* Fills `k` from its declaration (borrowed, and completed: the sums of roles); err names what is wrong. */
 int kind_parse(struct kind *k, json_t *json, const char *file, struct err *err);
+void param_free(struct param *param);
+/* Frees what it owns, json too. */
+void kind_clear(struct kind *k);
 
 #endif

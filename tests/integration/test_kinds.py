@@ -128,6 +128,65 @@ def test_integers_are_exact_to_64_bits(make_daemon, tmp_path):
     assert all(f",{u}," in table for u in LARGE), table
 
 
+POINTS = {"name": "scanPoints", "type": "array", "default": [], "help": "Where to measure.", "schema": {
+    "maxItems": 3, "items": {"type": "object", "required": ["x"], "additionalProperties": False, "properties": {
+        "x": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+        "label": {"type": "string", "pattern": "^[a-z]+$", "default": "p"},
+        "id": {"type": "integer", "default": 9007199254740993}}}}}
+STEP = {"name": "step", "type": "enum", "choices": [1, 2, 5], "default": 1, "help": "How far."}
+
+
+def test_a_parameter_with_a_schema(make_daemon, acme):
+    """JSON, forms, batches and the command line: checked in depth, completed in depth, refused with all places."""
+    declare(acme, KIND, params=[ACT, POINTS, STEP], needs=["schema/1", "numeric-choices/1"], **{"x-menu": "Turning"})
+    daemon = make_daemon(section(acme))
+    c = daemon.client()
+    assert c.get("/api/kinds").json["problems"] == [] and c.get("/api/kinds/scripted").json["x-menu"] == "Turning"
+    full = {"act": "ok", "scanPoints": [{"x": 0.5, "label": "p", "id": 9007199254740993}], "step": 2}
+    assert c.wait(c.submit("scripted", params={"scanPoints": [{"x": 0.5}], "step": 2}))["params"] == full
+    form = c.form("/api/jobs/scripted", (), {"scanPoints": '[{"x": 0.5}]', "step": "2"}).expect(202).json
+    assert c.wait(form["job_id"])["params"] == full
+    done = lathe(daemon, "submit", "scripted", "-p", 'scanPoints=[{"x": 0.5}]', "-p", "step=2", "--wait", "--json")
+    assert done.returncode == 0 and json.loads(done.stdout)["params"] == full, done
+
+    bad = {"scanPoints": [{"x": 1}, {"y": 2}, {"x": 0, "label": "A1"}, {"x": 0}], "step": 3, "ack": 1}
+    refused = c.post("/api/jobs/scripted", {"params": bad}).problem(422, "unknown-parameter")
+    expected = [("/ack", "has no parameter 'ack'; did you mean 'act'?"),
+                ("/scanPoints", "a list of at most 3 items, not "),
+                ("/scanPoints/0/x", "at least 0 and less than 1 at /scanPoints/0/x, not 1."),
+                ("/scanPoints/1", 'lacks "x" at /scanPoints/1'),
+                ("/scanPoints/1", 'must not have the member "y" at /scanPoints/1; the members are x, label, id.'),
+                ("/scanPoints/2/label", 'text with a match of the pattern ^[a-z]+$ at /scanPoints/2/label, not "A1".'),
+                ("/step", "one of 1, 2, 5, not 3.")]
+    assert [e["pointer"] for e in refused["errors"]] == [pointer for pointer, _ in expected], refused["errors"]
+    for error, (_, text) in zip(refused["errors"], expected):
+        assert text in error["detail"], error
+    assert refused["errors"][0]["detail"] in refused["detail"] and "more." in refused["detail"]
+    batch = c.post("/api/batches", {"kind": "scripted", "params": [{}, {"step": 3}]}).problem(422, "bad-parameter")
+    assert batch["errors"][0]["pointer"] == "/step" and "params[1]" in batch["detail"], batch
+
+    properties = c.get("/api/openapi.json").json["components"]["schemas"]["Params_scripted"]["properties"]
+    assert properties["scanPoints"]["items"] == POINTS["schema"]["items"] and properties["scanPoints"]["type"] == "array"
+    assert properties["step"]["enum"] == [1, 2, 5] and properties["step"]["type"] == "number"
+    text = lathe(daemon, "kinds", "scripted").stdout
+    assert "scanPoints" in text and '"maxItems"' in text and "1|2|5" in text, text
+
+
+def test_a_schema_that_is_not_checked_is_refused(make_daemon, acme):
+    email = {"name": "mail", "type": "string", "default": "", "help": "To whom.", "schema": {"format": "email"}}
+    declare(acme, KIND, params=[ACT, email])
+    declare(acme, {**KIND, "kind": "later"}, needs=["schema/9"], tomorrow=1)
+    daemon = make_daemon(section(acme))
+    c = daemon.client()
+    texts = [p["text"] for p in c.get("/api/kinds").json["problems"]]
+    assert any('"format"' in t and "may_ignore" in t for t in texts) and any('needs "schema/9"' in t for t in texts), texts
+    c.post("/api/jobs/scripted", {}).problem(404, "unknown-kind")
+    declare(acme, KIND, params=[ACT, email], may_ignore=["format"])
+    daemon.reload()
+    wait_until(lambda: c.get("/api/kinds/scripted").status == 200, "the key is passed over")
+    assert c.wait(c.submit("scripted", params={"mail": "whoever"}))["status"] == "completed"
+
+
 def test_two_that_disagree_are_reported(make_daemon, acme, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(acme, other)

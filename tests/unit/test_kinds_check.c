@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/json64.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "kinds/kinds.h"
@@ -101,7 +102,6 @@ static int teardown(void **state) {
 
 static void test_the_shipped_ones_load(void **state) {
   (void)state;
-  struct err err = {.text = ""};
   const char *const folders[] = {TEST_SOURCE_DIR "/plugin-sdk/kinds", NULL};
   struct kinds *k = kinds_load(folders);
   size_t problems;
@@ -117,8 +117,9 @@ static void test_the_shipped_ones_load(void **state) {
     assert_true(strcmp(last, kind_name(it)) < 0);
     last = kind_name(it);
     struct buf out = {0};
-    const char *slug;
-    assert_int_equal(kind_check(it, NULL, 0, &out, &slug, &err), 0);
+    struct kind_faults faults = {0};
+    assert_int_equal(kind_check(it, NULL, 0, &out, &faults), 0);
+    kind_faults_free(&faults);
     json_t *json = json_loads(out.data, 0, NULL);
     assert_non_null(json);
     json_decref(json);
@@ -194,31 +195,34 @@ static const struct example examples[] = {
     {"{\"must\":1,\"zzzzzzzz\":1}", 0, NULL, "no parameter 'zzzzzzzz'", "unknown-parameter"},
 };
 
-static void test_check(void **state) {
-  struct fixture *f = *state;
-  const struct kind *k = kinds_find(f->kinds, "demo");
-  for (size_t i = 0; i < sizeof examples / sizeof *examples; i++) {
-    const struct example *e = &examples[i];
+static void check_examples(const struct kind *k, const struct example *list, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    const struct example *e = &list[i];
     struct buf out = {0};
-    struct err err = {.text = ""};
-    const char *slug = NULL;
-    json_t *params = json_loads(e->params, 0, NULL);
+    struct kind_faults faults = {0};
+    json_t *params = json64_load(e->params, strlen(e->params), 0, NULL);
     assert_non_null(params);
-    int rc = kind_check(k, params, e->from_text, &out, &slug, &err);
+    int rc = kind_check(k, params, e->from_text, &out, &faults);
     if (e->out) {
-      assert_string_equal(err.text, "");
+      assert_string_equal(faults.err.text, "");
       assert_int_equal(rc, 0);
       assert_string_equal(out.data, e->out);
     } else {
       assert_int_equal(rc, ERR_INVAL);
       assert_int_equal(out.len, 0);
-      if (!strstr(err.text, e->says))
-        fail_msg("%s: \"%s\" does not say \"%s\"", e->params, err.text, e->says);
-      assert_string_equal(slug, e->slug);
+      if (!strstr(faults.err.text, e->says))
+        fail_msg("%s: \"%s\" does not say \"%s\"", e->params, faults.err.text, e->says);
+      assert_string_equal(faults.slug, e->slug);
     }
+    kind_faults_free(&faults);
     json_decref(params);
     buf_free(&out);
   }
+}
+
+static void test_check(void **state) {
+  struct fixture *f = *state;
+  check_examples(kinds_find(f->kinds, "demo"), examples, sizeof examples / sizeof *examples);
 }
 
 static const struct {
@@ -226,7 +230,10 @@ static const struct {
 } slips[] = {
     {"{\"name\":\"a\",\"type\":\"int\"}", "lacks \"help\""},
     {"{\"name\":\"a\",\"type\":\"float\",\"help\":\"h\"}", "unknown type"},
-    {"{\"name\":\"A\",\"type\":\"int\",\"help\":\"h\"}", "not a name"},
+    {"{\"name\":\"a-b\",\"type\":\"int\",\"help\":\"h\"}", "not a name"},
+    {"{\"name\":\"aB\",\"type\":\"int\",\"help\":\"h\"},{\"name\":\"ab\",\"type\":"
+     "\"int\",\"help\":\"h\"}",
+     "letters of another case"},
     {"{\"name\":\"priority\",\"type\":\"int\",\"help\":\"h\"}", "reserved"},
     {"{\"name\":\"a\",\"type\":\"int\",\"help\":\"h\",\"defualt\":1}", "unknown key"},
     {"{\"name\":\"a\",\"type\":\"int\",\"help\":\"h\",\"max\":1,\"default\":2}", "default"},
@@ -238,7 +245,121 @@ static const struct {
      "twice"},
     {"{\"name\":\"a\",\"type\":\"int\",\"help\":5}", "wrong type"},
     {"5", "must be an object"},
+    {"{\"name\":\"a\",\"type\":\"int\",\"help\":\"h\",\"x-widget\":1,\"widget\":1}",
+     "unknown key \"widget\""},
+    {"{\"name\":\"input_name\",\"type\":\"int\",\"help\":\"h\"}", "reserved"},
+    {"{\"name\":\"a\",\"type\":\"enum\",\"choices\":[1,\"x\"],\"help\":\"h\"}", "all numbers"},
+    {"{\"name\":\"a\",\"type\":\"array\",\"schema\":{\"type\":\"object\"},\"help\":\"h\"}",
+     "must be array"},
+    {"{\"name\":\"a\",\"type\":\"int\",\"min\":1,\"schema\":{\"exclusiveMinimum\":0},\"help\":"
+     "\"h\"}",
+     "say it once"},
+    {"{\"name\":\"a\",\"type\":\"json\",\"schema\":{\"anyOf\":[]},\"help\":\"h\"}",
+     "\"anyOf\" is not one that is checked"},
+    {"{\"name\":\"a\",\"type\":\"array\",\"default\":[1],\"schema\":{\"items\":{\"type\":"
+     "\"string\"}},\"help\":\"h\"}",
+     "must be text at /a/0"},
 };
+
+/* ---- parameters with a schema ---- */
+
+#define STRUCTURED                                                                                 \
+  "{\"name\":\"scanPoints\",\"type\":\"array\",\"default\":[],\"help\":\"h\",\"schema\":{"         \
+  "\"maxItems\":3,\"items\":{\"type\":\"object\",\"required\":[\"x\"],\"properties\":{\"x\":{"     \
+  "\"type\":\"integer\"},\"y\":{\"type\":\"integer\",\"default\":5}}}}},"                          \
+  "{\"name\":\"step\",\"type\":\"enum\",\"choices\":[1,2.5,18446744073709551615],\"default\":1,"   \
+  "\"help\":\"h\"},"                                                                               \
+  "{\"name\":\"code\",\"type\":\"string\",\"default\":null,\"help\":\"h\",\"schema\":{"            \
+  "\"pattern\":"                                                                                   \
+  "\"^[a-z]+$\"}},"                                                                                \
+  "{\"name\":\"even\",\"type\":\"int\",\"max\":18446744073709551615,\"default\":0,\"help\":\"h\"," \
+  "\"schema\":{\"multipleOf\":2}},"                                                                \
+  "{\"name\":\"any\",\"type\":\"json\",\"default\":null,\"help\":\"h\"}"
+
+static const struct example structured[] = {
+    {"{}", 0, "{\"scanPoints\":[],\"step\":1,\"even\":0}", NULL, NULL},
+    {"{\"scanPoints\":[{\"x\":1.0}],\"step\":2.5,\"code\":\"ab\",\"even\":4,\"any\":[1]}", 0,
+     "{\"scanPoints\":[{\"x\":1,\"y\":5}],\"step\":2.5,\"code\":\"ab\",\"even\":4,\"any\":[1]}",
+     NULL, NULL},
+    {"{\"scanPoints\":\"[{\\\"x\\\":18446744073709551615}]\",\"step\":\"18446744073709551615\","
+     "\"even\":\"18446744073709551614\",\"any\":\"\\\"t\\\"\"}",
+     1,
+     "{\"scanPoints\":[{\"x\":18446744073709551615,\"y\":5}],\"step\":18446744073709551615,"
+     "\"even\":"
+     "18446744073709551614,\"any\":\"t\"}",
+     NULL, NULL},
+    {"{\"step\":1.0}", 0, "{\"scanPoints\":[],\"step\":1,\"even\":0}", NULL, NULL},
+    {"{\"step\":\"1\"}", 0, NULL, "one of 1, 2.5, 18446744073709551615, not \"1\"",
+     "bad-parameter"},
+    {"{\"step\":\"two\"}", 1, NULL, "one of 1, 2.5", "bad-parameter"},
+    {"{\"scanPoints\":{}}", 0, NULL, "must be a JSON array", "bad-parameter"},
+    {"{\"scanPoints\":\"[1\"}", 1, NULL, "its text is not JSON", "bad-parameter"},
+    {"{\"code\":\"A\",\"even\":3,\"scanPoints\":[{}]}", 0, NULL,
+     "lacks \"x\" at /scanPoints/0; it has no default. The parameter 'code' must be text with a "
+     "match "
+     "of the pattern ^[a-z]+$, not \"A\". The parameter 'even' must be a multiple of 2, not 3.",
+     "bad-parameter"},
+    {"{\"sum\":1,\"even\":3}", 0, NULL,
+     "no parameter 'sum'; GET /api/kinds/demo lists those that it "
+     "has. The parameter 'even'",
+     "unknown-parameter"},
+};
+
+static void test_schemas(void **state) {
+  struct fixture *f = *state;
+  char *text = declaration("demo", STRUCTURED);
+  write_file(f, "demo.json", text);
+  free(text);
+  struct kinds *k = load(f);
+  size_t count;
+  const struct kinds_problem *p = kinds_problems(k, &count);
+  if (count)
+    fail_msg("%s", p->text);
+  check_examples(kinds_find(k, "demo"), structured, sizeof structured / sizeof *structured);
+  kinds_free(k);
+}
+
+/* ---- what a kind may say of itself ---- */
+
+static const struct {
+  const char *members, *says; /* says NULL: it loads */
+} tops[] = {
+    {"\"needs\":[]", NULL},
+    {"\"needs\":[\"schema/1\",\"globs/1\"]", NULL},
+    {"\"needs\":[\"schema/2\"],\"tomorrow\":1",
+     "needs \"schema/2\", which this lathed does not have"},
+    {"\"needs\":[1]", "a list of texts"},
+    {"\"x-vendor\":{\"a\":1}", NULL},
+    {"\"tomorrow\":1", "unknown key \"tomorrow\""},
+    {"\"tomorrow\":1,\"may_ignore\":[\"tomorrow\"]", NULL},
+    {"\"may_ignore\":[null]", "a list of texts"},
+};
+
+static void test_what_a_kind_needs(void **state) {
+  struct fixture *f = *state;
+  for (size_t i = 0; i < sizeof tops / sizeof *tops; i++) {
+    char *plain = declaration("demo", ""), *text = mem_printf("{%s,%s", tops[i].members, plain + 1);
+    write_file(f, "demo.json", text);
+    struct kinds *k = load(f);
+    assert_int_equal(kinds_find(k, "demo") != NULL, tops[i].says == NULL);
+    if (tops[i].says)
+      assert_problem(k, "demo.json", tops[i].says);
+    kinds_free(k);
+    free(plain);
+    free(text);
+  }
+}
+
+static void test_globs(void **state) {
+  (void)state;
+  assert_false(kind_is_glob("*"));
+  assert_false(kind_is_glob("mesh.vtu"));
+  assert_true(kind_is_glob("*.png"));
+  assert_true(kind_glob_fits("frame-*.png", "frame-001.png"));
+  assert_false(kind_glob_fits("frame-*.png", "frame-001.jpg"));
+  assert_true(kind_glob_fits("?.png", "1.png"));
+  assert_false(kind_glob_fits("?.png", "12.png"));
+}
 
 static void test_slips_in_a_declaration_are_found(void **state) {
   struct fixture *f = *state;
@@ -344,6 +465,9 @@ int main(void) {
       T(test_the_shipped_ones_load),
       T(test_figures),
       T(test_check),
+      T(test_schemas),
+      T(test_what_a_kind_needs),
+      T(test_globs),
       T(test_slips_in_a_declaration_are_found),
       T(test_files),
       T(test_two_that_disagree),

@@ -16,7 +16,7 @@
 /* A list of choices that is longer stands in the help, where it is wrapped. */
 enum { RANGE_MAX = 48 };
 
-/* One end of a range; nothing where it is open. */
+/* A number; nothing where there is none. */
 static void put_end(struct buf *out, const json_t *v) {
   char *text = v ? json64_dump(v, JSON_ENCODE_ANY | JSON_REAL_PRECISION(10)) : NULL;
   buf_puts(out, text ? text : "");
@@ -27,7 +27,11 @@ static void put_choices(struct buf *out, const json_t *choices, const char *betw
   size_t i;
   json_t *choice;
   json_array_foreach(choices, i, choice) {
-    buf_printf(out, "%s%s", i ? between : "", json_string_value(choice));
+    buf_puts(out, i ? between : "");
+    if (json_is_string(choice) && !json64_is_number(choice))
+      buf_puts(out, json_string_value(choice));
+    else
+      put_end(out, choice);
   }
 }
 
@@ -50,6 +54,14 @@ static void put_range(struct buf *out, struct buf *help, const json_t *param) {
   }
   if (*json_text(param, "unit"))
     buf_printf(out, "%s%s", out->len ? " " : "", json_text(param, "unit"));
+}
+
+/* What a schema says is for programs, but it is all that there is. */
+static void put_schema(struct buf *help, const json_t *schema) {
+  char *text = schema ? json64_dump(schema, JSON_ENCODE_ANY | JSON_REAL_PRECISION(10)) : NULL;
+  if (text)
+    buf_printf(help, " Schema: %s", text);
+  free(text);
 }
 
 static void put_default(struct buf *out, const json_t *param) {
@@ -92,6 +104,7 @@ static void print_kind(const json_t *kind) {
     struct buf range = {0}, fallback = {0}, help = {0};
     buf_puts(&help, json_text(value, "help"));
     put_range(&range, &help, value);
+    put_schema(&help, json_object_get(value, "schema"));
     put_default(&fallback, value);
     table_put(&t, json_text(value, "name"));
     table_put(&t, json_text(value, "type"));

@@ -20,14 +20,19 @@ enum { INPUT_BYTES_MAX = 512 << 20 };
 /* ---- parameters ---- */
 
 /* A value for a parameter that has no default. */
-static json_t *invented(const json_t *param) {
+static json_t *invented(const struct kind *kind, const json_t *param) {
+  json_t *example = kind_example(kind, json_string_value(json_object_get(param, "name")));
   const char *type = json_string_value(json_object_get(param, "type"));
   json_t *min = json_object_get(param, "min");
+  if (example)
+    return example;
   if (strcmp(type, "enum") == 0)
     return json_incref(json_array_get(json_object_get(param, "choices"), 0));
   if (strcmp(type, "bool") == 0)
     return json_false();
-  if (strcmp(type, "object") == 0)
+  if (strcmp(type, "array") == 0)
+    return json_array();
+  if (strcmp(type, "object") == 0 || strcmp(type, "json") == 0)
     return json_object();
   if (strcmp(type, "string") == 0)
     return json_string("example");
@@ -58,15 +63,17 @@ static void add_given(const struct tool *t, const char *kind, const json_t *decl
 static int put_params(const struct tool *t, const struct kind *kind, struct buf *out,
                       struct err *err) {
   const json_t *declared = json_object_get(kind_json(kind), "params");
-  const char *slug;
+  struct kind_faults faults = {0};
   json_t *params = json_object();
   for (size_t i = 0; i < json_array_size(declared); i++) {
     const json_t *p = json_array_get(declared, i);
     if (!json_object_get(p, "default"))
-      json_object_set_new(params, json_string_value(json_object_get(p, "name")), invented(p));
+      json_object_set_new(params, json_string_value(json_object_get(p, "name")), invented(kind, p));
   }
   add_given(t, kind_name(kind), declared, params);
-  int rc = kind_check(kind, params, 0, out, &slug, err);
+  int rc = kind_check(kind, params, 0, out, &faults);
+  *err = faults.err;
+  kind_faults_free(&faults);
   json_decref(params);
   return rc;
 }
@@ -210,11 +217,11 @@ void example_free(struct example *e) {
 
 /* ---- what came of it ---- */
 
-/* "*" stands for the name of the input. */
+/* "*" stands for the name of the input; "frame-*.png" for each such name. */
 static bool is_declared(const struct example *e, const json_t *artifact, const char *name) {
   const char *declared = json_string_value(json_object_get(artifact, "name"));
   if (strcmp(declared, "*") != 0)
-    return strcmp(declared, name) == 0;
+    return kind_glob_fits(declared, name);
   for (size_t i = 0; i < e->input_count; i++)
     if (strcmp(e->inputs[i].name, name) == 0)
       return true;
