@@ -8,14 +8,29 @@
  */
 #include "mesher.h"
 
-#include "boundary_layers.h"
-#include "formats.h"
-#include "local_sizes.h"
-
-#include "periodic.h"
-#include "sizes.h"
-#include "task.h"
-#include "user_groups.h"
+#include "cad/mass.h"
+#include "import/import.h"
+#include "import/sheet_select.h"
+#include "import/sniff.h"
+#include "import/trial.h"
+#include "import/unpack.h"
+#include "layers/boundary_layers.h"
+#include "output/formats.h"
+#include "output/result.h"
+#include "params_read.h"
+#include "search/element_target.h"
+#include "search/exhaustive.h"
+#include "search/fast.h"
+#include "search/strategies.h"
+#include "select/periodic.h"
+#include "select/user_groups.h"
+#include "sizes/local_sizes.h"
+#include "sizes/sizes.h"
+#include "task/outcome.h"
+#include "task/params.h"
+#include "task/strategy.h"
+#include "task/task.h"
+#include "warm.h"
 
 #include <gmshc.h>
 #include <math.h>

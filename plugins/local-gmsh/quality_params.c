@@ -3,8 +3,11 @@
  * The original service's `quality_params`: each key is honoured, or the job is refused with a
  * sentence.  None is passed over in silence: a mesh that is not what was asked for looks like one.
  */
-#include "plan.h"
-#include "task.h"
+#include "quality_params.h"
+
+#include "search/plan.h"
+#include "task/params.h"
+#include "task/task.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -4,9 +4,25 @@
  * path once in the zygote, so that code is paged in, relocated and initialised, and forked children
  * inherit it. OpenCASCADE's STEP reader alone builds tables for some milliseconds at its first use.
  */
-#include "files.h"
-#include "kernel.h"
-#include "task.h"
+#include "warm.h"
+
+#include "arrays/mesh_arrays.h"
+#include "base/out.h"
+#include "cad/kernel.h"
+#include "model/names.h"
+#include "output/drawing.h"
+#include "output/export.h"
+#include "output/glb.h"
+#include "output/picture.h"
+#include "output/preview_json.h"
+#include "output/vtu.h"
+#include "quality/quality.h"
+#include "quality/quality_tables.h"
+#include "search/strategies.h"
+#include "task/log.h"
+#include "task/outcome.h"
+#include "task/strategy.h"
+#include "task/task.h"
 #include "warm_part.h"
 
 #include <gmshc.h>

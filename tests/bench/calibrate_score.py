@@ -11,7 +11,7 @@ there are elements; so the work is elements x sqrt(condition).
 
 Printed are all meshes, and over all pairs of meshes of one file how often the better by a measure needs less work.
 Needs meshio, scikit-fem and scipy: run it with a Python that has them.  The score's constants in
-plugins/local-gmsh/score.c come from here; docs/meshing.md says how.
+plugins/local-gmsh/quality/score.c come from here; docs/meshing.md says how.
 """
 import argparse
 import itertools

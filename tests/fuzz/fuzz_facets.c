@@ -4,7 +4,8 @@
  */
 #include "fuzz.h"
 
-#include "facets.h"
+#include "facets/facets_mend.h"
+#include "facets/facets_read.h"
 
 #include <math.h>
 

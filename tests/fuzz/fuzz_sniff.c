@@ -4,7 +4,7 @@
  */
 #include "fuzz.h"
 
-#include "sniff.h"
+#include "import/sniff.h"
 
 #include <stdarg.h>
 

@@ -4,8 +4,8 @@
  */
 #include "fuzz.h"
 
-#include "step_facets.h"
-#include "step_parts.h"
+#include "step/step_facets.h"
+#include "step/step_parts.h"
 
 static void check(const char *text) {
   char *clean = text ? step_text_clean(text, strlen(text)) : NULL;

@@ -68,3 +68,34 @@ def test_violations(tmp_path, path, text, said):
     assert done.returncode == 1
     assert said in done.stdout, done.stdout
     assert done.stdout.count("\n") == 1, done.stdout
+
+
+MANY = {
+    "plugins/many/CMakeLists.txt": "# SPDX-License-Identifier: MIT\nset(FOLDERS low high)\n",
+    "plugins/many/low/a.h": SPDX,
+    "plugins/many/high/b.c": SPDX + '#include "low/a.h"\n',
+    "plugins/many/plugin.c": SPDX + '#include "high/b.c"\n',
+}
+
+
+@pytest.mark.parametrize("text, said", [
+    ('#include "low/a.h"\n', None),
+    ('#include "high/b.c"\n', "sub-folder low may not include high, which stands behind it"),
+    ('#include "plugin.c"\n', "sub-folder low may not include plugins/many/plugin.c"),
+])
+def test_sub_folders_of_a_plugin(tmp_path, text, said):
+    done = check(tmp_path, {**MANY, "plugins/many/low/x.c": SPDX + text})
+    assert done.returncode == (1 if said else 0), done.stdout
+    assert not said or "plugins/many/low/x.c:2: " + said in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("size", [4, 5])
+def test_rings_in_a_sub_folder(tmp_path, size):
+    """Each calls the next, and the last one the first, which it includes."""
+    ring = {f"plugins/many/low/r{i}.c": SPDX + f"/* f{(i + 2) % size} is not called here */\n"
+            f"int f{i}(int x) {{\n  return f{i + 1}(x);\n}}\n" for i in range(size - 1)}
+    ring |= {f"plugins/many/low/r{size - 1}.c": SPDX + f'#include "low/r0.h"\nint f{size - 1}(int x) {{\n  return x;\n}}\n',
+             "plugins/many/low/r0.h": SPDX + "int f0(int x);\n"}
+    done = check(tmp_path, {**MANY, **ring})
+    assert done.returncode == (1 if size > 4 else 0), done.stdout
+    assert ("5 files use each other in a ring: r0 r1 r2 r3 r4" in done.stdout) == (size > 4), done.stdout

@@ -305,7 +305,7 @@ def test_one_thread_repeats_itself():
     assert a == b
 
 
-def test_rungs_in_processes_of_their_own_give_the_same():
+def test_strategies_in_processes_of_their_own_give_the_same():
     a = run("mesh", part("block.step"))
     b = run("mesh", part("block.step"), attempt=2)
     assert a.read("mesh.msh") == b.read("mesh.msh") and a.stages == b.stages

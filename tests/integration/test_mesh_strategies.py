@@ -352,11 +352,11 @@ def test_a_killed_branch_costs_itself_alone(daemon, client):
     assert len([a for a in job["result"]["attempts"] if a["accepted"]]) >= 2
 
 
-def test_each_rung_of_fast_has_words():
-    """A new rung needs a line in strategy_words.c too."""
+def test_each_strategy_of_fast_has_words():
+    """A new strategy needs a line in strategy_words.c too."""
     source = os.path.join(REPO, "plugins", "local-gmsh")
-    with open(os.path.join(source, "strategy.c"), encoding="utf-8") as file:
+    with open(os.path.join(source, "search", "strategies.c"), encoding="utf-8") as file:
         rungs = set(re.findall(r'\.name = "([^"]+)"', file.read()))
-    with open(os.path.join(source, "strategy_words.c"), encoding="utf-8") as file:
+    with open(os.path.join(source, "output", "strategy_words.c"), encoding="utf-8") as file:
         words = dict(re.findall(r'\{"([^"]+)", "([^"]+)"\}', file.read()))
     assert {"as asked", "finer"} <= rungs <= set(words)

@@ -10,8 +10,8 @@
  *       the plugin's own job without a daemon, in a fork each (--here: in this process); prints one
  *       JSON object a job
  */
-#include "../sizing.h"
 #include "host.h"
+#include "sizes/size_options.h"
 
 #include <gmshc.h>
 #include <math.h>

@@ -2,9 +2,13 @@
  *
  * The pure part of `exhaustive`: scores, the choice, and the tree of candidates.
  */
-#include "../plan.h"
-#include "../score.h"
-#include "../strategy_words.h"
+#include "base/out.h"
+#include "output/strategy_words.h"
+#include "quality/score.h"
+#include "search/plan.h"
+#include "task/attempt.h"
+#include "task/outcome.h"
+#include "task/task.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -14,9 +18,6 @@
 #include <string.h>
 /* after those that it needs */
 #include <cmocka.h>
-
-const char *const SCORE_NAMES[SCORE_PARTS] = {"sicn",   "gamma", "angle",
-                                              "volume", "count", "elements"};
 
 static const struct wishes PLAIN = {.weight = {0.5, 0.15, 0.15, 0.1, 0.1, 0.5}, .threshold = 1};
 

@@ -2,7 +2,7 @@
  *
  * Ten-node tetrahedra whose least determinant is known by hand or by close sampling.
  */
-#include "../curved.h"
+#include "arrays/curved.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -2,7 +2,7 @@
  *
  * Distances by the tree are those to the nearest of all triangles.
  */
-#include "../distance.h"
+#include "arrays/distance.h"
 
 #include <math.h>
 #include <setjmp.h>

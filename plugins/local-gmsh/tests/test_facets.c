@@ -2,9 +2,11 @@
  *
  * Facets of an STL: what is mended, what hangs together, what lies in what.
  */
-#include "../facets.h"
+#include "facets/facets_mend.h"
+#include "facets/facets_read.h"
 
-#include "../out.h"
+#include "base/out.h"
+#include "facets/facets.h"
 
 #include <math.h>
 #include <setjmp.h>

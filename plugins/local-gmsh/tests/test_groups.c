@@ -2,7 +2,7 @@
  *
  * What groups are called in each format.
  */
-#include "../groups.h"
+#include "model/groups.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,8 +3,10 @@
  * What the CAD kernel does when it has no time: the faces one by one, and those that take too long
  * given up alone.
  */
-#include "../apart.h"
-#include "../soup_give.h"
+#include "arrays/mesh_arrays.h"
+#include "cad/face_by_face.h"
+#include "cad/kernel.h"
+#include "mesh/mesh_to_gmsh.h"
 
 #include <gmshc.h>
 #include <math.h>

@@ -3,8 +3,13 @@
  * Layers over surfaces made here: a box, a tube's inside with its ends, a ball.  What is left
  * inside and the cells between must be what the surface holds, and no cell may be inverted.
  */
-#include "../layers.h"
-#include "../vec.h"
+#include "arrays/prism_validity.h"
+#include "base/vec.h"
+#include "layers/layers.h"
+#include "layers/layers_cells.h"
+#include "layers/layers_surface.h"
+#include "layers/layers_turn.h"
+#include "layers/layers_ways.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

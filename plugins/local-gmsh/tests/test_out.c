@@ -2,8 +2,8 @@
  *
  * Numbers of mesh files, which readers take by columns, and the archive.
  */
-#include "../out.h"
-#include "../tar.h"
+#include "base/out.h"
+#include "output/tar.h"
 
 #include <math.h>
 #include <setjmp.h>

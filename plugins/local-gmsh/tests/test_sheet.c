@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "../curved.h"
-#include "../sheet.h"
+#include "arrays/curved.h"
+#include "arrays/mesh_arrays.h"
+#include "arrays/sheet.h"
+#include "arrays/sheet_curved.h"
 
 #include <math.h>
 #include <setjmp.h>

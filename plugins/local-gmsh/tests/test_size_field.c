@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "../size_field.h"
+#include "sizes/size_field.h"
 
 #include <math.h>
 #include <setjmp.h>

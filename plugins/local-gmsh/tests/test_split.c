@@ -2,9 +2,9 @@
  *
  * Edges of an asked length: the surface keeps its place, and faces that met still do.
  */
-#include "../out.h"
-#include "../soup_build.h"
-#include "../split.h"
+#include "arrays/mesh_builder.h"
+#include "arrays/split_edges.h"
+#include "base/out.h"
 
 #include <math.h>
 #include <setjmp.h>

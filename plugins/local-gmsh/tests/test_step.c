@@ -2,7 +2,12 @@
  *
  * Strings, structure and colours of a STEP file's text.
  */
-#include "../step_parts.h"
+#include "facets/facets.h"
+#include "step/step.h"
+#include "step/step_encoding.h"
+#include "step/step_facets.h"
+#include "step/step_parts.h"
+#include "step/step_text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "../walls.h"
+#include "arrays/wall_rays.h"
 
 #include <math.h>
 #include <setjmp.h>

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "quality/checked_mesh.h"
+
+#include "arrays/mesh_arrays.h"
+#include "arrays/sheet.h"
+#include "quality/quality.h"
+
+#include <stdlib.h>
+
+void mesh_free(struct mesh *m) {
+  quality_free(&m->quality);
+  soup_free(&m->soup);
+  sheet_free(&m->sheet);
+  free(m->pairs.of);
+  m->pairs = (struct node_pairs){0};
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef QUALITY_CLOSED_H
+#define QUALITY_CLOSED_H
+
+#include <stdbool.h>
+
+struct outcome;
+struct soup;
+
+/* Whether the tetrahedra of each solid end at its faces.  False after outcome_fail. */
+bool closed_check(const struct soup *s, struct outcome *o);
+
+#endif
