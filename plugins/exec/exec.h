@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * exec: a backend in any language.  One command process, warm, that is spoken to in lines of JSON
- * on its stdin and stdout (docs/exec.md).
+ * A backend in any language.  One command process, warm, that is spoken to in lines of JSON on its
+ * stdin and stdout (docs/exec.md).  Two plugins are made of these files:
+ *
+ *   exec         one job at a time (plugin.c, job.c)
+ *   exec-remote  jobs that run elsewhere, many requests at a time (remote.h)
+ *
+ * exec:
  *
  *   create()  started -> hello -> start(options) -> ready
  *   run()     idle -> busy: job -> progress* log* artifact* -> done | error -> idle
@@ -22,12 +27,14 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
-#define PROTOCOL  1
+#define PROTOCOL 1
+enum { /* exec-remote: what a hello may name */
+       POLLS_MOST = 100,
+       CONCURRENCY_MOST = 64,
+       CONCURRENCY_DEFAULT = 8,
+};
 #define LINE_MOST (1u << 20) /* of the command's lines; room for a result of 256 KiB */
 #define TAIL_MOST 2048       /* of its stderr, for messages */
-
-/* A detail of LATHE_RETRY: the host calls it a crash, an older one a retry. */
-enum { CRASHED = 3400 };
 
 struct piece { /* of text, growing; zeroed: empty */
   char *data;
@@ -36,6 +43,7 @@ struct piece { /* of text, growing; zeroed: empty */
 
 struct exec {
   const struct lathe_host *host;
+  bool remote;                                            /* it is exec-remote */
   const struct lathe_renew *renewal;                      /* NULL: the host has none */
   char **argv, **environment, **wanted_kinds, **settings; /* NULL-terminated words */
   char *python_path;     /* PYTHONPATH with our helper module at its end */
@@ -44,8 +52,9 @@ struct exec {
   char label[100]; /* the command, for messages */
 
   /* the process; -1 and 0 while there is none */
-  pid_t pid, command; /* of its keeper, which ends as it does; and its own */
-  int pidfd, in, out, err;
+  pid_t pid, command;                 /* of its keeper, which ends as it does; and its own */
+  int pidfd, in, out, err, wake;      /* wake: an eventfd that ends line_wait(), or -1 */
+  int poll_many, concurrency;         /* exec-remote: as its hello says */
   bool dead, pings;                   /* pings: it said that it answers them at any time */
   struct rlimit limits[RLIM_NLIMITS]; /* what it has */
   json_t *kinds;                      /* that it serves; NULL before its hello */
@@ -67,6 +76,63 @@ struct exec {
 };
 
 int64_t exec_now_ms(void);
+
+/* ---- setup.c ---- */
+/* Reads the options and starts the command.  Returns a result; *made is for setup_release() also
+ * when it failed, and is NULL without memory. */
+int32_t setup_create(const struct lathe_host *h, bool remote, struct exec **made);
+/* Ends the command and frees everything. */
+void setup_release(struct exec *x);
+/* Asks the command to end.  It is listened to meanwhile, or it could not end.  No other thread may
+ * use its lines by now. */
+void setup_stop(struct exec *x);
+
+#define QUOTING                                                                                    \
+  "Blanks part words, '...' and \"...\" hold them together, \\ takes the next character as it is."
+/* Both plugins' options; each adds its own behind. */
+#define SETUP_OPTIONS                                                                              \
+  {sizeof(struct lathe_option),                                                                    \
+   LATHE_STRING,                                                                                   \
+   "command",                                                                                      \
+   NULL,                                                                                           \
+   NULL,                                                                                           \
+   "The program and its arguments; the program is an absolute path, or found in PATH. " QUOTING},  \
+      {sizeof(struct lathe_option),                                                                \
+       LATHE_PATH,                                                                                 \
+       "directory",                                                                                \
+       "",                                                                                         \
+       NULL,                                                                                       \
+       "Folder in which the command starts; not set: lathed's."},                                  \
+      {sizeof(struct lathe_option),                                                                \
+       LATHE_STRING,                                                                               \
+       "environment",                                                                              \
+       "",                                                                                         \
+       NULL,                                                                                       \
+       "Words NAME=value, added to the command's environment. Quoted as in `command`."},           \
+      {sizeof(struct lathe_option),                                                                \
+       LATHE_STRING,                                                                               \
+       "kinds",                                                                                    \
+       "",                                                                                         \
+       NULL,                                                                                       \
+       "Kinds to serve, of those that the command offers; not set: all."},                         \
+      {sizeof(struct lathe_option),                                                                \
+       LATHE_STRING,                                                                               \
+       "options",                                                                                  \
+       "",                                                                                         \
+       NULL,                                                                                       \
+       "Words name=value for the command, which says what it accepts. Quoted as in `command`."},   \
+      {sizeof(struct lathe_option),                                                                \
+       LATHE_MILLIS,                                                                               \
+       "start_timeout",                                                                            \
+       "25s",                                                                                      \
+       "1..",                                                                                      \
+       "How long the command may take until it is ready; keep it below the backend's "             \
+       "ready_timeout."},                                                                          \
+  {                                                                                                \
+    sizeof(struct lathe_option), LATHE_MILLIS, "ping_timeout", "30s", "0..",                       \
+        "A command that said that it answers pings, and is silent for so long while it has work, " \
+        "is replaced; 0: never."                                                                   \
+  }
 
 /* ---- words.c ---- */
 /* "a 'b c' d\ e" -> a, "b c", "d e".  NULL: a quote is not closed. */
@@ -97,6 +163,8 @@ int32_t process_fault(struct exec *x, const char *what);
 /* Queues a message; takes the reference. */
 void line_send(struct exec *x, json_t *message);
 void line_send_text(struct exec *x, char *text); /* a line without its end; takes `text` */
+void piece_append(struct piece *p, const char *data, size_t len);
+void line_add(struct piece *p, const char *text); /* a line without its end */
 /* The message as a line without its end; takes it.  free() it. */
 char *line_of(json_t *message);
 enum line { LINE_NONE, LINE_HERE, LINE_END, LINE_TOO_LONG };
@@ -137,6 +205,30 @@ bool start_does_kind(const json_t *kinds, const char *kind);
 /* ---- options.c ---- */
 /* What the admin set, by the command's own declaration; NULL with the reason in x->fault. */
 json_t *options_check(struct exec *x, json_t *declared);
+
+/* ---- request.c ---- */
+/* The job of a request as a line: members `type` and those of `head` first, then the job's id, kind,
+ * attempt and parameters as the host wrote them, its inputs, those of `tail`, and the traceparent.
+ * Takes head and tail.  NULL: the specification is not what a host writes.  free() it. */
+char *request_line(const struct lathe_request *r, const char *type, json_t *head, json_t *tail);
+/* A time of CLOCK_MONOTONIC as seconds since the epoch; null: 0. */
+json_t *request_time(int64_t mono_ms);
+
+/* ---- give.c ----
+ * What a message says of a job, given to the host.  Each returns NULL, or what is wrong with the
+ * message, as the end of a sentence that begins with the command. */
+const char *give_progress(struct exec *x, struct lathe_job *job, const json_t *m);
+/* `line`: that the message came in.  A report that the host refuses is a warning in the job's log. */
+const char *give_report(struct exec *x, struct lathe_job *job, const json_t *m, const char *line);
+/* workdir NULL: there is none now.  *refused becomes true when the host does not take it; the host
+ * knows why, and the first refusal is the one that counts: nothing is given after it. */
+const char *give_artifact(struct exec *x, struct lathe_job *job, const json_t *m,
+                          const char *workdir, bool *refused);
+/* The job's result, as the command wrote it in `line`: every digit counts.  Returns a result. */
+int32_t give_result(struct exec *x, struct lathe_job *job, const json_t *m, const char *line,
+                    const char *workdir);
+/* A failure's message, code, request id and time; *code: the result that its class stands for. */
+const char *give_failure(struct exec *x, struct lathe_job *job, const json_t *m, int32_t *code);
 
 /* ---- job.c ---- */
 int32_t job_run(struct exec *x, struct lathe_job *job, const struct lathe_request *r);

@@ -37,12 +37,19 @@ void line_send(struct exec *x, json_t *message) {
   line_send_text(x, line_of(message));
 }
 
+void piece_append(struct piece *p, const char *data, size_t len) {
+  grow(p, len);
+  memcpy(p->data + p->len, data, len);
+  p->len += len;
+}
+
+void line_add(struct piece *p, const char *text) {
+  piece_append(p, text, strlen(text));
+  piece_append(p, "\n", 1);
+}
+
 void line_send_text(struct exec *x, char *text) {
-  size_t len = strlen(text);
-  grow(&x->sending, len + 1);
-  memcpy(x->sending.data + x->sending.len, text, len);
-  x->sending.data[x->sending.len + len] = '\n';
-  x->sending.len += len + 1;
+  line_add(&x->sending, text);
   free(text);
 }
 
@@ -110,8 +117,12 @@ enum line line_wait(struct exec *x, int wait_ms, char **text, size_t *len) {
         {.fd = x->out, .events = POLLIN},
         {.fd = x->pidfd, .events = POLLIN},
         {.fd = x->sending.len ? x->in : -1, .events = POLLOUT},
+        {.fd = x->wake, .events = POLLIN},
     };
-    int n = poll(fds, 3, wait_ms);
+    int n = poll(fds, 4, wait_ms);
+    uint64_t count;
+    if (n > 0 && fds[3].revents && read(x->wake, &count, sizeof count) < 0)
+      return LINE_NONE;
     /* It may end while something that it started still holds its stdout. */
     if (fds[1].revents && !fds[0].revents && !read_some(x))
       x->ended = true;
@@ -194,7 +205,9 @@ int32_t line_class(const json_t *message) {
       {"bad_input", LATHE_BAD_INPUT}, {"cancelled", LATHE_CANCELLED},
       {"retry", LATHE_RETRY},         {"rate_limit", LATHE_RETRY_RATE},
       {"memory", LATHE_RETRY_MEM},    {"permanent", LATHE_PERMANENT},
-      {"auth", LATHE_AUTH},
+      {"auth", LATHE_AUTH},           {"quota", LATHE_QUOTA},
+      {"timeout", LATHE_TIMEOUT},     {"crash", LATHE_RETRY_CRASH},
+      {"down", LATHE_RETRY_DOWN},     {"retry_anew", LATHE_RETRY_ANEW},
   };
   const char *word = line_text(message, "class");
   for (size_t i = 0; word && i < sizeof classes / sizeof *classes; i++)

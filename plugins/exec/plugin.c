@@ -1,131 +1,15 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ *
+ * The plugin exec: its descriptor.
+ */
 #include "exec.h"
 
-#include <dlfcn.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#define STOP_MS 2000 /* for the command to end when asked; lathed waits five seconds for us */
-
-static void release(struct exec *x) {
-  process_kill(x);
-  watch_end(x);
-  free(x->python_path);
-  json_decref(x->kinds);
-  words_free(x->argv);
-  words_free(x->environment);
-  words_free(x->wanted_kinds);
-  words_free(x->settings);
-  free(x->sending.data);
-  free(x->reading.data);
-  pthread_mutex_destroy(&x->lock);
-  free(x);
-}
-
-/* The folder of lathe_plugin.py, as seen from exec.so: in a build tree, or installed. */
-static void find_module(struct exec *x) {
-  static const char *const ways[] = {"../share", "../../../share", "../../../../share"};
-  static const char here = 0; /* somewhere in exec.so */
-  const char *old = getenv("PYTHONPATH");
-  Dl_info us;
-  char path[4096];
-  if (!dladdr(&here, &us) || !strrchr(us.dli_fname, '/'))
-    return;
-  int len = (int)(strrchr(us.dli_fname, '/') - us.dli_fname);
-  for (size_t i = 0; i < sizeof ways / sizeof *ways && !x->python_path; i++) {
-    snprintf(path, sizeof path, "%.*s/%s/lathe/python/lathe_plugin.py", len, us.dli_fname, ways[i]);
-    if (access(path, R_OK) != 0)
-      continue;
-    *strrchr(path, '/') = '\0';
-    if (asprintf(&x->python_path, "%s%s%s", old ? old : "", old && *old ? ":" : "", path) < 0)
-      x->python_path = NULL;
-  }
-}
-
-/* Splits the option `key`; false with x->fault. */
-static bool read_words(struct exec *x, const char *key, char ***words) {
-  const char *text = x->host->config(x->host, key);
-  *words = words_split(text ? text : "");
-  if (!*words)
-    snprintf(x->fault, sizeof x->fault, "%s: a quote is not closed in: %.200s", key, text);
-  return *words != NULL;
-}
-
-static bool read_command(struct exec *x) {
-  size_t n = 0;
-  if (!read_words(x, "command", &x->argv))
-    return false;
-  for (char **word = x->argv; *word && n < sizeof x->label; word++)
-    n += (size_t)snprintf(x->label + n, sizeof x->label - n, n ? " %s" : "%s", *word);
-  const char *program = x->argv[0];
-  if (!program)
-    snprintf(x->fault, sizeof x->fault,
-             "command: it is empty; for example: python3 /srv/mesher.py");
-  else if (*program != '/' && strchr(program, '/'))
-    snprintf(
-        x->fault, sizeof x->fault,
-        "command: the program %.200s is a relative path; write an absolute one, or a name that is "
-        "found in PATH",
-        program);
-  return !*x->fault;
-}
-
-static bool read_environment(struct exec *x) {
-  if (!read_words(x, "environment", &x->environment))
-    return false;
-  for (char **word = x->environment; *word; word++)
-    if (**word == '=' || !strchr(*word, '='))
-      snprintf(x->fault, sizeof x->fault, "environment: \"%.100s\" is not NAME=value", *word);
-  return !*x->fault;
-}
-
-static bool read_options(struct exec *x) {
-  const struct lathe_host *h = x->host;
-  find_module(x);
-  x->directory = h->config(h, "directory");
-  x->start_ms = atoll(h->config(h, "start_timeout"));
-  x->ping_ms = atoll(h->config(h, "ping_timeout"));
-  return read_command(x) && read_environment(x) && read_words(x, "kinds", &x->wanted_kinds) &&
-         read_words(x, "options", &x->settings);
-}
-
-static int32_t start(struct exec *x) {
-  const struct lathe_host *h = x->host;
-  const struct lathe_kinds *kinds = LATHE_CAN(h, extension) ? h->extension(h, LATHE_KINDS_1) : NULL;
-  if (!kinds) {
-    snprintf(x->fault, sizeof x->fault,
-             "this lathe is too old for exec: it has no %s, by which the command's kinds are told",
-             LATHE_KINDS_1);
-    return LATHE_PERMANENT;
-  }
-  x->renewal = h->extension(h, LATHE_RENEW_1);
-  if (!read_options(x))
-    return LATHE_PERMANENT;
-  if (!watch_begin(x)) {
-    snprintf(x->fault, sizeof x->fault, "the watch thread cannot be started");
-    return LATHE_RETRY;
-  }
-  return start_command(x, kinds);
-}
-
 static int32_t create(const struct lathe_host *h, void **self) {
-  pthread_mutexattr_t recursive;
-  struct exec *x = calloc(1, sizeof *x);
-  if (!x)
-    return LATHE_RETRY_MEM;
-  x->host = h;
-  x->in = x->out = x->err = x->pidfd = x->epoll = x->stop_fd = -1;
-  pthread_mutexattr_init(&recursive);
-  pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
-  pthread_mutex_init(&x->lock, &recursive);
-  signal(SIGPIPE, SIG_IGN); /* a command that closed its stdin is told apart by its end */
-  int32_t code = start(x);
+  struct exec *x;
+  int32_t code = setup_create(h, false, &x);
   if (code != LATHE_OK) {
-    h->error(NULL, x->fault);
-    release(x);
+    if (x)
+      setup_release(x);
     return code;
   }
   watch_idle(x);
@@ -137,42 +21,14 @@ static int32_t run(void *self, struct lathe_job *job, const struct lathe_request
   return job_run(self, job, r);
 }
 
-/* A command that still talks is listened to, or it could not end. */
 static void destroy(void *self) {
   struct exec *x = self;
   watch_busy(x);
-  if (!x->dead) {
-    int64_t end_ms = exec_now_ms() + STOP_MS, left;
-    char *text;
-    size_t len;
-    enum line got = LINE_NONE;
-    line_send(x, json_pack("{s:s}", "type", "stop"));
-    while ((left = end_ms - exec_now_ms()) > 0 && got != LINE_END && got != LINE_TOO_LONG)
-      got = line_wait(x, (int)left, &text, &len);
-  }
-  release(x);
+  setup_stop(x);
+  setup_release(x);
 }
 
-#define QUOTING                                                                                    \
-  "Blanks part words, '...' and \"...\" hold them together, \\ takes the next character as it is."
-
-static const struct lathe_option table[] = {
-    {sizeof *table, LATHE_STRING, "command", NULL, NULL,
-     "The program and its arguments; the program is an absolute path, or found in PATH. " QUOTING},
-    {sizeof *table, LATHE_PATH, "directory", "", NULL,
-     "Folder in which the command starts; not set: lathed's."},
-    {sizeof *table, LATHE_STRING, "environment", "", NULL,
-     "Words NAME=value, added to the command's environment. Quoted as in `command`."},
-    {sizeof *table, LATHE_STRING, "kinds", "", NULL,
-     "Kinds to serve, of those that the command offers; not set: all."},
-    {sizeof *table, LATHE_STRING, "options", "", NULL,
-     "Words name=value for the command, which says what it accepts. Quoted as in `command`."},
-    {sizeof *table, LATHE_MILLIS, "start_timeout", "25s", "1..",
-     "How long the command may take until it is ready; keep it below the backend's ready_timeout."},
-    {sizeof *table, LATHE_MILLIS, "ping_timeout", "30s", "0..",
-     "A command that said that it answers pings, and is silent for so long during a job, is "
-     "replaced; 0: never."},
-};
+static const struct lathe_option table[] = {SETUP_OPTIONS};
 
 static const struct lathe_option *const options[] = {&table[0], &table[1], &table[2], &table[3],
                                                      &table[4], &table[5], &table[6], NULL};

@@ -222,7 +222,7 @@ static int32_t judge_command(const struct exec *x, int status, const char *last,
     snprintf(text, size, "died by signal %d (%s)", signal, strsignal(signal));
   else
     snprintf(text, size, "ended with exit code %d", WEXITSTATUS(status));
-  return CRASHED;
+  return LATHE_RETRY_CRASH;
 }
 
 /* True: it ended by itself, with *status. */

@@ -136,6 +136,32 @@ static bool check_protocol(struct exec *x, const json_t *hello) {
   return false;
 }
 
+/* A command is of one shape; and what exec-remote needs to know of it.  False with x->fault. */
+static bool check_shape(struct exec *x, const json_t *hello) {
+  const json_t *many = json_object_get(hello, "poll_many");
+  const json_t *concurrency = json_object_get(hello, "concurrency");
+  if (json_is_true(json_object_get(hello, "remote")) != x->remote) {
+    snprintf(x->fault, sizeof x->fault,
+             x->remote ? "does not say \"remote\": true in its hello, so it runs its jobs itself; "
+                         "say plugin = exec"
+                       : "says \"remote\": true in its hello, so its jobs run elsewhere; say "
+                         "plugin = exec-remote");
+    return false;
+  }
+  json_int_t n = many ? json_integer_value(many) : 1;
+  json_int_t c = concurrency ? json_integer_value(concurrency) : CONCURRENCY_DEFAULT;
+  if (n < 1 || n > POLLS_MOST || c < 1 || c > CONCURRENCY_MOST) {
+    snprintf(x->fault, sizeof x->fault,
+             "says in its hello what cannot be: \"poll_many\" is 1 to %d and \"concurrency\" 1 to "
+             "%d",
+             POLLS_MOST, CONCURRENCY_MOST);
+    return false;
+  }
+  x->poll_many = (int)n;
+  x->concurrency = (int)c;
+  return true;
+}
+
 static void log_ready(struct exec *x, const json_t *hello) {
   char text[400];
   const char *name = line_text(hello, "name"), *version = line_text(hello, "version");
@@ -150,12 +176,13 @@ int32_t start_command(struct exec *x, const struct lathe_kinds *kinds) {
     return code;
   int64_t end_ms = exec_now_ms() + x->start_ms;
   watch_command(x);
-  line_send(x, json_pack("{s:s, s:i}", "type", "hello", "protocol", PROTOCOL));
+  line_send(x, json_pack("{s:s, s:i, s:o*}", "type", "hello", "protocol", PROTOCOL, "remote",
+                         x->remote ? json_true() : NULL));
   json_t *hello = expect(x, "hello", end_ms, &code);
   if (!hello)
     return code;
   json_t *options = NULL;
-  if (!check_protocol(x, hello) || !take_kinds(x, hello, kinds) ||
+  if (!check_protocol(x, hello) || !check_shape(x, hello) || !take_kinds(x, hello, kinds) ||
       !(options = options_check(x, json_object_get(hello, "options")))) {
     json_decref(hello);
     return give_up(x, LATHE_PERMANENT, NULL);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """`lathe plugin new`: every combination is made, built both ways, checked and run with the installed SDK."""
+import contextlib
 import json
 import os
 import subprocess
@@ -11,9 +12,9 @@ from installed import Prefix, run
 
 pytestmark = pytest.mark.skipif(SANITIZED, reason="packages are made of Release builds")
 
-COMBINATIONS = [("run", "c"), ("run", "c++"), ("remote", "c"), ("remote", "c++"),
+COMBINATIONS = [("run", "c"), ("run", "c++"), ("remote", "c"), ("remote", "c++"), ("remote", "python"),
                 ("exec", "python"), ("exec", "c"), ("exec", "c++")]
-REFUSED = [("run", "python"), ("remote", "python")]
+REFUSED = [("run", "python")]
 WORDS = "be be that question whether\n"
 
 
@@ -37,16 +38,36 @@ def section(prefix, shape, project, built):
         if line and line[0] not in ";[":
             key, _, value = line.partition(" = ")
             keys[key] = value
-    if shape == "remote":
+    if shape == "remote" and sources(project):
         keys["spool"] = project / "spool"
         keys["spool"].mkdir()
-    if shape != "exec":
+    if shape != "exec" and sources(project):
         keys["plugin"] = built
     return {"server": {"kinds_path": project / "kinds"}, "backend demo": keys}
 
 
+@contextlib.contextmanager
+def service_of(project, config):
+    """The stand-in for a service, where the template has one."""
+    if not (project / "service.py").exists():
+        yield
+        return
+    with subprocess.Popen(["python3", project / "service.py"], stdout=subprocess.PIPE, text=True) as service:
+        try:
+            config["backend demo"]["options"] = "url=" + service.stdout.readline().strip()
+            yield
+        finally:
+            service.kill()
+
+
 def run_a_job(prefix, shape, project, built):
-    daemon = prefix.daemon(project / "lathed", section(prefix, shape, project, built))
+    config = section(prefix, shape, project, built)
+    with service_of(project, config):
+        run_with(prefix, shape, project, config)
+
+
+def run_with(prefix, shape, project, config):
+    daemon = prefix.daemon(project / "lathed", config)
     daemon.start()
     try:
         c = daemon.client()

@@ -31,6 +31,7 @@ static const struct combination {
     {"run", "c++", {"native", "run", "run-c++"}},
     {"remote", "c", {"native", "remote", "remote-c"}},
     {"remote", "c++", {"native", "remote", "remote-c++"}},
+    {"remote", "python", {"exec", "exec-python", "remote-python"}},
     {"exec", "python", {"exec", "exec-python"}},
     {"exec", "c", {"exec", "exec-native", "exec-c"}},
     {"exec", "c++", {"exec", "exec-native", "exec-c++"}},
@@ -82,7 +83,8 @@ static const struct combination *find_combination(const char *shape, const char 
   if (!find_language(lang)) {
     fail(CLI_USAGE,
          "there is no template in \"%s\"; --lang is c, c++ or python. Any other language can do "
-         "--shape exec: start from --lang python and see docs/exec.md for the lines it speaks",
+         "--shape exec and remote: start from --lang python and see docs/exec.md for the lines it "
+         "speaks",
          lang);
     return NULL;
   }
@@ -96,8 +98,8 @@ static const struct combination *find_combination(const char *shape, const char 
 }
 
 static int check_name(const char *name) {
-  static const char *const taken[] = {"echo",    "exec",  "local-gmsh", "mesh",
-                                      "preview", "kinds", "plugin"};
+  static const char *const taken[] = {"echo", "exec",    "exec-remote", "local-gmsh",
+                                      "mesh", "preview", "kinds",       "plugin"};
   size_t len = strlen(name);
   bool good = len > 0 && len <= NAME_LONGEST && islower((unsigned char)name[0]) &&
               strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == len && name[len - 1] != '-';

@@ -142,6 +142,11 @@ static void die_at(struct tool *t, const char *kind, struct record *r, int nth, 
 }
 
 /* Dies in fetch(), past its first artifact. */
+/* It stopped, had ended before, or is paid for: an answer, each. */
+static bool is_end_of_cancel(int32_t result) {
+  return result == LATHE_OK || result == LATHE_TOO_LATE || result == LATHE_CHARGED;
+}
+
 static void die_in_fetch(struct tool *t, const char *kind, struct record *r) {
   struct example e;
   char name[NAME_SIZE];
@@ -155,8 +160,8 @@ static void die_in_fetch(struct tool *t, const char *kind, struct record *r) {
     if (in_fresh_process(&poll) && r->result == LATHE_OK && in_fresh_process(&fetch) &&
         !r->returned)
       go_on(t, &e, r, "after a death inside fetch()");
-    if (!has_failed(t) && step_in_fresh(t, TO_CANCEL, &e, r) && r->result != LATHE_OK)
-      fail(t, "cancel() of a job that is over gave %d; give LATHE_OK", r->result);
+    if (!has_failed(t) && step_in_fresh(t, TO_CANCEL, &e, r) && !is_end_of_cancel(r->result))
+      fail(t, "cancel() of a job that is over gave %d; give LATHE_OK or LATHE_TOO_LATE", r->result);
   }
   example_free(&e);
 }
@@ -183,7 +188,7 @@ void check_remote_cancel(struct tool *t) {
     if (example_make(t, t->facts->kinds[i], name, &e) && step_in_fresh(t, TO_SUBMIT, &e, r) &&
         r->result == LATHE_OK) {
       for (int twice = 0; twice < 2; twice++)
-        if (step_in_fresh(t, TO_CANCEL, &e, r) && r->result != LATHE_OK)
+        if (step_in_fresh(t, TO_CANCEL, &e, r) && !is_end_of_cancel(r->result))
           fail(t, "%s: cancel()%s gave %d: %s", e.kind, twice ? " when it was repeated" : "",
                r->result, said(r));
       struct call poll = {

@@ -173,7 +173,7 @@ static bool after_find(struct remote_job *j, const struct remote_job_answer *n, 
   if (n->code == LATHE_NOT_FOUND && j->failed.code) {
     struct remote_job_answer failed = {j->failed.code, 0, j->failed.message};
     j->next = CALL_SUBMIT;
-    return over(j, end, &failed, WIRE_RETRY, false); /* its delay has passed */
+    return over(j, end, &failed, class_of(failed.code), false); /* its delay has passed */
   }
   if (n->code == LATHE_NOT_FOUND) {
     j->failures = 0;

@@ -253,7 +253,18 @@ const lathe_option spool = {sizeof spool, LATHE_PATH, "spool", nullptr, nullptr,
 const lathe_option command = {sizeof command, LATHE_STRING, "command", "sort", nullptr,
                               "What a shell runs there: it reads the input and writes the output."};
 const lathe_option *const options[] = {&spool, &command, nullptr};
-const lathe_remote remote = {sizeof remote, submit, find, poll, fetch, cancel};
+
+constexpr lathe_remote steps() {
+  lathe_remote r = {};
+  r.struct_size = sizeof r;
+  r.submit = submit;
+  r.find = find;
+  r.poll = poll;
+  r.fetch = fetch;
+  r.cancel = cancel;
+  return r;
+}
+constexpr lathe_remote remote = steps();
 
 constexpr lathe_plugin describe() { // at compile time: loading the plugin runs nothing
   lathe_plugin p = {};
@@ -261,6 +272,7 @@ constexpr lathe_plugin describe() { // at compile time: loading the plugin runs 
   p.struct_size = sizeof p;
   p.abi_major = LATHE_ABI_MAJOR;
   p.abi_minor = LATHE_ABI_MINOR;
+  p.rights = LATHE_NEEDS_NETWORK | LATHE_NEEDS_FILES;
   p.name = "@NAME@";
   p.version = "0.1";
   p.summary = "Runs a command on a text, detached";

@@ -274,12 +274,19 @@ static const struct lathe_remote remote = {
     .cancel = cancel,
 };
 static const struct lathe_plugin plugin = {
-    LATHE_PLUGIN_INIT,         .name = "@NAME@",
-    .version = "0.1",          .summary = "Runs a command on a text, detached",
-    .license = "MIT",          .kinds = kinds,
-    .options = options,        .device = "net",
-    .isolation = LATHE_SHARED, .max_concurrency = 8,
-    .create = create,          .destroy = destroy,
+    LATHE_PLUGIN_INIT,
+    .rights = LATHE_NEEDS_NETWORK | LATHE_NEEDS_FILES,
+    .name = "@NAME@",
+    .version = "0.1",
+    .summary = "Runs a command on a text, detached",
+    .license = "MIT",
+    .kinds = kinds,
+    .options = options,
+    .device = "net",
+    .isolation = LATHE_SHARED,
+    .max_concurrency = 8,
+    .create = create,
+    .destroy = destroy,
     .remote = &remote,
 };
 

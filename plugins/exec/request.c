@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A job's request as a line for the command.
+ */
+#include "exec.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+json_t *request_time(int64_t mono_ms) {
+  struct timespec t;
+  if (!mono_ms)
+    return json_null();
+  clock_gettime(CLOCK_REALTIME, &t);
+  double now = (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+  return json_real(now + (double)(mono_ms - exec_now_ms()) / 1000);
+}
+
+/* Takes {"params":{...},"inputs":[...]} apart, as the host writes it, for the parameters go on as
+ * they are: the library would not hold every integer of 64 bits.  False: it is something else. */
+static bool split_spec(const char *spec, const char **params, size_t *len, json_t **inputs) {
+  static const char head[] = "{\"params\":", middle[] = ",\"inputs\":";
+  const char *cut = NULL;
+  if (strncmp(spec, head, strlen(head)) != 0)
+    return false;
+  for (const char *at = spec; (at = strstr(at, middle)); at++)
+    cut = at; /* the last one: names of inputs are strings, in which the quotes are escaped */
+  if (!cut)
+    return false;
+  *params = spec + strlen(head);
+  *len = (size_t)(cut - *params);
+  const char *list = cut + strlen(middle);
+  *inputs = json_loadb(list, strlen(list) - 1, JSON_DISABLE_EOF_CHECK, NULL);
+  return json_is_array(*inputs);
+}
+
+/* The traceparent that the specification ends with, 55 characters; NULL: it has none. */
+static json_t *trace_of(const char *spec) {
+  static const char key[] = ",\"traceparent\":\"";
+  const size_t trace = 55, tail = sizeof key - 1 + trace + 2; /* and "} */
+  size_t len = strlen(spec);
+  if (len < tail || strncmp(spec + len - tail, key, sizeof key - 1) != 0)
+    return NULL;
+  return json_stringn(spec + len - trace - 2, trace);
+}
+
+/* Appends "params":...,"inputs":[...] of the specification; false: it is not what a host writes. */
+static bool put_spec(const struct lathe_request *r, FILE *out) {
+  json_t *inputs = NULL, *input;
+  const char *params;
+  size_t i, len;
+  bool good = split_spec(r->spec, &params, &len, &inputs);
+  if (good) {
+    json_array_foreach(inputs, i, input) {
+      const char *name = line_text(input, "name");
+      if (r->workdir)
+        json_object_set_new(input, "path", json_sprintf("%s/in/%s", r->workdir, name ? name : ""));
+    }
+    char *text = line_of(json_incref(inputs));
+    fprintf(out, ",\"params\":%.*s,\"inputs\":%s", (int)len, params, text);
+    free(text);
+  }
+  json_decref(inputs);
+  return good;
+}
+
+/* The members of an object, without its braces; takes it. */
+static void put_members(json_t *object, FILE *out) {
+  if (json_object_size(object)) {
+    char *text = line_of(json_incref(object));
+    fprintf(out, ",%.*s", (int)strlen(text) - 2, text + 1);
+    free(text);
+  }
+  json_decref(object);
+}
+
+char *request_line(const struct lathe_request *r, const char *type, json_t *head, json_t *tail) {
+  char *text = NULL;
+  size_t size = 0;
+  FILE *out = open_memstream(&text, &size);
+  if (!out)
+    abort();
+  fprintf(out, "{\"type\":\"%s\"", type);
+  put_members(head, out);
+  put_members(
+      json_pack("{s:s, s:s, s:i}", "id", r->id, "kind", r->kind, "attempt", (int)r->attempt), out);
+  bool good = put_spec(r, out);
+  if (r->workdir)
+    put_members(json_pack("{s:s}", "workdir", r->workdir), out);
+  put_members(tail, out);
+  put_members(json_pack("{s:s, s:o*}", "idem_key", r->idem_key, "traceparent", trace_of(r->spec)),
+              out);
+  fputc('}', out);
+  if (fclose(out) != 0)
+    abort();
+  if (!good) {
+    free(text);
+    text = NULL;
+  }
+  return text;
+}
