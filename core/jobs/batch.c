@@ -199,6 +199,7 @@ void jobs_submit_batch(struct jobs *j, const struct jobs_batch *b, jobs_answered
   const char *client = b->jobs[0].client ? b->jobs[0].client : "";
   int rc = submit_refusal(j, map_get(&j->clients, client), (int64_t)b->count, &slug, &text,
                           &retry_after_s);
+  backends_tell(j);
   if (rc == 0 && (rc = check_all(j, b, &slug, &err)) < 0) {
     text = err.text;
     retry_after_s = 0;

@@ -123,18 +123,22 @@ static void on_found(void *arg, int code, const struct record_job *from) {
   free(files);
 }
 
+/* NULL: it is not ready, or its results are not used again. */
+static const char *identity_of(const struct jobs *j, const struct backend_facts *facts) {
+  const struct backend *b = workers_find(j->workers, facts->name);
+  return b && backend_state(b) == BACKEND_READY ? backend_identity(b) : NULL;
+}
+
 bool cache_look(struct job *job, void (*looked)(void *arg), void *arg) {
   struct jobs *j = job->j;
-  struct backend *backends[BACKENDS_MAX];
   char keys[2 * BACKENDS_MAX][SHA256_HEX_SIZE];
   const char *list[2 * BACKENDS_MAX];
   size_t count = 0;
   if (!j->o.cache || !j->workers)
     return false;
-  struct route_question q = {.kind = job->lane->kind_name, .pin = job->lane->pin};
-  size_t n = routing_ready(j->routing, &q, backends, BACKENDS_MAX);
-  for (size_t i = 0; i < n; i++) {
-    const char *identity = backend_identity(backends[i]);
+  struct candidates c = routing_candidates(j->routing, job->lane->kind_name, job->lane->pin);
+  for (size_t i = 0; i < c.count && count < sizeof keys / sizeof *keys - 1; i++) {
+    const char *identity = identity_of(j, c.list[i]);
     for (int names = names_count(job); identity && names < 2; names++) {
       make_key(job, identity, names, keys[count]);
       list[count] = keys[count];

@@ -145,7 +145,7 @@ void jobs_cancel(struct jobs *j, const char *id, jobs_answered *answered, void *
   case PHASE_DELAY:
     job->cancel = true;
     add_waiter(job, answered, arg);
-    queue_remove(job);
+    waiting_remove(job);
     end_cancelled(job);
     run_dispatch(j); /* it may have been held for */
     break;
@@ -211,7 +211,7 @@ static void on_retry_read(void *arg, int code, const struct record_job *record) 
   struct job *job = job_new(j, record, kinds_find(j->kinds, record->kind));
   job->answered = r->answered;
   job->arg = r->arg;
-  job->queued_mono = clock_mono_us();
+  job->sched.queued_us = clock_mono_us();
   job->attempt_base = job->attempt_count;
   job_set_phase(job, PHASE_BACK);
   struct store_event_in event = {EVENT_QUEUED, event_queued(job, &j->scratch)};

@@ -139,7 +139,7 @@ void end_result(struct job *job, const struct step_result *r) {
   }
   struct meter *meter = jobs_meter(j, job->usage, job->lane);
   job->step = NULL;
-  budget_release(job);
+  run_release(job);
   output_flush(job);
   metric_observe(meter->run_seconds, clock_mono_us() - job_last(job)->begun_mono);
   job_last(job)->open = job->remote && r->open;
@@ -159,7 +159,7 @@ void end_result(struct job *job, const struct step_result *r) {
 bool end_unfed(struct job *job) {
   if (!judge_unfed(job))
     return false;
-  budget_release(job);
+  run_release(job);
   end_save(job);
   return true;
 }
@@ -254,7 +254,7 @@ static void went_back(struct job *job) {
     out->error_json = NULL;
   }
   job->not_before_us = out->not_before_us;
-  job->due_mono = out->due_mono;
+  job->sched.due_us = out->due_mono;
   job->out = NULL;
   job->give_back = false;
   outcome_free(out);
@@ -329,6 +329,6 @@ void end_rest(struct job *job) {
     end_cancelled(job);
     return;
   }
-  queue_push(job);
+  waiting_push(job);
   jobs_check_drained(j);
 }

@@ -211,7 +211,7 @@ int jobs_new(struct jobs **out, uv_loop_t *loop, struct store *store, struct sto
   list_init(&j->dirty);
   list_init(&j->unsaved);
   list_init(&j->cleaning);
-  queue_init(j);
+  j->sched = sched_new(routing);
   if (getrandom(&j->random, sizeof j->random, GRND_NONBLOCK) != sizeof j->random || !j->random)
     j->random = (uint64_t)clock_mono_us() | 1;
   j->queued_gauge = metrics_gauge(metrics, "lathe_jobs", "Jobs that wait or run",
@@ -220,6 +220,7 @@ int jobs_new(struct jobs **out, uv_loop_t *loop, struct store *store, struct sto
                                    "state=\"running\"");
   sweep_init(j);
   copy_options(j, options);
+  waiting_configure(j);
   init_timer(j, &j->sweep_timer);
   init_timer(j, &j->delay_timer);
   init_timer(j, &j->flush_timer);
@@ -236,33 +237,19 @@ int jobs_new(struct jobs **out, uv_loop_t *loop, struct store *store, struct sto
 
 void jobs_set_workers(struct jobs *j, struct workers *w) {
   j->workers = w;
-  routing_set_workers(j->routing, w);
 }
 
 void jobs_reconfigure(struct jobs *j, const struct jobs_options *options) {
   copy_options(j, options);
-  budget_configure(j);
-  queue_rerank(j);
+  waiting_configure(j);
   retention_arm(j);
   run_dispatch(j);
 }
 
-static void meters_free(struct meter *m) {
-  for (struct meter *next; m; m = next) {
-    next = m->next;
-    free(m);
-  }
-}
-
 static void free_all(struct jobs *j) {
-  for (struct backend_usage *p = j->usages, *next; p; p = next) {
-    next = p->next;
-    meters_free(p->meters);
-    free(p->name);
-    free(p);
-  }
-  meters_free(j->without_backend);
-  queue_free(j);
+  usages_free(j);
+  lanes_free(j);
+  sched_free(j->sched);
   map_free(&j->live);
   map_free(&j->batches);
   copy_options(j, &(struct jobs_options){0});
@@ -319,7 +306,7 @@ void jobs_free(struct jobs *j) {
     if (!nothing_due(job))
       continue;
     if (job->phase == PHASE_WAIT || job->phase == PHASE_DELAY)
-      queue_remove(job);
+      waiting_remove(job);
     answer_waiters(job, ERR_BUSY, JOB_QUEUED);
     job_free(job);
   }

@@ -152,7 +152,7 @@ static int64_t back_off(struct job *job, int tries, int64_t at_least_ms) {
 static void wait_for_rate(struct job *job, const char *detail, int64_t retry_after_ms) {
   struct attempt *last = job_last(job);
   last->state = JOB_FAILED; /* where it is not to go at once */
-  int64_t delay = budget_elsewhere(job) ? 0 : retry_after_ms;
+  int64_t delay = waiting_is_ready_elsewhere(job) ? 0 : retry_after_ms;
   again(job, &rate_limited, detail, true, false, delay);
 }
 
@@ -179,11 +179,11 @@ static void retry_or_fail(struct job *job, const struct verdict *v, const char *
     fail_crashed(job, v, detail);
     return;
   }
-  if (tries >= attempts_allowed(job) || !budget_hope(job)) {
+  if (tries >= attempts_allowed(job) || !waiting_has_hope(job)) {
     fail(job, JOB_FAILED, v, detail, retryable);
     return;
   }
-  int64_t delay = budget_elsewhere(job) ? 0 : back_off(job, tries, retry_after_ms);
+  int64_t delay = waiting_is_ready_elsewhere(job) ? 0 : back_off(job, tries, retry_after_ms);
   again(job, v, detail, retryable, true, delay);
 }
 
@@ -340,6 +340,7 @@ void judge_no_backend(struct job *job) {
       job->out->error_json = mem_dup(job->attempts[i].error_json);
       return;
     }
+  backends_tell(job->j);
   routing_outlook(job->j->routing, job->lane->kind_name, job->lane->pin, &why);
   buf_printf(&text,
              "the job waited for a backend as long as [limits] max_wait allows, %lld s, and none "

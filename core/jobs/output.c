@@ -94,7 +94,7 @@ void output_flush(struct job *job) {
     send_log(job);
   if (job->output && job->output->dirty)
     send_progress(job);
-  facts_flush(job);
+  reported_flush(job);
   list_remove(&job->link);
 }
 

@@ -7,11 +7,11 @@
 #define JOBS_PRIVATE_H
 
 #include "base/buf.h"
-#include "base/heap.h"
 #include "base/id.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "jobs/jobs.h"
+#include "sched/sched.h"
 
 /* Where a live job is; the table of phases and events is on top of jobs.c. */
 enum phase {
@@ -27,10 +27,9 @@ enum phase {
   PHASE_CLEAN,  /* outputs of an earlier attempt are being removed */
 };
 
-struct backend_usage { /* a backend's name, for ever, and what is reserved on it */
-  char *name;
-  int starting;                             /* attempts whose start is being committed */
-  int64_t memory, threads;                  /* reserved */
+struct backend_usage { /* a backend's name, for ever, and what this room keeps for it */
+  const char *name;    /* the facts' */
+  const struct backend_facts *facts;
   const struct jobs_backend_budget *budget; /* NULL: none */
   struct list away;                         /* jobs that it has, though it is not there now */
   bool said_away;
@@ -46,29 +45,16 @@ struct meter {      /* metrics of one kind on one backend (usage NULL: on none) 
 };
 
 struct client {
+  struct sched_client sched;
   char *name;
-  uint64_t served;      /* turn of the last start; 0: never */
   int64_t queued, live; /* jobs; forgotten with the last */
-  struct list flows;
 };
 
-struct flow {            /* the waiting jobs of one client in one lane */
-  struct heap_node node; /* in lane->flows */
-  struct list of_client;
-  struct client *client;
-  struct lane *lane;
-  struct heap jobs;
-};
-
-struct lane {              /* jobs that the same backends may take: (kind, pin) */
+struct lane { /* jobs that the same backends may take: (kind, pin) */
+  struct sched_lane sched;
   char *kind_name, *pin;   /* pin may be NULL */
   const struct kind *kind; /* NULL: no longer declared */
-  struct heap flows;
-  struct list stuck; /* heads that did not fit when there was room for others */
-  int stuck_count;
   int64_t queued;
-  bool blocked;         /* for the present round */
-  uint64_t hopeless_ms; /* loop time since when no backend is there that may do them; 0: one is */
   struct metric *queue_seconds, *accepted, *cache_hits, *cache_misses;
   struct lane *next;
 };
@@ -76,10 +62,10 @@ struct lane {              /* jobs that the same backends may take: (kind, pin) 
 struct attempt {
   const struct backend_usage *usage;
   int64_t started_us, ended_us;
-  int64_t begun_mono;  /* started_us on the monotonic clock; us, as are all *_mono */
-  char *ref;           /* owned; of a remote attempt: "" until there is one.  NULL: not remote */
-  char *error_json;    /* owned, or NULL */
-  struct facts *facts; /* owned; NULL: it has reported none */
+  int64_t begun_mono;     /* started_us on the monotonic clock; us, as are all *_mono */
+  char *ref;              /* owned; of a remote attempt: "" until there is one.  NULL: not remote */
+  char *error_json;       /* owned, or NULL */
+  struct reported *facts; /* owned; NULL: it has reported none */
   int number;
   enum job_state state;
   bool never;   /* failed for good there: not on this backend again */
@@ -124,40 +110,31 @@ struct batch { /* one with jobs that are queued or running */
 
 struct job {
   struct jobs *j;
-  struct batch *batch; /* or NULL */
+  struct sched_job sched; /* its needs, and its place in the queue */
+  struct batch *batch;    /* or NULL */
   struct list batch_link;
-  struct heap_node node; /* in flow->jobs or j->delayed */
-  struct list link;      /* in lane->stuck, j->dirty, j->unsaved or j->cleaning */
+  struct list link; /* in j->dirty, j->unsaved, j->cleaning or usage->away */
   struct lane *lane;
   struct client *client;
-  struct flow *flow; /* while it is in flow->jobs */
   char id[ID_SIZE];
-  uint8_t phase; /* enum phase */
-  uint8_t state; /* enum job_state: as on disk (but in PHASE_SUBMIT) */
-  int8_t priority;
+  uint8_t phase;  /* enum phase */
+  uint8_t state;  /* enum job_state: as on disk (but in PHASE_SUBMIT) */
   bool cancel;    /* a client asked for it */
   bool give_back; /* drain: queue it again */
-  bool local;     /* `usage` computes on this machine */
   bool remote;    /* the attempt under way is remote */
   bool resumed;   /* that attempt may have submitted already: find it before */
   bool early;     /* a worker has it while its first commit is under way; nobody knows it yet */
   bool abandoned; /* that commit failed: what the worker makes of it is dropped */
   bool recovered; /* from an earlier life; its exclusions may be too strict */
   uint8_t lost;   /* steps in a row that never began */
-  int64_t num, rank;
+  int64_t num;
   int64_t created_us, started_us, not_before_us,
-      timeout_ms; /* told and kept, never reckoned with */
-  int64_t queued_mono;
-  int64_t due_mono;     /* in PHASE_DELAY: until when */
-  uint64_t waits_ms;    /* loop time since when it waits for a backend */
-  uint64_t hopeless_ms; /* as of a lane, where it is bound to the backend of an open submission */
-  int64_t stuck_mono;   /* since when it did not fit; 0: it did */
-  int64_t memory;       /* needs; reserved while `usage` is set */
-  int64_t output_max;   /* bytes of artifacts that its last step may leave; 0: no limit */
-  int32_t threads;
+      timeout_ms;     /* told and kept, never reckoned with */
+  int64_t output_max; /* bytes of artifacts that its last step may leave; 0: no limit */
   int32_t attempt_count, attempt_base; /* attempts before the base do not count */
   struct attempt *attempts;
-  struct backend_usage *usage; /* where memory and threads are reserved */
+  struct sched_tried *tried;   /* backends where attempts failed since the base; or NULL */
+  struct backend_usage *usage; /* where what it needs is reserved, or NULL */
   struct workers_step *step;
   uint32_t steps;    /* handed over so far: tells a step from an earlier one */
   uint8_t go;        /* enum step_go of the last one */
@@ -196,15 +173,10 @@ struct jobs {
   struct lane *lanes;
   struct backend_usage *usages;
   struct meter *without_backend; /* metrics of jobs that never had a backend */
-  struct heap delayed;
+  struct sched *sched;
   struct list dirty, unsaved, cleaning;
   int64_t queued, running; /* by state */
   int64_t busy;            /* jobs in a phase other than WAIT and DELAY */
-  uint64_t turn;
-
-  int64_t memory, threads; /* reserved on local backends */
-  struct job *hold;        /* has waited so long that others make room */
-  bool hold_memory, hold_threads;
 
   bool dispatching, again;
   bool paused; /* a start could not be written: until the retry timer */
@@ -262,42 +234,34 @@ const char *event_requeued(struct job *job, const struct outcome *out, struct bu
 const char *progress_done(const struct job *job, struct buf *b); /* that of a completed job */
 void progress_put(const struct output *o, struct buf *b);        /* the fields, without braces */
 
-/* ---- queue.c: who is next ---- */
-struct lane *queue_lane(struct jobs *j, const char *kind_name, const char *pin,
-                        const struct kind *kind);
-struct client *queue_client(struct jobs *j, const char *name);
-void queue_client_put(struct jobs *j, struct client *c); /* one live job less */
-void queue_push(struct job *job);                        /* -> PHASE_WAIT or PHASE_DELAY */
-void queue_remove(struct job *job); /* out of either, or out of the stuck ones */
-struct job *queue_head(const struct lane *lane);
-/* The lane, among those not blocked, whose head goes first; NULL: none. */
-struct lane *queue_best(struct jobs *j);
-void queue_served(struct jobs *j, struct client *c);
-void queue_stick(struct job *job); /* the head of its lane steps aside */
-void queue_rerank(struct jobs *j); /* ageing changed */
-void queue_init(struct jobs *j);
-void queue_free(struct jobs *j);
-void queue_on_delay(uv_timer_t *t);
+/* ---- lanes.c: lanes and clients ---- */
+struct lane *lane_find(struct jobs *j, const char *kind_name, const char *pin,
+                       const struct kind *kind);              /* made if new */
+struct client *client_find(struct jobs *j, const char *name); /* made if new */
+void client_put(struct jobs *j, struct client *c);            /* one live job less */
+void lanes_free(struct jobs *j);
 
-/* ---- budget.c: slots, memory, threads ---- */
+/* ---- backends.c: what is told of the backends ---- */
+/* Tells routing how the backends are now: before each question to it or to the scheduler. */
+void backends_tell(struct jobs *j);
+void backends_limit(struct jobs *j);                                /* the budgets of the options */
 struct backend_usage *usage_find(struct jobs *j, const char *name); /* made if new */
-void budget_configure(struct jobs *j);
-enum fit { FIT_NO_SLOT, FIT_NO_BUDGET, FIT_NEVER, FIT_YES };
-/* Where could the job start right now?  FIT_YES: *b. */
-enum fit budget_choose(struct job *job, struct backend **b);
-/* May a backend do it, now or later?  Also where none is there at the moment, for it may come back.
- * One that failed for good where it was tried hopes only for backends that went a moment ago. */
-bool budget_hope(struct job *job);
-void budget_on_hope(uv_timer_t *t); /* looks again at those that no backend is there for */
+void usages_free(struct jobs *j);
+
+/* ---- waiting.c: into the queue and out of it ---- */
+void waiting_configure(struct jobs *j);
+void waiting_push(struct job *job);   /* -> PHASE_WAIT or PHASE_DELAY */
+void waiting_remove(struct job *job); /* out of either */
+void waiting_arm(struct jobs *j);     /* the timers, after a round */
+/* May a backend do it, now or later?  sched_has_hope() */
+bool waiting_has_hope(struct job *job);
 /* Is a backend ready (busy or not) where it has not failed? */
-bool budget_elsewhere(struct job *job);
-void budget_reserve(struct job *job, struct backend *b); /* with a slot */
-void budget_started(struct job *job);                    /* the slot is the workers' matter now */
-void budget_release(struct job *job);
-/* Of an attempt of an earlier life: it has its usage, and no slot. */
-void budget_take_again(struct job *job, struct backend_usage *p);
+bool waiting_is_ready_elsewhere(struct job *job);
 
 /* ---- run.c: from the queue to a worker ---- */
+/* What the scheduler chose: the job has its backend's usage from here on. */
+void run_reserved(struct job *job, const struct sched_choice *choice);
+void run_release(struct job *job);
 void run_dispatch(struct jobs *j);
 void run_launch(struct job *job); /* the attempt is on disk */
 void run_stop(struct job *job);   /* asks the worker to stop it, once */
@@ -334,8 +298,8 @@ void end_gone(struct job *job, enum job_state state); /* answers, forgets and fr
 void end_rest(struct job *job); /* queued on disk: into the queue, unless it was cancelled */
 
 /* ---- remote.c: jobs whose work is elsewhere ---- */
-/* `a` is the job's new and last attempt, on b: which submission is it about? */
-void remote_attempt(struct job *job, struct attempt *a, const struct backend *b);
+/* `a` is the job's new and last attempt: which submission is it about? */
+void remote_attempt(struct job *job, struct attempt *a);
 /* Where its step begins. */
 enum step_go remote_go(const struct job *job);
 /* The name of the submission; valid until the next call. */
@@ -352,12 +316,12 @@ bool remote_keeps(struct job *job, const struct step_result *r);
 void remote_resume(struct jobs *j); /* those whose backend is there again */
 void remote_on_checkpoint(void *ctx, void *owner, const char *ref);
 
-/* ---- facts.c: what an attempt reports of itself ---- */
-void facts_take(struct job *job, const char *key, const char *value, bool weak);
-const char *facts_json(struct facts *f);       /* valid until the next fact; NULL: none */
-struct facts *facts_of_json(const char *json); /* NULL for NULL */
-void facts_flush(struct job *job);             /* those of a remote attempt, to the store */
-void facts_free(struct facts *f);
+/* ---- reported.c: what an attempt reports of itself ---- */
+void reported_take(struct job *job, const char *key, const char *value, bool weak);
+const char *reported_json(struct reported *f);       /* valid until the next fact; NULL: none */
+struct reported *reported_of_json(const char *json); /* NULL for NULL */
+void reported_flush(struct job *job);                /* those of a remote attempt, to the store */
+void reported_free(struct reported *f);
 
 /* ---- output.c: progress and log ---- */
 void output_progress(struct job *job, int permille, const char *what, int64_t current,

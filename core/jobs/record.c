@@ -51,7 +51,7 @@ static void copy_attempts(struct job *job, const struct record_job *r) {
     a->ended_us = from->ended_us;
     a->ref = mem_dup(from->ref);
     a->error_json = mem_dup(from->error_json);
-    a->facts = facts_of_json(from->facts_json);
+    a->facts = reported_of_json(from->facts_json);
     /* Ours, so compact; inside a string the quotes would be escaped. */
     a->never = from->state == JOB_FAILED && from->error_json &&
                strstr(from->error_json, "\"retryable\":false");
@@ -82,18 +82,20 @@ struct job *job_new(struct jobs *j, const struct record_job *r, const struct kin
   job->j = j;
   list_init(&job->link);
   job->num = r->num;
-  job->priority = (int8_t)r->priority;
+  job->sched.priority = (int8_t)r->priority;
   job->timeout_ms = r->timeout_ms;
   job->created_us = r->created_us;
-  job->queued_mono = clock_mono_of_us(r->created_us);
+  job->sched.queued_us = clock_mono_of_us(r->created_us);
   job->started_us = r->started_us;
   job->not_before_us = r->not_before_us;
-  job->memory = kind ? kind_memory(kind, bytes) : 0;
-  job->threads = kind ? threads_of(kind, r->params_json) : 0;
+  job->sched.memory = kind ? kind_memory(kind, bytes) : 0;
+  job->sched.threads = kind ? threads_of(kind, r->params_json) : 0;
   copy_attempts(job, r);
-  job->lane = queue_lane(j, r->kind, r->pin, kind);
-  job->client = queue_client(j, r->client ? r->client : "");
+  job->lane = lane_find(j, r->kind, r->pin, kind);
+  job->client = client_find(j, r->client ? r->client : "");
   job->client->live++;
+  job->sched.lane = &job->lane->sched;
+  job->sched.client = &job->client->sched;
   job_count(job, 1);
   j->busy++;
   map_put(&j->live, job->id, job);
@@ -129,17 +131,17 @@ void job_free(struct job *job) {
   map_remove(&j->live, job->id);
   if (job->batch)
     batch_quit(job);
-  if (j->hold == job)
-    j->hold = NULL;
-  queue_client_put(j, job->client);
+  sched_remove(j->sched, &job->sched);
+  client_put(j, job->client);
   output_drop(job);
   outcome_free(job->out);
   for (int i = 0; i < job->attempt_count; i++) {
     free(job->attempts[i].ref);
     free(job->attempts[i].error_json);
-    facts_free(job->attempts[i].facts);
+    reported_free(job->attempts[i].facts);
   }
   free(job->attempts);
+  free(job->tried);
   free(job->identity);
   free(job);
 }
@@ -173,7 +175,7 @@ struct record_attempt job_attempt_record(const struct attempt *a) {
       .ended_us = a->ended_us,
       .ref = a->ref,
       .error_json = a->error_json,
-      .facts_json = facts_json(a->facts),
+      .facts_json = reported_json(a->facts),
   };
 }
 
@@ -203,7 +205,7 @@ const struct record_job *job_view(struct job *job) {
       .trace = job->trace,
       .pin = job->lane->pin,
       .state = (enum job_state)job->state,
-      .priority = job->priority,
+      .priority = job->sched.priority,
       .timeout_ms = job->timeout_ms,
       .params_json = job->params_json,
       .progress_json = progress ? j->view_progress.data : NULL,

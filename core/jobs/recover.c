@@ -39,7 +39,7 @@ static int take(void *ctx, const struct record_job *r) {
   struct jobs *j = t->j;
   struct job *job = job_new(j, r, kinds_find(j->kinds, r->kind));
   job->recovered = true;
-  job->due_mono = clock_mono_us() + pause_left_us(r);
+  job->sched.due_us = clock_mono_us() + pause_left_us(r);
   if (r->state == JOB_RUNNING) {
     job_set_state(job, JOB_RUNNING);
     job->remote = job_last(job) && job_last(job)->ref;
@@ -49,7 +49,7 @@ static int take(void *ctx, const struct record_job *r) {
   }
   job->cancel = r->cancel;
   if (job->attempt_count == 0 && !job->cancel) {
-    queue_push(job);
+    waiting_push(job);
   } else {
     job_set_phase(job, PHASE_CLEAN);
     list_push_back(&j->cleaning, &job->link);

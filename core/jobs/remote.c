@@ -37,8 +37,8 @@ const struct attempt *remote_open(const struct job *job) {
   return last && last->open ? last : NULL;
 }
 
-void remote_attempt(struct job *job, struct attempt *a, const struct backend *b) {
-  job->remote = backend_is_remote(b);
+void remote_attempt(struct job *job, struct attempt *a) {
+  job->remote = job->usage->facts->remote;
   job->resumed = job->remote && a > job->attempts && a[-1].open;
   if (job->remote)
     a->ref = mem_dup(job->resumed ? a[-1].ref : "");
@@ -154,7 +154,8 @@ void remote_away(struct job *job) {
 }
 
 void remote_recovered(struct job *job) {
-  budget_take_again(job, usage_find(job->j, job_last(job)->usage->name));
+  job->usage = usage_find(job->j, job_last(job)->usage->name);
+  sched_take_again(job->j->sched, &job->sched, job->usage->facts);
   remote_away(job);
 }
 
@@ -238,6 +239,6 @@ void remote_on_checkpoint(void *ctx, void *owner, const char *ref) {
   c->attempt = job_last(job)->number;
   c->ref = mem_dup(ref);
   j->requests++;
-  facts_flush(owner); /* what it costs is on disk when it is known there */
+  reported_flush(owner); /* what it costs is on disk when it is known there */
   store_checkpoint(j->store, job->num, c->attempt, ref, on_kept, c);
 }

@@ -2,7 +2,7 @@
  *
  * From the queue to a worker: choose, write the attempt, hand over the step.
  *
- *   queue head --budget_choose--> reserved --store_start--> on disk --workers_run--> with a worker
+ *   queue head --sched_next--> reserved --store_start--> on disk --workers_run--> with a worker
  *
  * The attempt is on disk before the step leaves, so a daemon that dies in between
  * runs it again, and never has run one that it does not know of.
@@ -16,9 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* So many heads of a lane may step aside; past that the lane waits for them. */
-enum { STUCK_MAX = 64 };
-
 /* What an attempt that goes on gets at least, though its time may be over: it may have come to its
  * end while nobody looked. */
 enum { GO_ON_LEAST_MS = 30000 };
@@ -28,10 +25,10 @@ enum { GO_ON_LEAST_MS = 30000 };
 /* The start is not on disk: as if it had not been tried. */
 static void undo_start(struct job *job) {
   free(job_last(job)->ref);
-  facts_free(job_last(job)->facts);
+  reported_free(job_last(job)->facts);
   job->attempt_count--;
-  budget_started(job);
-  budget_release(job);
+  sched_started(job->j->sched, &job->sched);
+  run_release(job);
   job_set_state(job, JOB_QUEUED);
 }
 
@@ -59,18 +56,25 @@ static void on_started(void *arg, int code, const struct store_receipt *receipt)
   end_rest(job);
 }
 
-static void start(struct job *job, struct backend *b, int64_t now_us) {
+void run_reserved(struct job *job, const struct sched_choice *choice) {
+  job->usage = usage_find(job->j, choice->backend->name);
+}
+
+void run_release(struct job *job) {
+  sched_release(job->j->sched, &job->sched);
+  job->usage = NULL;
+}
+
+static void start(struct job *job, const struct sched_choice *choice, int64_t now_us) {
   struct jobs *j = job->j;
-  queue_remove(job);
-  budget_reserve(job, b);
-  queue_served(j, job->client);
+  run_reserved(job, choice);
   struct attempt *a = job_add_attempt(job, job->usage, now_us);
-  remote_attempt(job, a, b);
+  remote_attempt(job, a);
   struct record_attempt record = job_attempt_record(a);
   struct store_event_in event = {EVENT_STARTED, event_started(job, a, &j->scratch)};
   job_set_phase(job, PHASE_START);
   job_set_state(job, JOB_RUNNING);
-  metric_observe(job->lane->queue_seconds, clock_mono_us() - job->queued_mono);
+  metric_observe(job->lane->queue_seconds, clock_mono_us() - job->sched.queued_us);
   jobs_count_start(j);
   store_start(j->store, job->num, job->id, &record, &event, on_started, job);
 }
@@ -82,54 +86,19 @@ void run_pause(struct jobs *j) {
 
 /* ---- rounds ---- */
 
-/* Tries to start one; false when it has to stay where it is. */
-static bool try_start(struct job *job, int64_t now_us, enum fit *fit) {
-  struct backend *b;
-  *fit = budget_choose(job, &b);
-  if (*fit == FIT_YES) {
-    start(job, b, now_us);
-  } else if (*fit == FIT_NEVER) {
-    queue_remove(job);
-    end_no_backend(job);
-  }
-  return *fit == FIT_YES || *fit == FIT_NEVER;
-}
-
-static void try_stuck(struct lane *lane, int64_t now_us) {
-  enum fit fit;
-  list_for_each_safe(it, &lane->stuck) {
-    try_start(container_of(it, struct job, link), now_us, &fit);
-  }
-}
-
-/* May those behind this head go before it? */
-static bool may_step_aside(const struct job *job, enum fit fit) {
-  const struct jobs *j = job->j;
-  if (job->lane->stuck_count >= STUCK_MAX)
-    return false;
-  if (fit == FIT_NO_BUDGET)
-    return !j->hold || j->hold == job;
-  /* Others may use what it avoids, or need not wait for what it is bound to. */
-  return job->attempt_count > job->attempt_base || remote_open(job);
-}
-
 static void one_round(struct jobs *j) {
-  int64_t now_us = clock_wall_us();
-  enum fit fit;
-  for (struct lane *lane = j->lanes; lane; lane = lane->next) {
-    lane->blocked = false;
-    if (lane->stuck_count > 0)
-      try_stuck(lane, now_us);
-  }
-  for (struct lane *lane; (lane = queue_best(j));) {
-    struct job *job = queue_head(lane);
-    if (try_start(job, now_us, &fit))
-      continue;
-    if (may_step_aside(job, fit))
-      queue_stick(job);
+  int64_t now_us = clock_wall_us(), now_mono = clock_mono_us();
+  struct sched_choice choice;
+  backends_tell(j);
+  sched_begin_round(j->sched);
+  while (sched_next(j->sched, now_mono, &choice)) {
+    struct job *job = container_of(choice.job, struct job, sched);
+    if (choice.backend)
+      start(job, &choice, now_us);
     else
-      lane->blocked = true;
+      end_no_backend(job);
   }
+  waiting_arm(j);
 }
 
 void run_dispatch(struct jobs *j) {
@@ -268,7 +237,7 @@ void run_launch(struct job *job) {
   struct backend *b = j->workers ? workers_find(j->workers, job->usage->name) : NULL;
   if (job->started_us == 0)
     job->started_us = job_last(job)->started_us;
-  budget_started(job);
+  sched_started(j->sched, &job->sched);
   bool goes_on = job->remote && remote_go(job) != STEP_SUBMIT; /* there is something to stop */
   bool there = b && backend_state(b) == BACKEND_READY && backend_is_remote(b) == job->remote;
   if (there && !goes_on && !job->cancel && !job->give_back && end_unfed(job))
@@ -283,7 +252,7 @@ void run_launch(struct job *job) {
     remote_away(job);
     return;
   }
-  budget_release(job);
+  run_release(job);
   if (job->cancel)
     end_cancelled(job);
   else
@@ -317,7 +286,7 @@ static void on_log(void *ctx, void *owner, const char *text, size_t len) {
 
 static void on_fact(void *ctx, void *owner, const char *key, const char *value, bool weak) {
   (void)ctx;
-  facts_take(owner, key, value, weak);
+  reported_take(owner, key, value, weak);
 }
 
 static void on_done(void *ctx, void *owner, const struct step_result *result) {

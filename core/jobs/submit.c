@@ -79,36 +79,35 @@ int submit_refusal(struct jobs *j, const struct client *c, int64_t more, const c
  * what no backend of the configuration does, is the client's mistake only where it named one. */
 static int refuse_hopeless(struct jobs *j, const struct jobs_request *r, const char **slug,
                            struct err *err) {
-  struct route_question q = {.kind = kind_name(r->kind), .pin = r->pin};
+  const char *kind = kind_name(r->kind);
   struct buf why = {0};
-  bool hopeless = false;
   int rc = 0;
-  routing_choose(j->routing, &q, &hopeless);
-  if (!hopeless)
+  if (!j->workers || routing_candidates(j->routing, kind, r->pin).count > 0)
     return 0;
   *slug = "no-backend";
-  if (routing_outlook(j->routing, q.kind, r->pin, &why) == OUTLOOK_MISSING) {
+  if (routing_outlook(j->routing, kind, r->pin, &why) == OUTLOOK_MISSING) {
     rc = err_set(err, ERR_UNSUPPORTED,
                  "No backend can do the kind '%.60s' now: %.300s. The admin has to mend that.",
-                 q.kind, why.data);
+                 kind, why.data);
   } else if (r->pin) {
     *slug = "unknown-backend";
     rc = err_set(err, ERR_INVAL,
                  "The backend '%.60s' does not do the kind '%.60s'; GET /api/backends lists those "
                  "that do.",
-                 r->pin, q.kind);
+                 r->pin, kind);
   } else {
     rc = err_set(err, ERR_UNSUPPORTED,
                  "No backend of the configuration does the kind '%.60s'. The admin can add one as "
                  "[backend NAME].",
-                 q.kind);
+                 kind);
   }
   buf_free(&why);
   return rc;
 }
 
 enum route_outlook jobs_outlook(const struct jobs *j, const char *kind, struct buf *why) {
-  return routing_outlook(j->routing, kind, NULL, why);
+  backends_tell((struct jobs *)j);
+  return j->workers ? routing_outlook(j->routing, kind, NULL, why) : OUTLOOK_NOBODY;
 }
 
 static int refuse_inputs(struct jobs *j, const struct jobs_request *r, const char **slug,
@@ -177,8 +176,8 @@ static bool answer_without_it(struct job *job, int code, const struct store_rece
 void submit_forget(struct job *job, int code) {
   struct jobs *j = job->j;
   if (job->usage) {
-    budget_started(job);
-    budget_release(job);
+    sched_started(j->sched, &job->sched);
+    run_release(job);
   }
   answer_waiters(job, code < 0 ? code : ERR_NOT_FOUND, JOB_QUEUED);
   job_free(job);
@@ -226,13 +225,13 @@ static void on_submitted(void *arg, int code, const struct store_receipt *receip
   }
 }
 
-/* A backend that has room for it now, when nothing waits ahead of it. */
-static struct backend *find_room(struct job *job) {
+/* Has a backend room for it now, when nothing waits ahead of it? */
+static bool find_room(struct job *job, struct sched_choice *choice) {
   struct jobs *j = job->j;
-  struct backend *b = NULL;
-  if (!j->workers || j->paused || job->lane->flows.count > 0 || job->lane->stuck_count > 0)
-    return NULL;
-  return budget_choose(job, &b) == FIT_YES ? b : NULL;
+  if (!j->workers || j->paused || !sched_lane_is_empty(&job->lane->sched))
+    return false;
+  backends_tell(j);
+  return sched_try(j->sched, &job->sched, clock_mono_us(), choice);
 }
 
 static struct store_idempotency key_of(const struct job *job, const char *key,
@@ -253,15 +252,14 @@ static void write_job(struct job *job, const char *idem_key, const char *fingerp
   struct store_event_in queued = {EVENT_QUEUED, event_queued(job, &j->scratch)};
   struct store_idempotency key = key_of(job, idem_key, fingerprint);
   struct store_idempotency *with_key = idem_key ? &key : NULL;
-  struct backend *b = find_room(job);
-  if (!b) {
+  struct sched_choice choice;
+  if (!find_room(job, &choice)) {
     store_submit(j->store, &record, &queued, NULL, NULL, with_key, on_submitted, job);
     return;
   }
-  budget_reserve(job, b);
-  queue_served(j, job->client);
+  run_reserved(job, &choice);
   struct attempt *a = job_add_attempt(job, job->usage, job->created_us);
-  remote_attempt(job, a, b);
+  remote_attempt(job, a);
   struct record_attempt start = job_attempt_record(a);
   struct store_event_in started = {EVENT_STARTED, event_started(job, a, &j->scratch2)};
   job_set_state(job, JOB_RUNNING);
@@ -386,6 +384,7 @@ void jobs_submit(struct jobs *j, const struct jobs_request *request, jobs_answer
     answer_refusal(answered, arg, rc, slug, retry_after_s, text);
     return;
   }
+  backends_tell(j);
   rc = submit_check(j, request, &slug, &err);
   if (rc) {
     answer_refusal(answered, arg, rc, slug, 0, err.text);

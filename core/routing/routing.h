@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Which backend may take a job of a kind, in which order.  Pure policy: it looks at
- * the backends' state and answers; it holds no job.
+ * Which backends may take a job of a kind, in which order.  Pure: it knows the routes of the
+ * configuration and what it was told of the backends (facts.h); it holds no job and no worker.
  *
  * A kind without a [route] is served by every backend that does it, in the order of
  * the configuration.
@@ -10,13 +10,15 @@
 #define ROUTING_ROUTING_H
 
 #include "base/buf.h"
-#include "base/err.h"
-#include "workers/workers.h"
+#include "routing/facts.h"
+
+#include <stdint.h>
 
 struct routing;
 
 enum route_policy { ROUTE_ORDERED, ROUTE_ROUND_ROBIN, ROUTE_LEAST_LOADED };
 int route_policy_parse(const char *word); /* -1: unknown */
+const char *route_policy_word(enum route_policy policy);
 
 struct route_options { /* copied */
   const char *kind;
@@ -28,34 +30,24 @@ struct route_options { /* copied */
 
 struct routing *routing_new(void);
 void routing_free(struct routing *r);
-void routing_set_workers(struct routing *r, struct workers *w);
 /* Replaces all routes. */
 void routing_configure(struct routing *r, const struct route_options *routes, size_t count);
 const struct route_options *routing_route(const struct routing *r,
                                           const char *kind); /* NULL: none */
+/* To be told before questions are asked. */
+struct facts *routing_facts(struct routing *r);
 
-struct route_question {
-  const char *kind;
-  const char *pin; /* only this backend, or NULL */
-  const char *const
-      *avoid; /* backends that a failed attempt was on: taken only when no other can; may be NULL */
-  size_t avoid_count;
-  const char *const
-      *never; /* backends that must not get it: as if they were not there; may be NULL */
-  size_t never_count;
-  /* Is there room for the job (slots, memory, threads)?  Asked in the order of the route; NULL: no.
-   */
-  bool (*fits)(void *ctx, struct backend *b);
-  void *ctx;
+/* Those that may do a kind now or later, in the order in which they are to be tried now; `pin`: of
+ * this backend alone, or NULL.  The list is valid until the next call. */
+struct candidates {
+  const struct backend_facts *const *list;
+  size_t count;
+  enum route_policy policy;
 };
-/* The backend that should take the job now, or NULL: wait.  While a backend that is not avoided is
- * ready but has no room, the answer is to wait for it.  *hopeless (may be NULL) is set when no
- * configured backend will ever do the kind (none lists it and none is still starting). */
-struct backend *routing_choose(struct routing *r, const struct route_question *q, bool *hopeless);
-/* Where a question is hopeless: did a backend that may get it (by pin and `never`) do the kind
- * until a moment ago, so that it may be on its way back?  The route is not asked: whoever takes a
- * backend out of the configuration takes it out of the routes. */
-bool routing_may_return(const struct routing *r, const struct route_question *q);
+struct candidates routing_candidates(struct routing *r, const char *kind, const char *pin);
+/* A candidate gets a job: for policies that take turns. */
+void routing_took(struct routing *r, const char *kind, const struct backend_facts *b);
+
 /* How it is with a kind as a whole. */
 enum route_outlook {
   OUTLOOK_READY,    /* a backend that does it is ready */
@@ -68,9 +60,5 @@ const char *route_outlook_word(enum route_outlook o); /* "ready" ... "unserved" 
  * gets what stands in the way, "backend 'local' has failed: ...; ...". */
 enum route_outlook routing_outlook(struct routing *r, const char *kind, const char *pin,
                                    struct buf *why);
-/* Those that are ready and may get it, whether there is room or not, in the order of the route; at
- * most `max`.  Returns how many. */
-size_t routing_ready(struct routing *r, const struct route_question *q, struct backend **out,
-                     size_t max);
 
 #endif

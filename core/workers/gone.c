@@ -64,18 +64,13 @@ void gone_note(const struct backend *b) {
     g->kinds[i] = mem_dup(b->kinds[i]);
 }
 
-static bool did(const struct gone *g, const char *kind) {
-  for (size_t i = 0; g->kinds[i]; i++)
-    if (strcmp(g->kinds[i], kind) == 0)
-      return true;
-  return false;
-}
-
-const char *workers_next_gone(const struct workers *w, const char *kind, size_t *pos) {
+const char *workers_next_gone(const struct workers *w, size_t *pos, const char *const **kinds) {
   while (*pos < w->gone_count) {
     const struct gone *g = &w->gone[(*pos)++];
-    if (is_recent(w, g) && did(g, kind))
-      return g->name;
+    if (!is_recent(w, g))
+      continue;
+    *kinds = (const char *const *)g->kinds;
+    return g->name;
   }
   return NULL;
 }

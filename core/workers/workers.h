@@ -216,10 +216,10 @@ int backend_restarts(const struct backend *b);
 struct backend *workers_find(const struct workers *w, const char *name);
 struct backend *workers_next(const struct workers *w,
                              const struct backend *previous); /* NULL: first */
-/* Names of backends that did the kind and went a moment ago (return_ms): they were removed, or
- * failed.  An admin who reloads may be about to bring them back.  *pos is 0 before the first; NULL:
- * no more. */
-const char *workers_next_gone(const struct workers *w, const char *kind, size_t *pos);
+/* Names of backends that went a moment ago (return_ms), with the kinds that they did
+ * (NULL-terminated): they were removed, or failed.  An admin who reloads may be about to bring them
+ * back.  *pos is 0 before the first; NULL: no more. */
+const char *workers_next_gone(const struct workers *w, size_t *pos, const char *const **kinds);
 
 /* ---- steps ---- */
 /* Hands a step over; sent with others at the end of the loop's turn.  Never fails at once: what

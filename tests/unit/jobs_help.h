@@ -115,8 +115,10 @@ struct backend *workers_next(const struct workers *w, const struct backend *prev
   ptrdiff_t i = previous ? previous - fake.backends + 1 : 0;
   return i < fake.count ? &fake.backends[i] : NULL;
 }
-const char *workers_next_gone(const struct workers *w, const char *kind, size_t *pos) {
-  (void)w, (void)kind;
+const char *workers_next_gone(const struct workers *w, size_t *pos, const char *const **kinds) {
+  static const char *const all[] = {"echo", "mesh", "preview", NULL};
+  (void)w;
+  *kinds = all;
   return (*pos)++ == 0 ? fake.gone : NULL;
 }
 struct workers_step *workers_run(struct backend *b, const struct step *step) {

@@ -208,9 +208,13 @@ static void a_removed_backend_finishes(void **state) {
 /* The only one, or NULL. */
 static const char *one_gone(struct rig *r, const char *kind) {
   size_t pos = 0;
-  const char *name = workers_next_gone(r->w, kind, &pos);
-  assert_true(!name || !workers_next_gone(r->w, kind, &pos));
-  return name;
+  const char *const *kinds = NULL;
+  const char *name = workers_next_gone(r->w, &pos, &kinds);
+  assert_true(!name || !workers_next_gone(r->w, &pos, &kinds));
+  for (size_t i = 0; name && kinds[i]; i++)
+    if (strcmp(kinds[i], kind) == 0)
+      return name;
+  return NULL;
 }
 
 /* For a moment, by the kinds that it did. */

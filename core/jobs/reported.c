@@ -17,7 +17,7 @@
 
 enum { KEYS_MAX = 64 }; /* as lathe/plugin.h says; the worker told the plugin */
 
-struct facts {
+struct reported {
   size_t count;
   struct {
     char *key, *value; /* value: JSON */
@@ -26,7 +26,7 @@ struct facts {
   bool unsaved;
 };
 
-static void set(struct facts *f, const char *key, const char *value, bool weak) {
+static void set(struct reported *f, const char *key, const char *value, bool weak) {
   size_t i = 0;
   while (i < f->count && strcmp(f->all[i].key, key) != 0)
     i++;
@@ -41,7 +41,7 @@ static void set(struct facts *f, const char *key, const char *value, bool weak) 
   f->unsaved = true;
 }
 
-void facts_take(struct job *job, const char *key, const char *value, bool weak) {
+void reported_take(struct job *job, const char *key, const char *value, bool weak) {
   struct attempt *a = job_last(job);
   if (!a->facts)
     a->facts = mem_alloc(sizeof *a->facts);
@@ -50,7 +50,7 @@ void facts_take(struct job *job, const char *key, const char *value, bool weak) 
     output_later(job);
 }
 
-const char *facts_json(struct facts *f) {
+const char *reported_json(struct reported *f) {
   struct buf b = {0};
   if (!f || f->json)
     return f ? f->json : NULL;
@@ -65,10 +65,10 @@ const char *facts_json(struct facts *f) {
   return f->json;
 }
 
-struct facts *facts_of_json(const char *json) {
+struct reported *reported_of_json(const char *json) {
   json_t *object = json ? json64_load(json, strlen(json), 0, NULL) : NULL, *value;
   const char *key;
-  struct facts *f = json_object_size(object) ? mem_alloc(sizeof *f) : NULL;
+  struct reported *f = json_object_size(object) ? mem_alloc(sizeof *f) : NULL;
   if (f)
     json_object_foreach(object, key, value) {
       char *text = json64_dump(value, JSON_COMPACT | JSON_ENCODE_ANY);
@@ -81,15 +81,15 @@ struct facts *facts_of_json(const char *json) {
   return f;
 }
 
-void facts_flush(struct job *job) {
+void reported_flush(struct job *job) {
   struct attempt *a = job_last(job);
   if (!a || !a->facts || !a->facts->unsaved || !job->remote || job->early)
     return;
   a->facts->unsaved = false;
-  store_facts(job->j->store, job->num, a->number, facts_json(a->facts));
+  store_facts(job->j->store, job->num, a->number, reported_json(a->facts));
 }
 
-void facts_free(struct facts *f) {
+void reported_free(struct reported *f) {
   for (size_t i = 0; f && i < f->count; i++) {
     free(f->all[i].key);
     free(f->all[i].value);

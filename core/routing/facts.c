@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+#include "routing/facts.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const no_kinds[] = {NULL};
+
+/* ---- lists of kinds ---- */
+
+static bool has(const char *const *kinds, const char *kind) {
+  for (; *kinds; kinds++)
+    if (strcmp(*kinds, kind) == 0)
+      return true;
+  return false;
+}
+
+static bool are_same(const char *const *a, const char *const *b) {
+  for (; *a && *b; a++, b++)
+    if (strcmp(*a, *b) != 0)
+      return false;
+  return *a == *b;
+}
+
+static void kinds_free(const char *const *kinds) {
+  if (kinds == no_kinds)
+    return;
+  for (const char *const *k = kinds; *k; k++)
+    free((char *)*k);
+  free((void *)kinds);
+}
+
+static void copy_kinds(const char *const **to, const char *const *from) {
+  if (are_same(*to, from))
+    return;
+  kinds_free(*to);
+  size_t n = 0;
+  while (from[n])
+    n++;
+  const char **copy = mem_array(n + 1, sizeof *copy);
+  for (size_t i = 0; i < n; i++)
+    copy[i] = mem_dup(from[i]);
+  *to = n ? copy : no_kinds;
+  if (n == 0)
+    free(copy);
+}
+
+static void copy_text(const char **to, const char *from) {
+  if (*to && from && strcmp(*to, from) == 0)
+    return;
+  free((char *)*to);
+  *to = mem_dup(from);
+}
+
+/* ---- the table ---- */
+
+static void grow(struct facts *f) {
+  f->cap = f->cap ? f->cap * 2 : 8;
+  f->all = mem_grow(f->all, f->cap * sizeof *f->all);
+  f->there = mem_grow(f->there, f->cap * sizeof *f->there);
+  f->told = mem_grow(f->told, f->cap * sizeof *f->told);
+  f->told_gone = mem_grow(f->told_gone, f->cap * sizeof *f->told_gone);
+}
+
+struct backend_facts *facts_find(const struct facts *f, const char *name) {
+  for (size_t i = 0; i < f->count; i++)
+    if (strcmp(f->all[i]->name, name) == 0)
+      return f->all[i];
+  return NULL;
+}
+
+struct backend_facts *facts_of(struct facts *f, const char *name) {
+  struct backend_facts *b = facts_find(f, name);
+  if (b)
+    return b;
+  if (f->count == f->cap)
+    grow(f);
+  b = mem_alloc(sizeof *b);
+  *b = (struct backend_facts){
+      .name = mem_dup(name), .kinds = no_kinds, .gone_kinds = no_kinds, .index = f->count};
+  f->told[f->count] = f->told_gone[f->count] = f->round - 1;
+  f->all[f->count++] = b;
+  return b;
+}
+
+void facts_begin(struct facts *f) {
+  f->round++;
+  f->there_count = 0;
+}
+
+void facts_tell(struct facts *f, const struct backend_facts *told) {
+  struct backend_facts *b = facts_of(f, told->name);
+  b->state = told->state;
+  b->state_word = told->state_word;
+  copy_text(&b->message, told->message);
+  copy_kinds(&b->kinds, told->kinds ? told->kinds : no_kinds);
+  b->slots = told->slots;
+  b->running = told->running;
+  b->room = told->room;
+  b->local = told->local;
+  b->remote = told->remote;
+  f->told[b->index] = f->round;
+  f->there[f->there_count++] = b;
+}
+
+void facts_tell_gone(struct facts *f, const char *name, const char *const *kinds) {
+  struct backend_facts *b = facts_of(f, name);
+  copy_kinds(&b->gone_kinds, kinds);
+  f->told_gone[b->index] = f->round;
+}
+
+void facts_end(struct facts *f) {
+  for (size_t i = 0; i < f->count; i++) {
+    struct backend_facts *b = f->all[i];
+    if (f->told[i] != f->round) {
+      b->state = FACTS_ABSENT;
+      b->slots = b->running = b->room = 0;
+    }
+    if (f->told_gone[i] != f->round)
+      copy_kinds(&b->gone_kinds, no_kinds);
+  }
+}
+
+void facts_free(struct facts *f) {
+  for (size_t i = 0; i < f->count; i++) {
+    struct backend_facts *b = f->all[i];
+    kinds_free(b->kinds);
+    kinds_free(b->gone_kinds);
+    free((char *)b->message);
+    free((char *)b->name);
+    free(b);
+  }
+  free(f->all);
+  free(f->there);
+  free(f->told);
+  free(f->told_gone);
+  *f = (struct facts){0};
+}
+
+/* ---- questions ---- */
+
+bool facts_does(const struct backend_facts *b, const char *kind) {
+  return has(b->kinds, kind);
+}
+
+bool facts_may_do(const struct backend_facts *b, const char *kind) {
+  switch (b->state) {
+  case FACTS_READY:
+    return has(b->kinds, kind);
+  case FACTS_COMING:
+    return b->kinds[0] == NULL || has(b->kinds, kind);
+  case FACTS_ABSENT:
+  case FACTS_FAILED:
+    break;
+  }
+  return false;
+}
+
+bool facts_may_return(const struct backend_facts *b, const char *kind) {
+  return has(b->gone_kinds, kind);
+}

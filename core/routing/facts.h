@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What is known of the backends, as plain facts: the choice is made from these, so it needs no
+ * worker and can be tested without one.  Whoever has the workers tells all facts anew before it
+ * asks; that costs a few comparisons where nothing has changed.
+ *
+ *   facts_begin -> facts_tell* (in the order of the configuration), facts_tell_gone* -> facts_end
+ */
+#ifndef ROUTING_FACTS_H
+#define ROUTING_FACTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum facts_state {
+  FACTS_ABSENT, /* not in the configuration, or not enabled */
+  FACTS_COMING, /* it may be ready later: starting, restarting, paused */
+  FACTS_READY,
+  FACTS_FAILED, /* not before somebody mends it */
+};
+
+struct backend_facts {
+  const char *name;
+  enum facts_state state;
+  const char *state_word;        /* of the state, for people; static */
+  const char *message;           /* why it is not ready, or NULL */
+  const char *const *kinds;      /* NULL-terminated; empty: not known */
+  const char *const *gone_kinds; /* it did these until a moment ago; empty: it did not go */
+  int slots, running, room;      /* room: steps that may be handed over now */
+  bool local;                    /* it takes memory and threads of this machine */
+  bool remote;                   /* it works by submit, find, poll, fetch and cancel */
+  size_t index;                  /* 0, 1, ..: of its name, for the life of the table */
+};
+
+struct facts {                /* zeroed: empty */
+  struct backend_facts **all; /* by index; a name stays for ever */
+  size_t count, cap;
+  struct backend_facts **there; /* those told last, in the order of the configuration */
+  size_t there_count;
+  unsigned long *told, *told_gone; /* by index: the round in which it was told last */
+  unsigned long round;
+};
+
+/* The row of a name; valid until facts_free.  NULL: it was never told of. */
+struct backend_facts *facts_find(const struct facts *f, const char *name);
+/* The same, made if new.  Not for names that clients choose. */
+struct backend_facts *facts_of(struct facts *f, const char *name);
+void facts_begin(struct facts *f);
+/* Strings are copied; `gone_kinds` and `index` are not read. */
+void facts_tell(struct facts *f, const struct backend_facts *told);
+void facts_tell_gone(struct facts *f, const char *name, const char *const *kinds);
+void facts_end(struct facts *f); /* those that were not told are absent */
+void facts_free(struct facts *f);
+
+/* Does it do the kind, as far as is known? */
+bool facts_does(const struct backend_facts *b, const char *kind);
+/* May it do the kind, now or later?  Before a backend's first word its kinds are not known. */
+bool facts_may_do(const struct backend_facts *b, const char *kind);
+/* It did the kind until a moment ago, so it may be on its way back. */
+bool facts_may_return(const struct backend_facts *b, const char *kind);
+
+#endif

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+#include "sched/sched.h"
+
+#include "base/mem.h"
+#include "sched/budget.h"
+#include "sched/queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+  STUCK_MAX = 64, /* so many heads of a lane may step aside; past that the lane waits for them */
+  LOOKS = 8,      /* at a job without a backend, in the time that it may wait */
+};
+static const int64_t SELDOM_US = 60000000; /* a look at one that no backend is there for */
+static const int64_t OFTEN_US = 5000000;   /* and at one that was refused by those that are */
+
+struct sched {
+  struct routing *routing;
+  struct queue queue;
+  struct budgets budgets;
+  struct sched_options o;
+  uint64_t round;
+  struct list *asked_lane; /* the lane whose stuck jobs are asked next; the list's head: all were */
+  int64_t look_us;
+  struct sched_considered *considered;
+  size_t considered_cap;
+};
+
+static const char *const admission_words[] = {
+    [ADMISSION_YES] = NULL,        [ADMISSION_NOT_READY] = "not_ready", [ADMISSION_FULL] = "full",
+    [ADMISSION_BUDGET] = "budget", [ADMISSION_EXCLUDED] = "excluded",   [ADMISSION_UNFIT] = "unfit",
+};
+
+const char *admission_word(enum admission a) {
+  return admission_words[a];
+}
+
+/* ---- life ---- */
+
+struct sched *sched_new(struct routing *routing) {
+  struct sched *s = mem_alloc(sizeof *s);
+  s->routing = routing;
+  s->look_us = INT64_MAX;
+  queue_init(&s->queue);
+  s->asked_lane = &s->queue.lanes;
+  return s;
+}
+
+void sched_free(struct sched *s) {
+  queue_free(&s->queue);
+  budget_free(&s->budgets);
+  free(s->considered);
+  free(s);
+}
+
+void sched_configure(struct sched *s, const struct sched_options *o) {
+  s->o = *o;
+  s->budgets.machine.limits = (struct budget_limits){.memory = o->memory, .threads = o->threads};
+  queue_age(&s->queue, o->ageing_us);
+}
+
+void sched_limit_backend(struct sched *s, const struct backend_facts *b, int64_t memory,
+                         int64_t threads) {
+  budget_of(&s->budgets, b)->limits = (struct budget_limits){memory, threads};
+}
+
+void sched_add_lane(struct sched *s, struct sched_lane *lane) {
+  queue_add_lane(&s->queue, lane);
+}
+
+void sched_drop_lane(struct sched_lane *lane) {
+  queue_free_lane(lane);
+}
+
+bool sched_lane_is_empty(const struct sched_lane *lane) {
+  return lane->flows.count == 0 && lane->stuck_count == 0;
+}
+
+void sched_client_init(struct sched_client *c) {
+  list_init(&c->flows);
+}
+
+/* ---- in and out ---- */
+
+bool sched_push(struct sched *s, struct sched_job *job, int64_t now_us) {
+  queue_push(&s->queue, job, now_us);
+  return job->place == SCHED_WAITING;
+}
+
+void sched_remove(struct sched *s, struct sched_job *job) {
+  queue_remove(&s->queue, job);
+  budget_let_go(&s->budgets, job);
+}
+
+struct sched_job *sched_pop_due(struct sched *s, int64_t now_us) {
+  struct sched_job *job = queue_first_delayed(&s->queue);
+  if (!job || job->due_us > now_us)
+    return NULL;
+  queue_remove(&s->queue, job);
+  job->due_us = 0;
+  return job;
+}
+
+int64_t sched_due_us(const struct sched *s) {
+  const struct sched_job *job = queue_first_delayed(&s->queue);
+  return job ? job->due_us : INT64_MAX;
+}
+
+/* ---- one job's look at its backends ---- */
+
+static const struct sched_tried *find_tried(const struct sched_job *job,
+                                            const struct backend_facts *b) {
+  const struct sched_tried *found = NULL;
+  for (int i = 0; i < job->tried_count; i++)
+    if (job->tried[i].backend == b && (!found || job->tried[i].never))
+      found = &job->tried[i];
+  return found;
+}
+
+static bool is_refused(const struct sched_job *job, const struct backend_facts *b) {
+  const struct sched_tried *tried = find_tried(job, b);
+  return tried && tried->never;
+}
+
+static bool was_refused(const struct sched_job *job) {
+  for (int i = 0; i < job->tried_count; i++)
+    if (job->tried[i].never)
+      return true;
+  return false;
+}
+
+static struct candidates candidates_of(struct sched *s, const struct sched_job *job) {
+  const char *pin = job->bound ? job->bound->name : job->lane->pin;
+  return routing_candidates(s->routing, job->lane->kind, pin);
+}
+
+static bool is_ready_where_untried(const struct sched_job *job, const struct candidates *c) {
+  for (size_t i = 0; i < c->count; i++)
+    if (c->list[i]->state == FACTS_READY && !find_tried(job, c->list[i]))
+      return true;
+  return false;
+}
+
+/* *lacks gets what is short, where that is the reason. */
+static enum admission admit(struct sched *s, const struct sched_job *job,
+                            const struct backend_facts *b, bool others, int *lacks) {
+  const struct sched_tried *tried = find_tried(job, b);
+  if (tried && (tried->never || others))
+    return ADMISSION_EXCLUDED;
+  if (b->state != FACTS_READY)
+    return ADMISSION_NOT_READY;
+  if (!budget_has_slot(&s->budgets, b))
+    return ADMISSION_FULL;
+  if (job->bound && !b->remote)
+    return ADMISSION_UNFIT;
+  int short_of = budget_lacks(&s->budgets, job, b);
+  *lacks |= short_of;
+  return short_of ? ADMISSION_BUDGET : ADMISSION_YES;
+}
+
+enum hope {
+  HOPE_THERE,  /* a backend is there that may do it now or later */
+  HOPE_RETURN, /* none is; one that did its kind went a moment ago, and may be on its way back */
+  HOPE_NONE,
+};
+
+static enum hope look_for_hope(struct sched *s, const struct sched_job *job,
+                               const struct candidates *c) {
+  const struct facts *facts = routing_facts(s->routing);
+  const char *pin = job->bound ? job->bound->name : job->lane->pin;
+  for (size_t i = 0; i < c->count; i++)
+    if (!is_refused(job, c->list[i]))
+      return HOPE_THERE;
+  /* Who takes a backend out of the configuration takes it out of the routes, so those are not
+   * asked. */
+  for (size_t i = 0; i < facts->count; i++) {
+    const struct backend_facts *b = facts->all[i];
+    if (facts_may_return(b, job->lane->kind) && (!pin || strcmp(pin, b->name) == 0) &&
+        !is_refused(job, b))
+      return HOPE_RETURN;
+  }
+  return HOPE_NONE;
+}
+
+bool sched_has_hope(struct sched *s, const struct sched_job *job) {
+  struct candidates c = candidates_of(s, job);
+  return look_for_hope(s, job, &c) != HOPE_NONE || !was_refused(job);
+}
+
+bool sched_is_ready_elsewhere(struct sched *s, const struct sched_job *job) {
+  struct candidates c = candidates_of(s, job);
+  return is_ready_where_untried(job, &c);
+}
+
+/* No backend is there that may do it now or later; it waits all the same, for an admin may be about
+ * to bring one back.  True: it has waited long enough. */
+static bool gave_up(struct sched *s, struct sched_job *job, int64_t now_us) {
+  bool refused = was_refused(job); /* the others of its lane may well have a backend */
+  int64_t *since = refused || job->bound ? &job->hopeless_us : &job->lane->hopeless_us;
+  int64_t longest = s->o.max_wait_us, every = refused ? OFTEN_US : SELDOM_US;
+  if (*since == 0)
+    *since = now_us > 0 ? now_us : 1;
+  if (longest > 0 && longest / LOOKS < every)
+    every = longest / LOOKS + 1;
+  if ((longest > 0 || refused) && now_us + every < s->look_us)
+    s->look_us = now_us + every;
+  int64_t from = *since > job->waits_us ? *since : job->waits_us;
+  return longest > 0 && now_us - from >= longest;
+}
+
+static void note(struct sched *s, size_t i, const struct backend_facts *b, enum admission a) {
+  if (i == s->considered_cap) {
+    s->considered_cap = i ? i * 2 : 8;
+    s->considered = mem_grow(s->considered, s->considered_cap * sizeof *s->considered);
+  }
+  s->considered[i] = (struct sched_considered){b, a};
+}
+
+enum answer { ANSWER_START, ANSWER_GIVE_UP, ANSWER_NO_SLOT, ANSWER_NO_BUDGET };
+
+/* Sets choice->backend for ANSWER_START, and nothing else changes then. */
+static enum answer ask(struct sched *s, struct sched_job *job, int64_t now_us,
+                       struct sched_choice *choice) {
+  struct candidates c = candidates_of(s, job);
+  bool others = job->tried_count > 0 && is_ready_where_untried(job, &c);
+  int lacks = 0;
+  *choice = (struct sched_choice){.job = job, .policy = c.policy, .considered_count = c.count};
+  for (size_t i = 0; i < c.count; i++) {
+    enum admission a = admit(s, job, c.list[i], others, &lacks);
+    note(s, i, c.list[i], a);
+    if (a == ADMISSION_YES && !choice->backend)
+      choice->backend = c.list[i];
+  }
+  choice->considered = s->considered;
+  enum hope hope = choice->backend ? HOPE_THERE : look_for_hope(s, job, &c);
+  if (hope == HOPE_NONE && was_refused(job))
+    return ANSWER_GIVE_UP;
+  if (hope != HOPE_THERE && gave_up(s, job, now_us))
+    return ANSWER_GIVE_UP;
+  if (hope == HOPE_THERE)
+    job->hopeless_us = job->lane->hopeless_us = 0;
+  if (choice->backend)
+    return ANSWER_START;
+  if (!lacks)
+    return ANSWER_NO_SLOT;
+  /* One that has waited a whole step of ageing for memory or threads makes the others wait. */
+  if (job->stuck_us && now_us - job->stuck_us >= s->o.ageing_us)
+    budget_hold(&s->budgets, job, lacks);
+  return ANSWER_NO_BUDGET;
+}
+
+/* ---- rounds ---- */
+
+static void start(struct sched *s, const struct sched_choice *choice) {
+  struct sched_job *job = choice->job;
+  queue_remove(&s->queue, job);
+  budget_reserve(&s->budgets, job, choice->backend);
+  queue_served(&s->queue, job->client);
+  routing_took(s->routing, job->lane->kind, choice->backend);
+}
+
+/* True: it has left the queue. */
+static bool settle(struct sched *s, const struct sched_choice *choice, enum answer answer) {
+  if (answer == ANSWER_START)
+    start(s, choice);
+  else if (answer == ANSWER_GIVE_UP)
+    sched_remove(s, choice->job);
+  return answer == ANSWER_START || answer == ANSWER_GIVE_UP;
+}
+
+/* May those behind this head go before it? */
+static bool may_step_aside(const struct sched *s, const struct sched_job *job, enum answer answer) {
+  if (job->lane->stuck_count >= STUCK_MAX)
+    return false;
+  if (answer == ANSWER_NO_BUDGET)
+    return !s->budgets.hold || s->budgets.hold == job;
+  /* Others may use what it avoids, or need not wait for what it is bound to. */
+  return job->tried_count > 0 || job->bound;
+}
+
+void sched_begin_round(struct sched *s) {
+  s->round++;
+  s->look_us = INT64_MAX;
+  s->asked_lane = s->queue.lanes.next;
+  list_for_each(it, &s->queue.lanes) {
+    container_of(it, struct sched_lane, link)->blocked = false;
+  }
+}
+
+/* Each stuck job goes to the end of the list when it is asked, so they keep their order, and it
+ * does no harm if others come and go between two calls. */
+static bool next_stuck(struct sched *s, struct sched_lane *lane, int64_t now_us,
+                       struct sched_choice *choice) {
+  while (!list_empty(&lane->stuck)) {
+    struct sched_job *job = container_of(lane->stuck.next, struct sched_job, link);
+    if (job->round == s->round)
+      return false;
+    job->round = s->round;
+    list_remove(&job->link);
+    list_push_back(&lane->stuck, &job->link);
+    if (settle(s, choice, ask(s, job, now_us, choice)))
+      return true;
+  }
+  return false;
+}
+
+bool sched_next(struct sched *s, int64_t now_us, struct sched_choice *choice) {
+  for (; s->asked_lane != &s->queue.lanes; s->asked_lane = s->asked_lane->next)
+    if (next_stuck(s, container_of(s->asked_lane, struct sched_lane, link), now_us, choice))
+      return true;
+  for (struct sched_lane *lane; (lane = queue_best(&s->queue));) {
+    struct sched_job *job = queue_head(lane);
+    enum answer answer = ask(s, job, now_us, choice);
+    if (settle(s, choice, answer))
+      return true;
+    if (may_step_aside(s, job, answer)) {
+      queue_stick(job, now_us);
+      job->round = s->round;
+    } else {
+      lane->blocked = true;
+    }
+  }
+  return false;
+}
+
+bool sched_try(struct sched *s, struct sched_job *job, int64_t now_us,
+               struct sched_choice *choice) {
+  if (!sched_lane_is_empty(job->lane) || ask(s, job, now_us, choice) != ANSWER_START)
+    return false;
+  start(s, choice);
+  return true;
+}
+
+int64_t sched_look_us(const struct sched *s) {
+  return s->look_us;
+}
+
+/* ---- what is reserved ---- */
+
+void sched_started(struct sched *s, const struct sched_job *job) {
+  budget_started(&s->budgets, job);
+}
+
+void sched_release(struct sched *s, struct sched_job *job) {
+  budget_release(&s->budgets, job);
+}
+
+void sched_take_again(struct sched *s, struct sched_job *job, const struct backend_facts *backend) {
+  budget_take_again(&s->budgets, job, backend);
+}
+
+static struct sched_reserved reserved(const struct budget_usage *u) {
+  return (struct sched_reserved){
+      .memory = u->memory, .threads = u->threads, .starting = u->starting};
+}
+
+struct sched_reserved sched_reserved_on(struct sched *s, const struct backend_facts *backend) {
+  return reserved(budget_of(&s->budgets, backend));
+}
+
+struct sched_reserved sched_reserved_here(const struct sched *s) {
+  return reserved(&s->budgets.machine);
+}

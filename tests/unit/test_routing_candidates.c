@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The candidates of a kind, over backends that are told as facts.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "routing/routing.h"
+
+#include <string.h>
+
+static struct backend_facts made[4];
+static size_t made_count;
+static const char *gone; /* went a moment ago, and did "mesh" */
+
+static const char *const mesh[] = {"mesh", NULL}, *const unknown[] = {NULL};
+
+static int setup(void **state) {
+  static const char *const names[] = {"a", "b", "c"};
+  made_count = 3;
+  gone = NULL;
+  for (size_t i = 0; i < made_count; i++)
+    made[i] = (struct backend_facts){
+        .name = names[i], .state = FACTS_READY, .state_word = "ready", .kinds = mesh, .slots = 2};
+  *state = routing_new();
+  return 0;
+}
+
+static int teardown(void **state) {
+  routing_free(*state);
+  return 0;
+}
+
+static void tell(struct routing *r) {
+  struct facts *f = routing_facts(r);
+  facts_begin(f);
+  for (size_t i = 0; i < made_count; i++)
+    facts_tell(f, &made[i]);
+  if (gone)
+    facts_tell_gone(f, gone, mesh);
+  facts_end(f);
+}
+
+/* The names of the candidates in their order, "abc". */
+static const char *candidates(struct routing *r, const char *kind, const char *pin) {
+  static char names[8];
+  tell(r);
+  struct candidates c = routing_candidates(r, kind, pin);
+  assert_true(c.count < sizeof names);
+  for (size_t i = 0; i < c.count; i++)
+    names[i] = c.list[i]->name[0];
+  names[c.count] = '\0';
+  return names;
+}
+
+static void become(size_t i, enum facts_state state, const char *word) {
+  made[i].state = state;
+  made[i].state_word = word;
+  made[i].message = state == FACTS_READY ? NULL : "it lacks a library";
+}
+
+static void configure(struct routing *r, enum route_policy policy) {
+  static const char *const order[] = {"b", "c", NULL};
+  struct route_options o = {
+      .kind = "mesh", .backends = order, .policy = policy, .attempts = 5, .timeout_ms = 7};
+  routing_configure(r, &o, 1);
+}
+
+static void test_without_a_route(void **state) {
+  struct routing *r = *state;
+  assert_string_equal(candidates(r, "mesh", NULL), "abc");
+  assert_string_equal(candidates(r, "echo", NULL), "");
+  assert_null(routing_route(r, "mesh"));
+  struct backend_facts first = made[0];
+  made[0] = made[2], made[2] = first; /* the order of the configuration changed */
+  assert_string_equal(candidates(r, "mesh", NULL), "cba");
+  made_count = 2;
+  assert_string_equal(candidates(r, "mesh", NULL), "cb");
+}
+
+static void test_ordered_and_pinned(void **state) {
+  struct routing *r = *state;
+  configure(r, ROUTE_ORDERED);
+  assert_int_equal(routing_route(r, "mesh")->attempts, 5);
+  assert_string_equal(candidates(r, "mesh", NULL), "bc");
+  assert_string_equal(candidates(r, "mesh", "b"), "b");
+  assert_string_equal(candidates(r, "mesh", "a"), "a"); /* a pin goes before the route */
+  assert_string_equal(candidates(r, "mesh", "nobody"), "");
+}
+
+static void test_round_robin(void **state) {
+  struct routing *r = *state;
+  struct facts *f = routing_facts(r);
+  configure(r, ROUTE_ROUND_ROBIN);
+  assert_string_equal(candidates(r, "mesh", NULL), "bc");
+  routing_took(r, "mesh", facts_find(f, "b"));
+  assert_string_equal(candidates(r, "mesh", NULL), "cb");
+  routing_took(r, "mesh", facts_find(f, "c"));
+  assert_string_equal(candidates(r, "mesh", NULL), "bc");
+  routing_took(r, "mesh", facts_find(f, "b"));
+  routing_took(r, "mesh", facts_find(f, "b")); /* c was full */
+  assert_string_equal(candidates(r, "mesh", NULL), "cb");
+}
+
+static void test_least_loaded(void **state) {
+  struct routing *r = *state;
+  configure(r, ROUTE_LEAST_LOADED);
+  made[1].running = 1;
+  assert_string_equal(candidates(r, "mesh", NULL), "cb");
+  made[2].running = 2, made[2].slots = 8; /* 2/8 is less than 1/2 */
+  assert_string_equal(candidates(r, "mesh", NULL), "cb");
+  made[2].slots = 3;
+  assert_string_equal(candidates(r, "mesh", NULL), "bc");
+}
+
+static void test_states(void **state) {
+  struct routing *r = *state;
+  become(0, FACTS_COMING, "restarting");
+  become(1, FACTS_FAILED, "failed");
+  assert_string_equal(candidates(r, "mesh", NULL), "ac");
+  assert_string_equal(candidates(r, "echo", NULL), "");
+  made[0].kinds = unknown; /* nobody knows yet what it does */
+  assert_string_equal(candidates(r, "echo", NULL), "a");
+  assert_string_equal(candidates(r, "mesh", NULL), "ac");
+  become(0, FACTS_FAILED, "failed");
+  assert_string_equal(candidates(r, "echo", NULL), "");
+  made_count = 0;
+  assert_string_equal(candidates(r, "mesh", NULL), "");
+}
+
+static bool may_return(struct routing *r, const char *name, const char *kind) {
+  tell(r);
+  const struct backend_facts *b = facts_find(routing_facts(r), name);
+  return b && facts_may_return(b, kind);
+}
+
+static void test_may_return(void **state) {
+  struct routing *r = *state;
+  assert_false(may_return(r, "d", "mesh"));
+  gone = "d";
+  assert_true(may_return(r, "d", "mesh"));
+  assert_false(may_return(r, "d", "echo"));
+  assert_false(may_return(r, "a", "mesh"));
+  gone = NULL; /* it is long ago by now */
+  assert_false(may_return(r, "d", "mesh"));
+}
+
+static void test_configure_replaces(void **state) {
+  struct routing *r = *state;
+  configure(r, ROUTE_ORDERED);
+  routing_configure(r, NULL, 0);
+  assert_null(routing_route(r, "mesh"));
+  for (int policy = ROUTE_ORDERED; policy <= ROUTE_LEAST_LOADED; policy++)
+    assert_int_equal(route_policy_parse(route_policy_word((enum route_policy)policy)), policy);
+  assert_int_equal(route_policy_parse("best"), -1);
+}
+
+static void test_outlook(void **state) {
+  struct routing *r = *state;
+  struct buf why = {0};
+  tell(r);
+  assert_int_equal(routing_outlook(r, "mesh", NULL, &why), OUTLOOK_READY);
+  assert_int_equal(routing_outlook(r, "echo", NULL, &why), OUTLOOK_NOBODY);
+  assert_int_equal(routing_outlook(r, "mesh", "nobody", &why), OUTLOOK_NOBODY);
+  assert_int_equal(why.len, 0);
+  become(0, FACTS_FAILED, "failed");
+  become(1, FACTS_FAILED, "failed");
+  become(2, FACTS_COMING, "starting");
+  tell(r);
+  assert_int_equal(routing_outlook(r, "mesh", NULL, NULL), OUTLOOK_STARTING);
+  become(2, FACTS_READY, "ready");
+  tell(r);
+  assert_int_equal(routing_outlook(r, "mesh", NULL, NULL), OUTLOOK_READY);
+  assert_int_equal(routing_outlook(r, "mesh", "a", &why), OUTLOOK_MISSING);
+  assert_string_equal(why.data, "backend 'a' has failed: it lacks a library");
+  buf_clear(&why);
+  /* what one that never came up would do is not known */
+  made[0].kinds = unknown;
+  tell(r);
+  assert_int_equal(routing_outlook(r, "echo", NULL, &why), OUTLOOK_MISSING);
+  assert_string_equal(why.data, "backend 'a' has failed: it lacks a library");
+  buf_clear(&why);
+  configure(r, ROUTE_ORDERED); /* b, c */
+  made_count = 2;
+  tell(r);
+  assert_int_equal(routing_outlook(r, "mesh", NULL, &why), OUTLOOK_MISSING);
+  assert_string_equal(why.data,
+                      "backend 'b' has failed: it lacks a library; backend 'c' is not enabled");
+  buf_free(&why);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+      T(test_without_a_route),
+      T(test_ordered_and_pinned),
+      T(test_round_robin),
+      T(test_least_loaded),
+      T(test_states),
+      T(test_may_return),
+      T(test_configure_replaces),
+      T(test_outlook),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
