@@ -180,7 +180,7 @@ static int32_t import_once(struct task *t, int default_threads) {
 }
 
 /* From the model to a mesh, by all that the job allows to be tried. */
-static int32_t make_mesh(struct task *t, struct outcome *o, struct rung *chosen) {
+static int32_t make_mesh(struct task *t, struct outcome *o, struct strategy *chosen) {
   int32_t rc;
   if ((rc = user_groups_find(t)) != LATHE_OK || (rc = periodic_find(t)) != LATHE_OK ||
       (rc = local_sizes_find(t)) != LATHE_OK || (rc = boundary_layers_find(t)) != LATHE_OK)
@@ -191,11 +191,11 @@ static int32_t make_mesh(struct task *t, struct outcome *o, struct rung *chosen)
     return rc;
   if (t->solid && (rc = sizes_prepare(t)) != LATHE_OK)
     return rc;
-  if ((rc = size_for_target(t)) != LATHE_OK)
+  if ((rc = element_target_find(t)) != LATHE_OK)
     return rc;
   local_sizes_compare(t);
-  return t->solid && t->params.search == SEARCH_EXHAUSTIVE ? portfolio_run(t, o, chosen)
-                                                           : rung_climb(t, o, chosen);
+  return t->solid && t->params.search == SEARCH_EXHAUSTIVE ? exhaustive_run(t, o, chosen)
+                                                           : fast_run(t, o, chosen);
 }
 
 /* The solids of a CAD file cannot be meshed as they are, and the job allows another surface. */
@@ -205,7 +205,7 @@ static bool wrap_may_help(const struct task *t) {
 }
 
 /* Where that fails too, the first reason is the one that helps. */
-static int32_t make_wrapped(struct task *t, struct outcome *o, struct rung *chosen) {
+static int32_t make_wrapped(struct task *t, struct outcome *o, struct strategy *chosen) {
   char why[sizeof t->error];
   memcpy(why, t->error, sizeof why);
   t->code = LATHE_OK;
@@ -226,7 +226,7 @@ static int32_t make_wrapped(struct task *t, struct outcome *o, struct rung *chos
 
 static int32_t work(struct task *t, const struct state *p) {
   struct outcome o = {0};
-  struct rung chosen;
+  struct strategy chosen;
   int32_t rc;
   task_stage(t, STAGE_IMPORT);
   if (!params_read(t, p->threads))
@@ -247,8 +247,8 @@ static int32_t work(struct task *t, const struct state *p) {
   if (t->params.deterministic && !task_repeats(t))
     task_warn(t, "deterministic=true does not hold for facets: what Gmsh makes of them depends on "
                  "where in memory things lie, so that a few elements may differ from run to run");
-  size_compare(t, &o);
-  strategy_compare(t, &o, &chosen);
+  element_target_compare(t, &o);
+  strategies_compare(t, &o, &chosen);
   return result_deliver(t, &o, &chosen);
 }
 

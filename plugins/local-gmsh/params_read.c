@@ -102,9 +102,9 @@ static void fill_search(struct params *p, const json_t *params) {
   snprintf(p->order_of, sizeof p->order_of, "%s", order ? order : "");
   p->deterministic = bool_of(params, "deterministic", false);
   p->time_budget = real_of(params, "time_budget", 0);
-  p->wishes.target = (uint64_t)real_of(params, "target_elements", 0);
-  p->wishes.threshold = real_of(params, "score_threshold", 1);
-  memcpy(p->wishes.weight, WEIGHTS, sizeof WEIGHTS);
+  p->score_options.target = (uint64_t)real_of(params, "target_elements", 0);
+  p->score_options.threshold = real_of(params, "score_threshold", 1);
+  memcpy(p->score_options.weight, WEIGHTS, sizeof WEIGHTS);
 }
 
 static void fill(struct params *p, bool solid, const json_t *params, int default_threads) {
@@ -164,10 +164,10 @@ static bool read_weights(struct task *t, const json_t *weights) {
     else if (!json_is_number(v) || json_number_value(v) < 0 || json_number_value(v) > 1000)
       task_fail(t, LATHE_BAD_INPUT, "score_weights: %s must be a number from 0 to 1000", key);
     else
-      t->params.wishes.weight[part] = json_number_value(v);
+      t->params.score_options.weight[part] = json_number_value(v);
   }
   for (int i = 0; i < SCORE_PARTS; i++)
-    sum += t->params.wishes.weight[i];
+    sum += t->params.score_options.weight[i];
   if (!(sum > 0))
     task_fail(t, LATHE_BAD_INPUT, "score_weights: one of them must be above 0");
   return t->code == LATHE_OK;
@@ -215,7 +215,7 @@ static bool read_flat(struct task *t, const json_t *params) {
   const json_t *faces = json_object_get(params, "faces");
   const struct params *p = &t->params;
   const char *of_solids = p->search != SEARCH_FAST                       ? "strategy"
-                          : p->wishes.target                             ? "target_elements"
+                          : p->score_options.target                      ? "target_elements"
                           : p->poor_below > 0                            ? "poor_below"
                           : !bool_of(params, "optimise", true)           ? "optimise"
                           : !is_word(params, "algorithm_3d", "delaunay") ? "algorithm_3d"

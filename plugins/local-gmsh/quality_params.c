@@ -114,7 +114,7 @@ static bool take_order(struct task *t, const char *key, const json_t *v) {
 static bool take_target(struct task *t, const char *key, const json_t *v) {
   double x = 0;
   bool ok = number_in(t, key, v, 1, 1e8, &x);
-  t->params.wishes.target = (uint64_t)x;
+  t->params.score_options.target = (uint64_t)x;
   return ok;
 }
 
@@ -162,7 +162,7 @@ static bool take_preset(struct task *t, const char *key, const json_t *v) {
 }
 
 static bool take_threshold(struct task *t, const char *key, const json_t *v) {
-  return number_in(t, key, v, 0, 1000, &t->params.wishes.original_threshold);
+  return number_in(t, key, v, 0, 1000, &t->params.score_options.original_threshold);
 }
 
 /* The queue set cores aside by `threads`: more than that would take those of other jobs. */

@@ -48,14 +48,14 @@ static void import_step(void) {
 }
 
 static void serialise(void) {
-  struct soup s;
+  struct mesh_arrays s;
   struct quality q;
   struct outcome o = {0};
   struct geometry g = {0};
   struct names names;
   struct drawing d;
   struct out files[5] = {{0}};
-  if (!soup_take(&s, 4))
+  if (!mesh_arrays_take(&s, 4))
     return;
   names_take(&names);
   drawing_make(&d, &s, false);
@@ -67,20 +67,20 @@ static void serialise(void) {
   names_free(&names);
   quality_of(&q, &s, true);
   quality_summary(&q, &o);
-  vtu_build(&files[2], &(struct export){.soup = &s, .quality = &q, .xyz = s.xyz, .factor = 1});
+  vtu_build(&files[2], &(struct export){.arrays = &s, .quality = &q, .xyz = s.xyz, .factor = 1});
   quality_json(&q, &s, &o, 0, &files[3]);
   quality_free(&q);
   for (size_t i = 0; i < 5; i++)
     out_free(&files[i]);
-  soup_free(&s);
+  mesh_arrays_free(&s);
 }
 
 void warm_up(void) {
   int e = 0;
   double box[6], mass;
-  struct soup s;
-  struct rung faces = {.algorithm_2d = 5, .circle_points = 12},
-              solid = {.algorithm_2d = 6, .algorithm_3d = 1, .circle_points = 12};
+  struct mesh_arrays s;
+  struct strategy faces = {.algorithm_2d = 5, .circle_points = 12},
+                  solid = {.algorithm_2d = 6, .algorithm_3d = 1, .circle_points = 12};
   struct task t = {.params = {.threads = 1, .optimise = true, .binary = true}, .size = 3};
   gmshOptionSetNumber("General.Terminal", 0, &e);
   gmshOptionSetNumber("Geometry.OCCImportLabels", 1, &e);
@@ -90,13 +90,13 @@ void warm_up(void) {
   gmshModelOccGetMass(3, 1, &mass, &e);
   if (kernel_triangulate(&s, &(struct kernel_limits){
                                  .deflection = 0.1, .angle = 0.4, .seconds = 1, .face_seconds = 1}))
-    soup_free(&s);
-  strategy_apply(&t, &faces);
+    mesh_arrays_free(&s);
+  strategies_apply(&t, &faces);
   for (int dim = 1; dim <= 2; dim++)
     gmshModelMeshGenerate(dim, &e);
   gmshModelMeshClear(NULL, 0, &e);
   t.solid = true;
-  strategy_apply(&t, &solid);
+  strategies_apply(&t, &solid);
   for (int dim = 1; dim <= 3; dim++)
     gmshModelMeshGenerate(dim, &e);
   gmshModelMeshOptimize("", 0, 1, NULL, 0, &e);

@@ -14,19 +14,19 @@ static const struct {
     [CELL_PYRAMID] = {5, 5, {{0, 3, 2, 1}, {0, 1, 4, 4}, {1, 2, 4, 4}, {2, 3, 4, 4}, {3, 0, 4, 4}}},
 };
 
-size_t cells_count(const struct soup *s) {
+size_t cells_count(const struct mesh_arrays *s) {
   return s->tet_count + s->prisms.count + s->pyramids.count;
 }
 
-size_t cells_first(const struct soup *s, enum cell_kind kind) {
+size_t cells_first(const struct mesh_arrays *s, enum cell_kind kind) {
   return (kind > CELL_TET ? s->tet_count : 0) + (kind > CELL_PRISM ? s->prisms.count : 0);
 }
 
-const struct range *cells_solids(const struct soup *s, enum cell_kind kind) {
+const struct range *cells_solids(const struct mesh_arrays *s, enum cell_kind kind) {
   return kind == CELL_TET ? s->solids : kind == CELL_PRISM ? s->prisms.solids : s->pyramids.solids;
 }
 
-struct cell cells_get(const struct soup *s, size_t i) {
+struct cell cells_get(const struct mesh_arrays *s, size_t i) {
   if (i < s->tet_count)
     return (struct cell){CELL_TET, s->tets + i * (size_t)s->tet_nodes};
   i -= s->tet_count;
@@ -50,12 +50,13 @@ int cells_side(struct cell c, int side, uint32_t n[4]) {
 
 /* ---- measures ---- */
 
-static const double *at(const struct soup *s, uint32_t node) {
+static const double *at(const struct mesh_arrays *s, uint32_t node) {
   return s->xyz + 3 * (size_t)node;
 }
 
 /* Of the tetrahedron between three nodes and the first one of all. */
-static double under(const struct soup *s, const double *o, uint32_t a, uint32_t b, uint32_t c) {
+static double under(const struct mesh_arrays *s, const double *o, uint32_t a, uint32_t b,
+                    uint32_t c) {
   double u[3], v[3], w[3], up[3];
   vec_sub(u, at(s, a), o);
   vec_sub(v, at(s, b), o);
@@ -66,7 +67,7 @@ static double under(const struct soup *s, const double *o, uint32_t a, uint32_t 
 
 /* A side of four nodes is bent where they do not lie in a plane: it encloses the mean of what its
  * two halvings do. */
-double cells_volume(const struct soup *s, struct cell c) {
+double cells_volume(const struct mesh_arrays *s, struct cell c) {
   const double *o = at(s, c.node[0]);
   double sum = 0;
   uint32_t n[4];
@@ -96,7 +97,7 @@ static double condition(const double *const j[3]) {
 }
 
 /* The ideal prism is as high as the edges of its regular triangles are long. */
-static double prism_sicn(const struct soup *s, const uint32_t *n) {
+static double prism_sicn(const struct mesh_arrays *s, const uint32_t *n) {
   double least = 1;
   for (int end = 0; end < 6; end += 3)
     for (int i = 0; i < 3; i++) {
@@ -118,7 +119,7 @@ static double prism_sicn(const struct soup *s, const uint32_t *n) {
 }
 
 /* All edges of the ideal pyramid are of one length. */
-static double pyramid_sicn(const struct soup *s, const uint32_t *n) {
+static double pyramid_sicn(const struct mesh_arrays *s, const uint32_t *n) {
   double least = 1;
   for (int i = 0; i < 4; i++) {
     double a[3], b[3], up[3];
@@ -133,6 +134,6 @@ static double pyramid_sicn(const struct soup *s, const uint32_t *n) {
   return least;
 }
 
-double cells_sicn(const struct soup *s, struct cell c) {
+double cells_sicn(const struct mesh_arrays *s, struct cell c) {
   return c.kind == CELL_PRISM ? prism_sicn(s, c.node) : pyramid_sicn(s, c.node);
 }

@@ -16,7 +16,7 @@
 #define TET10      11
 #define TRIANGLE6  9
 
-uint32_t *soup_take_nodes(struct soup *s, size_t *max_tag) {
+uint32_t *mesh_arrays_take_nodes(struct mesh_arrays *s, size_t *max_tag) {
   size_t *tags = NULL, n = 0, coords = 0, params = 0;
   double *xyz = NULL, *uv = NULL;
   uint32_t *index = NULL;
@@ -70,10 +70,10 @@ static void take_elements(int dim, int type, size_t nodes, size_t keep, const ui
   gmshFree(entities);
 }
 
-bool soup_take(struct soup *s, int tet_nodes) {
+bool mesh_arrays_take(struct mesh_arrays *s, int tet_nodes) {
   size_t max_tag = 0;
-  *s = (struct soup){.tet_nodes = tet_nodes};
-  uint32_t *index = soup_take_nodes(s, &max_tag);
+  *s = (struct mesh_arrays){.tet_nodes = tet_nodes};
+  uint32_t *index = mesh_arrays_take_nodes(s, &max_tag);
   if (!index)
     return false;
   if (tet_nodes)
@@ -86,7 +86,7 @@ bool soup_take(struct soup *s, int tet_nodes) {
 }
 
 /* Puts the quadrangles of each face behind its triangles, as two each. */
-static void add_quads(struct soup *s, const uint32_t *index) {
+static void add_quads(struct mesh_arrays *s, const uint32_t *index) {
   uint32_t *quads = NULL, *to;
   size_t count = 0, range_count = 0, n = 0;
   struct range *ranges = NULL;
@@ -113,12 +113,12 @@ static void add_quads(struct soup *s, const uint32_t *index) {
   free(ranges);
 }
 
-bool soup_take_layered(struct soup *s) {
+bool mesh_arrays_take_layered(struct mesh_arrays *s) {
   size_t max_tag = 0, count = 0;
-  struct soup nodes = {0};
-  if (!soup_take(s, 4))
+  struct mesh_arrays nodes = {0};
+  if (!mesh_arrays_take(s, 4))
     return false;
-  uint32_t *index = soup_take_nodes(&nodes, &max_tag); /* the same once more */
+  uint32_t *index = mesh_arrays_take_nodes(&nodes, &max_tag); /* the same once more */
   if (!index)
     return false;
   take_elements(3, PRISM, 6, 6, index, &s->prisms.nodes, &s->prisms.count, &s->prisms.solids,
@@ -127,11 +127,11 @@ bool soup_take_layered(struct soup *s) {
                 &s->pyramids.solids, &count);
   add_quads(s, index);
   free(index);
-  soup_free(&nodes);
+  mesh_arrays_free(&nodes);
   return true;
 }
 
-void soup_free(struct soup *s) {
+void mesh_arrays_free(struct mesh_arrays *s) {
   free(s->xyz);
   free(s->triangles);
   free(s->halves);
@@ -142,10 +142,10 @@ void soup_free(struct soup *s) {
   free(s->prisms.solids);
   free(s->pyramids.nodes);
   free(s->pyramids.solids);
-  *s = (struct soup){0};
+  *s = (struct mesh_arrays){0};
 }
 
-double soup_enclosed(const struct soup *s) {
+double mesh_arrays_enclosed(const struct mesh_arrays *s) {
   double sum = 0;
   for (size_t i = 0; i < s->triangle_count; i++) {
     const double *a = s->xyz + 3 * (size_t)s->triangles[3 * i];
@@ -160,7 +160,7 @@ double soup_enclosed(const struct soup *s) {
   return fabs(sum) / 6;
 }
 
-double soup_tet_volume(const struct soup *s, size_t tet) {
+double mesh_arrays_tet_volume(const struct mesh_arrays *s, size_t tet) {
   const uint32_t *n = s->tets + tet * (size_t)s->tet_nodes;
   const double *o = s->xyz + 3 * (size_t)n[0], *a = s->xyz + 3 * (size_t)n[1],
                *b = s->xyz + 3 * (size_t)n[2], *c = s->xyz + 3 * (size_t)n[3];

@@ -18,10 +18,10 @@ struct range { /* of triangles or tetrahedra */
 struct cells { /* of one kind, by solid */
   size_t count;
   uint32_t *nodes;
-  struct range *solids; /* as many as the soup has; NULL: there are none */
+  struct range *solids; /* as many as the arrays have; NULL: there are none */
 };
 
-struct soup {
+struct mesh_arrays {
   size_t node_count;
   double *xyz; /* 3 a node */
   size_t triangle_count;
@@ -39,17 +39,17 @@ struct soup {
 };
 
 /* Takes Gmsh's current mesh; with tet_nodes 0 the surface alone.  False: Gmsh gave none. */
-bool soup_take(struct soup *s, int tet_nodes);
+bool mesh_arrays_take(struct mesh_arrays *s, int tet_nodes);
 /* The same with prisms and pyramids.  A quadrangle at the end of a layer is two triangles, the
  * second one marked in `halves`. */
-bool soup_take_layered(struct soup *s);
+bool mesh_arrays_take_layered(struct mesh_arrays *s);
 /* The nodes alone.  Returns the table from Gmsh's tags to ours (free it), NULL when there are
  * none. */
-uint32_t *soup_take_nodes(struct soup *s, size_t *max_tag);
-void soup_free(struct soup *s);
+uint32_t *mesh_arrays_take_nodes(struct mesh_arrays *s, size_t *max_tag);
+void mesh_arrays_free(struct mesh_arrays *s);
 
 /* Volume inside the triangles, by their orientation. */
-double soup_enclosed(const struct soup *s);
-double soup_tet_volume(const struct soup *s, size_t tet);
+double mesh_arrays_enclosed(const struct mesh_arrays *s);
+double mesh_arrays_tet_volume(const struct mesh_arrays *s, size_t tet);
 
 #endif

@@ -11,20 +11,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct soup_builder { /* {0} is an empty one */
-  struct soup soup;
+struct mesh_builder { /* {0} is an empty one */
+  struct mesh_arrays arrays;
   size_t node_cap, triangle_cap, face_cap;
   uint32_t *slots; /* node + 1, 0: empty */
   size_t slot_count;
 };
 
 /* Triangles that follow are of this face. */
-void soup_build_face(struct soup_builder *b, int tag);
-uint32_t soup_build_node(struct soup_builder *b, const double at[3]);
+void mesh_builder_face(struct mesh_builder *b, int tag);
+uint32_t mesh_builder_node(struct mesh_builder *b, const double at[3]);
 /* One with two equal corners is left out. */
-void soup_build_triangle(struct soup_builder *b, const uint32_t corners[3]);
+void mesh_builder_triangle(struct mesh_builder *b, const uint32_t corners[3]);
 /* Moves what was built to *s and empties the builder. */
-void soup_build_finish(struct soup_builder *b, struct soup *s);
-void soup_build_free(struct soup_builder *b);
+void mesh_builder_finish(struct mesh_builder *b, struct mesh_arrays *s);
+void mesh_builder_free(struct mesh_builder *b);
 
 #endif

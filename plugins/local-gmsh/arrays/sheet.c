@@ -110,15 +110,15 @@ const struct sheet_side *sheet_sides_of(const struct sheet *sheet, const struct 
   return at;
 }
 
-bool sheet_is_rim(const struct sheet *sheet, const struct range *curve) {
+bool sheet_is_open_curve(const struct sheet *sheet, const struct range *curve) {
   size_t n = 0;
   if (curve->count)
     sheet_sides_of(sheet, &sheet->lines[curve->first], &n);
   return n == 1;
 }
 
-struct sheet_rims sheet_rims(const struct sheet *sheet) {
-  struct sheet_rims r = {0};
+struct sheet_open_edges sheet_open_edges(const struct sheet *sheet) {
+  struct sheet_open_edges r = {0};
   for (size_t i = 0, n; i < sheet->side_count; i += n) {
     n = run_at(sheet, i);
     r.open += n == 1;
@@ -130,8 +130,8 @@ struct sheet_rims sheet_rims(const struct sheet *sheet) {
 
 /* ---- the whole ---- */
 
-/* The corners as triangles of the soup. */
-static void give_triangles(const struct sheet *sheet, struct soup *s) {
+/* The corners as triangles of the arrays. */
+static void give_triangles(const struct sheet *sheet, struct mesh_arrays *s) {
   size_t at = 0;
   s->triangle_count = sheet->element_count + sheet_quads(sheet);
   s->triangles = out_alloc(3 * s->triangle_count, sizeof *s->triangles);
@@ -155,11 +155,11 @@ static void give_triangles(const struct sheet *sheet, struct soup *s) {
   }
 }
 
-bool sheet_take(struct sheet *sheet, struct soup *s) {
+bool sheet_take(struct sheet *sheet, struct mesh_arrays *s) {
   size_t max_tag = 0;
   *sheet = (struct sheet){0};
-  *s = (struct soup){0};
-  uint32_t *index = soup_take_nodes(s, &max_tag);
+  *s = (struct mesh_arrays){0};
+  uint32_t *index = mesh_arrays_take_nodes(s, &max_tag);
   if (!index)
     return false;
   struct taking faces = {.index = index, .elements = out_alloc(1, sizeof *faces.elements)};
@@ -192,7 +192,7 @@ size_t sheet_quads(const struct sheet *sheet) {
   return n;
 }
 
-void sheet_middle(const struct soup *s, const struct sheet_element *e, double at[3]) {
+void sheet_middle(const struct mesh_arrays *s, const struct sheet_element *e, double at[3]) {
   at[0] = at[1] = at[2] = 0;
   for (int k = 0; k < e->corners; k++)
     for (size_t i = 0; i < 3; i++)
@@ -200,7 +200,7 @@ void sheet_middle(const struct soup *s, const struct sheet_element *e, double at
 }
 
 /* Of the diagonals of a quadrangle, of two sides of a triangle. */
-void sheet_normal(const struct soup *s, const struct sheet_element *e, double normal[3]) {
+void sheet_normal(const struct mesh_arrays *s, const struct sheet_element *e, double normal[3]) {
   const double *a = s->xyz + 3 * (size_t)e->node[0], *b = s->xyz + 3 * (size_t)e->node[1],
                *c = s->xyz + 3 * (size_t)e->node[2],
                *d = e->corners == 4 ? s->xyz + 3 * (size_t)e->node[3] : a;
@@ -213,7 +213,7 @@ void sheet_normal(const struct soup *s, const struct sheet_element *e, double no
     normal[i] = u[(i + 1) % 3] * v[(i + 2) % 3] - u[(i + 2) % 3] * v[(i + 1) % 3];
 }
 
-double sheet_area(const struct sheet *sheet, const struct soup *s) {
+double sheet_area(const struct sheet *sheet, const struct mesh_arrays *s) {
   double sum = 0, n[3];
   for (size_t i = 0; i < sheet->element_count; i++) {
     const struct sheet_element *e = &sheet->elements[i];
@@ -224,7 +224,7 @@ double sheet_area(const struct sheet *sheet, const struct soup *s) {
   return sum;
 }
 
-bool sheet_is_level(const struct soup *s, double *z) {
+bool sheet_is_level(const struct mesh_arrays *s, double *z) {
   double low[3] = {INFINITY, INFINITY, INFINITY}, high[3] = {-INFINITY, -INFINITY, -INFINITY};
   for (size_t i = 0; i < 3 * s->node_count; i++) {
     low[i % 3] = fmin(low[i % 3], s->xyz[i]);
@@ -305,7 +305,7 @@ static void link_faces(const struct sheet *sheet, struct link *links) {
   free(face);
 }
 
-bool *sheet_turned(const struct sheet *sheet, const struct soup *s, size_t *count) {
+bool *sheet_turned(const struct sheet *sheet, const struct mesh_arrays *s, size_t *count) {
   bool *turned = out_alloc(sheet->face_count, sizeof *turned);
   struct link *links = out_alloc(sheet->face_count, sizeof *links);
   double *weight = out_alloc(sheet->face_count, sizeof *weight), z, n[3];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * A mesh of faces without what they enclose (dimension=2): triangles and quadrangles with all of
- * their nodes, and the elements of the edges that bound them.  Nodes are those of the soup beside
+ * their nodes, and the elements of the edges that bound them.  Nodes are those of the arrays beside
  * it, whose triangles are the same elements by their corners, a quadrangle as two.
  */
 #ifndef ARRAYS_SHEET_H
@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 struct range;
-struct soup;
+struct mesh_arrays;
 
 struct sheet_element {
   uint32_t node[8]; /* corners in order, then the middle of each side in the same order */
@@ -29,37 +29,37 @@ struct sheet_side { /* of an element: from one corner to the next, its number th
 struct sheet {
   struct sheet_element *elements, *lines;
   size_t element_count, line_count;
-  struct range *faces, *curves; /* faces: as many as the soup's, in the same order */
+  struct range *faces, *curves; /* faces: as many as the arrays', in the same order */
   size_t face_count, curve_count;
   struct sheet_side *sides; /* of all elements, sorted by low and high */
   size_t side_count;
 };
 
 /* Takes Gmsh's current mesh into both.  False: Gmsh gave none. */
-bool sheet_take(struct sheet *sheet, struct soup *s);
+bool sheet_take(struct sheet *sheet, struct mesh_arrays *s);
 void sheet_free(struct sheet *sheet);
 
 size_t sheet_quads(const struct sheet *sheet);
 /* Of all elements; a quadrangle without middle nodes is taken for flat. */
-double sheet_area(const struct sheet *sheet, const struct soup *s);
+double sheet_area(const struct sheet *sheet, const struct mesh_arrays *s);
 /* The sides along an element of a curve, *n of them. */
 const struct sheet_side *sheet_sides_of(const struct sheet *sheet, const struct sheet_element *line,
                                         size_t *n);
 /* Whether elements lie on one side alone of a curve: it is a rim. */
-bool sheet_is_rim(const struct sheet *sheet, const struct range *curve);
+bool sheet_is_open_curve(const struct sheet *sheet, const struct range *curve);
 /* The middle of an element's corners. */
-void sheet_middle(const struct soup *s, const struct sheet_element *e, double at[3]);
+void sheet_middle(const struct mesh_arrays *s, const struct sheet_element *e, double at[3]);
 /* Twice the area of the element, as a vector along its normal. */
-void sheet_normal(const struct soup *s, const struct sheet_element *e, double normal[3]);
+void sheet_normal(const struct mesh_arrays *s, const struct sheet_element *e, double normal[3]);
 /* Whether all nodes have one z. */
-bool sheet_is_level(const struct soup *s, double *z);
+bool sheet_is_level(const struct mesh_arrays *s, double *z);
 
-struct sheet_rims { /* sides of elements */
-  size_t open;      /* that belong to one element */
-  size_t branches;  /* to three or more */
-  size_t crossed;   /* to two that look to opposite sides */
+struct sheet_open_edges { /* sides of elements */
+  size_t open;            /* that belong to one element */
+  size_t branches;        /* to three or more */
+  size_t crossed;         /* to two that look to opposite sides */
 };
-struct sheet_rims sheet_rims(const struct sheet *sheet);
+struct sheet_open_edges sheet_open_edges(const struct sheet *sheet);
 
 /* How many pieces the mesh is, that share no node with each other. */
 size_t sheet_pieces(const struct sheet *sheet, size_t nodes);
@@ -67,6 +67,6 @@ size_t sheet_pieces(const struct sheet *sheet, size_t nodes);
 /* Which faces are to be turned so that neighbours look to one side, and those in a plane of one z
  * up: a flag for each; to be freed.  *count of them; where no choice helps (a Moebius strip) the
  * best that there is. */
-bool *sheet_turned(const struct sheet *sheet, const struct soup *s, size_t *count);
+bool *sheet_turned(const struct sheet *sheet, const struct mesh_arrays *s, size_t *count);
 
 #endif

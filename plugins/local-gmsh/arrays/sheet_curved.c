@@ -254,7 +254,7 @@ static void tell(const struct mending *m, size_t nodes, uint8_t *moved, struct c
 }
 
 /* A straight element is valid, and each round takes a step: it ends. */
-void sheet_mend(const struct sheet *sheet, struct soup *s, uint8_t *moved,
+void sheet_mend(const struct sheet *sheet, struct mesh_arrays *s, uint8_t *moved,
                 struct curved_report *r) {
   struct mending m = {.sheet = sheet,
                       .xyz = s->xyz,

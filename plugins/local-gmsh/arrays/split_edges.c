@@ -35,7 +35,7 @@ struct long_edge { /* of a heap */
 
 /* Half-edge 3 t + k runs from corner k of triangle t to the next. */
 struct splitter {
-  struct soup *s;
+  struct mesh_arrays *s;
   double longest;    /* squared */
   size_t most, done; /* triangles: allowed, and in faces that are done */
   size_t node_cap;
@@ -129,7 +129,7 @@ static struct long_edge pop(struct splitter *p) {
 /* ---- nodes ---- */
 
 static uint32_t add_node(struct splitter *p, uint32_t a, uint32_t b) {
-  struct soup *s = p->s;
+  struct mesh_arrays *s = p->s;
   if (s->node_count == p->node_cap) {
     p->node_cap = 2 * p->node_cap + 64;
     s->xyz = out_again(s->xyz, s->node_count, p->node_cap, 3 * sizeof *s->xyz);
@@ -359,7 +359,7 @@ static bool is_hopeless(const struct splitter *p) {
   return area / (sqrt(3) / 4 * p->longest) > (double)p->most;
 }
 
-bool soup_split(struct soup *s, double longest, size_t most) {
+bool split_edges(struct mesh_arrays *s, double longest, size_t most) {
   struct splitter p = {.s = s,
                        .longest = longest * longest * (1 + ROUNDING),
                        .most = most,

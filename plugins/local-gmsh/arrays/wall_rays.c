@@ -15,7 +15,7 @@ struct box {
   double low[3], high[3];
 };
 
-struct walls {
+struct wall_rays {
   const double *xyz;
   const uint32_t *triangles;
   size_t count, node_count;
@@ -24,16 +24,17 @@ struct walls {
   double tiny;       /* a distance that is nothing */
 };
 
-static const double *corner(const struct walls *w, size_t triangle, int k) {
+static const double *corner(const struct wall_rays *w, size_t triangle, int k) {
   return w->xyz + 3 * (size_t)w->triangles[3 * triangle + (size_t)k];
 }
 
-static double middle_of(const struct walls *w, size_t triangle, int axis) {
+static double middle_of(const struct wall_rays *w, size_t triangle, int axis) {
   return corner(w, triangle, 0)[axis] + corner(w, triangle, 1)[axis] + corner(w, triangle, 2)[axis];
 }
 
 /* Quickselect by the middles of the triangles. */
-static void split_at(const struct walls *w, uint32_t *list, size_t count, size_t middle, int axis) {
+static void split_at(const struct wall_rays *w, uint32_t *list, size_t count, size_t middle,
+                     int axis) {
   size_t low = 0, high = count - 1;
   while (low < high) {
     double pivot = middle_of(w, list[low + (high - low) / 2], axis);
@@ -56,7 +57,7 @@ static void split_at(const struct walls *w, uint32_t *list, size_t count, size_t
   }
 }
 
-static int bound(const struct walls *w, struct box *b, const uint32_t *list, size_t count) {
+static int bound(const struct wall_rays *w, struct box *b, const uint32_t *list, size_t count) {
   int widest = 0;
   for (int k = 0; k < 3; k++) {
     b->low[k] = INFINITY;
@@ -72,7 +73,7 @@ static int bound(const struct walls *w, struct box *b, const uint32_t *list, siz
   return widest;
 }
 
-static void grow(struct walls *w, size_t node, size_t first, size_t count) {
+static void grow(struct wall_rays *w, size_t node, size_t first, size_t count) {
   int axis = bound(w, &w->nodes[node], w->order + first, count);
   if (2 * node + 2 >= w->node_count)
     return;
@@ -81,8 +82,8 @@ static void grow(struct walls *w, size_t node, size_t first, size_t count) {
   grow(w, 2 * node + 2, first + count / 2, count - count / 2);
 }
 
-struct walls *walls_new(const double *xyz, const uint32_t *triangles, size_t count) {
-  struct walls *w = out_alloc(1, sizeof *w);
+struct wall_rays *wall_rays_new(const double *xyz, const uint32_t *triangles, size_t count) {
+  struct wall_rays *w = out_alloc(1, sizeof *w);
   size_t leaves = 1;
   double sum = 0;
   w->xyz = xyz;
@@ -104,7 +105,7 @@ struct walls *walls_new(const double *xyz, const uint32_t *triangles, size_t cou
   return w;
 }
 
-void walls_free(struct walls *w) {
+void wall_rays_free(struct wall_rays *w) {
   if (!w)
     return;
   free(w->order);
@@ -112,7 +113,7 @@ void walls_free(struct walls *w) {
   free(w);
 }
 
-double walls_normal(const double *xyz, const uint32_t *triangle, double normal[3]) {
+double wall_rays_normal(const double *xyz, const uint32_t *triangle, double normal[3]) {
   double u[3], v[3];
   for (int k = 0; k < 3; k++) {
     u[k] = xyz[3 * (size_t)triangle[1] + (size_t)k] - xyz[3 * (size_t)triangle[0] + (size_t)k];
@@ -145,7 +146,7 @@ static double enters(const struct box *b, const double from[3], const double inv
 }
 
 /* Moeller and Trumbore. */
-static double meets(const struct walls *w, size_t triangle, const double from[3],
+static double meets(const struct wall_rays *w, size_t triangle, const double from[3],
                     const double d[3]) {
   const double *a = corner(w, triangle, 0), *b = corner(w, triangle, 1),
                *c = corner(w, triangle, 2);
@@ -173,7 +174,7 @@ static double meets(const struct walls *w, size_t triangle, const double from[3]
   return u >= 0 && v >= 0 && u + v <= 1 ? t / det : INFINITY;
 }
 
-static void look(const struct walls *w, size_t first, size_t count, const double from[3],
+static void look(const struct wall_rays *w, size_t first, size_t count, const double from[3],
                  const double d[3], size_t own, struct wall_hit *hit) {
   for (size_t i = first; i < first + count; i++) {
     size_t triangle = w->order[i];
@@ -188,8 +189,8 @@ static void look(const struct walls *w, size_t first, size_t count, const double
   }
 }
 
-struct wall_hit walls_cast(const struct walls *w, const double from[3], const double direction[3],
-                           size_t own, int all) {
+struct wall_hit wall_rays_cast(const struct wall_rays *w, const double from[3],
+                               const double direction[3], size_t own, int all) {
   struct {
     size_t node, first, count;
   } stack[DEPTH];

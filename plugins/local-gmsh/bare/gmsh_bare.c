@@ -77,7 +77,7 @@ static double once(const char *path, const char *format, bool solid, const char 
     sum += (b[i + 3] - b[i]) * (b[i + 3] - b[i]);
   set("Mesh.MeshSizeMax", sqrt(sum) / (solid ? 25 : 15));
   if (!solid)
-    sizing_loosen_planes();
+    size_options_loosen_planes();
   for (int dim = 1; dim <= (solid ? 3 : 2) && strcmp(format, "stl") != 0; dim++)
     gmshModelMeshGenerate(dim, &e);
   if (solid)
@@ -107,7 +107,7 @@ static int bare(const char *kind, const char *path, int count) {
   set("Mesh.Smoothing", solid);
   set("Mesh.Algorithm3D", 1);
   set("Mesh.MinimumCirclePoints", 12);
-  set("Mesh.LcIntegrationPrecision", SIZING_EDGE_PRECISION);
+  set("Mesh.LcIntegrationPrecision", SIZE_OPTIONS_EDGE_PRECISION);
   set("Mesh.Optimize", 0);
   set("Mesh.Binary", 1);
   set("Mesh.MshFileVersion", 4.1);

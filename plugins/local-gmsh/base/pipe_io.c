@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-bool ends_write(int fd, const void *data, size_t len) {
+bool pipe_write(int fd, const void *data, size_t len) {
   const char *p = data;
   while (len) {
     ssize_t n = write(fd, p, len);
@@ -18,7 +18,7 @@ bool ends_write(int fd, const void *data, size_t len) {
   return true;
 }
 
-bool ends_read(int fd, void *data, size_t len) {
+bool pipe_read(int fd, void *data, size_t len) {
   char *p = data;
   while (len) {
     ssize_t n = read(fd, p, len);

@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 /* Whole, or false. */
-bool ends_write(int fd, const void *data, size_t len);
-bool ends_read(int fd, void *data, size_t len);
+bool pipe_write(int fd, const void *data, size_t len);
+bool pipe_read(int fd, void *data, size_t len);
 
 #endif

@@ -39,14 +39,14 @@
 
 struct watched { /* left behind where the thread hangs */
   struct kernel_limits limits;
-  struct soup soup;
+  struct mesh_arrays arrays;
   double heard; /* of the kernel, in seconds of the thread's processor time */
   bool found;
 };
 
 static void *triangulate(void *self) {
   struct watched *w = self;
-  w->found = kernel_triangulate(&w->soup, &w->limits);
+  w->found = kernel_triangulate(&w->arrays, &w->limits);
   return NULL;
 }
 
@@ -92,10 +92,10 @@ static bool wait_for(pthread_t thread, const struct watched *w) {
   }
 }
 
-enum kernel_end kernel_watched(struct soup *s, const struct kernel_limits *limits) {
+enum kernel_end kernel_watched(struct mesh_arrays *s, const struct kernel_limits *limits) {
   struct watched *w = out_alloc(1, sizeof *w);
   pthread_t thread;
-  *s = (struct soup){0};
+  *s = (struct mesh_arrays){0};
   w->limits = *limits;
   w->limits.heard = &w->heard;
   mallopt(M_ARENA_MAX, 1); /* as picture_start() does, and why is said there */
@@ -104,7 +104,7 @@ enum kernel_end kernel_watched(struct soup *s, const struct kernel_limits *limit
   else if (!wait_for(thread, w))
     return KERNEL_HANGS;
   enum kernel_end end = w->found ? KERNEL_DONE : KERNEL_NONE;
-  *s = w->soup;
+  *s = w->arrays;
   free(w);
   return end;
 }
@@ -129,9 +129,9 @@ struct head { /* of what goes through the pipe; 9 numbers a triangle follow */
 };
 
 /* The face's triangles, among those of others, into *s. */
-typedef bool (*mesher)(struct soup *s, int tag, const struct kernel_limits *limits);
+typedef bool (*mesher)(struct mesh_arrays *s, int tag, const struct kernel_limits *limits);
 
-static bool by_gmsh(struct soup *s, int tag, const struct kernel_limits *limits) {
+static bool by_gmsh(struct mesh_arrays *s, int tag, const struct kernel_limits *limits) {
   int *all = NULL, e = 0, face[2] = {2, tag};
   size_t n = 0;
   (void)limits;
@@ -141,7 +141,7 @@ static bool by_gmsh(struct soup *s, int tag, const struct kernel_limits *limits)
   gmshModelSetVisibility(face, 2, 1, 1, &e);
   gmshOptionSetNumber("Mesh.MeshOnlyVisible", 1, &e);
   gmshModelMeshGenerate(2, &e);
-  return soup_take(s, 0);
+  return mesh_arrays_take(s, 0);
 }
 
 static const struct {
@@ -149,7 +149,7 @@ static const struct {
   bool once; /* what it leaves behind would spoil the next face */
 } MESHERS[] = {{kernel_triangulate_face, false}, {by_gmsh, true}};
 
-static bool send(int fd, uint32_t index, int tag, const struct soup *s) {
+static bool send(int fd, uint32_t index, int tag, const struct mesh_arrays *s) {
   struct head head = {.index = index};
   const struct range *face = s->faces;
   for (size_t f = 0; f < s->face_count; f++)
@@ -162,8 +162,8 @@ static bool send(int fd, uint32_t index, int tag, const struct soup *s) {
   for (size_t i = 0; i < 3 * (size_t)head.count; i++)
     memcpy(corners + 3 * i, s->xyz + 3 * (size_t)s->triangles[3 * face->first + i],
            3 * sizeof *corners);
-  bool sent = ends_write(fd, &head, sizeof head) &&
-              ends_write(fd, corners, 9 * (size_t)head.count * sizeof *corners);
+  bool sent = pipe_write(fd, &head, sizeof head) &&
+              pipe_write(fd, corners, 9 * (size_t)head.count * sizeof *corners);
   free(corners);
   return sent;
 }
@@ -174,13 +174,13 @@ static void mesh_faces(const struct pieces *p, size_t from, size_t how, int fd, 
   if (getppid() != parent)
     _exit(0);
   for (size_t i = from; i < p->count; i++) {
-    struct soup s = {0};
+    struct mesh_arrays s = {0};
     if (p->of[i].corners)
       continue;
     MESHERS[how].of(&s, p->of[i].tag, p->limits);
     if (!send(fd, (uint32_t)i, p->of[i].tag, &s) || MESHERS[how].once)
       break;
-    soup_free(&s);
+    mesh_arrays_free(&s);
   }
   _exit(0);
 }
@@ -205,10 +205,10 @@ static bool is_heard_of(int fd, pid_t child, double seconds) {
 static bool receive(struct pieces *p, size_t index, int fd, pid_t child) {
   struct head head;
   if (!is_heard_of(fd, child, p->limits->face_seconds + SLACK) ||
-      !ends_read(fd, &head, sizeof head) || head.index != index || head.count >= TRIANGLES_MAX)
+      !pipe_read(fd, &head, sizeof head) || head.index != index || head.count >= TRIANGLES_MAX)
     return false;
   double *corners = out_alloc(9 * (size_t)head.count, sizeof *corners);
-  bool got = ends_read(fd, corners, 9 * (size_t)head.count * sizeof *corners);
+  bool got = pipe_read(fd, corners, 9 * (size_t)head.count * sizeof *corners);
   if (!got || head.count == 0) {
     free(corners);
     return got;
@@ -253,21 +253,21 @@ static size_t run(struct pieces *p, size_t from, size_t how) {
   return i;
 }
 
-static void put_together(const struct pieces *p, struct soup *s) {
-  struct soup_builder built = {0};
+static void put_together(const struct pieces *p, struct mesh_arrays *s) {
+  struct mesh_builder built = {0};
   for (size_t f = 0; f < p->count; f++) {
-    soup_build_face(&built, p->of[f].tag);
+    mesh_builder_face(&built, p->of[f].tag);
     for (size_t t = 0; t < p->of[f].count; t++) {
       uint32_t corners[3];
       for (size_t k = 0; k < 3; k++)
-        corners[k] = soup_build_node(&built, p->of[f].corners + 9 * t + 3 * k);
-      soup_build_triangle(&built, corners);
+        corners[k] = mesh_builder_node(&built, p->of[f].corners + 9 * t + 3 * k);
+      mesh_builder_triangle(&built, corners);
     }
   }
-  soup_build_finish(&built, s);
+  mesh_builder_finish(&built, s);
 }
 
-bool apart_triangulate(struct soup *s, const struct kernel_limits *limits) {
+bool face_by_face_triangulate(struct mesh_arrays *s, const struct kernel_limits *limits) {
   struct pieces p = {.limits = limits};
   int *entities = NULL, e = 0;
   size_t n = 0;
@@ -288,6 +288,6 @@ bool apart_triangulate(struct soup *s, const struct kernel_limits *limits) {
   free(p.of);
   if (s->triangle_count)
     return true;
-  soup_free(s);
+  mesh_arrays_free(s);
   return false;
 }

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 
 struct kernel_limits;
-struct soup;
+struct mesh_arrays;
 
 enum kernel_end {
   KERNEL_DONE, /* *s holds the triangles */
@@ -18,12 +18,12 @@ enum kernel_end {
 
 /* kernel_triangulate in a thread of its own.  The kernel asks again and again whether to go on: it
  * hangs where `seconds` are over and it has not asked for face_seconds and a second more. */
-enum kernel_end kernel_watched(struct soup *s, const struct kernel_limits *limits);
+enum kernel_end kernel_watched(struct mesh_arrays *s, const struct kernel_limits *limits);
 
 /* Fills *s face by face, by the kernel and where that gives nothing by Gmsh, as its options are
  * set.  They work in processes of their own: a face on which one hangs (for longer than
  * face_seconds and a second more) or crashes is left out for it, and that face alone.  False: no
  * face has triangles. Gmsh's model must hold the faces; its mesh is not touched. */
-bool apart_triangulate(struct soup *s, const struct kernel_limits *limits);
+bool face_by_face_triangulate(struct mesh_arrays *s, const struct kernel_limits *limits);
 
 #endif

@@ -85,10 +85,10 @@ std::vector<face> faces_of_model() {
 }
 
 /* Nodes that two faces share come from one edge and agree to the last bit. */
-void take_face(const face &f, soup_builder &soup) {
+void take_face(const face &f, mesh_builder &arrays) {
   TopLoc_Location place;
   const Handle(Poly_Triangulation) &mesh = BRep_Tool::Triangulation(f.shape, place);
-  soup_build_face(&soup, f.tag);
+  mesh_builder_face(&arrays, f.tag);
   if (mesh.IsNull())
     return;
   bool turned = f.shape.Orientation() == TopAbs_REVERSED;
@@ -96,7 +96,7 @@ void take_face(const face &f, soup_builder &soup) {
   for (int i = 1; i <= mesh->NbNodes(); i++) {
     const gp_Pnt p = mesh->Node(i).Transformed(place.Transformation());
     const double at[3] = {p.X(), p.Y(), p.Z()};
-    of[static_cast<size_t>(i) - 1] = soup_build_node(&soup, at);
+    of[static_cast<size_t>(i) - 1] = mesh_builder_node(&arrays, at);
   }
   for (int i = 1; i <= mesh->NbTriangles(); i++) {
     int n[3];
@@ -104,7 +104,7 @@ void take_face(const face &f, soup_builder &soup) {
     mesh->Triangle(i).Get(n[0], n[turned ? 2 : 1], n[turned ? 1 : 2]);
     for (int k = 0; k < 3; k++)
       corners[k] = of[static_cast<size_t>(n[k]) - 1];
-    soup_build_triangle(&soup, corners);
+    mesh_builder_triangle(&arrays, corners);
   }
 }
 
@@ -205,32 +205,33 @@ void mesh_faces(const std::vector<face> &faces, const kernel_limits &limits) {
   }
 }
 
-bool triangulate(struct soup *s, const kernel_limits &limits, const std::vector<face> &faces) {
-  *s = soup{};
+bool triangulate(struct mesh_arrays *s, const kernel_limits &limits,
+                 const std::vector<face> &faces) {
+  *s = mesh_arrays{};
   try {
     mesh_faces(faces, limits);
-    soup_builder built = {};
+    mesh_builder built = {};
     for (const face &f : faces)
       take_face(f, built);
-    soup_build_finish(&built, s);
+    mesh_builder_finish(&built, s);
   } catch (const Standard_Failure &) { /* of the kernel: not a std::exception */
-    soup_free(s);
+    mesh_arrays_free(s);
   } catch (const std::exception &) {
-    soup_free(s);
+    mesh_arrays_free(s);
   }
   if (s->triangle_count)
     return true;
-  soup_free(s);
+  mesh_arrays_free(s);
   return false;
 }
 
 } // namespace
 
-bool kernel_triangulate(struct soup *s, const struct kernel_limits *limits) {
+bool kernel_triangulate(struct mesh_arrays *s, const struct kernel_limits *limits) {
   return triangulate(s, *limits, faces_of_model());
 }
 
-bool kernel_triangulate_face(struct soup *s, int tag, const struct kernel_limits *limits) {
+bool kernel_triangulate_face(struct mesh_arrays *s, int tag, const struct kernel_limits *limits) {
   std::vector<face> one;
   kernel_limits short_limits = *limits;
   short_limits.seconds = limits->face_seconds;

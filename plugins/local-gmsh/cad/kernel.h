@@ -27,21 +27,21 @@ struct kernel_limits {
  * for STL, whose faces have no surface. */
 #ifdef LATHE_KERNEL_TRIANGLES
 #define KERNEL_HERE true
-bool kernel_triangulate(struct soup *s, const struct kernel_limits *limits);
+bool kernel_triangulate(struct mesh_arrays *s, const struct kernel_limits *limits);
 /* The same of one face alone. */
-bool kernel_triangulate_face(struct soup *s, int tag, const struct kernel_limits *limits);
+bool kernel_triangulate_face(struct mesh_arrays *s, int tag, const struct kernel_limits *limits);
 /* Has faces look out of their solid, in Gmsh's meshes as in kernel_triangulate(): Gmsh keeps a face
  * as the first solid had it that it was of, and that may be gone.  `faces`: tags of those that
  * bound this solid alone. */
 void kernel_look_outward(int solid, const int *faces, size_t count);
 #else /* built without the kernel's headers */
 #define KERNEL_HERE false
-static inline bool kernel_triangulate(struct soup *s, const struct kernel_limits *limits) {
+static inline bool kernel_triangulate(struct mesh_arrays *s, const struct kernel_limits *limits) {
   (void)limits;
-  *s = (struct soup){0};
+  *s = (struct mesh_arrays){0};
   return false;
 }
-static inline bool kernel_triangulate_face(struct soup *s, int tag,
+static inline bool kernel_triangulate_face(struct mesh_arrays *s, int tag,
                                            const struct kernel_limits *limits) {
   (void)tag;
   return kernel_triangulate(s, limits);

@@ -167,7 +167,7 @@ int32_t import_size(struct task *t) {
   double usual = t->geometry.diagonal * share;
   t->size = t->params.max_size > 0       ? t->params.max_size
             : usual > t->params.min_size ? usual
-                                         : t->params.min_size; /* a wish as good as max_size */
+                                         : t->params.min_size; /* as good as max_size */
   if (t->size < finest)
     return task_fail(
         t, LATHE_BAD_INPUT,

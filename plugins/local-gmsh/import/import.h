@@ -15,7 +15,7 @@ int32_t import_model(struct task *t);
 int32_t import_wrap(struct task *t);
 /* The input under a name of ours in the job's folder, into t->model. */
 int32_t import_name(struct task *t);
-/* The longest edge, of the model's extent and the job's wishes, into t->size. */
+/* The longest edge, of the model's extent and the job's parameters, into t->size. */
 int32_t import_size(struct task *t);
 /* Once more, in a clean model, with OCC's repairs or without.  Geometry in *g. */
 bool import_again(struct task *t, bool heal, struct geometry *g, struct outcome *o);

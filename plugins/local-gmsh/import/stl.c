@@ -427,7 +427,7 @@ static bool add_volumes(const struct facets *f, const int *loops) {
   return e == 0;
 }
 
-bool stl_solids(struct task *t, const struct rung *r, struct outcome *o) {
+bool stl_solids(struct task *t, const struct strategy *r, struct outcome *o) {
   const struct facets *f = t->facets;
   size_t count = 0;
   int e = 0;

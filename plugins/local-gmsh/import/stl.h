@@ -11,7 +11,7 @@
 struct geometry;
 struct out;
 struct outcome;
-struct rung;
+struct strategy;
 struct task;
 
 /* Reads t->model into t->facets, mends them and says so; of a mesh they must close.  LATHE_OK or a
@@ -25,7 +25,7 @@ void stl_measure(const struct task *t, struct geometry *g);
 /* t->names: bodies, and faces by their numbers. */
 void stl_names(struct task *t);
 /* Faces that Gmsh can mesh, and of those the solids; t->names.faces are then Gmsh's surfaces. */
-bool stl_solids(struct task *t, const struct rung *r, struct outcome *o);
+bool stl_solids(struct task *t, const struct strategy *r, struct outcome *o);
 /* "repairs":[...], */
 void stl_repairs_json(const struct task *t, struct out *o);
 /* "assembly":{...}: which bodies overlap; what nobody looked for is null. */

@@ -217,7 +217,7 @@ static struct facets *facets_of_model(double diagonal) {
                                        .angle = M_PI / 12,
                                        .seconds = KERNEL_SECONDS,
                                        .face_seconds = KERNEL_FACE_SECONDS};
-  struct soup s = {0};
+  struct mesh_arrays s = {0};
   struct facets_writer w;
   struct facets *f = out_alloc(1, sizeof *f);
   bool ok = kernel_watched(&s, &limits) == KERNEL_DONE;
@@ -230,7 +230,7 @@ static struct facets *facets_of_model(double diagonal) {
     ok = facets_add(&w, xyz, part);
   }
   ok = facets_end(&w) && ok;
-  soup_free(&s);
+  mesh_arrays_free(&s);
   if (ok)
     facets_mend(f);
   f->repairs = (struct repairs){0}; /* of triangles that are not the user's */

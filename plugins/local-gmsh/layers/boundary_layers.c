@@ -30,11 +30,11 @@ static bool refuse(struct task *t, const char *name, const char *what) {
 
 static bool read_one(struct task *t, struct boundary_layer *b) {
   const char *name = b->as.name;
-  const json_t *first = json_object_get(b->wish, "first_height_mm"),
-               *layers = json_object_get(b->wish, "layers"),
-               *growth = json_object_get(b->wish, "growth");
-  const char *wrong = json_is_object(b->wish)
-                          ? selector_check(b->wish, OWN)
+  const json_t *first = json_object_get(b->json, "first_height_mm"),
+               *layers = json_object_get(b->json, "layers"),
+               *growth = json_object_get(b->json, "growth");
+  const char *wrong = json_is_object(b->json)
+                          ? selector_check(b->json, OWN)
                           : "must be an object, as {\"faces\": [3], \"first_height_mm\": 0.1, "
                             "\"layers\": 4}";
   if (wrong)
@@ -64,7 +64,7 @@ static bool check_others(struct task *t) {
                       : p->order == 2                  ? "element_order=2"
                       : p->periodic                    ? "periodic"
                       : p->imprint                     ? "assembly=imprint"
-                      : p->wishes.target               ? "target_elements"
+                      : p->score_options.target        ? "target_elements"
                       : p->search == SEARCH_EXHAUSTIVE ? "strategy=exhaustive"
                                                        : NULL;
   if (!other)
@@ -74,22 +74,22 @@ static bool check_others(struct task *t) {
   return false;
 }
 
-bool boundary_layers_read(struct task *t, const json_t *wishes) {
+bool boundary_layers_read(struct task *t, const json_t *layers) {
   const char *name;
   json_t *v;
-  if (json_object_size(wishes) == 0)
+  if (json_object_size(layers) == 0)
     return true;
-  if (json_object_size(wishes) > BOUNDARY_LAYERS_MAX) {
+  if (json_object_size(layers) > BOUNDARY_LAYERS_MAX) {
     task_fail(t, LATHE_BAD_INPUT, "%s: there can be %d at most", PARAMETER, BOUNDARY_LAYERS_MAX);
     return false;
   }
   if (!check_others(t))
     return false;
-  json_incref((json_t *)wishes); /* until the process ends: names and wishes are in it */
+  json_incref((json_t *)layers); /* until the process ends: names and specs are in it */
   t->layers = out_alloc(1, sizeof *t->layers);
-  json_object_foreach((json_t *)wishes, name, v) {
+  json_object_foreach((json_t *)layers, name, v) {
     struct boundary_layer *b = &t->layers->of[t->layers->count++];
-    *b = (struct boundary_layer){.as.name = name, .wish = v};
+    *b = (struct boundary_layer){.as.name = name, .json = v};
     if (!read_one(t, b))
       return false;
   }
@@ -115,7 +115,7 @@ static const struct boundary_layer *other_with(const struct boundary_layers *all
 
 static int32_t find_one(struct task *t, struct boundary_layer *b) {
   free(b->tags);
-  int32_t rc = selector_faces(t, PARAMETER, b->as.name, b->wish, &b->tags, &b->count);
+  int32_t rc = selector_faces(t, PARAMETER, b->as.name, b->json, &b->tags, &b->count);
   for (size_t i = 0; rc == LATHE_OK && i < b->count; i++) {
     const struct boundary_layer *other = other_with(t->layers, b, b->tags[i]);
     if (other)

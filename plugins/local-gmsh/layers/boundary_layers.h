@@ -26,9 +26,9 @@ struct task;
 #define BOUNDARY_LAYERS_MAX 64
 
 struct boundary_layer {
-  struct layers_wish as;
-  const json_t *wish;
-  int *tags; /* of faces */
+  struct layers_spec as;
+  const json_t *json; /* as the job gives it */
+  int *tags;          /* of faces */
   size_t count;
 };
 
@@ -40,7 +40,7 @@ struct boundary_layers {
   struct layers_work *work;
 };
 
-bool boundary_layers_read(struct task *t, const json_t *wishes); /* false after task_fail */
+bool boundary_layers_read(struct task *t, const json_t *layers); /* false after task_fail */
 int32_t boundary_layers_find(struct task *t);
 void boundary_layers_json(const struct task *t, const struct outcome *o, struct out *out);
 

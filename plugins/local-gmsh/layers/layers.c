@@ -29,10 +29,10 @@
 
 /* ---- heights ---- */
 
-/* Where two wishes meet, the lower one is followed. */
-static void take_wishes(struct layers *l, const struct layers_surface *s) {
+/* Where two specs meet, the lower one is followed. */
+static void take_specs(struct layers *l, const struct layers_surface *s) {
   for (size_t i = 0; i < 3 * s->count; i++) {
-    const struct layers_wish *w = s->faces[s->face[i / 3]].wish, **have = &l->wish[s->triangles[i]];
+    const struct layers_spec *w = s->faces[s->face[i / 3]].spec, **have = &l->spec[s->triangles[i]];
     if (w && (!*have || layers_total(w) < layers_total(*have)))
       *have = w;
   }
@@ -41,15 +41,15 @@ static void take_wishes(struct layers *l, const struct layers_surface *s) {
 static void take_balls(struct layers *l, const struct layers_surface *s) {
   for (size_t i = 0; i < 3 * s->count; i++) {
     const struct layers_face *f = &s->faces[s->face[i / 3]];
-    if (f->shape == LAYERS_BALL && !f->wish)
+    if (f->shape == LAYERS_BALL && !f->spec)
       l->ball[s->triangles[i]] = f;
   }
 }
 
 static void take_full(struct layers *l) {
   for (size_t i = 0; i < l->node_count; i++)
-    if (l->wish[i] && l->sees[i] > 0)
-      l->height[i] = l->full[i] = layers_total(l->wish[i]) * fmin(LEAN_MOST, 1 / l->sees[i]);
+    if (l->spec[i] && l->sees[i] > 0)
+      l->height[i] = l->full[i] = layers_total(l->spec[i]) * fmin(LEAN_MOST, 1 / l->sees[i]);
 }
 
 /* Whether the node lies in the face of the triangle, which was not chosen: what goes along that
@@ -57,7 +57,7 @@ static void take_full(struct layers *l) {
 static bool lies_in_its_face(const struct layers_surface *s, const struct layers_around *a,
                              uint32_t node, size_t triangle) {
   uint32_t face = s->face[triangle];
-  for (size_t i = a->first[node]; !s->faces[face].wish && i < a->first[node + 1]; i++)
+  for (size_t i = a->first[node]; !s->faces[face].spec && i < a->first[node + 1]; i++)
     if (s->face[a->triangle[i]] == face)
       return true;
   return false;
@@ -65,17 +65,17 @@ static bool lies_in_its_face(const struct layers_surface *s, const struct layers
 
 static void limit_across(struct layers *l, const struct layers_surface *s,
                          const struct layers_around *a) {
-  struct walls *w = walls_new(s->xyz, s->triangles, s->count);
+  struct wall_rays *w = wall_rays_new(s->xyz, s->triangles, s->count);
   for (uint32_t i = 0; i < l->node_count; i++) {
     if (!(l->height[i] > 0))
       continue;
-    struct wall_hit hit = walls_cast(w, s->xyz + 3 * (size_t)i, l->way[i], SIZE_MAX, 0);
+    struct wall_hit hit = wall_rays_cast(w, s->xyz + 3 * (size_t)i, l->way[i], SIZE_MAX, 0);
     if (isinf(hit.distance) || lies_in_its_face(s, a, i, hit.triangle))
       continue;
-    bool layers = s->faces[s->face[hit.triangle]].wish != NULL;
+    bool layers = s->faces[s->face[hit.triangle]].spec != NULL;
     l->height[i] = fmin(l->height[i], hit.distance * (layers ? AGAINST_LAYER : AGAINST_BARE));
   }
-  walls_free(w);
+  wall_rays_free(w);
 }
 
 /* Neighbours on chosen faces differ by no more than the slope; too little is none. */
@@ -85,7 +85,7 @@ static void limit_slopes(struct layers *l, const struct layers_surface *s) {
     changed = false;
     for (size_t i = 0; i < 3 * s->count; i++) {
       uint32_t a = s->triangles[i], b = s->triangles[i % 3 == 2 ? i - 2 : i + 1];
-      if (!s->faces[s->face[i / 3]].wish)
+      if (!s->faces[s->face[i / 3]].spec)
         continue;
       double most = SLOPE * vec_distance(s->xyz + 3 * (size_t)a, s->xyz + 3 * (size_t)b);
       for (int side = 0; side < 2; side++) {
@@ -123,7 +123,7 @@ static void find_inverted(const struct layers *l, const struct layers_surface *s
   for (size_t i = 0; i < s->count; i++) {
     const uint32_t *n = s->triangles + 3 * i;
     const double *outer[3], *inner[3];
-    if (!s->faces[s->face[i]].wish)
+    if (!s->faces[s->face[i]].spec)
       continue;
     for (int k = 0; k < 3; k++) {
       outer[k] = s->xyz + 3 * (size_t)n[k];
@@ -164,7 +164,7 @@ static void find_squeezed(const struct layers *l, const struct layers_surface *s
   for (size_t i = 0; i < s->count; i++) {
     const uint32_t *n = s->triangles + 3 * i;
     double before[3], after[3];
-    if (s->faces[s->face[i]].wish)
+    if (s->faces[s->face[i]].spec)
       continue;
     doubled_area(s->xyz, n, before);
     doubled_area(l->inner, n, after);
@@ -175,14 +175,14 @@ static void find_squeezed(const struct layers *l, const struct layers_surface *s
 
 /* Ends of layers that come near to what is inside on their way. */
 static void find_near(const struct layers *l, const struct layers_surface *s,
-                      const struct layers_around *a, const struct walls *w, bool *low) {
+                      const struct layers_around *a, const struct wall_rays *w, bool *low) {
   for (uint32_t i = 0; i < l->node_count; i++) {
     double from[3], high = 0;
     if (!(l->height[i] > 0))
       continue;
     memcpy(from, l->inner + 3 * (size_t)i, sizeof from);
     vec_add(from, APART * l->height[i], l->way[i]);
-    struct wall_hit hit = walls_cast(w, from, l->way[i], SIZE_MAX, 0);
+    struct wall_hit hit = wall_rays_cast(w, from, l->way[i], SIZE_MAX, 0);
     if (isinf(hit.distance) || lies_in_its_face(s, a, i, hit.triangle))
       continue;
     const uint32_t *n = s->triangles + 3 * hit.triangle;
@@ -197,7 +197,7 @@ static void find_near(const struct layers *l, const struct layers_surface *s,
 
 /* Edges of the mesh inside that pass through its triangles. */
 static void find_crossed(const struct layers *l, const struct layers_surface *s,
-                         const struct walls *w, bool *low) {
+                         const struct wall_rays *w, bool *low) {
   for (size_t i = 0; i < 3 * s->count; i++) {
     uint32_t a = s->triangles[i], b = s->triangles[i % 3 == 2 ? i - 2 : i + 1];
     double from[3], way[3], normal[3];
@@ -207,13 +207,13 @@ static void find_crossed(const struct layers *l, const struct layers_surface *s,
     vec_sub(way, l->inner + 3 * (size_t)b, from);
     double length = vec_unit(way);
     vec_add(from, APART * length, way);
-    struct wall_hit hit = walls_cast(w, from, way, i / 3, 0);
+    struct wall_hit hit = wall_rays_cast(w, from, way, i / 3, 0);
     if (!(hit.distance < length * (1 - 2 * APART)))
       continue;
     const uint32_t *n = s->triangles + 3 * hit.triangle;
     if (n[0] == a || n[1] == a || n[2] == a || n[0] == b || n[1] == b || n[2] == b)
       continue; /* it starts or ends there */
-    walls_normal(l->inner, n, normal);
+    wall_rays_normal(l->inner, n, normal);
     if (fabs(vec_dot(way, normal)) < PARALLEL)
       continue; /* both lie in one plane face */
     mark(low, s->triangles + i / 3 * 3);
@@ -252,10 +252,10 @@ static bool lower_bad(struct layers *l, const struct layers_surface *s,
   bool *low = out_alloc(l->node_count + 1, sizeof *low);
   find_inverted(l, s, low);
   find_squeezed(l, s, low);
-  struct walls *w = walls_new(l->inner, s->triangles, s->count);
+  struct wall_rays *w = wall_rays_new(l->inner, s->triangles, s->count);
   find_near(l, s, a, w, low);
   find_crossed(l, s, w, low);
-  walls_free(w);
+  wall_rays_free(w);
   bool any = lower_marked(l, s, a, low, away);
   free(low);
   return any;
@@ -264,9 +264,9 @@ static bool lower_bad(struct layers *l, const struct layers_surface *s,
 static void count_heights(struct layers *l, const struct layers_surface *s) {
   l->least = 1;
   for (size_t i = 0; i < l->node_count; i++) {
-    if (!l->wish[i])
+    if (!l->spec[i])
       continue;
-    l->wished++;
+    l->chosen++;
     if (!(l->height[i] > 0)) {
       if (l->none++ == 0)
         memcpy(l->none_at, s->xyz + 3 * i, sizeof l->none_at);
@@ -285,7 +285,7 @@ void layers_find(struct layers *l, const struct layers_surface *s) {
   size_t n = s->node_count;
   struct layers_around a;
   *l = (struct layers){.node_count = n,
-                       .wish = out_alloc(n + 1, sizeof *l->wish),
+                       .spec = out_alloc(n + 1, sizeof *l->spec),
                        .way = out_alloc(n + 1, sizeof *l->way),
                        .sees = out_alloc(n + 1, sizeof *l->sees),
                        .full = out_alloc(n + 1, sizeof *l->full),
@@ -295,7 +295,7 @@ void layers_find(struct layers *l, const struct layers_surface *s) {
                        .ball = out_alloc(n + 1, sizeof *l->ball)};
   layers_around_make(&a, s);
   struct layers_plane *planes = layers_planes(s);
-  take_wishes(l, s);
+  take_specs(l, s);
   take_balls(l, s);
   layers_ways(l, s, &a, planes);
   take_full(l);
@@ -314,7 +314,7 @@ void layers_find(struct layers *l, const struct layers_surface *s) {
 }
 
 void layers_free(struct layers *l) {
-  free(l->wish);
+  free(l->spec);
   free(l->way);
   free(l->sees);
   free(l->full);

@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct layers_wish {
+struct layers_spec {
   const char *name;
   double first;  /* height of the layer at the wall */
   double growth; /* of each layer over the one before */
@@ -36,7 +36,7 @@ enum layers_shape { /* of a face: how nodes may move and stay on it; planes are 
 };
 
 struct layers_face {
-  const struct layers_wish *wish; /* NULL: not chosen */
+  const struct layers_spec *spec; /* NULL: not chosen */
   bool fixed;                     /* its mesh may not change: another solid has it as well */
   enum layers_shape shape;
   double at[3]; /* a cylinder's direction, of length 1; a cone's tip; a ball's middle */
@@ -55,14 +55,14 @@ struct layers_surface { /* of one solid */
 
 struct layers { /* arrays by node */
   size_t node_count;
-  const struct layers_wish **wish; /* NULL: on no chosen face */
+  const struct layers_spec **spec; /* NULL: on no chosen face */
   double (*way)[3];                /* of length 1, inwards */
   double *sees;                    /* the least cosine of `way` to an inward normal around */
   double *full, *height;           /* along `way`: as asked, and what there is; 0: no layer */
   double *inner;                   /* 3 a node: where the mesh inside has it */
   bool *slides;                    /* on a face at which a layer ends, and not at its end */
   const struct layers_face **ball; /* the ball in which it lies and that is not chosen, or NULL */
-  size_t wished, thinner, none;    /* nodes of chosen faces: all, with less height, with none */
+  size_t chosen, thinner, none;    /* nodes of chosen faces: all, with less height, with none */
   double least;                    /* the smallest share of a height, of those that are not none */
   double least_at[3], none_at[3];
 };

@@ -27,7 +27,7 @@ static uint32_t node_at(const struct columns *m, uint32_t node, int k) {
   return k == 0 || !(m->l->height[node] > 0) ? node : m->base[node] + (uint32_t)k - 1;
 }
 
-/* The layers of a triangle: its face's wish says how many. */
+/* The layers of a triangle: its face's spec says how many. */
 static void add_layer(const struct columns *m, const uint32_t *n, int k) {
   struct layers_cells *c = m->c;
   int tall[3], flat[3], talls = 0, flats = 0;
@@ -89,7 +89,7 @@ static void add_sides(const struct columns *m, const struct layers_around *aroun
   const struct layers_surface *s = m->s;
   for (int e = 0; e < 3; e++) {
     uint32_t a = n[e], b = n[(e + 1) % 3], behind = triangle_behind(s, around, a, b);
-    if (behind == UINT32_MAX || s->faces[s->face[behind]].wish)
+    if (behind == UINT32_MAX || s->faces[s->face[behind]].spec)
       continue;
     for (int k = 0; k < count; k++)
       add_side(m, a, b, k, s->face[behind]);
@@ -104,10 +104,10 @@ static void make_columns(const struct columns *m) {
     if (!(l->height[i] > 0))
       continue;
     m->base[i] = (uint32_t)(c->first_node + c->node_count);
-    for (int k = 1; k <= l->wish[i]->count; k++) {
+    for (int k = 1; k <= l->spec[i]->count; k++) {
       double *to = c->xyz + 3 * c->node_count++;
       const double *outer = m->s->xyz + 3 * (size_t)i, *inner = l->inner + 3 * (size_t)i;
-      double share = k == l->wish[i]->count ? 1 : layers_share(l->wish[i], k);
+      double share = k == l->spec[i]->count ? 1 : layers_share(l->spec[i], k);
       for (int x = 0; x < 3; x++)
         to[x] = outer[x] + share * (inner[x] - outer[x]);
       layers_round(l, m->s, i, to);
@@ -123,7 +123,7 @@ static void find_places(const struct columns *m) {
   memset(c->on, 0xff, c->node_count * sizeof *c->on);
   for (size_t i = 0; i < 3 * m->s->count; i++) {
     uint32_t n = m->s->triangles[i], f = m->s->face[i / 3];
-    for (int k = 0; l->height[n] > 0 && !m->s->faces[f].wish && k < l->wish[n]->count; k++)
+    for (int k = 0; l->height[n] > 0 && !m->s->faces[f].spec && k < l->spec[n]->count; k++)
       c->on[m->base[n] - c->first_node + (uint32_t)k] = f;
   }
 }
@@ -132,9 +132,9 @@ static void allocate(struct layers_cells *c, const struct layers_surface *s,
                      const struct layers *l) {
   size_t nodes = 0, layers = 0;
   for (size_t i = 0; i < l->node_count; i++)
-    nodes += l->height[i] > 0 ? (size_t)l->wish[i]->count : 0;
+    nodes += l->height[i] > 0 ? (size_t)l->spec[i]->count : 0;
   for (size_t i = 0; i < s->count; i++)
-    layers += s->faces[s->face[i]].wish ? (size_t)s->faces[s->face[i]].wish->count : 0;
+    layers += s->faces[s->face[i]].spec ? (size_t)s->faces[s->face[i]].spec->count : 0;
   c->xyz = out_alloc(3 * nodes + 1, sizeof *c->xyz);
   c->on = out_alloc(nodes + 1, sizeof *c->on);
   c->ends = out_alloc(l->node_count + 1, sizeof *c->ends);
@@ -155,7 +155,7 @@ void layers_cells_make(struct layers_cells *c, const struct layers_surface *s,
   make_columns(&m);
   find_places(&m);
   for (size_t i = 0; i < s->count; i++) {
-    const struct layers_wish *w = s->faces[s->face[i]].wish;
+    const struct layers_spec *w = s->faces[s->face[i]].spec;
     for (int k = 0; w && k < w->count; k++)
       add_layer(&m, s->triangles + 3 * i, k);
     if (w)

@@ -46,9 +46,9 @@ struct solid_work {
 };
 
 struct layers_work {
-  struct soup soup; /* the faces' mesh as it was */
-  size_t *tags;     /* Gmsh's, of each node */
-  uint32_t *index;  /* of each of Gmsh's tags */
+  struct mesh_arrays arrays; /* the faces' mesh as it was */
+  size_t *tags;              /* Gmsh's, of each node */
+  uint32_t *index;           /* of each of Gmsh's tags */
   size_t max_tag;
   bool *pinned; /* nodes of two solids */
   struct solid_work *solids;
@@ -67,7 +67,7 @@ static void work_free(struct layers_work *w) {
   }
   if (!w)
     return;
-  soup_free(&w->soup);
+  mesh_arrays_free(&w->arrays);
   free(w->tags);
   free(w->index);
   free(w->pinned);
@@ -77,7 +77,7 @@ static void work_free(struct layers_work *w) {
 
 /* ---- the mesh of the faces ---- */
 
-static const struct layers_wish *wish_of(const struct boundary_layers *all, int face) {
+static const struct layers_spec *spec_of(const struct boundary_layers *all, int face) {
   for (size_t i = 0; i < all->count; i++)
     for (size_t k = 0; k < all->of[i].count; k++)
       if (all->of[i].tags[k] == face)
@@ -85,7 +85,7 @@ static const struct layers_wish *wish_of(const struct boundary_layers *all, int 
   return NULL;
 }
 
-static const struct range *range_of(const struct soup *s, int face) {
+static const struct range *range_of(const struct mesh_arrays *s, int face) {
   for (size_t i = 0; i < s->face_count; i++)
     if (s->faces[i].tag == face)
       return &s->faces[i];
@@ -180,26 +180,26 @@ static void take_solid(const struct layers_work *w, const struct boundary_layers
                            .face_tags = out_alloc(n / 2 + 1, sizeof *v->face_tags),
                            .turned = out_alloc(n / 2 + 1, sizeof *v->turned)};
   for (size_t f = 0; e == 0 && f < n / 2; f++) {
-    const struct range *r = range_of(&w->soup, bound[2 * f + 1]);
+    const struct range *r = range_of(&w->arrays, bound[2 * f + 1]);
     count += r ? r->count : 0;
   }
   v->triangles = out_alloc(3 * count + 1, sizeof *v->triangles);
   v->face = out_alloc(count + 1, sizeof *v->face);
-  v->s = (struct layers_surface){.xyz = w->soup.xyz,
-                                 .node_count = w->soup.node_count,
+  v->s = (struct layers_surface){.xyz = w->arrays.xyz,
+                                 .node_count = w->arrays.node_count,
                                  .triangles = v->triangles,
                                  .face = v->face,
                                  .faces = v->faces,
                                  .pinned = w->pinned};
   for (size_t f = 0; e == 0 && f < n / 2; f++) {
     int face = bound[2 * f + 1];
-    const struct range *r = range_of(&w->soup, face);
+    const struct range *r = range_of(&w->arrays, face);
     v->face_tags[f] = face;
-    v->faces[f] = (struct layers_face){.wish = wish_of(all, face),
+    v->faces[f] = (struct layers_face){.spec = spec_of(all, face),
                                        .fixed = adjacent_count_above(2, face) != 1};
     find_shape(face, &v->faces[f]);
     for (size_t i = 0; r && i < r->count; i++) {
-      memcpy(v->triangles + 3 * v->s.count, w->soup.triangles + 3 * (r->first + i),
+      memcpy(v->triangles + 3 * v->s.count, w->arrays.triangles + 3 * (r->first + i),
              3 * sizeof *v->triangles);
       v->face[v->s.count++] = (uint32_t)f;
     }
@@ -210,15 +210,15 @@ static void take_solid(const struct layers_work *w, const struct boundary_layers
 
 /* Nodes that lie on faces of two solids. */
 static void pin_shared(struct layers_work *w, const int *solids, size_t count) {
-  int *first = out_alloc(w->soup.node_count + 1, sizeof *first);
+  int *first = out_alloc(w->arrays.node_count + 1, sizeof *first);
   for (size_t i = 0; i < count; i++) {
     int of[2] = {3, solids[i]}, *bound = NULL, e = 0;
     size_t n = 0;
     gmshModelGetBoundary(of, 2, &bound, &n, 0, 0, 0, &e);
     for (size_t f = 0; e == 0 && f < n / 2; f++) {
-      const struct range *r = range_of(&w->soup, bound[2 * f + 1]);
+      const struct range *r = range_of(&w->arrays, bound[2 * f + 1]);
       for (size_t k = 0; r && k < 3 * r->count; k++) {
-        uint32_t node = w->soup.triangles[3 * r->first + k];
+        uint32_t node = w->arrays.triangles[3 * r->first + k];
         w->pinned[node] |= first[node] && first[node] != solids[i];
         first[node] = solids[i];
       }
@@ -233,11 +233,11 @@ static bool take_tags(struct layers_work *w) {
   double *xyz = NULL, *uv = NULL;
   size_t *tags = NULL;
   int e = 0;
-  if (!soup_take(&w->soup, 0))
+  if (!mesh_arrays_take(&w->arrays, 0))
     return false;
   gmshModelMeshGetNodes(&tags, &n, &xyz, &coords, &uv, &params, -1, -1, 0, 0, &e);
-  bool same = e == 0 && n == w->soup.node_count;
-  w->tags = out_alloc(w->soup.node_count + 1, sizeof *w->tags);
+  bool same = e == 0 && n == w->arrays.node_count;
+  w->tags = out_alloc(w->arrays.node_count + 1, sizeof *w->tags);
   for (size_t i = 0; same && i < n; i++) {
     w->tags[i] = tags[i];
     w->max_tag = tags[i] > w->max_tag ? tags[i] : w->max_tag;
@@ -245,7 +245,7 @@ static bool take_tags(struct layers_work *w) {
   w->index = out_alloc(w->max_tag + 1, sizeof *w->index);
   for (size_t i = 0; same && i < n; i++)
     w->index[tags[i]] = (uint32_t)i;
-  w->pinned = out_alloc(w->soup.node_count + 1, sizeof *w->pinned);
+  w->pinned = out_alloc(w->arrays.node_count + 1, sizeof *w->pinned);
   gmshFree(tags);
   gmshFree(xyz);
   gmshFree(uv);
@@ -254,9 +254,9 @@ static bool take_tags(struct layers_work *w) {
 
 /* ---- shrink ---- */
 
-static bool has_wish(const struct solid_work *v) {
+static bool has_layers(const struct solid_work *v) {
   for (size_t f = 0; f < v->s.face_count; f++)
-    if (v->faces[f].wish)
+    if (v->faces[f].spec)
       return true;
   return false;
 }
@@ -267,9 +267,9 @@ static bool turn_out(const struct layers_work *w, struct solid_work *v) {
     return false;
   for (size_t i = v->s.count; i-- > 0;) {
     uint32_t f = v->face[i];
-    const struct range *r = range_of(&w->soup, v->face_tags[f]);
+    const struct range *r = range_of(&w->arrays, v->face_tags[f]);
     if (i == 0 || v->face[i - 1] != f)
-      v->turned[f] = w->soup.triangles[3 * r->first + 1] != v->triangles[3 * i + 1];
+      v->turned[f] = w->arrays.triangles[3 * r->first + 1] != v->triangles[3 * i + 1];
   }
   return true;
 }
@@ -283,7 +283,7 @@ static int move_nodes(const struct layers_work *w, const struct layers *l) {
 }
 
 static void add_up(struct outcome *o, const struct layers *l) {
-  o->layers.nodes += l->wished;
+  o->layers.nodes += l->chosen;
   o->layers.thinner += l->thinner;
   o->layers.none += l->none;
   o->layers.least = fmin(o->layers.least, l->least);
@@ -292,7 +292,7 @@ static void add_up(struct outcome *o, const struct layers *l) {
                  "boundary_layers: at %zu of %zu nodes of the chosen faces the layers are thinner "
                  "than asked, for want of room; the thinnest have %.0f%% of the height, near "
                  "(%.6g, %.6g, %.6g)",
-                 l->thinner, l->wished, 100 * l->least, l->least_at[0], l->least_at[1],
+                 l->thinner, l->chosen, 100 * l->least, l->least_at[0], l->least_at[1],
                  l->least_at[2]);
   if (l->none)
     outcome_warn(
@@ -300,7 +300,7 @@ static void add_up(struct outcome *o, const struct layers *l) {
         "boundary_layers: %zu of %zu nodes of the chosen faces have no layers: the face next "
         "to them is bent, begins where the solid reaches around an edge, or is another "
         "solid's as well, or there is no room; one is near (%.6g, %.6g, %.6g)",
-        l->none, l->wished, l->none_at[0], l->none_at[1], l->none_at[2]);
+        l->none, l->chosen, l->none_at[0], l->none_at[1], l->none_at[2]);
 }
 
 bool boundary_layers_shrink(struct task *t, struct outcome *o) {
@@ -323,7 +323,7 @@ bool boundary_layers_shrink(struct task *t, struct outcome *o) {
   for (size_t i = 0; ok && i < n / 2; i++) {
     struct solid_work *v = &w->solids[w->count++];
     take_solid(w, t->layers, tags[i], v);
-    if (!has_wish(v))
+    if (!has_layers(v))
       continue;
     if (!turn_out(w, v)) {
       ok = outcome_fail(o, REASON_OPEN,
@@ -375,8 +375,8 @@ struct growing {
 };
 
 static size_t tag_of(const struct growing *g, uint32_t node) {
-  return node < g->w->soup.node_count ? g->w->tags[node]
-                                      : g->tag_base + (node - g->w->soup.node_count);
+  return node < g->w->arrays.node_count ? g->w->tags[node]
+                                        : g->tag_base + (node - g->w->arrays.node_count);
 }
 
 /* Where an element of the mesh inside has a node that went back to the wall. */
@@ -439,7 +439,7 @@ static void add_sides(struct growing *g, uint32_t face) {
 static bool *faces_at_ends(const struct solid_work *v) {
   bool *ends = out_alloc(v->s.face_count + 1, sizeof *ends);
   for (size_t i = 0; i < 3 * v->s.count; i++)
-    ends[v->face[i / 3]] |= !v->faces[v->face[i / 3]].wish && v->l.height[v->triangles[i]] > 0;
+    ends[v->face[i / 3]] |= !v->faces[v->face[i / 3]].spec && v->l.height[v->triangles[i]] > 0;
   return ends;
 }
 
@@ -471,7 +471,7 @@ static void move_back(const struct growing *g) {
   int e = 0;
   for (size_t i = 0; i < g->v->l.node_count; i++)
     if (g->v->l.height[i] > 0)
-      gmshModelMeshSetNode(g->w->tags[i], g->w->soup.xyz + 3 * i, 3, NULL, 0, &e);
+      gmshModelMeshSetNode(g->w->tags[i], g->w->arrays.xyz + 3 * i, 3, NULL, 0, &e);
 }
 
 /* Solids first out and last in: Gmsh keeps the faces of a solid that has a mesh. */
@@ -480,7 +480,7 @@ static void grow_solid(struct growing *g) {
   struct kept solid, *faces = out_alloc(v->s.face_count + 1, sizeof *faces);
   bool *ends = faces_at_ends(v);
   int of[2] = {3, v->tag};
-  layers_cells_make(&g->c, &v->s, &v->l, g->w->soup.node_count);
+  layers_cells_make(&g->c, &v->s, &v->l, g->w->arrays.node_count);
   move_back(g);
   take_entity(&solid, 3, v->tag, TET, &g->e);
   gmshModelMeshClear(of, 2, &g->e);

@@ -43,7 +43,7 @@ struct layers_slide {
 static bool *faces_at_ends(const struct layers *l, const struct layers_surface *s) {
   bool *ends = out_alloc(s->face_count + 1, sizeof *ends);
   for (size_t i = 0; i < 3 * s->count; i++)
-    if (!s->faces[s->face[i / 3]].wish && l->full[s->triangles[i]] > 0)
+    if (!s->faces[s->face[i / 3]].spec && l->full[s->triangles[i]] > 0)
       ends[s->face[i / 3]] = true;
   return ends;
 }
@@ -104,7 +104,7 @@ struct layers_slide *layers_slide_new(struct layers *l, const struct layers_surf
   slide->moves = out_alloc(l->node_count + 1, sizeof *slide->moves);
   for (uint32_t i = 0; i < l->node_count; i++) {
     struct sliding m = {.node = i};
-    if (l->wish[i] || !is_in_one(s, a, ends, i))
+    if (l->spec[i] || !is_in_one(s, a, ends, i))
       continue;
     m.held = layers_held(s, a, planes, i, m.normals);
     if (m.held <= 0)
@@ -136,7 +136,7 @@ static void sweep(struct layers_slide *slide) {
 void layers_slide_run(struct layers_slide *slide, const struct layers_surface *s,
                       struct layers *l) {
   for (uint32_t i = 0; i < l->node_count; i++)
-    for (int k = 0; l->wish[i] && k < 3; k++)
+    for (int k = 0; l->spec[i] && k < 3; k++)
       slide->moves[i][k] = l->height[i] * l->way[i][k];
   for (int i = 0; i < SWEEPS; i++)
     sweep(slide);

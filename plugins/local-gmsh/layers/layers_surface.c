@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-double layers_share(const struct layers_wish *w, int k) {
+double layers_share(const struct layers_spec *w, int k) {
   double sum = 0, part = 0, height = 1;
   for (int i = 0; i < w->count; i++, height *= w->growth) {
     sum += height;
@@ -17,7 +17,7 @@ double layers_share(const struct layers_wish *w, int k) {
   return part / sum;
 }
 
-double layers_total(const struct layers_wish *w) {
+double layers_total(const struct layers_spec *w) {
   double sum = 0, height = w->first;
   for (int i = 0; i < w->count; i++, height *= w->growth)
     sum += height;

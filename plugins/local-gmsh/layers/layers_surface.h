@@ -10,11 +10,11 @@
 
 struct layers;
 struct layers_surface;
-struct layers_wish;
+struct layers_spec;
 
-double layers_total(const struct layers_wish *w);
+double layers_total(const struct layers_spec *w);
 /* The share of the height that the first `k` layers have. */
-double layers_share(const struct layers_wish *w, int k);
+double layers_share(const struct layers_spec *w, int k);
 
 struct layers_around { /* triangles at each node */
   size_t *first;       /* node_count + 1 */

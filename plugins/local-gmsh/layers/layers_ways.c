@@ -129,7 +129,7 @@ int layers_held(const struct layers_surface *s, const struct layers_around *a,
     return -1;
   for (size_t i = a->first[node]; i < a->first[node + 1]; i++) {
     uint32_t f = s->face[a->triangle[i]];
-    bool known = s->faces[f].wish != NULL;
+    bool known = s->faces[f].spec != NULL;
     for (int k = 0; k < h.face_count; k++)
       known |= h.faces[k] == f;
     if (known)
@@ -265,10 +265,10 @@ static bool leads_into_faces(const struct layers_surface *s, const struct layers
   for (size_t i = a->first[node]; i < a->first[node + 1]; i++) {
     uint32_t face = s->face[a->triangle[i]];
     double best = -1;
-    for (size_t k = a->first[node]; !s->faces[face].wish && k < a->first[node + 1]; k++)
+    for (size_t k = a->first[node]; !s->faces[face].spec && k < a->first[node + 1]; k++)
       if (s->face[a->triangle[k]] == face)
         best = fmax(best, within_corner(s, s->triangles + 3 * (size_t)a->triangle[k], node, way));
-    if (!s->faces[face].wish && best < OUTSIDE)
+    if (!s->faces[face].spec && best < OUTSIDE)
       return false;
   }
   return true;
@@ -292,7 +292,7 @@ static size_t normals_at(const struct layers_surface *s, const struct layers_aro
   size_t count = 0;
   for (size_t i = a->first[node]; i < a->first[node + 1]; i++) {
     double normal[3];
-    bool known = !s->faces[s->face[a->triangle[i]]].wish || count == NORMALS_MAX;
+    bool known = !s->faces[s->face[a->triangle[i]]].spec || count == NORMALS_MAX;
     inward(s, a->triangle[i], normal);
     for (size_t k = 0; !known && k < count; k++)
       known = vec_dot(normals[k], normal) > SAME;
@@ -343,7 +343,7 @@ static void smooth_one(struct layers *l, const struct layers_surface *s,
   for (size_t i = a->first[node]; i < a->first[node + 1]; i++)
     for (int k = 0; k < 3; k++) {
       uint32_t other = s->triangles[3 * (size_t)a->triangle[i] + (size_t)k];
-      if (l->wish[other] && l->sees[other] > 0)
+      if (l->spec[other] && l->sees[other] > 0)
         vec_add(way, 1, l->way[other]);
     }
   layers_hold(count, held, way);
@@ -361,7 +361,7 @@ static int smoothings(const struct layers *l, const struct layers_surface *s) {
   double most = 0;
   for (size_t i = 0; i < s->count; i++) {
     const uint32_t *n = s->triangles + 3 * i;
-    const struct layers_wish *w = s->faces[s->face[i]].wish;
+    const struct layers_spec *w = s->faces[s->face[i]].spec;
     double edge = vec_distance(s->xyz + 3 * (size_t)n[0], s->xyz + 3 * (size_t)n[1]);
     if (w && l->sees[n[0]] > 0)
       most = fmax(most, layers_total(w) / edge);
@@ -374,7 +374,7 @@ void layers_ways(struct layers *l, const struct layers_surface *s, const struct 
   double normals[NORMALS_MAX][3], held[2][3];
   struct best *best = out_alloc(l->node_count + 1, sizeof *best);
   for (uint32_t i = 0; i < l->node_count; i++) {
-    if (!l->wish[i])
+    if (!l->spec[i])
       continue;
     int count = layers_held(s, a, planes, i, held);
     size_t n = normals_at(s, a, i, normals);
@@ -386,7 +386,7 @@ void layers_ways(struct layers *l, const struct layers_surface *s, const struct 
   }
   for (int times = smoothings(l, s); times > 0; times--)
     for (uint32_t i = 0; i < l->node_count; i++)
-      if (l->wish[i] && l->sees[i] > 0)
+      if (l->spec[i] && l->sees[i] > 0)
         smooth_one(l, s, a, planes, best, i);
   free(best);
 }

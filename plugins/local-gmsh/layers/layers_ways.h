@@ -24,7 +24,7 @@ int layers_held(const struct layers_surface *s, const struct layers_around *a,
 /* What is left of v in these planes. */
 void layers_hold(int count, double normals[2][3], double v[3]);
 
-/* l->way and l->sees of all nodes that are wished for. */
+/* l->way and l->sees of all nodes that are to have layers. */
 void layers_ways(struct layers *l, const struct layers_surface *s, const struct layers_around *a,
                  const struct layers_plane *planes);
 /* The direction of length 1 that has the largest least cosine to the normals (of length 1), within

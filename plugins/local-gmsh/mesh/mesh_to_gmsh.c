@@ -22,7 +22,7 @@
 
 struct side {
   uint32_t a, b; /* a < b */
-  uint32_t face; /* index into the soup's */
+  uint32_t face; /* index into the arrays' */
 };
 
 struct curve {
@@ -40,7 +40,7 @@ struct place {
 };
 
 struct giver {
-  const struct soup *s;
+  const struct mesh_arrays *s;
   struct curve *curves;
   size_t curve_count;
   struct line *lines;
@@ -58,7 +58,7 @@ static int by_nodes(const void *a, const void *b) {
   return (x->face > y->face) - (x->face < y->face);
 }
 
-static struct side *sides_of(const struct soup *s) {
+static struct side *sides_of(const struct mesh_arrays *s) {
   struct side *sides = out_alloc(3 * s->triangle_count, sizeof *sides);
   for (size_t f = 0; f < s->face_count; f++)
     for (size_t i = 3 * s->faces[f].first; i < 3 * (s->faces[f].first + s->faces[f].count); i++) {
@@ -164,7 +164,7 @@ static uint32_t root_of(uint32_t *above, uint32_t face) {
   return face;
 }
 
-static uint32_t index_of(const struct soup *s, int tag) {
+static uint32_t index_of(const struct mesh_arrays *s, int tag) {
   uint32_t i = 0;
   while (i < s->face_count && s->faces[i].tag != tag)
     i++;
@@ -173,7 +173,7 @@ static uint32_t index_of(const struct soup *s, int tag) {
 
 /* Of each face the first of those that hang together with it across curves. */
 static uint32_t *groups_of(const struct giver *g) {
-  const struct soup *s = g->s;
+  const struct mesh_arrays *s = g->s;
   uint32_t *above = out_alloc(s->face_count, sizeof *above);
   for (uint32_t f = 0; f < s->face_count; f++)
     above[f] = f;
@@ -189,14 +189,14 @@ static uint32_t *groups_of(const struct giver *g) {
 }
 
 struct twins {
-  struct soup *s;
+  struct mesh_arrays *s;
   uint32_t *owner; /* of each node that was there: the group that came first, + 1 */
   uint32_t *twin;  /* of the group at hand; 0: none yet */
   size_t first, room;
 };
 
 static uint32_t twin_of(struct twins *t, uint32_t node, uint32_t group) {
-  struct soup *s = t->s;
+  struct mesh_arrays *s = t->s;
   if (t->owner[node] == 0)
     t->owner[node] = group + 1;
   if (t->owner[node] == group + 1)
@@ -221,7 +221,7 @@ static void part_group(struct twins *t, const uint32_t *groups, uint32_t group) 
 }
 
 /* Points of solids that only touch are one node by their coordinates, and are to be one each. */
-static void part_nodes(const struct giver *g, struct soup *s) {
+static void part_nodes(const struct giver *g, struct mesh_arrays *s) {
   size_t n = s->node_count;
   uint32_t *groups = groups_of(g);
   struct twins t = {s, out_alloc(n, sizeof *t.owner), out_alloc(n, sizeof *t.twin), n, n};
@@ -256,7 +256,7 @@ static void place_point(struct giver *g, int point) {
 }
 
 static void place_nodes(struct giver *g) {
-  const struct soup *s = g->s;
+  const struct mesh_arrays *s = g->s;
   int *points = NULL, e = 0;
   size_t n = 0;
   g->places = out_alloc(s->node_count, sizeof *g->places);
@@ -354,7 +354,7 @@ static bool give_lines(struct giver *g, size_t *next) {
   return ok;
 }
 
-bool soup_give(struct soup *s) {
+bool mesh_to_gmsh(struct mesh_arrays *s) {
   struct giver g = {.s = s};
   double low[3], high[3], sum = 0;
   size_t next = 1;

@@ -291,7 +291,7 @@ static void add_quarter(struct search *q, const struct middle *m, bool second) {
     p->at[k] = (from[k] + m->best[k]) / 2;
 }
 
-static void measure(const struct search *s, struct middles_chord *worst) {
+static void measure(const struct search *s, struct middle_nodes_chord *worst) {
   struct search q = *s;
   struct middle **on = out_alloc(2 * s->count, sizeof *on);
   q.quarters = true;
@@ -429,7 +429,7 @@ static void place(const struct search *s) {
   }
 }
 
-static bool place_on(struct work *w, const struct entity *x, struct middles_chord *worst) {
+static bool place_on(struct work *w, const struct entity *x, struct middle_nodes_chord *worst) {
   size_t *tags = NULL, *of = NULL, n = 0, count = 0;
   struct search s;
   int e = 0;
@@ -450,7 +450,7 @@ static bool place_on(struct work *w, const struct entity *x, struct middles_chor
   return ok;
 }
 
-bool middles_raise(struct middles_chord *worst) {
+bool middle_nodes_raise(struct middle_nodes_chord *worst) {
   struct work w = {0};
   int e = 0;
   w.node = (struct place *)(void *)take_nodes(sizeof *w.node / sizeof(double), &w.last);
@@ -459,7 +459,7 @@ bool middles_raise(struct middles_chord *worst) {
   gmshOptionSetNumber("Mesh.SecondOrderLinear", 1, &e);
   gmshModelMeshSetOrder(2, &e);
   gmshOptionSetNumber("Mesh.SecondOrderLinear", 0, &e);
-  *worst = (struct middles_chord){0};
+  *worst = (struct middle_nodes_chord){0};
   w.raised = take_nodes(3, &w.raised_last);
   w.done = out_alloc(w.raised_last + 1, sizeof *w.done);
   bool ok = e == 0;

@@ -14,7 +14,7 @@
 
 /* The largest distance of a curve or face from the parabolas of the edges on it, half way to their
  * middle nodes; model units. */
-struct middles_chord {
+struct middle_nodes_chord {
   double distance, at[3];
   double mean; /* of all edges on what is curved, each looked at twice: */
   size_t count;
@@ -23,6 +23,6 @@ struct middles_chord {
 /* Gmsh's model of four-node tetrahedra becomes one of ten nodes.  Where no near point is found on
  * the face by steps, the kernel is asked; where it has none either, the node stays in the middle of
  * its straight edge.  False: Gmsh refused, or its model is not as this file expects. */
-bool middles_raise(struct middles_chord *worst);
+bool middle_nodes_raise(struct middle_nodes_chord *worst);
 
 #endif

@@ -17,11 +17,11 @@
 #include <string.h>
 
 /* An STL has no curves and faces but those that Gmsh makes of facets, and only Gmsh knows them. */
-bool order2_raise(const struct task *t, struct outcome *o) {
-  struct middles_chord worst;
+bool second_order_raise(const struct task *t, struct outcome *o) {
+  struct middle_nodes_chord worst;
   int e = 0;
   o->deviation.chord = -1;
-  if (t->format != FORMAT_STL && middles_raise(&worst)) {
+  if (t->format != FORMAT_STL && middle_nodes_raise(&worst)) {
     o->deviation.chord = worst.distance;
     o->deviation.mean_chord = worst.mean;
     memcpy(o->deviation.chord_at, worst.at, sizeof worst.at);
@@ -32,7 +32,7 @@ bool order2_raise(const struct task *t, struct outcome *o) {
   return e == 0 ? true : outcome_fail(o, REASON_LOG, "no middle nodes could be made");
 }
 
-bool order2_give_back(const struct soup *s, const uint8_t *moved) {
+bool second_order_give_back(const struct mesh_arrays *s, const uint8_t *moved) {
   size_t *tags = NULL, n = 0, coords = 0, params = 0;
   double *xyz = NULL, *uv = NULL;
   int e = 0;
@@ -47,11 +47,11 @@ bool order2_give_back(const struct soup *s, const uint8_t *moved) {
   return same && e == 0;
 }
 
-bool order2_mend(const struct task *t, struct soup *s, struct outcome *o) {
+bool second_order_mend(const struct task *t, struct mesh_arrays *s, struct outcome *o) {
   uint8_t *moved = out_alloc(s->node_count, 1);
   struct curved_report *r = &o->curved;
   curved_mend(s->xyz, s->node_count, s->tets, s->tet_count, moved, r);
-  bool ok = r->moved == 0 || order2_give_back(s, moved);
+  bool ok = r->moved == 0 || second_order_give_back(s, moved);
   free(moved);
   o->volume = r->volume;
   if (!ok)

@@ -9,15 +9,15 @@
 #include <stdint.h>
 
 struct outcome;
-struct soup;
+struct mesh_arrays;
 struct task;
 
 /* Middle nodes in Gmsh's model, on the CAD. */
-bool order2_raise(const struct task *t, struct outcome *o);
+bool second_order_raise(const struct task *t, struct outcome *o);
 /* Middle nodes towards straight, in both, until no element is bent; the volume and what was moved
  * into *o.  The corners' tetrahedra must be valid. */
-bool order2_mend(const struct task *t, struct soup *s, struct outcome *o);
-/* The nodes that were moved, into Gmsh's model: its nodes come in the soup's order. */
-bool order2_give_back(const struct soup *s, const uint8_t *moved);
+bool second_order_mend(const struct task *t, struct mesh_arrays *s, struct outcome *o);
+/* The nodes that were moved, into Gmsh's model: its nodes come in the arrays' order. */
+bool second_order_give_back(const struct mesh_arrays *s, const uint8_t *moved);
 
 #endif

@@ -29,18 +29,18 @@
 #define AREA_TOLD  0.01
 #define NEGLIGIBLE 1e-4 /* of the diagonal: a face so small may stay without elements */
 
-static bool take(struct mesh *m, struct outcome *o) {
-  mesh_free(m);
-  return sheet_take(&m->sheet, &m->soup) ||
+static bool take(struct checked_mesh *m, struct outcome *o) {
+  checked_mesh_free(m);
+  return sheet_take(&m->sheet, &m->arrays) ||
          outcome_fail(o, REASON_EMPTY, "the mesh came out empty");
 }
 
 /* Faces that look to the other side than their neighbours are meshed once more, the other way
  * round: Gmsh before 4.10 cannot turn elements. */
-static bool turn(struct task *t, struct mesh *m, struct outcome *o) {
+static bool turn(struct task *t, struct checked_mesh *m, struct outcome *o) {
   size_t count = 0, n = 0;
   int e = 0;
-  bool *turned = sheet_turned(&m->sheet, &m->soup, &count);
+  bool *turned = sheet_turned(&m->sheet, &m->arrays, &count);
   int *entities = out_alloc(2 * count, sizeof *entities);
   for (size_t f = 0; f < m->sheet.face_count; f++) {
     if (!turned[f])
@@ -60,17 +60,17 @@ static bool turn(struct task *t, struct mesh *m, struct outcome *o) {
   return ok;
 }
 
-static bool raise_order(struct mesh *m, struct outcome *o) {
+static bool raise_order(struct checked_mesh *m, struct outcome *o) {
   int e = 0;
   gmshModelMeshSetOrder(2, &e);
   if (e)
     return outcome_fail(o, REASON_LOG, "no middle nodes could be made");
   if (!take(m, o))
     return false;
-  uint8_t *moved = out_alloc(m->soup.node_count, 1);
+  uint8_t *moved = out_alloc(m->arrays.node_count, 1);
   struct curved_report *r = &o->curved;
-  sheet_mend(&m->sheet, &m->soup, moved, r);
-  bool ok = r->moved == 0 || order2_give_back(&m->soup, moved);
+  sheet_mend(&m->sheet, &m->arrays, moved, r);
+  bool ok = r->moved == 0 || second_order_give_back(&m->arrays, moved);
   free(moved);
   if (!ok)
     return outcome_fail(o, REASON_LOG, "middle nodes could not be moved towards straight");
@@ -85,7 +85,7 @@ static bool raise_order(struct mesh *m, struct outcome *o) {
 
 /* ---- check ---- */
 
-static bool check_faces(const struct task *t, const struct mesh *m, struct outcome *o) {
+static bool check_faces(const struct task *t, const struct checked_mesh *m, struct outcome *o) {
   for (size_t f = 0; f < m->sheet.face_count; f++) {
     double a[3] = {0}, b[3] = {0}, sum = 0;
     int e = 0, tag = m->sheet.faces[f].tag;
@@ -110,7 +110,7 @@ static size_t face_of(const struct sheet *sheet, uint32_t element) {
 }
 
 /* Elements of a face that lie on their neighbour: turned over, or in a fold. */
-static size_t count_folded(const struct mesh *m, uint32_t *where) {
+static size_t count_folded(const struct checked_mesh *m, uint32_t *where) {
   const struct sheet *sheet = &m->sheet;
   size_t folded = 0;
   for (size_t i = 0; i + 1 < sheet->side_count; i++) {
@@ -118,8 +118,8 @@ static size_t count_folded(const struct mesh *m, uint32_t *where) {
     double a[3], b[3], dot = 0, aa = 0, bb = 0;
     if (x->low != y->low || x->high != y->high)
       continue;
-    sheet_normal(&m->soup, &sheet->elements[x->element], a);
-    sheet_normal(&m->soup, &sheet->elements[y->element], b);
+    sheet_normal(&m->arrays, &sheet->elements[x->element], a);
+    sheet_normal(&m->arrays, &sheet->elements[y->element], b);
     for (int k = 0; k < 3; k++) {
       dot += a[k] * b[k];
       aa += a[k] * a[k];
@@ -133,7 +133,7 @@ static size_t count_folded(const struct mesh *m, uint32_t *where) {
   return folded;
 }
 
-static bool check_shapes(const struct mesh *m, struct outcome *o) {
+static bool check_shapes(const struct checked_mesh *m, struct outcome *o) {
   const struct quality *q = &m->quality;
   size_t bad = 0;
   uint32_t worst = 0;
@@ -147,7 +147,7 @@ static bool check_shapes(const struct mesh *m, struct outcome *o) {
     bad = count_folded(m, &worst);
   if (bad == 0)
     return true;
-  sheet_middle(&m->soup, &m->sheet.elements[worst], at);
+  sheet_middle(&m->arrays, &m->sheet.elements[worst], at);
   return outcome_fail(o, REASON_INVERTED,
                       "%zu of %zu elements are inverted or flat, one near (%.6g, %.6g, %.6g)", bad,
                       q->count, at[0], at[1], at[2]);
@@ -168,11 +168,11 @@ static double area_of_cad(const struct sheet *sheet) {
   return sum;
 }
 
-static void tell_rims(const struct mesh *m, struct outcome *o) {
-  struct sheet_rims rims = sheet_rims(&m->sheet);
+static void count_open_edges(const struct checked_mesh *m, struct outcome *o) {
+  struct sheet_open_edges rims = sheet_open_edges(&m->sheet);
   o->sheet.open = rims.open;
   o->sheet.branches = rims.branches;
-  o->sheet.pieces = sheet_pieces(&m->sheet, m->soup.node_count);
+  o->sheet.pieces = sheet_pieces(&m->sheet, m->arrays.node_count);
   if (rims.crossed)
     outcome_warn(o,
                  "the faces cannot all look to one side: at %zu sides of elements two neighbours "
@@ -185,16 +185,16 @@ static void tell_rims(const struct mesh *m, struct outcome *o) {
                  (size_t)o->sheet.pieces);
 }
 
-static void measure(const struct task *t, const struct mesh *m, struct outcome *o) {
-  o->nodes = m->soup.node_count;
+static void measure(const struct task *t, const struct checked_mesh *m, struct outcome *o) {
+  o->nodes = m->arrays.node_count;
   o->sheet.quadrangles = sheet_quads(&m->sheet);
   o->sheet.lines = m->sheet.line_count;
   o->triangles = m->sheet.element_count - o->sheet.quadrangles;
-  o->sheet.area = sheet_area(&m->sheet, &m->soup);
+  o->sheet.area = sheet_area(&m->sheet, &m->arrays);
   o->sheet.cad_area = area_of_cad(&m->sheet);
-  tell_rims(m, o);
+  count_open_edges(m, o);
   if (t->params.order == 1)
-    deviation_of_surface(t, &m->soup, o);
+    deviation_of_surface(t, &m->arrays, o);
   else
     o->deviation.chord = -1;
   double off = o->sheet.cad_area > 0 ? o->sheet.area / o->sheet.cad_area - 1 : 0;
@@ -206,16 +206,16 @@ static void measure(const struct task *t, const struct mesh *m, struct outcome *
                  o->deviation.chord * fmin(0.5, 0.8 * AREA_TOLD / fabs(off)));
 }
 
-bool sheet_mesh(struct task *t, struct mesh *m, struct outcome *o) {
-  *m = (struct mesh){0};
+bool sheet_mesh(struct task *t, struct checked_mesh *m, struct outcome *o) {
+  *m = (struct checked_mesh){0};
   if (!surface_generate(t, o) || !take(m, o) || !check_faces(t, m, o) || !turn(t, m, o) ||
       (t->params.order == 2 && !raise_order(m, o)))
     return false;
-  quality_of_sheet(&m->quality, &m->sheet, &m->soup);
+  quality_of_sheet(&m->quality, &m->sheet, &m->arrays);
   if (!check_shapes(m, o) || !periodic_check(t, m, o))
     return false;
   quality_summary(&m->quality, o);
-  local_sizes_measure(t, &m->soup, o);
+  local_sizes_measure(t, &m->arrays, o);
   measure(t, m, o);
   return true;
 }

@@ -4,11 +4,11 @@
 
 #include <stdbool.h>
 
-struct mesh;
+struct checked_mesh;
 struct outcome;
 struct task;
 
 /* A mesh of faces alone, checked and measured.  As volume_check. */
-bool sheet_mesh(struct task *t, struct mesh *m, struct outcome *o);
+bool sheet_mesh(struct task *t, struct checked_mesh *m, struct outcome *o);
 
 #endif

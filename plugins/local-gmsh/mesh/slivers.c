@@ -42,7 +42,7 @@ static void find_bad(struct work *w) {
 }
 
 static void index_surface(struct work *w) {
-  const struct soup *s = &w->s;
+  const struct mesh_arrays *s = &w->s;
   w->edge_count = 3 * s->triangle_count;
   for (size_t i = 0; i < s->triangle_count; i++) {
     const uint32_t *n = s->triangles + 3 * i;
@@ -80,7 +80,7 @@ static void index_around(struct work *w) {
 }
 
 static bool prepare(struct work *w) {
-  const struct soup *s = &w->s;
+  const struct mesh_arrays *s = &w->s;
   w->first = out_alloc(s->node_count + 2, sizeof *w->first);
   w->keys = out_alloc(s->triangle_count, sizeof *w->keys);
   w->edges = out_alloc(3 * s->triangle_count, sizeof *w->edges);
@@ -119,13 +119,13 @@ static void release(struct work *w) {
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
     free(all[i]);
   gmshFree(w->tags);
-  soup_free(&w->s);
+  mesh_arrays_free(&w->s);
 }
 
 int slivers_mend(bool may_peel, bool may_bend, bool may_slide) {
   struct work w = {0};
   int e = 0;
-  if (!soup_take(&w.s, 4))
+  if (!mesh_arrays_take(&w.s, 4))
     return 0;
   w.sicn = out_alloc(w.s.tet_count, sizeof *w.sicn);
   w.bad = out_alloc(w.s.tet_count, sizeof *w.bad);

@@ -147,7 +147,7 @@ static void write_entity(const struct work *w, const struct kept *k, const struc
 
 /* Solids first out and last in: Gmsh keeps the faces of a solid that has a mesh. */
 static void write_peeled(const struct work *w, int *e) {
-  const struct soup *s = &w->s;
+  const struct mesh_arrays *s = &w->s;
   struct kept *kept = out_alloc(s->solid_count + s->face_count, sizeof *kept);
   const struct range **ranges = out_alloc(s->solid_count + s->face_count, sizeof *ranges);
   size_t n = 0;

@@ -30,7 +30,7 @@ struct bad {
 };
 
 struct work {
-  struct soup s;
+  struct mesh_arrays s;
   size_t *tags; /* Gmsh's, of each node */
   double *sicn; /* of each tetrahedron; DEAD: it is no more */
   struct bad *bad;

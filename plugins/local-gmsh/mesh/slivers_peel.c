@@ -42,7 +42,7 @@ static size_t triangle_of(const struct work *w, uint32_t a, uint32_t b, uint32_t
   return found ? found->triangle : SIZE_MAX;
 }
 
-static size_t face_of(const struct soup *s, size_t triangle) {
+static size_t face_of(const struct mesh_arrays *s, size_t triangle) {
   size_t i = 0;
   while (i < s->face_count && triangle >= s->faces[i].first + s->faces[i].count)
     i++;

@@ -59,7 +59,7 @@ static void face_box(int tag, double *diagonal, double middle[3]) {
 }
 
 /* Notes the faces without triangles that matter; returns how many those are. */
-static size_t find_missing(const struct task *t, const struct soup *s, struct outcome *o,
+static size_t find_missing(const struct task *t, const struct mesh_arrays *s, struct outcome *o,
                            double at[3]) {
   o->missing_faces = 0;
   for (size_t f = 0; f < s->face_count; f++) {
@@ -80,17 +80,17 @@ static size_t find_missing(const struct task *t, const struct soup *s, struct ou
 
 /* An error that names no place: the first empty face is where. */
 static void say_where(struct task *t, struct outcome *o) {
-  struct soup s;
+  struct mesh_arrays s;
   double at[3] = {0};
   size_t len = strlen(o->text);
-  if (strstr(o->text, " near (") || !soup_take(&s, 0))
+  if (strstr(o->text, " near (") || !mesh_arrays_take(&s, 0))
     return;
   size_t n = find_missing(t, &s, o, at);
   if (n)
     snprintf(o->text + len, sizeof o->text - len,
              "; %zu of %zu faces are missing, face %d near (%.6g, %.6g, %.6g)", n, s.face_count,
              o->missing[0], at[0], at[1], at[2]);
-  soup_free(&s);
+  mesh_arrays_free(&s);
 }
 
 bool surface_generate(struct task *t, struct outcome *o) {
@@ -119,7 +119,7 @@ uint64_t surface_fingerprint(void) {
 
 /* Every face of the CAD must have triangles.  After errors a picture may lack a few, if it says
  * which. */
-static bool check_faces(const struct task *t, const struct soup *s, bool errors,
+static bool check_faces(const struct task *t, const struct mesh_arrays *s, bool errors,
                         struct outcome *o) {
   double at[3] = {0};
   if (s->triangle_count == 0)
@@ -165,8 +165,8 @@ static bool check_facets(const struct task *t, struct outcome *o) {
 }
 
 /* No edge longer than the job asks. */
-static bool split_long(const struct task *t, struct soup *s, struct outcome *o) {
-  return soup_split(s, t->size, TRIANGLES_MAX) ||
+static bool split_long(const struct task *t, struct mesh_arrays *s, struct outcome *o) {
+  return split_edges(s, t->size, TRIANGLES_MAX) ||
          outcome_fail(o, REASON_PART,
                       "edges of at most %.4g on a part %.6g across would take over %d triangles. "
                       "Ask for a larger max_size_mm",
@@ -187,7 +187,7 @@ static struct kernel_limits limits_of(const struct task *t) {
 
 /* All faces or none: what it lacks is looked for face by face, with Gmsh beside it. */
 static bool by_kernel(const struct task *t, const struct kernel_limits *limits, struct outcome *o,
-                      struct soup *s) {
+                      struct mesh_arrays *s) {
   double at[3] = {0};
   switch (kernel_watched(s, limits)) {
   case KERNEL_HANGS:
@@ -204,8 +204,8 @@ static bool by_kernel(const struct task *t, const struct kernel_limits *limits, 
                                 n, s->face_count, o->missing[0], at[0], at[1], at[2]);
 }
 
-static bool by_all_apart(const struct kernel_limits *limits, struct outcome *o, struct soup *s) {
-  return apart_triangulate(s, limits) ||
+static bool by_face(const struct kernel_limits *limits, struct outcome *o, struct mesh_arrays *s) {
+  return face_by_face_triangulate(s, limits) ||
          outcome_fail(o, REASON_EMPTY, "no face could be triangulated, not even alone");
 }
 
@@ -214,51 +214,53 @@ static bool asks_for_size(const struct task *t) {
 }
 
 /* The triangles of a preview into *s, to be freed also where it fails. */
-static bool take_triangles(struct task *t, const struct rung *r, struct outcome *o,
-                           struct soup *s) {
+static bool take_triangles(struct task *t, const struct strategy *r, struct outcome *o,
+                           struct mesh_arrays *s) {
   double began = task_now();
   bool kernel = KERNEL_HERE && t->format != FORMAT_STL && r->algorithm_2d == t->params.algorithm_2d;
-  *s = (struct soup){0};
-  if (r->facets || !(kernel || r->apart)) {
+  *s = (struct mesh_arrays){0};
+  if (r->facets || !(kernel || r->face_by_face)) {
     bool errors = !r->facets && !surface_generate(t, o);
-    return soup_take(s, 0) ? check_faces(t, s, errors, o)
-                           : outcome_fail(o, REASON_EMPTY, "the surface mesh came out empty");
+    return mesh_arrays_take(s, 0)
+               ? check_faces(t, s, errors, o)
+               : outcome_fail(o, REASON_EMPTY, "the surface mesh came out empty");
   }
   task_stage(t, STAGE_FACES);
   const struct kernel_limits limits = limits_of(t);
-  bool got = (r->apart ? by_all_apart(&limits, o, s) : by_kernel(t, &limits, o, s)) &&
+  bool got = (r->face_by_face ? by_face(&limits, o, s) : by_kernel(t, &limits, o, s)) &&
              check_faces(t, s, false, o) && (!asks_for_size(t) || split_long(t, s, o));
   o->seconds[STAGE_FACES] = task_now() - began;
   return got;
 }
 
-bool surface_preview(struct task *t, const struct rung *r, struct outcome *o, struct soup *s) {
+bool surface_preview(struct task *t, const struct strategy *r, struct outcome *o,
+                     struct mesh_arrays *s) {
   struct quality q;
   if (!take_triangles(t, r, o, s) || (t->format == FORMAT_STL && !check_facets(t, o)))
     return false;
   o->nodes = s->node_count;
   o->triangles = s->triangle_count;
-  o->volume = t->geometry.volumes || t->format == FORMAT_STL ? soup_enclosed(s) : 0;
+  o->volume = t->geometry.volumes || t->format == FORMAT_STL ? mesh_arrays_enclosed(s) : 0;
   quality_of(&q, s, false);
   quality_summary(&q, o);
   quality_free(&q);
   return true;
 }
 
-bool surface_by_kernel(struct task *t, const struct rung *r, struct outcome *o) {
+bool surface_by_kernel(struct task *t, const struct strategy *r, struct outcome *o) {
   double far = t->params.max_deviation > 0 ? t->params.max_deviation : INFINITY;
   const struct kernel_limits limits = {.deflection = fmin(r->kernel * t->size, far),
                                        .angle = 4 * M_PI / r->circle_points,
                                        .seconds = SOLID_SECONDS,
                                        .face_seconds = SOLID_FACE_SECONDS,
                                        .shortest = t->params.min_size};
-  struct soup s = {0};
+  struct mesh_arrays s = {0};
   double began = task_now();
   task_stage(t, STAGE_FACES);
   bool ok = by_kernel(t, &limits, o, &s) && split_long(t, &s, o) &&
-            (soup_give(&s) ||
+            (mesh_to_gmsh(&s) ||
              outcome_fail(o, REASON_LOG, "Gmsh did not take the facets of the CAD kernel"));
   o->seconds[STAGE_FACES] = task_now() - began;
-  soup_free(&s);
+  mesh_arrays_free(&s);
   return ok;
 }

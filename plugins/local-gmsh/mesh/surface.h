@@ -9,16 +9,17 @@
 #include <stdint.h>
 
 struct outcome;
-struct rung;
-struct soup;
+struct strategy;
+struct mesh_arrays;
 struct task;
 
 /* The triangles of a preview into *s, checked and counted; to be freed also where it fails. */
-bool surface_preview(struct task *t, const struct rung *r, struct outcome *o, struct soup *s);
+bool surface_preview(struct task *t, const struct strategy *r, struct outcome *o,
+                     struct mesh_arrays *s);
 /* The 1D and 2D steps with their checks, which both kinds share. */
 bool surface_generate(struct task *t, struct outcome *o);
 /* The same by the CAD kernel: its facets, their edges no longer than the job's size. */
-bool surface_by_kernel(struct task *t, const struct rung *r, struct outcome *o);
+bool surface_by_kernel(struct task *t, const struct strategy *r, struct outcome *o);
 /* Equal for equal meshes; 0 where there is none. */
 uint64_t surface_fingerprint(void);
 

@@ -76,7 +76,7 @@ static int polish(const struct task *t) {
   return e ? e : mend(t);
 }
 
-static bool check_solids(const struct soup *s, struct outcome *o) {
+static bool check_solids(const struct mesh_arrays *s, struct outcome *o) {
   if (s->tet_count == 0)
     return outcome_fail(o, REASON_EMPTY,
                         "the solids stayed empty: the mesher made no tetrahedra and gave no "
@@ -87,7 +87,7 @@ static bool check_solids(const struct soup *s, struct outcome *o) {
   return true;
 }
 
-static bool check_shapes(const struct soup *s, const struct quality *q, struct outcome *o) {
+static bool check_shapes(const struct mesh_arrays *s, const struct quality *q, struct outcome *o) {
   size_t bad = 0, worst = 0;
   for (size_t i = 0; i < q->count; i++) {
     bad += !(q->values[MEASURE_SICN][i] > FLAT);
@@ -104,8 +104,8 @@ static bool check_shapes(const struct soup *s, const struct quality *q, struct o
 }
 
 /* Of prisms and pyramids, for the fields of a file as well. */
-static bool check_layers(struct mesh *m, struct outcome *o) {
-  const struct soup *s = &m->soup;
+static bool check_layers(struct checked_mesh *m, struct outcome *o) {
+  const struct mesh_arrays *s = &m->arrays;
   size_t bad = 0, worst = 0, n = cells_count(s) - s->tet_count;
   double *sicn = m->quality.layers = out_alloc(n + 1, sizeof *sicn);
   m->quality.layer_count = n;
@@ -140,7 +140,7 @@ static uint64_t count_triangles(int order) {
   return e ? 0 : n;
 }
 
-bool volume_faces(struct task *t, const struct rung *r, struct outcome *o) {
+bool volume_faces(struct task *t, const struct strategy *r, struct outcome *o) {
   if (t->format == FORMAT_STL && !stl_solids(t, r, o))
     return false;
   bool ok = r->kernel > 0 ? surface_by_kernel(t, r, o) : surface_generate(t, o);
@@ -160,7 +160,7 @@ static void show_faces(bool on) {
   gmshOptionSetNumber("Mesh.MeshOnlyVisible", !on, &e);
 }
 
-bool volume_fill(struct task *t, const struct rung *r, struct outcome *o) {
+bool volume_fill(struct task *t, const struct strategy *r, struct outcome *o) {
   int e = 0;
   gmshOptionSetNumber("Mesh.Algorithm3D", r->algorithm_3d, &e);
   if (r->kernel > 0)
@@ -176,33 +176,34 @@ bool volume_improve(struct task *t, enum finish level, struct outcome *o) {
          timed(t, o, STAGE_OPTIMISE, level == FINISH_POLISHED ? polish : optimise);
 }
 
-void volume_reopen(struct task *t, struct mesh *m) {
+void volume_reopen(struct task *t, struct checked_mesh *m) {
   int e = 0;
-  mesh_free(m);
+  checked_mesh_free(m);
   if (t->params.order == 2)
     gmshModelMeshSetOrder(1, &e);
 }
 
-bool volume_check(struct task *t, struct mesh *m, struct outcome *o) {
-  *m = (struct mesh){0};
+bool volume_check(struct task *t, struct checked_mesh *m, struct outcome *o) {
+  *m = (struct checked_mesh){0};
   bool second = t->params.order == 2;
-  if (second && !order2_raise(t, o))
+  if (second && !second_order_raise(t, o))
     return false;
-  if (!(t->layers ? soup_take_layered(&m->soup) : soup_take(&m->soup, second ? 10 : 4)))
+  if (!(t->layers ? mesh_arrays_take_layered(&m->arrays)
+                  : mesh_arrays_take(&m->arrays, second ? 10 : 4)))
     return outcome_fail(o, REASON_EMPTY, "the mesh came out empty");
-  if (!check_solids(&m->soup, o))
+  if (!check_solids(&m->arrays, o))
     return false;
-  quality_of(&m->quality, &m->soup, true);
-  o->nodes = m->soup.node_count;
-  o->tetrahedra = m->soup.tet_count;
+  quality_of(&m->quality, &m->arrays, true);
+  o->nodes = m->arrays.node_count;
+  o->tetrahedra = m->arrays.tet_count;
   o->triangles = count_triangles(t->params.order);
-  if (!check_shapes(&m->soup, &m->quality, o) || (t->layers && !check_layers(m, o)) ||
-      (second && !order2_mend(t, &m->soup, o)) || !closed_check(&m->soup, o) ||
+  if (!check_shapes(&m->arrays, &m->quality, o) || (t->layers && !check_layers(m, o)) ||
+      (second && !second_order_mend(t, &m->arrays, o)) || !closed_check(&m->arrays, o) ||
       !periodic_check(t, m, o))
     return false;
   quality_summary(&m->quality, o);
   o->poor_set = quality_poor_set(&m->quality, t->params.poor_below, NULL);
-  deviation_measure(t, &m->soup, o);
-  local_sizes_measure(t, &m->soup, o);
+  deviation_measure(t, &m->arrays, o);
+  local_sizes_measure(t, &m->arrays, o);
   return true;
 }

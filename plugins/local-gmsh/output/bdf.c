@@ -39,7 +39,7 @@ static void put_padded(struct out *o, double value, size_t width) {
 }
 
 static void put_grids(struct out *o, const struct export *x) {
-  for (size_t i = 0; i < x->soup->node_count; i++) {
+  for (size_t i = 0; i < x->arrays->node_count; i++) {
     if (x->number[i] == EXPORT_NO_NODE)
       continue;
     out_text(o, "GRID*   ");
@@ -57,9 +57,9 @@ static void put_grids(struct out *o, const struct export *x) {
 static void put_cell(struct out *o, const struct export *x, size_t cell, size_t property) {
   static const char *const CARDS[CELL_KINDS] = {
       [CELL_TET] = "CTETRA  ", [CELL_PRISM] = "CPENTA  ", [CELL_PYRAMID] = "CPYRAM  "};
-  struct cell c = cells_get(x->soup, cell);
+  struct cell c = cells_get(x->arrays, cell);
   bool tet = c.kind == CELL_TET;
-  size_t nodes = (size_t)(tet ? x->soup->tet_nodes : cells_nodes(c.kind));
+  size_t nodes = (size_t)(tet ? x->arrays->tet_nodes : cells_nodes(c.kind));
   out_text(o, CARDS[c.kind]);
   put_field(o, 1, cell + 1);
   put_field(o, 2, property);
@@ -73,7 +73,7 @@ static void put_skin(struct out *o, const struct export *x, size_t triangle, siz
   uint32_t nodes[6];
   int n = export_side_nodes(x, x->sides[triangle], nodes);
   out_text(o, CARDS[n]);
-  put_field(o, 1, cells_count(x->soup) + triangle + 1);
+  put_field(o, 1, cells_count(x->arrays) + triangle + 1);
   put_field(o, 2, property);
   for (int k = 0; k < n; k++)
     put_field(o, 3 + (size_t)k, x->number[nodes[k]] + 1u);
@@ -126,7 +126,7 @@ static void put_group(struct out *o, const struct export *x, size_t group, bool 
 static void put_rest(struct out *o, const struct export *x, const bool *written) {
   size_t property = x->groups->count + 1;
   bool named = false;
-  for (size_t i = 0; i < cells_count(x->soup); i++) {
+  for (size_t i = 0; i < cells_count(x->arrays); i++) {
     if (written[i])
       continue;
     if (!named)
@@ -191,7 +191,7 @@ static void put_sheet_face(struct out *o, const struct export *x, size_t group) 
 /* A set of nodes. */
 static void put_sheet_edge(struct out *o, const struct export *x, size_t group) {
   const struct group *g = &x->groups->of[group];
-  bool *marked = out_alloc(x->soup->node_count, sizeof *marked);
+  bool *marked = out_alloc(x->arrays->node_count, sizeof *marked);
   size_t at = 2, set = group + 1;
   for (size_t i = 0; i < g->count; i++) {
     const struct range *r = export_range(x, 1, g->tags[i]);
@@ -202,7 +202,7 @@ static void put_sheet_edge(struct out *o, const struct export *x, size_t group) 
   out_printf(o, "$ Set %zu : %s\n$HMSET          %8zu       1 \"%s\"\nSET1    ", set,
              x->words[group], set, x->words[group]);
   put_field(o, 1, set);
-  for (size_t i = 0; i < x->soup->node_count; i++)
+  for (size_t i = 0; i < x->arrays->node_count; i++)
     if (marked[i])
       put_field(o, at++, x->number[i] + 1u);
   out_text(o, "\n");
@@ -227,7 +227,7 @@ static void build_sheet(struct out *o, const struct export *x) {
 }
 
 void bdf_build(struct out *o, const struct export *x) {
-  const struct soup *s = x->soup;
+  const struct mesh_arrays *s = x->arrays;
   if (x->sheet) {
     build_sheet(o, x);
     return;

@@ -27,7 +27,7 @@ struct cgns {
   const struct export *x;
   int file, base, zone;
   cgsize_t next;     /* number of the next element */
-  cgsize_t *first;   /* of each range of the soup's faces: its first element; 0: none */
+  cgsize_t *first;   /* of each range of the arrays' faces: its first element; 0: none */
   cgsize_t *count;   /* of each: how many */
   cgsize_t *element; /* of each cell */
 };
@@ -48,7 +48,7 @@ static bool write_points(const struct cgns *c) {
   bool ok = true;
   for (int k = 0; k < 3 && ok; k++) {
     int at = 0;
-    for (size_t i = 0; i < x->soup->node_count; i++)
+    for (size_t i = 0; i < x->arrays->node_count; i++)
       if (x->number[i] != EXPORT_NO_NODE)
         line[x->number[i]] = x->xyz[3 * i + (size_t)k];
     ok = cg_coord_write(c->file, c->base, c->zone, CGNS_ENUMV(RealDouble), NAMES[k], line, &at) ==
@@ -71,7 +71,7 @@ static bool write_section(struct cgns *c, const char *word, CGNS_ENUMT(ElementTy
 
 /* Prisms or pyramids of a solid: a section of their own, "-prisms" behind the name. */
 static bool write_layers(struct cgns *c, const char *word, size_t solid, enum cell_kind kind) {
-  const struct soup *s = c->x->soup;
+  const struct mesh_arrays *s = c->x->arrays;
   const struct range *r = cells_solids(s, kind);
   size_t n = (size_t)cells_nodes(kind);
   char name[NAME_SIZE];
@@ -94,7 +94,7 @@ static bool write_layers(struct cgns *c, const char *word, size_t solid, enum ce
 
 /* Middle nodes in CGNS's order, which is VTK's. */
 static bool write_solid(struct cgns *c, const char *word, const struct range *r) {
-  const struct soup *s = c->x->soup;
+  const struct mesh_arrays *s = c->x->arrays;
   size_t n = (size_t)s->tet_nodes;
   cgsize_t *nodes = out_alloc(r->count * n, sizeof *nodes);
   for (size_t i = 0; i < r->count; i++)
@@ -119,8 +119,8 @@ static bool write_sides(struct cgns *c, const char *word, const struct range *r,
   size_t n = 0;
   for (size_t i = r->first; i < r->first + r->count; i++) {
     uint32_t of[4];
-    if (x->sides[i].cell == SIDE_NONE || x->soup->halves[i] ||
-        cells_side(cells_get(x->soup, x->sides[i].cell), x->sides[i].number, of) != corners)
+    if (x->sides[i].cell == SIDE_NONE || x->arrays->halves[i] ||
+        cells_side(cells_get(x->arrays, x->sides[i].cell), x->sides[i].number, of) != corners)
       continue;
     for (int k = 0; k < corners; k++)
       nodes[n++] = (cgsize_t)x->number[of[k]] + 1;
@@ -134,7 +134,7 @@ static bool write_sides(struct cgns *c, const char *word, const struct range *r,
 
 /* Triangles, and quadrangles where layers end there: "-quads" behind the name. */
 static bool write_layered_face(struct cgns *c, const char *word, const struct range *r) {
-  size_t index = (size_t)(r - c->x->soup->faces), count = 0;
+  size_t index = (size_t)(r - c->x->arrays->faces), count = 0;
   char name[NAME_SIZE];
   snprintf(name, sizeof name, "%.24s-quads", word);
   c->first[index] = c->next;
@@ -145,7 +145,7 @@ static bool write_layered_face(struct cgns *c, const char *word, const struct ra
 
 static bool write_face(struct cgns *c, const char *word, const struct range *r) {
   const struct export *x = c->x;
-  size_t n = x->soup->tet_nodes == 10 ? 6 : 3, count = 0, index = (size_t)(r - x->soup->faces);
+  size_t n = x->arrays->tet_nodes == 10 ? 6 : 3, count = 0, index = (size_t)(r - x->arrays->faces);
   cgsize_t *nodes = out_alloc(r->count * n, sizeof *nodes);
   for (size_t i = r->first; i < r->first + r->count; i++) {
     uint32_t of[6];
@@ -172,7 +172,7 @@ static bool write_elements(struct cgns *c, int dim) {
     for (size_t k = 0; g->of[i].dim == dim && k < g->of[i].count && ok; k++) {
       const struct range *r = export_range(c->x, dim, g->of[i].tags[k]);
       char word[NAME_SIZE];
-      if (!r || (dim == 2 && c->first[r - c->x->soup->faces]))
+      if (!r || (dim == 2 && c->first[r - c->x->arrays->faces]))
         continue;
       snprintf(word, sizeof word, "%s", c->x->words[i]);
       if (g->of[i].count > 1) /* a section's name is its own */
@@ -195,7 +195,7 @@ static bool between_solids(int face) {
 
 static bool write_condition(const struct cgns *c, const struct group *g, const char *word) {
   const struct export *x = c->x;
-  const struct range *ranges = x->sheet ? x->sheet->curves : x->soup->faces;
+  const struct range *ranges = x->sheet ? x->sheet->curves : x->arrays->faces;
   size_t n = 0, all = 0;
   for (size_t k = 0; k < g->count; k++) {
     const struct range *r = export_range(x, g->dim, g->tags[k]);
@@ -278,7 +278,7 @@ static bool write_sheet_part(struct cgns *c, const char *word, int dim, const st
   if (dim == 1) {
     size_t index = (size_t)(r - sheet->curves);
     c->first[index] = c->next;
-    c->count[index] = sheet_is_rim(sheet, r) ? (cgsize_t)r->count : 0;
+    c->count[index] = sheet_is_open_curve(sheet, r) ? (cgsize_t)r->count : 0;
     return write_kind(c, word, sheet->lines + r->first, r->count, 2);
   }
   snprintf(quads, sizeof quads, "%.26s-quads", word);
@@ -329,14 +329,14 @@ static bool write_unit(const struct cgns *c) {
 
 static bool write_file(const struct export *x, const char *path) {
   struct cgns c = {.x = x, .next = 1};
-  size_t cells = x->sheet ? x->sheet->element_count : cells_count(x->soup);
-  size_t ranges = x->sheet ? x->sheet->curve_count : x->soup->face_count;
+  size_t cells = x->sheet ? x->sheet->element_count : cells_count(x->arrays);
+  size_t ranges = x->sheet ? x->sheet->curve_count : x->arrays->face_count;
   cgsize_t size[3] = {(cgsize_t)x->node_count, (cgsize_t)cells, 0};
   if (cells > INT_MAX / 10) /* the library counts with int */
     return false;
   c.first = out_alloc(ranges, sizeof *c.first);
   c.count = out_alloc(ranges, sizeof *c.count);
-  c.element = out_alloc(cells_count(x->soup), sizeof *c.element);
+  c.element = out_alloc(cells_count(x->arrays), sizeof *c.element);
   bool ok = cg_set_file_type(CG_FILE_HDF5) == CG_OK && cg_open(path, CG_MODE_WRITE, &c.file) == 0;
   bool open = ok;
   ok = ok && cg_base_write(c.file, "Base", x->sheet ? 2 : 3, 3, &c.base) == CG_OK &&

@@ -8,13 +8,13 @@
 #include <stdlib.h>
 
 struct builder {
-  const struct soup *s;
+  const struct mesh_arrays *s;
   struct drawing *d;
   uint32_t *node_vertex;        /* per node: its vertex in the face at hand, + 1 */
   uint32_t *vertex_node, *next; /* next: another vertex of the same node, + 1 */
 };
 
-void drawing_triangle_normal(const struct soup *s, const uint32_t *n, float r[3]) {
+void drawing_triangle_normal(const struct mesh_arrays *s, const uint32_t *n, float r[3]) {
   const double *a = s->xyz + 3 * (size_t)n[0], *b = s->xyz + 3 * (size_t)n[1],
                *c = s->xyz + 3 * (size_t)n[2];
   double u[3], v[3];
@@ -78,7 +78,7 @@ static void face_add(struct builder *b, const struct range *face, bool creases) 
   }
 }
 
-void drawing_make(struct drawing *d, const struct soup *s, bool creases) {
+void drawing_make(struct drawing *d, const struct mesh_arrays *s, bool creases) {
   size_t corners = 3 * s->triangle_count; /* there are no more vertices than that */
   *d = (struct drawing){
       .position = out_alloc(corners, sizeof *d->position),

@@ -58,7 +58,7 @@ static uint32_t *slot_of(const struct table *t, const uint32_t key[3]) {
   return &t->slot[at];
 }
 
-static void fill_table(struct table *t, const struct soup *s, bool *on_face) {
+static void fill_table(struct table *t, const struct mesh_arrays *s, bool *on_face) {
   size_t size = 64;
   while (size < 2 * s->triangle_count)
     size *= 2;
@@ -91,7 +91,7 @@ static void note_side(struct export *x, const struct table *t, const uint32_t n[
 /* Of prisms and pyramids: a quadrangle is two triangles of the surface, halved either way. */
 static void find_layer_sides(struct export *x, const struct table *t) {
   static const uint8_t HALVES[4][3] = {{0, 1, 2}, {0, 2, 3}, {0, 1, 3}, {1, 2, 3}};
-  const struct soup *s = x->soup;
+  const struct mesh_arrays *s = x->arrays;
   for (size_t i = s->tet_count; i < cells_count(s); i++) {
     struct cell c = cells_get(s, i);
     for (uint8_t k = 0; k < CELL_SIDES; k++) {
@@ -106,7 +106,7 @@ static void find_layer_sides(struct export *x, const struct table *t) {
 }
 
 static void find_sides(struct export *x) {
-  const struct soup *s = x->soup;
+  const struct mesh_arrays *s = x->arrays;
   struct table t;
   bool *on_face = out_alloc(s->node_count, sizeof *on_face);
   x->sides = out_alloc(s->triangle_count, sizeof *x->sides);
@@ -131,7 +131,7 @@ static void find_sides(struct export *x) {
 }
 
 static void number_nodes(struct export *x) {
-  const struct soup *s = x->soup;
+  const struct mesh_arrays *s = x->arrays;
   x->number = out_alloc(s->node_count, sizeof *x->number);
   memset(x->number, 0xff, s->node_count * sizeof *x->number);
   for (size_t i = 0; i < s->tet_count * (size_t)s->tet_nodes; i++)
@@ -148,8 +148,8 @@ static void number_nodes(struct export *x) {
       x->number[i] = (uint32_t)x->node_count++;
 }
 
-void export_take(struct export *x, const struct task *t, const struct mesh *m) {
-  *x = (struct export){.soup = &m->soup,
+void export_take(struct export *x, const struct task *t, const struct checked_mesh *m) {
+  *x = (struct export){.arrays = &m->arrays,
                        .quality = &m->quality,
                        .pairs = &m->pairs,
                        .layer_sicn = m->quality.layers,
@@ -183,19 +183,19 @@ double export_factor(const struct task *t, const char *wanted, const char **unit
 }
 
 static void take_unit(struct export *x, const char *wanted) {
-  size_t n = 3 * x->soup->node_count;
+  size_t n = 3 * x->arrays->node_count;
   double before = x->factor;
   x->factor = export_factor(x->task, wanted, &x->unit);
   if (x->factor == before)
     return;
   free(x->scaled);
   x->scaled = NULL;
-  x->xyz = x->soup->xyz;
+  x->xyz = x->arrays->xyz;
   if (x->factor == 1)
     return;
   x->xyz = x->scaled = out_alloc(n, sizeof *x->scaled);
   for (size_t i = 0; i < n; i++)
-    x->scaled[i] = x->soup->xyz[i] * x->factor;
+    x->scaled[i] = x->arrays->xyz[i] * x->factor;
 }
 
 void export_for(struct export *x, const char *format, const char *wanted) {
@@ -212,11 +212,12 @@ void export_for(struct export *x, const char *format, const char *wanted) {
 }
 
 bool export_is_element(const struct export *x, size_t triangle) {
-  return x->sides[triangle].cell != SIDE_NONE && !(x->soup->halves && x->soup->halves[triangle]);
+  return x->sides[triangle].cell != SIDE_NONE &&
+         !(x->arrays->halves && x->arrays->halves[triangle]);
 }
 
 int export_side_nodes(const struct export *x, struct side side, uint32_t nodes[6]) {
-  const struct soup *s = x->soup;
+  const struct mesh_arrays *s = x->arrays;
   if (x->layer_sicn)
     return cells_side(cells_get(s, side.cell), side.number, nodes);
   const uint32_t *n = s->tets + side.cell * (size_t)s->tet_nodes;
@@ -230,21 +231,21 @@ int export_side_nodes(const struct export *x, struct side side, uint32_t nodes[6
 }
 
 struct range export_cells(const struct export *x, enum cell_kind kind, int solid) {
-  const struct range *of = cells_solids(x->soup, kind);
-  for (size_t i = 0; of && i < x->soup->solid_count; i++)
-    if (x->soup->solids[i].tag == solid)
-      return (struct range){solid, cells_first(x->soup, kind) + of[i].first, of[i].count};
+  const struct range *of = cells_solids(x->arrays, kind);
+  for (size_t i = 0; of && i < x->arrays->solid_count; i++)
+    if (x->arrays->solids[i].tag == solid)
+      return (struct range){solid, cells_first(x->arrays, kind) + of[i].first, of[i].count};
   return (struct range){solid, 0, 0};
 }
 
 const struct range *export_range(const struct export *x, int dim, int tag) {
   const struct sheet *sheet = x->sheet;
-  const struct range *list = dim == 3   ? x->soup->solids
-                             : !sheet   ? x->soup->faces
+  const struct range *list = dim == 3   ? x->arrays->solids
+                             : !sheet   ? x->arrays->faces
                              : dim == 2 ? sheet->faces
                                         : sheet->curves;
-  size_t count = dim == 3   ? x->soup->solid_count
-                 : !sheet   ? x->soup->face_count
+  size_t count = dim == 3   ? x->arrays->solid_count
+                 : !sheet   ? x->arrays->face_count
                  : dim == 2 ? sheet->face_count
                             : sheet->curve_count;
   for (size_t i = 0; i < count; i++)

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 struct foam_shapes;
-struct mesh;
+struct checked_mesh;
 struct node_pairs;
 struct quality;
 struct sheet;
@@ -36,7 +36,7 @@ struct side {
 #define SIDE_NONE UINT32_MAX
 
 struct export {
-  const struct soup *soup;
+  const struct mesh_arrays *arrays;
   const struct sheet *sheet; /* of a mesh of faces alone; NULL: one of tetrahedra */
   const struct quality *quality;
   const struct node_pairs *pairs;
@@ -44,7 +44,7 @@ struct export {
   const struct task *task;
   const struct groups *groups; /* in a format of one group each: split */
   char **words;                /* what each is called in the format */
-  const double *xyz;           /* of the soup, times the factor */
+  const double *xyz;           /* of the arrays, times the factor */
   const char *unit;            /* of these numbers; "file": not known */
   double factor;
   struct side *sides; /* of each triangle, of the first cell that it bounds.  NULL before
@@ -63,7 +63,7 @@ struct export {
 
 /* Both must outlive it.  A format is written after export_for; one that needs sides and numbers,
  * after export_topology too. */
-void export_take(struct export *x, const struct task *t, const struct mesh *m);
+void export_take(struct export *x, const struct task *t, const struct checked_mesh *m);
 /* Groups as `format` has them, and coordinates in the unit `wanted` (NULL: the model's own), times
  * the job's scale. */
 void export_for(struct export *x, const char *format, const char *wanted);
@@ -92,8 +92,8 @@ extern const uint8_t EXPORT_PYRAMID_SIDES[5];
 /* The cells of one kind that the solid has, numbered as cells.h does. */
 struct range export_cells(const struct export *x, enum cell_kind kind, int solid);
 
-/* Tetrahedra or triangles of one tag, as a range of the soup; of a mesh of faces alone elements of
- * a face or an edge, as a range of the sheet.  NULL: there are none. */
+/* Tetrahedra or triangles of one tag, as a range of the arrays; of a mesh of faces alone elements
+ * of a face or an edge, as a range of the sheet.  NULL: there are none. */
 const struct range *export_range(const struct export *x, int dim, int tag);
 
 /* Millimetres in one of `unit`; 0: the unit is not known. */

@@ -43,7 +43,7 @@ struct foam {
 
 /* Of three corners the last one twice.  How many there are; 0: the cell has fewer sides. */
 static int corners(const struct foam *f, uint32_t side, uint32_t n[4]) {
-  const struct soup *s = f->x->soup;
+  const struct mesh_arrays *s = f->x->arrays;
   if (f->sides == SIDES) { /* tetrahedra alone, and many: the quick way */
     const uint32_t *tet = s->tets + (size_t)(side / SIDES) * (size_t)s->tet_nodes;
     for (int k = 0; k < 3; k++)
@@ -190,7 +190,7 @@ static size_t count_triangles(const struct foam *f, const struct group *g) {
 static void order_images(struct foam *f, size_t set, size_t group, size_t first) {
   const struct node_pairs *pairs = f->x->pairs;
   struct images all = {out_alloc(count_triangles(f, &f->x->groups->of[group]), sizeof *all.of), 0};
-  uint32_t *partner = out_alloc(f->x->soup->node_count, sizeof *partner), n[4], m[4];
+  uint32_t *partner = out_alloc(f->x->arrays->node_count, sizeof *partner), n[4], m[4];
   size_t end = f->count;
   for (size_t i = 0; i < pairs->count; i++)
     if (pairs->of[i].set == set)
@@ -265,7 +265,7 @@ static void put_points(struct out *tar, const struct foam *f) {
   out_room(&o, 64 * x->node_count + 1024);
   begin(&o, "vectorField", "points", NULL);
   out_printf(&o, "%zu\n(\n", x->node_count);
-  for (size_t i = 0; i < x->soup->node_count; i++) {
+  for (size_t i = 0; i < x->arrays->node_count; i++) {
     if (x->number[i] == EXPORT_NO_NODE)
       continue;
     for (size_t k = 0; k < 3; k++) {
@@ -375,7 +375,7 @@ static void put_boundary(struct out *tar, const struct foam *f) {
 
 /* The cells of a solid; how many there are. */
 static size_t zone_cells(const struct foam *f, int solid, struct out *o) {
-  const struct soup *s = f->x->soup;
+  const struct mesh_arrays *s = f->x->arrays;
   size_t count = 0;
   for (enum cell_kind kind = CELL_TET; kind < CELL_KINDS; kind++)
     for (size_t i = 0; cells_solids(s, kind) && i < s->solid_count; i++) {
@@ -489,13 +489,13 @@ static void measure(const struct foam *f) {
     faces[i].owner = side / f->sides;
     faces[i].neighbour = f->behind[side];
   }
-  foam_check(x->soup->xyz, faces, f->count, f->cells, x->shapes);
+  foam_check(x->arrays->xyz, faces, f->count, f->cells, x->shapes);
   free(faces);
 }
 
 void foam_build(struct out *tar, const struct export *x) {
   struct foam f = {
-      .x = x, .cells = cells_count(x->soup), .sides = x->layer_sicn ? CELL_SIDES : SIDES};
+      .x = x, .cells = cells_count(x->arrays), .sides = x->layer_sicn ? CELL_SIDES : SIDES};
   size_t sides = f.sides * f.cells;
   f.behind = out_alloc(sides, sizeof *f.behind);
   f.face = out_alloc(sides, sizeof *f.face);

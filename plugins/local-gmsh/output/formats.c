@@ -304,7 +304,7 @@ static void take_poor(struct export *x, struct task *t, const struct quality *q)
   x->poor_count = quality_poor_set(q, t->params.poor_below, x->poor);
 }
 
-bool formats_write(struct task *t, const struct mesh *m, struct outcome *o) {
+bool formats_write(struct task *t, const struct checked_mesh *m, struct outcome *o) {
   bool ok = true;
   struct export x;
   set("Mesh.SaveAll", 0); /* a reader that takes groups (meshio) takes nothing else */

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct mesh;
+struct checked_mesh;
 struct out;
 struct outcome;
 struct task;
@@ -29,7 +29,7 @@ void formats_json(const struct task *t, struct out *o);
 void formats_units(const struct task *t, struct out *o);
 
 /* All that was asked for, of the mesh in Gmsh's model.  False after outcome_fail. */
-bool formats_write(struct task *t, const struct mesh *m, struct outcome *o);
+bool formats_write(struct task *t, const struct checked_mesh *m, struct outcome *o);
 
 /* The file's name and media type of format `i`; NULL past the last. */
 const char *formats_file(size_t i, const char **media_type);

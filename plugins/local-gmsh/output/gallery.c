@@ -20,8 +20,8 @@
 #define CELL_HEIGHT (TILE_HEIGHT + CAPTION)
 #define EDGE        8
 
-/* Which faces of the soup are in the group. */
-static bool *marked_of(const struct soup *s, const struct group *g) {
+/* Which faces of the arrays are in the group. */
+static bool *marked_of(const struct mesh_arrays *s, const struct group *g) {
   bool *marked = out_alloc(s->face_count, sizeof *marked);
   int last = 0;
   for (size_t k = 0; k < g->count; k++)
@@ -57,7 +57,7 @@ static size_t count_groups(const struct groups *g) {
   return n;
 }
 
-void gallery_build(struct out *o, const struct soup *s, const struct drawing *d,
+void gallery_build(struct out *o, const struct mesh_arrays *s, const struct drawing *d,
                    const struct names *names, int threads) {
   const struct groups *g = &names->groups;
   size_t count = count_groups(g), index = 0;

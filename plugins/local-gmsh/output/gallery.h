@@ -9,10 +9,10 @@
 struct drawing;
 struct names;
 struct out;
-struct soup;
+struct mesh_arrays;
 
 /* Leaves *o empty where there is no such group of faces. */
-void gallery_build(struct out *o, const struct soup *s, const struct drawing *d,
+void gallery_build(struct out *o, const struct mesh_arrays *s, const struct drawing *d,
                    const struct names *names, int threads);
 
 #endif

@@ -20,10 +20,11 @@
 struct palette { /* a material per colour */
   uint8_t (*rgba)[4];
   size_t count;
-  size_t *of_face; /* per face of the soup */
+  size_t *of_face; /* per face of the arrays */
 };
 
-static void palette_make(struct palette *p, const struct soup *s, const struct names *names) {
+static void palette_make(struct palette *p, const struct mesh_arrays *s,
+                         const struct names *names) {
   *p = (struct palette){.rgba = out_alloc(s->face_count, sizeof *p->rgba),
                         .of_face = out_alloc(s->face_count, sizeof *p->of_face)};
   for (size_t f = 0; f < s->face_count; f++) {
@@ -58,7 +59,7 @@ static void json_materials(struct out *o, const struct palette *p) {
   out_text(o, "],");
 }
 
-static void json_head(struct out *o, const struct soup *s, const struct drawing *d,
+static void json_head(struct out *o, const struct mesh_arrays *s, const struct drawing *d,
                       const struct palette *p) {
   size_t span = 12 * d->vertex_count, indices = 12 * s->triangle_count;
   out_text(o,
@@ -107,12 +108,13 @@ static void json_face(struct out *o, const struct range *range, size_t first,
   out_text(o, "}");
 }
 
-static bool drawn_with(const struct soup *s, const struct palette *p, size_t face, size_t colour) {
+static bool drawn_with(const struct mesh_arrays *s, const struct palette *p, size_t face,
+                       size_t colour) {
   return s->faces[face].count && p->of_face[face] == colour;
 }
 
 /* A viewer draws a primitive with one call, so that there is one a colour and not one a face. */
-static void json_primitives(struct out *o, const struct soup *s, const struct names *names,
+static void json_primitives(struct out *o, const struct mesh_arrays *s, const struct names *names,
                             const struct palette *p) {
   struct out meshes = {0};
   size_t begin = 0;
@@ -143,7 +145,7 @@ static void json_primitives(struct out *o, const struct soup *s, const struct na
 }
 
 /* In the order of json_primitives. */
-static void put_indices(struct out *o, const struct soup *s, const struct drawing *d,
+static void put_indices(struct out *o, const struct mesh_arrays *s, const struct drawing *d,
                         const struct palette *p) {
   for (size_t colour = 0; colour < p->count; colour++)
     for (size_t f = 0; f < s->face_count; f++)
@@ -156,7 +158,7 @@ static void chunk(struct out *o, uint32_t length, const char *type) {
   out_put(o, type, 4);
 }
 
-void glb_build(struct out *o, const struct soup *s, const struct drawing *d,
+void glb_build(struct out *o, const struct mesh_arrays *s, const struct drawing *d,
                const struct names *names) {
   struct palette p;
   struct out json = {0};

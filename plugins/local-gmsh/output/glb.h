@@ -5,10 +5,10 @@
 struct drawing;
 struct names;
 struct out;
-struct soup;
+struct mesh_arrays;
 
 /* Indexed GLB: one primitive per CAD face with its name and colour, a material per colour. */
-void glb_build(struct out *o, const struct soup *s, const struct drawing *d,
+void glb_build(struct out *o, const struct mesh_arrays *s, const struct drawing *d,
                const struct names *names);
 
 #endif

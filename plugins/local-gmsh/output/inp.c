@@ -51,7 +51,7 @@ static bool is_group(const struct export *x, const char *word) {
 static void put_nodes(struct out *o, const struct export *x) {
   size_t numbers = x->task->params.inp_elements == INP_SHELL ? 3 : 2; /* plane elements: z = 0 */
   out_printf(o, "*NODE%s\n", is_group(x, "Nall") ? "" : ", NSET=Nall");
-  for (size_t i = 0; i < x->soup->node_count; i++) {
+  for (size_t i = 0; i < x->arrays->node_count; i++) {
     if (x->number[i] == EXPORT_NO_NODE)
       continue;
     out_integer(o, x->number[i] + 1u, 0);
@@ -69,7 +69,7 @@ static void put_kind(struct out *o, const struct export *x, size_t first, size_t
     return;
   out_printf(o, "*ELEMENT, TYPE=C3D%zu%s\n", nodes, is_group(x, "Eall") ? "" : ", ELSET=Eall");
   for (size_t i = first; i < first + count; i++) {
-    const uint32_t *n = cells_get(x->soup, i).node;
+    const uint32_t *n = cells_get(x->arrays, i).node;
     out_integer(o, i + 1, 0);
     for (size_t k = 0; k < nodes; k++) {
       out_text(o, ",");
@@ -82,7 +82,7 @@ static void put_kind(struct out *o, const struct export *x, size_t first, size_t
 /* CalculiX has no pyramids. */
 static void put_elements(struct out *o, const struct export *x) {
   static const uint8_t SAME[6] = {0, 1, 2, 3, 4, 5};
-  const struct soup *s = x->soup;
+  const struct mesh_arrays *s = x->arrays;
   put_kind(o, x, 0, s->tet_count, EXPORT_TET_ORDER, (size_t)s->tet_nodes);
   put_kind(o, x, cells_first(s, CELL_PRISM), s->prisms.count, SAME, 6);
   put_kind(o, x, cells_first(s, CELL_PYRAMID), s->pyramids.count, EXPORT_PYRAMID_AS_PRISM, 6);
@@ -124,7 +124,7 @@ static void put_sheet_kind(struct out *o, const struct export *x, int corners) {
 static void put_nset(struct out *o, const struct export *x, const char *word, bool *marked) {
   struct list l = {o, 0};
   out_printf(o, "*NSET, NSET=%s\n", word);
-  for (size_t i = 0; i < x->soup->node_count; i++) {
+  for (size_t i = 0; i < x->arrays->node_count; i++) {
     if (marked[i])
       list_add(&l, x->number[i] + 1u);
     marked[i] = false;
@@ -136,9 +136,9 @@ static void put_nset(struct out *o, const struct export *x, const char *word, bo
 static void put_solid(struct list *l, const struct export *x, enum cell_kind kind, int solid,
                       bool *marked) {
   struct range r = export_cells(x, kind, solid);
-  int nodes = kind == CELL_TET ? x->soup->tet_nodes : cells_nodes(kind);
+  int nodes = kind == CELL_TET ? x->arrays->tet_nodes : cells_nodes(kind);
   for (size_t i = r.first; i < r.first + r.count; i++) {
-    const uint32_t *n = cells_get(x->soup, i).node;
+    const uint32_t *n = cells_get(x->arrays, i).node;
     list_add(l, i + 1);
     for (int c = 0; c < nodes; c++)
       marked[n[c]] = true;
@@ -158,7 +158,7 @@ static void put_solids(struct out *o, const struct export *x, size_t group, bool
 
 /* What Abaqus calls the side S1 to S5: 0 to 4. */
 static int side_number(const struct export *x, struct side side) {
-  bool pyramid = cells_get(x->soup, side.cell).kind == CELL_PYRAMID;
+  bool pyramid = cells_get(x->arrays, side.cell).kind == CELL_PYRAMID;
   return pyramid ? EXPORT_PYRAMID_SIDES[side.number] : side.number;
 }
 
@@ -315,8 +315,8 @@ static void put_contacts(struct out *o, const struct export *x) {
 }
 
 void inp_build(struct out *o, const struct export *x) {
-  bool *marked = out_alloc(x->soup->node_count, sizeof *marked);
-  out_room(o, 96 * x->node_count + 80 * cells_count(x->soup) + 4096);
+  bool *marked = out_alloc(x->arrays->node_count, sizeof *marked);
+  out_room(o, 96 * x->node_count + 80 * cells_count(x->arrays) + 4096);
   out_printf(o, "*HEADING\nMesh by lathe, unit of length: %s\n", x->unit);
   put_nodes(o, x);
   if (x->sheet)

@@ -124,13 +124,13 @@ static void put_list(struct med *m, hid_t at, const char *name, hid_t file_type,
 static size_t count_of(const struct export *x, int dim) {
   if (x->sheet)
     return dim == 2 ? x->sheet->face_count : dim == 1 ? x->sheet->curve_count : 0;
-  return dim == 3 ? x->soup->solid_count : dim == 2 ? x->soup->face_count : 0;
+  return dim == 3 ? x->arrays->solid_count : dim == 2 ? x->arrays->face_count : 0;
 }
 
 static const struct range *ranges_of(const struct export *x, int dim) {
   if (x->sheet)
     return dim == 2 ? x->sheet->faces : x->sheet->curves;
-  return dim == 3 ? x->soup->solids : x->soup->faces;
+  return dim == 3 ? x->arrays->solids : x->arrays->faces;
 }
 
 static void list_entities(struct med *m) {
@@ -221,7 +221,7 @@ static void put_nodes(struct med *m, hid_t step) {
   const struct export *x = m->x;
   size_t n = x->node_count;
   double *xyz = out_alloc(AXES * n, sizeof *xyz);
-  for (size_t i = 0; i < x->soup->node_count; i++)
+  for (size_t i = 0; i < x->arrays->node_count; i++)
     for (size_t k = 0; x->number[i] != EXPORT_NO_NODE && k < AXES; k++)
       xyz[k * n + x->number[i]] = x->xyz[AXES * i + k];
   hid_t nodes = make_group(m, step, "NOE");
@@ -263,7 +263,7 @@ static void mark_poor(const struct med *m, size_t first, size_t count, int32_t *
 }
 
 static void put_tets(struct med *m, hid_t at) {
-  const struct soup *s = m->x->soup;
+  const struct mesh_arrays *s = m->x->arrays;
   size_t n = (size_t)s->tet_nodes, step = m->x->poor_word ? 2 : 1;
   struct block b = {n == 10 ? "T10" : "TE4", n, s->tet_count,
                     out_alloc(n * s->tet_count, sizeof *b.node),
@@ -277,7 +277,7 @@ static void put_tets(struct med *m, hid_t at) {
 }
 
 static void put_layers(struct med *m, hid_t at, enum cell_kind kind) {
-  const struct soup *s = m->x->soup;
+  const struct mesh_arrays *s = m->x->arrays;
   const struct cells *cells = kind == CELL_PRISM ? &s->prisms : &s->pyramids;
   const uint8_t *order = kind == CELL_PRISM ? PRISM_ORDER : PYRAMID_ORDER;
   size_t n = (size_t)cells_nodes(kind), step = m->x->poor_word ? 2 : 1;
@@ -297,7 +297,7 @@ static void put_layers(struct med *m, hid_t at, enum cell_kind kind) {
 static void put_faces(struct med *m, hid_t at, int n) {
   static const char *const KINDS[] = {[3] = "TR3", [4] = "QU4", [6] = "TR6"};
   const struct export *x = m->x;
-  const struct soup *s = x->soup;
+  const struct mesh_arrays *s = x->arrays;
   size_t skip = (x->poor_word ? 2 : 1) * s->solid_count, nodes = (size_t)n;
   int32_t *family = out_alloc(s->triangle_count, sizeof *family);
   struct block b = {KINDS[n], nodes, 0, out_alloc(nodes * s->triangle_count, sizeof *b.node),
@@ -402,7 +402,7 @@ static void put_version(struct med *m) {
 
 static bool write_file(const struct export *x, const char *path) {
   struct med m = {.x = x, .ok = true};
-  if (cells_count(x->soup) > INT32_MAX / NODES_MAX)
+  if (cells_count(x->arrays) > INT32_MAX / NODES_MAX)
     return false;
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
   m.file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);

@@ -22,8 +22,8 @@
 
 #define PICTURE_OF_MESH 640
 
-static bool write_all(struct task *t, const struct mesh *m, struct outcome *o) {
-  const struct soup *s = &m->soup;
+static bool write_all(struct task *t, const struct checked_mesh *m, struct outcome *o) {
+  const struct mesh_arrays *s = &m->arrays;
   const struct quality *q = &m->quality;
   struct out json = {0}, page = {0}, groups = {0};
   struct drawing d;
@@ -52,10 +52,10 @@ static bool write_all(struct task *t, const struct mesh *m, struct outcome *o) {
   return files_put(t, o, &picture.out, "mesh.png") && ok;
 }
 
-bool mesh_files_write(struct task *t, const struct mesh *m, struct outcome *o) {
+bool mesh_files_write(struct task *t, const struct checked_mesh *m, struct outcome *o) {
   double began = task_now();
   task_stage(t, STAGE_WRITE);
-  overlaps_find(t, &m->soup, o);
+  overlaps_find(t, &m->arrays, o);
   bool ok = write_all(t, m, o);
   o->seconds[STAGE_WRITE] = task_now() - began;
   return ok;

@@ -4,12 +4,12 @@
 
 #include <stdbool.h>
 
-struct mesh;
+struct checked_mesh;
 struct outcome;
 struct task;
 
 /* Every file of a mesh but result.json: called once, with the mesh that was chosen in Gmsh's model
  * and t->attempts complete.  False after outcome_fail. */
-bool mesh_files_write(struct task *t, const struct mesh *m, struct outcome *o);
+bool mesh_files_write(struct task *t, const struct checked_mesh *m, struct outcome *o);
 
 #endif

@@ -41,7 +41,7 @@ static void put_element(struct out *o, int32_t tag, int32_t corners, double valu
 
 /* Those of one kind in a solid; how many. */
 static size_t take_solid(const struct export *x, enum cell_kind kind, int solid, size_t *all) {
-  const int types[CELL_KINDS] = {[CELL_TET] = x->soup->tet_nodes == 10 ? TET10 : TET4,
+  const int types[CELL_KINDS] = {[CELL_TET] = x->arrays->tet_nodes == 10 ? TET10 : TET4,
                                  [CELL_PRISM] = PRISM6,
                                  [CELL_PYRAMID] = PYRAMID};
   struct range r = export_cells(x, kind, solid);
@@ -58,9 +58,9 @@ static size_t take_solid(const struct export *x, enum cell_kind kind, int solid,
   return same ? n : 0;
 }
 
-/* Gmsh's number of each cell of the soup.  NULL: it does not say. */
+/* Gmsh's number of each cell of the arrays.  NULL: it does not say. */
 static size_t *take_tags(const struct export *x) {
-  const struct soup *s = x->soup;
+  const struct mesh_arrays *s = x->arrays;
   size_t *all = out_alloc(cells_count(s), sizeof *all), taken = 0;
   for (size_t i = 0; i < s->solid_count; i++)
     for (enum cell_kind kind = CELL_TET; kind < CELL_KINDS; kind++)
@@ -105,9 +105,9 @@ bool msh_poor_append(const struct export *x, bool old, const char *path) {
     return false;
   out_printf(&o, "$ElementNodeData\n1\n\"%s\"\n1\n0\n3\n0\n1\n%zu\n", x->poor_word, x->poor_count);
   for (size_t i = 0; i < x->poor_count; i++) {
-    size_t cell = x->poor[i], tets = x->soup->tet_count;
+    size_t cell = x->poor[i], tets = x->arrays->tet_count;
     put_element(&o, (int32_t)(old ? before + cell + 1 : tags[cell]),
-                cells_nodes(cells_get(x->soup, cell).kind),
+                cells_nodes(cells_get(x->arrays, cell).kind),
                 cell < tets ? x->quality->values[MEASURE_SICN][cell] : x->layer_sicn[cell - tets],
                 text);
   }

@@ -6,7 +6,7 @@
 #include "select/periodic.h"
 #include "task/task.h"
 
-void periodic_file_build(struct out *o, const struct task *t, const struct mesh *m) {
+void periodic_file_build(struct out *o, const struct task *t, const struct checked_mesh *m) {
   out_room(o, 24 * m->pairs.count + 4096);
   out_text(o, "{\"pairs\":[");
   for (size_t set = 0; set < t->periodic->count; set++) {

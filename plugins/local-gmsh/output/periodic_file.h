@@ -2,11 +2,11 @@
 #ifndef OUTPUT_PERIODIC_FILE_H
 #define OUTPUT_PERIODIC_FILE_H
 
-struct mesh;
+struct checked_mesh;
 struct out;
 struct task;
 
 /* periodic.json: numbers of nodes as in mesh.inp, mesh.bdf and mesh.unv. */
-void periodic_file_build(struct out *o, const struct task *t, const struct mesh *m);
+void periodic_file_build(struct out *o, const struct task *t, const struct checked_mesh *m);
 
 #endif

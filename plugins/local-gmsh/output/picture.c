@@ -53,7 +53,7 @@ struct line {
 
 struct picture {
   int width, height; /* in pixels */
-  const struct soup *s;
+  const struct mesh_arrays *s;
   const struct drawing *d;
   struct seen *seen;
   uint32_t *colour_of; /* per triangle: FIRST + its face */
@@ -213,7 +213,7 @@ static struct side *slot_of(struct side *table, size_t mask, uint32_t a, uint32_
 }
 
 static void find_lines(struct picture *p) {
-  const struct soup *s = p->s;
+  const struct mesh_arrays *s = p->s;
   size_t size = 64, cap = 0;
   while (size < 3 * s->triangle_count)
     size *= 2;
@@ -455,7 +455,7 @@ static void draw(struct picture *p, int threads) {
 }
 
 static void choose_colours(struct picture *p, const struct names *names) {
-  const struct soup *s = p->s;
+  const struct mesh_arrays *s = p->s;
   for (size_t f = 0; f < s->face_count; f++) {
     uint8_t *c = p->colours[f];
     names_colour(names, s->faces[f].tag, c);
@@ -484,8 +484,8 @@ static void choose_wire(struct picture *p) {
     p->wire[i] = (uint8_t)(WIRES[i] + (1 - share) * (LIGHT_WIRES[i] - WIRES[i]));
 }
 
-uint8_t *picture_draw(const struct soup *s, const struct drawing *d, const struct names *names,
-                      const struct picture_look *look) {
+uint8_t *picture_draw(const struct mesh_arrays *s, const struct drawing *d,
+                      const struct names *names, const struct picture_look *look) {
   struct picture p = {
       .width = look->width, .height = look->width * 3 / 4, .s = s, .d = d, .look = look};
   p.colour_of = out_alloc(s->triangle_count, sizeof *p.colour_of);
@@ -503,7 +503,7 @@ uint8_t *picture_draw(const struct soup *s, const struct drawing *d, const struc
   return p.rgb;
 }
 
-void picture_build(struct out *o, const struct soup *s, const struct drawing *d,
+void picture_build(struct out *o, const struct mesh_arrays *s, const struct drawing *d,
                    const struct names *names, const struct picture_look *look) {
   uint8_t *rgb = picture_draw(s, d, names, look);
   png_build(o, rgb, look->width, look->width * 3 / 4);

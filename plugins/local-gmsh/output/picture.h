@@ -13,7 +13,7 @@
 
 struct drawing;
 struct names;
-struct soup;
+struct mesh_arrays;
 
 #define PICTURE_WIDTH_MIN 64
 #define PICTURE_WIDTH_MAX 2048
@@ -25,22 +25,22 @@ struct picture_look {
   int width;          /* pixels; the height is 3/4 of it */
   int threads;        /* bands of the picture drawn at a time */
   bool wires;         /* the edges of all triangles, on paler faces */
-  const bool *marked; /* per face of the soup: in a strong colour, and the others pale and to be
+  const bool *marked; /* per face of the arrays: in a strong colour, and the others pale and to be
                          seen through; NULL: all in their own colours */
 };
 
 /* Rows of 3 bytes a pixel, for the caller to free. */
-uint8_t *picture_draw(const struct soup *s, const struct drawing *d, const struct names *names,
-                      const struct picture_look *look);
+uint8_t *picture_draw(const struct mesh_arrays *s, const struct drawing *d,
+                      const struct names *names, const struct picture_look *look);
 /* The same as a PNG. */
-void picture_build(struct out *o, const struct soup *s, const struct drawing *d,
+void picture_build(struct out *o, const struct mesh_arrays *s, const struct drawing *d,
                    const struct names *names, const struct picture_look *look);
 
 /* The same in a thread of its own, while the caller writes other files.  Everything given lives
  * until picture_finish(), which leaves the PNG in `out`.  look.width 0: no picture. */
 struct picture_job {
   struct out out;
-  const struct soup *s;
+  const struct mesh_arrays *s;
   const struct drawing *d;
   const struct names *names;
   struct picture_look look;

@@ -15,7 +15,7 @@
 #include "task/outcome.h"
 #include "task/task.h"
 
-bool preview_files_write(struct task *t, const struct soup *s, struct outcome *o) {
+bool preview_files_write(struct task *t, const struct mesh_arrays *s, struct outcome *o) {
   struct out glb = {0}, json = {0}, groups = {0};
   struct drawing d;
   double began = task_now();

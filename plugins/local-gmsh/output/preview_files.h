@@ -5,10 +5,10 @@
 #include <stdbool.h>
 
 struct outcome;
-struct soup;
+struct mesh_arrays;
 struct task;
 
 /* Every file of a preview but result.json.  False after outcome_fail. */
-bool preview_files_write(struct task *t, const struct soup *s, struct outcome *o);
+bool preview_files_write(struct task *t, const struct mesh_arrays *s, struct outcome *o);
 
 #endif

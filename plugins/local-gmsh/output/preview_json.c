@@ -30,7 +30,7 @@ struct node_text {
   uint32_t len;
 };
 
-static struct node_text *node_texts(const struct soup *s, const struct geometry *g,
+static struct node_text *node_texts(const struct mesh_arrays *s, const struct geometry *g,
                                     struct out *texts) {
   double reach = 0;
   for (int i = 0; i < 3; i++)
@@ -50,7 +50,7 @@ static struct node_text *node_texts(const struct soup *s, const struct geometry 
   return nodes;
 }
 
-static void put_vertices(struct out *o, const struct soup *s, const struct geometry *g) {
+static void put_vertices(struct out *o, const struct mesh_arrays *s, const struct geometry *g) {
   struct out texts = {0};
   struct node_text *nodes = node_texts(s, g, &texts);
   for (size_t i = 0; texts.data && i < 3 * s->triangle_count; i++) {
@@ -66,7 +66,7 @@ static void put_vertices(struct out *o, const struct soup *s, const struct geome
 }
 
 /* The same three numbers for every corner of a face. */
-static void put_colors(struct out *o, const struct soup *s, const struct names *names) {
+static void put_colors(struct out *o, const struct mesh_arrays *s, const struct names *names) {
   for (size_t f = 0; f < s->face_count; f++) {
     uint8_t rgb[3];
     char text[48] = "0.3,0.6,0.9,"; /* the original's, to the digit */
@@ -82,7 +82,7 @@ static void put_colors(struct out *o, const struct soup *s, const struct names *
     o->len--; /* the last comma */
 }
 
-void preview_json_build(struct out *o, const struct soup *s, const struct names *names,
+void preview_json_build(struct out *o, const struct mesh_arrays *s, const struct names *names,
                         const struct geometry *g, double volume) {
   out_room(o, s->triangle_count * 110 + 1024);
   out_text(o, "{\"vertices\":[");

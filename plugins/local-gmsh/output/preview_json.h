@@ -5,10 +5,10 @@
 struct geometry;
 struct names;
 struct out;
-struct soup;
+struct mesh_arrays;
 
 /* The original's preview: nine coordinates a triangle. */
-void preview_json_build(struct out *o, const struct soup *s, const struct names *names,
+void preview_json_build(struct out *o, const struct mesh_arrays *s, const struct names *names,
                         const struct geometry *g, double volume);
 void geometry_json(struct out *o, const struct geometry *g, double volume);
 

@@ -349,7 +349,7 @@ static void put_quality(struct out *o, const struct task *t, const struct qualit
   out_text(o, "</table></div>\n");
 }
 
-static void put_worst(struct out *o, const struct quality *q, const struct soup *s) {
+static void put_worst(struct out *o, const struct quality *q, const struct mesh_arrays *s) {
   struct bad_element worst[QUALITY_WORST];
   size_t n = quality_worst(q, s, worst);
   out_text(o, "<h2>The worst elements</h2>\n<div class=wide><table>\n<tr><th>element<th>SICN<th>"
@@ -521,7 +521,7 @@ static void put_how(struct out *o, const struct task *t, const struct outcome *r
   }
 }
 
-void report_build(struct out *o, const struct task *t, const struct soup *s,
+void report_build(struct out *o, const struct task *t, const struct mesh_arrays *s,
                   const struct quality *q, const struct outcome *r,
                   const struct report_pictures *pictures) {
   put_top(o, t, r, pictures->mesh);

@@ -5,14 +5,14 @@
 struct out;
 struct outcome;
 struct quality;
-struct soup;
+struct mesh_arrays;
 struct task;
 
 struct report_pictures { /* PNGs; each may be empty */
   const struct out *mesh, *groups;
 };
 /* One page without anything from outside. */
-void report_build(struct out *o, const struct task *t, const struct soup *s,
+void report_build(struct out *o, const struct task *t, const struct mesh_arrays *s,
                   const struct quality *q, const struct outcome *r,
                   const struct report_pictures *pictures);
 

@@ -118,10 +118,10 @@ static void put_search(struct out *o, const struct task *t) {
                  score_original(&t->attempts[i]));
   out_text(o, "\"score_weights\":{");
   for (int i = 0; i < SCORE_PARTS; i++)
-    out_printf(o, "%s\"%s\":%g", i ? "," : "", SCORE_NAMES[i], p->wishes.weight[i]);
+    out_printf(o, "%s\"%s\":%g", i ? "," : "", SCORE_NAMES[i], p->score_options.weight[i]);
   out_text(o, "},");
-  if (p->wishes.target)
-    out_printf(o, "\"target_elements\":%llu,", (unsigned long long)p->wishes.target);
+  if (p->score_options.target)
+    out_printf(o, "\"target_elements\":%llu,", (unsigned long long)p->score_options.target);
 }
 
 static void put_seconds(struct out *o, const struct task *t, const struct outcome *r) {
@@ -133,7 +133,7 @@ static void put_seconds(struct out *o, const struct task *t, const struct outcom
              t->import_reused ? "true" : "false");
 }
 
-static void put_options(struct out *o, const struct task *t, const struct rung *r) {
+static void put_options(struct out *o, const struct task *t, const struct strategy *r) {
   static const char *const FINISHES[] = {"none", "optimised", "polished"};
   out_printf(
       o,
@@ -254,7 +254,7 @@ static void put_assembly(struct out *o, const struct task *t) {
   contacts_json(t, o);
 }
 
-static bool write_result(struct task *t, const struct outcome *r, const struct rung *chosen) {
+static bool write_result(struct task *t, const struct outcome *r, const struct strategy *chosen) {
   struct out o = {0};
   struct outcome why = {0};
   double volume = r->cad_volume > 0 ? r->cad_volume : r->volume;
@@ -335,7 +335,7 @@ static int32_t give(struct task *t, const char *name, const char *media_type) {
   return rc == LATHE_OK ? rc : task_fail(t, rc, "%s was not taken by the host", name);
 }
 
-int32_t result_deliver(struct task *t, const struct outcome *o, const struct rung *chosen) {
+int32_t result_deliver(struct task *t, const struct outcome *o, const struct strategy *chosen) {
   const char *name, *media_type;
   int32_t rc = LATHE_OK;
   overlaps_note(t, o);

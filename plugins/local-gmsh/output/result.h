@@ -5,10 +5,10 @@
 #include <stdint.h>
 
 struct outcome;
-struct rung;
+struct strategy;
 struct task;
 
 /* result.json, and hands the artifacts to the host. */
-int32_t result_deliver(struct task *t, const struct outcome *o, const struct rung *chosen);
+int32_t result_deliver(struct task *t, const struct outcome *o, const struct strategy *chosen);
 
 #endif

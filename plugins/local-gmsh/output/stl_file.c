@@ -14,7 +14,7 @@
 #include <string.h>
 
 static void normal_of(const struct export *x, size_t triangle, float n[3]) {
-  drawing_triangle_normal(x->soup, x->soup->triangles + 3 * triangle, n);
+  drawing_triangle_normal(x->arrays, x->arrays->triangles + 3 * triangle, n);
   float length = sqrtf(n[0] * n[0] + n[1] * n[1] + n[2] * n[2]);
   for (int i = 0; i < 3; i++)
     n[i] = length > 0 ? n[i] / length : 0;
@@ -22,7 +22,7 @@ static void normal_of(const struct export *x, size_t triangle, float n[3]) {
 
 static void put_binary(struct out *o, const struct export *x) {
   char head[80] = "mesh by lathe";
-  uint32_t count = (uint32_t)x->soup->triangle_count;
+  uint32_t count = (uint32_t)x->arrays->triangle_count;
   uint16_t attribute = 0;
   out_room(o, 84 + 50 * (size_t)count);
   out_put(o, head, sizeof head);
@@ -31,7 +31,7 @@ static void put_binary(struct out *o, const struct export *x) {
     float f[12];
     normal_of(x, t, f);
     for (size_t k = 0; k < 9; k++)
-      f[3 + k] = (float)x->xyz[3 * (size_t)x->soup->triangles[3 * t + k / 3] + k % 3];
+      f[3 + k] = (float)x->xyz[3 * (size_t)x->arrays->triangles[3 * t + k / 3] + k % 3];
     out_put(o, f, sizeof f);
     out_put(o, &attribute, sizeof attribute);
   }
@@ -39,13 +39,13 @@ static void put_binary(struct out *o, const struct export *x) {
 
 static void put_text(struct out *o, const struct export *x) {
   out_text(o, "solid mesh\n");
-  for (size_t t = 0; t < x->soup->triangle_count; t++) {
+  for (size_t t = 0; t < x->arrays->triangle_count; t++) {
     float n[3];
     normal_of(x, t, n);
     out_printf(o, "facet normal %.9g %.9g %.9g\n  outer loop\n", (double)n[0], (double)n[1],
                (double)n[2]);
     for (size_t k = 0; k < 3; k++) {
-      const double *p = x->xyz + 3 * (size_t)x->soup->triangles[3 * t + k];
+      const double *p = x->xyz + 3 * (size_t)x->arrays->triangles[3 * t + k];
       out_printf(o, "    vertex %.9g %.9g %.9g\n", p[0], p[1], p[2]);
     }
     out_text(o, "  endloop\nendfacet\n");

@@ -9,7 +9,7 @@ struct words {
   const char *name, *says;
 };
 
-/* The rungs of strategy.c. */
+/* The strategies of search/strategies.c. */
 static const struct words RUNGS[] = {
     {"as asked", "as the job asks"},
     {"faces one by one", "each face alone, by the CAD kernel or else by Gmsh"},
@@ -64,10 +64,10 @@ void strategy_words(struct out *o, const char *name) {
   const char *rest = name[first] ? name + first + 1 : "";
   size_t second = strcspn(rest, "-");
   const char *last = rest[second] ? rest + second + 1 : "";
-  const char *rung = FIND(RUNGS, name, strlen(name)), *faces = FIND(FACES, name, first);
+  const char *strategy = FIND(RUNGS, name, strlen(name)), *faces = FIND(FACES, name, first);
   const char *fill = FIND(FILLS, rest, second), *finish = FIND(FINISHES, last, strlen(last));
-  if (rung || !faces || !fill || !finish)
-    out_text(o, rung ? rung : name);
+  if (strategy || !faces || !fill || !finish)
+    out_text(o, strategy ? strategy : name);
   else
     out_printf(o, "%s, %s, %s", faces, fill, finish);
 }

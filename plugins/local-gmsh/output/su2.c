@@ -37,7 +37,7 @@ static void put_elements(struct out *o, const struct export *x) {
 
 static void put_points(struct out *o, const struct export *x) {
   out_printf(o, "NPOIN= %zu\n", x->node_count);
-  for (size_t i = 0; i < x->soup->node_count; i++) {
+  for (size_t i = 0; i < x->arrays->node_count; i++) {
     if (x->number[i] == EXPORT_NO_NODE)
       continue;
     for (size_t k = 0; k < 2; k++) {
@@ -50,11 +50,11 @@ static void put_points(struct out *o, const struct export *x) {
 }
 
 /* Lines of the rims of a group, counted; written where o is not NULL. */
-static size_t put_rims(struct out *o, const struct export *x, const struct group *g) {
+static size_t put_open_curves(struct out *o, const struct export *x, const struct group *g) {
   size_t count = 0;
   for (size_t i = 0; g->dim == 1 && i < g->count; i++) {
     const struct range *r = export_range(x, 1, g->tags[i]);
-    if (!r || !sheet_is_rim(x->sheet, r))
+    if (!r || !sheet_is_open_curve(x->sheet, r))
       continue;
     count += r->count;
     for (size_t k = r->first; o && k < r->first + r->count; k++) {
@@ -71,13 +71,13 @@ void su2_build(struct out *o, const struct export *x) {
   put_elements(o, x);
   put_points(o, x);
   for (size_t i = 0; i < x->groups->count; i++)
-    markers += put_rims(NULL, x, &x->groups->of[i]) > 0;
+    markers += put_open_curves(NULL, x, &x->groups->of[i]) > 0;
   out_printf(o, "NMARK= %zu\n", markers);
   for (size_t i = 0; i < x->groups->count; i++) {
-    size_t count = put_rims(NULL, x, &x->groups->of[i]);
+    size_t count = put_open_curves(NULL, x, &x->groups->of[i]);
     if (!count)
       continue;
     out_printf(o, "MARKER_TAG= %s\nMARKER_ELEMS= %zu\n", x->words[i], count);
-    put_rims(o, x, &x->groups->of[i]);
+    put_open_curves(o, x, &x->groups->of[i]);
   }
 }

@@ -84,7 +84,7 @@ static void put_units(struct out *o, const struct export *x) {
 
 static void put_nodes(struct out *o, const struct export *x) {
   begin(o, 2411);
-  for (size_t i = 0; i < x->soup->node_count; i++) {
+  for (size_t i = 0; i < x->arrays->node_count; i++) {
     if (x->number[i] == EXPORT_NO_NODE)
       continue;
     out_integer(o, x->number[i] + 1u, 10);
@@ -112,8 +112,8 @@ static void put_element(struct out *o, const struct export *x, size_t label, int
 
 /* The format's readers do not agree on a number for pyramids, so they are wedges too. */
 static void put_layers(struct out *o, const struct export *x) {
-  for (size_t i = x->soup->tet_count; i < cells_count(x->soup); i++) {
-    struct cell c = cells_get(x->soup, i);
+  for (size_t i = x->arrays->tet_count; i < cells_count(x->arrays); i++) {
+    struct cell c = cells_get(x->arrays, i);
     put_element(o, x, i + 1, WEDGE6, c.node, 6,
                 c.kind == CELL_PYRAMID ? EXPORT_PYRAMID_AS_PRISM : NULL);
   }
@@ -121,7 +121,7 @@ static void put_layers(struct out *o, const struct export *x) {
 
 static void put_elements(struct out *o, const struct export *x) {
   static const int SHELLS[] = {[3] = SHELL3, [4] = QUAD4, [6] = SHELL6};
-  const struct soup *s = x->soup;
+  const struct mesh_arrays *s = x->arrays;
   size_t n = (size_t)s->tet_nodes;
   uint32_t nodes[6];
   begin(o, 2412);
@@ -184,7 +184,7 @@ static void put_sheet(struct out *o, const struct export *x) {
 static size_t labels_before(const struct export *x, int dim) {
   if (x->sheet)
     return dim == 1 ? x->sheet->element_count : 0;
-  return dim == 2 ? cells_count(x->soup) : 0;
+  return dim == 2 ? cells_count(x->arrays) : 0;
 }
 
 /* The elements in the range; count goes on, and they are written where o is not NULL. */
@@ -270,7 +270,8 @@ static void put_groups(struct out *o, const struct export *x, int dataset, bool 
 }
 
 void unv_build(struct out *o, const struct export *x) {
-  out_room(o, 128 * x->node_count + 190 * (cells_count(x->soup) + x->soup->triangle_count) + 4096);
+  out_room(o,
+           128 * x->node_count + 190 * (cells_count(x->arrays) + x->arrays->triangle_count) + 4096);
   put_units(o, x);
   put_nodes(o, x);
   if (x->sheet)

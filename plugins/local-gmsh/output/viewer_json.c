@@ -48,7 +48,7 @@ static struct slot *find(struct slot *table, size_t mask, const uint32_t n[3]) {
 }
 
 /* Per triangle its tetrahedron, + 1; 0: none, which a sound mesh does not have. */
-static uint32_t *behind(const struct soup *s) {
+static uint32_t *behind(const struct mesh_arrays *s) {
   static const int FACES[4][3] = {{0, 1, 2}, {0, 1, 3}, {0, 2, 3}, {1, 2, 3}};
   uint32_t *tet_of = out_alloc(s->triangle_count, sizeof *tet_of), n[3];
   size_t size = 64;
@@ -103,7 +103,7 @@ static double goodness(enum measure m, double value) {
   }
 }
 
-static void put_colours(struct out *o, const struct soup *s, const struct quality *q,
+static void put_colours(struct out *o, const struct mesh_arrays *s, const struct quality *q,
                         const uint32_t *tet_of, enum measure m) {
   char text[48];
   out_text(o, "[");
@@ -121,7 +121,7 @@ static void put_colours(struct out *o, const struct soup *s, const struct qualit
 /* ---- the rest ---- */
 
 static void put_vertices(struct out *o, const struct export *x) {
-  const struct soup *s = x->soup;
+  const struct mesh_arrays *s = x->arrays;
   double reach = 0;
   for (size_t i = 0; i < 3 * s->node_count; i++)
     reach = fmax(reach, fabs(x->xyz[i]));
@@ -142,7 +142,7 @@ static void put_vertices(struct out *o, const struct export *x) {
 
 /* Faces by the numbers of the preview: of an STL, Gmsh's are others. */
 static void put_tags(struct out *o, const struct export *x, const uint32_t *tet_of) {
-  const struct soup *s = x->soup;
+  const struct mesh_arrays *s = x->arrays;
   out_text(o, "\"element_tags\":[");
   for (size_t t = 0; t < s->triangle_count; t++)
     out_printf(o, "%s%u", t ? "," : "", tet_of[t]);
@@ -182,7 +182,7 @@ static void put_histogram(struct out *o, const struct quality *q) {
 }
 
 void viewer_json_build(struct out *o, const struct export *x) {
-  const struct soup *s = x->soup;
+  const struct mesh_arrays *s = x->arrays;
   const struct quality *q = x->quality;
   static const struct {
     const char *name;

@@ -35,7 +35,7 @@ struct array {
 };
 
 /* VTK and Gmsh disagree about the last two middle nodes. */
-static uint32_t *connectivity(const struct soup *s) {
+static uint32_t *connectivity(const struct mesh_arrays *s) {
   size_t n = (size_t)s->tet_nodes;
   uint32_t *c = out_alloc(s->tet_count * n, sizeof *c);
   memcpy(c, s->tets, s->tet_count * n * sizeof *c);
@@ -47,14 +47,14 @@ static uint32_t *connectivity(const struct soup *s) {
   return c;
 }
 
-static int32_t *offsets(const struct soup *s) {
+static int32_t *offsets(const struct mesh_arrays *s) {
   int32_t *o = out_alloc(s->tet_count, sizeof *o);
   for (size_t i = 0; i < s->tet_count; i++)
     o[i] = (int32_t)((i + 1) * (size_t)s->tet_nodes);
   return o;
 }
 
-static int32_t *solids(const struct soup *s) {
+static int32_t *solids(const struct mesh_arrays *s) {
   int32_t *o = out_alloc(s->tet_count, sizeof *o);
   for (size_t r = 0; r < s->solid_count; r++)
     for (size_t i = 0; i < s->solids[r].count; i++)
@@ -64,7 +64,7 @@ static int32_t *solids(const struct soup *s) {
 
 /* 1 for the elements of the poor set. */
 static uint8_t *poor(const struct export *x) {
-  uint8_t *flags = out_alloc(cells_count(x->soup), 1);
+  uint8_t *flags = out_alloc(cells_count(x->arrays), 1);
   for (size_t i = 0; i < x->poor_count; i++)
     flags[x->poor[i]] = 1;
   return flags;
@@ -121,7 +121,7 @@ static size_t take_sheet(const struct export *x, struct array arrays[5]) {
   size_t n = x->sheet->element_count, corners = 0;
   int32_t *ends = out_alloc(n, sizeof *ends);
   uint32_t *c = sheet_connectivity(x->sheet, ends, &corners);
-  arrays[0] = (struct array){"points", "Float64", 3, 24 * x->soup->node_count, x->xyz, NULL};
+  arrays[0] = (struct array){"points", "Float64", 3, 24 * x->arrays->node_count, x->xyz, NULL};
   arrays[1] = (struct array){"connectivity", "Int32", 1, 4 * corners, NULL, c};
   arrays[2] = (struct array){"offsets", "Int32", 1, 4 * n, NULL, ends};
   arrays[3] = (struct array){"types", "UInt8", 1, n, NULL, sheet_types(x->sheet)};
@@ -131,7 +131,7 @@ static size_t take_sheet(const struct export *x, struct array arrays[5]) {
 
 /* ---- a mesh with boundary layers: tetrahedra, prisms, pyramids ---- */
 
-static uint32_t *cells_connectivity(const struct soup *s, int32_t *ends, uint8_t *types,
+static uint32_t *cells_connectivity(const struct mesh_arrays *s, int32_t *ends, uint8_t *types,
                                     size_t *count) {
   static const uint8_t TYPES[CELL_KINDS] = {
       [CELL_TET] = VTK_TETRA, [CELL_PRISM] = VTK_WEDGE, [CELL_PYRAMID] = VTK_PYRAMID};
@@ -147,7 +147,7 @@ static uint32_t *cells_connectivity(const struct soup *s, int32_t *ends, uint8_t
   return c;
 }
 
-static int32_t *cells_solid(const struct soup *s) {
+static int32_t *cells_solid(const struct mesh_arrays *s) {
   int32_t *o = out_alloc(cells_count(s), sizeof *o);
   for (enum cell_kind kind = CELL_TET; kind < CELL_KINDS; kind++) {
     const struct range *r = cells_solids(s, kind);
@@ -159,7 +159,7 @@ static int32_t *cells_solid(const struct soup *s) {
 }
 
 static size_t take_cells(const struct export *x, struct array arrays[5]) {
-  const struct soup *s = x->soup;
+  const struct mesh_arrays *s = x->arrays;
   size_t n = cells_count(s), corners = 0;
   int32_t *ends = out_alloc(n, sizeof *ends);
   uint8_t *types = out_alloc(n, 1);
@@ -174,7 +174,7 @@ static size_t take_cells(const struct export *x, struct array arrays[5]) {
 
 /* Of all cells: SICN is known of each kind, the others of tetrahedra alone. */
 static double *cells_measure(const struct export *x, enum measure m) {
-  size_t tets = x->soup->tet_count, n = cells_count(x->soup);
+  size_t tets = x->arrays->tet_count, n = cells_count(x->arrays);
   double *values = out_alloc(n + 1, sizeof *values);
   memcpy(values, x->quality->values[m], tets * sizeof *values);
   for (size_t i = tets; i < n; i++)
@@ -183,7 +183,7 @@ static double *cells_measure(const struct export *x, enum measure m) {
 }
 
 static size_t take_tets(const struct export *x, struct array arrays[5]) {
-  const struct soup *s = x->soup;
+  const struct mesh_arrays *s = x->arrays;
   size_t n = s->tet_count;
   uint8_t *types = out_alloc(n, 1);
   memset(types, s->tet_nodes == 10 ? VTK_QUADRATIC_TETRA : VTK_TETRA, n);
@@ -197,7 +197,7 @@ static size_t take_tets(const struct export *x, struct array arrays[5]) {
 }
 
 void vtu_build(struct out *o, const struct export *x) {
-  const struct soup *s = x->soup;
+  const struct mesh_arrays *s = x->arrays;
   int count = 5 + MEASURES + (x->poor_word ? 1 : 0);
   struct array arrays[6 + MEASURES];
   size_t n = (x->sheet        ? take_sheet

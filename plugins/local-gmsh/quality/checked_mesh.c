@@ -7,9 +7,9 @@
 
 #include <stdlib.h>
 
-void mesh_free(struct mesh *m) {
+void checked_mesh_free(struct checked_mesh *m) {
   quality_free(&m->quality);
-  soup_free(&m->soup);
+  mesh_arrays_free(&m->arrays);
   sheet_free(&m->sheet);
   free(m->pairs.of);
   m->pairs = (struct node_pairs){0};

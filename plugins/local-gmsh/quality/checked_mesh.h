@@ -19,13 +19,13 @@ struct node_pairs {
   size_t count;
 };
 
-struct mesh { /* a mesh that was checked, as arrays, beside the one in Gmsh's model */
-  struct soup soup;
+struct checked_mesh { /* a mesh that was checked, as arrays, beside the one in Gmsh's model */
+  struct mesh_arrays arrays;
   struct quality quality;
   struct sheet sheet; /* of a mesh of faces alone */
   struct node_pairs pairs;
 };
 
-void mesh_free(struct mesh *m);
+void checked_mesh_free(struct checked_mesh *m);
 
 #endif

@@ -44,7 +44,7 @@ static uint64_t side_key(struct cell c, int side) {
 }
 
 /* Of a triangle, or of the quadrangle whose first half it is: the second half has none, 0. */
-static uint64_t triangle_key(const struct soup *s, size_t triangle) {
+static uint64_t triangle_key(const struct mesh_arrays *s, size_t triangle) {
   const uint32_t *n = s->triangles + 3 * triangle;
   if (s->halves && s->halves[triangle])
     return 0;
@@ -54,24 +54,25 @@ static uint64_t triangle_key(const struct soup *s, size_t triangle) {
 }
 
 /* The quick way for what nearly all cells are. */
-static uint64_t tet_side_key(const struct soup *s, size_t tet, int side) {
+static uint64_t tet_side_key(const struct mesh_arrays *s, size_t tet, int side) {
   static const uint8_t SIDES[4][3] = {{0, 1, 2}, {0, 1, 3}, {0, 2, 3}, {1, 2, 3}};
   const uint32_t *n = s->tets + tet * (size_t)s->tet_nodes;
   return key_of(n[SIDES[side][0]], n[SIDES[side][1]], n[SIDES[side][2]]);
 }
 
 /* Sides of a solid's prisms or pyramids, five of each. */
-static uint64_t layer_side_key(const struct soup *s, enum cell_kind kind, size_t solid, size_t i) {
+static uint64_t layer_side_key(const struct mesh_arrays *s, enum cell_kind kind, size_t solid,
+                               size_t i) {
   const struct range *r = &cells_solids(s, kind)[solid];
   return side_key(cells_get(s, cells_first(s, kind) + r->first + i / 5), (int)(i % 5));
 }
 
-static size_t layer_sides(const struct soup *s, enum cell_kind kind, size_t solid) {
+static size_t layer_sides(const struct mesh_arrays *s, enum cell_kind kind, size_t solid) {
   const struct range *r = cells_solids(s, kind);
   return r ? 5 * r[solid].count : 0;
 }
 
-static const struct range *face_of(const struct soup *s, int tag) {
+static const struct range *face_of(const struct mesh_arrays *s, int tag) {
   size_t low = 0, high = s->face_count; /* Gmsh lists entities by their number */
   while (low < high) {
     size_t middle = (low + high) / 2;
@@ -84,7 +85,7 @@ static const struct range *face_of(const struct soup *s, int tag) {
 }
 
 /* Sides between two cells cancel out. */
-static uint64_t outside_of(const struct soup *s, size_t solid) {
+static uint64_t outside_of(const struct mesh_arrays *s, size_t solid) {
   const struct range *r = &s->solids[solid];
   uint64_t sum = 0;
   for (size_t i = 0; i < r->count; i++)
@@ -96,7 +97,7 @@ static uint64_t outside_of(const struct soup *s, size_t solid) {
   return sum;
 }
 
-static uint64_t skin_of(const struct soup *s, const int *faces, size_t count) {
+static uint64_t skin_of(const struct mesh_arrays *s, const int *faces, size_t count) {
   uint64_t sum = 0;
   for (size_t f = 0; f < count; f++) {
     const struct range *r = face_of(s, faces[2 * f + 1]);
@@ -116,7 +117,8 @@ static bool among(const uint64_t *sorted, size_t count, uint64_t key) {
 }
 
 /* Sorted, to be freed. */
-static uint64_t *triangle_keys(const struct soup *s, const int *faces, size_t count, size_t *n) {
+static uint64_t *triangle_keys(const struct mesh_arrays *s, const int *faces, size_t count,
+                               size_t *n) {
   size_t all = 0, at = 0;
   for (size_t f = 0; f < count; f++) {
     const struct range *r = face_of(s, faces[2 * f + 1]);
@@ -133,7 +135,7 @@ static uint64_t *triangle_keys(const struct soup *s, const int *faces, size_t co
   return keys;
 }
 
-static uint64_t *side_keys(const struct soup *s, size_t solid, size_t *count) {
+static uint64_t *side_keys(const struct mesh_arrays *s, size_t solid, size_t *count) {
   const struct range *r = &s->solids[solid];
   size_t n = 0, room = 4 * r->count + layer_sides(s, CELL_PRISM, solid) +
                        layer_sides(s, CELL_PYRAMID, solid);
@@ -150,7 +152,8 @@ static uint64_t *side_keys(const struct soup *s, size_t solid, size_t *count) {
 
 /* The long way, for a solid that has faces within it, which tetrahedra touch from both sides.
  * Returns how many sides are open or shared by more than two. */
-static size_t count_wrong(const struct soup *s, size_t solid, const int *faces, size_t count) {
+static size_t count_wrong(const struct mesh_arrays *s, size_t solid, const int *faces,
+                          size_t count) {
   size_t n = 0, m = 0, wrong = 0, run;
   uint64_t *skin = triangle_keys(s, faces, count, &n), *sides = side_keys(s, solid, &m);
   for (size_t i = 0; i < m; i += run) {
@@ -165,7 +168,7 @@ static size_t count_wrong(const struct soup *s, size_t solid, const int *faces, 
   return wrong;
 }
 
-static bool solid_closed(const struct soup *s, size_t solid, struct outcome *o) {
+static bool solid_closed(const struct mesh_arrays *s, size_t solid, struct outcome *o) {
   int of[2] = {3, s->solids[solid].tag}, *faces = NULL, e = 0;
   size_t n = 0, wrong = 0;
   gmshModelGetBoundary(of, 2, &faces, &n, 0, 0, 0, &e);
@@ -180,7 +183,7 @@ static bool solid_closed(const struct soup *s, size_t solid, struct outcome *o) 
   return true;
 }
 
-bool closed_check(const struct soup *s, struct outcome *o) {
+bool closed_check(const struct mesh_arrays *s, struct outcome *o) {
   for (size_t i = 0; i < s->solid_count; i++)
     if (!solid_closed(s, i, o))
       return false;

@@ -5,9 +5,9 @@
 #include <stdbool.h>
 
 struct outcome;
-struct soup;
+struct mesh_arrays;
 
 /* Whether the tetrahedra of each solid end at its faces.  False after outcome_fail. */
-bool closed_check(const struct soup *s, struct outcome *o);
+bool closed_check(const struct mesh_arrays *s, struct outcome *o);
 
 #endif

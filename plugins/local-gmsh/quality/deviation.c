@@ -138,7 +138,7 @@ static int by_nodes(const void *a, const void *b) {
 }
 
 /* Twice the area as a vector. */
-static double normal_of(const struct soup *s, size_t triangle, double normal[3]) {
+static double normal_of(const struct mesh_arrays *s, size_t triangle, double normal[3]) {
   const uint32_t *n = s->triangles + 3 * triangle;
   const double *a = s->xyz + 3 * (size_t)n[0], *b = s->xyz + 3 * (size_t)n[1],
                *c = s->xyz + 3 * (size_t)n[2];
@@ -152,8 +152,8 @@ static double normal_of(const struct soup *s, size_t triangle, double normal[3])
   return sqrt(normal[0] * normal[0] + normal[1] * normal[1] + normal[2] * normal[2]);
 }
 
-static void measure_pair(const struct soup *s, const struct side *one, const struct side *other,
-                         struct deviation *d) {
+static void measure_pair(const struct mesh_arrays *s, const struct side *one,
+                         const struct side *other, struct deviation *d) {
   double n[3], m[3], at[3], dot = 0;
   double area = normal_of(s, one->triangle, n), area_2 = normal_of(s, other->triangle, m);
   const double *a = s->xyz + 3 * (size_t)one->low, *b = s->xyz + 3 * (size_t)one->high;
@@ -168,7 +168,8 @@ static void measure_pair(const struct soup *s, const struct side *one, const str
   note_chord(d, tan(angle / 4) * (area + area_2) / 2 / length / 2, at);
 }
 
-static void measure_face(const struct soup *s, const struct range *face, struct deviation *d) {
+static void measure_face(const struct mesh_arrays *s, const struct range *face,
+                         struct deviation *d) {
   size_t n = 3 * face->count;
   struct side *sides = out_alloc(n, sizeof *sides);
   for (size_t i = 0; i < n; i++) {
@@ -186,14 +187,14 @@ static void measure_face(const struct soup *s, const struct range *face, struct 
 
 /* Its elements are flat along the layers, and the angles between them say too much; its nodes went
  * along the face, so it is as near as its edges are. */
-static bool has_ends_of_layers(const struct soup *s, const struct range *face) {
+static bool has_ends_of_layers(const struct mesh_arrays *s, const struct range *face) {
   for (size_t i = face->first; s->halves && i < face->first + face->count; i++)
     if (s->halves[i])
       return true;
   return false;
 }
 
-static void measure_faces(const struct soup *s, struct deviation *d) {
+static void measure_faces(const struct mesh_arrays *s, struct deviation *d) {
   for (size_t i = 0; i < s->face_count; i++) {
     char *type = NULL;
     int e = 0;
@@ -209,7 +210,7 @@ static void measure_faces(const struct soup *s, struct deviation *d) {
 /* ---- facets of an STL ---- */
 
 /* How far its facets are from the mesh. */
-static void measure_facets(const struct task *t, const struct soup *s, struct deviation *d) {
+static void measure_facets(const struct task *t, const struct mesh_arrays *s, struct deviation *d) {
   const struct facets *f = t->facets;
   struct distance_tree *mesh =
       distance_tree_new((struct surface_of){s->xyz, s->triangles, s->triangle_count});
@@ -222,17 +223,17 @@ static void measure_facets(const struct task *t, const struct soup *s, struct de
 
 /* ---- volumes ---- */
 
-static double volume_of(const struct soup *s, size_t tet) {
+static double volume_of(const struct mesh_arrays *s, size_t tet) {
   const double *node[10];
   if (s->tet_nodes == 4)
-    return fabs(soup_tet_volume(s, tet));
+    return fabs(mesh_arrays_tet_volume(s, tet));
   for (size_t k = 0; k < 10; k++)
     node[k] = s->xyz + 3 * (size_t)s->tets[10 * tet + k];
   return curved_volume(node);
 }
 
 /* Of the prisms and pyramids of a solid. */
-static double layers_volume(const struct soup *s, size_t solid) {
+static double layers_volume(const struct mesh_arrays *s, size_t solid) {
   double sum = 0;
   for (enum cell_kind kind = CELL_PRISM; kind < CELL_KINDS; kind++) {
     const struct range *r = cells_solids(s, kind);
@@ -242,7 +243,7 @@ static double layers_volume(const struct soup *s, size_t solid) {
   return sum;
 }
 
-static void measure_volumes(const struct task *t, const struct soup *s, struct outcome *o) {
+static void measure_volumes(const struct task *t, const struct mesh_arrays *s, struct outcome *o) {
   struct deviation *d = &o->deviation;
   double sum = 0;
   o->cad_volume = mass_of(t);
@@ -262,7 +263,7 @@ static void measure_volumes(const struct task *t, const struct soup *s, struct o
   o->volume = sum;
 }
 
-static double area_of(const struct soup *s) {
+static double area_of(const struct mesh_arrays *s) {
   double sum = 0, normal[3];
   for (size_t i = 0; i < s->triangle_count; i++)
     sum += normal_of(s, i, normal) / 2;
@@ -308,7 +309,7 @@ static void tell_why(const struct task *t, const struct outcome *o, double expla
     snprintf(text, size, "the CAD's: elements of this size leave curved faces");
 }
 
-static void tell_volume(const struct task *t, const struct soup *s, struct outcome *o) {
+static void tell_volume(const struct task *t, const struct mesh_arrays *s, struct outcome *o) {
   const struct deviation *d = &o->deviation;
   int tag = 0;
   char which[40] = "the mesh's volume", why[300];
@@ -337,7 +338,7 @@ static void tell_chord(const struct task *t, struct outcome *o) {
                task_unit(t), d->chord_at[0], d->chord_at[1], d->chord_at[2]);
 }
 
-static void tell_shapes(const struct task *t, const struct soup *s, struct outcome *o) {
+static void tell_shapes(const struct task *t, const struct mesh_arrays *s, struct outcome *o) {
   double area = area_of(s);
   if ((double)o->poor < POOR_SHARE * (double)o->tetrahedra || !(area > 0))
     return;
@@ -348,15 +349,15 @@ static void tell_shapes(const struct task *t, const struct soup *s, struct outco
                (unsigned long long)o->poor, (unsigned long long)o->tetrahedra, thick, task_unit(t));
 }
 
-void deviation_of_surface(const struct task *t, const struct soup *s, struct outcome *o) {
+void deviation_of_surface(const struct task *t, const struct mesh_arrays *s, struct outcome *o) {
   o->deviation = (struct deviation){.chord = 0};
   measure_curves(&o->deviation);
   measure_faces(s, &o->deviation);
   tell_chord(t, o);
 }
 
-void deviation_measure(const struct task *t, const struct soup *s, struct outcome *o) {
-  if (s->tet_nodes == 4) /* else order2.c measured the chord */
+void deviation_measure(const struct task *t, const struct mesh_arrays *s, struct outcome *o) {
+  if (s->tet_nodes == 4) /* else second_order.c measured the chord */
     o->deviation = (struct deviation){0};
   o->deviation.count = 0;
   measure_volumes(t, s, o);

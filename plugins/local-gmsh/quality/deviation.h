@@ -3,12 +3,12 @@
 #define QUALITY_DEVIATION_H
 
 struct outcome;
-struct soup;
+struct mesh_arrays;
 struct task;
 
 /* How far the mesh is from the CAD, into o->deviation, o->off and o->warnings. */
-void deviation_measure(const struct task *t, const struct soup *s, struct outcome *o);
+void deviation_measure(const struct task *t, const struct mesh_arrays *s, struct outcome *o);
 /* The chord error alone, of a mesh of faces. */
-void deviation_of_surface(const struct task *t, const struct soup *s, struct outcome *o);
+void deviation_of_surface(const struct task *t, const struct mesh_arrays *s, struct outcome *o);
 
 #endif

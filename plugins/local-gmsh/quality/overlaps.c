@@ -63,12 +63,12 @@ struct grid { /* lists of tetrahedra, by cell */
 
 struct meeting {
   const struct task *task;
-  const struct soup *s;
+  const struct mesh_arrays *s;
   struct body *bodies;
   struct pair *pairs;
   size_t pair_n;
   struct grid grid;
-  size_t *body_of_face; /* by its place in the soup; SIZE_MAX: none */
+  size_t *body_of_face; /* by its place in the arrays; SIZE_MAX: none */
   uint32_t *body_of_tet;
   struct box *face_box;
   signed char *turned; /* of each face: 1 its triangles look out, -1 in, 0 not known yet */
@@ -107,15 +107,15 @@ static bool within(const struct box *b, const double *p) {
          p[2] >= b->low[2] && p[2] <= b->high[2];
 }
 
-static const uint32_t *corners(const struct soup *s, size_t tet) {
+static const uint32_t *corners(const struct mesh_arrays *s, size_t tet) {
   return s->tets + tet * (size_t)s->tet_nodes;
 }
 
-static const double *point(const struct soup *s, uint32_t node) {
+static const double *point(const struct mesh_arrays *s, uint32_t node) {
   return s->xyz + 3 * (size_t)node;
 }
 
-static struct box box_of_tet(const struct soup *s, size_t tet) {
+static struct box box_of_tet(const struct mesh_arrays *s, size_t tet) {
   struct box b;
   for (int k = 0; k < 4; k++)
     grow(&b, point(s, corners(s, tet)[k]), k == 0);
@@ -201,7 +201,7 @@ static double volume_of(const double *a, const double *b, const double *c, const
 }
 
 /* Not on its sides. */
-static bool in_tet(const struct soup *s, size_t tet, const double *p) {
+static bool in_tet(const struct mesh_arrays *s, size_t tet, const double *p) {
   const uint32_t *n = corners(s, tet);
   const double *a = point(s, n[0]), *b = point(s, n[1]), *c = point(s, n[2]), *d = point(s, n[3]);
   double all = volume_of(a, b, c, d), least = 1e-9 * all;
@@ -250,7 +250,7 @@ static void look(struct meeting *w, size_t body, const double *at, bool on_face)
 }
 
 static void find_spots(struct meeting *w) {
-  const struct soup *s = w->s;
+  const struct mesh_arrays *s = w->s;
   bool *seen = out_alloc(s->node_count, sizeof *seen);
   for (size_t f = 0; f < s->face_count; f++)
     for (size_t i = 3 * s->faces[f].first;
@@ -273,7 +273,7 @@ static void find_spots(struct meeting *w) {
 
 struct near {
   double distance;
-  size_t triangle, face; /* places in the soup */
+  size_t triangle, face; /* places in the arrays */
 };
 
 static double to_segment(const double *p, const double *a, const double *b) {
@@ -286,7 +286,7 @@ static double to_segment(const double *p, const double *a, const double *b) {
   return sqrt(dot(v, v));
 }
 
-static double to_triangle(const struct soup *s, size_t triangle, const double *p) {
+static double to_triangle(const struct mesh_arrays *s, size_t triangle, const double *p) {
   const uint32_t *n = s->triangles + 3 * triangle;
   const double *c[3] = {point(s, n[0]), point(s, n[1]), point(s, n[2])};
   double x[3], y[3], up[3], side[3], v[3], least = INFINITY;
@@ -312,7 +312,7 @@ static double to_box(const struct box *b, const double *p) {
   return sqrt(dot(d, d));
 }
 
-static bool far_away(const struct soup *s, size_t triangle, const double *p, double within) {
+static bool far_away(const struct mesh_arrays *s, size_t triangle, const double *p, double within) {
   const uint32_t *n = s->triangles + 3 * triangle;
   const double *a = point(s, n[0]), *b = point(s, n[1]), *c = point(s, n[2]);
   for (int i = 0; i < 3; i++)
@@ -351,7 +351,7 @@ static struct near nearest(const struct meeting *w, size_t body, const double *a
   return best;
 }
 
-static void normal_of(const struct soup *s, size_t triangle, double up[3]) {
+static void normal_of(const struct mesh_arrays *s, size_t triangle, double up[3]) {
   const uint32_t *n = s->triangles + 3 * triangle;
   double x[3], y[3];
   sub(point(s, n[1]), point(s, n[0]), x);
@@ -361,7 +361,7 @@ static void normal_of(const struct soup *s, size_t triangle, double up[3]) {
 
 /* Whether the triangles of a face look out of its solid (1) or into it (-1): all look one way. */
 static int look_of(struct meeting *w, size_t face, size_t triangle) {
-  const struct soup *s = w->s;
+  const struct mesh_arrays *s = w->s;
   const uint32_t *n = s->triangles + 3 * triangle;
   const struct range *r = w->bodies[w->body_of_face[face]].tets;
   double up[3], x[3];
@@ -455,7 +455,7 @@ static bool reach_in(struct meeting *w, struct spots *l, size_t body, double lea
 /* ---- all pairs ---- */
 
 static void take_bodies(struct meeting *w) {
-  const struct soup *s = w->s;
+  const struct mesh_arrays *s = w->s;
   w->bodies = out_alloc(s->solid_count, sizeof *w->bodies);
   w->body_of_tet = out_alloc(s->tet_count, sizeof *w->body_of_tet);
   for (size_t i = 0; i < s->solid_count; i++) {
@@ -470,7 +470,7 @@ static void take_bodies(struct meeting *w) {
 }
 
 static void take_faces(struct meeting *w) {
-  const struct soup *s = w->s;
+  const struct mesh_arrays *s = w->s;
   w->body_of_face = out_alloc(s->face_count, sizeof *w->body_of_face);
   w->face_box = out_alloc(s->face_count, sizeof *w->face_box);
   w->turned = out_alloc(s->face_count, sizeof *w->turned);
@@ -550,7 +550,7 @@ static void tell(const struct task *t, struct outcome *o) {
   findings_free(&f);
 }
 
-void overlaps_find(const struct task *t, const struct soup *s, struct outcome *o) {
+void overlaps_find(const struct task *t, const struct mesh_arrays *s, struct outcome *o) {
   o->overlap_count = 0;
   if (t->params.conformal || t->params.imprint || t->params.fluid || t->format == FORMAT_STL ||
       s->solid_count < 2)

@@ -7,12 +7,12 @@
 #define QUALITY_OVERLAPS_H
 
 struct outcome;
-struct soup;
+struct mesh_arrays;
 struct task;
 
 /* Into o->overlaps and o->warnings.  A wall that the mesh's chords alone reach through is none: the
  * CAD's faces decide. */
-void overlaps_find(const struct task *t, const struct soup *s, struct outcome *o);
+void overlaps_find(const struct task *t, const struct mesh_arrays *s, struct outcome *o);
 /* Those of the outcome into t->findings. */
 void overlaps_note(struct task *t, const struct outcome *o);
 

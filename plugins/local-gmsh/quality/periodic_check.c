@@ -23,7 +23,7 @@ static int by_x(const void *a, const void *b) {
   return (x->at[0] > y->at[0]) - (x->at[0] < y->at[0]);
 }
 
-/* From Gmsh's tags to the soup's nodes, whose order is Gmsh's. */
+/* From Gmsh's tags to the arrays' nodes, whose order is Gmsh's. */
 static uint32_t *index_of_nodes(size_t *last) {
   size_t *tags = NULL, n = 0, coords = 0, params = 0;
   double *xyz = NULL, *uv = NULL;
@@ -41,8 +41,8 @@ static uint32_t *index_of_nodes(size_t *last) {
 }
 
 /* Nodes of an entity and of what bounds it, sorted by x; to be freed. */
-static struct point *points_of(const struct mesh *m, const uint32_t *index, int dim, int tag,
-                               size_t *count) {
+static struct point *points_of(const struct checked_mesh *m, const uint32_t *index, int dim,
+                               int tag, size_t *count) {
   size_t *tags = NULL, coords = 0, params = 0;
   double *xyz = NULL, *uv = NULL;
   int e = 0;
@@ -50,7 +50,7 @@ static struct point *points_of(const struct mesh *m, const uint32_t *index, int 
   struct point *list = out_alloc(*count, sizeof *list);
   for (size_t i = 0; i < *count; i++) {
     list[i].node = index[tags[i]];
-    memcpy(list[i].at, m->soup.xyz + 3 * (size_t)list[i].node, sizeof list[i].at);
+    memcpy(list[i].at, m->arrays.xyz + 3 * (size_t)list[i].node, sizeof list[i].at);
   }
   qsort(list, *count, sizeof *list, by_x);
   gmshFree(tags);
@@ -76,8 +76,8 @@ static uint32_t node_at(const struct point *list, size_t count, const double at[
 }
 
 /* The pairs of two entities behind those of m->pairs; partner[] says them too. */
-static bool pair_nodes(const struct task *t, struct mesh *m, const uint32_t *index, size_t set,
-                       size_t i, uint32_t *partner, struct outcome *o) {
+static bool pair_nodes(const struct task *t, struct checked_mesh *m, const uint32_t *index,
+                       size_t set, size_t i, uint32_t *partner, struct outcome *o) {
   const struct periodic_set *s = &t->periodic->of[set];
   double within = 1e-6 * t->geometry.diagonal;
   size_t a_count = 0, b_count = 0, lost = 0;
@@ -127,7 +127,7 @@ static struct three sorted(uint32_t a, uint32_t b, uint32_t c) {
   return s;
 }
 
-static const struct range *face_of(const struct soup *s, int tag) {
+static const struct range *face_of(const struct mesh_arrays *s, int tag) {
   for (size_t i = 0; i < s->face_count; i++)
     if (s->faces[i].tag == tag)
       return &s->faces[i];
@@ -135,19 +135,19 @@ static const struct range *face_of(const struct soup *s, int tag) {
 }
 
 /* Each triangle has its image among those of the other face. */
-static bool pair_triangles(const struct mesh *m, const struct periodic_set *s, size_t i,
+static bool pair_triangles(const struct checked_mesh *m, const struct periodic_set *s, size_t i,
                            const uint32_t *partner, struct outcome *o) {
-  const struct soup *soup = &m->soup;
-  const struct range *a = face_of(soup, s->from[i]), *b = face_of(soup, s->to[i]);
+  const struct mesh_arrays *arrays = &m->arrays;
+  const struct range *a = face_of(arrays, s->from[i]), *b = face_of(arrays, s->to[i]);
   size_t n = a && b && a->count == b->count ? a->count : 0, lost = n == 0;
   struct three *list = out_alloc(n, sizeof *list);
   for (size_t k = 0; k < n; k++) {
-    const uint32_t *c = soup->triangles + 3 * (b->first + k);
+    const uint32_t *c = arrays->triangles + 3 * (b->first + k);
     list[k] = sorted(c[0], c[1], c[2]);
   }
   qsort(list, n, sizeof *list, by_nodes);
   for (size_t k = 0; k < n; k++) {
-    const uint32_t *c = soup->triangles + 3 * (a->first + k);
+    const uint32_t *c = arrays->triangles + 3 * (a->first + k);
     struct three image = sorted(partner[c[0]], partner[c[1]], partner[c[2]]);
     lost += bsearch(&image, list, n, sizeof *list, by_nodes) == NULL;
   }
@@ -159,8 +159,8 @@ static bool pair_triangles(const struct mesh *m, const struct periodic_set *s, s
                       s->from[i], s->to[i], s->name, lost);
 }
 
-bool periodic_check(const struct task *t, struct mesh *m, struct outcome *o) {
-  size_t last = 0, nodes = m->soup.node_count;
+bool periodic_check(const struct task *t, struct checked_mesh *m, struct outcome *o) {
+  size_t last = 0, nodes = m->arrays.node_count;
   bool ok = true;
   if (!t->periodic)
     return true;

@@ -7,12 +7,12 @@
 
 #include <stdbool.h>
 
-struct mesh;
+struct checked_mesh;
 struct outcome;
 struct task;
 
 /* Node by node and element by element, of the mesh that is in Gmsh's model and in *m; the pairs
  * into m->pairs.  False after outcome_fail. */
-bool periodic_check(const struct task *t, struct mesh *m, struct outcome *o);
+bool periodic_check(const struct task *t, struct checked_mesh *m, struct outcome *o);
 
 #endif

@@ -167,7 +167,7 @@ void quality_quad(const double *const p[4], double q[MEASURES]) {
   q[MEASURE_ASPECT] = shortest > 0 ? longest / shortest : 1e9;
 }
 
-void quality_of_sheet(struct quality *q, const struct sheet *sheet, const struct soup *s) {
+void quality_of_sheet(struct quality *q, const struct sheet *sheet, const struct mesh_arrays *s) {
   *q = (struct quality){.count = sheet->element_count, .sheet = sheet};
   for (int m = 0; m < MEASURES; m++)
     q->values[m] = out_alloc(q->count, sizeof(double));
@@ -183,7 +183,7 @@ void quality_of_sheet(struct quality *q, const struct sheet *sheet, const struct
   }
 }
 
-void quality_of(struct quality *q, const struct soup *s, bool tets) {
+void quality_of(struct quality *q, const struct mesh_arrays *s, bool tets) {
   size_t corners = tets ? 4 : 3, stride = tets ? (size_t)s->tet_nodes : 3;
   const uint32_t *elements = tets ? s->tets : s->triangles;
   *q = (struct quality){.count = tets ? s->tet_count : s->triangle_count, .tets = tets};

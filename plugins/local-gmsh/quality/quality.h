@@ -20,14 +20,14 @@
 #include <stddef.h>
 
 struct sheet;
-struct soup;
+struct mesh_arrays;
 
 struct quality { /* values[measure][element] */
   size_t count;
   double *values[MEASURES];
   bool tets;
   const struct sheet
-      *sheet; /* whose elements they are; NULL: tetrahedra, or the soup's triangles */
+      *sheet; /* whose elements they are; NULL: tetrahedra, or the arrays' triangles */
   /* SICN of prisms and pyramids, as cells.h numbers them behind the tetrahedra.  Owned; NULL: a
    * mesh without boundary layers */
   double *layers;
@@ -42,9 +42,9 @@ void quality_triangle(const double *const p[3], double q[MEASURES]);
 void quality_quad(const double *const p[4], double q[MEASURES]);
 
 /* Of all tetrahedra (by their corner nodes), or of all triangles where tets is false. */
-void quality_of(struct quality *q, const struct soup *s, bool tets);
+void quality_of(struct quality *q, const struct mesh_arrays *s, bool tets);
 /* Of the elements of a sheet, which must outlive it. */
-void quality_of_sheet(struct quality *q, const struct sheet *sheet, const struct soup *s);
+void quality_of_sheet(struct quality *q, const struct sheet *sheet, const struct mesh_arrays *s);
 void quality_free(struct quality *q);
 
 #endif

@@ -175,7 +175,7 @@ static void histogram_json(const struct quality *q, int m, struct out *out) {
   out_text(out, "]");
 }
 
-size_t quality_worst(const struct quality *q, const struct soup *s,
+size_t quality_worst(const struct quality *q, const struct mesh_arrays *s,
                      struct bad_element worst[QUALITY_WORST]) {
   size_t n = 0;
   const double *sicn = q->values[MEASURE_SICN];
@@ -201,7 +201,7 @@ size_t quality_worst(const struct quality *q, const struct soup *s,
   return n;
 }
 
-static void worst_json(const struct quality *q, const struct soup *s, struct out *out) {
+static void worst_json(const struct quality *q, const struct mesh_arrays *s, struct out *out) {
   struct bad_element worst[QUALITY_WORST];
   size_t n = quality_worst(q, s, worst);
   out_text(out, "\"worst\":[");
@@ -258,7 +258,7 @@ static void layers_json(struct out *out, const struct outcome *o) {
   kind_json(out, "pyramids", o->layers.pyramids, &o->layers.pyramid_sicn);
 }
 
-void quality_json(const struct quality *q, const struct soup *s, const struct outcome *o,
+void quality_json(const struct quality *q, const struct mesh_arrays *s, const struct outcome *o,
                   double poor_below, struct out *out) {
   out_printf(out,
              "{\"elements\":\"%s\",\"count\":%zu,\"poor_elements\":%zu,\"poor_below_sicn\":%g,",

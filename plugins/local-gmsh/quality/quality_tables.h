@@ -13,7 +13,7 @@
 
 struct out;
 struct quality;
-struct soup;
+struct mesh_arrays;
 
 const char *quality_name(enum measure m, bool tets);
 #define QUALITY_POOR 0.1 /* of SICN */
@@ -39,12 +39,12 @@ struct bad_element {
   double sicn, at[3]; /* its middle */
 };
 /* The elements of lowest SICN, worst first; returns how many. */
-size_t quality_worst(const struct quality *q, const struct soup *s,
+size_t quality_worst(const struct quality *q, const struct mesh_arrays *s,
                      struct bad_element worst[QUALITY_WORST]);
 
 /* quality.json: the summary, a histogram of each measure, the worst elements and where they are,
  * and those of SICN below `poor_below` (0: not asked for). */
-void quality_json(const struct quality *q, const struct soup *s, const struct outcome *o,
+void quality_json(const struct quality *q, const struct mesh_arrays *s, const struct outcome *o,
                   double poor_below, struct out *out);
 
 /* "second_order":{...} */

@@ -53,7 +53,7 @@ static int class_of(double sicn_min) {
   return sicn_min > 0 ? (int)floor(log(sicn_min / GOOD_MIN) / log(CLASS_STEP)) : INT_MIN;
 }
 
-void score_attempt(struct attempt *a, const struct outcome *o, const struct wishes *w) {
+void score_attempt(struct attempt *a, const struct outcome *o, const struct score_options *w) {
   const struct stats *sicn = &o->quality[MEASURE_SICN], *gamma = &o->quality[MEASURE_GAMMA],
                      *angle = &o->quality[MEASURE_ANGLE];
   double sum = 0, weights = 0;
@@ -89,7 +89,7 @@ double score_original(const struct attempt *a) {
   return 100 * (1 - a->sicn_mean) + bad + (a->tetrahedra ? 2 * log10((double)a->tetrahedra) : 0);
 }
 
-bool score_enough(const struct attempt *a, const struct wishes *w) {
+bool score_enough(const struct attempt *a, const struct score_options *w) {
   if (!a->scored || a->reason != REASON_NONE)
     return false;
   return a->score >= w->threshold ||
@@ -101,7 +101,8 @@ static bool is_better(const struct attempt *a, const struct attempt *b) {
   return a->worst_class != b->worst_class ? a->worst_class > b->worst_class : a->score > b->score;
 }
 
-size_t score_choose(const struct attempt *a, size_t n, const struct wishes *w, bool in_order) {
+size_t score_choose(const struct attempt *a, size_t n, const struct score_options *w,
+                    bool in_order) {
   size_t best = (size_t)-1;
   for (size_t i = 0; i < n; i++) {
     if (!a[i].scored || a[i].reason != REASON_NONE)

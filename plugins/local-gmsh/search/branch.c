@@ -49,23 +49,24 @@ static void leave_root(struct tree *tree) {
   }
 }
 
-static bool work(struct tree *tree, const struct node *n, struct mesh *m, struct outcome *o) {
+static bool work(struct tree *tree, const struct node *n, struct checked_mesh *m,
+                 struct outcome *o) {
   struct task *t = tree->task;
   struct geometry healed = t->geometry;
   switch (n->step) {
   case STEP_FACES:
-    if (n->rung.heal && !import_again(t, true, &healed, o))
+    if (n->strategy.heal && !import_again(t, true, &healed, o))
       return false;
-    strategy_apply(t, &n->rung);
-    if (!volume_faces(t, &n->rung, o))
+    strategies_apply(t, &n->strategy);
+    if (!volume_faces(t, &n->strategy, o))
       return false;
     o->fingerprint = surface_fingerprint();
     return true;
   case STEP_FILL:
-    return volume_fill(t, &n->rung, o) && volume_check(t, m, o);
+    return volume_fill(t, &n->strategy, o) && volume_check(t, m, o);
   case STEP_IMPROVE:
     volume_reopen(t, m);
-    return volume_improve(t, n->rung.finish, o) && volume_check(t, m, o);
+    return volume_improve(t, n->strategy.finish, o) && volume_check(t, m, o);
   }
   return false;
 }
@@ -75,7 +76,7 @@ static void send_report(struct tree *tree, int self, enum report_what what, int 
   struct report r = {.what = what, .arg = arg};
   if (o)
     r.outcome = *o;
-  if (!ends_write(tree->ends[self].reports_out, &r, sizeof r))
+  if (!pipe_write(tree->ends[self].reports_out, &r, sizeof r))
     _exit(0); /* nobody is left to hear it */
 }
 
@@ -98,18 +99,18 @@ static void reap(struct tree *tree, int self, pid_t pid) {
   send_report(tree, self, REPORT_REAPED, status, NULL);
 }
 
-static void write_files(struct tree *tree, int self, struct mesh *m, struct outcome *o) {
+static void write_files(struct tree *tree, int self, struct checked_mesh *m, struct outcome *o) {
   struct task *t = tree->task;
   int fd = tree->ends[self].orders_in;
-  if (!ends_read(fd, &t->attempt_count, sizeof t->attempt_count) ||
+  if (!pipe_read(fd, &t->attempt_count, sizeof t->attempt_count) ||
       t->attempt_count > ATTEMPTS_MAX ||
-      !ends_read(fd, t->attempts, t->attempt_count * sizeof *t->attempts))
+      !pipe_read(fd, t->attempts, t->attempt_count * sizeof *t->attempts))
     _exit(0);
   mesh_files_write(t, m, o);
   send_report(tree, self, REPORT_WRITTEN, 0, o);
 }
 
-static struct mesh held; /* of this process; a child begins with its parent's */
+static struct checked_mesh held; /* of this process; a child begins with its parent's */
 
 void branch_main(struct tree *tree, int self, const struct outcome *before) {
   struct outcome o = {0};
@@ -122,7 +123,7 @@ void branch_main(struct tree *tree, int self, const struct outcome *before) {
   work(tree, &tree->plan->nodes[self], &held, &o);
   fflush(NULL);
   send_report(tree, self, REPORT_DONE, 0, &o);
-  while (ends_read(tree->ends[self].orders_in, &order, sizeof order)) {
+  while (pipe_read(tree->ends[self].orders_in, &order, sizeof order)) {
     if (order.what == ORDER_GROW)
       grow(tree, self, order.arg, &o);
     else if (order.what == ORDER_REAP)

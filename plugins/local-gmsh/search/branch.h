@@ -38,7 +38,7 @@ struct report { /* smaller than PIPE_BUF: never torn */
   struct outcome outcome;
 };
 
-struct ends {
+struct pipe_ends {
   int orders_in, orders_out;   /* far, ours */
   int reports_in, reports_out; /* ours, far */
 };
@@ -46,7 +46,7 @@ struct ends {
 struct tree {
   struct task *task;
   const struct plan *plan;
-  struct ends ends[NODES_MAX];
+  struct pipe_ends ends[NODES_MAX];
 };
 
 /* Runs node `self` with what its parent found.  Never returns. */

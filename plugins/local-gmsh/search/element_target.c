@@ -37,20 +37,20 @@
 /* HXT is quicker, and gives up to a tenth more or fewer: with few elements the job's own algorithm
  * costs next to nothing and says it exactly. */
 static int draft_algorithm(const struct params *p) {
-  return p->deterministic ? 1 : p->wishes.target < EXACT_BELOW ? p->algorithm_3d : 10;
+  return p->deterministic ? 1 : p->score_options.target < EXACT_BELOW ? p->algorithm_3d : 10;
 }
 
 /* Tetrahedra that t->size gives; 0: it failed. */
 static uint64_t draft_here(struct task *t, int algorithm_3d) {
-  struct rung r = {.algorithm_2d = 6,
-                   .algorithm_3d = algorithm_3d,
-                   .curvature = t->params.curvature,
-                   .circle_points = 12};
+  struct strategy r = {.algorithm_2d = 6,
+                       .algorithm_3d = algorithm_3d,
+                       .curvature = t->params.curvature,
+                       .circle_points = 12};
   struct outcome o = {0};
   size_t *tags = NULL, *nodes = NULL, n = 0, m = 0;
   int e = 0;
   log_begin();
-  strategy_apply(t, &r);
+  strategies_apply(t, &r);
   if (!volume_faces(t, &r, &o) || !volume_fill(t, &r, &o) ||
       !volume_improve(t, FINISH_OPTIMISED, &o))
     return 0;
@@ -70,7 +70,7 @@ static uint64_t draft(struct task *t, int algorithm_3d, double until) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     t->relay = RELAY_NONE;
     count = draft_here(t, algorithm_3d);
-    _exit(ends_write(fds[1], &count, sizeof count) ? 0 : 1);
+    _exit(pipe_write(fds[1], &count, sizeof count) ? 0 : 1);
   }
   close(fds[1]);
   struct pollfd p = {.fd = fds[0], .events = POLLIN};
@@ -80,7 +80,7 @@ static uint64_t draft(struct task *t, int algorithm_3d, double until) {
            until <= 0 ? -1
            : left > 0 ? (int)(left * 1000)
                       : 0) <= 0 ||
-      !ends_read(fds[0], &count, sizeof count))
+      !pipe_read(fds[0], &count, sizeof count))
     count = 0;
   close(fds[0]);
   if (pid > 0) {
@@ -98,7 +98,7 @@ static double share_of_drafts(struct task *t, double size, double until) {
   int algorithm = draft_algorithm(p);
   if (algorithm == p->algorithm_3d || p->deterministic)
     return 1;
-  t->size = fmin(size * cbrt((double)p->wishes.target / SAMPLE), t->geometry.diagonal);
+  t->size = fmin(size * cbrt((double)p->score_options.target / SAMPLE), t->geometry.diagonal);
   uint64_t own = draft(t, p->algorithm_3d, until), quick = own ? draft(t, algorithm, until) : 0;
   return quick ? (double)own / (double)quick : 1;
 }
@@ -119,9 +119,9 @@ static double next_size(double size, uint64_t count, double size_before, uint64_
   return size * fmin(fmax(factor, 0.2), 5);
 }
 
-int32_t size_for_target(struct task *t) {
+int32_t element_target_find(struct task *t) {
   const struct params *p = &t->params;
-  uint64_t target = p->wishes.target, count = 0, before = 0, best = 0;
+  uint64_t target = p->score_options.target, count = 0, before = 0, best = 0;
   double largest = p->max_size > 0 ? p->max_size : t->geometry.diagonal;
   double now = task_now(), share = p->deterministic ? 1 : DRAFT_SHARE;
   double until = t->end > 0 ? now + (t->end - now) * share : 0;
@@ -152,8 +152,8 @@ int32_t size_for_target(struct task *t) {
   return LATHE_OK;
 }
 
-void size_compare(struct task *t, const struct outcome *o) {
-  uint64_t target = t->params.wishes.target;
+void element_target_compare(struct task *t, const struct outcome *o) {
+  uint64_t target = t->params.score_options.target;
   if (!t->solid || target == 0 ||
       fabs((double)o->tetrahedra / (double)target - 1) <= TARGET_TOLERANCE)
     return;

@@ -9,8 +9,8 @@ struct task;
 
 /* Drafts until t->size gives the number of tetrahedra that the job wants; LATHE_OK also where that
  * cannot be reached: then a warning says so. */
-int32_t size_for_target(struct task *t);
+int32_t element_target_find(struct task *t);
 /* Warns where the mesh missed the target. */
-void size_compare(struct task *t, const struct outcome *o);
+void element_target_compare(struct task *t, const struct outcome *o);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Runs a plan: as many branches at a time as the job has cores, each in a process forked from the
- * state that it goes on from, and the best mesh that passed its check writes the files.
+ * The parameter search=exhaustive.  Runs a plan: as many branches at a time as the job has cores,
+ * each in a process forked from the state that it goes on from, and the best mesh that passed its
+ * check writes the files.
  *
  *   WAITING -> RUNNING -> HELD -> OVER
  *                |  \       a branch is held while others grow from it, or while it is the best;
@@ -75,9 +76,9 @@ static void close_end(int *fd) {
 
 static bool open_ends(struct portfolio *p) {
   for (size_t i = 0; i < p->plan.count; i++)
-    p->tree.ends[i] = (struct ends){-1, -1, -1, -1};
+    p->tree.ends[i] = (struct pipe_ends){-1, -1, -1, -1};
   for (size_t i = 0; i < p->plan.count; i++) {
-    struct ends *e = &p->tree.ends[i];
+    struct pipe_ends *e = &p->tree.ends[i];
     int orders[2], reports[2];
     if (pipe2(orders, O_CLOEXEC) < 0)
       return false;
@@ -102,8 +103,8 @@ static bool parent_lives(const struct portfolio *p, int i) {
 
 static bool ask(struct portfolio *p, int i, enum order_what what, int arg, struct report *r) {
   struct order order = {what, arg};
-  return ends_write(p->tree.ends[i].orders_out, &order, sizeof order) &&
-         ends_read(p->tree.ends[i].reports_in, r, sizeof *r);
+  return pipe_write(p->tree.ends[i].orders_out, &order, sizeof order) &&
+         pipe_read(p->tree.ends[i].reports_in, r, sizeof *r);
 }
 
 /* How the branch ended, by whoever is its parent now; -1: not known. */
@@ -244,7 +245,7 @@ static void note(struct portfolio *p, int i, const struct outcome *o) {
   for (int s = 0; s < STAGES; s++)
     a->seconds += a->phase[s];
   if (o->code == LATHE_OK && n->candidate)
-    score_attempt(a, o, &p->task->params.wishes);
+    score_attempt(a, o, &p->task->params.score_options);
   b->told = n->candidate || o->code != LATHE_OK;
   if (b->told)
     tell(p, i);
@@ -265,7 +266,7 @@ static void choose(struct portfolio *p, int i, const struct outcome *o) {
   size_t n = p->plan.count;
   bool in_order = p->task->params.deterministic;
   p->candidates[i] = p->branches[i].attempt;
-  size_t best = score_choose(p->candidates, n, &p->task->params.wishes, in_order);
+  size_t best = score_choose(p->candidates, n, &p->task->params.score_options, in_order);
   if (best == (size_t)i) {
     p->best = i;
     p->best_outcome = *o;
@@ -354,7 +355,7 @@ static void start(struct portfolio *p, int i) {
 }
 
 static bool enough(const struct portfolio *p) {
-  const struct wishes *w = &p->task->params.wishes;
+  const struct score_options *w = &p->task->params.score_options;
   if (p->best < 0)
     return false;
   if (p->candidates[p->best].score >= 1)
@@ -405,7 +406,7 @@ static void follow(struct portfolio *p) {
     if (p->branches[i].state != RUNNING)
       continue;
     if (rc > 0 && fds[k].revents) {
-      if (ends_read(fds[k].fd, &r, sizeof r))
+      if (pipe_read(fds[k].fd, &r, sizeof r))
         finished(p, i, &r.outcome);
       else
         failed(p, i, REASON_CRASH);
@@ -472,10 +473,10 @@ static int32_t deliver(struct portfolio *p, struct outcome *o) {
   struct report r = {0};
   int out = p->tree.ends[p->best].orders_out;
   task_stage(t, STAGE_WRITE);
-  if (!ends_write(out, &order, sizeof order) ||
-      !ends_write(out, &t->attempt_count, sizeof t->attempt_count) ||
-      !ends_write(out, t->attempts, t->attempt_count * sizeof *t->attempts) ||
-      !ends_read(p->tree.ends[p->best].reports_in, &r, sizeof r))
+  if (!pipe_write(out, &order, sizeof order) ||
+      !pipe_write(out, &t->attempt_count, sizeof t->attempt_count) ||
+      !pipe_write(out, t->attempts, t->attempt_count * sizeof *t->attempts) ||
+      !pipe_read(p->tree.ends[p->best].reports_in, &r, sizeof r))
     return task_fail(t, LATHE_RETRY, "the mesh was found and its process died while it wrote it");
   *o = r.outcome;
   return o->code == LATHE_OK ? LATHE_OK : task_fail(t, o->code, "%s", o->text);
@@ -493,7 +494,7 @@ static void tell_why_partial(const struct portfolio *p) {
         p->stopped);
 }
 
-static int32_t conclude(struct portfolio *p, struct outcome *o, struct rung *chosen) {
+static int32_t conclude(struct portfolio *p, struct outcome *o, struct strategy *chosen) {
   struct task *t = p->task;
   list_attempts(p);
   if (p->cut && t->params.deterministic)
@@ -504,15 +505,15 @@ static int32_t conclude(struct portfolio *p, struct outcome *o, struct rung *cho
                      "candidates (strategy_order)",
                      t->name);
   if (p->best < 0)
-    return rung_give_up(t);
+    return fast_give_up(t);
   t->partial = p->cut;
   if (t->partial)
     tell_why_partial(p);
-  *chosen = p->plan.nodes[p->best].rung;
+  *chosen = p->plan.nodes[p->best].strategy;
   return deliver(p, o);
 }
 
-int32_t portfolio_run(struct task *t, struct outcome *o, struct rung *chosen) {
+int32_t exhaustive_run(struct task *t, struct outcome *o, struct strategy *chosen) {
   struct portfolio *p = calloc(1, sizeof *p);
   if (!p)
     return task_fail(t, LATHE_RETRY_MEM, "out of memory");

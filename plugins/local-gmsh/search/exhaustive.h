@@ -5,10 +5,10 @@
 #include <stdint.h>
 
 struct outcome;
-struct rung;
+struct strategy;
 struct task;
 
-/* Tries all candidates and takes the best. */
-int32_t portfolio_run(struct task *t, struct outcome *o, struct rung *chosen);
+/* The parameter search=exhaustive: tries all candidates and takes the best. */
+int32_t exhaustive_run(struct task *t, struct outcome *o, struct strategy *chosen);
 
 #endif

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Climbs the ladder of strategies.
+ * The parameter search=fast: strategies one after the other, until one passes its check.
  *
- *   small part, first try:  rung 1 in this process (a fork more would cost as much as the mesh of a
- *                           cube's faces), the others in children that import again
- *   all else:               every rung in a child of this process, which keeps the clean import
+ *   small part, first try:  strategy 1 in this process (a fork more would cost as much as the mesh
+ *                           of a cube's faces), the others in children that import again
+ *   all else:               every strategy in a child of this process, which keeps the clean import
  *
  *   child:  strategy -> files in the work folder -> outcome into the pipe -> _exit
- *   parent: relays progress, kills at the rung's deadline, reads the outcome, or judges the signal
+ *   parent: relays progress, kills at the strategy's deadline, reads the outcome, or judges the
+ *           signal
  *
  * A second attempt of a job (the first may have died in here) always takes the second way, so a
  * file that crashes Gmsh ends with a reason and not with a crash again.
@@ -56,7 +57,7 @@
 #define UNDER_WALLS  (1 / 3.0)
 #define MANY         5e4 /* elements; a mesh of as many takes seconds */
 
-static void note_attempt(struct task *t, const struct rung *r, const struct outcome *o,
+static void note_attempt(struct task *t, const struct strategy *r, const struct outcome *o,
                          double began) {
   struct attempt *a = &t->attempts[t->attempt_count++];
   *a = (struct attempt){.reason = o->reason};
@@ -68,11 +69,12 @@ static void note_attempt(struct task *t, const struct rung *r, const struct outc
   if (o->code == LATHE_OK) {
     a->chosen = true;
     if (task_fills(t))
-      score_attempt(a, o, &t->params.wishes);
+      score_attempt(a, o, &t->params.score_options);
   }
 }
 
-static bool mesh_solid(struct task *t, const struct rung *r, struct mesh *m, struct outcome *o) {
+static bool mesh_solid(struct task *t, const struct strategy *r, struct checked_mesh *m,
+                       struct outcome *o) {
   if (t->flat)
     return sheet_mesh(t, m, o);
   if (!volume_faces(t, r, o) || (t->layers && !boundary_layers_shrink(t, o)) ||
@@ -95,17 +97,18 @@ static bool stay_under_walls(struct task *t, struct outcome *o) {
   return true;
 }
 
-static void preview_here(struct task *t, const struct rung *r, struct outcome *o) {
-  struct soup s = {0};
+static void preview_here(struct task *t, const struct strategy *r, struct outcome *o) {
+  struct mesh_arrays s = {0};
   if (surface_preview(t, r, o, &s))
     preview_files_write(t, &s, o);
-  soup_free(&s);
+  mesh_arrays_free(&s);
 }
 
 /* A mesh is noted before it is written: what it writes lists what was tried. */
-static void rung_here(struct task *t, const struct rung *r, bool import, struct outcome *o) {
+static void strategy_here(struct task *t, const struct strategy *r, bool import,
+                          struct outcome *o) {
   struct geometry healed = t->geometry;
-  struct mesh m = {0};
+  struct checked_mesh m = {0};
   double began = task_now();
   size_t count = t->attempt_count;
   if (import && !import_again(t, r->heal || t->params.heal, &healed, o))
@@ -113,7 +116,7 @@ static void rung_here(struct task *t, const struct rung *r, bool import, struct 
   if (r->under_walls && !stay_under_walls(t, o))
     return;
   log_begin();
-  strategy_apply(t, r);
+  strategies_apply(t, r);
   if (t->code != LATHE_OK) { /* the sizes that were asked for */
     outcome_fail(o, REASON_LOG, "%s", t->error);
     return;
@@ -127,27 +130,28 @@ static void rung_here(struct task *t, const struct rung *r, bool import, struct 
     mesh_files_write(t, &m, o);
     t->attempt_count = count; /* the climber notes it with its whole time */
   }
-  mesh_free(&m);
+  checked_mesh_free(&m);
 }
 
 /* Never returns. */
-static void child_main(struct task *t, const struct rung *r, bool import, int fd, pid_t parent) {
+static void child_main(struct task *t, const struct strategy *r, bool import, int fd,
+                       pid_t parent) {
   struct outcome o = {0};
   struct progress_note end = {1000, STAGES};
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent)
     _exit(0);
   t->relay = fd;
-  rung_here(t, r, import, &o);
+  strategy_here(t, r, import, &o);
   fflush(NULL);
-  ends_write(fd, &end, sizeof end);
-  ends_write(fd, &o, sizeof o);
+  pipe_write(fd, &end, sizeof end);
+  pipe_write(fd, &o, sizeof o);
   _exit(0);
 }
 
-struct child { /* a rung's process */
+struct child { /* a strategy's process */
   pid_t pid;
-  const struct rung *rung;
+  const struct strategy *strategy;
   int stage;
   double limit; /* of processor time, for edges and faces; 0: not asked for yet */
 };
@@ -166,7 +170,7 @@ static bool hangs(const struct task *t, struct child *c) {
   if (used < HANG_LEAST)
     return false;
   if (c->limit == 0)
-    c->limit = hang_limit(t, c->rung);
+    c->limit = hang_limit(t, c->strategy);
   return used > c->limit;
 }
 
@@ -185,10 +189,10 @@ static enum reason follow(struct task *t, struct child *c, int fd, double until,
     if (n <= 0)
       continue;
     struct progress_note note;
-    if (!ends_read(fd, &note, sizeof note))
+    if (!pipe_read(fd, &note, sizeof note))
       return REASON_NONE;
     if (note.stage == STAGES) {
-      *got = ends_read(fd, o, sizeof *o);
+      *got = pipe_read(fd, o, sizeof *o);
       return REASON_NONE;
     }
     c->stage = note.stage;
@@ -209,14 +213,14 @@ static double deadline_of(const struct task *t, bool last, bool have) {
   return t->end <= 0 || last ? t->end : now + (t->end - now) / 2;
 }
 
-static void rung_in_child(struct task *t, const struct rung *r, bool import, bool last, bool have,
-                          struct outcome *o) {
+static void strategy_in_child(struct task *t, const struct strategy *r, bool import, bool last,
+                              bool have, struct outcome *o) {
   int fds[2], status = 0;
   bool got = false;
   double began = task_now(), until = deadline_of(t, last, have);
   pid_t self = getpid();
   if (pipe(fds) < 0) {
-    rung_here(t, r, import, o); /* better than not at all */
+    strategy_here(t, r, import, o); /* better than not at all */
     return;
   }
   fflush(NULL);
@@ -224,7 +228,7 @@ static void rung_in_child(struct task *t, const struct rung *r, bool import, boo
   if (pid < 0) {
     close(fds[0]);
     close(fds[1]);
-    rung_here(t, r, import, o);
+    strategy_here(t, r, import, o);
     return;
   }
   if (pid == 0) {
@@ -232,7 +236,7 @@ static void rung_in_child(struct task *t, const struct rung *r, bool import, boo
     child_main(t, r, import, fds[1], self);
   }
   close(fds[1]);
-  struct child c = {.pid = pid, .rung = r};
+  struct child c = {.pid = pid, .strategy = r};
   enum reason stopped = follow(t, &c, fds[0], until, o, &got);
   if (!got)
     kill(pid, SIGKILL);
@@ -283,15 +287,15 @@ static const struct attempt *telling(const struct task *t) {
   return &t->attempts[0];
 }
 
-/* Which of the job's wishes makes so many elements that time runs out. */
-static const char *costly_wish(const struct task *t) {
+/* Which of the job's parameters makes so many elements that time runs out. */
+static const char *costly_parameter(const struct task *t) {
   const struct params *p = &t->params;
-  return p->across              ? "fewer elements_across_gap"
-         : t->local             ? "a larger size_mm in local_sizes"
-         : p->max_deviation > 0 ? "a larger max_deviation"
-         : p->curvature > 0     ? "a smaller curvature"
-         : p->wishes.target     ? "fewer target_elements"
-                                : "a larger max_size_mm";
+  return p->across                 ? "fewer elements_across_gap"
+         : t->local                ? "a larger size_mm in local_sizes"
+         : p->max_deviation > 0    ? "a larger max_deviation"
+         : p->curvature > 0        ? "a smaller curvature"
+         : p->score_options.target ? "fewer target_elements"
+                                   : "a larger max_size_mm";
 }
 
 /* What the user can do about it, and nothing that was tried already.  What nobody tried is told as
@@ -300,7 +304,7 @@ static void advise(const struct task *t, const struct attempt *a, bool late, cha
                    size_t size) {
   const char *time = t->params.time_budget > 0 ? "time_budget" : "timeout_s";
   if (a->reason == REASON_TIME)
-    snprintf(text, size, "Give it more time (%s), or ask for %s", time, costly_wish(t));
+    snprintf(text, size, "Give it more time (%s), or ask for %s", time, costly_parameter(t));
   else if (late)
     snprintf(text, size, "Some of these were stopped for want of time: give it more (%s)", time);
   else if (t->params.search == SEARCH_NAMED)
@@ -322,7 +326,7 @@ static void advise(const struct task *t, const struct attempt *a, bool late, cha
                  : ", or allow a new surface round the part (wrap=true)");
 }
 
-int32_t rung_give_up(struct task *t) {
+int32_t fast_give_up(struct task *t) {
   const struct attempt *a = telling(t);
   char tried[400] = "", what[200];
   bool late = t->end > 0 && task_now() > t->end;
@@ -352,46 +356,46 @@ static bool is_final(const struct task *t, const struct outcome *o) {
          (t->end > 0 && task_now() > t->end);
 }
 
-/* What came of the rungs so far. */
+/* What came of the strategies so far. */
 struct climb {
-  struct rung rungs[RUNGS_MAX];
+  struct strategy strategies[STRATEGIES_MAX];
   size_t count;
-  bool isolate;    /* the first rung in a process of its own as well */
+  bool isolate;    /* the first strategy in a process of its own as well */
   bool overlapped; /* one of them failed with REASON_OVERLAP */
   bool hung;       /* one of them never ended: Gmsh's other algorithms do the same there */
-  bool tried[RUNGS_MAX];
+  bool tried[STRATEGIES_MAX];
   bool have; /* a mesh, and its files in the work folder: */
   struct outcome mesh;
-  struct rung by;
+  struct strategy by;
 };
 
 static bool is_called_for(const struct climb *c, size_t i) {
   int now = c->have ? AFTER_OFF : AFTER_FAILURE | (c->overlapped ? AFTER_OVERLAP : 0);
-  return i == 0 || (c->rungs[i].after & now);
+  return i == 0 || (c->strategies[i].after & now);
 }
 
 /* c->count: none is left.  After one that never ended those come first that do without Gmsh's
  * meshers of faces. */
-static size_t next_rung(const struct climb *c) {
+static size_t next_strategy(const struct climb *c) {
   for (int all = !c->hung; all < 2; all++)
     for (size_t i = 0; i < c->count; i++)
-      if (!c->tried[i] && is_called_for(c, i) && (all || c->rungs[i].kernel > 0))
+      if (!c->tried[i] && is_called_for(c, i) && (all || c->strategies[i].kernel > 0))
         return i;
   return c->count;
 }
 
 static bool is_last(const struct climb *c) {
-  return next_rung(c) == c->count;
+  return next_strategy(c) == c->count;
 }
 
-static void run_rung(struct task *t, const struct climb *c, size_t i, struct outcome *o) {
-  const struct rung *r = &c->rungs[i];
+static void run_strategy(struct task *t, const struct climb *c, size_t i, struct outcome *o) {
+  const struct strategy *r = &c->strategies[i];
   double began = task_now();
   *o = (struct outcome){0};
   if (i == 0 && !c->isolate)
-    rung_here(t, r, false, o);
+    strategy_here(t, r, false, o);
   else
-    rung_in_child(t, r, r->heal || !c->isolate, is_last(c), c->have, o);
+    strategy_in_child(t, r, r->heal || !c->isolate, is_last(c), c->have, o);
   note_attempt(t, r, o, began);
 }
 
@@ -406,13 +410,13 @@ static void keep(struct task *t, struct climb *c, size_t i, const struct outcome
     }
   c->have = true;
   c->mesh = *o;
-  c->by = c->rungs[i];
+  c->by = c->strategies[i];
 }
 
 /* Worth climbing on? */
 static bool climb_step(struct task *t, struct climb *c, size_t i, struct outcome *o) {
   c->tried[i] = true;
-  run_rung(t, c, i, o);
+  run_strategy(t, c, i, o);
   if (t->host->cancelled(t->job))
     return false;
   tell(t, o);
@@ -441,19 +445,19 @@ static int32_t fail_unfit(struct task *t) {
                                              : "a CAD file, but for the facets of an STL");
 }
 
-int32_t rung_climb(struct task *t, struct outcome *o, struct rung *chosen) {
+int32_t fast_run(struct task *t, struct outcome *o, struct strategy *chosen) {
   struct climb c = {.isolate = t->request->attempt > 1 || is_long(t) ||
                                (t->solid && hang_is_likely(t))};
-  c.count = strategy_list(t, c.rungs);
-  bool kernel = c.count == 1 && c.rungs[0].kernel > 0;
+  c.count = strategies_list(t, c.strategies);
+  bool kernel = c.count == 1 && c.strategies[0].kernel > 0;
   if (c.count == 0 || (kernel && !plan_takes_kernel(t)))
     return fail_unfit(t);
   for (size_t i = 0; i < c.count && climb_step(t, &c, i, o);)
-    i = next_rung(&c);
+    i = next_strategy(&c);
   if (t->host->cancelled(t->job))
     return task_fail(t, LATHE_CANCELLED, "cancelled");
   if (!c.have)
-    return rung_give_up(t);
+    return fast_give_up(t);
   *o = c.mesh;
   *chosen = c.by;
   return LATHE_OK;

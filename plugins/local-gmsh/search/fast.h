@@ -5,11 +5,12 @@
 #include <stdint.h>
 
 struct outcome;
-struct rung;
+struct strategy;
 struct task;
 
-int32_t rung_climb(struct task *t, struct outcome *o, struct rung *chosen);
+/* Tries the strategies one after the other.  LATHE_OK, or a class after task_fail. */
+int32_t fast_run(struct task *t, struct outcome *o, struct strategy *chosen);
 /* Fails the task with what t->attempts say. */
-int32_t rung_give_up(struct task *t);
+int32_t fast_give_up(struct task *t);
 
 #endif

@@ -18,7 +18,7 @@
 #define ON_TRIANGLE 0.43   /* area of an equilateral triangle of edge 1 */
 #define NO_LENGTH   1e-9   /* of a curve, times the size of elements */
 
-double hang_limit(const struct task *t, const struct rung *r) {
+double hang_limit(const struct task *t, const struct strategy *r) {
   double size = t->size * (r->finer > 0 ? r->finer : 1), area = 0;
   int *faces = NULL, e = 0;
   size_t n = 0;

@@ -25,7 +25,7 @@ static const struct root {
   bool heal, facets;
   bool cad, stl;
   int wave;
-  double kernel; /* of the rung */
+  double kernel; /* of the strategy */
 } ROOTS[] = {
     {"frontal", FRONTAL, AS_ASKED, 12, 0, false, false, true, true, 0, 0},
     {"delaunay", DELAUNAY, AS_ASKED, 12, 0, false, false, true, true, 0, 0},
@@ -69,31 +69,31 @@ static bool root_fits(const struct task *t, const struct root *r) {
              : (r->curvature == 0 ? asked > 0 : asked == 0);
 }
 
-static struct rung rung_of(const struct task *t, const struct root *root) {
+static struct strategy strategy_of(const struct task *t, const struct root *root) {
   int curvature = root->curvature == AS_ASKED ? t->params.curvature : root->curvature;
   if (root->circle_points > 12 && curvature < t->params.curvature)
     curvature = t->params.curvature;
-  return (struct rung){.algorithm_2d = root->algorithm_2d,
-                       .curvature = curvature,
-                       .circle_points = root->circle_points,
-                       .finer = root->finer > 0 ? root->finer : 1,
-                       .heal = root->heal,
-                       .facets = root->facets,
-                       .kernel = root->kernel};
+  return (struct strategy){.algorithm_2d = root->algorithm_2d,
+                           .curvature = curvature,
+                           .circle_points = root->circle_points,
+                           .finer = root->finer > 0 ? root->finer : 1,
+                           .heal = root->heal,
+                           .facets = root->facets,
+                           .kernel = root->kernel};
 }
 
-static int add(struct plan *p, const char *name, enum step step, const struct rung *r, int parent,
-               int wave) {
+static int add(struct plan *p, const char *name, enum step step, const struct strategy *r,
+               int parent, int wave) {
   struct node *n = &p->nodes[p->count];
-  *n = (struct node){.step = step, .rung = *r, .parent = parent, .wave = wave};
+  *n = (struct node){.step = step, .strategy = *r, .parent = parent, .wave = wave};
   memccpy(n->name, name, 0, sizeof n->name - 1);
-  memccpy(n->rung.name, name, 0, sizeof n->rung.name - 1);
+  memccpy(n->strategy.name, name, 0, sizeof n->strategy.name - 1);
   return (int)p->count++;
 }
 
 static void add_root(const struct task *t, struct plan *p, const struct root *root) {
   char name[32];
-  struct rung r = rung_of(t, root);
+  struct strategy r = strategy_of(t, root);
   int wave = t->params.order_of[0] ? 0 : root->wave; /* what the client names is tried */
   int at = add(p, root->name, STEP_FACES, &r, -1, wave);
   for (size_t f = 0; f < FILL_COUNT; f++) {
@@ -121,7 +121,7 @@ static int place_of(const char *list, const char *name) {
 
 /* HXT's tetrahedra depend on where in memory things lie, and so differ between processes. */
 static bool repeats(const struct node *n) {
-  return n->step == STEP_FACES || n->rung.algorithm_3d != HXT;
+  return n->step == STEP_FACES || n->strategy.algorithm_3d != HXT;
 }
 
 /* Drops what no candidate needs, and names the candidates. */
@@ -179,20 +179,20 @@ void plan_make(const struct task *t, struct plan *p) {
   prune(p, t->params.order_of, t->params.deterministic);
 }
 
-/* Of one root and all that grows from it: the rung of this name. */
+/* Of one root and all that grows from it: the strategy of this name. */
 static bool find_below(const struct task *t, const struct root *root, const char *name,
-                       struct rung *r) {
+                       struct strategy *r) {
   struct plan p = {0};
   add_root(t, &p, root);
   for (size_t n = 1; n < p.count; n++)
     if (strcmp(p.nodes[n].name, name) == 0) {
-      *r = p.nodes[n].rung;
+      *r = p.nodes[n].strategy;
       return true;
     }
   return false;
 }
 
-bool plan_find(const struct task *t, const char *name, struct rung *r) {
+bool plan_find(const struct task *t, const char *name, struct strategy *r) {
   for (size_t i = 0; i < ROOT_COUNT; i++)
     if ((t->format == FORMAT_STL ? ROOTS[i].stl : ROOTS[i].cad) &&
         find_below(t, &ROOTS[i], name, r))
@@ -202,7 +202,7 @@ bool plan_find(const struct task *t, const char *name, struct rung *r) {
 
 bool plan_known(const char *name) {
   static const struct task ANY;
-  struct rung r;
+  struct strategy r;
   for (size_t i = 0; i < ROOT_COUNT; i++)
     if (find_below(&ANY, &ROOTS[i], name, &r))
       return true;

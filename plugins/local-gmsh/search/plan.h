@@ -24,10 +24,10 @@ enum step { STEP_FACES, STEP_FILL, STEP_IMPROVE };
 struct node {
   char name[32];
   enum step step;
-  struct rung rung; /* of the whole way from the root to here */
-  int parent;       /* -1: a root */
-  int wave;         /* 0; 1 where triangles of faces cut each other; 2 where nothing else worked */
-  bool candidate;   /* false: only a step on the way to others */
+  struct strategy strategy; /* of the whole way from the root to here */
+  int parent;               /* -1: a root */
+  int wave;       /* 0; 1 where triangles of faces cut each other; 2 where nothing else worked */
+  bool candidate; /* false: only a step on the way to others */
 };
 
 #define NODES_MAX 64
@@ -41,7 +41,7 @@ bool plan_takes_kernel(const struct task *t);
 /* The tree for this job, cheap and promising roots first. */
 void plan_make(const struct task *t, struct plan *p);
 /* The strategy of this name; false when there is none for this job's file. */
-bool plan_find(const struct task *t, const char *name, struct rung *r);
+bool plan_find(const struct task *t, const char *name, struct strategy *r);
 /* Is this the name of one, for whatever file? */
 bool plan_known(const char *name);
 

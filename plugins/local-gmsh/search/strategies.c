@@ -34,7 +34,7 @@ enum {
 };
 
 struct ladder_step {
-  struct rung rung;
+  struct strategy strategy;
   int where; /* of each pair at least one, and CURVATURE or not */
 };
 
@@ -45,7 +45,7 @@ struct ladder_step {
 
 static const struct ladder_step STEPS[] = {
     {{.name = "as asked", KEPT, .curvature = KEEP}, BOTH | CAD},
-    {{.name = "faces one by one", KEPT, .curvature = KEEP, .apart = true}, SURFACES | CAD},
+    {{.name = "faces one by one", KEPT, .curvature = KEEP, .face_by_face = true}, SURFACES | CAD},
     {{.name = "nearer", KEPT, .curvature = KEEP, .nearer = 0.5, .after = AFTER_OFF},
      SOLIDS | SHEETS | CAD},
     /* Gmsh hangs where it is to measure the curvature of facets. */
@@ -71,17 +71,17 @@ static const struct ladder_step STEPS[] = {
     {{.name = "finer facets of the CAD kernel", KEPT, BY_KERNEL(0.005, 24)}, SOLIDS | CAD},
 };
 
-size_t strategy_list(const struct task *t, struct rung rungs[RUNGS_MAX]) {
+size_t strategies_list(const struct task *t, struct strategy strategies[STRATEGIES_MAX]) {
   size_t n = 0;
   int kind = t->flat    ? SHEETS
              : t->solid ? SOLIDS
                         : SURFACES,
       file = t->format == FORMAT_STL ? STL : CAD;
   if (t->params.search == SEARCH_NAMED)
-    return plan_find(t, t->params.strategy, &rungs[0]);
-  for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS && n < RUNGS_MAX; i++) {
+    return plan_find(t, t->params.strategy, &strategies[0]);
+  for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS && n < STRATEGIES_MAX; i++) {
     const struct ladder_step *s = &STEPS[i];
-    struct rung r = s->rung;
+    struct strategy r = s->strategy;
     if (!(s->where & kind) || !(s->where & file) ||
         ((s->where & CURVATURE) && t->params.curvature == 0) ||
         ((s->where & QUADS) && !t->params.quads) || (r.algorithm_2d == t->params.algorithm_2d) ||
@@ -98,12 +98,12 @@ size_t strategy_list(const struct task *t, struct rung rungs[RUNGS_MAX]) {
       r.circle_points = t->solid ? 12 : t->params.circle_points;
     r.algorithm_3d = t->params.algorithm_3d;
     r.finish = t->params.optimise ? FINISH_OPTIMISED : FINISH_RAW;
-    rungs[n++] = r;
+    strategies[n++] = r;
   }
   return n;
 }
 
-void strategy_apply(struct task *t, const struct rung *r) {
+void strategies_apply(struct task *t, const struct strategy *r) {
   const struct {
     const char *name;
     double value;
@@ -116,7 +116,7 @@ void strategy_apply(struct task *t, const struct rung *r) {
       {"Mesh.MeshSizeMin", t->params.min_size},
       {"Mesh.MeshSizeFromCurvature", r->curvature},
       {"Mesh.MinimumCirclePoints", r->circle_points},
-      {"Mesh.LcIntegrationPrecision", SIZING_EDGE_PRECISION},
+      {"Mesh.LcIntegrationPrecision", SIZE_OPTIONS_EDGE_PRECISION},
       {"Mesh.Algorithm", r->algorithm_2d},
       {"Mesh.Smoothing", t->solid}, /* half of the time of the faces, and a viewer sees no gain */
       {"Mesh.Algorithm3D", r->algorithm_3d},
@@ -134,12 +134,12 @@ void strategy_apply(struct task *t, const struct rung *r) {
     sizes_apply(t, r);
   periodic_apply(t);
   if (!t->solid && t->format != FORMAT_STL)
-    sizing_loosen_planes();
+    size_options_loosen_planes();
   for (size_t i = 0; i < sizeof options / sizeof *options; i++)
     gmshOptionSetNumber(options[i].name, options[i].value, &e);
 }
 
-void strategy_compare(struct task *t, const struct outcome *o, const struct rung *r) {
+void strategies_compare(struct task *t, const struct outcome *o, const struct strategy *r) {
   double size = t->size * (r->finer > 0 ? r->finer : 1);
   const char *why = t->attempt_count ? t->attempts[0].text : "";
   unsigned long long elements = t->flat ? o->triangles + o->sheet.quadrangles : o->tetrahedra;

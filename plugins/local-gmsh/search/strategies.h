@@ -10,10 +10,10 @@ struct outcome;
 struct task;
 
 /* The ladder of strategies for this task. */
-size_t strategy_list(const struct task *t, struct rung rungs[RUNGS_MAX]);
-/* Sets Gmsh's options for a rung. */
-void strategy_apply(struct task *t, const struct rung *r);
+size_t strategies_list(const struct task *t, struct strategy strategies[STRATEGIES_MAX]);
+/* Sets Gmsh's options for a strategy. */
+void strategies_apply(struct task *t, const struct strategy *r);
 /* Warns where the mesh is not of the sizes that were asked for. */
-void strategy_compare(struct task *t, const struct outcome *o, const struct rung *r);
+void strategies_compare(struct task *t, const struct outcome *o, const struct strategy *r);
 
 #endif

@@ -135,7 +135,7 @@ static double all_over(struct task *t, void *context, double size) {
 
 static bool check_all_over(struct task *t) {
   char what[100], instead[INSTEAD];
-  uint64_t target = t->params.wishes.target;
+  uint64_t target = t->params.score_options.target;
   double at_most = box_of(t) * estimate_density(t->size);
   snprintf(what, sizeof what, "target_elements=%llu", (unsigned long long)target);
   snprintf(instead, sizeof instead, "larger elements (target_elements=%.0f)", most(t, &ADVISED));

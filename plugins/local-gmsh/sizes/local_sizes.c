@@ -88,11 +88,11 @@ static const struct place {
 };
 #define PLACES_COUNT (sizeof PLACES / sizeof *PLACES)
 
-static const struct place *place_of(const json_t *wish, size_t *ways) {
+static const struct place *place_of(const json_t *json, size_t *ways) {
   const struct place *found = NULL;
-  *ways = selector_is_in(wish) || selector_is_of_edges(wish);
+  *ways = selector_is_in(json) || selector_is_of_edges(json);
   for (size_t i = 0; i < PLACES_COUNT; i++)
-    if (json_object_get(wish, PLACES[i].key)) {
+    if (json_object_get(json, PLACES[i].key)) {
       found = &PLACES[i];
       ++*ways;
     }
@@ -118,10 +118,10 @@ static bool number_of(const json_t *v, double low, double high, double *to) {
 }
 
 static bool read_numbers(struct task *t, struct local_size *l, const struct place *place) {
-  const json_t *growth = json_object_get(l->wish, "growth_rate");
-  const json_t *radius = json_object_get(l->wish, "radius_mm");
+  const json_t *growth = json_object_get(l->json, "growth_rate");
+  const json_t *radius = json_object_get(l->json, "radius_mm");
   double rate = local_sizes_growth(t);
-  if (!number_of(json_object_get(l->wish, "size_mm"), 1e-9, LARGEST, &l->size))
+  if (!number_of(json_object_get(l->json, "size_mm"), 1e-9, LARGEST, &l->size))
     return refuse(t, l->name,
                   "needs size_mm, the length of its elements' edges, a number from 1e-9 to 1e9");
   if (growth && !number_of(growth, GROWTH_MIN, GROWTH_MAX, &rate))
@@ -142,7 +142,7 @@ static bool read_numbers(struct task *t, struct local_size *l, const struct plac
 }
 
 static bool read_on(struct task *t, struct local_size *l, bool faces) {
-  const json_t *on = json_object_get(l->wish, "on");
+  const json_t *on = json_object_get(l->json, "on");
   const char *word = json_string_value(on);
   if (!on)
     return true;
@@ -157,8 +157,8 @@ static bool read_on(struct task *t, struct local_size *l, bool faces) {
 }
 
 static void read_region(struct local_size *l) {
-  const json_t *line = json_object_get(l->wish, "line"),
-               *box = json_object_get(l->wish, "inside_box");
+  const json_t *line = json_object_get(l->json, "line"),
+               *box = json_object_get(l->json, "inside_box");
   double corners[6];
   struct size_region *r = &l->region;
   if (line) {
@@ -172,7 +172,7 @@ static void read_region(struct local_size *l) {
     memcpy(r->b, corners + 3, sizeof r->b);
   } else {
     r->shape = SIZE_BALL;
-    selector_numbers(json_object_get(l->wish, "point"), r->a, 3);
+    selector_numbers(json_object_get(l->json, "point"), r->a, 3);
   }
   r->size = l->size;
   r->slope = l->slope;
@@ -182,16 +182,16 @@ static bool read_place(struct task *t, struct local_size *l) {
   /* What belongs to the size and not to the choice of faces. */
   static const char *const OWN[] = {"size_mm", "growth_rate", "on", "radius_mm", NULL};
   size_t ways;
-  const struct place *place = place_of(l->wish, &ways);
+  const struct place *place = place_of(l->json, &ways);
   const char *wrong = NULL;
   if (ways != 1)
     return refuse(t, l->name,
                   "must say in one way where: group, faces, pattern, normal, box, plane, cylinder, "
                   "edges, between, bodies, point, line or inside_box");
-  bool edges = selector_is_of_edges(l->wish);
+  bool edges = selector_is_of_edges(l->json);
   if (!place)
-    wrong = (edges ? selector_check_edges : selector_check)(l->wish, OWN);
-  else if (!place->form(json_object_get(l->wish, place->key)))
+    wrong = (edges ? selector_check_edges : selector_check)(l->json, OWN);
+  else if (!place->form(json_object_get(l->json, place->key)))
     wrong = place->needs;
   if (wrong)
     return refuse(t, l->name, wrong);
@@ -208,9 +208,9 @@ static bool read_one(struct task *t, struct local_size *l) {
   json_t *v;
   if (!l->name[0])
     return refuse(t, l->name, "is an empty name: call it something, as in {\"inlet\": {...}}");
-  if (!json_is_object(l->wish))
+  if (!json_is_object(l->json))
     return refuse(t, l->name, "must be an object, as {\"faces\": [3], \"size_mm\": 0.5}");
-  json_object_foreach((json_t *)l->wish, key, v) if (!is_known(key)) {
+  json_object_foreach((json_t *)l->json, key, v) if (!is_known(key)) {
     task_fail(t, LATHE_BAD_INPUT,
               "%s: \"%.60s\" has the key \"%.60s\", which is not known; there are size_mm, "
               "growth_rate, on, of, radius_mm, group, faces, pattern, normal, angle, box, plane, "
@@ -233,11 +233,11 @@ bool local_sizes_read(struct task *t, const json_t *sizes) {
               PARAMETER, json_object_size(sizes), LOCAL_SIZES_MAX);
     return false;
   }
-  json_incref((json_t *)sizes); /* until the process ends: names and wishes are in it */
+  json_incref((json_t *)sizes); /* until the process ends: names and sizes are in it */
   t->local = out_alloc(1, sizeof *t->local);
   json_object_foreach((json_t *)sizes, name, v) {
     struct local_size *l = &t->local->of[t->local->count++];
-    *l = (struct local_size){.name = name, .wish = v};
+    *l = (struct local_size){.name = name, .json = v};
     if (!read_one(t, l))
       return false;
   }
@@ -264,7 +264,7 @@ static void add_next(struct local_size *l, int dim, int tag, bool up) {
   gmshFree(next);
 }
 
-/* From faces to what the wish is `on`. */
+/* From faces to what the size is `on`. */
 static void take_faces(struct local_size *l, const int *faces, size_t count) {
   if (l->on == ON_FACES) {
     l->tags = out_alloc(count + 1, sizeof *l->tags);
@@ -355,9 +355,9 @@ static int32_t take_bodies(struct task *t, struct local_size *l, const json_t *b
 static int32_t take_selected(struct task *t, struct local_size *l) {
   int *faces = NULL;
   size_t count = 0;
-  if (selector_is_of_edges(l->wish))
-    return selector_edges(t, PARAMETER, l->name, l->wish, &l->tags, &l->count);
-  int32_t rc = selector_faces(t, PARAMETER, l->name, l->wish, &faces, &count);
+  if (selector_is_of_edges(l->json))
+    return selector_edges(t, PARAMETER, l->name, l->json, &l->tags, &l->count);
+  int32_t rc = selector_faces(t, PARAMETER, l->name, l->json, &faces, &count);
   if (rc == LATHE_OK)
     take_faces(l, faces, count);
   free(faces);
@@ -368,8 +368,8 @@ static int32_t take_selected(struct task *t, struct local_size *l) {
 }
 
 static int32_t find_one(struct task *t, struct local_size *l) {
-  const json_t *between = json_object_get(l->wish, "between");
-  const json_t *bodies = json_object_get(l->wish, "bodies");
+  const json_t *between = json_object_get(l->json, "between");
+  const json_t *bodies = json_object_get(l->json, "bodies");
   free(l->tags);
   l->tags = NULL;
   l->count = 0;

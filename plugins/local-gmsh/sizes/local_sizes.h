@@ -25,8 +25,8 @@ struct task;
 enum local_on { ON_FACES, ON_EDGES, ON_BODIES, ON_REGION };
 
 struct local_size {
-  const char *name; /* of the parameter, which lives as long as the task */
-  const json_t *wish;
+  const char *name;   /* of the parameter, which lives as long as the task */
+  const json_t *json; /* as the job gives it */
   double size, slope; /* slope: growth rate - 1 */
   enum local_on on;
   struct size_region region; /* ON_REGION */

@@ -32,7 +32,7 @@ static void add(struct lengths *l, const double *a, const double *b) {
   l->of[l->count++] = sqrt(x * x + y * y + z * z);
 }
 
-static void add_face(struct lengths *l, const struct soup *s, int tag) {
+static void add_face(struct lengths *l, const struct mesh_arrays *s, int tag) {
   for (size_t f = 0; f < s->face_count; f++)
     for (size_t i = 0; s->faces[f].tag == tag && i < 3 * s->faces[f].count; i++) {
       const uint32_t *n = s->triangles + 3 * (s->faces[f].first + i / 3);
@@ -42,7 +42,7 @@ static void add_face(struct lengths *l, const struct soup *s, int tag) {
 
 static const uint8_t SIDES[6][2] = {{0, 1}, {0, 2}, {0, 3}, {1, 2}, {1, 3}, {2, 3}};
 
-static void add_body(struct lengths *l, const struct soup *s, int tag) {
+static void add_body(struct lengths *l, const struct mesh_arrays *s, int tag) {
   for (size_t b = 0; b < s->solid_count; b++)
     for (size_t i = 0; s->solids[b].tag == tag && i < 6 * s->solids[b].count; i++) {
       const uint32_t *n = s->tets + (s->solids[b].first + i / 6) * (size_t)s->tet_nodes;
@@ -51,7 +51,7 @@ static void add_body(struct lengths *l, const struct soup *s, int tag) {
 }
 
 /* Edges whose middle is within `reach` of the region. */
-static void add_region(struct lengths *l, const struct soup *s, const struct size_region *r,
+static void add_region(struct lengths *l, const struct mesh_arrays *s, const struct size_region *r,
                        double reach) {
   for (size_t i = 0; i < 6 * s->tet_count; i++) {
     const uint32_t *n = s->tets + i / 6 * (size_t)s->tet_nodes;
@@ -116,7 +116,7 @@ static int by_length(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
-void local_sizes_measure(const struct task *t, const struct soup *s, struct outcome *o) {
+void local_sizes_measure(const struct task *t, const struct mesh_arrays *s, struct outcome *o) {
   for (size_t i = 0; t->local && i < t->local->count; i++) {
     const struct local_size *l = &t->local->of[i];
     struct lengths lengths = {0};

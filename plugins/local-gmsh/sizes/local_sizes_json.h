@@ -4,11 +4,11 @@
 
 struct out;
 struct outcome;
-struct soup;
+struct mesh_arrays;
 struct task;
 
 /* The median edge that came out at each, into o->local. */
-void local_sizes_measure(const struct task *t, const struct soup *s, struct outcome *o);
+void local_sizes_measure(const struct task *t, const struct mesh_arrays *s, struct outcome *o);
 /* "local_sizes":[...], where there are some. */
 void local_sizes_json(const struct task *t, const struct outcome *o, struct out *out);
 

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
-void sizing_loosen_planes(void) {
+void size_options_loosen_planes(void) {
   int *tags = NULL, e = 0;
   size_t n = 0;
   gmshModelGetEntities(&tags, &n, 2, &e);

@@ -7,10 +7,10 @@
 
 /* How exactly the size along an edge is integrated.  Gmsh's own 1e-9 makes up to 13 times the work
  * of the edges for nodes that lie elsewhere by less than a ten-thousandth of an element. */
-#define SIZING_EDGE_PRECISION 1e-5
+#define SIZE_OPTIONS_EDGE_PRECISION 1e-5
 
 /* For a preview: a plane is exact with any triangles, so that small edges around it need no small
  * ones within. */
-void sizing_loosen_planes(void);
+void size_options_loosen_planes(void);
 
 #endif

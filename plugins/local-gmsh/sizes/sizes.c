@@ -26,7 +26,7 @@
 #define POINTS_MAX   200000    /* of one local size: with more, they lie further apart */
 #define CURVE_POINTS 5000      /* of one edge */
 #define DIRECTIONS   3         /* in which a part may be periodic */
-#define CIRCLE       12        /* edges, as strategy.c asks of Gmsh */
+#define CIRCLE       12        /* edges, as strategies.c asks of Gmsh */
 /* Of the diagonal.  Shorter edges are the poles of spheres and the tips of cones, of length 1e-16;
  * elements of that size would fill all memory. */
 #define LEAST_EDGE 1e-6
@@ -146,7 +146,7 @@ static void add_curve(struct sizes *s, int curve, double spacing, double size, d
   free(params);
 }
 
-static double area_of(const struct soup *s, const struct range *face) {
+static double area_of(const struct mesh_arrays *s, const struct range *face) {
   double sum = 0;
   for (size_t i = face->first; i < face->first + face->count; i++) {
     const double *p[3];
@@ -165,39 +165,39 @@ static double area_of(const struct soup *s, const struct range *face) {
 }
 
 /* Points all over a face, from its triangles. */
-static void add_face(struct sizes *s, const struct soup *soup, int tag,
+static void add_face(struct sizes *s, const struct mesh_arrays *arrays, int tag,
                      const struct local_size *l) {
-  for (size_t f = 0; f < soup->face_count; f++) {
-    const struct range *r = &soup->faces[f];
+  for (size_t f = 0; f < arrays->face_count; f++) {
+    const struct range *r = &arrays->faces[f];
     if (r->tag != tag)
       continue;
-    double spacing = fmax(l->size, sqrt(area_of(soup, r) / POINTS_MAX));
+    double spacing = fmax(l->size, sqrt(area_of(arrays, r) / POINTS_MAX));
     for (size_t i = r->first; i < r->first + r->count; i++) {
-      const uint32_t *n = soup->triangles + 3 * i;
-      size_field_triangle(s->points, soup->xyz + 3 * (size_t)n[0], soup->xyz + 3 * (size_t)n[1],
-                          soup->xyz + 3 * (size_t)n[2], spacing, l->size, l->slope);
+      const uint32_t *n = arrays->triangles + 3 * i;
+      size_field_triangle(s->points, arrays->xyz + 3 * (size_t)n[0], arrays->xyz + 3 * (size_t)n[1],
+                          arrays->xyz + 3 * (size_t)n[2], spacing, l->size, l->slope);
     }
   }
 }
 
 /* Points on an entity and all that bounds it. */
-static void add_entity(struct sizes *s, const struct soup *soup, int dim, int tag,
+static void add_entity(struct sizes *s, const struct mesh_arrays *arrays, int dim, int tag,
                        const struct local_size *l) {
   if (dim == 1) {
     add_curve(s, tag, l->size / 2, l->size, l->slope);
     return;
   }
   if (dim == 2)
-    add_face(s, soup, tag, l);
+    add_face(s, arrays, tag, l);
   size_t n = 0;
   int *below = adjacent_below(dim, tag, &n);
   for (size_t i = 0; i < n; i++)
-    add_entity(s, soup, dim - 1, below[i], l);
+    add_entity(s, arrays, dim - 1, below[i], l);
   gmshFree(below);
 }
 
 static void add_local_sizes(struct sizes *s, const struct task *t) {
-  struct soup soup = {0};
+  struct mesh_arrays arrays = {0};
   double finest = t->size;
   bool faces = false;
   for (size_t i = 0; i < t->local->count; i++) {
@@ -207,16 +207,16 @@ static void add_local_sizes(struct sizes *s, const struct task *t) {
   struct kernel_limits limits = {
       .deflection = finest / 2, .angle = 0.5, .seconds = 3, .face_seconds = 1};
   if (faces)
-    kernel_triangulate(&soup,
+    kernel_triangulate(&arrays,
                        &limits); /* without it sizes grow from the edges of the faces alone */
   for (size_t i = 0; i < t->local->count; i++) {
     const struct local_size *l = &t->local->of[i];
     for (size_t k = 0; k < l->count; k++) {
       mark(s, local_sizes_dim(l), l->tags[k], l->size);
-      add_entity(s, &soup, local_sizes_dim(l), l->tags[k], l);
+      add_entity(s, &arrays, local_sizes_dim(l), l->tags[k], l);
     }
   }
-  soup_free(&soup);
+  mesh_arrays_free(&arrays);
 }
 
 /* ---- growth: from what makes elements small by itself ---- */
@@ -351,7 +351,7 @@ static void take_regions(struct sizes *s, const struct task *t) {
       s->regions[s->region_count++] = t->local->of[i].region;
 }
 
-void sizes_apply(struct task *t, const struct rung *r) {
+void sizes_apply(struct task *t, const struct strategy *r) {
   int e = 0;
   if (is_wanted(t) && sizes_prepare(t) != LATHE_OK)
     return; /* the part as it was read first passed */

@@ -4,9 +4,9 @@
  *
  *   local sizes         on their own entities exactly, growing away from them
  *   painted regions     of quality_params
- *   max_deviation       where the CAD is curved (refine.c)
+ *   max_deviation       where the CAD is curved (curvature_sizes.c)
  *   growth_rate         short edges and curved places, growing away from them
- *   elements_across_gap thin walls (thickness.c)
+ *   elements_across_gap thin walls (thin_walls.c)
  *
  * Gmsh's own background fields would do for a part of this; they take longer for it, and a growth
  * rate over many faces they lack.
@@ -16,7 +16,7 @@
 
 #include <stdint.h>
 
-struct rung;
+struct strategy;
 struct task;
 struct thin;
 
@@ -29,6 +29,6 @@ const struct thin *sizes_thin(const struct task *t);
 /* The model was read again: what was sampled is of no use. */
 void sizes_forget(struct task *t);
 /* Tells Gmsh, for a strategy: `finer` is a factor on local sizes, `nearer` one on max_deviation. */
-void sizes_apply(struct task *t, const struct rung *r);
+void sizes_apply(struct task *t, const struct strategy *r);
 
 #endif

@@ -33,8 +33,8 @@
 
 struct look {
   struct task *task;
-  const struct soup *soup; /* of one solid */
-  const struct walls *walls;
+  const struct mesh_arrays *arrays; /* of one solid */
+  const struct wall_rays *walls;
   const uint32_t *triangles;
   const signed char *outward; /* of each triangle: 1, or -1 where its normal looks inward */
   const int *face;            /* of each triangle */
@@ -51,13 +51,13 @@ struct look {
 static double thickness_at(const struct look *s, size_t triangle, const double at[3],
                            double *least) {
   double normal[3], inward[3], other[3], dot = 0;
-  if (!(walls_normal(s->soup->xyz, s->triangles + 3 * triangle, normal) > 0))
+  if (!(wall_rays_normal(s->arrays->xyz, s->triangles + 3 * triangle, normal) > 0))
     return INFINITY;
   for (int k = 0; k < 3; k++)
     inward[k] = -s->outward[triangle] * normal[k];
-  struct wall_hit hit = walls_cast(s->walls, at, inward, triangle, 0);
+  struct wall_hit hit = wall_rays_cast(s->walls, at, inward, triangle, 0);
   if (isinf(hit.distance) ||
-      !(walls_normal(s->soup->xyz, s->triangles + 3 * hit.triangle, other) > 0))
+      !(wall_rays_normal(s->arrays->xyz, s->triangles + 3 * hit.triangle, other) > 0))
     return INFINITY;
   for (int k = 0; k < 3; k++)
     dot += s->outward[hit.triangle] * other[k] * inward[k];
@@ -131,7 +131,7 @@ static void look_over(struct look *s, size_t triangle, double area) {
   const struct task *t = s->task;
   size_t n = 1;
   for (int i = 0; i < 3; i++)
-    memcpy(stack[0].corner[i], s->soup->xyz + 3 * (size_t)s->triangles[3 * triangle + (size_t)i],
+    memcpy(stack[0].corner[i], s->arrays->xyz + 3 * (size_t)s->triangles[3 * triangle + (size_t)i],
            sizeof stack[0].corner[i]);
   stack[0].halves = 0;
   while (n) {
@@ -167,15 +167,15 @@ static signed char side_of(const struct look *s, size_t first, size_t count) {
   for (size_t i = 0; i < 3; i++) {
     size_t triangle = first + (count - 1) * i / 2;
     double at[3] = {0}, normal[3], back[3];
-    if (!(walls_normal(s->soup->xyz, s->triangles + 3 * triangle, normal) > 0))
+    if (!(wall_rays_normal(s->arrays->xyz, s->triangles + 3 * triangle, normal) > 0))
       continue;
     for (int k = 0; k < 3; k++) {
       for (size_t c = 0; c < 3; c++)
-        at[k] += s->soup->xyz[3 * (size_t)s->triangles[3 * triangle + c] + (size_t)k] / 3;
+        at[k] += s->arrays->xyz[3 * (size_t)s->triangles[3 * triangle + c] + (size_t)k] / 3;
       back[k] = -normal[k];
     }
-    bool in = walls_cast(s->walls, at, normal, triangle, 1).hits % 2;
-    bool out = walls_cast(s->walls, at, back, triangle, 1).hits % 2;
+    bool in = wall_rays_cast(s->walls, at, normal, triangle, 1).hits % 2;
+    bool out = wall_rays_cast(s->walls, at, back, triangle, 1).hits % 2;
     votes += in == out ? 0 : in ? -1 : 1;
   }
   return votes < 0 ? -1 : 1;
@@ -187,15 +187,15 @@ struct part { /* the triangles of a solid */
   size_t count;
 };
 
-static void take_face(struct part *p, const struct soup *soup, int face) {
-  for (size_t f = 0; f < soup->face_count; f++) {
-    const struct range *r = &soup->faces[f];
+static void take_face(struct part *p, const struct mesh_arrays *arrays, int face) {
+  for (size_t f = 0; f < arrays->face_count; f++) {
+    const struct range *r = &arrays->faces[f];
     if (r->tag != face || r->count == 0)
       continue;
     p->triangles = out_again(p->triangles, 3 * p->count, 3 * (p->count + r->count),
                              sizeof *p->triangles);
     p->face = out_again(p->face, p->count, p->count + r->count, sizeof *p->face);
-    memcpy(p->triangles + 3 * p->count, soup->triangles + 3 * r->first,
+    memcpy(p->triangles + 3 * p->count, arrays->triangles + 3 * r->first,
            3 * r->count * sizeof *p->triangles);
     for (size_t i = 0; i < r->count; i++)
       p->face[p->count + i] = face;
@@ -205,7 +205,7 @@ static void take_face(struct part *p, const struct soup *soup, int face) {
 
 static void look_at(struct look *s, const struct part *p, bool outward) {
   signed char *sides = out_alloc(p->count + 1, 1);
-  struct walls *walls = walls_new(s->soup->xyz, p->triangles, p->count);
+  struct wall_rays *walls = wall_rays_new(s->arrays->xyz, p->triangles, p->count);
   s->walls = walls;
   s->triangles = p->triangles;
   s->face = p->face;
@@ -217,11 +217,11 @@ static void look_at(struct look *s, const struct part *p, bool outward) {
   }
   for (size_t i = 0; i < p->count; i++) {
     double normal[3];
-    look_over(s, i, walls_normal(s->soup->xyz, p->triangles + 3 * i, normal) / 2);
+    look_over(s, i, wall_rays_normal(s->arrays->xyz, p->triangles + 3 * i, normal) / 2);
   }
   s->walls = NULL;
   s->outward = NULL;
-  walls_free(walls);
+  wall_rays_free(walls);
   free(sides);
 }
 
@@ -234,7 +234,7 @@ static void look_at_all(struct look *s) {
     struct part p = {0};
     int *faces = adjacent_below(3, solids[i], &face_count);
     for (size_t f = 0; f < face_count; f++)
-      take_face(&p, s->soup, faces[f]);
+      take_face(&p, s->arrays, faces[f]);
     look_at(s, &p, false);
     free(p.triangles);
     free(p.face);
@@ -247,14 +247,14 @@ static void look_at_all(struct look *s) {
 
 /* The facets of an STL look outward of their bodies. */
 static void look_at_facets(struct look *s, const struct facets *f) {
-  struct soup soup = {.node_count = f->node_count, .xyz = f->xyz};
+  struct mesh_arrays arrays = {.node_count = f->node_count, .xyz = f->xyz};
   struct part p = {.triangles = f->node, .count = f->count};
   p.face = out_alloc(f->count + 1, sizeof *p.face);
   for (size_t i = 0; i < f->count; i++)
     p.face[i] = f->face ? (int)f->face[i] + 1 : 1;
-  s->soup = &soup;
+  s->arrays = &arrays;
   look_at(s, &p, true);
-  s->soup = NULL;
+  s->arrays = NULL;
   free(p.face);
 }
 
@@ -264,15 +264,15 @@ static void forget(struct thin *thin) {
 }
 
 /* Triangles must be much nearer to the faces than these are to each other. */
-static bool triangulate(struct task *t, int across, struct soup *soup, struct thin *thin) {
+static bool triangulate(struct task *t, int across, struct mesh_arrays *arrays, struct thin *thin) {
   struct kernel_limits limits = {
       .deflection = t->size / 50, .angle = 0.35, .seconds = 5, .face_seconds = 1};
   for (int i = 0; i < TRIES; i++) {
-    soup_free(soup);
-    if (!kernel_triangulate(soup, &limits))
+    mesh_arrays_free(arrays);
+    if (!kernel_triangulate(arrays, &limits))
       return false;
     struct look s = {
-        .task = t, .soup = soup, .thin = thin, .across = across, .least = t->params.min_size};
+        .task = t, .arrays = arrays, .thin = thin, .across = across, .least = t->params.min_size};
     forget(thin);
     look_at_all(&s);
     if (!(thin->thinnest < 8 * limits.deflection))
@@ -324,16 +324,16 @@ static void say_instead(char text[INSTEAD], const struct look *s) {
 }
 
 bool thin_walls_find(struct task *t, struct size_field *field, struct thin *thin) {
-  struct soup soup = {0};
+  struct mesh_arrays arrays = {0};
   struct look s = {.task = t,
-                   .soup = &soup,
+                   .arrays = &arrays,
                    .thin = thin,
                    .across = t->params.across,
                    .least = t->params.min_size};
   *thin = (struct thin){.thinnest = INFINITY};
   if (t->facets)
     look_at_facets(&s, t->facets);
-  else if (!triangulate(t, t->params.across, &soup, thin)) {
+  else if (!triangulate(t, t->params.across, &arrays, thin)) {
     task_fail(t, LATHE_BAD_INPUT,
               "elements_across_gap: the CAD kernel gives no triangles of the faces, from which "
               "walls are measured. Ask for smaller local_sizes on the thin walls instead");
@@ -355,17 +355,17 @@ bool thin_walls_find(struct task *t, struct size_field *field, struct thin *thin
     else
       look_at_all(&s);
   }
-  soup_free(&soup);
+  mesh_arrays_free(&arrays);
   return good;
 }
 
 double thin_walls_thinnest(struct task *t) {
-  struct soup soup = {0};
+  struct mesh_arrays arrays = {0};
   struct thin thin = {.thinnest = INFINITY};
-  bool known = triangulate(t, 1, &soup, &thin);
+  bool known = triangulate(t, 1, &arrays, &thin);
   double thinnest = thin.thinnest;
   forget(&thin);
-  soup_free(&soup);
+  mesh_arrays_free(&arrays);
   return known ? thinnest : INFINITY;
 }
 

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A strategy that was tried (a candidate of `exhaustive`, a rung of `fast`), as result.json and
+/* A strategy that was tried (a candidate of `exhaustive`, a strategy of `fast`), as result.json and
  * report.html list it.  Plain data: it crosses a pipe to the process that writes the files. */
 struct attempt {
   char strategy[32];

@@ -79,7 +79,7 @@ struct deviation {
 };
 
 #define OVERLAPS_TOLD 16
-/* What a rung found.  Plain data: it crosses a pipe. */
+/* What a strategy found.  Plain data: it crosses a pipe. */
 struct outcome {
   int32_t code; /* LATHE_OK, or the class of the failure */
   int32_t reason;
@@ -99,7 +99,7 @@ struct outcome {
     double volume; /* 0: not known */
   } overlaps[OVERLAPS_TOLD];
   bool off;           /* further from the part than it need be: worth another strategy */
-  double under_walls; /* max_deviation of a rung that chose one by the walls; 0: none did */
+  double under_walls; /* max_deviation of a strategy that chose one by the walls; 0: none did */
   struct stats quality[MEASURES];
   struct curved_report curved; /* of elements with middle nodes */
   struct {
@@ -123,7 +123,7 @@ struct outcome {
 
 /* Something that the user should know though the strategy went well. */
 void outcome_warn(struct outcome *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Fails the rung; returns false. */
+/* Fails the strategy; returns false. */
 bool outcome_fail(struct outcome *o, enum reason reason, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* Appends to a list of warnings, "; " between them. */

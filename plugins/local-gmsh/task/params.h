@@ -14,7 +14,7 @@
 #define SCORE_PARTS 6
 enum score_part { SCORE_SICN, SCORE_GAMMA, SCORE_ANGLE, SCORE_VOLUME, SCORE_COUNT, SCORE_ELEMENTS };
 
-struct wishes { /* for the choice among candidates */
+struct score_options { /* for the choice among candidates */
   double weight[SCORE_PARTS];
   uint64_t target;           /* tetrahedra; 0: none */
   double threshold;          /* a score that ends the search; above 1: none does */
@@ -52,7 +52,7 @@ struct params { /* of the job, checked by the kind */
   bool deterministic;
   double time_budget;  /* seconds; 0: the job's own limit */
   double per_diagonal; /* of a preset: elements along the diagonal; 0: the kind's default */
-  struct wishes wishes;
+  struct score_options score_options;
   struct region regions[REGIONS_MAX];
   size_t region_count;
   enum ansys ansys; /* a file that this program reads is wanted as well */

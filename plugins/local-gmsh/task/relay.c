@@ -5,5 +5,5 @@
 
 void relay_progress(int fd, int permille, int stage) {
   struct progress_note note = {permille, stage};
-  ends_write(fd, &note, sizeof note);
+  pipe_write(fd, &note, sizeof note);
 }

@@ -3,9 +3,8 @@
  * One job of local-gmsh, and what its parts share.  A task lives in a forked child that ends after
  * it, so nothing of Gmsh needs to be cleaned up.
  *
- *   sniff -> import -> [ rung -> check ]+ -> artifacts
- *                        |  a rung is one strategy of meshing; the first that passes its check is
- *                        |  taken.
+ *   sniff -> import -> [ strategy -> check ]+ -> artifacts
+ *                        |  the first strategy that passes its check is taken
  *                        +- the first runs right here where that is cheapest, the others each in a
  *                           process of its own, because a failed generate spoils Gmsh's global
  *                           state.
@@ -62,7 +61,7 @@ struct task {
   double sewn_within; /* over gaps of this, model units; 0: there were none */
   bool import_reused; /* by an earlier job on the same file, which left this process behind */
   bool partial;       /* time ran out before every candidate was tried */
-  int relay;          /* in a rung's own process: its pipe to the parent; else one of RELAY_* */
+  int relay;          /* in a strategy's own process: its pipe to the parent; else one of RELAY_* */
   int permille;       /* progress never goes back */
   struct params params;
   enum format format;      /* FORMAT_STL also where facets stand for a CAD file's faces */

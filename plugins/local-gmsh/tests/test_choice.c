@@ -19,7 +19,8 @@
 /* after those that it needs */
 #include <cmocka.h>
 
-static const struct wishes PLAIN = {.weight = {0.5, 0.15, 0.15, 0.1, 0.1, 0.5}, .threshold = 1};
+static const struct score_options PLAIN = {.weight = {0.5, 0.15, 0.15, 0.1, 0.1, 0.5},
+                                           .threshold = 1};
 
 static struct stats flat(double v) {
   return (struct stats){v, v, v, v, v, v, v, v};
@@ -33,7 +34,7 @@ static struct outcome of_quality(double sicn, double gamma, double angle) {
   return o;
 }
 
-static double score_of(const struct outcome *o, const struct wishes *w) {
+static double score_of(const struct outcome *o, const struct score_options *w) {
   struct attempt a = {0};
   score_attempt(&a, o, w);
   assert_true(a.scored);
@@ -93,7 +94,7 @@ static void test_what_is_not_known_does_not_count(void **state) {
 
 static void test_target(void **state) {
   (void)state;
-  struct wishes w = PLAIN;
+  struct score_options w = PLAIN;
   struct outcome o = of_quality(0.5, 0.5, 30);
   w.target = 1000;
   const uint64_t counts[] = {1000, 1140, 1400, 2200, 4100, 20000};
@@ -113,7 +114,7 @@ static void test_target(void **state) {
 
 static void test_weights(void **state) {
   (void)state;
-  struct wishes gamma_only = {.weight = {0, 1}, .threshold = 1};
+  struct score_options gamma_only = {.weight = {0, 1}, .threshold = 1};
   struct outcome o = of_quality(0.01, 1, 1);
   assert_float_equal(score_of(&o, &gamma_only), 1, 1e-12);
 }
@@ -135,7 +136,7 @@ static void test_choice(void **state) {
                          {.scored = true, .score = 0.7},
                          {.scored = true, .score = 0.7},
                          {.scored = false, .score = 0.8}};
-  struct wishes w = PLAIN;
+  struct score_options w = PLAIN;
   assert_int_equal(score_choose(a, 5, &w, false), 2);
   assert_int_equal(score_choose(a, 2, &w, false), 0);
   assert_int_equal(score_choose(a + 4, 1, &w, false), (size_t)-1);
@@ -206,9 +207,9 @@ static void check_tree(const struct plan *p) {
     assert_true((n->parent < 0) == (n->step == STEP_FACES));
     if (n->parent >= 0) {
       const struct node *up = &p->nodes[n->parent];
-      assert_int_equal(n->rung.algorithm_2d, up->rung.algorithm_2d);
-      assert_true(n->step == STEP_FILL || n->rung.algorithm_3d == up->rung.algorithm_3d);
-      assert_true(n->step == STEP_FILL || n->rung.finish == up->rung.finish + 1);
+      assert_int_equal(n->strategy.algorithm_2d, up->strategy.algorithm_2d);
+      assert_true(n->step == STEP_FILL || n->strategy.algorithm_3d == up->strategy.algorithm_3d);
+      assert_true(n->step == STEP_FILL || n->strategy.finish == up->strategy.finish + 1);
     }
     for (size_t k = 0; k < i; k++)
       assert_string_not_equal(p->nodes[k].name, n->name);
@@ -232,11 +233,11 @@ static void test_plan(void **state) {
   check_tree(&p);
   assert_non_null(find(&p, "flat-delaunay"));
   assert_null(find(&p, "curved-delaunay")); /* is what `frontal` does already */
-  assert_int_equal(find(&p, "frontal-delaunay")->rung.curvature, 20);
+  assert_int_equal(find(&p, "frontal-delaunay")->strategy.curvature, 20);
   t.format = FORMAT_STL;
   plan_make(&t, &p);
   check_tree(&p);
-  assert_true(find(&p, "facets-hxt")->rung.facets);
+  assert_true(find(&p, "facets-hxt")->strategy.facets);
   assert_null(find(&p, "healed-delaunay"));
 }
 
@@ -263,7 +264,7 @@ static void test_plan_order(void **state) {
 static void test_names(void **state) {
   (void)state;
   struct task t = {.format = FORMAT_STEP};
-  struct rung r;
+  struct strategy r;
   assert_true(plan_known("facets-delaunay") && plan_known("curved-hxt-raw"));
   assert_false(plan_known("frontal") || plan_known("") || plan_known("frontal-delaunay-"));
   assert_true(plan_find(&t, "delaunay-hxt-polished", &r));

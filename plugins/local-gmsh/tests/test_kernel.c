@@ -43,7 +43,7 @@ static int teardown(void **state) {
   return e;
 }
 
-static size_t faces_with_triangles(const struct soup *s) {
+static size_t faces_with_triangles(const struct mesh_arrays *s) {
   size_t n = 0;
   for (size_t f = 0; f < s->face_count; f++)
     n += s->faces[f].count > 0;
@@ -51,24 +51,24 @@ static size_t faces_with_triangles(const struct soup *s) {
 }
 
 static void all_at_once(void **state) {
-  struct soup s;
+  struct mesh_arrays s;
   (void)state;
   assert_true(kernel_triangulate(&s, &(struct kernel_limits){0.02, 0.4, 300, 300, NULL, 0}));
   assert_int_equal(s.face_count, 7);
   assert_int_equal(faces_with_triangles(&s), 7);
-  assert_true(fabs(soup_enclosed(&s) / (BOX_VOLUME + EGG_VOLUME) - 1) < 0.02);
+  assert_true(fabs(mesh_arrays_enclosed(&s) / (BOX_VOLUME + EGG_VOLUME) - 1) < 0.02);
   for (size_t i = 0; i < 3 * s.triangle_count; i++)
     assert_true(s.triangles[i] < s.node_count);
-  soup_free(&s);
+  mesh_arrays_free(&s);
 }
 
 static void face_by_face(void **state) {
-  struct soup s;
+  struct mesh_arrays s;
   (void)state;
   assert_true(kernel_triangulate(&s, &(struct kernel_limits){0.02, 0.4, 0, 300, NULL, 0}));
   assert_int_equal(faces_with_triangles(&s), 7);
-  assert_true(fabs(soup_enclosed(&s) / (BOX_VOLUME + EGG_VOLUME) - 1) < 0.02);
-  soup_free(&s);
+  assert_true(fabs(mesh_arrays_enclosed(&s) / (BOX_VOLUME + EGG_VOLUME) - 1) < 0.02);
+  mesh_arrays_free(&s);
 }
 
 static size_t count_of(int type, int tag) {
@@ -93,11 +93,11 @@ static size_t nodes_of(int dim, int tag) {
 
 /* Triangles on the faces, lines on the curves, nodes on the points of the box. */
 static void into_the_model(void **state) {
-  struct soup s;
+  struct mesh_arrays s;
   int e = 0;
   (void)state;
   assert_true(kernel_triangulate(&s, &(struct kernel_limits){0.02, 0.4, 300, 300, NULL, 0}));
-  assert_true(soup_give(&s));
+  assert_true(mesh_to_gmsh(&s));
   for (size_t f = 0; f < s.face_count; f++)
     assert_int_equal(count_of(2, s.faces[f].tag), s.faces[f].count);
   for (int curve = 1; curve <= 12; curve++)
@@ -107,12 +107,12 @@ static void into_the_model(void **state) {
   assert_int_equal(nodes_of(-1, -1), s.node_count);
   gmshModelMeshClear(NULL, 0, &e);
   assert_int_equal(e, 0);
-  soup_free(&s);
+  mesh_arrays_free(&s);
 }
 
 /* Exact to 1e-4 the egg would take half a million triangles and a minute. */
 static void a_slow_face_costs_itself_alone(void **state) {
-  struct soup s;
+  struct mesh_arrays s;
   size_t on_box = 0, on_egg = 0;
   (void)state;
   assert_true(kernel_triangulate(&s, &(struct kernel_limits){1e-4, 0.4, 0.5, 1, NULL, 0}));
@@ -121,45 +121,45 @@ static void a_slow_face_costs_itself_alone(void **state) {
     *(s.faces[f].tag <= 6 ? &on_box : &on_egg) += s.faces[f].count;
   assert_int_equal(on_box, 12);
   assert_true(on_egg < 100000);
-  soup_free(&s);
+  mesh_arrays_free(&s);
 }
 
 /* What came before is not taken for what is asked now. */
 static void coarse_after_fine(void **state) {
-  struct soup fine, coarse;
+  struct mesh_arrays fine, coarse;
   (void)state;
   assert_true(kernel_triangulate(&fine, &(struct kernel_limits){0.005, 0.2, 300, 300, NULL, 0}));
   assert_true(kernel_triangulate(&coarse, &(struct kernel_limits){0.1, 0.8, 300, 300, NULL, 0}));
   assert_true(coarse.triangle_count < fine.triangle_count / 2);
-  soup_free(&fine);
-  soup_free(&coarse);
+  mesh_arrays_free(&fine);
+  mesh_arrays_free(&coarse);
 }
 
 static void in_a_thread(void **state) {
-  struct soup s;
+  struct mesh_arrays s;
   const struct kernel_limits limits = {
       .deflection = 0.02, .angle = 0.4, .seconds = 300, .face_seconds = 300};
   (void)state;
   assert_int_equal(kernel_watched(&s, &limits), KERNEL_DONE);
   assert_int_equal(faces_with_triangles(&s), 7);
-  soup_free(&s);
+  mesh_arrays_free(&s);
 }
 
 /* In processes to spare: the same triangles, and faces that meet share their nodes. */
 static void apart(void **state) {
-  struct soup together, s;
+  struct mesh_arrays together, s;
   const struct kernel_limits limits = {
       .deflection = 0.02, .angle = 0.4, .seconds = 300, .face_seconds = 300};
   (void)state;
   assert_true(kernel_triangulate(&together, &limits));
-  assert_true(apart_triangulate(&s, &limits));
+  assert_true(face_by_face_triangulate(&s, &limits));
   assert_int_equal(s.face_count, 7);
   assert_int_equal(faces_with_triangles(&s), 7);
   assert_int_equal(s.node_count, together.node_count);
   assert_int_equal(s.triangle_count, together.triangle_count);
-  assert_true(fabs(soup_enclosed(&s) - soup_enclosed(&together)) < 1e-6);
-  soup_free(&together);
-  soup_free(&s);
+  assert_true(fabs(mesh_arrays_enclosed(&s) - mesh_arrays_enclosed(&together)) < 1e-6);
+  mesh_arrays_free(&together);
+  mesh_arrays_free(&s);
 }
 
 int main(void) {

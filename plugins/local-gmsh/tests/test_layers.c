@@ -239,14 +239,14 @@ static void the_best_way_sees_all(void **unused) {
 }
 
 static void a_box_has_layers_all_around(void **unused) {
-  static const struct layers_wish WISH = {"wall", 0.1, 1.2, 4};
+  static const struct layers_spec SPEC = {"wall", 0.1, 1.2, 4};
   struct body *b = make_box(10, 10, 10, 6);
   struct made m;
   (void)unused;
   for (int f = 0; f < 6; f++)
-    b->faces[f].wish = &WISH;
+    b->faces[f].spec = &SPEC;
   make(&m, b);
-  double side = 10 - 2 * layers_total(&WISH);
+  double side = 10 - 2 * layers_total(&SPEC);
   assert_int_equal(m.l.none, 0);
   assert_int_equal(m.l.thinner, 0);
   assert_int_equal(m.c.prism_count, 4 * b->s.count);
@@ -255,15 +255,15 @@ static void a_box_has_layers_all_around(void **unused) {
 }
 
 static void one_face_ends_in_its_neighbours(void **unused) {
-  static const struct layers_wish WISH = {"floor", 0.1, 1.2, 4};
+  static const struct layers_spec SPEC = {"floor", 0.1, 1.2, 4};
   struct body *b = make_box(10, 10, 10, 6);
   struct made m;
   (void)unused;
-  b->faces[4].wish = &WISH;
+  b->faces[4].spec = &SPEC;
   make(&m, b);
   assert_int_equal(m.l.none + m.l.thinner, 0);
   assert_int_equal(m.c.pyramid_count + m.c.tet_count, 0);
-  assert_true(fabs(enclosed(m.l.inner, &b->s) - 100 * (10 - layers_total(&WISH))) < 1e-9);
+  assert_true(fabs(enclosed(m.l.inner, &b->s) - 100 * (10 - layers_total(&SPEC))) < 1e-9);
   assert_int_equal(m.c.side_count, 4 * 6 * 4);
   for (size_t i = 0; i < b->s.node_count; i++) /* nothing leaves the box */
     for (size_t k = 0; k < 3; k++)
@@ -272,11 +272,11 @@ static void one_face_ends_in_its_neighbours(void **unused) {
 }
 
 static void layers_end_in_an_edge_where_the_next_face_must_stay(void **unused) {
-  static const struct layers_wish WISH = {"floor", 0.1, 1.2, 3};
+  static const struct layers_spec SPEC = {"floor", 0.1, 1.2, 3};
   struct body *b = make_box(10, 10, 10, 6);
   struct made m;
   (void)unused;
-  b->faces[4].wish = &WISH;
+  b->faces[4].spec = &SPEC;
   b->faces[0].fixed = true;
   make(&m, b);
   assert_int_equal(m.l.none, 7);
@@ -285,24 +285,24 @@ static void layers_end_in_an_edge_where_the_next_face_must_stay(void **unused) {
 }
 
 static void a_slot_takes_thinner_ones(void **unused) {
-  static const struct layers_wish WISH = {"both", 0.2, 1, 4};
+  static const struct layers_spec SPEC = {"both", 0.2, 1, 4};
   struct body *b = make_box(10, 10, 1, 8);
   struct made m;
   (void)unused;
-  b->faces[4].wish = b->faces[5].wish = &WISH;
+  b->faces[4].spec = b->faces[5].spec = &SPEC;
   make(&m, b);
   assert_int_equal(m.l.none, 0);
-  assert_int_equal(m.l.thinner, m.l.wished);
+  assert_int_equal(m.l.thinner, m.l.chosen);
   assert_true(m.l.least > 0.4 && m.l.least < 0.5);
   unmake(&m, b);
 }
 
 static void thick_layers_in_a_ball(void **unused) {
-  static const struct layers_wish WISH = {"wall", 0.3, 1.3, 5};
+  static const struct layers_spec SPEC = {"wall", 0.3, 1.3, 5};
   struct body *b = make_ball(10, 12);
   struct made m;
   (void)unused;
-  b->faces[0].wish = &WISH;
+  b->faces[0].spec = &SPEC;
   make(&m, b);
   assert_int_equal(m.l.none, 0);
   assert_int_equal(m.c.pyramid_count + m.c.tet_count, 0);
@@ -311,12 +311,12 @@ static void thick_layers_in_a_ball(void **unused) {
 
 /* The face beyond an edge around which the solid reaches does not come along into it. */
 static void layers_run_out_where_the_solid_reaches_around_an_edge(void **unused) {
-  static const struct layers_wish WISH = {"tread", 0.1, 1.2, 3};
+  static const struct layers_spec SPEC = {"tread", 0.1, 1.2, 3};
   enum { N = 5 };
   struct body *b = make_step(N);
   struct made m;
   (void)unused;
-  b->faces[4].wish = &WISH;
+  b->faces[4].spec = &SPEC;
   make(&m, b);
   assert_int_equal(m.l.none, N + 1);
   for (size_t i = 0; i < 3 * b->s.count; i++)
@@ -327,7 +327,7 @@ static void layers_run_out_where_the_solid_reaches_around_an_edge(void **unused)
 
 /* A can whose sides lean, or are round: layers on its floor end in them at full height. */
 static void check_can(enum layers_shape shape) {
-  static const struct layers_wish WISH = {"floor", 0.1, 1.2, 4};
+  static const struct layers_spec SPEC = {"floor", 0.1, 1.2, 4};
   enum { ROUND = 24, UP = 10 };
   struct body *b = new_body();
   struct made m;
@@ -347,7 +347,7 @@ static void check_can(enum layers_shape shape) {
       add(b, 2, ring[k][i], ring[k + 1][j], ring[k + 1][i]);
     }
   }
-  b->faces[0].wish = &WISH;
+  b->faces[0].spec = &SPEC;
   b->faces[2].shape = shape;
   b->faces[2].at[2] = shape == LAYERS_CONE ? 20 : 0;
   make_nearly(&m, b, shape == LAYERS_CONE ? 1e-11 : 3e-3);

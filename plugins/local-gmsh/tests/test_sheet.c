@@ -58,11 +58,11 @@ static void test_quad(void **state) {
 static void mend_one(const struct sheet_element *e, double *xyz, size_t nodes) {
   struct sheet_element element = *e;
   struct sheet sheet = {.elements = &element, .element_count = 1};
-  struct soup soup = {.node_count = nodes, .xyz = xyz};
+  struct mesh_arrays arrays = {.node_count = nodes, .xyz = xyz};
   struct curved_report r;
   uint8_t moved[8] = {0};
   double before = sheet_least(e, xyz);
-  sheet_mend(&sheet, &soup, moved, &r);
+  sheet_mend(&sheet, &arrays, moved, &r);
   assert_true(before < CURVED_FLOOR);
   assert_true(sheet_least(e, xyz) >= CURVED_FLOOR && r.least >= CURVED_FLOOR);
   assert_int_equal(r.bent, 1);

@@ -40,34 +40,35 @@ static void a_ray_finds_the_other_side(void **unused) {
   (void)unused;
   assert_true(xyz && triangles);
   size_t n = make_tube(xyz, triangles);
-  struct walls *w = walls_new(xyz, triangles, n);
+  struct wall_rays *w = wall_rays_new(xyz, triangles, n);
   for (size_t i = 0; i < n / 2; i++) {
     double at[3] = {0}, normal[3], inward[3];
-    assert_true(walls_normal(xyz, triangles + 3 * i, normal) > 0);
+    assert_true(wall_rays_normal(xyz, triangles + 3 * i, normal) > 0);
     for (int k = 0; k < 3; k++) {
       for (int c = 0; c < 3; c++)
         at[k] += xyz[3 * (size_t)triangles[3 * i + (size_t)c] + (size_t)k] / 3;
       inward[k] = -normal[k];
     }
-    struct wall_hit in = walls_cast(w, at, inward, i, 1), out = walls_cast(w, at, normal, i, 1);
+    struct wall_hit in = wall_rays_cast(w, at, inward, i, 1),
+                    out = wall_rays_cast(w, at, normal, i, 1);
     assert_true(fabs(in.distance - 1) < 1e-3);
     assert_true(in.triangle >= n / 2);
     assert_true(in.hits >= 3 && out.hits == 0 && isinf(out.distance));
-    struct wall_hit nearest = walls_cast(w, at, inward, i, 0);
+    struct wall_hit nearest = wall_rays_cast(w, at, inward, i, 0);
     assert_true(nearest.distance == in.distance);
   }
-  walls_free(w);
+  wall_rays_free(w);
   free(xyz);
   free(triangles);
 }
 
 static void nothing_is_hit_where_nothing_is(void **unused) {
-  struct walls *w = walls_new(NULL, NULL, 0);
+  struct wall_rays *w = wall_rays_new(NULL, NULL, 0);
   (void)unused;
   assert_true(
-      isinf(walls_cast(w, (double[3]){0, 0, 0}, (double[3]){1, 0, 0}, SIZE_MAX, 0).distance));
-  walls_free(w);
-  walls_free(NULL);
+      isinf(wall_rays_cast(w, (double[3]){0, 0, 0}, (double[3]){1, 0, 0}, SIZE_MAX, 0).distance));
+  wall_rays_free(w);
+  wall_rays_free(NULL);
 }
 
 int main(void) {
