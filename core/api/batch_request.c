@@ -412,8 +412,7 @@ void batch_make_jobs(void *batch_request) {
     const struct inputs *in = &b->files[i];
     const struct record_input *first = &b->inputs[at];
     for (size_t k = 0; k < in->count; k++)
-      b->inputs[at++] = (struct record_input){
-          .name = in->list[k].name, .sha256 = in->list[k].sha256, .bytes = in->list[k].bytes};
+      b->inputs[at++] = input_record(&in->list[k]);
     for (size_t k = 0; k < b->set_count; k++, n++) {
       name_folder(b->folders[n], n + 1, name_of(in), b->sets[k].name);
       items[n] = (struct record_batch_item){name_of(in), b->sets[k].name, b->folders[n]};

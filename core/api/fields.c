@@ -144,6 +144,7 @@ bool fields_none(struct http_request *r) {
 
 struct form_reader {
   json_t *fields;
+  const struct kind *kind;
   int (*file)(void *arg, struct api_file *file);
   void *arg;
   struct refusal *no;
@@ -155,8 +156,11 @@ static int take_file(struct form_reader *f, const char *field, struct api_file *
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (strcmp(names[i], field) == 0)
       return f->file(f->arg, file);
-  return refuse(f->no, "unknown-parameter", "The form has a file as '%.60s'; send it as 'file'.",
-                field);
+  if (f->kind && kind_role(f->kind, field))
+    return f->file(f->arg, file);
+  return refuse(f->no, "unknown-parameter", "The form has a file as '%.60s'; send it as 'file'%s.",
+                field,
+                f->kind && kind_inputs_max(f->kind) > 1 ? ", or as one of the kind's roles" : "");
 }
 
 static void on_part(void *arg, const char *field, const char *value, size_t len, void *file) {
@@ -196,9 +200,9 @@ static void on_file(void *arg, const char *field, const char *value, size_t len,
     f->rc = take_file(f, field, file);
 }
 
-int fields_files(struct http_request *r, int (*file)(void *arg, struct api_file *file), void *arg,
-                 struct refusal *no) {
-  struct form_reader f = {.file = file, .arg = arg, .no = no};
+int fields_files(struct http_request *r, const struct kind *kind,
+                 int (*file)(void *arg, struct api_file *file), void *arg, struct refusal *no) {
+  struct form_reader f = {.kind = kind, .file = file, .arg = arg, .no = no};
   http_form_each(r, on_file, &f);
   return f.rc;
 }

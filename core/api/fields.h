@@ -20,9 +20,10 @@ int fields_json(const struct http_content *c, const char *type, json_t **out, st
 int fields_small(struct http_request *r, size_t max, json_t **out, struct refusal *no);
 /* JSON inside a field: "params", "sets". */
 json_t *fields_json_text(const char *name, const json_t *text, struct refusal *no);
-/* Each file of a form goes to `file`, which takes it over (input_take) or refuses. */
-int fields_files(struct http_request *r, int (*file)(void *arg, struct api_file *file), void *arg,
-                 struct refusal *no);
+/* Each file of a form goes to `file`, which takes it over (input_take) or refuses.  kind: its roles are
+ * names of parts too; or NULL. */
+int fields_files(struct http_request *r, const struct kind *kind,
+                 int (*file)(void *arg, struct api_file *file), void *arg, struct refusal *no);
 /* The fields of a form as an object of texts (json_decref it, also after a refusal).  Any thread.
  */
 int fields_form(const struct http_content *c, json_t **out, struct refusal *no);

@@ -39,6 +39,11 @@ struct input *inputs_add(struct inputs *in, const char *name, struct refusal *no
   return x;
 }
 
+struct record_input input_record(const struct input *x) {
+  return (struct record_input){
+      .name = x->name, .sha256 = x->sha256, .bytes = x->bytes, .role = x->role[0] ? x->role : NULL};
+}
+
 /* ---- data URLs ---- */
 
 static const struct {
@@ -106,7 +111,8 @@ static const char *blob_id(const char *text) {
   return sha256_is_hex(text) ? text : NULL;
 }
 
-static int parse_text(struct inputs *in, const json_t *value, const char *name,
+/* role: or NULL. */
+static int parse_text(struct inputs *in, const json_t *value, const char *name, const char *role,
                       struct refusal *no) {
   const char *text = json_string_value(value), *suggested = "input";
   size_t len = json_string_length(value);
@@ -136,21 +142,25 @@ static int parse_text(struct inputs *in, const json_t *value, const char *name,
     memcpy(x->sha256, digest, SHA256_HEX_SIZE - 1);
   x->data = data;
   x->bytes = (int64_t)data.len;
+  snprintf(x->role, sizeof x->role, "%s", role ? role : "");
   return 0;
 }
 
 static int parse_object(struct inputs *in, const json_t *value, struct refusal *no) {
   const json_t *content = NULL;
-  static const char *const of_an_input[] = {"name", "blob", "data"};
-  const char *name = NULL, *key;
+  static const char *const of_an_input[] = {"name", "role", "blob", "data"};
+  const char *name = NULL, *role = NULL, *key;
   json_t *member;
   json_object_foreach((json_t *)value, key, member) {
     bool is_content = strcmp(key, "blob") == 0 || strcmp(key, "data") == 0;
-    if (!is_content && strcmp(key, "name") != 0)
-      return fields_unknown(no, "bad-input", "An input has no key", key, of_an_input, 3);
+    bool is_role = strcmp(key, "role") == 0;
+    if (!is_content && !is_role && strcmp(key, "name") != 0)
+      return fields_unknown(no, "bad-input", "An input has no key", key, of_an_input, 4);
     if (!json_is_string(member))
       return refuse(no, "bad-input", "'%s' of an input must be text.", key);
-    if (!is_content)
+    if (is_role)
+      role = json_string_value(member);
+    else if (!is_content)
       name = json_string_value(member);
     else if (content)
       return refuse(no, "bad-input", "An input has either 'blob' or 'data', not both.");
@@ -164,14 +174,21 @@ static int parse_object(struct inputs *in, const json_t *value, struct refusal *
   if (!content)
     return refuse(no, "bad-input",
                   "An input needs 'blob' (its id) or 'data' (base64 or data URL).");
-  return parse_text(in, content, name, no);
+  if (role && (!*role || strlen(role) > 60))
+    return refuse(no, "bad-input", "The role of an input is a word of the kind's, not '%.60s'.",
+                  role);
+  return parse_text(in, content, name, role, no);
+}
+
+int inputs_parse_role(struct inputs *in, const json_t *text, const char *role, struct refusal *no) {
+  return parse_text(in, text, NULL, role, no);
 }
 
 int inputs_parse(struct inputs *in, const json_t *value, const char *name, struct refusal *no) {
   if (json_is_null(value))
     return 0;
   if (json_is_string(value))
-    return parse_text(in, value, name, no);
+    return parse_text(in, value, name, NULL, no);
   if (json_is_object(value))
     return parse_object(in, value, no);
   if (!json_is_array(value))
@@ -189,9 +206,16 @@ int inputs_parse(struct inputs *in, const json_t *value, const char *name, struc
 
 /* ---- checks ---- */
 
+static const json_t *formats_of(const struct input *x, const struct kind *kind) {
+  const struct kind_role *role = kind_role(kind, x->role);
+  return role && role->formats
+             ? role->formats
+             : json_object_get(json_object_get(kind_json(kind), "inputs"), "formats");
+}
+
 /* A name without an ending says nothing against the file: the plugin looks at the content. */
 static int check_ending(const struct input *x, const struct kind *kind, struct refusal *no) {
-  const json_t *formats = json_object_get(json_object_get(kind_json(kind), "inputs"), "formats");
+  const json_t *formats = formats_of(x, kind);
   const char *dot = strrchr(x->name, '.');
   if (!dot || json_array_size(formats) == 0)
     return 0;
@@ -204,12 +228,13 @@ static int check_ending(const struct input *x, const struct kind *kind, struct r
     snprintf(known + used, sizeof known - used, "%s%s", used ? " " : "", ending);
   }
   return refuse(no, "unsupported-media-type",
-                "The kind '%s' does not take '%.100s'; it takes files that end in %s.",
-                kind_name(kind), x->name, known);
+                "The kind '%s' does not take '%.100s'%s%s; it takes files that end in %s.",
+                kind_name(kind), x->name, x->role[0] ? " as its " : "", x->role, known);
 }
 
 static int check_one(struct api *a, struct input *x, const struct kind *kind, struct refusal *no) {
-  int64_t max = kind_input_bytes_max(kind);
+  const struct kind_role *role = kind_role(kind, x->role);
+  int64_t max = role && role->bytes_max > 0 ? role->bytes_max : kind_input_bytes_max(kind);
   if (max <= 0 || (a->options.upload_max > 0 && a->options.upload_max < max))
     max = a->options.upload_max;
   int there = 0;
@@ -228,9 +253,61 @@ static int check_one(struct api *a, struct input *x, const struct kind *kind, st
   int rc = check_ending(x, kind, no);
   if (rc < 0)
     return rc;
-  const json_t *formats = json_object_get(json_object_get(kind_json(kind), "inputs"), "formats");
-  if (x->bytes == 0 && json_array_size(formats) > 0)
+  if (x->bytes == 0 && json_array_size(formats_of(x, kind)) > 0)
     return refuse(no, "bad-input", "'%.100s' is empty; send a file with content.", x->name);
+  return 0;
+}
+
+/* ---- roles ---- */
+
+static size_t count_role(const struct inputs *in, const char *role) {
+  size_t n = 0;
+  for (size_t i = 0; i < in->count; i++)
+    n += strcmp(in->list[i].role, role) == 0;
+  return n;
+}
+
+static int refuse_role(const struct kind *kind, const char *word, struct refusal *no) {
+  size_t count;
+  const struct kind_role *roles = kind_roles(kind, &count);
+  const char *names[64];
+  if (count == 0)
+    return refuse(no, "bad-input",
+                  "The kind '%s' does not tell its inputs apart; leave the role '%.60s' out.",
+                  kind_name(kind), word);
+  for (size_t i = 0; i < count; i++)
+    names[i] = roles[i].name;
+  return fields_unknown(no, "bad-input", "The kind has no role", word, names, count);
+}
+
+static int refuse_role_count(const struct kind *kind, const struct kind_role *role, size_t has,
+                             struct refusal *no) {
+  bool few = has < (size_t)role->min;
+  int wants = few ? role->min : role->max;
+  return refuse(
+      no, "bad-input",
+      "The kind '%s' takes at %s %d input%s as its %s, and the request has %zu.%s%s%s%s%s",
+      kind_name(kind), few ? "least" : "most", wants, wants == 1 ? "" : "s", role->name, has,
+      few ? " Send it as a form's part '" : "", few ? role->name : "",
+      few ? "', or in JSON with \"role\": \"" : "", few ? role->name : "", few ? "\"." : "");
+}
+
+/* Those that named a role first, so that the others get what is left. */
+static int give_roles(struct inputs *in, const struct kind *kind, struct refusal *no) {
+  size_t count;
+  const struct kind_role *roles = kind_roles(kind, &count);
+  for (size_t i = 0; i < in->count; i++)
+    if (in->list[i].role[0] && !kind_role(kind, in->list[i].role))
+      return refuse_role(kind, in->list[i].role, no);
+  for (size_t i = 0; i < in->count; i++)
+    for (size_t r = 0; r < count && !in->list[i].role[0]; r++)
+      if (count_role(in, roles[r].name) < (size_t)roles[r].max)
+        snprintf(in->list[i].role, sizeof in->list[i].role, "%s", roles[r].name);
+  for (size_t r = 0; r < count; r++) {
+    size_t has = count_role(in, roles[r].name);
+    if (has < (size_t)roles[r].min || has > (size_t)roles[r].max)
+      return refuse_role_count(kind, &roles[r], has, no);
+  }
   return 0;
 }
 
@@ -256,13 +333,14 @@ static int refuse_count(size_t count, int min, int max, const struct kind *kind,
 
 int inputs_check(struct api *a, struct inputs *in, const struct kind *kind, struct refusal *no) {
   int min = kind_inputs_min(kind), max = kind_inputs_max(kind);
+  int rc = (int)in->count <= max ? give_roles(in, kind, no) : 0;
+  if (rc < 0)
+    return rc;
   if ((int)in->count < min || (int)in->count > max)
     return refuse_count(in->count, min, max, kind, no);
-  for (size_t i = 0; i < in->count; i++) {
-    int rc = check_one(a, &in->list[i], kind, no);
-    if (rc < 0)
+  for (size_t i = 0; i < in->count; i++)
+    if ((rc = check_one(a, &in->list[i], kind, no)) < 0)
       return rc;
-  }
   /* From here on retention and other requests must leave them alone until the job names them. */
   for (size_t i = 0; i < in->count; i++) {
     struct input *x = &in->list[i];

@@ -14,6 +14,7 @@ struct input {
   int64_t bytes;
   struct buf data; /* decoded, to be stored */
   bool made_here, held;
+  char role[61]; /* "": none was named */
 };
 struct inputs {
   struct input *list;
@@ -22,11 +23,17 @@ struct inputs {
 
 #define INPUTS_MAX 64
 
+/* Of the input's own texts. */
+struct record_input input_record(const struct input *x);
+
 /* The next input, under a name that no other has.  NULL after *no was set: too many. */
 struct input *inputs_add(struct inputs *in, const char *name, struct refusal *no);
 /* The value of "input": null, text, object or a list.  name: of a single one, or NULL. */
 int inputs_parse(struct inputs *in, const json_t *value, const char *name, struct refusal *no);
-/* Number, endings, sizes and existence against the kind. */
+/* A blob's id, data URL or base64 that came as the field of its role. */
+int inputs_parse_role(struct inputs *in, const json_t *text, const char *role, struct refusal *no);
+/* Number, roles, endings, sizes and existence against the kind.  An input that names no role gets the
+ * first in the kind's order that still has a place. */
 int inputs_check(struct api *a, struct inputs *in, const struct kind *kind, struct refusal *no);
 /* Gives up the holds and the memory. */
 void inputs_release(struct api *a, struct inputs *in, bool refused);

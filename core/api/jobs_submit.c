@@ -71,7 +71,7 @@ static void submit(struct submission *s) {
   struct record_input inputs[INPUTS_MAX];
   for (size_t i = 0; i < s->inputs.count; i++) {
     struct input *x = &s->inputs.list[i];
-    inputs[i] = (struct record_input){.name = x->name, .sha256 = x->sha256, .bytes = x->bytes};
+    inputs[i] = input_record(x);
   }
   if (s->idem_key)
     submission_fingerprint(s);

@@ -170,6 +170,25 @@ static void narrow_list(json_t *properties, const char *name, const struct kind 
     json_object_set_new(list, "minItems", json_integer(kind_inputs_min(k)));
 }
 
+/* A part for each role takes the place of the list of files. */
+static void add_roles(json_t *properties, json_t *required, const struct kind *k) {
+  size_t count;
+  const struct kind_role *roles = kind_roles(k, &count);
+  for (size_t i = 0; i < count; i++) {
+    const json_t *declared = json_array_get(inputs_of(k, "roles"), i);
+    json_t *part = json_pack("{s:s, s:s}", "type", "string", "format", "binary");
+    if (roles[i].max > 1)
+      part = json_pack("{s:s, s:o, s:i, s:i}", "type", "array", "items", part, "minItems",
+                       roles[i].min, "maxItems", roles[i].max);
+    if (json_object_get(declared, "help"))
+      json_object_set(part, "description", json_object_get(declared, "help"));
+    json_object_set_new(properties, roles[i].name, part);
+    if (roles[i].min > 0)
+      json_array_append_new(required, json_string(roles[i].name));
+  }
+  json_object_del(properties, "file");
+}
+
 static void drop_inputs(json_t *properties) {
   static const char *const names[] = {"file", "input", "input_name"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -184,11 +203,13 @@ static json_t *form_schema(const json_t *generic, const json_t *params, const st
   json_t *required = json_array();
   json_object_update(properties, json_object_get(params, "properties"));
   json_object_set_new(form, "additionalProperties", json_false());
-  if (kind_inputs_max(k) > 0)
+  if (inputs_of(k, "roles"))
+    add_roles(properties, required, k);
+  else if (kind_inputs_max(k) > 0)
     narrow_list(properties, "file", k);
   else
     drop_inputs(properties);
-  if (kind_inputs_min(k) > 0)
+  if (kind_inputs_min(k) > 0 && !inputs_of(k, "roles"))
     json_array_append_new(required, json_string("file"));
   json_array_extend(required, json_object_get(params, "required"));
   if (json_array_size(required))

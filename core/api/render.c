@@ -62,6 +62,8 @@ static void render_inputs(struct buf *b, const struct record_job *job) {
     buf_put_json_str(b, in->sha256);
     put(b, ",\"bytes\":");
     buf_put_i64(b, in->bytes);
+    put(b, ",\"role\":");
+    buf_put_json_str(b, in->role);
     put(b, "}");
   }
   put(b, "]");

@@ -12,6 +12,7 @@
 #include "base/sha256.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -182,6 +183,8 @@ static int add_file(void *arg, struct api_file *file) {
   if (!x)
     return ERR_INVAL;
   input_take(x, file);
+  const struct kind_role *role = kind_role(s->kind, file->field);
+  snprintf(x->role, sizeof x->role, "%.60s", role ? role->name : "");
   return 0;
 }
 
@@ -211,6 +214,8 @@ static int parse_form(struct fields *f) {
     if (rc < 0)
       break;
     rc = set_reserved(f, key, v);
+    if (rc == 1 && kind_role(f->s->kind, key))
+      rc = inputs_parse_role(&f->s->inputs, v, key, f->no);
     if (rc == 1)
       rc = fields_misspelt(f->s->kind, key, names, sizeof names / sizeof *names, f->no);
     if (rc == 1)
@@ -299,7 +304,7 @@ int submission_take(struct submission *s, int (*file)(void *arg, struct api_file
   s->media_type = type ? mem_dup(type) : NULL;
   s->is_form = http_is_form(r);
   if (rc == 0 && s->is_form)
-    rc = fields_files(r, file, arg, &s->no);
+    rc = fields_files(r, s->kind, file, arg, &s->no);
   if (rc >= 0)
     s->content = http_take_content(r);
   return rc < 0 ? rc : 0;
@@ -362,6 +367,8 @@ void fingerprint_inputs(struct sha256 *h, const struct inputs *in) {
   for (size_t i = 0; i < in->count; i++) {
     fingerprint_text(h, in->list[i].name);
     fingerprint_text(h, in->list[i].sha256);
+    if (in->list[i].role[0])
+      fingerprint_text(h, in->list[i].role);
   }
 }
 

@@ -12,8 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int64_t limit_of(struct api *a, const struct kind *kind) {
-  int64_t max = kind ? kind_input_bytes_max(kind) : 0;
+static int64_t limit_of(struct api *a, const struct kind *kind, const char *field) {
+  const struct kind_role *role = kind ? kind_role(kind, field) : NULL;
+  int64_t max = role && role->bytes_max > 0 ? role->bytes_max
+                : kind                      ? kind_input_bytes_max(kind)
+                                            : 0;
   return max > 0 && (a->options.upload_max <= 0 || max < a->options.upload_max)
              ? max
              : a->options.upload_max;
@@ -33,7 +36,7 @@ static void *sink_begin(void *ctx, struct http_request *r, const char *field, co
   snprintf(f->field, sizeof f->field, "%s", field ? field : "");
   /* What belongs to no kind is read and dropped; the handler then says which kind is unknown. */
   if (!kind_word || kind)
-    f->upload = storage_upload_begin(a->at.storage, limit_of(a, kind));
+    f->upload = storage_upload_begin(a->at.storage, limit_of(a, kind, f->field));
   return f;
 }
 

@@ -11,6 +11,7 @@
  * the name of an input (in itself or in the name of an artifact) is kept under a second key, which
  * holds the whole names, so that nobody is answered with another's file name.  Several inputs refer
  * to each other by name (a model to its materials), so that their one key holds the whole names.
+ * Where the kind tells its inputs apart, their roles are in each key.
  * Two equal jobs at the same time both run: neither has a result yet.
  */
 #include "base/clock.h"
@@ -57,6 +58,10 @@ static void make_key(const struct job *job, const char *identity, bool names,
   for (int i = 0; i < job->input_count; i++) {
     add_text(h, job->inputs[i].sha256);
     add_text(h, names ? job->inputs[i].name : ending_of(job->inputs[i].name));
+    if (job->inputs[i].role) {
+      add_text(h, "role");
+      add_text(h, job->inputs[i].role);
+    }
   }
   sha256_end(h, key);
 }

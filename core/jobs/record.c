@@ -18,7 +18,8 @@ static size_t strings_size(const struct record_job *r) {
   size_t n = (r->peer ? strlen(r->peer) + 1 : 0) + (r->trace ? strlen(r->trace) + 1 : 0) +
              strlen(r->params_json) + 1 + r->input_count * sizeof(struct record_input);
   for (size_t i = 0; i < r->input_count; i++)
-    n += strlen(r->inputs[i].name) + 1 + strlen(r->inputs[i].sha256) + 1;
+    n += strlen(r->inputs[i].name) + 1 + strlen(r->inputs[i].sha256) + 1 +
+         (r->inputs[i].role ? strlen(r->inputs[i].role) + 1 : 0);
   return n;
 }
 
@@ -73,6 +74,7 @@ struct job *job_new(struct jobs *j, const struct record_job *r, const struct kin
     job->inputs[i].name = put(&at, r->inputs[i].name);
     job->inputs[i].sha256 = put(&at, r->inputs[i].sha256);
     job->inputs[i].bytes = r->inputs[i].bytes;
+    job->inputs[i].role = r->inputs[i].role ? put(&at, r->inputs[i].role) : NULL;
     bytes += r->inputs[i].bytes;
   }
   job->params_json = put(&at, r->params_json);

@@ -159,7 +159,10 @@ static const char *write_spec(const struct job *job, struct buf *b) {
     buf_put_i64(b, in->bytes);
     buf_puts(b, ",\"sha256\":\"");
     buf_puts(b, in->sha256);
-    buf_puts(b, "\"}");
+    buf_puts(b, in->role ? "\",\"role\":" : "\"");
+    if (in->role)
+      buf_put_json_str(b, in->role);
+    buf_putc(b, '}');
   }
   buf_putc(b, ']');
   if (job->trace) {
@@ -191,8 +194,14 @@ static const char *park_scope(const struct job *job, struct backend *b, char *he
   struct sha256 *h = sha256_begin();
   if (share == BACKEND_PARK_CLIENT)
     sha256_add(h, job->client->name, strlen(job->client->name));
-  for (int i = 0; i < job->input_count; i++)
-    sha256_add(h, job->inputs[i].sha256, SHA256_HEX_SIZE); /* with its NUL */
+  for (int i = 0; i < job->input_count; i++) {
+    const struct record_input *in = &job->inputs[i];
+    sha256_add(h, in->sha256, SHA256_HEX_SIZE); /* with its NUL */
+    if (job->input_count > 1)                   /* they refer to each other by name */
+      sha256_add(h, in->name, strlen(in->name) + 1);
+    if (in->role)
+      sha256_add(h, in->role, strlen(in->role) + 1);
+  }
   sha256_end(h, hex);
   return hex;
 }

@@ -59,6 +59,7 @@ static const struct record_input *copy_inputs(struct arena *a, const struct reco
         .name = arena_dup(a, job->inputs[i].name),
         .sha256 = arena_dup(a, job->inputs[i].sha256),
         .bytes = plausible(job->inputs[i].bytes),
+        .role = arena_dup(a, job->inputs[i].role),
     };
   return inputs;
 }

@@ -59,6 +59,7 @@ struct record_input {
   const char *name; /* a plain file name */
   const char *sha256;
   int64_t bytes;
+  const char *role; /* in its kind; NULL: it has none */
 };
 
 struct record_artifact {

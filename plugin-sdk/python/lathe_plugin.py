@@ -90,7 +90,7 @@ _pipes = _take_pipes() if os.environ.pop("LATHE_EXEC", None) else None
 
 
 class Job:
-    """One job.  params: a dict that holds every declared parameter.  inputs: dicts with name, path, bytes, sha256.
+    """One job.  params: a dict that holds every declared parameter.  inputs: dicts with name, path, bytes, sha256, role (if the kind has any).
     workdir: its private folder.  deadline: seconds since the epoch, or None."""
 
     def __init__(self, plugin, m, request=None):

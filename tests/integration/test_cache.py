@@ -108,6 +108,23 @@ def test_with_several_inputs_their_names_count(make_daemon, tmp_path):
     assert ask_all("brick.obj", "cube.mtl", "a.png")["cached"] is False
 
 
+def test_the_roles_of_inputs_count(make_daemon, tmp_path):
+    kind = json.load(open(os.path.join(REPO, "plugin-sdk", "kinds", "echo.json"), encoding="utf-8"))
+    kind["kind"], kind["inputs"] = "several", {"roles": [{"role": "image", "min": 0}, {"role": "mask", "min": 0}]}
+    (tmp_path / "kinds").mkdir()
+    (tmp_path / "kinds" / "several.json").write_text(json.dumps(kind))
+    daemon = make_daemon({**base(), "server": {"kinds_path": tmp_path / "kinds"}}, base={})
+
+    def ask_as(*roles):
+        files = [(role, f"{i}.png", f"content {i}".encode()) for i, role in enumerate(roles)]
+        return daemon.client().form("/api/jobs/several", files, {}, {"Prefer": "wait=30"}).expect(200).json
+    for roles, others in ((["image", "mask"], ["mask", "image"]), (["image"], ["mask"])):
+        first = ask_as(*roles)
+        assert [i["role"] for i in first["inputs"]] == roles
+        assert ask_as(*roles)["cached_from"] == first["job_id"]
+        assert ask_as(*others)["cached"] is False
+
+
 def test_a_result_that_shows_the_name(cached):
     first = ask(cached, "shown", name="wheel.step", log_lines=2)
     assert first["result"]["input"] == "wheel.step"

@@ -187,6 +187,98 @@ def test_a_schema_that_is_not_checked_is_refused(make_daemon, acme):
     assert c.wait(c.submit("scripted", params={"mail": "whoever"}))["status"] == "completed"
 
 
+PAINT = {**KIND, "kind": "paint", "params": [], "artifacts": [{"name": "result.json", "media_type": "application/json"}],
+         "needs": ["roles/1"], "inputs": {"max_bytes": "1M", "help": "Pictures.", "roles": [
+             {"role": "image", "formats": [".png", ".jpg"], "help": "What is painted."},
+             {"role": "mask", "min": 0, "formats": [".png"], "max_bytes": 10, "help": "Where."},
+             {"role": "reference", "min": 0, "max": 2}]}}
+
+
+@pytest.fixture
+def paint(make_daemon, tmp_path):
+    script = tmp_path / "paint.py"
+    script.write_text("import lathe_plugin\n"
+                      "plugin = lathe_plugin.Plugin('paint', '1')\n"
+                      "@plugin.kind('paint')\n"
+                      "def paint(job):\n"
+                      "    return {'seen': [[i['role'], i['name'], open(i['path']).read()] for i in job.inputs]}\n"
+                      "plugin.run()\n")
+    (tmp_path / "kinds").mkdir()
+    (tmp_path / "kinds" / "paint.json").write_text(json.dumps(PAINT))
+    return make_daemon({"server": {"kinds_path": tmp_path / "kinds"},
+                        "backend paint": {"plugin": "exec", "command": f"python3 {script}", "workers": 1}})
+
+
+def seen(client, job_id):
+    """What the plugin saw; the API shows the same roles."""
+    job = client.wait(job_id)
+    assert job["status"] == "completed", job
+    assert [[i["role"], i["name"]] for i in job["inputs"]] == [s[:2] for s in job["result"]["seen"]]
+    return job["result"]["seen"]
+
+
+def test_inputs_have_roles(paint, tmp_path):
+    c = paint.client()
+    inputs = c.get("/api/kinds/paint").json["inputs"]
+    assert (inputs["min"], inputs["max"]) == (1, 4) and inputs["roles"] == PAINT["inputs"]["roles"]
+    form = c.form("/api/jobs/paint", [("mask", "a.png", b"m"), ("reference", "a.png", b"r"), ("image", "a.png", b"i")])
+    assert seen(c, form.expect(202).json["job_id"]) == [["mask", "a.png", "m"], ["reference", "2-a.png", "r"],
+                                                       ["image", "3-a.png", "i"]]
+    blob = c.request("POST", "/api/blobs", b"b").expect(200, 201).json["blob"]
+    told = {"input": [{"name": "m.png", "data": "bQ==", "role": "mask"}, {"name": "i.png", "blob": blob}]}
+    assert seen(c, c.submit("paint", **told)) == [["mask", "m.png", "m"], ["image", "i.png", "b"]]
+    form = c.form("/api/jobs/paint", [("file", "1.png", b"1"), ("file", "2.png", b"2")], {"reference": blob})
+    assert [s[0] for s in seen(c, form.expect(202).json["job_id"])] == ["image", "mask", "reference"]
+
+    (tmp_path / "i.png").write_text("cli")
+    (tmp_path / "mask=x.png").write_text("its name")
+    done = lathe(paint, "submit", "paint", f"reference={tmp_path}/i.png", f"{tmp_path}/mask=x.png", "--wait", "--json")
+    assert done.returncode == 0, done
+    assert seen(c, json.loads(done.stdout)["job_id"]) == [["reference", "i.png", "cli"], ["image", "mask=x.png", "its name"]]
+    text = lathe(paint, "kinds", "paint").stdout
+    assert "reference" in text and "0..2" in text and "What is painted. Files: .png .jpg" in text, text
+
+    batch = c.post("/api/batches", {"kind": "paint", "files": [[{"name": "i.png", "blob": blob},
+                                                                {"name": "m.png", "data": "bQ==", "role": "mask"}]]})
+    batch_id = batch.expect(202).json["batch_id"]
+    (job,) = [j for j in c.all_jobs(kind="paint") if j["batch_id"] == batch_id]
+    assert [s[0] for s in seen(c, job["job_id"])] == ["image", "mask"]
+
+    api = c.get("/api/openapi.json").json
+    content = api["paths"]["/api/jobs/paint"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert content["properties"]["image"]["format"] == "binary" and "file" not in content["properties"]
+    assert content["properties"]["reference"]["maxItems"] == 2 and "image" in content["required"]
+
+
+def test_roles_that_are_refused(paint):
+    c = paint.client()
+    def refused(text, *files, status=422, slug="bad-input"):
+        detail = c.form("/api/jobs/paint", files).problem(status, slug)["detail"]
+        assert text in detail, detail
+    refused("at least 1 input as its image, and the request has 0", ("mask", "m.png", b"m"))
+    refused("part 'image', or in JSON with \"role\": \"image\"")
+    refused("at most 1 input as its mask", ("image", "i.png", b"i"), ("mask", "m.png", b"m"), ("mask", "n.png", b"n"))
+    refused("at most 4 inputs", *[("file", f"{i}.png", b"i") for i in range(5)])
+    refused("as its mask; it takes files that end in .png", ("image", "i.jpg", b"i"), ("mask", "m.jpg", b"m"),
+            status=415, slug="unsupported-media-type")
+    refused("the allowed 10 bytes", ("image", "i.png", b"i" * 20), ("mask", "m.png", b"m" * 11), status=413, slug="too-large")
+    refused("or as one of the kind's roles", ("masc", "m.png", b"m"), slug="unknown-parameter")
+    wrong = {"input": [{"name": "i.png", "data": "bQ==", "role": "imgae"}]}
+    assert "did you mean 'image'?" in c.post("/api/jobs/paint", wrong).problem(422, "bad-input")["detail"]
+    told = {"input": [{"name": "i.png", "data": "bQ==", "role": "image"}]}
+    assert "does not tell its inputs apart" in c.post("/api/jobs/echo", told).problem(422, "bad-input")["detail"]
+
+
+def test_a_repeated_request_with_other_roles_is_another(paint):
+    c = paint.client()
+    key = {"Idempotency-Key": "roles"}
+    both = [{"name": "1.png", "data": "bQ=="}, {"name": "2.png", "data": "bQ=="}]
+    body = lambda *roles: {"input": [{**one, "role": role} for one, role in zip(both, roles)]}
+    first = c.post("/api/jobs/paint", body("image", "mask"), key).expect(202).json
+    assert c.post("/api/jobs/paint", body("image", "mask"), key).expect(202).json["job_id"] == first["job_id"]
+    c.post("/api/jobs/paint", body("image", "reference"), key).problem(422, "idempotency-mismatch")
+
+
 def test_two_that_disagree_are_reported(make_daemon, acme, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(acme, other)

@@ -350,6 +350,42 @@ static void test_what_a_kind_needs(void **state) {
   }
 }
 
+static const struct {
+  const char *inputs, *says; /* says NULL: it loads */
+} all_inputs[] = {
+    {"{\"roles\":[{\"role\":\"a\"},{\"role\":\"b\",\"min\":0,\"max\":3}]}", NULL},
+    {"{\"min\":1,\"max\":1,\"roles\":[{\"role\":\"a\"}]}", "leave them out"},
+    {"{\"roles\":[]}", "1 to 16 roles"},
+    {"{\"roles\":[{\"role\":\"a\"},{\"role\":\"a\"}]}", "declared twice"},
+    {"{\"roles\":[{\"role\":\"n\"}]}", "another field of that name"},
+    {"{\"roles\":[{\"role\":\"file\"}]}", "another field of that name"},
+    {"{\"roles\":[{\"role\":\"A\"}]}", "not a name for a role"},
+    {"{\"roles\":[{\"role\":\"a\",\"min\":2,\"max\":1}]}", "must not exceed"},
+    {"{\"roles\":[{\"role\":\"a\",\"min\":0,\"max\":0}]}", "no place"},
+    {"{\"roles\":[{\"role\":\"a\",\"formats\":[\"png\"]}]}", "endings with their dot"},
+    {"{\"min\":1}", "lacks \"max\""},
+};
+
+static void test_roles(void **state) {
+  struct fixture *f = *state;
+  for (size_t i = 0; i < sizeof all_inputs / sizeof *all_inputs; i++) {
+    char *text = mem_printf("{\"kind\":\"demo\",\"title\":\"t\",\"summary\":\"s\",\"inputs\":%s,"
+                            "\"params\":[%s],\"artifacts\":[],\"stages\":[],\"resources\":{},"
+                            "\"limits\":{}}",
+                            all_inputs[i].inputs, PARAM_N("9", "h"));
+    write_file(f, "demo.json", text);
+    struct kinds *k = load(f);
+    const struct kind *demo = kinds_find(k, "demo");
+    assert_int_equal(demo != NULL, all_inputs[i].says == NULL);
+    if (all_inputs[i].says)
+      assert_problem(k, "demo.json", all_inputs[i].says);
+    else
+      assert_true(kind_inputs_min(demo) == 1 && kind_inputs_max(demo) == 4 && kind_role(demo, "b"));
+    kinds_free(k);
+    free(text);
+  }
+}
+
 static void test_globs(void **state) {
   (void)state;
   assert_false(kind_is_glob("*"));
@@ -467,6 +503,7 @@ int main(void) {
       T(test_check),
       T(test_schemas),
       T(test_what_a_kind_needs),
+      T(test_roles),
       T(test_globs),
       T(test_slips_in_a_declaration_are_found),
       T(test_files),

@@ -50,7 +50,7 @@ static int on_recovered(void *ctx, const struct record_job *job) {
 
 static void test_recover(void **state) {
   struct world *w = *state;
-  struct record_input in = {"a.step", "aa", 1};
+  struct record_input in = {.name = "a.step", .sha256 = "aa", .bytes = 1};
   struct record_job with_input = new_job(w, "mesh");
   struct answer a = {0};
   struct err err;
@@ -133,7 +133,7 @@ static void test_no_folder(void **state) {
 /* ---- files of older versions ---- */
 
 static void write_fixture(struct world *w) {
-  struct record_input in = {"part.step", "5ha-of-input", 1234};
+  struct record_input in = {.name = "part.step", .sha256 = "5ha-of-input", .bytes = 1234};
   struct record_artifact out[] = {{"mesh.msh", "model/mesh", "5ha-of-mesh", 999},
                                   {"result.json", "application/json", "5ha-of-result", 11}};
   struct store_idempotency key = {"ann", "key-1", "print-1", INT64_MAX / 2};

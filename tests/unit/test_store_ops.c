@@ -30,11 +30,14 @@ static void see_submitted(const struct record_job *job) {
   assert_string_equal(job->inputs[1].name, "b.step");
   assert_string_equal(job->inputs[1].sha256, "bb");
   assert_int_equal(job->inputs[1].bytes, 20);
+  assert_null(job->inputs[0].role);
+  assert_string_equal(job->inputs[1].role, "mask");
 }
 
 static void test_submit(void **state) {
   struct world *w = *state;
-  struct record_input inputs[] = {{"a.step", "aa", 10}, {"b.step", "bb", 20}};
+  struct record_input inputs[] = {{.name = "a.step", .sha256 = "aa", .bytes = 10},
+                                  {.name = "b.step", .sha256 = "bb", .bytes = 20, .role = "mask"}};
   struct record_job job = new_job(w, "mesh");
   struct answer a = {.w = w};
   job.client = "ann";

@@ -174,7 +174,7 @@ static void on_unused(void *arg, int code, const char *const *unused, size_t n) 
 /* A submit that was called before counts, also before its commit. */
 static void test_unused_blobs(void **state) {
   struct world *w = *state;
-  struct record_input in = {"a.step", "used", 10};
+  struct record_input in = {.name = "a.step", .sha256 = "used", .bytes = 10};
   struct record_job job = new_job(w, "mesh");
   const char *const asked[] = {"x", "used", "y"};
   struct answer a = {0};

@@ -77,7 +77,7 @@ static void test_by_count_in_batches(void **state) {
 }
 
 static int64_t put_sized(struct world *w, int64_t in, int64_t out) {
-  struct record_input input = {"a", "aa", in};
+  struct record_input input = {.name = "a", .sha256 = "aa", .bytes = in};
   struct record_artifact artifact = {"b", "x/y", "bb", out};
   struct record_job job = new_job(w, "mesh");
   struct record_attempt at = attempt_of(1, JOB_COMPLETED);
@@ -97,7 +97,7 @@ static int64_t put_sized(struct world *w, int64_t in, int64_t out) {
 
 static void test_by_bytes(void **state) {
   struct world *w = *state;
-  struct record_input big = {"big", "cc", 1000000};
+  struct record_input big = {.name = "big", .sha256 = "cc", .bytes = 1000000};
   struct record_job live = new_job(w, "mesh");
   struct answer a = {0};
   live.inputs = &big; /* a live job's bytes do not count */

@@ -13,7 +13,8 @@
 
 enum {
   TIMEOUT_MAX_MS = 7 * 86400 * 1000, /* of the API's timeout_s */
-  NAME_CHARS_MAX = 1000              /* a form takes 8 KiB of headers for it */
+  NAME_CHARS_MAX = 1000,             /* a form takes 8 KiB of headers for it */
+  ROLE_SIZE = 61
 };
 
 /* ---- files ---- */
@@ -115,14 +116,27 @@ static int check_file(const char *path) {
   return CLI_OK;
 }
 
-static int add_input(curl_mime *mime, const char *path, const char *name) {
+/* "mask=FILE": a file in a role of its kind.  A file that is called so is itself. */
+static const char *skip_role(const char *operand, char role[ROLE_SIZE]) {
+  size_t len = strspn(operand, "abcdefghijklmnopqrstuvwxyz0123456789_");
+  role[0] = '\0';
+  if (len == 0 || len >= ROLE_SIZE || operand[len] != '=' || access(operand, F_OK) == 0)
+    return operand;
+  memcpy(role, operand, len);
+  role[len] = '\0';
+  return operand + len + 1;
+}
+
+static int add_input(curl_mime *mime, const char *operand, const char *name) {
+  char role[ROLE_SIZE];
+  const char *path = skip_role(operand, role);
   bool stream = is_stream(path);
   int code = stream ? CLI_OK : check_file(path);
   if (code != CLI_OK)
     return code;
   curl_mimepart *part = curl_mime_addpart(mime);
   const char *slash = strrchr(path, '/');
-  curl_mime_name(part, "file");
+  curl_mime_name(part, role[0] ? role : "file");
   if (stream)
     code = add_stream(part, path);
   else
@@ -134,17 +148,19 @@ static int add_input(curl_mime *mime, const char *path, const char *name) {
 
 int form_add_inputs(const struct cli *c, curl_mime *mime, size_t first, const char *name_option) {
   size_t streams = 0, dashes = 0, pos = 0;
+  char role[ROLE_SIZE];
   for (size_t i = first; i < c->operand_count; i++) {
-    streams += is_stream(c->operands[i]);
-    dashes += !strcmp(c->operands[i], "-");
+    const char *path = skip_role(c->operands[i], role);
+    streams += is_stream(path);
+    dashes += !strcmp(path, "-");
   }
   if (dashes > 1)
     return fail(CLI_USAGE, "standard input can be read once; name - once");
   int code = CLI_OK;
   for (size_t i = first; i < c->operand_count && code == CLI_OK; i++) {
-    bool named = is_stream(c->operands[i]) || streams == 0;
+    bool stream = is_stream(skip_role(c->operands[i], role)), named = stream || streams == 0;
     const char *name = named ? option_each(c, name_option, &pos) : NULL;
-    if (!name && is_stream(c->operands[i]))
+    if (!name && stream)
       return fail(CLI_USAGE, "the input %s has no file name; give it one, as in --%s part.step",
                   c->operands[i], name_option);
     code = add_input(mime, c->operands[i], name);

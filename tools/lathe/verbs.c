@@ -84,7 +84,8 @@ static const struct cli_verb verbs[] = {
     {"submit", "KIND [FILE...]", "Hand in a job",
      "Prints the job's id. With --wait it follows the job: a bar on a terminal, lines elsewhere. "
      "Ctrl-C then leaves the job running and says how to cancel it. A FILE that is - is read from "
-     "standard input; it and a pipe get their name from --name.",
+     "standard input; it and a pipe get their name from --name. For a kind that tells its inputs "
+     "apart ROLE=FILE gives one in a role, as in mask=m.png.",
      submit_options, 1, -1, verb_submit, IDS_NONE},
     {"watch", "JOB", "Print the events of a job as they come",
      "Takes the stream up again after a lost connection; no event is missed or printed twice.",

@@ -77,6 +77,40 @@ static void put_default(struct buf *out, const json_t *param) {
   }
 }
 
+/* How many files have it: "1", "0..4". */
+static void put_counts(struct buf *out, const json_t *role) {
+  const json_t *min = json_object_get(role, "min"), *max = json_object_get(role, "max");
+  json_int_t least = min ? json_integer_value(min) : 1;
+  json_int_t most = max ? json_integer_value(max) : least > 1 ? least : 1;
+  buf_put_i64(out, least);
+  if (most != least)
+    buf_printf(out, "..%" JSON_INTEGER_FORMAT, most);
+}
+
+static void print_roles(const json_t *inputs) {
+  const json_t *roles = json_object_get(inputs, "roles");
+  size_t i, f;
+  json_t *role, *ending;
+  if (!roles)
+    return;
+  say("\nInputs (ROLE=FILE):\n");
+  struct table t;
+  table_begin(&t, "ROLE|COUNT|+");
+  json_array_foreach(roles, i, role) {
+    struct buf count = {0}, help = {0};
+    buf_puts(&help, json_text(role, "help"));
+    json_array_foreach(json_object_get(role, "formats"), f, ending)
+        buf_printf(&help, "%s%s", f ? " " : " Files: ", json_string_value(ending));
+    put_counts(&count, role);
+    table_put(&t, json_text(role, "role"));
+    table_put(&t, count.data);
+    table_put(&t, help.data);
+    buf_free(&count);
+    buf_free(&help);
+  }
+  table_print(&t, 2);
+}
+
 /* "Files: .step .stp", after what the kind says of its inputs. */
 static void print_inputs(const json_t *kind) {
   const json_t *inputs = json_object_get(kind, "inputs");
@@ -87,8 +121,10 @@ static void print_inputs(const json_t *kind) {
   json_array_foreach(json_object_get(inputs, "formats"), i, value) {
     buf_printf(&b, "%s%s", i ? " " : " Files: ", json_string_value(value));
   }
-  say_wrapped("\nInput: ", 2, b.data ? b.data : "", 0);
+  if (!json_object_get(inputs, "roles"))
+    say_wrapped("\nInput: ", 2, b.data ? b.data : "", 0);
   buf_free(&b);
+  print_roles(inputs);
 }
 
 static void print_kind(const json_t *kind) {

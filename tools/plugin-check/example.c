@@ -90,11 +90,30 @@ static const char *given_input(const struct tool *t, const char *kind, size_t n)
   return NULL;
 }
 
+/* The role of the n-th input: what must be there first.  NULL: the kind has no roles. */
+static const struct kind_role *role_of(const struct kind *kind, size_t n) {
+  size_t count;
+  const struct kind_role *roles = kind_roles(kind, &count);
+  for (size_t i = 0; i < count; i++) {
+    if (n < (size_t)roles[i].min)
+      return &roles[i];
+    n -= (size_t)roles[i].min;
+  }
+  for (size_t i = 0; i < count; i++) {
+    if (n < (size_t)(roles[i].max - roles[i].min))
+      return &roles[i];
+    n -= (size_t)(roles[i].max - roles[i].min);
+  }
+  return NULL;
+}
+
 /* The content and the name of the n-th input. */
 static bool find_input(struct tool *t, const struct kind *kind, size_t n, struct buf *content,
                        char *name, size_t size) {
   const char *path = given_input(t, kind_name(kind), n), *ending = "";
+  const struct kind_role *role = role_of(kind, n);
   const json_t *formats = json_object_get(json_object_get(kind_json(kind), "inputs"), "formats");
+  formats = role && role->formats ? role->formats : formats;
   struct err err = {0};
   if (path) {
     char *data;
@@ -147,7 +166,10 @@ static bool put_input(struct tool *t, const struct kind *kind, size_t n, struct 
   sha256_of(content.data, content.len, hex);
   buf_printf(spec, "%s{\"name\":", n ? "," : "");
   buf_put_json_str(spec, name);
-  buf_printf(spec, ",\"bytes\":%zu,\"sha256\":\"%s\"}", content.len, hex);
+  buf_printf(spec, ",\"bytes\":%zu,\"sha256\":\"%s\"", content.len, hex);
+  if (role_of(kind, n))
+    buf_printf(spec, ",\"role\":\"%s\"", role_of(kind, n)->name);
+  buf_putc(spec, '}');
   buf_free(&content);
   return ok;
 }

@@ -62,6 +62,7 @@ int op_put_inputs(struct engine *e, const struct record_job *job, struct err *er
     bind_text(st, 3, in->name);
     bind_text(st, 4, in->sha256);
     sqlite3_bind_int64(st, 5, in->bytes);
+    bind_text(st, 6, in->role);
     code = conn_step(&e->conn, st, err);
   }
   return code;

@@ -67,6 +67,7 @@ static void take_input(sqlite3_stmt *st, struct arena *a, void *array, size_t i)
       .name = row_text(st, 0, a),
       .sha256 = row_text(st, 1, a),
       .bytes = sqlite3_column_int64(st, 2),
+      .role = row_text(st, 3, a),
   };
 }
 

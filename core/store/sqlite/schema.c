@@ -77,9 +77,11 @@ static const char schema_5[] = "ALTER TABLE jobs ADD COLUMN cancel INTEGER DEFAU
 static const char schema_6[] = "ALTER TABLE jobs ADD COLUMN att_facts TEXT;"
                                "ALTER TABLE attempts ADD COLUMN facts TEXT;";
 
+static const char schema_7[] = "ALTER TABLE inputs ADD COLUMN role TEXT;";
+
 /* [n] brings version n to n + 1 */
-static const char *const migrations[] = {schema_1, schema_2, schema_3,
-                                         schema_4, schema_5, schema_6};
+static const char *const migrations[] = {schema_1, schema_2, schema_3, schema_4,
+                                         schema_5, schema_6, schema_7};
 #define LATEST ((int64_t)(sizeof migrations / sizeof *migrations))
 
 #define APPLICATION_ID 0x4c617468 /* "Lath": tells our files from other SQLite databases */

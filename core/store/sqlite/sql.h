@@ -83,8 +83,8 @@
   X(SQL_ATTEMPTS, "SELECT number,state,backend,started,ended,ref,error,facts FROM attempts "       \
                   "WHERE job=?1 ORDER BY number")                                                  \
   X(SQL_ATTEMPTS_DELETE, "DELETE FROM attempts WHERE job=?1")                                      \
-  X(SQL_INPUT_NEW, "INSERT INTO inputs(job,pos,name,sha256,bytes) VALUES(?1,?2,?3,?4,?5)")         \
-  X(SQL_INPUTS, "SELECT name,sha256,bytes FROM inputs WHERE job=?1 ORDER BY pos")                  \
+  X(SQL_INPUT_NEW, "INSERT INTO inputs(job,pos,name,sha256,bytes,role) VALUES(?1,?2,?3,?4,?5,?6)") \
+  X(SQL_INPUTS, "SELECT name,sha256,bytes,role FROM inputs WHERE job=?1 ORDER BY pos")             \
   X(SQL_INPUTS_DELETE, "DELETE FROM inputs WHERE job=?1")                                          \
   X(SQL_INPUT_USED, "SELECT 1 FROM inputs WHERE sha256=?1 LIMIT 1")                                \
   X(SQL_ARTIFACT_NEW,                                                                              \
