@@ -157,6 +157,28 @@ def test_exceptions_are_the_classes_of_failure(make):
     assert act(client, "ok")["status"] == "completed"
 
 
+def test_facts_and_codes_of_a_failure_are_kept(make):
+    client = make(polite()).client()
+    job = fails(client, "facts", "job-failed", "the model is gone", attempts=1)
+    facts = job["attempts"][0]["facts"]
+    assert {k: facts[k] for k in ("cost.actual", "cost.currency", "seed", "acme.tile")} == {
+        "cost.actual": 0.25, "cost.currency": "EUR", "seed": 2**64 - 1, "acme.tile": {"w": [1, 2]}}
+    assert (job["error"]["code"], job["error"]["request_id"]) == ("model_gone", "r-17")
+    assert 'the report "No Key" was refused' in client.log(job["job_id"])
+
+
+@pytest.mark.parametrize("plugin,script", (("exec", "polite.py"), ("exec-remote", "far.py")))
+def test_all_lines_of_the_log_are_json(make, tmp_path, plugin, script):
+    """Also what the command prints outside of a job, and what is said of its end."""
+    options = {"options": f"port=1 gates={tmp_path}"} if plugin == "exec-remote" else {}
+    daemon = make({"log": {"format": "json"}, "backend turner": {**backend(script, **options), "plugin": plugin}})
+    wait_until(lambda: daemon.client().backend("turner")["state"] == "ready", "it is ready")
+    wait_until(lambda: "is ready: " in daemon.log(), "it is said")
+    daemon.stop()
+    lines = [json.loads(line) for line in daemon.log(1000000).splitlines()]
+    assert any("imports may print" in line["message"] for line in lines), lines
+
+
 def test_an_error_names_no_path_of_the_server(make):
     daemon = make(polite())
     job = act(daemon.client(), "path")

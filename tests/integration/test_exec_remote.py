@@ -51,6 +51,7 @@ def test_jobs_go_there_and_come_back(make, remote, words):
     jobs = [done(client, remote, i) for i in ids]
     assert len({job["result"]["pid"] for job in jobs}) == 1  # one process for all
     assert jobs[0]["result"]["big"] == 2**63
+    assert jobs[0]["attempts"][0]["facts"] == {**jobs[0]["attempts"][0]["facts"], "cost.actual": 0.25, "seed": 2**63}
     assert f"fetched by {jobs[0]['result']['pid']}" in client.log(ids[0])
     job_id = client.submit(input={"data": "data:,hello there", "name": "in.txt"})
     assert client.wait(job_id)["status"] == "completed"
@@ -161,6 +162,25 @@ def test_what_a_service_says_is_passed_on(make, remote):
     job = client.wait(client.echo(sleep_ms=50))
     assert job["status"] == "completed" and len(job["attempts"]) == 2, job
     assert "the service lost it" in job["attempts"][0]["error"]["detail"]
+
+
+def test_a_changed_script_is_taken_up_and_waiting_jobs_go_on(make, remote, tmp_path):
+    script = tmp_path / "far.py"
+    with open(FAR, encoding="utf-8") as file:
+        text = file.read()
+    script.write_text(text)
+    daemon = make(command=f"{sys.executable} {script}")
+    client = daemon.client()
+    before = done(client, remote, client.echo())["result"]["pid"]
+    waiting = client.echo(sleep_ms=1500)
+    wait_until(lambda: (client.job(waiting)["attempts"] or [{}])[-1].get("ref"), "it is there")
+    script.write_text(text.replace('"pid": os.getpid()', '"pid": os.getpid(), "new": True'))
+    daemon.reload()
+    # One that comes in between is interrupted, which does not count.
+    wait_until(lambda: client.wait(client.echo())["result"].get("new"), "the new script runs")
+    done(client, remote, waiting, attempts=None)
+    assert set(remote.stats()["submissions"].values()) == {1}
+    wait_until(lambda: not is_alive(before), "the old process is gone")
 
 
 # ---- a command that does not keep to the protocol ----
