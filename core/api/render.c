@@ -20,13 +20,11 @@ static void put_json_or(struct buf *b, const char *json, const char *fallback) {
 
 /* A given-back attempt does not end the job, but it ends the attempt: it was interrupted where
  * it was nobody's fault, and failed where the backend answered so (it limits the rate, refuses the
- * credential).  Each problem begins with its type. */
+ * credential). */
 static const char *attempt_word(const struct record_attempt *a) {
-  static const char interrupted[] = "{\"type\":\"/problems/job-interrupted\"";
   if (a->state != JOB_QUEUED)
     return job_state_word(a->state);
-  bool fault = a->error_json && strncmp(a->error_json, interrupted, sizeof interrupted - 1) != 0;
-  return fault ? "failed" : "interrupted";
+  return a->fault == ATTEMPT_INTERRUPTED || !a->error_json ? "interrupted" : "failed";
 }
 
 static void render_attempts(struct buf *b, const struct record_job *job) {
@@ -47,6 +45,10 @@ static void render_attempts(struct buf *b, const struct record_job *job) {
     put_json_or(b, a->error_json, "null");
     put(b, ",\"facts\":");
     put_json_or(b, a->facts_json, "{}");
+    put(b, ",\"plugin_version\":");
+    buf_put_json_str(b, a->plugin_version);
+    put(b, ",\"decision\":");
+    put_json_or(b, a->decision_json, "null");
     put(b, "}");
   }
   put(b, "]");

@@ -84,6 +84,20 @@ struct backend_usage *usage_find(struct jobs *j, const char *name) {
   return p;
 }
 
+const char *usage_version(struct backend_usage *p, const char *text) {
+  if (!text)
+    return NULL;
+  for (struct version *v = p->versions; v; v = v->next)
+    if (strcmp(v->text, text) == 0)
+      return v->text;
+  size_t size = strlen(text) + 1;
+  struct version *v = mem_alloc(sizeof *v + size);
+  memcpy(v->text, text, size);
+  v->next = p->versions;
+  p->versions = v;
+  return v->text;
+}
+
 void backends_limit(struct jobs *j) {
   struct facts *facts = routing_facts(j->routing);
   for (size_t i = 0; i < j->o.budget_count; i++)
@@ -108,6 +122,10 @@ void usages_free(struct jobs *j) {
   for (struct backend_usage *p = j->usages, *next; p; p = next) {
     next = p->next;
     meters_free(p->meters);
+    for (struct version *v = p->versions, *older; v; v = older) {
+      older = v->next;
+      free(v);
+    }
     free(p);
   }
   meters_free(j->without_backend);

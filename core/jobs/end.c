@@ -232,6 +232,7 @@ void end_save(struct job *job) {
     attempt.state = out->attempt_state;
     attempt.ended_us = out->ended_us;
     attempt.error_json = out->error_json;
+    attempt.fault = out->fault;
     if (attempt.ref && !*attempt.ref)
       attempt.ref = NULL; /* one may be on its way to the disk */
   }
@@ -250,6 +251,7 @@ static void went_back(struct job *job) {
   if (out->with_attempt) {
     last->state = out->attempt_state;
     last->ended_us = out->ended_us;
+    last->fault = out->fault;
     last->error_json = out->error_json;
     out->error_json = NULL;
   }

@@ -16,6 +16,7 @@ enum next_step { DONE, FAIL, STOP, RETRY, NEXT, BACK };
 struct verdict {
   enum next_step next;
   const char *slug, *title, *detail; /* detail: when the result says nothing */
+  enum attempt_fault fault;          /* where it may be tried again */
 };
 
 /* The classes of results, and what follows. RETRY: anywhere, after a pause. NEXT: on another
@@ -31,23 +32,24 @@ static const struct verdict verdicts[] = {
                    "job-auth", "The backend refused the credential",
                    "check the credentials of the backend"},
     [STEP_CRASHED] = {RETRY, "job-crashed", "The worker process crashed",
-                      "the worker process ended unexpectedly"},
+                      "the worker process ended unexpectedly", ATTEMPT_CRASHED},
     [STEP_TIMEOUT] = {NEXT, "job-timeout", "The job ran out of time",
                       "the attempt took longer than allowed"},
     [STEP_LIMIT] = {NEXT, "job-limit", "The job ran into a resource limit",
                     "the attempt needed more than allowed"},
     [STEP_LOST] = {BACK, "job-interrupted", "The attempt was interrupted",
-                   "the worker process ended before the attempt began"},
+                   "the worker process ended before the attempt began", ATTEMPT_INTERRUPTED},
 };
-static const struct verdict rate_limited = {RETRY, "job-rate-limited",
-                                            "The backend limits the rate",
-                                            "the backend asks for fewer requests"};
+static const struct verdict rate_limited = {
+    RETRY, "job-rate-limited", "The backend limits the rate", "the backend asks for fewer requests",
+    ATTEMPT_NO_FAULT};
 static const struct verdict disk_failed = {BACK, "job-interrupted", "The attempt was interrupted",
-                                           "the disk of the server failed"};
+                                           "the disk of the server failed", ATTEMPT_INTERRUPTED};
 static const struct verdict input_lost = {FAIL, "job-input-lost", "An input of the job is gone",
-                                          "an input is gone"};
+                                          "an input is gone", ATTEMPT_NO_FAULT};
 static const struct verdict no_backend = {FAIL, "no-backend", "No backend can do this job",
-                                          "no configured backend can do this job"};
+                                          "no configured backend can do this job",
+                                          ATTEMPT_NO_FAULT};
 
 enum {
   DISK_PAUSE_MS = 1000, /* at least, before an attempt that our disk spoiled is made again */
@@ -89,6 +91,10 @@ struct outcome *judge_outcome(struct job *job, enum job_state state) {
   return out;
 }
 
+static enum attempt_fault fault_of(const struct verdict *v, bool retryable) {
+  return retryable ? v->fault : ATTEMPT_REFUSED;
+}
+
 static void fail(struct job *job, enum job_state state, const struct verdict *v, const char *detail,
                  bool retryable) {
   struct outcome *out = judge_outcome(job, state);
@@ -100,6 +106,7 @@ static void fail(struct job *job, enum job_state state, const struct verdict *v,
                last->ref[0] ? "reference" : "key", last->ref[0] ? last->ref : remote_key(job));
     detail = text.data;
   }
+  out->fault = fault_of(v, retryable);
   out->error_json = problem(v, detail, last ? last->usage->name : NULL, retryable,
                             last && last->open);
   buf_free(&text);
@@ -124,7 +131,7 @@ static int failures(const struct job *job) {
 static int crashes(const struct job *job) {
   int n = 0;
   for (int i = job->attempt_base; i < job->attempt_count; i++)
-    n += job->attempts[i].state == JOB_FAILED && job->attempts[i].crashed;
+    n += job->attempts[i].state == JOB_FAILED && job->attempts[i].fault == ATTEMPT_CRASHED;
   return n;
 }
 
@@ -172,8 +179,7 @@ static void retry_or_fail(struct job *job, const struct verdict *v, const char *
   struct attempt *last = job_last(job);
   bool retryable = v->next == RETRY;
   last->state = JOB_FAILED;
-  last->never = !retryable;
-  last->crashed = v == &verdicts[STEP_CRASHED];
+  last->fault = fault_of(v, retryable);
   int tries = failures(job);
   if (tries < attempts_allowed(job) && crashes(job) >= CRASHES_MAX) {
     fail_crashed(job, v, detail);
@@ -334,7 +340,7 @@ void judge_unsaved(struct job *job, const char *text) {
 void judge_no_backend(struct job *job) {
   struct buf why = {0}, text = {0};
   for (int i = job->attempt_count; i-- > job->attempt_base;)
-    if (job->attempts[i].never && job->attempts[i].error_json) {
+    if (job->attempts[i].fault == ATTEMPT_REFUSED && job->attempts[i].error_json) {
       fail(job, JOB_FAILED, &no_backend, NULL, true);
       free(job->out->error_json);
       job->out->error_json = mem_dup(job->attempts[i].error_json);

@@ -34,7 +34,13 @@ struct backend_usage { /* a backend's name, for ever, and what this room keeps f
   struct list away;                         /* jobs that it has, though it is not there now */
   bool said_away;
   struct meter *meters;
+  struct version *versions; /* of its plugin, the latest first */
   struct backend_usage *next;
+};
+
+struct version { /* of a plugin, for ever: attempts point at the text */
+  struct version *next;
+  char text[];
 };
 
 struct meter {      /* metrics of one kind on one backend (usage NULL: on none) */
@@ -68,16 +74,17 @@ struct attempt {
   struct reported *facts; /* owned; NULL: it has reported none */
   int number;
   enum job_state state;
-  bool never;   /* failed for good there: not on this backend again */
-  bool crashed; /* its worker died of it */
-  bool open;    /* it is over, but what it submitted may not be */
+  enum attempt_fault fault;
+  bool open;                  /* it is over, but what it submitted may not be */
+  const char *plugin_version; /* the usage's, or NULL */
+  char *decision_json;        /* owned; NULL: there was no choice */
 };
 
 struct outcome {                /* how an attempt or a job ended, kept until it is on disk */
   enum job_state state;         /* of the job; JOB_QUEUED: it goes back */
   enum job_state attempt_state; /* JOB_QUEUED: the attempt does not count */
   bool with_attempt;
-  bool never;
+  enum attempt_fault fault; /* of the attempt */
   int64_t ended_us, not_before_us;
   int64_t due_mono; /* as not_before_us; 0: at once */
   char *result_json, *error_json, *workdir;
@@ -225,6 +232,7 @@ const struct record_job *job_view(struct job *job);
 const struct record_job *job_view_ended(struct job *job);
 struct attempt *job_last(const struct job *job); /* NULL: none */
 struct attempt *job_add_attempt(struct job *job, struct backend_usage *usage, int64_t now_us);
+void job_drop_attempt(struct job *job); /* the last one: it never was */
 struct record_attempt job_attempt_record(const struct attempt *a);
 void outcome_free(struct outcome *out);
 const char *event_queued(struct job *job, struct buf *b);
@@ -246,6 +254,8 @@ void lanes_free(struct jobs *j);
 void backends_tell(struct jobs *j);
 void backends_limit(struct jobs *j);                                /* the budgets of the options */
 struct backend_usage *usage_find(struct jobs *j, const char *name); /* made if new */
+/* The same text, as long as the usage lives; NULL for NULL. */
+const char *usage_version(struct backend_usage *p, const char *text);
 void usages_free(struct jobs *j);
 
 /* ---- waiting.c: into the queue and out of it ---- */
@@ -259,8 +269,8 @@ bool waiting_has_hope(struct job *job);
 bool waiting_is_ready_elsewhere(struct job *job);
 
 /* ---- run.c: from the queue to a worker ---- */
-/* What the scheduler chose: the job has its backend's usage from here on. */
-void run_reserved(struct job *job, const struct sched_choice *choice);
+/* A new attempt where the scheduler chose: the job has its backend's usage from here on. */
+struct attempt *run_begin(struct job *job, const struct sched_choice *choice, int64_t now_us);
 void run_release(struct job *job);
 void run_dispatch(struct jobs *j);
 void run_launch(struct job *job); /* the attempt is on disk */
@@ -331,6 +341,10 @@ void output_later(struct job *job); /* output_flush() comes soon */
 void output_flush(struct job *job);
 void output_drop(struct job *job);
 void output_on_timer(uv_timer_t *t);
+
+/* ---- decision.c: why on this backend ---- */
+/* Of the choice, for the attempt; NULL: there was one candidate.  The caller frees it. */
+char *decision_json(const struct sched_choice *choice);
 
 /* ---- transition.c: the log of a job's life ---- */
 enum transition {

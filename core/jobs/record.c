@@ -43,8 +43,8 @@ static int threads_of(const struct kind *kind, const char *params_json) {
 static void copy_attempts(struct job *job, const struct record_job *r) {
   for (size_t i = 0; i < r->attempt_count; i++) {
     const struct record_attempt *from = &r->attempts[i];
-    struct attempt *a = job_add_attempt(job, usage_find(job->j, from->backend ? from->backend : ""),
-                                        0);
+    struct backend_usage *usage = usage_find(job->j, from->backend ? from->backend : "");
+    struct attempt *a = job_add_attempt(job, usage, 0);
     a->number = from->number;
     a->state = from->state;
     a->started_us = from->started_us;
@@ -53,13 +53,10 @@ static void copy_attempts(struct job *job, const struct record_job *r) {
     a->ref = mem_dup(from->ref);
     a->error_json = mem_dup(from->error_json);
     a->facts = reported_of_json(from->facts_json);
-    /* Ours, so compact; inside a string the quotes would be escaped. */
-    a->never = from->state == JOB_FAILED && from->error_json &&
-               strstr(from->error_json, "\"retryable\":false");
-    a->crashed = from->state == JOB_FAILED && from->error_json &&
-                 strstr(from->error_json, "/problems/job-crashed\"");
-    a->open = from->ref && from->error_json &&
-              strstr(from->error_json, "\"submission\":\"unknown\"");
+    a->fault = from->fault;
+    a->open = from->open;
+    a->plugin_version = usage_version(usage, from->plugin_version);
+    a->decision_json = mem_dup(from->decision_json);
   }
 }
 
@@ -137,15 +134,20 @@ void job_free(struct job *job) {
   client_put(j, job->client);
   output_drop(job);
   outcome_free(job->out);
-  for (int i = 0; i < job->attempt_count; i++) {
-    free(job->attempts[i].ref);
-    free(job->attempts[i].error_json);
-    reported_free(job->attempts[i].facts);
-  }
+  while (job->attempt_count > 0)
+    job_drop_attempt(job);
   free(job->attempts);
   free(job->tried);
   free(job->identity);
   free(job);
+}
+
+void job_drop_attempt(struct job *job) {
+  struct attempt *a = &job->attempts[--job->attempt_count];
+  free(a->ref);
+  free(a->error_json);
+  free(a->decision_json);
+  reported_free(a->facts);
 }
 
 struct attempt *job_last(const struct job *job) {
@@ -178,6 +180,10 @@ struct record_attempt job_attempt_record(const struct attempt *a) {
       .ref = a->ref,
       .error_json = a->error_json,
       .facts_json = reported_json(a->facts),
+      .fault = a->fault,
+      .open = a->open,
+      .plugin_version = a->plugin_version,
+      .decision_json = a->decision_json,
   };
 }
 
@@ -233,6 +239,7 @@ const struct record_job *job_view_ended(struct job *job) {
     last->state = out->attempt_state;
     last->ended_us = out->ended_us;
     last->error_json = out->error_json;
+    last->fault = out->fault;
   }
   j->view.state = out->state;
   j->view.result_json = out->result_json;

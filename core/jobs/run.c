@@ -24,9 +24,7 @@ enum { GO_ON_LEAST_MS = 30000 };
 
 /* The start is not on disk: as if it had not been tried. */
 static void undo_start(struct job *job) {
-  free(job_last(job)->ref);
-  reported_free(job_last(job)->facts);
-  job->attempt_count--;
+  job_drop_attempt(job);
   sched_started(job->j->sched, &job->sched);
   run_release(job);
   job_set_state(job, JOB_QUEUED);
@@ -56,8 +54,19 @@ static void on_started(void *arg, int code, const struct store_receipt *receipt)
   end_rest(job);
 }
 
-void run_reserved(struct job *job, const struct sched_choice *choice) {
-  job->usage = usage_find(job->j, choice->backend->name);
+static const char *version_of(const struct jobs *j, const char *name) {
+  const struct backend *b = workers_find(j->workers, name);
+  return b ? backend_plugin_version(b) : NULL;
+}
+
+struct attempt *run_begin(struct job *job, const struct sched_choice *choice, int64_t now_us) {
+  struct jobs *j = job->j;
+  job->usage = usage_find(j, choice->backend->name);
+  struct attempt *a = job_add_attempt(job, job->usage, now_us);
+  a->plugin_version = usage_version(job->usage, version_of(j, job->usage->name));
+  a->decision_json = decision_json(choice);
+  remote_attempt(job, a);
+  return a;
 }
 
 void run_release(struct job *job) {
@@ -67,9 +76,7 @@ void run_release(struct job *job) {
 
 static void start(struct job *job, const struct sched_choice *choice, int64_t now_us) {
   struct jobs *j = job->j;
-  run_reserved(job, choice);
-  struct attempt *a = job_add_attempt(job, job->usage, now_us);
-  remote_attempt(job, a);
+  struct attempt *a = run_begin(job, choice, now_us);
   struct record_attempt record = job_attempt_record(a);
   struct store_event_in event = {EVENT_STARTED, event_started(job, a, &j->scratch)};
   job_set_phase(job, PHASE_START);

@@ -257,9 +257,7 @@ static void write_job(struct job *job, const char *idem_key, const char *fingerp
     store_submit(j->store, &record, &queued, NULL, NULL, with_key, on_submitted, job);
     return;
   }
-  run_reserved(job, &choice);
-  struct attempt *a = job_add_attempt(job, job->usage, job->created_us);
-  remote_attempt(job, a);
+  struct attempt *a = run_begin(job, &choice, job->created_us);
   struct record_attempt start = job_attempt_record(a);
   struct store_event_in started = {EVENT_STARTED, event_started(job, a, &j->scratch2)};
   job_set_state(job, JOB_RUNNING);

@@ -67,7 +67,8 @@ static void tell_tried(struct job *job) {
       continue;
     if (n == 0)
       job->tried = mem_grow(job->tried, (size_t)job->attempt_count * sizeof *job->tried);
-    job->tried[n++] = (struct sched_tried){.backend = a->usage->facts, .never = a->never};
+    job->tried[n++] = (struct sched_tried){.backend = a->usage->facts,
+                                           .never = a->fault == ATTEMPT_REFUSED};
   }
   job->sched.tried = job->tried;
   job->sched.tried_count = n;

@@ -42,6 +42,8 @@ static void copy_attempt(struct op *op, const struct record_attempt *in) {
   a->ref = arena_dup(&op->arena, in->ref);
   a->error_json = arena_dup(&op->arena, in->error_json);
   a->facts_json = arena_dup(&op->arena, in->facts_json);
+  a->plugin_version = arena_dup(&op->arena, in->plugin_version);
+  a->decision_json = arena_dup(&op->arena, in->decision_json);
   op->attempt = a;
 }
 

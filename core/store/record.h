@@ -69,6 +69,15 @@ struct record_artifact {
   int64_t bytes;
 };
 
+/* Why an attempt is over without a result, as far as later attempts depend on it.  On disk: never
+ * renumber. */
+enum attempt_fault {
+  ATTEMPT_NO_FAULT = 0,    /* none, or one that another try on the same backend may mend */
+  ATTEMPT_INTERRUPTED = 1, /* nobody's: it never began, or our disk failed */
+  ATTEMPT_REFUSED = 2,     /* for good: not on this backend again */
+  ATTEMPT_CRASHED = 3,     /* its worker died of it */
+};
+
 struct record_attempt {
   int number;           /* 1, 2, ... */
   enum job_state state; /* JOB_RUNNING, then its end; JOB_QUEUED: given back, to be tried again */
@@ -77,6 +86,10 @@ struct record_attempt {
   const char *ref;        /* reference of a remote attempt, or NULL */
   const char *error_json; /* problem object, or NULL */
   const char *facts_json; /* object: what the attempt reported of itself, or NULL */
+  enum attempt_fault fault;
+  bool open;                  /* it is over, but what it submitted may not be */
+  const char *plugin_version; /* of the backend when it began, or NULL: not known */
+  const char *decision_json;  /* why on this backend, where there was a choice; else NULL */
 };
 
 struct record_job {

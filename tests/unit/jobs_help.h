@@ -33,7 +33,7 @@
 /* ---- workers, played ---- */
 
 struct backend {
-  const char *name, *device, *identity;
+  const char *name, *device, *identity, *version;
   enum backend_state state;
   const char *kinds[5];
   int slots, running;
@@ -69,6 +69,9 @@ const char *backend_name(const struct backend *b) {
 }
 const char *backend_device(const struct backend *b) {
   return b->device;
+}
+const char *backend_plugin_version(const struct backend *b) {
+  return b->version;
 }
 enum backend_state backend_state(const struct backend *b) {
   return b->state;

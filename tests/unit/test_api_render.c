@@ -63,6 +63,9 @@ static void finished_job_lists_attempts_and_artifacts(void **state) {
       {.number = 4,
        .state = JOB_QUEUED,
        .backend = "a",
+       .fault = ATTEMPT_INTERRUPTED,
+       .plugin_version = "2.1",
+       .decision_json = "{\"policy\":\"ordered\",\"considered\":[]}",
        .error_json = "{\"type\":\"/problems/job-interrupted\",\"title\":\"\"}"},
   };
   struct record_artifact artifacts[] = {
@@ -86,6 +89,11 @@ static void finished_job_lists_attempts_and_artifacts(void **state) {
   assert_string_equal(text_of(json_array_get(list, 1), "status"), "interrupted");
   assert_string_equal(text_of(json_array_get(list, 2), "ref"), "r\"1");
   assert_string_equal(text_of(json_array_get(list, 3), "status"), "interrupted");
+  assert_true(json_is_null(json_object_get(json_array_get(list, 2), "plugin_version")));
+  assert_true(json_is_null(json_object_get(json_array_get(list, 2), "decision")));
+  assert_string_equal(text_of(json_array_get(list, 3), "plugin_version"), "2.1");
+  assert_string_equal(text_of(json_object_get(json_array_get(list, 3), "decision"), "policy"),
+                      "ordered");
   json_t *artifact = json_array_get(json_object_get(j, "artifacts"), 0);
   assert_string_equal(text_of(artifact, "url"), "/api/jobs/" ID "/artifacts/a%20b%25%C3%A4.glb");
   assert_string_equal(text_of(json_array_get(json_object_get(j, "inputs"), 0), "name"), "p\".step");

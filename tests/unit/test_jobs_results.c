@@ -137,6 +137,38 @@ static void test_a_pause_unless_another_is_ready(void **state) {
   assert_string_equal(wait_step(w)->b->name, "b");
 }
 
+/* Each attempt says which plugin had it and why that backend; also after a restart, and where its
+ * backend is another version by then. */
+static void test_attempts_keep_version_and_decision(void **state) {
+  struct world *w = *state;
+  fake.backends[0].version = "1.0";
+  const char *alone = ask(w, (struct ask){0});
+  struct workers_step *first = wait_step(w);
+  assert_null(jobs_live(w->jobs, alone)->attempts[0].decision_json); /* there was no choice */
+  second_backend();
+  fake.backends[1].version = "7";
+  const char *id = ask(w, (struct ask){0});
+  wait_steps(w, 2);
+  fake_end(fake_step(1), STEP_RETRY);
+  fake.backends[0].version = "1.1";
+  fake_end(first, STEP_OK);
+  wait_final(w, alone);
+  wait_step(w);
+  for (int restarts = 0; restarts < 2; restarts++) {
+    const struct record_job *job = jobs_live(w->jobs, id);
+    const char *why = job->attempts[0].decision_json;
+    assert_string_equal(job->attempts[0].plugin_version, "7");
+    assert_string_equal(job->attempts[0].backend, "b");
+    assert_string_equal(why, "{\"policy\":\"ordered\",\"considered\":["
+                             "{\"backend\":\"a\",\"taken\":false,\"reason\":\"full\"},"
+                             "{\"backend\":\"b\",\"taken\":true,\"reason\":null}]}");
+    assert_string_equal(job->attempts[1].plugin_version, "1.1");
+    assert_non_null(strstr(job->attempts[1].decision_json, "\"reason\":\"excluded\""));
+    world_restart(w);
+    settle(w);
+  }
+}
+
 /* As a reload that takes its backend out of the file and the next one that brings it back: what was
  * accepted waits, whether it was tried before or not, and pays nothing for it. */
 static void test_a_backend_that_comes_back_is_waited_for(void **state) {
@@ -486,6 +518,7 @@ int main(void) {
       WORLD_TEST(test_permanent_failure_never_goes_back),
       WORLD_TEST(test_retry_after_is_honoured),
       WORLD_TEST(test_a_pause_unless_another_is_ready),
+      WORLD_TEST(test_attempts_keep_version_and_decision),
       WORLD_TEST(test_a_backend_that_comes_back_is_waited_for),
       WORLD_TEST(test_a_refused_job_waits_for_one_that_went),
       WORLD_TEST(test_a_refused_job_waits_no_longer_than_the_others),

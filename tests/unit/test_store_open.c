@@ -267,10 +267,83 @@ static void test_no_migration_without_a_copy(void **state) {
   free(in_the_way);
 }
 
-static int make_fixture(const char *path) {
+/* Attempts as they ended before schema 8, when a problem object was all that told of one.  The
+ * code of schema 5 wrote schema-5-attempts.db with this. */
+static void write_attempts(struct world *w) {
+  static const char *const errors[] = {
+      "{\"type\":\"/problems/job-failed\",\"retryable\":false}",
+      "{\"type\":\"/problems/job-crashed\",\"retryable\":true}",
+      "{\"type\":\"/problems/job-interrupted\",\"retryable\":true}",
+      "{\"type\":\"/problems/job-rate-limited\",\"retryable\":true}",
+      "{\"type\":\"/problems/job-failed\",\"detail\":\"it said \\\"retryable\\\":false, "
+      "/problems/job-crashed\\\", \\\"submission\\\":\\\"unknown\\\"\",\"retryable\":true}",
+  };
+  static const char open_error[] =
+      "{\"type\":\"/problems/job-timeout\",\"retryable\":true,\"submission\":\"unknown\"}";
+  struct store_event_in queued = {EVENT_QUEUED, "{}"}, started = {EVENT_STARTED, "{}"};
+  struct store_event_in over = {EVENT_FAILED, "{}"};
+  struct answer a = {0};
+  int64_t tried = put(w, "mesh", true);
+  for (int i = 0; i < 5; i++) {
+    struct record_attempt end = attempt_of(i + 1, i == 2 || i == 3 ? JOB_QUEUED : JOB_FAILED);
+    struct record_attempt next = attempt_of(i + 2, JOB_RUNNING);
+    end.error_json = errors[i];
+    store_requeue(w->store, tried, w->id[tried], &end, 0, &queued, help_done, &a);
+    store_start(w->store, tried, w->id[tried], &next, &started, help_done, &a);
+  }
+  for (int i = 0; i < 2; i++) { /* the last attempt lies in the row of its job */
+    int64_t num = put(w, "mesh", true);
+    struct record_attempt end = attempt_of(1, JOB_FAILED);
+    struct record_job job = {.num = num, .id = w->id[num], .state = JOB_FAILED, .ended_us = 1};
+    end.error_json = job.error_json = i == 0 ? open_error : errors[1];
+    end.ref = i == 0 ? "slurm:9" : NULL;
+    store_finish(w->store, &job, &end, &over, help_done, &a);
+  }
+  settle(w);
+}
+
+static void see_attempts(void *arg, int code, const struct record_job *jobs, size_t count,
+                         bool more) {
+  static const enum attempt_fault faults[] = {ATTEMPT_REFUSED, ATTEMPT_CRASHED, ATTEMPT_INTERRUPTED,
+                                              ATTEMPT_NO_FAULT, ATTEMPT_NO_FAULT};
+  *(int *)arg = 1;
+  assert_int_equal(code, 0);
+  assert_int_equal(count, 3);
+  assert_false(more);
+  assert_int_equal(jobs[2].attempt_count, 6); /* the newest job comes first */
+  for (int i = 0; i < 6; i++) {
+    const struct record_attempt *a = &jobs[2].attempts[i];
+    assert_int_equal(a->fault, i < 5 ? faults[i] : ATTEMPT_NO_FAULT);
+    assert_false(a->open);
+    assert_null(a->plugin_version);
+    assert_null(a->decision_json);
+  }
+  assert_true(jobs[1].attempts[0].open);
+  assert_int_equal(jobs[1].attempts[0].fault, ATTEMPT_NO_FAULT);
+  assert_int_equal(jobs[0].attempts[0].fault, ATTEMPT_CRASHED);
+  assert_false(jobs[0].attempts[0].open);
+}
+
+/* What decides over later attempts was in the words of a problem before schema 8. */
+static void test_attempts_of_schema_5(void **state) {
+  struct world *w = *state;
+  int seen = 0;
+  world_close(w);
+  char *marker = mem_printf("%s.id", w->path); /* of the database that lies there now */
+  unlink(marker);
+  free(marker);
+  copy_file(TEST_SOURCE_DIR "/tests/fixtures/store/schema-5-attempts.db", w->path);
+  world_must_open(w);
+  struct store_filter all = {.state = -1, .limit = 10};
+  store_list(w->store, &all, see_attempts, &seen);
+  settle(w);
+  assert_int_equal(seen, 1);
+}
+
+static int make_fixture(const char *path, void (*write)(struct world *w)) {
   struct world *w = world_dir();
   world_must_open(w);
-  write_fixture(w);
+  write(w);
   world_close(w);
   copy_file(w->path, path);
   void *state = w;
@@ -288,9 +361,12 @@ int main(int argc, char **argv) {
       T(test_no_folder),
       T(test_schema_1),
       T(test_schema_3),
+      T(test_attempts_of_schema_5),
       T(test_no_migration_without_a_copy),
   };
   if (argc == 3 && strcmp(argv[1], "--make") == 0)
-    return make_fixture(argv[2]);
+    return make_fixture(argv[2], write_fixture);
+  if (argc == 3 && strcmp(argv[1], "--make-attempts") == 0)
+    return make_fixture(argv[2], write_attempts);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -219,6 +219,13 @@ static void see_retried(const struct record_job *job) {
   assert_int_equal(job->attempts[0].state, JOB_FAILED);
   assert_string_equal(job->attempts[0].error_json, "{\"e\":1}");
   assert_string_equal(job->attempts[0].ref, "slurm:1");
+  assert_int_equal(job->attempts[0].fault, ATTEMPT_CRASHED);
+  assert_true(job->attempts[0].open);
+  assert_null(job->attempts[0].plugin_version);
+  assert_int_equal(job->attempts[1].fault, ATTEMPT_INTERRUPTED);
+  assert_false(job->attempts[1].open);
+  assert_string_equal(job->attempts[1].plugin_version, "2.1");
+  assert_string_equal(job->attempts[1].decision_json, "{\"policy\":\"ordered\"}");
   assert_int_equal(job->attempts[1].number, 2);
   assert_int_equal(job->attempts[1].state, JOB_QUEUED);
   assert_true(job->attempts[1].started_us > 0);
@@ -239,6 +246,11 @@ static void test_requeue(void **state) {
   struct store_event_in started = {EVENT_STARTED, "{}"};
   struct answer a = {0};
   failed.error_json = "{\"e\":1}";
+  failed.fault = ATTEMPT_CRASHED;
+  failed.open = true;
+  two.plugin_version = "2.1";
+  two.decision_json = "{\"policy\":\"ordered\"}";
+  back.fault = ATTEMPT_INTERRUPTED;
   store_checkpoint(w->store, num, 1, "slurm:1", help_done, &a);
   settle(w);
   assert_int_equal(a.code, 0);

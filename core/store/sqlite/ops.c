@@ -134,6 +134,8 @@ static int put_job(struct engine *e, const struct op *op, int64_t bytes, struct 
   bind_text(st, 22, job->batch);
   bind_text(st, 23, job->peer);
   bind_text(st, 24, job->trace);
+  bind_text(st, 25, start != NULL ? start->plugin_version : NULL);
+  bind_text(st, 26, start != NULL ? start->decision_json : NULL);
   return conn_step(&e->conn, st, err);
 }
 
@@ -167,6 +169,8 @@ static int apply_start(struct engine *e, struct op *op, struct err *err) {
   sqlite3_bind_int64(st, 3, op->attempt->started_us);
   sqlite3_bind_int(st, 4, op->attempt->number);
   bind_text(st, 5, op->attempt->ref);
+  bind_text(st, 6, op->attempt->plugin_version);
+  bind_text(st, 7, op->attempt->decision_json);
   int code = conn_step(&e->conn, st, err);
   if (code < 0)
     return code;
@@ -220,6 +224,8 @@ static int finish_from(struct engine *e, const struct op *op, enum job_state sta
   else
     sqlite3_bind_null(st, 15);
   bind_text(st, 16, attempt != NULL ? attempt->facts_json : NULL);
+  sqlite3_bind_int(st, 17, attempt != NULL ? (int)attempt->fault : ATTEMPT_NO_FAULT);
+  sqlite3_bind_int(st, 18, attempt != NULL && attempt->open);
   int code = conn_step(&e->conn, st, err);
   return code < 0 ? code : sqlite3_changes(e->conn.db) > 0;
 }
@@ -254,9 +260,12 @@ static int keep_attempt(struct engine *e, const struct op *op, struct err *err) 
   if (a != NULL) {
     sqlite3_bind_int(st, 2, (int)a->state);
     sqlite3_bind_int64(st, 3, a->ended_us);
+    sqlite3_bind_int(st, 7, (int)a->fault);
+    sqlite3_bind_int(st, 8, a->open);
   } else {
-    sqlite3_bind_null(st, 2);
-    sqlite3_bind_null(st, 3);
+    const int nulls[] = {2, 3, 7, 8};
+    for (size_t i = 0; i < sizeof nulls / sizeof *nulls; i++)
+      sqlite3_bind_null(st, nulls[i]);
   }
   bind_text(st, 4, a != NULL ? a->error_json : NULL);
   bind_text(st, 5, a != NULL ? a->ref : NULL);

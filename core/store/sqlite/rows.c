@@ -41,6 +41,10 @@ enum col { /* the order of JOB_COLUMNS */
            COL_PEER,
            COL_TRACE,
            COL_ATT_FACTS,
+           COL_ATT_FAULT,
+           COL_ATT_OPEN,
+           COL_ATT_PLUGIN,
+           COL_ATT_DECISION,
 };
 
 const char *row_text(sqlite3_stmt *st, int col, struct arena *a) {
@@ -90,6 +94,10 @@ static void take_attempt(sqlite3_stmt *st, struct arena *a, void *array, size_t 
       .ref = row_text(st, 5, a),
       .error_json = row_text(st, 6, a),
       .facts_json = row_text(st, 7, a),
+      .fault = (enum attempt_fault)sqlite3_column_int(st, 8),
+      .open = sqlite3_column_int(st, 9),
+      .plugin_version = row_text(st, 10, a),
+      .decision_json = row_text(st, 11, a),
   };
 }
 
@@ -116,6 +124,10 @@ static int attempts_of(struct conn *c, sqlite3_stmt *st, struct arena *a, struct
       .ref = row_text(st, COL_ATT_REF, a),
       .error_json = row_text(st, COL_ATT_ERROR, a),
       .facts_json = row_text(st, COL_ATT_FACTS, a),
+      .fault = (enum attempt_fault)sqlite3_column_int(st, COL_ATT_FAULT),
+      .open = sqlite3_column_int(st, COL_ATT_OPEN),
+      .plugin_version = row_text(st, COL_ATT_PLUGIN, a),
+      .decision_json = row_text(st, COL_ATT_DECISION, a),
   };
   return 0;
 }

@@ -79,9 +79,38 @@ static const char schema_6[] = "ALTER TABLE jobs ADD COLUMN att_facts TEXT;"
 
 static const char schema_7[] = "ALTER TABLE inputs ADD COLUMN role TEXT;";
 
+/* What an attempt's problem object said about it in words, as columns (enum attempt_fault). */
+#define FAULT_OF(state, error)                                                                     \
+  "CASE WHEN NOT json_valid(" error ") THEN 0"                                                     \
+  " WHEN " state "=3 AND json_extract(" error ",'$.type')='/problems/job-crashed' THEN 3"          \
+  " WHEN " state "=3 AND json_extract(" error ",'$.retryable')=0 THEN 2"                           \
+  " WHEN " state "=0 AND json_extract(" error ",'$.type')='/problems/job-interrupted' THEN 1"      \
+  " ELSE 0 END"
+#define OPEN_OF(ref, error)                                                                        \
+  "iif(" ref " IS NOT NULL AND json_valid(" error "),ifnull(json_extract(" error                   \
+  ",'$.submission')='unknown',0),0)"
+
+#define JOB_FAULT     FAULT_OF("att_state", "att_error")
+#define JOB_OPEN      OPEN_OF("att_ref", "att_error")
+#define ATTEMPT_FAULT FAULT_OF("state", "error")
+#define ATTEMPT_OPEN  OPEN_OF("ref", "error")
+
+static const char schema_8[] = "ALTER TABLE jobs ADD COLUMN att_fault INTEGER DEFAULT 0;"
+                               "ALTER TABLE jobs ADD COLUMN att_open INTEGER DEFAULT 0;"
+                               "ALTER TABLE jobs ADD COLUMN att_plugin TEXT;"
+                               "ALTER TABLE jobs ADD COLUMN att_decision TEXT;"
+                               "ALTER TABLE attempts ADD COLUMN fault INTEGER DEFAULT 0;"
+                               "ALTER TABLE attempts ADD COLUMN open INTEGER DEFAULT 0;"
+                               "ALTER TABLE attempts ADD COLUMN plugin TEXT;"
+                               "ALTER TABLE attempts ADD COLUMN decision TEXT;"
+                               "UPDATE jobs SET att_fault=" JOB_FAULT ",att_open=" JOB_OPEN
+                               " WHERE att_error IS NOT NULL;"
+                               "UPDATE attempts SET fault=" ATTEMPT_FAULT ",open=" ATTEMPT_OPEN
+                               " WHERE error IS NOT NULL;";
+
 /* [n] brings version n to n + 1 */
 static const char *const migrations[] = {schema_1, schema_2, schema_3, schema_4,
-                                         schema_5, schema_6, schema_7};
+                                         schema_5, schema_6, schema_7, schema_8};
 #define LATEST ((int64_t)(sizeof migrations / sizeof *migrations))
 
 #define APPLICATION_ID 0x4c617468 /* "Lath": tells our files from other SQLite databases */
