@@ -32,6 +32,7 @@ void api_start(struct api *a, const struct api_rooms *rooms) {
   a->at = *rooms;
   store_stats(rooms->store, &stats);
   frames_saw(&a->frames, stats.last_seq);
+  storage_on_remove(rooms->storage, hold_is_held, a);
   jobs_on_ended(rooms->jobs, wait_on_ended, a);
   jobs_on_batch_ended(rooms->jobs, stream_on_batch_ended, a);
   uv_timer_init(rooms->loop, &a->beat);

@@ -129,8 +129,7 @@ static void pack_piece(void *arg) {
 static void archive_release(struct archive_out *x) {
   drop_entries(x);
   free(x->entries);
-  if (x->fd >= 0)
-    close(x->fd);
+  storage_drop_content(x->storage, &(struct storage_content){.fd = x->fd});
   pack_free(x->pack);
   free(x->base);
   buf_free(&x->head);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/units.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,62 +25,90 @@ static bool is_one_of(const char *media_type, const char *const *types) {
   return false;
 }
 
-static void send_artifact(struct call *c, const struct record_job *job,
-                          const struct record_artifact *x) {
-  struct err err = {0};
-  int64_t bytes = 0;
-  const char *owner = job->source ? job->source : job->id;
-  int fd = storage_open_artifact(c->api->at.storage, owner, x->name, &bytes, &err);
-  if (fd < 0) {
-    if (fd == ERR_NOT_FOUND)
-      http_problem(c->r, 0, "unknown-artifact", 0, "The file '%.100s' is no longer there.",
-                   x->name);
-    else
-      api_refuse(c->r, fd, &(struct jobs_answer){.text = err.text});
-    return;
-  }
-  const char *type = x->media_type && *x->media_type ? x->media_type : "application/octet-stream";
+struct sending { /* an artifact that is being opened */
+  struct call call;
+  char *name, *media_type, sha256[SHA256_HEX_SIZE];
+};
+
+static void sending_free(struct sending *s) {
+  free(s->name);
+  free(s->media_type);
+  free(s);
+}
+
+static void send_content(const struct sending *s, const struct storage_content *content) {
+  struct http_request *r = s->call.r;
+  const char *type = s->media_type && *s->media_type ? s->media_type : "application/octet-stream";
   bool shown = is_one_of(type, harmless) || is_one_of(type, pages);
   int download = 0;
-  const char *wish = http_query(c->r, "download");
+  const char *wish = http_query(r, "download");
   if (wish)
     units_bool(wish, &download, NULL);
-  http_reply_file(c->r, &(struct http_file){
-                            .fd = fd,
-                            .size = bytes,
-                            .media_type = type,
-                            .etag = x->sha256,
-                            .download_name = download || !shown ? x->name : NULL,
-                            .immutable = true,
-                            .page = is_one_of(type, pages),
-                        });
+  http_reply_file(r, &(struct http_file){
+                         .fd = content->fd,
+                         .data = content->data,
+                         .size = content->bytes,
+                         .media_type = type,
+                         .etag = s->sha256,
+                         .download_name = download || !shown ? s->name : NULL,
+                         .immutable = true,
+                         .page = is_one_of(type, pages),
+                     });
+}
+
+static void on_opened(void *arg, int code, const struct storage_content *content,
+                      const struct err *err) {
+  struct sending *s = arg;
+  struct http_request *r = s->call.r;
+  if (code == 0 && r)
+    send_content(s, content);
+  else if (code == 0)
+    storage_drop_content(s->call.api->at.storage, content);
+  else if (r && code == ERR_NOT_FOUND)
+    http_problem(r, 0, "unknown-artifact", 0, "The file '%.100s' is no longer there.", s->name);
+  else if (r)
+    api_refuse(r, code, &(struct jobs_answer){.text = err->text});
+  sending_free(s);
+}
+
+static void open_artifact(struct sending *s, const struct record_job *job,
+                          const struct record_artifact *x) {
+  s->name = mem_dup(x->name);
+  s->media_type = x->media_type ? mem_dup(x->media_type) : NULL;
+  snprintf(s->sha256, sizeof s->sha256, "%s", x->sha256);
+  storage_get_artifact(s->call.api->at.storage, job->source ? job->source : job->id, x->name,
+                       on_opened, s);
 }
 
 static void on_job(void *arg, int code, const struct record_job *job) {
-  struct call *c = arg;
+  struct sending *s = arg;
   const struct record_artifact *found = NULL;
-  if (!c->r || code < 0) {
-    if (c->r)
-      api_refuse(c->r, code, NULL);
-    free(c);
+  if (!s->call.r || code < 0) {
+    if (s->call.r)
+      api_refuse(s->call.r, code, NULL);
+    sending_free(s);
     return;
   }
-  const char *name = http_param(c->r, "name");
+  const char *name = http_param(s->call.r, "name");
   for (size_t i = 0; i < job->artifact_count && !found; i++)
     if (strcmp(job->artifacts[i].name, name) == 0)
       found = &job->artifacts[i];
-  if (found)
-    send_artifact(c, job, found);
-  else
-    http_problem(c->r, 0, "unknown-artifact", 0,
-                 "The job (%s) has no artifact '%.100s'; its JSON lists what it has.",
-                 job_state_word(job->state), name);
-  free(c);
+  if (found) {
+    open_artifact(s, job, found);
+    return;
+  }
+  http_problem(s->call.r, 0, "unknown-artifact", 0,
+               "The job (%s) has no artifact '%.100s'; its JSON lists what it has.",
+               job_state_word(job->state), name);
+  sending_free(s);
 }
 
 void artifacts_get(void *ctx, struct http_request *r) {
   struct api *a = ctx;
   const char *id = api_job_id(r);
-  if (id)
-    jobs_get(a->at.jobs, id, on_job, call_new(a, r));
+  if (!id)
+    return;
+  struct sending *s = mem_alloc(sizeof *s);
+  call_init(&s->call, a, r);
+  jobs_get(a->at.jobs, id, on_job, s);
 }

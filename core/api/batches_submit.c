@@ -2,9 +2,9 @@
  *
  * POST /api/batches
  *
- *   parsed, checked --> inline inputs stored, entry after entry --> jobs_submit_batch --> 202
- *        |                        |                                       |
- *        +-- 4xx                  +-- 4xx, 503                            +-- 409, 422, 503
+ *   parsed --> named blobs found --> checked --> inline inputs stored --> jobs_submit_batch --> 202
+ *      |                               |                |                       |
+ *      +-- 4xx                         +-- 4xx          +-- 4xx, 503            +-- 409, 422, 503
  *
  * All jobs are accepted, or none.  A client that goes away before jobs_submit_batch leaves nothing.
  */
@@ -103,12 +103,21 @@ static void check_files(void *arg) {
     store_entry(b);
 }
 
+static void find_files(void *arg) {
+  struct batch_request *b = arg;
+  if (refused(b))
+    return;
+  b->s.finding = (struct finding){
+      .call = &b->s.call, .lists = b->files, .count = b->file_count, .done = check_files, .arg = b};
+  finding_start(&b->s.finding);
+}
+
 static void on_keys(void *arg) {
   struct batch_request *b = arg;
   if (b->s.rc >= 0 && b->s.call.r)
     batch_keys_known(b);
   if (!refused(b))
-    offload(&b->s.call, b->weight, batch_digest_lists, check_files, b);
+    offload(&b->s.call, b->weight, batch_digest_lists, find_files, b);
 }
 
 void batches_post(void *ctx, struct http_request *r) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Blobs of requests that are not accepted yet.  A refused request leaves no file behind: the last
+ * Blobs of requests that are not accepted yet: nobody removes them meanwhile.  A refused request leaves no file behind: the last
  * request that held a blob removes it, if one of them had brought it and no job names it.  Whoever
  * sends the same content meanwhile touches the file, and storage keeps what was touched later.
  */
@@ -19,6 +19,11 @@ struct hold {
   int64_t held_us;
 };
 
+bool hold_is_held(void *api, const char *sha256) {
+  struct api *a = api;
+  return map_get(&a->holds, sha256) != NULL;
+}
+
 void hold_blob(struct api *a, const char *sha256) {
   struct hold *h = map_get(&a->holds, sha256);
   if (!h) {
@@ -33,7 +38,7 @@ void hold_blob(struct api *a, const char *sha256) {
 
 static void on_unused(void *arg, int code, const char *const *unused, size_t n) {
   struct hold *h = arg;
-  if (code == 0 && n == 1 && !map_get(&h->api->holds, h->sha256))
+  if (code == 0 && n == 1)
     storage_remove_blobs(h->api->at.storage, unused, 1, h->held_us, NULL, NULL);
   free(h);
 }

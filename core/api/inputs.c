@@ -232,18 +232,16 @@ static int check_ending(const struct input *x, const struct kind *kind, struct r
                 kind_name(kind), x->name, x->role[0] ? " as its " : "", x->role, known);
 }
 
-static int check_one(struct api *a, struct input *x, const struct kind *kind, struct refusal *no) {
+static int check_one(const struct api *a, const struct input *x, const struct kind *kind,
+                     struct refusal *no) {
   const struct kind_role *role = kind_role(kind, x->role);
   int64_t max = role && role->bytes_max > 0 ? role->bytes_max : kind_input_bytes_max(kind);
   if (max <= 0 || (a->options.upload_max > 0 && a->options.upload_max < max))
     max = a->options.upload_max;
-  int there = 0;
-  if (x->sha256[0] && !x->held && (there = storage_touch_blob(a->at.storage, x->sha256)) == 0)
-    there = storage_blob_size(a->at.storage, x->sha256, &x->bytes);
-  if (there < 0 && there != ERR_NOT_FOUND)
+  if (x->lost < 0 && x->lost != ERR_NOT_FOUND)
     return refuse(no, "storage-failed",
                   "The server cannot read its inputs now; send the request again later.");
-  if (there < 0)
+  if (x->lost < 0)
     return refuse(no, "unknown-blob",
                   "There is no blob sha256:%s; send it with POST /api/blobs first.", x->sha256);
   if (max > 0 && x->bytes > max)
@@ -331,7 +329,8 @@ static int refuse_count(size_t count, int min, int max, const struct kind *kind,
                 count == 0 ? " Send it as a form's part 'file', or in JSON as 'input'." : "");
 }
 
-int inputs_check(struct api *a, struct inputs *in, const struct kind *kind, struct refusal *no) {
+int inputs_check(const struct api *a, struct inputs *in, const struct kind *kind,
+                 struct refusal *no) {
   int min = kind_inputs_min(kind), max = kind_inputs_max(kind);
   int rc = (int)in->count <= max ? give_roles(in, kind, no) : 0;
   if (rc < 0)
@@ -341,14 +340,6 @@ int inputs_check(struct api *a, struct inputs *in, const struct kind *kind, stru
   for (size_t i = 0; i < in->count; i++)
     if ((rc = check_one(a, &in->list[i], kind, no)) < 0)
       return rc;
-  /* From here on retention and other requests must leave them alone until the job names them. */
-  for (size_t i = 0; i < in->count; i++) {
-    struct input *x = &in->list[i];
-    if (x->sha256[0] && !x->held) {
-      hold_blob(a, x->sha256);
-      x->held = true;
-    }
-  }
   return 0;
 }
 

@@ -15,6 +15,7 @@ struct input {
   struct buf data; /* decoded, to be stored */
   bool made_here, held;
   char role[61]; /* "": none was named */
+  int lost;      /* of a blob that is named: why it cannot be had, a negative code (finding.h) */
 };
 struct inputs {
   struct input *list;
@@ -33,8 +34,9 @@ int inputs_parse(struct inputs *in, const json_t *value, const char *name, struc
 /* A blob's id, data URL or base64 that came as the field of its role. */
 int inputs_parse_role(struct inputs *in, const json_t *text, const char *role, struct refusal *no);
 /* Number, roles, endings, sizes and existence against the kind.  An input that names no role gets the
- * first in the kind's order that still has a place. */
-int inputs_check(struct api *a, struct inputs *in, const struct kind *kind, struct refusal *no);
+ * first in the kind's order that still has a place.  Blobs that are named were looked for. */
+int inputs_check(const struct api *a, struct inputs *in, const struct kind *kind,
+                 struct refusal *no);
 /* Gives up the holds and the memory. */
 void inputs_release(struct api *a, struct inputs *in, bool refused);
 

@@ -92,6 +92,7 @@ void stream_on_batch_ended(void *api, const char *id); /* for jobs_on_batch_ende
 /* A blob that a request may still refuse: it is removed again if this request made it and no other
  * request or job names it. */
 void hold_blob(struct api *a, const char *sha256);
+bool hold_is_held(void *api, const char *sha256); /* for storage_on_remove */
 void hold_release(struct api *a, const char *sha256, bool made_here, bool refused);
 
 /* ---- clients of the original services (original.c) ---- */

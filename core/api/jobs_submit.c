@@ -2,9 +2,9 @@
  *
  * POST /api/jobs/{kind}
  *
- *   parsed, checked --> inline inputs stored, one after the other --> jobs_submit --> on disk: 202
- *        |                        |                                       |
- *        +-- 4xx                  +-- 4xx, 503                            +-- 409, 422, 503
+ *   parsed --> named blobs found --> checked --> inline inputs stored --> jobs_submit --> on disk: 202
+ *      |                               |                |                      |
+ *      +-- 4xx                         +-- 4xx          +-- 4xx, 503           +-- 409, 422, 503
  *
  * A large body is parsed beside the loop (offload.h).
  * A client that goes away before jobs_submit leaves nothing; after it the job runs.
@@ -105,9 +105,9 @@ static void on_inputs_stored(void *arg, int code, const struct err *err) {
   submission_free(s, true);
 }
 
-static void on_digested(void *arg) {
+static void on_found(void *arg) {
   struct submission *s = arg;
-  if (s->rc >= 0 && s->call.r)
+  if (s->call.r)
     submission_finish(s);
   if (s->rc < 0 || !s->call.r) {
     refuse_it(s);
@@ -116,6 +116,17 @@ static void on_digested(void *arg) {
   s->storing =
       (struct storing){.call = &s->call, .inputs = &s->inputs, .done = on_inputs_stored, .arg = s};
   storing_start(&s->storing);
+}
+
+static void on_digested(void *arg) {
+  struct submission *s = arg;
+  if (s->rc < 0 || !s->call.r) {
+    refuse_it(s);
+    return;
+  }
+  s->finding = (struct finding){
+      .call = &s->call, .lists = &s->inputs, .count = 1, .done = on_found, .arg = s};
+  finding_start(&s->finding);
 }
 
 /* ---- the handler ---- */

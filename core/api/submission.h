@@ -5,6 +5,7 @@
 #ifndef API_SUBMISSION_H
 #define API_SUBMISSION_H
 
+#include "api/finding.h"
 #include "api/storing.h"
 #include "api/upload.h"
 
@@ -23,6 +24,7 @@ struct submission {
   int64_t timeout_ms;
   int wait_s;
   bool anew; /* an earlier result will not do */
+  struct finding finding;
   struct storing storing;
   char fingerprint[SHA256_HEX_SIZE];
 };
@@ -44,7 +46,7 @@ void fingerprint_inputs(struct sha256 *h, const struct inputs *in);
 /* The steps of reading one; each sets rc and, below 0, `no`.  Between them the client may leave. */
 void submission_begin(struct submission *s);  /* headers and files; takes the content */
 void submission_digest(void *submission);     /* the content; any thread */
-void submission_finish(struct submission *s); /* against backends and blobs */
+void submission_finish(struct submission *s); /* against backends, and blobs once they were found */
 /* What begins a batch too: headers, and the content's taking. */
 int submission_take(struct submission *s, int (*file)(void *arg, struct api_file *file), void *arg);
 /* Digest of all that makes this request this request; for the Idempotency-Key. */

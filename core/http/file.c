@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * Replies that are files: conditional requests and ranges (RFC 9110, sections 13 and 14), sent by
- * the kernel from the file.  Several ranges at once are answered with the whole, as is allowed.
+ * Replies that are files: conditional requests and ranges (RFC 9110, sections 13 and 14).  A small
+ * file comes in memory, a large one is read beside the loop (file_body.h).  Several ranges at once
+ * are answered with the whole, as is allowed.
  */
-#include "http/private.h"
+#include "http/file_body.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 /* True when a list of entity tags ("a", W/"b", or *) has the tag. */
 static bool has_tag(const char *list, const char *etag, bool weak_too) {
@@ -119,15 +119,21 @@ static void add_headers(struct http_request *r, const struct http_file *f, int s
     add_disposition(r, f->download_name);
 }
 
+static void drop(const struct http_request *r, const struct http_file *f) {
+  free(f->data);
+  if (f->fd >= 0)
+    file_body_close(r->h->loop, f->fd);
+}
+
 static void reply_empty(struct http_request *r, const struct http_file *f, int status) {
-  close(f->fd);
+  drop(r, f);
   add_headers(r, f, status);
   http_reply(r, status, NULL, NULL);
 }
 
 static void refuse_range(struct http_request *r, const struct http_file *f) {
   char text[64];
-  close(f->fd);
+  drop(r, f);
   snprintf(text, sizeof text, "bytes */%lld", (long long)f->size);
   http_add_header(r, "Content-Range", text);
   http_problem(r, 0, "bad-range", 0,
@@ -135,19 +141,23 @@ static void refuse_range(struct http_request *r, const struct http_file *f) {
                (long long)f->size, http_header(r, "Range"));
 }
 
+/* Takes the file. */
+static struct MHD_Response *response_of(struct http_request *r, const struct http_file *f,
+                                        int64_t first, int64_t len) {
+  if (len == 0) {
+    drop(r, f);
+    return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+  }
+  if (f->data) {
+    memmove(f->data, (char *)f->data + first, (size_t)len);
+    return MHD_create_response_from_buffer((size_t)len, f->data, MHD_RESPMEM_MUST_FREE);
+  }
+  return file_body_new(r, f->fd, first, len);
+}
+
 static void reply_part(struct http_request *r, const struct http_file *f, int status, int64_t first,
                        int64_t last) {
-  if (last < first) { /* an empty file */
-    close(f->fd);
-    add_headers(r, f, status);
-    reply_queue(r, status, f->media_type,
-                MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT));
-    return;
-  }
-  struct MHD_Response *response =
-      MHD_create_response_from_fd_at_offset64((uint64_t)(last - first + 1), f->fd, (uint64_t)first);
-  if (!response)
-    close(f->fd);
+  struct MHD_Response *response = response_of(r, f, first, last - first + 1);
   add_headers(r, f, status);
   reply_queue(r, status, f->media_type, response);
 }
@@ -157,7 +167,7 @@ void http_reply_file(struct http_request *r, const struct http_file *f) {
   const char *range = http_header(r, "Range");
   int64_t first = 0, last = f->size - 1;
   if (match && !(f->etag && has_tag(match, f->etag, false))) {
-    close(f->fd);
+    drop(r, f);
     http_problem(r, 0, "precondition-failed", 0,
                  "The file is not the one that If-Match names; its ETag is its SHA-256.");
     return;

@@ -10,7 +10,7 @@
  * is suspended and costs nothing.  After http_reply*, http_problem or
  * http_stream_begin the request belongs to the room again: do not touch it.
  *
- * The program must ignore SIGPIPE: files are sent by the kernel, which raises it.
+ * The program must ignore SIGPIPE: a client may go away while it is sent something.
  */
 #ifndef HTTP_HTTP_H
 #define HTTP_HTTP_H
@@ -180,7 +180,8 @@ void http_problem_listed(struct http_request *r, const char *slug, const char *d
                          const char *errors);
 
 struct http_file {
-  int fd; /* taken, closed by the room */
+  int fd;     /* taken, closed by the room; -1 where `data` is set */
+  void *data; /* the whole file, from malloc; taken */
   int64_t size;
   const char *media_type, *etag; /* etag without quotes, may be NULL */
   const char *download_name;     /* Content-Disposition: attachment; NULL: inline */

@@ -2,9 +2,9 @@
  *
  * What becomes of a job when its attempt ends.
  *
- *   result --judge.c--> outcome --(adopt outputs)--> commit --> gone | queued again
- *                                                      |  ^
- *                                          disk failed +--+ 100 ms .. 5 s later
+ *   result --(look.c)--judge.c--> outcome --(adopt outputs)--> commit --> gone | queued again
+ *                                                                |  ^
+ *                                                    disk failed +--+ 100 ms .. 5 s later
  *
  * An outcome stays in memory until it is on disk.  Should the daemon die before that, the job runs
  * again: work may happen twice, its completion is recorded once.
@@ -106,9 +106,10 @@ static void on_adopted(void *arg, int code, const struct storage_kept *kept,
                                                                        : STEP_PERMANENT,
                                  .message = err->text};
     char *workdir = drop_outcome(job);
-    if (!jobs_is_disk_failure(code) || !judge_spoilt(job, code))
-      judge_result(job, &failed);
-    job->out->workdir = workdir;
+    failed.workdir = workdir;
+    look_at_failure(job, &failed, code);
+    free(workdir);
+    return;
   }
   end_save(job);
 }
@@ -143,6 +144,10 @@ void end_result(struct job *job, const struct step_result *r) {
   output_flush(job);
   metric_observe(meter->run_seconds, clock_mono_us() - job_last(job)->begun_mono);
   job_last(job)->open = job->remote && r->open;
+  if (judge_asks_disk(job, r)) {
+    look_at_failure(job, r, 0);
+    return;
+  }
   if (r->class == STEP_OK && !job->cancel)
     keep_result(job, r);
   else
@@ -156,12 +161,12 @@ void end_result(struct job *job, const struct step_result *r) {
     end_save(job);
 }
 
-bool end_unfed(struct job *job) {
-  if (!judge_unfed(job))
-    return false;
-  run_release(job);
-  end_save(job);
-  return true;
+void end_judged(struct job *job, char *workdir) {
+  job->out->workdir = workdir;
+  if (job->abandoned)
+    forget(job);
+  else
+    end_save(job);
 }
 
 void end_cancelled(struct job *job) {

@@ -140,19 +140,24 @@ int jobs_retry_after(struct jobs *j) {
 
 /* ---- a disk that failed ---- */
 
+static void on_folder_seen(struct jobs *j, int code) {
+  if (code < 0) {
+    run_pause(j);
+    return;
+  }
+  j->paused = false;
+  run_dispatch(j);
+}
+
 void jobs_retry_now(struct jobs *j) {
   struct list todo;
   list_init(&todo);
   uv_timer_stop(&j->retry_timer);
-  j->paused = false;
   while (!list_empty(&j->unsaved))
     list_push_back(&todo, list_pop_front(&j->unsaved));
   for (struct list *it; (it = list_pop_front(&todo));)
     end_save(container_of(it, struct job, link));
-  if (storage_check(j->storage, NULL) < 0)
-    run_pause(j);
-  else
-    run_dispatch(j);
+  look_at_folder(j, on_folder_seen);
 }
 
 static void on_retry(uv_timer_t *t) {

@@ -204,9 +204,13 @@ static void renew_workers(struct jobs *j) {
   }
 }
 
-void judge_look(struct jobs *j) {
-  storage_check(j->storage, NULL); /* what it finds is in the log */
+static void on_looked(struct jobs *j, int code) {
+  (void)code; /* what was found is in the log */
   renew_workers(j);
+}
+
+void judge_look(struct jobs *j) {
+  look_at_folder(j, on_looked);
 }
 
 /* Its work folder went with all of work/, or a worker had it that knew the old one alone. */
@@ -216,29 +220,15 @@ static bool lost_work(const struct job *job) {
   return j->renewed_us > 0 && job_last(job)->begun_mono <= j->renewed_us;
 }
 
-bool judge_spoilt(struct job *job, int code) {
-  struct jobs *j = job->j;
-  struct err err = {0};
+static bool spoilt(struct job *job, int code, const struct disk_seen *seen) {
   bool failing = (code == ERR_NO_SPACE || code == ERR_IO) && ++job->lost < LOST_MAX;
-  bool ours = storage_check(j->storage, &err) < 0;
+  bool ours = seen->folder < 0;
   ours |= lost_work(job);
   if (!failing && !ours)
     return false;
-  again(job, &disk_failed, err.code ? err.text : NULL, true, false, DISK_PAUSE_MS);
-  run_pause(j);
+  again(job, &disk_failed, seen->text, true, false, DISK_PAUSE_MS);
+  run_pause(job->j);
   return true;
-}
-
-/* The first input that is not there for sure: its code, else 0. */
-static int look_at_inputs(const struct job *job, const struct record_input **missing) {
-  int64_t bytes;
-  for (int i = 0; i < job->input_count; i++) {
-    *missing = &job->inputs[i];
-    int code = storage_blob_size(job->j->storage, (*missing)->sha256, &bytes);
-    if (code < 0)
-      return code;
-  }
-  return 0;
 }
 
 /* An input that nobody has any more: no attempt will do better. */
@@ -250,26 +240,30 @@ static void fail_unfed(struct job *job, const struct record_input *missing) {
   free(text);
 }
 
-bool judge_unfed(struct job *job) {
-  const struct record_input *missing;
-  int code = look_at_inputs(job, &missing);
-  if (code == ERR_NOT_FOUND)
-    fail_unfed(job, missing);
-  return code == ERR_NOT_FOUND || (code < 0 && judge_spoilt(job, code));
+static bool blameless(const struct job *job, const struct step_result *r) {
+  return r->class == STEP_CANCELLED || r->class == STEP_LOST || job->give_back || r->open;
+}
+
+bool judge_asks_disk(const struct job *job, const struct step_result *r) {
+  return r->class != STEP_OK && !job->cancel && !blameless(job, r);
 }
 
 /* Was it not the job's own failure? */
-static bool excused(struct job *job, const struct step_result *r) {
-  bool blameless = r->class == STEP_CANCELLED || r->class == STEP_LOST || job->give_back;
-  const struct record_input *missing;
-  if (blameless || r->open)
+static bool excused(struct job *job, const struct step_result *r, int code,
+                    const struct disk_seen *seen) {
+  if (job->cancel || blameless(job, r))
     return false;
-  if (judge_spoilt(job, 0))
+  if (spoilt(job, code ? code : seen->input, seen))
     return true;
-  bool unfed = look_at_inputs(job, &missing) == ERR_NOT_FOUND;
-  if (unfed)
-    fail_unfed(job, missing);
-  return unfed;
+  if (seen->input == ERR_NOT_FOUND)
+    fail_unfed(job, &job->inputs[seen->which]);
+  return seen->input == ERR_NOT_FOUND;
+}
+
+void judge_seen(struct job *job, const struct step_result *r, int code,
+                const struct disk_seen *seen) {
+  if (!excused(job, r, code, seen))
+    judge_result(job, r);
 }
 
 /* The service's own words for it, before the brace that ends the problem. */
@@ -294,8 +288,6 @@ static void add_fault(struct job *job, const struct step_result *r) {
 
 void judge_result(struct job *job, const struct step_result *r) {
   const struct verdict *v = &verdicts[r->class];
-  if (!job->cancel && excused(job, r))
-    return;
   if (r->class == STEP_RETRY && r->code == STEP_CODE_RATE)
     v = &rate_limited;
   bool stopped = v->next == STOP || r->class == STEP_CRASHED || r->class == STEP_LOST;

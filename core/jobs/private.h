@@ -21,7 +21,7 @@ enum phase {
   PHASE_START,  /* the commit of its attempt is under way; its slot is reserved */
   PHASE_RUN,    /* a worker has it */
   PHASE_AWAY,   /* running elsewhere, and no worker here looks after it: remote.c */
-  PHASE_ADOPT,  /* its outputs move into storage */
+  PHASE_ADOPT,  /* its outputs move into storage, or our disk is looked at */
   PHASE_END,    /* the commit of its end is under way */
   PHASE_BACK,   /* the commit that queues it again is under way */
   PHASE_CLEAN,  /* outputs of an earlier attempt are being removed */
@@ -214,7 +214,7 @@ struct jobs {
   uv_timer_t sweep_timer, delay_timer, flush_timer, retry_timer, retention_timer, drain_timer,
       away_timer, hope_timer;
   int open_handles;
-  int64_t requests; /* of control.c, that wait for the store */
+  int64_t requests; /* that wait for the store or storage: control.c, look.c */
   struct metric *queued_gauge, *running_gauge;
 
   struct buf scratch, scratch2;
@@ -280,16 +280,31 @@ void run_hand_over(struct job *job, struct backend *b);
 struct step_limits run_limits(const struct job *job);
 void run_pause(struct jobs *j); /* the disk failed: no start before the retry timer */
 
+/* ---- look.c: our disk, looked at beside the loop ---- */
+/* The job is in PHASE_ADOPT meanwhile, then judge_seen() and end_judged() are called. */
+void look_at_failure(struct job *job, const struct step_result *r, int code);
+/* `seen` is called later, unless the room closes before: the code of storage_check. */
+void look_at_folder(struct jobs *j, void (*seen)(struct jobs *j, int code));
+
 /* ---- judge.c: what follows from a result; each sets job->out ---- */
-void judge_result(struct job *job, const struct step_result *r); /* of an attempt that failed */
+/* Of an attempt that failed, with nothing to be asked of our disk. */
+void judge_result(struct job *job, const struct step_result *r);
+/* Is it to be asked first?  look_at_failure() does, and calls judge_seen(). */
+bool judge_asks_disk(const struct job *job, const struct step_result *r);
+struct disk_seen {  /* of our disk, when an attempt had failed */
+  int folder;       /* code of the data folder; 0: it is as it should be */
+  const char *text; /* why not, for people */
+  int input;        /* code of the first input that is not there for sure; 0: all are */
+  size_t which;     /* that input */
+};
+/* As judge_result.  Where the folders of the server went while the attempt ran, or are not as they
+ * should be, it is made again and not counted, once they are.  `code`: of a failure to keep its
+ * outputs, 0 for none; a full disk may be the job's own doing, so that is not excused for ever. */
+void judge_seen(struct job *job, const struct step_result *r, int code,
+                const struct disk_seen *seen);
 struct outcome *judge_outcome(struct job *job, enum job_state state); /* with nothing but that */
-/* True when the folders of the server went while the attempt ran, or are not as they should be: it
- * is made again and not counted, once they are.  `code`: of a failure of the disk, 0 for none; that
- * may be the job's own doing (a full disk), so it is not excused for ever. */
-bool judge_spoilt(struct job *job, int code);
 /* Makes work/ anew where it is gone, with no attempt that would tell: a worker could not start. */
 void judge_look(struct jobs *j);
-bool judge_unfed(struct job *job); /* true when an input is gone, or our disk fails */
 void judge_cancelled(struct job *job);
 void judge_give_back(struct job *job, const char *detail); /* the attempt does not count */
 void judge_unsaved(struct job *job, const char *text);     /* the store does not take its result */
@@ -297,13 +312,13 @@ void judge_no_backend(struct job *job);
 
 /* ---- end.c: results ---- */
 void end_result(struct job *job, const struct step_result *r);
+/* Its outcome is known; takes the path of the work folder. */
+void end_judged(struct job *job, char *workdir);
 void end_cancelled(struct job *job);                     /* of one that no worker has */
 void end_give_back(struct job *job, const char *detail); /* the attempt does not count */
 void end_no_backend(struct job *job); /* every backend refused it for good, or none came */
-/* Before its step leaves: true when an input is gone or our disk fails, and the attempt is over. */
-bool end_unfed(struct job *job);
-void end_save(struct job *job);      /* again, after the disk failed */
-void end_abandoned(struct job *job); /* its first commit failed: stops the worker, then forgets */
+void end_save(struct job *job);       /* again, after the disk failed */
+void end_abandoned(struct job *job);  /* its first commit failed: stops the worker, then forgets */
 void end_gone(struct job *job, enum job_state state); /* answers, forgets and frees */
 void end_rest(struct job *job); /* queued on disk: into the queue, unless it was cancelled */
 
@@ -391,8 +406,6 @@ void batch_quit(struct job *job);
 void drain_on_timer(uv_timer_t *t);
 void retention_on_timer(uv_timer_t *t);
 void retention_arm(struct jobs *j);
-/* Called with each input of a submit: keeps a sweep from taking it. False: it is gone. */
-bool retention_keep(struct jobs *j, const char *sha256);
 
 /* ---- sweep.c ---- */
 void sweep_init(struct jobs *j);
@@ -402,7 +415,7 @@ void sweep_start(struct jobs *j); /* a pass over output/, unless one is under wa
 /* Why no more jobs are taken; 0: they are. */
 int submit_refusal(struct jobs *j, const struct client *c, int64_t more, const char **slug,
                    const char **text, int *retry_after_s);
-/* Could it ever run, and are its inputs there? */
+/* Could it ever run? */
 int submit_check(struct jobs *j, const struct jobs_request *r, const char **slug, struct err *err);
 /* A job of the request, in PHASE_SUBMIT and without a number. */
 struct job *submit_job(struct jobs *j, const struct jobs_request *request, const char *batch,

@@ -6,8 +6,8 @@
  *   timer -> purge jobs (batch after batch) -> old blobs -> those unused -> remove -> ... -> rest
  *                                           -> folders of results that no row needs: sweep.c
  *
- * A blob is in no danger from the moment a submit names it: while a sweep is under
- * way each submit touches its inputs, and removal looks at the time once more.
+ * A blob is in no danger from the moment a request names it: it is held until the job is on disk,
+ * and was touched before, so that a removal that is under way passes over it.
  *
  * A wrong clock that is put right, and a restart after that, may make a blob look older than it is.
  * That takes none that is in use: age alone removes nothing, for the store is asked whether a job
@@ -78,10 +78,6 @@ static void sweep_blobs(struct jobs *j) {
   j->sweeping = true;
   j->sweep_before_us = before(clock_age_us(), j->o.blobs_age_us);
   sweep_on(j);
-}
-
-bool retention_keep(struct jobs *j, const char *sha256) {
-  return !j->sweeping || storage_touch_blob(j->storage, sha256) == 0;
 }
 
 /* ---- jobs ---- */

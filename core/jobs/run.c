@@ -256,8 +256,6 @@ void run_launch(struct job *job) {
   sched_started(j->sched, &job->sched);
   bool goes_on = job->remote && remote_go(job) != STEP_SUBMIT; /* there is something to stop */
   bool there = b && backend_state(b) == BACKEND_READY && backend_is_remote(b) == job->remote;
-  if (there && !goes_on && !job->cancel && !job->give_back && end_unfed(job))
-    return;
   if ((!job->cancel || goes_on) && !job->give_back && there) {
     run_hand_over(job, b);
     if (job->cancel)

@@ -77,8 +77,7 @@ int submit_refusal(struct jobs *j, const struct client *c, int64_t more, const c
 
 /* Is there no backend that will ever do it?  One that should and has failed is the admin's to mend;
  * what no backend of the configuration does, is the client's mistake only where it named one. */
-static int refuse_hopeless(struct jobs *j, const struct jobs_request *r, const char **slug,
-                           struct err *err) {
+int submit_check(struct jobs *j, const struct jobs_request *r, const char **slug, struct err *err) {
   const char *kind = kind_name(r->kind);
   struct buf why = {0};
   int rc = 0;
@@ -108,24 +107,6 @@ static int refuse_hopeless(struct jobs *j, const struct jobs_request *r, const c
 enum route_outlook jobs_outlook(const struct jobs *j, const char *kind, struct buf *why) {
   backends_tell((struct jobs *)j);
   return j->workers ? routing_outlook(j->routing, kind, NULL, why) : OUTLOOK_NOBODY;
-}
-
-static int refuse_inputs(struct jobs *j, const struct jobs_request *r, const char **slug,
-                         struct err *err) {
-  for (size_t i = 0; i < r->input_count; i++) {
-    if (retention_keep(j, r->inputs[i].sha256))
-      continue;
-    *slug = "unknown-blob";
-    return err_set(err, ERR_NOT_FOUND,
-                   "The blob sha256:%s is no longer there; send it with POST /api/blobs again.",
-                   r->inputs[i].sha256);
-  }
-  return 0;
-}
-
-int submit_check(struct jobs *j, const struct jobs_request *r, const char **slug, struct err *err) {
-  int rc = refuse_hopeless(j, r, slug, err);
-  return rc ? rc : refuse_inputs(j, r, slug, err);
 }
 
 /* ---- the commit ---- */

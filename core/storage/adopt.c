@@ -286,8 +286,7 @@ static int take_outputs(struct adopt_task *a) {
   return a->task.s->sync ? sync_and_hash(a) : hash_outputs(a);
 }
 
-static void run_adopt(struct storage_task *t) {
-  struct adopt_task *a = (struct adopt_task *)t;
+static void adopt(struct adopt_task *a) {
   char dir[PATH_MAX];
   if (open_folder(a))
     return;
@@ -298,9 +297,21 @@ static void run_adopt(struct storage_task *t) {
     too_much(a);
     return;
   }
-  snprintf(dir, sizeof dir, "%s/%s", t->s->output, a->job_id);
+  snprintf(dir, sizeof dir, "%s/%s", a->task.s->output, a->job_id);
   if (open_target(a, dir) == 0 && take_outputs(a))
     path_remove_tree(dir, NULL); /* the job ends without them */
+}
+
+static void run_adopt(struct storage_task *t) {
+  struct adopt_task *a = (struct adopt_task *)t;
+  adopt(a);
+  for (size_t i = 0; i < a->count; i++)
+    if (a->outputs[i].fd >= 0)
+      close(a->outputs[i].fd);
+  if (a->from >= 0)
+    close(a->from);
+  if (a->to >= 0)
+    close(a->to);
 }
 
 static void after_adopt(struct storage_task *t) {
@@ -310,13 +321,7 @@ static void after_adopt(struct storage_task *t) {
   for (size_t i = 0; i < a->count; i++) {
     free(a->outputs[i].name);
     free(a->outputs[i].path);
-    if (a->outputs[i].fd >= 0)
-      close(a->outputs[i].fd);
   }
-  if (a->from >= 0)
-    close(a->from);
-  if (a->to >= 0)
-    close(a->to);
   free(a->outputs);
   free(a->kept);
   free(a->folder);

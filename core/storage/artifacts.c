@@ -89,7 +89,7 @@ int storage_open_artifact(struct storage *s, const char *job_id, const char *nam
   int n = snprintf(path, sizeof path, "%s/%s/%s", s->output, job_id, name);
   if (n < 0 || (size_t)n >= sizeof path)
     return err_set(err, ERR_NOT_FOUND, "there is no such artifact");
-  /* The loop opens it, too: it waits for nobody who has taken a lease. */
+  /* It waits for nobody who has taken a lease: the threads are few. */
   int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0 && errno == EWOULDBLOCK)
     return err_set(err, ERR_IO,
@@ -109,6 +109,90 @@ int storage_open_artifact(struct storage *s, const char *job_id, const char *nam
   }
   *bytes = (int64_t)st.st_size;
   return fd;
+}
+
+struct get_task {
+  struct storage_task task;
+  char *job_id, *name;
+  struct storage_content content;
+  struct err err;
+  void (*done)(void *arg, int code, const struct storage_content *content, const struct err *err);
+  void *arg;
+};
+
+/* A small file is read whole, so that the loop has nothing more to do with the disk. */
+static void read_small(struct get_task *g) {
+  struct storage_content *c = &g->content;
+  char *data = mem_alloc((size_t)c->bytes + 1);
+  int64_t at = 0;
+  ssize_t n = 1;
+  while (at < c->bytes && n > 0) {
+    n = pread(c->fd, data + at, (size_t)(c->bytes - at), at);
+    at += n > 0 ? n : 0;
+  }
+  if (n < 0)
+    storage_fail(g->task.s, &g->err, errno, g->name, "read the artifact");
+  else if (at < c->bytes)
+    err_set(&g->err, ERR_IO, "the artifact %s of job %s became shorter", g->name, g->job_id);
+  close(c->fd);
+  c->fd = -1;
+  c->data = data;
+  if (g->err.code) {
+    free(data);
+    c->data = NULL;
+  }
+}
+
+static void run_get(struct storage_task *t) {
+  struct get_task *g = (struct get_task *)t;
+  g->content.fd = storage_open_artifact(t->s, g->job_id, g->name, &g->content.bytes, &g->err);
+  if (g->content.fd >= 0 && g->content.bytes <= STORAGE_SMALL_FILE)
+    read_small(g);
+}
+
+static void after_get(struct storage_task *t) {
+  struct get_task *g = (struct get_task *)t;
+  bool failed = g->err.code != 0;
+  g->done(g->arg, g->err.code, failed ? NULL : &g->content, failed ? &g->err : NULL);
+  free(g->job_id);
+  free(g->name);
+  free(g);
+}
+
+void storage_get_artifact(struct storage *s, const char *job_id, const char *name,
+                          void (*done)(void *arg, int code, const struct storage_content *content,
+                                       const struct err *err),
+                          void *arg) {
+  struct get_task *g = mem_alloc(sizeof *g);
+  g->task.run = run_get;
+  g->task.after = after_get;
+  g->job_id = mem_dup(job_id);
+  g->name = mem_dup(name);
+  g->done = done;
+  g->arg = arg;
+  storage_queue(s, &g->task);
+}
+
+struct close_task {
+  struct storage_task task;
+  int fd;
+};
+
+static void run_close(struct storage_task *t) {
+  close(((struct close_task *)t)->fd);
+}
+
+static void after_close(struct storage_task *t) {
+  free(t);
+}
+
+void storage_drop_content(struct storage *s, const struct storage_content *content) {
+  free(content->data);
+  if (content->fd < 0)
+    return;
+  struct close_task *c = mem_alloc(sizeof *c);
+  *c = (struct close_task){.task = {.run = run_close, .after = after_close}, .fd = content->fd};
+  storage_queue(s, &c->task);
 }
 
 /* ---- folders that go ---- */

@@ -27,20 +27,6 @@ static int absent(struct storage *s, int errnum) {
   return errnum == ENOENT && storage_check(s, NULL) == 0 ? ERR_NOT_FOUND : ERR_IO;
 }
 
-int storage_blob_size(struct storage *s, const char *sha256, int64_t *bytes) {
-  char path[PATH_MAX];
-  struct stat st;
-  if (!sha256_is_hex(sha256))
-    return ERR_NOT_FOUND;
-  storage_blob_path(s, sha256, path);
-  if (stat(path, &st))
-    return absent(s, errno);
-  if (!S_ISREG(st.st_mode))
-    return ERR_NOT_FOUND;
-  *bytes = (int64_t)st.st_size;
-  return 0;
-}
-
 /* Not by the clock of the file system: one that is set back must not make a blob look unused.  Only
  * the owner may choose the time. */
 int storage_stamp(int fd, const char *path) {
@@ -53,19 +39,92 @@ int storage_stamp(int fd, const char *path) {
   return path ? utimensat(AT_FDCWD, path, NULL, 0) : futimens(fd, NULL);
 }
 
-int storage_touch_blob(struct storage *s, const char *sha256) {
+static int64_t mtime_us(const struct stat *st) {
+  return (int64_t)st->st_mtim.tv_sec * 1000000 + st->st_mtim.tv_nsec / 1000;
+}
+
+/* ---- are they there? ---- */
+
+struct find_task {
+  struct storage_task task;
+  bool touch;
+  char (*names)[SHA256_HEX_SIZE];
+  struct storage_found *found;
+  size_t count;
+  bool whole; /* the data folder, too: `examined` is called */
+  struct err err;
+  storage_looked *done;
+  void (*examined)(void *arg, int code, const struct err *err, const struct storage_found *found,
+                   size_t count);
+  void *arg;
+};
+
+static int find_one(struct find_task *f, const char *sha256, int64_t *bytes) {
+  struct storage *s = f->task.s;
   char path[PATH_MAX];
+  struct stat st;
+  int errnum = 0;
   if (!sha256_is_hex(sha256))
     return ERR_NOT_FOUND;
   storage_blob_path(s, sha256, path);
   pthread_mutex_lock(&s->blob_lock);
-  int errnum = storage_stamp(-1, path) == 0 ? 0 : errno;
+  if (stat(path, &st) || (f->touch && storage_stamp(-1, path)))
+    errnum = errno;
   pthread_mutex_unlock(&s->blob_lock);
-  return errnum ? absent(s, errnum) : 0;
+  if (errnum)
+    return absent(s, errnum);
+  *bytes = (int64_t)st.st_size;
+  return S_ISREG(st.st_mode) ? 0 : ERR_NOT_FOUND;
 }
 
-static int64_t mtime_us(const struct stat *st) {
-  return (int64_t)st->st_mtim.tv_sec * 1000000 + st->st_mtim.tv_nsec / 1000;
+static void run_find(struct storage_task *t) {
+  struct find_task *f = (struct find_task *)t;
+  if (f->whole)
+    storage_check(t->s, &f->err);
+  for (size_t i = 0; i < f->count; i++)
+    f->found[i].code = find_one(f, f->names[i], &f->found[i].bytes);
+}
+
+static void after_find(struct storage_task *t) {
+  struct find_task *f = (struct find_task *)t;
+  if (f->whole)
+    f->examined(f->arg, f->err.code, f->err.code ? &f->err : NULL, f->found, f->count);
+  else
+    f->done(f->arg, f->found, f->count);
+  free(f->names);
+  free(f->found);
+  free(f);
+}
+
+static struct find_task *find_new(const char *const *sha256s, size_t count, void *arg) {
+  struct find_task *f = mem_alloc(sizeof *f);
+  f->task.run = run_find;
+  f->task.after = after_find;
+  f->names = mem_array(count + 1, sizeof *f->names);
+  f->found = mem_array(count + 1, sizeof *f->found);
+  f->count = count;
+  for (size_t i = 0; i < count; i++)
+    snprintf(f->names[i], sizeof f->names[i], "%s", sha256s[i]);
+  f->arg = arg;
+  return f;
+}
+
+void storage_find_blobs(struct storage *s, const char *const *sha256s, size_t count, bool touch,
+                        storage_looked *done, void *arg) {
+  struct find_task *f = find_new(sha256s, count, arg);
+  f->touch = touch;
+  f->done = done;
+  storage_queue(s, &f->task);
+}
+
+void storage_examine(struct storage *s, const char *const *sha256s, size_t count,
+                     void (*done)(void *arg, int code, const struct err *err,
+                                  const struct storage_found *found, size_t count),
+                     void *arg) {
+  struct find_task *f = find_new(sha256s, count, arg);
+  f->whole = true;
+  f->examined = done;
+  storage_queue(s, &f->task);
 }
 
 /* ---- which are old ---- */
@@ -170,6 +229,12 @@ static void after_remove(struct storage_task *t) {
   free(r);
 }
 
+void storage_on_remove(struct storage *s, bool (*is_held)(void *ctx, const char *sha256),
+                       void *ctx) {
+  s->is_held = is_held;
+  s->held_ctx = ctx;
+}
+
 void storage_remove_blobs(struct storage *s, const char *const *sha256s, size_t count,
                           int64_t before_us, storage_wrote *done, void *arg) {
   struct remove_task *r = mem_alloc(sizeof *r);
@@ -180,7 +245,7 @@ void storage_remove_blobs(struct storage *s, const char *const *sha256s, size_t 
   r->arg = arg;
   r->names = mem_array(count + 1, sizeof *r->names);
   for (size_t i = 0; i < count; i++)
-    if (sha256_is_hex(sha256s[i]))
+    if (sha256_is_hex(sha256s[i]) && !(s->is_held && s->is_held(s->held_ctx, sha256s[i])))
       memcpy(r->names[r->count++], sha256s[i], SHA256_HEX_SIZE);
   storage_queue(s, &r->task);
 }

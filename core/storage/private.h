@@ -38,9 +38,11 @@ struct storage {
   bool closing;
   size_t busy; /* tasks on the thread pool */
   uint64_t next_upload;
-  size_t upload_bytes; /* memory of what uploads have not written yet */
-  int scan_shard;      /* where the next storage_old_blobs goes on */
-  DIR *outputs;        /* where the next storage_list_outputs goes on; of its task */
+  size_t upload_bytes;                            /* memory of what uploads have not written yet */
+  bool (*is_held)(void *ctx, const char *sha256); /* NULL: none is */
+  void *held_ctx;
+  int scan_shard; /* where the next storage_old_blobs goes on */
+  DIR *outputs;   /* where the next storage_list_outputs goes on; of its task */
   /* Held for "it is there: touch it" and for "it is old: unlink it", so that no
    * blob vanishes after an upload of the same content was told that it exists. */
   pthread_mutex_t blob_lock;

@@ -37,7 +37,8 @@ int storage_open(struct storage **out, uv_loop_t *loop, const struct storage_opt
                  struct err *err);
 void storage_close(struct storage *s);
 /* Is the data folder as it should be?  What may be made anew is; ERR_IO says what the admin has to
- * mend, in words for clients.  Some stat() calls; any thread. */
+ * mend, in words for clients.  Blocking: any thread but the loop's once that runs; there
+ * storage_examine asks. */
 int storage_check(struct storage *s, struct err *err);
 /* When work/ had to be made anew last, by the monotonic clock; 0: never. */
 int64_t storage_work_made_us(const struct storage *s);
@@ -66,11 +67,24 @@ void storage_upload_abort(struct storage_upload *u);
 
 /* Absolute path of a blob (whether it exists or not); `out` holds at least PATH_MAX bytes. */
 void storage_blob_path(const struct storage *s, const char *sha256, char *out);
-/* Size of a blob, ERR_NOT_FOUND, or ERR_IO where that cannot be said.  One stat(). */
-int storage_blob_size(struct storage *s, const char *sha256, int64_t *bytes);
-/* Marks a blob as used just now; codes as above.  Once it returned 0, no removal by age that was
- * asked for with an earlier `before_us` takes the blob. */
-int storage_touch_blob(struct storage *s, const char *sha256);
+struct storage_found { /* of one blob */
+  int code;            /* 0; ERR_NOT_FOUND: it is not there for sure; ERR_IO: nobody can say */
+  int64_t bytes;
+};
+typedef void storage_looked(void *arg, const struct storage_found *found, size_t count);
+/* Which of these blobs are there?  `touch`: those that are, are marked as used just now: no removal
+ * by age that was asked for with an earlier `before_us` takes them.  One answer for each, in their
+ * order, valid during the call.  Strings are copied. */
+void storage_find_blobs(struct storage *s, const char *const *sha256s, size_t count, bool touch,
+                        storage_looked *done, void *arg);
+/* storage_check, and which of these blobs are there.  code and err are of the data folder alone. */
+void storage_examine(struct storage *s, const char *const *sha256s, size_t count,
+                     void (*done)(void *arg, int code, const struct err *err,
+                                  const struct storage_found *found, size_t count),
+                     void *arg);
+/* Blobs that `is_held` names are not removed, however old they are.  On the loop. */
+void storage_on_remove(struct storage *s, bool (*is_held)(void *ctx, const char *sha256),
+                       void *ctx);
 
 /* ---- artifacts ---- */
 /* The folder, absolute, under which attempts get their work folders. */
@@ -104,7 +118,20 @@ struct storage_file {
 void storage_check_artifacts(struct storage *s, const char *job_id,
                              const struct storage_file *files, size_t count, int64_t since_us,
                              storage_wrote *done, void *arg);
-/* Opens an artifact for reading; a plain open(). Returns the fd or a negative code.  Any thread. */
+enum { STORAGE_SMALL_FILE = 32 << 10 };
+struct storage_content { /* of an artifact */
+  int64_t bytes;
+  int fd;     /* open for reading; -1 where `data` is set */
+  void *data; /* of a file of at most STORAGE_SMALL_FILE bytes: all of it, from malloc */
+};
+/* Opens an artifact.  With code 0 the callee takes the descriptor or the memory. */
+void storage_get_artifact(struct storage *s, const char *job_id, const char *name,
+                          void (*done)(void *arg, int code, const struct storage_content *content,
+                                       const struct err *err),
+                          void *arg);
+/* Of one that is not wanted any more. */
+void storage_drop_content(struct storage *s, const struct storage_content *content);
+/* As storage_get_artifact, blocking: the fd or a negative code.  Any thread but the loop's. */
 int storage_open_artifact(struct storage *s, const char *job_id, const char *name, int64_t *bytes,
                           struct err *err);
 /* Removes output/<job_id> of each; done may be NULL. */
@@ -140,7 +167,7 @@ void storage_remove_blobs(struct storage *s, const char *const *sha256s, size_t 
  * is over; in `run` storage_open_artifact may be called. */
 void storage_work(struct storage *s, void (*run)(void *arg), void (*after)(void *arg), void *arg);
 
-/* Bytes free for use on the data folder's file system. */
+/* Bytes free for use on the data folder's file system.  Any thread but the loop's. */
 int64_t storage_free_bytes(const struct storage *s);
 
 #endif

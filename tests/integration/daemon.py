@@ -19,6 +19,7 @@ BUILD = os.path.abspath(os.environ.get("LATHE_BUILD") or os.path.join(REPO, "bui
 LATHED = os.path.join(BUILD, "bin", "lathed")
 LATHE = os.path.join(BUILD, "bin", "lathe")
 FAULTFS = os.path.join(BUILD, "tests", "libfaultfs.so")
+DISKWATCH = os.path.join(BUILD, "tests", "libdiskwatch.so")
 PLUGINS = os.path.join(BUILD, "plugins")
 TEST_PLUGINS = os.path.join(BUILD, "tests", "plugins")
 

@@ -49,6 +49,25 @@ static int setup(void **state) {
   return 0;
 }
 
+static void on_one_found(void *arg, const struct storage_found *found, size_t count) {
+  assert_int_equal(count, 1);
+  *(struct storage_found *)arg = *found;
+}
+
+static bool is_this_one(void *ctx, const char *sha256) {
+  return strcmp(ctx, sha256) == 0;
+}
+
+/* Of one blob, waited for. */
+static int find(struct fixture *f, const char *sha256, bool touch, int64_t *bytes) {
+  struct storage_found found = {.code = 1};
+  storage_find_blobs(f->s, &sha256, 1, touch, on_one_found, &found);
+  uv_run(&f->loop, UV_RUN_DEFAULT);
+  if (found.code == 0)
+    *bytes = found.bytes;
+  return found.code;
+}
+
 static int teardown(void **state) {
   struct fixture *f = *state;
   storage_close(f->s);
@@ -114,13 +133,13 @@ static void test_small_upload(void **state) {
   char hex[SHA256_HEX_SIZE], path[PATH_MAX];
   int64_t bytes = 0;
   sha256_of("hello", 5, hex);
-  assert_int_equal(storage_blob_size(f->s, hex, &bytes), ERR_NOT_FOUND);
+  assert_int_equal(find(f, hex, false, &bytes), ERR_NOT_FOUND);
   put(f, "hello", 5);
   assert_int_equal(f->code, 0);
   assert_string_equal(f->blob.sha256, hex);
   assert_int_equal(f->blob.bytes, 5);
   assert_false(f->blob.existed);
-  assert_int_equal(storage_blob_size(f->s, hex, &bytes), 0);
+  assert_int_equal(find(f, hex, false, &bytes), 0);
   assert_int_equal(bytes, 5);
   storage_blob_path(f->s, hex, path);
   char *data;
@@ -141,7 +160,7 @@ static void test_empty_upload(void **state) {
   assert_int_equal(f->code, 0);
   assert_int_equal(f->blob.bytes, 0);
   int64_t bytes = 1;
-  assert_int_equal(storage_blob_size(f->s, f->blob.sha256, &bytes), 0);
+  assert_int_equal(find(f, f->blob.sha256, false, &bytes), 0);
   assert_int_equal(bytes, 0);
 }
 
@@ -250,15 +269,24 @@ static void test_old_blobs_go_unless_used_again(void **state) {
   storage_remove_blobs(f->s, old, 2, before, on_wrote, f);
   run(f);
   assert_int_equal(f->code, 0);
-  assert_int_equal(storage_blob_size(f->s, a, &bytes), ERR_NOT_FOUND);
-  assert_int_equal(storage_blob_size(f->s, b, &bytes), 0);
-  assert_int_equal(storage_blob_size(f->s, c, &bytes), 0);
-  assert_int_equal(storage_touch_blob(f->s, a), ERR_NOT_FOUND);
+  assert_int_equal(find(f, a, false, &bytes), ERR_NOT_FOUND);
+  assert_int_equal(find(f, b, false, &bytes), 0);
+  assert_int_equal(find(f, c, false, &bytes), 0);
+  assert_int_equal(find(f, a, true, &bytes), ERR_NOT_FOUND);
   age(f, c);
-  assert_int_equal(storage_touch_blob(f->s, c), 0);
+  assert_int_equal(find(f, c, true, &bytes), 0);
   storage_old_blobs(f->s, before, on_old, f);
   run(f);
   assert_int_equal(f->count, 0);
+  /* What somebody holds stays, however old it is. */
+  age(f, c);
+  storage_on_remove(f->s, is_this_one, c);
+  const char *held[] = {c, b};
+  storage_remove_blobs(f->s, held, 2, INT64_MAX, on_wrote, f);
+  run(f);
+  assert_int_equal(find(f, b, false, &bytes), ERR_NOT_FOUND);
+  assert_int_equal(find(f, c, false, &bytes), 0);
+  storage_on_remove(f->s, NULL, NULL);
 }
 
 static char *attempt_folder(struct fixture *f) {
