@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * GET /api/backends
+ * GET /api/backends, POST /api/backends/{name}/resume
  */
+#include "api/fields.h"
 #include "api/internal.h"
 
 #include <stdio.h>
@@ -59,6 +60,7 @@ static void put_backend(struct buf *b, struct api *a, const struct backend *x) {
   put_member(b, "state", backend_state_word(backend_state(x)));
   const char *limited = backend_limited(x);
   put_member(b, "message", limited ? limited : backend_message(x));
+  put_member(b, "reason", backend_reason(x));
   int64_t resumes_us = backend_resumes_us(x);
   if (resumes_us)
     buf_printf(b, ",\"resumes_at\":%.3f", (double)resumes_us / 1e6);
@@ -94,5 +96,24 @@ void backends_list(void *ctx, struct http_request *r) {
   }
   buf_puts(&b, "]}");
   http_add_header(r, "Cache-Control", "no-store");
+  api_reply_json(r, 200, &b);
+}
+
+/* The answer is the backend as it is now; one that was not paused is not changed. */
+void backends_resume(void *ctx, struct http_request *r) {
+  struct api *a = ctx;
+  const char *name = http_param(r, "name");
+  struct backend *x = workers_find(a->at.workers, name);
+  struct buf b = {0};
+  if (!fields_none(r))
+    return;
+  if (!x) {
+    http_problem(r, 0, "not-found", 0, "There is no backend '%.60s'; GET /api/backends lists all.",
+                 name);
+    return;
+  }
+  api_log_asked(r, "backend.resume", "backend", name);
+  workers_resume(x);
+  put_backend(&b, a, x);
   api_reply_json(r, 200, &b);
 }

@@ -114,7 +114,7 @@ http_handler blobs_post, links_post;
 http_handler batches_post, batches_list, batches_get, batches_summary;
 http_handler batches_cancel, batches_delete, batches_events, batches_archive;
 http_handler kinds_list, kinds_get;
-http_handler backends_list;
+http_handler backends_list, backends_resume;
 http_handler health_get, health_ready, health_metrics;
 http_handler openapi_get;
 http_handler problems_get, problems_list;

@@ -89,6 +89,7 @@ static const struct {
     {"job-rate-limited", "The backend's service limits how often it may be asked; the job is tried "
                          "again later."},
     {"job-auth", "The backend's service refused the configured credential; the admin has to act."},
+    {"job-quota", "The backend's quota, credit or budget is used up; the admin has to act."},
     {"job-cancelled", "A client cancelled the job."},
     {"job-interrupted", "The daemon stopped or was restarted during the attempt; the job is tried "
                         "again."},

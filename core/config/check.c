@@ -206,6 +206,8 @@ static void check_backend(struct config_load *l, const struct config_section *s,
   check_options(l, s, b);
   if (b->workers == 0)
     b->workers = l->config->limits.cpus;
+  if (b->health_interval_ms > 0 && b->health_interval_ms < 1000)
+    check_fail(l, s, "health_interval", "it is shorter than a second; make it 1s or longer, or 0");
   if (b->restart_backoff_max_ms < b->restart_backoff_ms)
     check_fail(l, s, "restart_backoff_max",
                "it is shorter than restart_backoff; make it as long as that or longer");

@@ -91,6 +91,7 @@ struct config_backend {
   int nice;
   int64_t ready_timeout_ms, heartbeat_timeout_ms, restart_backoff_ms, restart_backoff_max_ms;
   int64_t cancel_grace_ms;
+  int64_t health_interval_ms;    /* 0: health() is asked only while it is not well */
   struct config_option *options; /* in the order of the file */
   size_t option_count;
 };

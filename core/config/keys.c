@@ -186,6 +186,8 @@ const struct config_key config_keys[] = {
      .help = "A worker that is silent for so long is replaced."},
     {"backend", "cancel_grace", DURATION(0, HOUR), B(cancel_grace_ms), .fallback = "1s", .zero = "killed at once",
      .help = "How long a job of a plugin that stays in its process (PROCESS) may take to end when it is cancelled or out of its time; past that its process is killed, and what it had loaded is loaded again."},
+    {"backend", "health_interval", DURATION(0, DAY), B(health_interval_ms), .fallback = "0", .zero = "only while it is paused",
+     .help = "How often a plugin that can is asked whether its service or device is well; the backend is paused while it is not. At least `1s`. While it is paused and no time is known when it goes on, it is asked every 5 s anyway."},
     {"backend", "restart_backoff", DURATION(10, HOUR), B(restart_backoff_ms), .fallback = "500ms",
      .help = "Pause before a worker that could not start is started again; it doubles each time. One that a "
              "job ended is started again at once."},

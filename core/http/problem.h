@@ -50,6 +50,7 @@
   X("job-input-lost", 500, "An input of the job is gone")                                          \
   X("job-rate-limited", 500, "The backend limits the rate")                                        \
   X("job-auth", 500, "The backend refused the credential")                                         \
+  X("job-quota", 500, "The quota of the backend is used up")                                       \
   X("job-cancelled", 500, "The job was cancelled")                                                 \
   X("job-interrupted", 500, "The attempt was interrupted")                                         \
   X("no-backend", 503, "No backend can do this job")

@@ -131,7 +131,7 @@ static void adopt(struct job *job, const struct step_result *r) {
 void end_result(struct job *job, const struct step_result *r) {
   struct jobs *j = job->j;
   struct step_result crashed = {.class = STEP_CRASHED, .message = r->message, .open = true};
-  if (r->class == STEP_AUTH && remote_keeps(job, r))
+  if ((r->class == STEP_AUTH || r->class == STEP_QUOTA) && remote_keeps(job, r))
     return;
   if (r->class == STEP_LOST && job->remote && (r->open || job->go != STEP_SUBMIT)) {
     if (remote_survives(job, r))

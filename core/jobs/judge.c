@@ -28,7 +28,7 @@ static const struct verdict verdicts[] = {
     [STEP_CANCELLED] = {STOP, "job-cancelled", "The job was cancelled", "the job was cancelled"},
     [STEP_RETRY] = {RETRY, "job-failed", "The job failed", "the backend asked to try again later"},
     [STEP_PERMANENT] = {NEXT, "job-failed", "The job failed", "the backend gave no reason"},
-    [STEP_AUTH] = {NEXT, /* of run(); of a remote step the backend pauses, and the job waits */
+    [STEP_AUTH] = {BACK, /* the backend is paused */
                    "job-auth", "The backend refused the credential",
                    "check the credentials of the backend"},
     [STEP_CRASHED] = {RETRY, "job-crashed", "The worker process crashed",
@@ -39,6 +39,8 @@ static const struct verdict verdicts[] = {
                     "the attempt needed more than allowed"},
     [STEP_LOST] = {BACK, "job-interrupted", "The attempt was interrupted",
                    "the worker process ended before the attempt began", ATTEMPT_INTERRUPTED},
+    [STEP_QUOTA] = {BACK, "job-quota", "The quota of the backend is used up",
+                    "raise the quota or the credit of the backend", ATTEMPT_NO_FAULT},
 };
 static const struct verdict rate_limited = {
     RETRY, "job-rate-limited", "The backend limits the rate", "the backend asks for fewer requests",
@@ -286,6 +288,11 @@ static void add_fault(struct job *job, const struct step_result *r) {
   job->out->error_json = buf_take(&b);
 }
 
+/* It says nothing of the job, and the backend begins no other one before that is mended. */
+static bool is_of_backend(enum step_class class) {
+  return class == STEP_AUTH || class == STEP_QUOTA;
+}
+
 void judge_result(struct job *job, const struct step_result *r) {
   const struct verdict *v = &verdicts[r->class];
   if (r->class == STEP_RETRY && r->code == STEP_CODE_RATE)
@@ -297,7 +304,7 @@ void judge_result(struct job *job, const struct step_result *r) {
     again(job, &verdicts[STEP_LOST], "the server shut down", true, false, 0);
   else if (v == &rate_limited)
     wait_for_rate(job, r->message, r->retry_after_ms);
-  else if (r->class == STEP_AUTH && job->remote) /* nothing was begun; the backend is paused */
+  else if (is_of_backend(r->class))
     again(job, v, r->message, true, false, 0);
   else if (r->open && v->next == NEXT) /* another backend would do it a second time */
     fail(job, JOB_FAILED, v, r->message, true);
@@ -308,7 +315,7 @@ void judge_result(struct job *job, const struct step_result *r) {
   else
     retry_or_fail(job, v->next == BACK ? &verdicts[STEP_CRASHED] : v, r->message,
                   r->retry_after_ms);
-  if (v->next != BACK)
+  if (v->next != BACK || is_of_backend(r->class))
     job->lost = 0;
   if (!job->cancel && v->next != STOP)
     add_fault(job, r);

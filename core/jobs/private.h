@@ -335,7 +335,7 @@ void remote_away(struct job *job);
 void remote_recovered(struct job *job);
 /* Its worker is gone: true when the attempt goes on elsewhere in time, with what it has. */
 bool remote_survives(struct job *job, const struct step_result *r);
-/* Its credential was refused: true when there may be something of it there, and the attempt waits
+/* Its credential or its quota was refused: true when there may be something of it there, and the attempt waits
  * for its backend. */
 bool remote_keeps(struct job *job, const struct step_result *r);
 void remote_resume(struct jobs *j); /* those whose backend is there again */

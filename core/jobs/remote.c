@@ -170,7 +170,8 @@ bool remote_survives(struct job *job, const struct step_result *r) {
 }
 
 bool remote_keeps(struct job *job, const struct step_result *r) {
-  if (!job->remote || (!r->open && job->go == STEP_SUBMIT))
+  bool begun = r->open || (job->go != STEP_SUBMIT && r->class == STEP_AUTH);
+  if (!job->remote || !begun)
     return false;
   output_flush(job);
   remote_away(job);
@@ -180,7 +181,7 @@ bool remote_keeps(struct job *job, const struct step_result *r) {
 void remote_resume(struct jobs *j) {
   for (struct backend_usage *p = j->usages; p; p = p->next) {
     struct backend *b = list_empty(&p->away) ? NULL : workers_find(j->workers, p->name);
-    if (!b || backend_state(b) != BACKEND_READY || !backend_is_remote(b))
+    if (!b || !backend_goes_on(b) || !backend_is_remote(b))
       continue;
     int64_t n = 0;
     p->said_away = false;

@@ -344,6 +344,32 @@ int wire_get_done(const struct wire_frame *f, struct wire_done *m, struct err *e
   return rc;
 }
 
+void wire_put_backend(struct buf *out, const struct wire_backend *m) {
+  size_t start = wire_begin(out, WIRE_BACKEND, 0);
+  wire_put_u32(out, (uint32_t)m->state);
+  wire_put_u32(out, (uint32_t)m->cause);
+  wire_put_u32(out, (uint32_t)m->class);
+  wire_put_i64(out, m->for_ms < 0                  ? 0
+                    : m->for_ms > WIRE_WAIT_MAX_MS ? WIRE_WAIT_MAX_MS
+                                                   : m->for_ms);
+  wire_put_line(out, m->why ? m->why : "", WIRE_TEXT_LIMIT);
+  end_small(out, start);
+}
+
+int wire_get_backend(const struct wire_frame *f, struct wire_backend *m, struct err *err) {
+  struct wire_reader r = wire_reader(f);
+  *m = (struct wire_backend){.state = (int32_t)wire_get_u32(&r)};
+  m->cause = (int32_t)wire_get_u32(&r);
+  m->class = (int32_t)wire_get_u32(&r);
+  m->for_ms = wire_get_number(&r, "for how long", 0, WIRE_WAIT_MAX_MS);
+  m->why = wire_get_line(&r, "why", WIRE_TEXT_LIMIT);
+  wire_require(&r, m->state >= WIRE_WELL && m->state <= WIRE_PAUSED, "its state");
+  wire_require(&r, m->cause >= 0 && m->cause < WIRE_CAUSES, "who says so");
+  wire_require(&r, m->class == WIRE_OK || m->class == WIRE_AUTH || m->class == WIRE_QUOTA,
+               "what it is paused for");
+  return wire_reader_end(&r, "BACKEND", err);
+}
+
 void wire_put_bare(struct buf *out, uint16_t type, uint64_t token) {
   end_small(out, wire_begin(out, type, token));
 }

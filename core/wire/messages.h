@@ -13,6 +13,9 @@
  *            <-----------------------  CHECKPOINTED        ... is on disk, or is not
  *     RECALLED --------------------->     the tokens given back; they get no DONE
  *     HEARTBEAT -------------------->     only while a step is under way
+ *     BACKEND? CAPACITY? ----------->     how the backend is; how much its service takes
+ *            <-----------------------  HEALTH?             is it well?  A BACKEND is the answer
+ *            <-----------------------  RESUMED?            a person says that it is well
  *            <-----------------------  STOP
  *     REFUSED ---------------------->     after READY: it ends, another shall take its place
  *
@@ -49,7 +52,11 @@
   X(WIRE_PARKED, 18, "PARKED")             /* how much is parked in the zygote */                  \
   X(WIRE_PARK, 19, "PARK")                 /* child to zygote: the key */                          \
   X(WIRE_RESUME, 20, "RESUME") /* child to zygote: the key; with a step: how many are parked */    \
-  X(WIRE_FACT, 21, "FACT")     /* of the attempt: wire/fact.h */
+  X(WIRE_FACT, 21, "FACT")     /* of the attempt: wire/fact.h */                                   \
+  X(WIRE_BACKEND, 22, "BACKEND")                                                                   \
+  X(WIRE_HEALTH, 23, "HEALTH")     /* health() is to be asked */                                   \
+  X(WIRE_CAPACITY, 24, "CAPACITY") /* jobs at a time; 0: not known */                              \
+  X(WIRE_RESUMED, 25, "RESUMED")   /* limits of the rate are forgotten */
 
 enum wire_type {
 #define X(name, value, word) name = (value),
@@ -70,13 +77,14 @@ enum wire_class {
   WIRE_TIMEOUT,
   WIRE_LIMIT,
   WIRE_LOST,
+  WIRE_QUOTA,
   WIRE_CLASSES
 };
 
 /* lathe/plugin.h's isolation, as it travels. */
 enum { WIRE_FORK = 100, WIRE_PROCESS = 200, WIRE_SHARED = 300 };
 /* Its flags. */
-enum { WIRE_NO_NETWORK = 1, WIRE_REPEATABLE = 2 };
+enum { WIRE_NO_NETWORK = 1, WIRE_REPEATABLE = 2, WIRE_HAS_HEALTH = 4 };
 
 #define WIRE_INSIDE_MAX 64 /* calls of remote steps at a time */
 
@@ -200,6 +208,19 @@ struct wire_done {
 };
 int wire_put_done(struct buf *out, uint64_t token, const struct wire_done *m, struct err *err);
 int wire_get_done(const struct wire_frame *f, struct wire_done *m, struct err *err);
+
+/* What a worker says of its backend, whatever job told it: the states of lathe/plugin.h, and by whom.
+ * WIRE_BY_START: create() or ready() would not go on, and REFUSED follows. */
+enum wire_backend_state { WIRE_WELL, WIRE_SLOWED, WIRE_PAUSED };
+enum wire_backend_cause { WIRE_BY_PLUGIN, WIRE_BY_HEALTH, WIRE_BY_START, WIRE_CAUSES };
+struct wire_backend {
+  int32_t state, cause;
+  int32_t class;  /* WIRE_AUTH, WIRE_QUOTA: why it is paused; else WIRE_OK */
+  int64_t for_ms; /* 0: until something says otherwise */
+  const char *why;
+};
+void wire_put_backend(struct buf *out, const struct wire_backend *m);
+int wire_get_backend(const struct wire_frame *f, struct wire_backend *m, struct err *err);
 
 /* Messages of one value or text. */
 void wire_put_bare(struct buf *out, uint16_t type, uint64_t token);

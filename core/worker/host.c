@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "worker/backend.h"
 #include "worker/fork/park.h"
 #include "worker/secrets.h"
 
@@ -17,7 +18,8 @@
 #define PROGRESS_BURST 256
 #define PROGRESS_US    20000 /* past the burst, one in so long */
 
-/* The table's error() has no host to come by: it is called with no job only inside create(). */
+/* error() and retry_after() have no host to come by: without a job they are called inside create(),
+ * ready() and health(). */
 static struct host *the_host;
 
 static const char *host_config(const struct lathe_host *table, const char *key) {
@@ -60,8 +62,8 @@ static void host_error_code(struct lathe_job *job, const char *code, const char 
 }
 
 static void host_retry_after(struct lathe_job *job, int64_t ms) {
-  if (job && ms >= 0)
-    job->retry_after_ms = ms;
+  if (ms >= 0)
+    *(job ? &job->retry_after_ms : &the_host->retry_after_ms) = ms;
 }
 
 /* "faces 12/300" -> "faces", 12, 300. */
@@ -282,6 +284,8 @@ void host_init(struct host *h) {
       .report = facts_report,
       .artifact = host_artifact,
       .secret = host_secret,
+      .backend_state = backend_tell_state,
+      .capacity = backend_tell_capacity,
       .extension = host_extension,
   };
   the_host = h;

@@ -36,10 +36,12 @@ struct host {
   int log_fds[2]; /* both ends of the pipe for stdout and stderr, from lathed; -1: none */
   struct plugin_value *values;
   size_t value_count;
-  char message[1000]; /* of create() */
-  const char **kinds; /* that create() declared */
+  char message[1000];     /* of create(), ready() and health() */
+  int64_t retry_after_ms; /* likewise */
+  const char **kinds;     /* that create() declared */
   size_t kind_count;
   bool serving;                  /* create() and ready() are over */
+  atomic_bool in_health;         /* on a thread of its own */
   atomic_bool in_step, renewing; /* renewing: the process ends when no step is inside */
   char renew_why[500];           /* set before `renewing` */
   char *config_frame;            /* what the settings point into */

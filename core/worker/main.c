@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/sha256.h"
+#include "worker/backend.h"
 #include "worker/jail/limits.h"
 #include "worker/libraries.h"
 #include "worker/secrets.h"
@@ -85,7 +86,8 @@ static void say_hello(struct host *h) {
       .device = d->device ? d->device : "cpu",
       .isolation = d->isolation,
       .max_concurrency = d->max_concurrency,
-      .flags = d->flags | (d->rights ? 0 : WIRE_NO_NETWORK),
+      .flags = (d->flags & WIRE_REPEATABLE) | (d->rights ? 0 : WIRE_NO_NETWORK) |
+               (d->health ? WIRE_HAS_HEALTH : 0),
       .kinds = (const char **)(uintptr_t)d->kinds,
       .remote = d->remote != NULL,
   };
@@ -178,7 +180,8 @@ static int refuse_start(struct host *h, const char *what, int32_t code) {
   char text[1400];
   snprintf(text, sizeof text, "the plugin %s %s could not start: %s (%s gave %d)", h->plugin.d.name,
            h->plugin.d.version, h->message[0] ? h->message : "it gave no message", what, code);
-  return refuse_backend(h, code / 1000 == LATHE_RETRY / 1000, text);
+  bool later = backend_tell_start(h, code);
+  return refuse_backend(h, later || code / 1000 == LATHE_RETRY / 1000, text);
 }
 
 static int start_plugin(struct host *h) {
@@ -188,7 +191,9 @@ static int start_plugin(struct host *h) {
   while (h->plugin.d.ready && (code = h->plugin.d.ready(h->self)) != LATHE_OK) {
     if (code != LATHE_PENDING && code / 1000 != LATHE_RETRY / 1000)
       return refuse_start(h, "ready()", code);
-    nanosleep(&(struct timespec){.tv_nsec = READY_POLL_MS * 1000000L},
+    int64_t ms = h->retry_after_ms > READY_POLL_MS ? h->retry_after_ms : READY_POLL_MS;
+    h->retry_after_ms = 0;
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L},
               NULL); /* lathed has the deadline */
   }
   if (!h->plugin.d.kinds[0] && !h->kind_count) {
@@ -281,6 +286,7 @@ static int work(const char *fd_text, const char *path, const char *board_fd, con
   if ((rc = say_jail(&h)) != 0 || (rc = make_cell(&h)) != 0)
     return rc;
   rc = serve(&h);
+  backend_await_health(&h);
   h.plugin.d.destroy(h.self);
   /* Exit handlers of foreign libraries have hung before; nothing of ours needs them. */
   fflush(NULL);

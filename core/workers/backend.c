@@ -66,7 +66,7 @@ void backend_update(struct backend *b) {
   bool ready = ready_workers(b) > 0;
   if (b->removed)
     b->state = BACKEND_STOPPING;
-  else if (b->paused)
+  else if (b->pause)
     b->state = BACKEND_PAUSED;
   else if (ready)
     b->state = BACKEND_READY;
@@ -78,10 +78,11 @@ void backend_update(struct backend *b) {
     b->state = BACKEND_STARTING;
   b->notify = true;
   workers_touch(b->w);
+  health_arm(b);
   if (b->m_ready) {
-    metric_set(b->m_ready, ready);
+    metric_set(b->m_ready, ready && !b->pause);
     metric_set(b->m_running, (double)b->running);
-    metric_set(b->m_slots, b->o.slots);
+    metric_set(b->m_slots, backend_slots(b));
   }
   if (b->state == before)
     return;
@@ -135,8 +136,14 @@ static void start_later(struct backend *b, int64_t delay_ms) {
     uv_timer_start(&b->restart, on_restart, (uint64_t)delay_ms, 0);
 }
 
+/* One that makes no calls needs a worker only to be asked whether it is well again. */
+static bool wants_workers(const struct backend *b) {
+  bool may_ask = b->flags & WIRE_HAS_HEALTH && !b->start_denied && !b->paused_until;
+  return !b->removed && !b->refused && !b->w->freeing && (!b->stopped || may_ask);
+}
+
 void backend_fill(struct backend *b) {
-  if (b->removed || b->refused || b->paused || b->w->freeing)
+  if (!wants_workers(b))
     return;
   while (live_workers(b) < wanted_workers(b)) {
     struct err err = {0};
@@ -200,7 +207,7 @@ void backend_worker_ready(struct worker *k, const char *libraries) {
   log_debug("worker.ready", "backend %s: worker %d is ready", b->o.name, (int)k->pid);
   if (k->generation == b->generation) {
     backend_identify(b, libraries);
-    b->has_message = false;
+    b->has_message &= b->pause != PAUSE_NONE;
     if (!b->died_idle)
       b->failures = 0; /* it failed to start and now it does; a death without work is forgiven by
                           work alone */
@@ -209,7 +216,8 @@ void backend_worker_ready(struct worker *k, const char *libraries) {
 }
 
 void backend_refused(struct backend *b, bool again, const char *text) {
-  backend_say(b, "%s", text);
+  if (!b->pause || !again) /* else that is the reason */
+    backend_say(b, "%s", text);
   b->refused = !again;
   if (b->refused)
     uv_timer_stop(&b->restart);
@@ -236,6 +244,8 @@ void backend_worker_gone(struct worker *k, bool was_ready) {
     if (b->m_restarts)
       metric_add(b->m_restarts, 1);
     int64_t delay = backoff_ms(b);
+    delay = b->start_wait_ms > delay ? b->start_wait_ms : delay;
+    b->start_wait_ms = 0;
     if (delay == 0)
       backend_fill(b);
     else
@@ -338,9 +348,10 @@ struct backend *workers_add(struct workers *w, const struct backend_options *o) 
   uv_timer_init(w->loop, &b->restart);
   uv_timer_init(w->loop, &b->tick);
   uv_timer_init(w->loop, &b->open);
+  uv_timer_init(w->loop, &b->health);
   b->tick.timer_cb = on_tick;
-  b->restart.data = b->tick.data = b->open.data = b;
-  b->open_handles = 3;
+  b->restart.data = b->tick.data = b->open.data = b->health.data = b;
+  b->open_handles = 4;
   make_metrics(b);
   begin_anew(b);
   backend_fill(b);
@@ -416,6 +427,7 @@ void workers_change(struct backend *b, const struct backend_options *o) {
     b->generation++;
     b->failures = b->restarts = 0;
     b->isolation = 0; /* the new plugin says */
+    b->capacity = 0;
     b->identity[0] = '\0';
     b->remote = false;
     b->jail = 0;
@@ -452,6 +464,7 @@ void workers_remove(struct backend *b) {
   gone_note(b);
   uv_timer_stop(&b->restart);
   uv_timer_stop(&b->open);
+  uv_timer_stop(&b->health);
   backend_update(b);
   if (!b->w->freeing)
     steps_lose_pending(b);
@@ -529,8 +542,14 @@ bool backend_does(const struct backend *b, const char *kind) {
   return false;
 }
 
+/* What the admin allows, or what the service takes, where that is less. */
 int backend_slots(const struct backend *b) {
-  return b->o.slots;
+  bool less = b->capacity && b->capacity < (uint32_t)b->o.slots;
+  return less ? (int)b->capacity : b->o.slots;
+}
+
+bool backend_goes_on(const struct backend *b) {
+  return !b->removed && !b->stopped && ready_workers(b) > 0;
 }
 
 int backend_running(const struct backend *b) {
@@ -542,6 +561,9 @@ int backend_room(const struct backend *b) {
     return 0;
   int ready = b->isolation == WIRE_PROCESS ? ready_workers(b) : 1;
   int room = ready * backend_depth(b) - (int)b->running;
+  int left = b->capacity ? backend_slots(b) - (int)b->running : room;
+  if (left < room)
+    room = left;
   return room < 0 ? 0 : pause_room(b, room);
 }
 

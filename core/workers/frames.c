@@ -111,6 +111,27 @@ static int take_ready(struct worker *k, const struct wire_frame *f, struct err *
   return 0;
 }
 
+static int take_backend(struct worker *k, const struct wire_frame *f, struct err *err) {
+  struct wire_backend m;
+  if (wire_get_backend(f, &m, err) < 0)
+    return err->code;
+  pause_told(k, &m);
+  return 0;
+}
+
+static int take_capacity(struct worker *k, const struct wire_frame *f, struct err *err) {
+  int64_t jobs;
+  if (wire_get_value(f, &jobs, err) < 0)
+    return err->code;
+  if (jobs < 0 || jobs > UINT32_MAX)
+    return err_set(err, ERR_PROTOCOL, "a CAPACITY of %lld", (long long)jobs);
+  if (k->generation == k->b->generation && k->b->capacity != (uint32_t)jobs) {
+    k->b->capacity = (uint32_t)jobs;
+    backend_update(k->b);
+  }
+  return 0;
+}
+
 /* Once it has run a job its word is not enough to put the backend out of use.  A plugin that cannot
  * be loaded now may be later only where one could be before. */
 static int take_refused(struct worker *k, const struct wire_frame *f, struct err *err) {
@@ -165,6 +186,8 @@ static const struct {
     {WIRE_READY, CREATING, 0, take_ready},
     {WIRE_REFUSED, LOADING | CREATING | READY, 0, take_refused},
     {WIRE_LOG, LOADING | CREATING | READY, 0, steps_take_log},
+    {WIRE_BACKEND, CREATING | READY, 0, take_backend},
+    {WIRE_CAPACITY, CREATING | READY, 0, take_capacity},
     {WIRE_BEGAN, READY, WIRE_FORK, steps_take_began},
     {WIRE_PARKED, READY, WIRE_FORK, take_parked},
     {WIRE_RECALLED, READY, WIRE_PROCESS, steps_take_recalled},

@@ -81,6 +81,17 @@ static bool may_be_over(const struct worker *k, const struct workers_step *s,
          (s->cancel_class && m->class == s->cancel_class);
 }
 
+/* A forked job that is locked in speaks to no service: what it says of one is its own failure, and
+ * stops nobody else. */
+static void keep_to_itself(const struct worker *k, struct wire_done *m) {
+  if (k->isolation != WIRE_FORK || !(k->b->flags & WIRE_NO_NETWORK))
+    return;
+  if (m->class == WIRE_AUTH || m->class == WIRE_QUOTA)
+    m->class = WIRE_PERMANENT;
+  if (m->class == WIRE_RETRY && m->code == STEP_CODE_RATE)
+    m->code = STEP_CODE_RETRY;
+}
+
 static void end_step(struct worker *k, struct workers_step *s, const struct wire_done *m) {
   char folder[PATH_MAX];
   steps_folder(k, s->token, folder);
@@ -122,6 +133,7 @@ int steps_take_done(struct worker *k, const struct wire_frame *f, struct err *er
     free(m.artifacts);
     return err_set(err, ERR_PROTOCOL, "a DONE of a step whose turn it is not");
   }
+  keep_to_itself(k, &m);
   end_step(k, s, &m);
   free(m.artifacts);
   if (k->retiring)

@@ -51,6 +51,8 @@ struct plugin_file { /* another file under the same path differs in one of them;
   struct timespec changed;
 };
 
+enum pause { PAUSE_NONE, PAUSE_CREDENTIAL, PAUSE_QUOTA, PAUSE_PLUGIN, PAUSE_HEALTH };
+
 struct backend {
   struct list ring;
   struct workers *w;
@@ -61,10 +63,13 @@ struct backend {
   char *told;        /* the message, for clients */
   char limited[300]; /* what a service said that limits the rate; for clients */
   bool has_message, refused, removed, notify, closing;
-  bool paused;    /* its service refuses the credential */
-  int generation; /* workers of an older one finish and go */
-  int failures;   /* starts in a row that came to nothing */
-  bool died_idle; /* the last one was ready, and died before it had a step */
+  enum pause pause;  /* why it takes no new jobs */
+  bool stopped;      /* while paused: it makes no call at all, and its workers went */
+  bool start_denied; /* create() itself was refused: no worker is started to ask health() */
+  bool told_slow;    /* by the plugin, without a time: one job begins at a time */
+  int generation;    /* workers of an older one finish and go */
+  int failures;      /* starts in a row that came to nothing */
+  bool died_idle;    /* the last one was ready, and died before it had a step */
   int restarts;
   int64_t ewma_us;                      /* how long a step takes */
   struct list workers, pending, doomed; /* pending: not sent; doomed: over, but not told yet */
@@ -72,8 +77,12 @@ struct backend {
   struct pace pace;      /* of a service that limits the rate; loop time */
   size_t unproven;       /* steps that may still be told to wait: running, or not submitted yet */
   struct pace denied;    /* of one that refuses the credential: how long a pause with an end is */
-  uint64_t paused_until; /* loop time; 0: a person resumes it */
-  uv_timer_t restart, tick, open;
+  uint64_t paused_until; /* loop time; 0: health() or a person resumes it */
+  int64_t start_wait_ms; /* of a worker that was told so in create(); for its next start */
+  struct worker *asked;  /* its health() was asked, and has not answered */
+  uint64_t asked_at;     /* loop time */
+  uint32_t capacity;     /* jobs that its service takes at a time; 0: not known */
+  uv_timer_t restart, tick, open, health;
   uint64_t tick_at; /* loop time; 0: the timer is off */
   int open_handles;
 
@@ -82,7 +91,7 @@ struct backend {
   char **kinds;
   char identity[SHA256_HEX_SIZE];
   char files[SHA256_HEX_SIZE]; /* those that its options name, when its workers were started */
-  uint32_t flags;              /* WIRE_NO_NETWORK, ... */
+  uint32_t flags;              /* WIRE_NO_NETWORK, ...; of WIRE_HAS_HEALTH, too */
   bool remote;
   int isolation; /* 0: not known yet */
   uint32_t max_concurrency;
@@ -199,13 +208,19 @@ void backend_retire(struct worker *k);
 int backend_depth(const struct backend *b);
 bool backend_is_ready(const struct worker *k); /* takes steps */
 
-/* ---- pause.c: a service that refuses the credential, or limits the rate ---- */
+/* ---- pause.c: what a service says of all jobs ---- */
+void pause_told(struct worker *k, const struct wire_backend *m);                       /* BACKEND */
 void pause_heard(struct worker *k, struct workers_step *s, const struct wire_done *m); /* its end */
 void pause_begins(struct workers_step *s); /* it may be told to wait */
 void pause_served(struct workers_step *s); /* it was not: submitted, or over */
 void pause_over(struct workers_step *s);   /* nobody knows */
 int pause_room(const struct backend *b, int room);
-void pause_clear(struct backend *b); /* all is forgotten; a paused one goes on, with new workers */
+void pause_clear(struct backend *b); /* all is forgotten; a paused one goes on */
+void pause_end(struct backend *b);   /* it goes on; its time has come, or it is well */
+
+/* ---- health.c: asking the plugin ---- */
+void health_arm(struct backend *b); /* after any change of its state: asks in time, or not */
+void health_answered(const struct worker *k); /* or it is dead */
 
 /* ---- frames.c: what workers say ---- */
 /* Hears what is there, or as much of it as one turn has time for.  False: the other end is closed,

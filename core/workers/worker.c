@@ -175,6 +175,7 @@ static void on_exit_of(uv_poll_t *handle, int status, int events) {
   list_remove(&k->dirty);
   list_remove(&k->ring);
   orphans_end(k->b->w); /* what it leaves comes to us */
+  health_answered(k);
   uv_close((uv_handle_t *)&k->socket, handle_closed);
   uv_close((uv_handle_t *)&k->output, handle_closed);
   uv_close((uv_handle_t *)&k->exit, handle_closed);

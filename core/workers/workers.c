@@ -16,9 +16,9 @@ _Static_assert((int)STEP_OK == (int)WIRE_OK && (int)STEP_BAD_INPUT == (int)WIRE_
                    (int)STEP_PERMANENT == (int)WIRE_PERMANENT && (int)STEP_AUTH == (int)WIRE_AUTH &&
                    (int)STEP_CRASHED == (int)WIRE_CRASHED &&
                    (int)STEP_TIMEOUT == (int)WIRE_TIMEOUT && (int)STEP_LIMIT == (int)WIRE_LIMIT &&
-                   (int)STEP_LOST == (int)WIRE_LOST && (int)STEP_RUN == (int)WIRE_RUN &&
-                   (int)STEP_SUBMIT == (int)WIRE_SUBMIT && (int)STEP_FIND == (int)WIRE_FIND &&
-                   (int)STEP_POLL == (int)WIRE_POLL,
+                   (int)STEP_LOST == (int)WIRE_LOST && (int)STEP_QUOTA == (int)WIRE_QUOTA &&
+                   (int)STEP_RUN == (int)WIRE_RUN && (int)STEP_SUBMIT == (int)WIRE_SUBMIT &&
+                   (int)STEP_FIND == (int)WIRE_FIND && (int)STEP_POLL == (int)WIRE_POLL,
                "words mean the same on the wire");
 
 const char *backend_state_word(enum backend_state s) {
@@ -244,4 +244,5 @@ void backend_close(struct backend *b) {
   uv_close((uv_handle_t *)&b->restart, timer_closed);
   uv_close((uv_handle_t *)&b->tick, timer_closed);
   uv_close((uv_handle_t *)&b->open, timer_closed);
+  uv_close((uv_handle_t *)&b->health, timer_closed);
 }

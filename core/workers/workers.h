@@ -9,8 +9,8 @@
  *   starting --hello, ready--> ready --config changed / removed--> stopping -> gone
  *      |  ^                      |
  *      |  +----- back-off -------+  worker died
- *      |                         +--a remote step ends with STEP_AUTH--> paused --reload,
- *      |                                                                 or its time--> starting
+ *      |                         +--STEP_AUTH, STEP_QUOTA, the plugin's word--> paused
+ *      |                              paused --its time, health(), a person--> ready, or starting
  *      +--> failed (refused: wrong ABI, bad configuration; not tried again before a reload,
  *                   or "restarting" with back-off after crashes)
  *
@@ -43,16 +43,17 @@ enum step_class {
   STEP_CANCELLED,
   STEP_RETRY, /* also: rate limit, out of memory */
   STEP_PERMANENT,
-  STEP_AUTH,
+  STEP_AUTH,    /* the credential is refused: the backend is paused */
   STEP_CRASHED, /* the process ended by a signal or exit */
   STEP_TIMEOUT, /* wall time */
   STEP_LIMIT,   /* CPU time, address space, output size */
   STEP_LOST,    /* never begun: the worker died before it reached this step.  Costs no attempt.
                    Of a remote step: its worker died, and the step goes on with another */
+  STEP_QUOTA,   /* quota, credit or budget is used up: the backend is paused */
 };
 
-/* The code of a STEP_RETRY that is about the rate of requests (LATHE_RETRY_RATE). */
-enum { STEP_CODE_RATE = 3100 };
+/* Codes of a STEP_RETRY: any, and that about the rate of requests (LATHE_RETRY_RATE). */
+enum { STEP_CODE_RETRY = 3000, STEP_CODE_RATE = 3100 };
 
 /* Where a step begins: run(), or that call of a remote plugin (lathe/plugin.h's struct
  * lathe_remote). */
@@ -107,7 +108,7 @@ enum backend_state {
   BACKEND_READY,
   BACKEND_RESTARTING,
   BACKEND_FAILED,
-  BACKEND_PAUSED, /* remote: its service refused the credential; a person, or a time, resumes it */
+  BACKEND_PAUSED, /* takes no new jobs, see backend_reason; a time, health() or a person ends it */
   BACKEND_STOPPING
 };
 const char *backend_state_word(enum backend_state s);
@@ -162,6 +163,7 @@ struct backend_options { /* copied */
   int64_t ready_timeout_ms, heartbeat_timeout_ms;
   int64_t cancel_grace_ms; /* PROCESS: for a step that is to end, before its process is killed */
   int64_t restart_backoff_ms, restart_backoff_max_ms;
+  int64_t health_ms; /* how often the plugin's health() is asked while all is well; 0: not then */
   const struct backend_option *options; /* the plugin's own */
   size_t option_count;
 };
@@ -185,6 +187,13 @@ enum backend_state backend_state(const struct backend *b);
  * no path of this machine. */
 const char *backend_message(const struct backend *b);
 const char *backend_limited(const struct backend *b); /* what limits it though ready, or NULL */
+/* Why it is paused or limited, as a word: "credential", "quota", "plugin", "health", "rate"; NULL: it
+ * is not. */
+const char *backend_reason(const struct backend *b);
+/* May jobs that it has already be asked about?  It is ready, or paused for new jobs alone. */
+bool backend_goes_on(const struct backend *b);
+/* A person says that it is well again: what was paused or slowed goes on.  False: nothing was. */
+bool workers_resume(struct backend *b);
 /* When it goes on by itself (wall clock, us): one that is paused, or one whose service limits the
  * rate; 0: it does now, or never. */
 int64_t backend_resumes_us(const struct backend *b);

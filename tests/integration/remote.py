@@ -27,9 +27,10 @@ class Remote:
         self.process.wait()
         self.process.stdout.close()
 
-    def config(self, slots=50, **options):
-        """The sections of a backend `far`; further options as keywords."""
-        plugin = os.path.join(TEST_PLUGINS, "remote.so")
+    def config(self, slots=50, plugin="remote", **options):
+        """The sections of a backend `far`; further options as keywords.  The plugin remote_full does all that
+        a remote plugin may do, `remote` only what it must."""
+        plugin = os.path.join(TEST_PLUGINS, plugin + ".so")
         return {"backend far": {"plugin": plugin, "port": self.port, "gates": self.gates, "workers": slots,
                                 "restart_backoff": "20ms", "restart_backoff_max": "100ms", **options}}
 

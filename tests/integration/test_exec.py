@@ -147,7 +147,6 @@ def test_exceptions_are_the_classes_of_failure(make):
     client = make(polite()).client()
     fails(client, "bad", "job-bad-input", "line 3 of part.txt", attempts=1)
     fails(client, "retry", "job-failed", "the file server is away", attempts=2)
-    fails(client, "auth", "job-auth", "the token has expired", attempts=1)
     job = fails(client, "raise", "job-failed", "ZeroDivisionError: division by zero", attempts=1)
     assert "Traceback" in client.log(job["job_id"])
     fails(client, "nan", "job-failed", "ValueError", attempts=1)
@@ -177,6 +176,19 @@ def test_all_lines_of_the_log_are_json(make, tmp_path, plugin, script):
     daemon.stop()
     lines = [json.loads(line) for line in daemon.log(1000000).splitlines()]
     assert any("imports may print" in line["message"] for line in lines), lines
+
+
+def test_a_refused_credential_is_the_backends(make):
+    client = make(polite()).client()
+    job_id = client.submit("turn", params={"act": "auth"})
+    wait_until(lambda: client.backend("turner")["state"] == "paused", "the backend is paused")
+    b = client.backend("turner")
+    assert b["reason"] == "credential" and "the token has expired" in b["message"], b
+    job = client.job(job_id)
+    assert job["status"] == "queued" and job["attempts"][0]["error"]["type"] == "/problems/job-auth", job
+    client.cancel(job_id).expect(200)
+    client.post("/api/backends/turner/resume").expect(200)
+    assert act(client, "ok")["status"] == "completed"
 
 
 def test_an_error_names_no_path_of_the_server(make):
@@ -295,7 +307,7 @@ STARTS = [
     ("no_kinds", "failed", ["names no kind in its hello"]),
     ("kind", "failed", ['the kind "No Kind"']),
     ("option", "failed", ["unknown type"]),
-    ("error", "failed", ["does not start: the key has expired; get a new one"]),
+    ("error", "paused", ["does not start: the key has expired; get a new one"]),
     ("later", "restarting", ["does not start: the licence server is away"]),
     ("early", "failed", ['sent "done" where "ready" was expected']),
 ]

@@ -2,13 +2,14 @@
 """Remote jobs: submitted once, whatever is killed when; a service in a process of its own counts."""
 import os
 import signal
+import subprocess
 import time
 
 import pytest
 from remote import Remote
 
 from client import FINAL
-from daemon import FAULTFS, children_of, is_alive, linked_sanitizers, wait_until
+from daemon import BUILD, FAULTFS, PATIENCE, children_of, is_alive, linked_sanitizers, wait_until
 
 BOTH = ("worker", "daemon")
 POINTS = ("submit.before", "submit.taken", "submit.kept", "poll.before", "poll.after", "fetch.before",
@@ -263,6 +264,11 @@ def backend(daemon, name="far"):
     return daemon.client().backend(name)
 
 
+def references(client, ids):
+    wait_until(lambda: all(client.job(i)["attempts"] and client.job(i)["attempts"][0]["ref"] for i in ids),
+               "the references")
+
+
 def paused(daemon):
     wait_until(lambda: backend(daemon)["state"] == "paused", "the backend is paused")
 
@@ -358,6 +364,84 @@ def test_a_job_that_never_began_there_goes_to_another_backend(remote, make_daemo
     job = daemon.client().run(params={})
     assert job["status"] == "completed", job
     assert [a["backend"] for a in job["attempts"]] == ["far", "echo"]
+
+
+# ---- quota, health(), a person ----
+
+def test_a_used_up_quota_pauses_for_new_jobs_and_the_others_go_on(far, remote):
+    c = far.client()
+    old = [c.echo(sleep_ms=1000) for _ in range(4)]
+    references(c, old)
+    remote.set(broke=1)
+    new = [c.echo() for _ in range(20)]
+    paused(far)
+    b = backend(far)
+    assert b["reason"] == "quota" and "no credit is left at FAR" in b["message"] and b["resumes_at"] is None, b
+    for job_id in old:
+        check_done(far, remote, job_id)
+    assert {c.job(i)["status"] for i in new} == {"queued"} and backend(far)["state"] == "paused"
+    assert remote.stats()["counts"]["SUBMIT"] - len(old) <= len(new)  # none is asked twice
+    remote.set(broke=0)
+    resumed = c.post("/api/backends/far/resume").expect(200).json
+    assert resumed["state"] == "ready" and resumed["reason"] is None, resumed
+    for job_id in new:
+        job = c.wait(job_id)
+        assert job["status"] == "completed", job
+        assert {a["error"]["type"] for a in job["attempts"][:-1]} <= {"/problems/job-quota", "/problems/job-interrupted"}, job
+    assert set(remote.stats()["submissions"].values()) == {1}
+
+
+def test_a_used_up_quota_in_a_poll_keeps_the_references(far, remote):
+    c = far.client()
+    ids = [c.echo(sleep_ms=500) for _ in range(4)]
+    references(c, ids)
+    remote.set(broke=2)
+    paused(far)
+    assert backend(far)["reason"] == "quota"
+    assert {c.job(i)["status"] for i in ids} == {"running"}
+    remote.set(broke=0)
+    c.post("/api/backends/far/resume").expect(200)
+    for job_id in ids:
+        check_done(far, remote, job_id)
+
+
+def test_health_ends_a_pause(remote, make_daemon):
+    """Nobody resumes it: the plugin is asked, by a worker that makes no other call."""
+    daemon = make_daemon(remote.config(plugin="remote_full", health_interval="1s"), base={})
+    c = daemon.client()
+    ids = [c.echo(sleep_ms=500) for _ in range(3)]
+    references(c, ids)
+    remote.set(denied=1)
+    paused(daemon)
+    wait_until(lambda: remote.stats()["counts"]["HEALTH"] and len(children_of(daemon.pid)) == 1, "a new worker asks")
+    before = remote.stats()["counts"]
+    wait_until(lambda: remote.stats()["counts"]["HEALTH"] > before["HEALTH"], "it asks again")
+    assert {**remote.stats()["counts"], "HEALTH": 0} == {**before, "HEALTH": 0}
+    assert backend(daemon)["state"] == "paused"
+    remote.set(denied=0)
+    for job_id in ids:
+        check_done(daemon, remote, job_id)
+    wait_until(lambda: backend(daemon)["state"] == "ready", "it is well")
+
+
+def test_resuming_what_is_well_or_unknown(far):
+    c = far.client()
+    assert c.post("/api/backends/far/resume").expect(200).json["state"] == "ready"
+    c.post("/api/backends/near/resume").problem(404, "not-found")
+
+
+def test_the_command_line_resumes(far, remote):
+    remote.set(denied=1)
+    job_id = far.client().echo()
+    paused(far)
+    remote.set(denied=0)
+    lathe = [os.path.join(BUILD, "bin", "lathe"), "--server", far.url]
+    out = subprocess.run([*lathe, "backends"], capture_output=True, text=True, timeout=PATIENCE, check=True).stdout
+    assert "paused" in out and "refused the credential" in out, out
+    subprocess.run([*lathe, "backends", "resume", "far"], timeout=PATIENCE, check=True)
+    job = far.client().wait(job_id)
+    assert job["status"] == "completed", job
+    assert subprocess.run([*lathe, "backends", "resume", "near"], timeout=PATIENCE, check=False).returncode == 3
 
 
 @pytest.mark.parametrize("hints", (1, 0))

@@ -76,6 +76,9 @@ const char *backend_plugin_version(const struct backend *b) {
 enum backend_state backend_state(const struct backend *b) {
   return b->state;
 }
+bool backend_goes_on(const struct backend *b) {
+  return b->state == BACKEND_READY;
+}
 bool backend_is_remote(const struct backend *b) {
   return b->remote;
 }

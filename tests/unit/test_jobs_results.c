@@ -25,7 +25,6 @@ static const struct expect table[] = {
     {STEP_RETRY, 3, 3, EVENT_FAILED, "/problems/job-failed\"", "\"retryable\":true"},
     {STEP_CRASHED, 2, 2, EVENT_FAILED, "/problems/job-crashed\"", "\"retryable\":true"},
     {STEP_PERMANENT, 1, 2, EVENT_FAILED, "/problems/job-failed\"", "\"retryable\":false"},
-    {STEP_AUTH, 1, 2, EVENT_FAILED, "/problems/job-auth\"", "\"retryable\":false"},
     {STEP_TIMEOUT, 1, 2, EVENT_FAILED, "/problems/job-timeout\"", "\"retryable\":false"},
     {STEP_LIMIT, 1, 2, EVENT_FAILED, "/problems/job-limit\"", "\"retryable\":false"},
 };
@@ -66,6 +65,38 @@ static void test_each_class_with_two_backends(void **state) {
   second_backend();
   for (size_t i = 0; i < sizeof table / sizeof *table; i++)
     check_class(*state, &table[i], table[i].elsewhere);
+}
+
+/* What is about the backend costs the job nothing, however often it comes. */
+static void test_a_refused_backend_costs_no_attempt(void **state) {
+  static const enum step_class classes[] = {STEP_AUTH, STEP_QUOTA};
+  struct world *w = *state;
+  for (size_t i = 0; i < 2; i++) {
+    const char *id = ask(w, (struct ask){0});
+    for (int n = 0; n < 5; n++) /* three attempts are allowed */
+      fake_end(wait_step(w), classes[i]);
+    fake_end(wait_step(w), STEP_OK);
+    struct seen *seen = wait_final(w, id);
+    assert_int_equal(seen->last, EVENT_COMPLETED);
+    struct stored got = look(w, id);
+    assert_int_equal(got.attempts, 6);
+    assert_int_equal(got.first_attempt, JOB_QUEUED);
+  }
+}
+
+/* The other backend of the route takes it meanwhile. */
+static void test_a_refused_backend_leaves_the_job_to_another(void **state) {
+  struct world *w = *state;
+  second_backend();
+  const char *id = ask(w, (struct ask){0});
+  struct workers_step *s = wait_step(w);
+  assert_string_equal(s->b->name, "a");
+  fake.backends[0].state = BACKEND_PAUSED; /* as the workers do, before they tell */
+  fake_end(s, STEP_QUOTA);
+  s = wait_step(w);
+  assert_string_equal(s->b->name, "b");
+  fake_end(s, STEP_OK);
+  assert_int_equal(wait_final(w, id)->last, EVENT_COMPLETED);
 }
 
 static void test_a_retry_goes_elsewhere_first(void **state) {
@@ -514,6 +545,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       WORLD_TEST(test_each_class_with_one_backend),
       WORLD_TEST(test_each_class_with_two_backends),
+      WORLD_TEST(test_a_refused_backend_costs_no_attempt),
+      WORLD_TEST(test_a_refused_backend_leaves_the_job_to_another),
       WORLD_TEST(test_a_retry_goes_elsewhere_first),
       WORLD_TEST(test_permanent_failure_never_goes_back),
       WORLD_TEST(test_retry_after_is_honoured),

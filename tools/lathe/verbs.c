@@ -111,8 +111,11 @@ static const struct cli_verb verbs[] = {
      batch_options, 1, -1, verb_batch, IDS_BATCH},
     {"kinds", "[KIND]", "What the server does; the parameters of a kind", NULL, NULL, 0, 1,
      verb_kinds, IDS_NONE},
-    {"backends", "", "Where jobs run, and how that goes", NULL, NULL, 0, 0, verb_backends,
-     IDS_NONE},
+    {"backends", "[resume NAME]", "Where jobs run, and how that goes",
+     "resume: what paused or slowed the backend (a refused credential, a used-up quota) is mended, "
+     "and "
+     "it takes jobs again.",
+     NULL, 0, 2, verb_backends, IDS_NONE},
     {"top", "", "A live view of the server; q ends it", NULL, top_options, 0, 0, verb_top,
      IDS_NONE},
     {"plugin", "new NAME", "Begin a plugin: a project with a test and a README",

@@ -62,7 +62,8 @@ static void child_close_fds(struct child *c) {
 
 /* In a new child: what it has of others' jobs goes, descriptors and texts.  A job may be taken
  * over, and reads its own memory. */
-static void child_forget_others(struct zygote *z) {
+static void child_forget_others(void *arg) {
+  struct zygote *z = arg;
   struct link *daemon = z->host->link;
   close(daemon->fd);
   buf_wipe(&daemon->in.buf);
@@ -79,6 +80,10 @@ static void child_forget_others(struct zygote *z) {
   parked_pool_close(&z->pool);
   if (z->sweeper.pidfd >= 0)
     close(z->sweeper.pidfd);
+  if (z->health.pid) {
+    close(z->health.pidfd);
+    close(z->health.fd);
+  }
 }
 
 static void send_done(struct zygote *z, uint64_t token, enum wire_class class, const char *message,
@@ -255,9 +260,11 @@ static bool child_frame(struct zygote *z, struct child *c, const struct wire_fra
   int32_t level;
   const char *text;
   size_t len;
-  bool of_backend = f->token == 0 && f->type == WIRE_LOG; /* log() without a job */
+  bool of_backend = f->token == 0; /* log() without a job, backend_state(), capacity() */
   if ((f->token != c->token && !of_backend) || c->done.len)
     return false;
+  if (of_backend && f->type != WIRE_LOG)
+    return child_speaks(z, f);
   switch (f->type) {
   case WIRE_PROGRESS:
     if (wire_get_progress(f, &progress, NULL) < 0)
@@ -377,6 +384,9 @@ static void zygote_frame(struct zygote *z, const struct wire_frame *f) {
     wire_put_recalled(link_begin(z->host->link), NULL, 0);
     link_end(z->host->link, false);
     break;
+  case WIRE_HEALTH:
+    health_child_ask(&z->health, z->host, child_forget_others, z);
+    break;
   case WIRE_STOP:
     z->stopping = true;
     break;
@@ -420,6 +430,9 @@ static int next_timeout(struct zygote *z, int64_t heartbeat_at) {
     timeout = ORPHANS_MS;
   if (spare >= 0 && (timeout < 0 || timeout > spare))
     timeout = spare;
+  int health = health_child_due_ms(&z->health);
+  if (health >= 0 && (timeout < 0 || timeout > health))
+    timeout = health;
   if (z->count == 0)
     return timeout;
   int64_t left = heartbeat_at - clock_mono_ms();
@@ -448,7 +461,7 @@ static struct child *child_of(struct zygote *z, pid_t pid) {
 
 static bool is_ours(void *arg, pid_t pid) {
   struct zygote *z = arg;
-  return (z->spare && z->spare->pid == pid) || z->sweeper.pid == pid ||
+  return (z->spare && z->spare->pid == pid) || z->sweeper.pid == pid || z->health.pid == pid ||
          parked_pool_has(&z->pool, pid) || child_of(z, pid);
 }
 
@@ -495,8 +508,10 @@ static void serve_children(struct zygote *z, const struct pollfd *fds) {
     if (fds[k++].revents)
       parked_heard(z, container_of(it, struct parked, ring));
   }
-  if (fds[k].revents)
+  if (fds[k++].revents)
     sweeper_heard(&z->sweeper);
+  if (fds[k].revents)
+    health_child_heard(&z->health, z->host);
   list_for_each_safe(it, &z->children) {
     if (i == end)
       break; /* it began just now */
@@ -518,7 +533,7 @@ static void serve_children(struct zygote *z, const struct pollfd *fds) {
 
 /* Writes what poll() shall watch; returns how many. */
 static size_t watch_list(struct zygote *z, struct pollfd **fds, size_t *cap) {
-  size_t need = 2 + FDS * z->count + z->pool.count, n = 0;
+  size_t need = 3 + FDS * z->count + z->pool.count, n = 0;
   if (!*fds || need > *cap) {
     *cap = need + 8 * FDS;
     *fds = mem_grow(*fds, *cap * sizeof **fds);
@@ -534,6 +549,7 @@ static size_t watch_list(struct zygote *z, struct pollfd **fds, size_t *cap) {
   list_for_each(it, &z->pool.all)(*fds)[n++] =
       (struct pollfd){.fd = container_of(it, struct parked, ring)->socket, .events = POLLIN};
   (*fds)[n++] = (struct pollfd){.fd = z->sweeper.pidfd, .events = POLLIN};
+  (*fds)[n++] = (struct pollfd){.fd = z->health.pidfd, .events = POLLIN};
   return n;
 }
 
@@ -544,6 +560,7 @@ int serve_fork(struct host *h) {
   int64_t heartbeat_at = 0;
   list_init(&z.children);
   sweeper_init(&z.sweeper);
+  health_child_init(&z.health);
   parked_pool_init(&z.pool, h, &z.sweeper);
   h->zygote = getpid();
   orphans_adopt();
@@ -555,6 +572,7 @@ int serve_fork(struct host *h) {
     int64_t now = clock_mono_ms();
     serve_children(&z, fds);
     parked_pool_expire(&z.pool);
+    health_child_late(&z.health);
     if (z.stopping)
       parked_pool_evict_all(&z.pool);
     if (z.orphans || z.count != before || z.pool.changed)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a child says of its end before the daemon hears it, and what is said for one that died.
+ * What a child says of its end and of the backend before the daemon hears it, and what is said for one
+ * that died.
  */
 #include "worker/fork/zygote.h"
 
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 void child_put_done(const struct child *c, struct buf *out) {
@@ -33,6 +35,22 @@ void child_put_done(const struct child *c, struct buf *out) {
   size_t start = wire_begin(out, WIRE_DONE, c->token);
   buf_put(out, c->done.data, c->done.len);
   wire_end(out, start, NULL);
+}
+
+bool child_speaks(struct zygote *z, const struct wire_frame *f) {
+  struct wire_backend m;
+  int64_t jobs = 0;
+  bool state = f->type == WIRE_BACKEND;
+  if (!(z->host->plugin.d.rights & LATHE_NEEDS_NETWORK) ||
+      (state ? wire_get_backend(f, &m, NULL) < 0 || m.cause != WIRE_BY_PLUGIN
+             : f->type != WIRE_CAPACITY || wire_get_value(f, &jobs, NULL) < 0 || jobs < 0))
+    return false;
+  if (state)
+    wire_put_backend(link_begin(z->host->link), &m);
+  else
+    wire_put_value(link_begin(z->host->link), WIRE_CAPACITY, 0, jobs);
+  link_end(z->host->link, false);
+  return true;
 }
 
 void child_put_usage(const struct child *c, const struct rusage *used, struct buf *out) {

@@ -7,6 +7,7 @@
 
 #include "base/list.h"
 #include "worker/folder/sweeper.h"
+#include "worker/fork/health_child.h"
 #include "worker/fork/parked_pool.h"
 #include "worker/jail/guard.h"
 
@@ -42,6 +43,7 @@ struct zygote {
   bool stopping;
   struct parked_pool pool;
   struct sweeper sweeper;
+  struct health_child health;
   bool orphans; /* some were killed and have yet to end */
 };
 
@@ -50,9 +52,14 @@ void child_kill(struct child *c);
 /* Its guard, its folder, BEGAN. */
 void child_began(struct zygote *z, struct child *c, int64_t input_bytes);
 
+struct rusage;
+
 /* ---- verify_result.c ---- */
 /* Its DONE, with the calls that the jail refused behind the plugin's own reason. */
 void child_put_done(const struct child *c, struct buf *out);
+/* It speaks of the backend: passed on, but that one that is locked in has nothing to say of it. False:
+ * it broke the protocol. */
+bool child_speaks(struct zygote *z, const struct wire_frame *f);
 /* The class and the sentence for one that ended without a result. */
 enum wire_class child_judge(const struct child *c, int status, const struct rusage *used,
                             char *text, size_t size);

@@ -167,6 +167,23 @@ static void deny_all(struct remote *c, const struct remote_job_end *why) {
     }
 }
 
+/* No quota is left for new ones: those that wait to be submitted are not. */
+static void deny_new(struct remote *c, const struct remote_job_end *why) {
+  struct heap *heap = &c->waiting[LANE_SUBMIT];
+  for (uint32_t i = 0; i < heap->count;) {
+    struct remote_job *j = container_of(heap->nodes[i], struct remote_job, node);
+    struct remote_job_end end;
+    if (j->next != CALL_SUBMIT || j->called) {
+      i++;
+      continue;
+    }
+    remote_take_out(c, j);
+    remote_job_denied(j, why, &end);
+    remote_finish(c, j, &end);
+    i = 0; /* the heap has another order now */
+  }
+}
+
 /* ---- one call ---- */
 
 static int32_t keep_reference(struct lathe_job *job, const void *ref, size_t len) {
@@ -299,7 +316,9 @@ static void follow(struct caller *h, int32_t code) {
     remote_finish(c, j, &end);
   else
     remote_put_back(c, j, delay_ms);
-  if (over && end.class == WIRE_AUTH && !c->denied)
+  if (over && end.class == WIRE_QUOTA && !end.open)
+    deny_new(c, &end);
+  else if (over && (end.class == WIRE_AUTH || end.class == WIRE_QUOTA) && !c->denied)
     deny_all(c, &end);
 }
 

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "worker/backend.h"
 #include "worker/remote/crash_owner.h"
 
 #include <errno.h>
@@ -129,6 +130,12 @@ static void take_frame(struct remote *c, const struct wire_frame *f) {
   case WIRE_CHECKPOINTED:
     if (wire_get_value(f, &value, NULL) == 0)
       take_answer(c, f->token, value);
+    break;
+  case WIRE_HEALTH:
+    backend_ask_health_aside(c->host);
+    break;
+  case WIRE_RESUMED:
+    c->pace = (struct pace){0};
     break;
   case WIRE_STOP:
     c->stopping = true;

@@ -153,6 +153,8 @@ static bool after_submit(struct remote_job *j, const struct remote_job_answer *n
                          int64_t *delay_ms, struct remote_job_end *end) {
   if (n->code == LATHE_OK || (is_retry(n->code) && n->code != LATHE_RETRY_ANEW && j->ref))
     return with_reference(j, n, random, delay_ms, end);
+  if (class_of(n->code) == WIRE_QUOTA && j->ref)
+    return with_reference(j, n, random, delay_ms, end);
   if (n->code == LATHE_RETRY_RATE) /* the daemon waits for the whole backend, then comes by find */
     return over(j, end, n, WIRE_RETRY, true);
   if (n->code == LATHE_RETRY_ANEW)
@@ -208,13 +210,14 @@ static bool after_poll(struct remote_job *j, const struct remote_job_answer *n, 
 bool remote_job_denied(const struct remote_job *j, const struct remote_job_end *why,
                        struct remote_job_end *end) {
   *end = *why;
-  end->class = WIRE_AUTH;
   end->open = j->called || j->ref;
   return true;
 }
 
-static bool is_denied(int32_t code) {
-  return class_of(code) == WIRE_AUTH;
+/* A quota that is used up for new submissions leaves the others be. */
+static bool is_denied(const struct remote_job *j, int32_t code) {
+  enum wire_class class = class_of(code);
+  return class == WIRE_AUTH || (class == WIRE_QUOTA && j->next != CALL_SUBMIT);
 }
 
 /* ---- the end that was asked for ---- */
@@ -263,8 +266,8 @@ bool remote_job_advance(struct remote_job *j, const struct remote_job_answer *n,
       [CALL_FETCH] = after_poll,    [CALL_CANCEL] = after_cancel,
   };
   *delay_ms = 0;
-  if (is_denied(n->code)) /* what there is stays, also what was to be stopped */
-    return over(j, end, n, WIRE_AUTH, j->ref || j->next != CALL_SUBMIT);
+  if (is_denied(j, n->code)) /* what there is stays, also what was to be stopped */
+    return over(j, end, n, class_of(n->code), j->ref || j->next != CALL_SUBMIT);
   bool ended = after[j->next](j, n, random, delay_ms, end);
   if (!j->stopped || j->next == CALL_CANCEL)
     return ended;

@@ -11,6 +11,7 @@
  *
  *   anywhere --a class of failure, RETRY_ANEW--> over
  *   anywhere --AUTH--> over, and so are all others: the daemon pauses the backend and keeps them
+ *   QUOTA: the same, but in submit: over, and so are all that are not submitted
  *   submit --RETRY_RATE--> over (retry): the daemon waits, and comes back by find
  *   cancelled, out of time: cancel --OK, or tries are used up--> over
  */
@@ -76,7 +77,7 @@ struct remote_job_end {  /* how it is over */
  * here).  False: j->next is to be called after *delay_ms.  `random`: any number, for the jitter. */
 bool remote_job_advance(struct remote_job *j, const struct remote_job_answer *n, uint64_t random,
                         int64_t *delay_ms, struct remote_job_end *end);
-/* Another one was denied with this end (LATHE_AUTH), and that is all jobs' answer.  Not while a
+/* Another one was denied with this end (LATHE_AUTH, LATHE_QUOTA), and that is all jobs' answer.  Not while a
  * thread has it.  True. */
 bool remote_job_denied(const struct remote_job *j, const struct remote_job_end *why,
                        struct remote_job_end *end);

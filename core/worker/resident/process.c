@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "worker/backend.h"
 #include "worker/jail/jail_helper.h"
 #include "worker/jail/limits.h"
 #include "worker/jail/usage.h"
@@ -65,6 +66,7 @@ struct resident {
   int64_t cpu_look_ms; /* when to look again */
   int64_t memory_look_ms;
   bool busy, stopping;
+  bool health_wanted;   /* health() is to be asked between two steps */
   atomic_bool watching; /* read without the lock by the run thread */
 };
 
@@ -127,6 +129,9 @@ static void resident_take_frame(struct resident *r, const struct wire_frame *f) 
     break;
   case WIRE_RECALL:
     recall(r);
+    break;
+  case WIRE_HEALTH:
+    r->health_wanted = true;
     break;
   case WIRE_STOP:
     r->stopping = true;
@@ -380,6 +385,14 @@ static struct waiting *next_waiting(struct resident *r) {
   return it ? container_of(it, struct waiting, ring) : NULL;
 }
 
+static bool is_health_wanted(struct resident *r) {
+  pthread_mutex_lock(&r->lock);
+  bool wanted = r->health_wanted;
+  r->health_wanted = false;
+  pthread_mutex_unlock(&r->lock);
+  return wanted;
+}
+
 /* Takes the socket back from the watch thread and waits for steps.  False: there will be none. */
 static bool idle(struct resident *r) {
   struct host *h = r->host;
@@ -393,7 +406,7 @@ static bool idle(struct resident *r) {
       break;
     pthread_cond_wait(&r->unwatched, &r->lock);
   }
-  while (list_empty(&r->queue) && !r->stopping) {
+  while (list_empty(&r->queue) && !r->stopping && !r->health_wanted) {
     struct pollfd fds[] = {
         {.fd = h->link->fd, .events = POLLIN},
         {.fd = r->log_fd, .events = POLLIN}, /* threads of the plugin may talk at any time */
@@ -409,7 +422,7 @@ static bool idle(struct resident *r) {
       link_flush(h->link);
     }
   }
-  r->busy = !list_empty(&r->queue);
+  r->busy = !list_empty(&r->queue) || r->health_wanted;
   bool busy = r->busy;
   pthread_mutex_unlock(&r->lock);
   if (busy) {
@@ -454,6 +467,8 @@ int serve_process(struct host *h) {
     return EXIT_FAILURE;
   }
   do {
+    if (is_health_wanted(&r))
+      backend_ask_health(h);
     for (struct waiting *w; (w = next_waiting(&r)) != NULL;)
       run_waiting(&r, w);
   } while (idle(&r));

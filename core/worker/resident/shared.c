@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "worker/backend.h"
 #include "worker/step.h"
 
 #include <errno.h>
@@ -163,6 +164,9 @@ static void pool_take_frame(struct pool *c, const struct wire_frame *f) {
   case WIRE_RECALL: /* steps are sent one for each slot, so nothing waits here for long */
     wire_put_recalled(link_begin(c->host->link), NULL, 0);
     link_end(c->host->link, true);
+    break;
+  case WIRE_HEALTH:
+    backend_ask_health_aside(c->host);
     break;
   case WIRE_STOP:
     c->stopping = true;
