@@ -277,7 +277,7 @@ class RemoteJob(Job):
 class _Task:  # a step, or a part of one: what a thread does in one go
     def __init__(self, number, lane, jobs, work):
         self.number, self.lane, self.jobs, self.work = number, lane, jobs, work
-        self.running = self.dropped = False
+        self.running = self.dropped = self.replaced = False  # replaced: another thread is there for this one's
 
 
 class Remote(Plugin):
@@ -381,8 +381,8 @@ class Remote(Plugin):
                 left.discard(task)
                 if not left:
                     del self._tasks[task.number]
-                if task.running and task.dropped:
-                    return  # another thread took this one's place
+                if task.replaced:
+                    return
 
     def _begin(self, number, lane, jobs, work):
         task = _Task(number, lane, jobs, work)
@@ -391,14 +391,15 @@ class Remote(Plugin):
         self._lanes[lane].put(task)
 
     def _drop(self, number):
-        """Nobody waits for it any more.  A thread that hangs in it is replaced."""
+        """Nobody waits for it any more.  A thread that hangs in it is replaced; lathe replaces the process of a single one."""
         with self._guard:
             tasks = [t for t in self._tasks.get(number, ()) if not t.dropped]
             for task in tasks:
                 task.dropped = True
                 for job in task.jobs:
                     job.cancelled = True
-                if task.running:
+                if task.running and len(self._hands) > 1:
+                    task.replaced = True
                     self._start_hand(self._lanes[task.lane])
 
     def _start_hand(self, tasks):

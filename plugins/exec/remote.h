@@ -67,6 +67,8 @@ struct remote {
   pthread_mutex_t lock; /* of what follows */
   pthread_cond_t changed;
   bool up, stopping;
+  int concurrency; /* of the command that is up */
+  size_t poll_many;
   bool answered; /* since it was started */
   struct piece outbox;
   struct call *calls;

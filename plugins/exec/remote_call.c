@@ -15,7 +15,7 @@ enum {
 /* ---- whose turn it is; under the lock ---- */
 
 static bool has_room(const struct remote *c, enum lane lane) {
-  int all = c->x->concurrency, kept = all < 2 ? 0 : all < 8 ? 1 : all / 4;
+  int all = c->concurrency, kept = all < 2 ? 0 : all < 8 ? 1 : all / 4;
   if (lane == LANE_CANCEL)
     return true;
   return c->busy[LANE_START] + c->busy[LANE_REST] < all && c->busy[lane] < all - kept;

@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PAUSE_FIRST_MS = 100, PAUSE_LAST_MS = 30000, LOST_PER_HAND = 2 };
+enum { PAUSE_FIRST_MS = 100, PAUSE_LAST_MS = 30000 };
 
 void link_condition(pthread_cond_t *cond) {
   pthread_condattr_t attr;
@@ -192,14 +192,14 @@ static void go_down(struct remote *c) {
   struct exec *x = c->x;
   x->host->log(x->host, NULL, 3, x->fault);
   pthread_mutex_lock(&c->lock);
-  bool worked = c->answered || c->calls;
+  bool worked = c->answered || c->calls, alone = c->calls && !c->calls->next && !c->lost_count;
   c->up = false;
   c->outbox.len = 0;
   c->lost_count = 0;
   snprintf(c->why, sizeof c->why, "%s", x->fault);
   for (struct call *k = c->calls; k; k = k->next) {
     k->died = true;
-    k->alone = !c->calls->next;
+    k->alone = alone;
     pthread_cond_signal(&k->changed);
   }
   pthread_mutex_unlock(&c->lock);
@@ -236,6 +236,14 @@ static bool pause_before(struct remote *c) {
   return !stopping;
 }
 
+/* Under the lock. */
+static void come_up(struct remote *c) {
+  c->up = true;
+  c->answered = false;
+  c->concurrency = c->x->concurrency;
+  c->poll_many = (size_t)c->x->poll_many;
+}
+
 static void start_again(struct remote *c) {
   struct exec *x = c->x;
   if (!pause_before(c))
@@ -254,13 +262,18 @@ static void start_again(struct remote *c) {
     x->host->backend_state(x->host, LATHE_BACKEND_WELL, 0, NULL);
   c->told_paused = false;
   pthread_mutex_lock(&c->lock);
-  c->up = true;
-  c->answered = false;
+  come_up(c);
   pthread_cond_broadcast(&c->changed);
   pthread_mutex_unlock(&c->lock);
 }
 
 /* ---- the thread ---- */
+
+/* So many requests without an answer are one too many: a command puts fresh threads in the place of
+ * those that hang, but for one that has a single thread. */
+static int lost_most(int concurrency) {
+  return concurrency == 1 ? 1 : 2 * concurrency;
+}
 
 /* What waits in the outbox is the link thread's from here on.  Is it asked for anything? */
 static bool take_outbox(struct remote *c, bool *too_many_lost) {
@@ -268,7 +281,7 @@ static bool take_outbox(struct remote *c, bool *too_many_lost) {
   struct piece all = c->outbox;
   c->outbox = (struct piece){0};
   bool asked = c->calls != NULL;
-  *too_many_lost = c->lost_count >= LOST_PER_HAND * c->x->concurrency || c->lost_count >= LOST_MOST;
+  *too_many_lost = c->lost_count >= lost_most(c->concurrency);
   pthread_mutex_unlock(&c->lock);
   if (all.len)
     piece_append(&c->x->sending, all.data, all.len);
@@ -349,7 +362,7 @@ struct remote *link_open(struct exec *x) {
   if (!c)
     return NULL;
   c->x = x;
-  c->up = true;
+  come_up(c);
   pthread_mutex_init(&c->lock, NULL);
   pthread_mutex_init(&c->suspects, NULL);
   link_condition(&c->changed);

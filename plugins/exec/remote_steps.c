@@ -226,7 +226,9 @@ static enum outcome poll_some(struct remote *c, struct lathe_poll *const *items,
 static int32_t poll_many(void *self, struct lathe_poll *const *items, size_t count) {
   struct remote *c = self;
   int64_t end_ms = exec_now_ms() + c->request_ms;
-  size_t most = (size_t)c->x->poll_many, n;
+  pthread_mutex_lock(&c->lock);
+  size_t most = c->poll_many, n;
+  pthread_mutex_unlock(&c->lock);
   enum outcome how = CALL_OVER;
   for (size_t i = 0; i < count; i++)
     items[i]->result = RESULT_OPEN;

@@ -75,6 +75,17 @@ def test_a_poll_that_hangs_holds_nobody_else(make, remote):
     done(client, remote, client.echo())
 
 
+def test_a_single_thread_that_hangs_is_replaced_with_its_process(make, remote):
+    client = make("1", request_timeout="300ms").client()
+    stuck = client.echo(sleep_ms=60000)
+    remote.touch(f"poll-{stuck}")
+    remote.reached(f"poll-{stuck}")
+    done(client, remote, client.echo(), attempts=None)
+    remote.open(f"poll-{stuck}")
+    client.cancel(stuck)
+    assert client.wait(stuck)["status"] == "cancelled"
+
+
 @pytest.mark.parametrize("point", ("submit", "submitted", "kept", "poll", "fetch"))
 def test_a_command_that_dies_costs_no_second_submission(make, remote, point):
     client = make("checkpoint").client()
