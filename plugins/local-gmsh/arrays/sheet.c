@@ -4,6 +4,7 @@
 #include "arrays/mesh_arrays.h"
 #include "arrays/sheet_curved.h"
 #include "base/out.h"
+#include "base/union_find.h"
 
 #include <gmshc.h>
 #include <math.h>
@@ -234,32 +235,22 @@ bool sheet_is_level(const struct mesh_arrays *s, double *z) {
   return high[2] - low[2] <= 1e-7 * fmax(high[0] - low[0], high[1] - low[1]);
 }
 
-static uint32_t first_of(uint32_t *next, uint32_t node) {
-  while (next[node] != node) {
-    next[node] = next[next[node]];
-    node = next[node];
-  }
-  return node;
-}
-
 size_t sheet_pieces(const struct sheet *sheet, size_t nodes) {
-  uint32_t *next = out_alloc(nodes, sizeof *next);
+  uint32_t *parent = union_find_new(nodes);
   uint8_t *seen = out_alloc(nodes, 1);
   size_t pieces = 0;
-  for (uint32_t n = 0; n < nodes; n++)
-    next[n] = n;
   for (size_t i = 0; i < sheet->element_count; i++) {
     const struct sheet_element *e = &sheet->elements[i];
     for (int k = 1; k < e->corners; k++)
-      next[first_of(next, e->node[k])] = first_of(next, e->node[0]);
+      union_find_join(parent, e->node[k], e->node[0]);
   }
   for (size_t i = 0; i < sheet->element_count; i++) {
-    uint32_t first = first_of(next, sheet->elements[i].node[0]);
+    uint32_t first = union_find_root(parent, sheet->elements[i].node[0]);
     pieces += !seen[first];
     seen[first] = 1;
   }
   free(seen);
-  free(next);
+  free(parent);
   return pieces;
 }
 

@@ -14,6 +14,7 @@
 #include "arrays/mesh_arrays.h"
 #include "arrays/sheet.h"
 #include "base/out.h"
+#include "base/vec.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -25,10 +26,6 @@ struct flat { /* an element in the plane of its corners */
   double at[8][2];
   int corners, count;
 };
-
-static double dot(const double *a, const double *b) {
-  return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-}
 
 /* False: the corners have no area. */
 static bool flatten(struct flat *f, const struct sheet_element *e, const double *xyz) {
@@ -43,12 +40,13 @@ static bool flatten(struct flat *f, const struct sheet_element *e, const double 
   }
   for (int i = 0; i < 3; i++)
     normal[i] = d[0][(i + 1) % 3] * d[1][(i + 2) % 3] - d[0][(i + 2) % 3] * d[1][(i + 1) % 3];
-  double length = sqrt(dot(normal, normal)), along = dot(u, normal) / (length * length), across;
+  double length = sqrt(vec_dot(normal, normal)), along = vec_dot(u, normal) / (length * length),
+         across;
   if (!(length > 0))
     return false;
   for (int i = 0; i < 3; i++)
     u[i] -= along * normal[i];
-  across = sqrt(dot(u, u));
+  across = sqrt(vec_dot(u, u));
   for (int i = 0; i < 3; i++) {
     u[i] /= across;
     normal[i] /= length;
@@ -57,8 +55,8 @@ static bool flatten(struct flat *f, const struct sheet_element *e, const double 
     v[i] = normal[(i + 1) % 3] * u[(i + 2) % 3] - normal[(i + 2) % 3] * u[(i + 1) % 3];
   *f = (struct flat){.corners = e->corners, .count = e->count};
   for (int k = 0; k < e->count; k++) {
-    f->at[k][0] = dot(p[k], u);
-    f->at[k][1] = dot(p[k], v);
+    f->at[k][0] = vec_dot(p[k], u);
+    f->at[k][1] = vec_dot(p[k], v);
   }
   return true;
 }
@@ -170,7 +168,7 @@ static double area_at(const struct sheet_element *e, const double *xyz, double r
     }
   for (int i = 0; i < 3; i++)
     n[i] = u[(i + 1) % 3] * v[(i + 2) % 3] - u[(i + 2) % 3] * v[(i + 1) % 3];
-  return sqrt(dot(n, n));
+  return sqrt(vec_dot(n, n));
 }
 
 /* Gauss points of order 5, in a square and (collapsed) in a triangle. */

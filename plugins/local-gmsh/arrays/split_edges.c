@@ -12,6 +12,7 @@
 
 #include "arrays/mesh_arrays.h"
 #include "base/out.h"
+#include "base/vec.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -78,10 +79,6 @@ static void normal(const struct splitter *p, uint32_t a, uint32_t b, uint32_t c,
     n[i] = u[(i + 1) % 3] * v[(i + 2) % 3] - u[(i + 2) % 3] * v[(i + 1) % 3];
 }
 
-static double dot(const double a[3], const double b[3]) {
-  return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-}
-
 /* Whether the triangles on both sides of an edge lie in one plane: then it may be turned. */
 static bool is_flat(const struct splitter *p, uint32_t half) {
   uint32_t mate = p->mate[half];
@@ -90,8 +87,8 @@ static bool is_flat(const struct splitter *p, uint32_t half) {
     return false;
   normal(p, p->node[half], p->node[after(half)], p->node[before(half)], n);
   normal(p, p->node[mate], p->node[after(mate)], p->node[before(mate)], m);
-  double nn = dot(n, n) * dot(m, m);
-  return nn > 0 && dot(n, m) >= FLAT * sqrt(nn);
+  double nn = vec_dot(n, n) * vec_dot(m, m);
+  return nn > 0 && vec_dot(n, m) >= FLAT * sqrt(nn);
 }
 
 /* ---- the edges that are too long ---- */
@@ -216,12 +213,12 @@ static bool is_better_turned(const struct splitter *p, uint32_t half) {
     return false;
   normal(p, a, b, c, n);
   normal(p, b, a, d, m);
-  double nn = sqrt(dot(n, n)), mm = sqrt(dot(m, m));
+  double nn = sqrt(vec_dot(n, n)), mm = sqrt(vec_dot(m, m));
   if (corner(p, a, b, c) * mm + corner(p, a, b, d) * nn > -1e-9 * nn * mm)
     return false;
   normal(p, a, d, c, first);
   normal(p, b, c, d, second);
-  return dot(first, n) > 1e-9 * nn * nn && dot(second, n) > 1e-9 * nn * nn;
+  return vec_dot(first, n) > 1e-9 * nn * nn && vec_dot(second, n) > 1e-9 * nn * nn;
 }
 
 static void turn(struct splitter *p, uint32_t half) {
@@ -354,7 +351,7 @@ static bool is_hopeless(const struct splitter *p) {
   double area = 0, across[3];
   for (size_t t = 0; t < p->s->triangle_count; t++, n += 3) {
     normal(p, n[0], n[1], n[2], across);
-    area += sqrt(dot(across, across)) / 2;
+    area += sqrt(vec_dot(across, across)) / 2;
   }
   return area / (sqrt(3) / 4 * p->longest) > (double)p->most;
 }

@@ -40,10 +40,23 @@ static inline double vec_unit(double a[3]) {
   return length;
 }
 
-static inline double vec_distance(const double *a, const double *b) {
+/* Squared. */
+static inline double vec_distance2(const double *a, const double *b) {
   double d[3];
   vec_sub(d, a, b);
-  return vec_length(d);
+  return vec_dot(d, d);
+}
+
+static inline double vec_distance(const double *a, const double *b) {
+  return sqrt(vec_distance2(a, b));
+}
+
+/* Of a triangle, twice the area long. */
+static inline void vec_normal(double r[3], const double *a, const double *b, const double *c) {
+  double u[3], v[3];
+  vec_sub(u, b, a);
+  vec_sub(v, c, a);
+  vec_cross(r, u, v);
 }
 
 #endif

@@ -7,6 +7,8 @@
 #include "cad/fluid.h"
 
 #include "base/out.h"
+#include "base/union_find.h"
+#include "base/vec.h"
 #include "cad/cut.h"
 #include "cad/fluid_points.h"
 #include "cad/kernel.h"
@@ -46,13 +48,6 @@ struct work {
 
 static struct label *face_label(const struct work *w, int face) {
   return names_find(w->t->names.faces, w->t->names.face_count, face);
-}
-
-static double diagonal(const double low[3], const double high[3]) {
-  double sum = 0;
-  for (int i = 0; i < 3; i++)
-    sum += (high[i] - low[i]) * (high[i] - low[i]);
-  return sqrt(sum);
 }
 
 /* After the bodies changed their places or their tags. */
@@ -120,7 +115,7 @@ static void add_box(struct work *w) {
   double *a = w->low, *b = w->high;
   int e = 0;
   gmshModelGetBoundingBox(-1, -1, &a[0], &a[1], &a[2], &b[0], &b[1], &b[2], &e);
-  double margin = MARGIN * diagonal(a, b);
+  double margin = MARGIN * vec_distance(a, b);
   for (int i = 0; i < 3; i++) {
     a[i] -= margin;
     b[i] += margin;
@@ -146,7 +141,7 @@ static void name_walls(struct work *w) {
 }
 
 static bool at_box(const struct work *w, const double low[3]) {
-  return fabs(low[0] - w->low[0]) < EQUAL * diagonal(w->low, w->high);
+  return fabs(low[0] - w->low[0]) < EQUAL * vec_distance(w->low, w->high);
 }
 
 static void take_bodies(struct work *w) {
@@ -191,34 +186,26 @@ static bool cut_all(struct work *w) {
 /* ---- voids ---- */
 
 static void note_pair(struct work *w, size_t which, int face, void *arg) {
-  size_t *next = arg, sides[2] = {0};
+  size_t sides[2] = {0};
   (void)which;
   if (sides_of(w, face, sides) < 2 || w->bodies[sides[0]].role != ROLE_VOID ||
       w->bodies[sides[1]].role != ROLE_VOID)
     return;
-  size_t a = sides[0], b = sides[1];
-  while (next[a] != a)
-    a = next[a];
-  while (next[b] != b)
-    b = next[b];
-  next[a > b ? a : b] = a > b ? b : a;
+  uint32_t a = union_find_root(arg, (uint32_t)sides[0]);
+  uint32_t b = union_find_root(arg, (uint32_t)sides[1]);
+  union_find_join(arg, a > b ? a : b, a > b ? b : a); /* the first stands for all */
 }
 
 /* Makes one void of those with a face between them that closes nothing. */
 static bool merge(struct work *w) {
-  size_t *next = out_alloc(w->body_n + 1, sizeof *next);
+  uint32_t *parent = union_find_new(w->body_n);
   int *tags = out_alloc(2 * w->body_n + 2, sizeof *tags), e = 0;
-  for (size_t i = 0; i < w->body_n; i++)
-    next[i] = i;
-  each_cap(w, note_pair, next);
+  each_cap(w, note_pair, parent);
   for (size_t i = 0; e == 0 && i < w->body_n; i++) {
     int *made = NULL, **of = NULL;
     size_t n = 0, made_n = 0, *of_n = NULL, lists = 0;
     for (size_t k = i; k < w->body_n; k++) {
-      size_t root = k;
-      while (next[root] != root)
-        root = next[root];
-      if (root != i || w->bodies[k].role != ROLE_VOID)
+      if (union_find_root(parent, (uint32_t)k) != i || w->bodies[k].role != ROLE_VOID)
         continue;
       tags[n++] = 3;
       tags[n++] = w->bodies[k].tag;
@@ -242,7 +229,7 @@ static bool merge(struct work *w) {
   cut_refresh(&w->t->names);
   note_places(w);
   free(tags);
-  free(next);
+  free(parent);
   return e == 0;
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cad/neighbours.h"
 
+#include "base/box.h"
 #include "base/out.h"
+#include "base/vec.h"
 #include "model/adjacent.h"
 #include "model/findings.h"
 #include "model/names.h"
@@ -19,30 +21,12 @@
 #define SMALL 0.4  /* of the smaller face: such a place may lie between its points */
 #define CLOSE 4    /* points along the place where the boxes of two faces meet, each way */
 
-struct box {
-  double low[3], high[3];
-};
-
 static struct box box_of(int dim, int tag) {
   struct box b = {{0}, {0}};
   int e = 0;
   gmshModelGetBoundingBox(dim, tag, &b.low[0], &b.low[1], &b.low[2], &b.high[0], &b.high[1],
                           &b.high[2], &e);
   return b;
-}
-
-static double diagonal(const struct box *b) {
-  double sum = 0;
-  for (int i = 0; i < 3; i++)
-    sum += (b->high[i] - b->low[i]) * (b->high[i] - b->low[i]);
-  return sqrt(sum);
-}
-
-static bool boxes_meet(const struct box *a, const struct box *b, double within) {
-  for (int i = 0; i < 3; i++)
-    if (a->low[i] > b->high[i] + within || b->low[i] > a->high[i] + within)
-      return false;
-  return true;
 }
 
 static bool in_box(const struct box *b, const double p[3], double within) {
@@ -120,7 +104,7 @@ static struct mass mass_of_solid(int tag) {
 }
 
 static bool same_box(const struct box *a, const struct box *b) {
-  double limit = SAME * diagonal(a);
+  double limit = SAME * box_diagonal(a);
   for (int i = 0; i < 3; i++)
     if (fabs(a->low[i] - b->low[i]) > limit || fabs(a->high[i] - b->high[i]) > limit)
       return false;
@@ -150,7 +134,7 @@ void neighbours_duplicates(struct findings *f, const struct names *n) {
       if (!same_box(&boxes[i], &boxes[k]))
         continue;
       struct mass a = mass_of_solid(n->solids[i].tag), b = mass_of_solid(n->solids[k].tag);
-      if (!same_mass(&a, &b, diagonal(&boxes[i])))
+      if (!same_mass(&a, &b, box_diagonal(&boxes[i])))
         continue;
       struct found one = {.size = a.volume};
       findings_name(one.name[0], n, n->solids[i].tag);
@@ -251,14 +235,8 @@ static bool closest(int face, double p[3], double foot[3]) {
 /* Not beyond the face's edges.  Gmsh alone takes points that are a thousandth off for inside. */
 static bool is_on(const struct face *f, double foot[3]) {
   double uv[2];
-  return in_box(&f->box, foot, SAME * diagonal(&f->box)) && neighbours_parameters(f->tag, foot, uv);
-}
-
-static double apart(const double *a, const double *b) {
-  double sum = 0;
-  for (int i = 0; i < 3; i++)
-    sum += (a[i] - b[i]) * (a[i] - b[i]);
-  return sqrt(sum);
+  return in_box(&f->box, foot, SAME * box_diagonal(&f->box)) &&
+         neighbours_parameters(f->tag, foot, uv);
 }
 
 /* Of a point of the face. */
@@ -275,9 +253,9 @@ static void measure_faces(struct face *from, const struct face *to, struct neare
   for (size_t i = 0; from->xyz && i < (size_t)GRID * GRID; i++) {
     double *p = from->xyz + 3 * i, foot[3];
     if (!in_box(&to->box, p, best->distance) || !closest(to->tag, p, foot) ||
-        !(apart(p, foot) < best->distance) || !is_on(to, foot) || !point_inside(from, i))
+        !(vec_distance(p, foot) < best->distance) || !is_on(to, foot) || !point_inside(from, i))
       continue;
-    best->distance = apart(p, foot);
+    best->distance = vec_distance(p, foot);
     memcpy(best->at, p, sizeof best->at);
   }
 }
@@ -294,17 +272,17 @@ static void measure_meeting(const struct face *a, const struct face *b, struct n
     extent += (high - low[i]) * (high - low[i]);
   }
   /* else the points of the smaller face were dense enough */
-  if (sqrt(extent) > SMALL * fmin(diagonal(&a->box), diagonal(&b->box)))
+  if (sqrt(extent) > SMALL * fmin(box_diagonal(&a->box), box_diagonal(&b->box)))
     return;
   for (int i = 0; i < count[0] * count[1] * count[2]; i++) {
     int at[3] = {i % count[0], i / count[0] % count[1], i / count[0] / count[1]};
     for (int k = 0; k < 3; k++)
       p[k] = low[k] + (at[k] + 0.5) * step[k];
     if (!closest(a->tag, p, on) || !in_box(&b->box, on, best->distance) ||
-        !closest(b->tag, on, foot) || !(apart(on, foot) < best->distance) || !is_on(a, on) ||
+        !closest(b->tag, on, foot) || !(vec_distance(on, foot) < best->distance) || !is_on(a, on) ||
         !is_on(b, foot))
       continue;
-    best->distance = apart(on, foot);
+    best->distance = vec_distance(on, foot);
     memcpy(best->at, on, sizeof best->at);
   }
 }
@@ -342,13 +320,13 @@ static struct nearest measure_solids(struct faces *a, struct faces *b, double wi
   take_faces(b);
   for (size_t i = 0; i < a->n; i++)
     for (size_t k = 0; k < b->n; k++)
-      if (boxes_meet(&a->of[i].box, &b->of[k].box, best.distance)) {
+      if (box_meet(&a->of[i].box, &b->of[k].box, best.distance)) {
         measure_faces(&a->of[i], &b->of[k], &best);
         measure_faces(&b->of[k], &a->of[i], &best);
       }
   for (size_t i = 0; best.distance >= above && i < a->n; i++)
     for (size_t k = 0; k < b->n; k++)
-      if (boxes_meet(&a->of[i].box, &b->of[k].box, within))
+      if (box_meet(&a->of[i].box, &b->of[k].box, within))
         measure_meeting(&a->of[i], &b->of[k], &best);
   if (best.distance >= above)
     best.distance = INFINITY;
@@ -378,7 +356,7 @@ void neighbours_skins_free(struct skins *s) {
 }
 
 bool neighbours_meet(const struct skins *s, size_t solid, size_t other, double within) {
-  return boxes_meet(&s->boxes[solid], &s->boxes[other], within);
+  return box_meet(&s->boxes[solid], &s->boxes[other], within);
 }
 
 void neighbours_gaps(struct findings *f, const struct names *n, double within) {
@@ -388,7 +366,8 @@ void neighbours_gaps(struct findings *f, const struct names *n, double within) {
   struct skins *s = neighbours_skins(n);
   for (size_t i = 0; i < count; i++)
     for (size_t k = i + 1; k < count; k++) {
-      double limit = fmax(within, NEAR * fmin(diagonal(&s->boxes[i]), diagonal(&s->boxes[k])));
+      double limit = fmax(within,
+                          NEAR * fmin(box_diagonal(&s->boxes[i]), box_diagonal(&s->boxes[k])));
       if (!neighbours_meet(s, i, k, limit) || share_a_face(&s->faces[i], &s->faces[k]))
         continue;
       struct nearest best = measure_solids(&s->faces[i], &s->faces[k], limit);
@@ -432,11 +411,12 @@ static size_t count_near(struct face *from, const struct face *to, double within
     if (!point_inside(from, i))
       continue;
     ++*all;
-    if (!in_box(&to->box, p, within) || !closest(to->tag, p, foot) || !(apart(p, foot) <= within) ||
-        !is_on(to, foot) || !opposite(from, from->uv + 2 * i, to, foot))
+    if (!in_box(&to->box, p, within) || !closest(to->tag, p, foot) ||
+        !(vec_distance(p, foot) <= within) || !is_on(to, foot) ||
+        !opposite(from, from->uv + 2 * i, to, foot))
       continue;
     near++;
-    *gap = fmin(*gap, apart(p, foot));
+    *gap = fmin(*gap, vec_distance(p, foot));
   }
   return near;
 }
@@ -467,7 +447,7 @@ size_t neighbours_facing(struct skins *s, size_t solid, size_t other, double wit
   take_faces(b);
   for (size_t i = 0; i < a->n; i++)
     for (size_t k = 0; k < b->n; k++)
-      if (boxes_meet(&a->of[i].box, &b->of[k].box, within))
+      if (box_meet(&a->of[i].box, &b->of[k].box, within))
         add_facing(list, &n, &a->of[i], &b->of[k], within);
   return n;
 }

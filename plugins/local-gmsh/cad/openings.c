@@ -2,6 +2,8 @@
 #include "cad/openings.h"
 
 #include "base/out.h"
+#include "base/union_find.h"
+#include "base/vec.h"
 #include "model/adjacent.h"
 
 #include <gmshc.h>
@@ -33,11 +35,6 @@ struct rim {
   bool closed;
 };
 
-static double diagonal(const double low[3], const double high[3]) {
-  return sqrt((high[0] - low[0]) * (high[0] - low[0]) + (high[1] - low[1]) * (high[1] - low[1]) +
-              (high[2] - low[2]) * (high[2] - low[2]));
-}
-
 static int by_key(const void *a, const void *b) {
   const struct link *x = a, *y = b;
   if (x->key != y->key)
@@ -63,7 +60,7 @@ static void measure(struct skin *s) {
   size_t n = 0, m = 0, k = 0;
   int e = 0;
   gmshModelGetBoundingBox(2, s->tag, &box[0], &box[1], &box[2], &box[3], &box[4], &box[5], &e);
-  s->extent = diagonal(box, box + 3);
+  s->extent = vec_distance(box, box + 3);
   gmshModelGetParametrizationBounds(2, s->tag, &low, &n, &high, &m, &e);
   for (int i = 0; e == 0 && n == 2 && m == 2 && i < SAMPLES * SAMPLES; i++) {
     int column = i % SAMPLES, row = i / SAMPLES;
@@ -163,21 +160,15 @@ static struct link *borders(struct skin *s, const struct link *links, size_t n, 
   return border;
 }
 
-static size_t root_of(size_t *parent, size_t i) {
-  while (parent[i] != i)
-    i = parent[i] = parent[parent[i]];
-  return i;
-}
-
 /* Which of n curves hang together in their end points: the first of each chain, by curve.  A chain
  * that branches is marked in `branched`. */
-static size_t *chains(const struct link *curves, size_t n, bool *branched) {
+static uint32_t *chains(const struct link *curves, size_t n, bool *branched) {
   struct link *ends = out_alloc(2 * n + 1, sizeof *ends);
-  size_t *parent = out_alloc(n + 1, sizeof *parent), count = 0;
+  uint32_t *parent = union_find_new(n);
+  size_t count = 0;
   for (size_t i = 0; i < n; i++) {
     size_t m = 0;
     int *points = adjacent_below(1, (int)curves[i].of, &m);
-    parent[i] = i;
     for (size_t k = 0; k < 2 && m > 0; k++) /* a closed curve ends where it begins */
       ends[count++] = (struct link){points[m > 1 ? k : 0], i};
     gmshFree(points);
@@ -185,12 +176,12 @@ static size_t *chains(const struct link *curves, size_t n, bool *branched) {
   qsort(ends, count, sizeof *ends, by_key);
   for (size_t i = 1; i < count; i++)
     if (ends[i].key == ends[i - 1].key)
-      parent[root_of(parent, ends[i].of)] = root_of(parent, ends[i - 1].of);
+      union_find_join(parent, (uint32_t)ends[i].of, (uint32_t)ends[i - 1].of);
   for (size_t i = 0, run; i < count; i += run) {
     for (run = 1; i + run < count && ends[i + run].key == ends[i].key;)
       run++;
     if (run != 2)
-      branched[root_of(parent, ends[i].of)] = true;
+      branched[union_find_root(parent, (uint32_t)ends[i].of)] = true;
   }
   free(ends);
   return parent;
@@ -264,7 +255,8 @@ static void close_rim(struct caps *c, const struct skin *s, struct rim *r) {
     return;
   face = turned(face);
   gmshModelOccGetBoundingBox(2, face, &low[0], &low[1], &low[2], &high[0], &high[1], &high[2], &e);
-  if (e || diagonal(low, high) > 2 * diagonal(r->low, r->high)) { /* the surface but for the hole */
+  if (e || vec_distance(low, high) >
+               2 * vec_distance(r->low, r->high)) { /* the surface but for the hole */
     int pair[2] = {2, face};
     gmshModelOccRemove(pair, 2, 1, &e);
     return;
@@ -280,18 +272,19 @@ static void close_rim(struct caps *c, const struct skin *s, struct rim *r) {
 /* All but the largest rim of a group are holes in it. */
 static void close_group(struct caps *c, const struct skin *s, const struct link *curves, size_t n) {
   bool *branched = out_alloc(n, sizeof *branched);
-  size_t *parent = chains(curves, n, branched), largest = 0;
+  uint32_t *parent = chains(curves, n, branched);
+  size_t largest = 0;
   struct rim *rims = out_alloc(n, sizeof *rims);
   for (size_t i = 0; i < n; i++) {
-    struct rim *r = &rims[root_of(parent, i)];
+    struct rim *r = &rims[union_find_root(parent, (uint32_t)i)];
     if (!r->curves)
       r->curves = out_alloc(n, sizeof *r->curves);
     add_curve(r, (int)curves[i].of);
   }
   for (size_t i = 0; i < n; i++)
     if (rims[i].count &&
-        (!rims[largest].count ||
-         diagonal(rims[i].low, rims[i].high) > diagonal(rims[largest].low, rims[largest].high)))
+        (!rims[largest].count || vec_distance(rims[i].low, rims[i].high) >
+                                     vec_distance(rims[largest].low, rims[largest].high)))
       largest = i;
   for (size_t i = 0; i < n; i++) {
     if (rims[i].count && i != largest && !branched[i])
@@ -347,7 +340,7 @@ static int *trim(struct caps *c, size_t *count) {
     box_of(of[i], of_n[i], box);
     for (int k = 0; k < 6; k++)
       off = fmax(off, fabs(box[k] - boxes[i][k]));
-    bool whole = of_n[i] > 0 && off <= SAME * diagonal(boxes[i], boxes[i] + 3);
+    bool whole = of_n[i] > 0 && off <= SAME * vec_distance(boxes[i], boxes[i] + 3);
     for (size_t k = 0; k + 1 < of_n[i]; k += 2)
       if (of[i][k] == 2 && whole)
         add_once(kept, count, of[i][k + 1]);

@@ -7,6 +7,8 @@
  */
 #include "facets/facets_nest.h"
 
+#include "base/box.h"
+#include "base/box_tree.h"
 #include "base/out.h"
 #include "facets/facets.h"
 
@@ -19,88 +21,24 @@
 
 /* ---- a tree of facets ---- */
 
-struct branch { /* a box; count 0: two branches, at `at` and `at + 1` */
-  double low[3], high[3];
-  uint32_t at, count;
-  uint32_t shell; /* of all its facets; FACET_NONE: of several */
-};
 #define LEAF 8
 
 struct tree {
-  const struct facets *f;
-  uint32_t *order; /* facets */
-  struct branch *branches;
-  uint32_t count;
+  struct box_tree boxes;
+  uint32_t *shell; /* of all facets of each branch; FACET_NONE: of several */
 };
 
-static double centre(const struct facets *f, uint32_t facet, size_t axis) {
-  const uint32_t *n = f->node + 3 * (size_t)facet;
-  return f->xyz[3 * (size_t)n[0] + axis] + f->xyz[3 * (size_t)n[1] + axis] +
-         f->xyz[3 * (size_t)n[2] + axis];
-}
-
-/* The lower half of order[0..n) by its centre along the axis comes first. */
-static void halve(const struct facets *f, uint32_t *order, size_t n, size_t axis) {
-  size_t low = 0, high = n - 1, middle = n / 2;
-  while (low < high) {
-    double pivot = centre(f, order[low + (high - low) / 2], axis);
-    size_t i = low, k = high;
-    for (;;) {
-      while (centre(f, order[i], axis) < pivot)
-        i++;
-      while (centre(f, order[k], axis) > pivot)
-        k--;
-      if (i >= k)
-        break;
-      uint32_t swap = order[i];
-      order[i++] = order[k];
-      order[k--] = swap;
-    }
-    if (middle <= k)
-      high = k;
-    else
-      low = k + 1;
+static void tree_build(struct tree *t, const struct facets *f) {
+  box_tree_build(&t->boxes, f->xyz, f->node, f->count, LEAF);
+  t->shell = out_alloc(t->boxes.branch_count, sizeof *t->shell);
+  for (uint32_t i = t->boxes.branch_count; i-- > 0;) { /* a branch comes before its own */
+    const struct box_branch *b = &t->boxes.branches[i];
+    uint32_t shell = b->count ? f->shell[t->boxes.order[b->at]] : t->shell[b->at];
+    for (uint32_t k = 1; k < b->count; k++)
+      if (f->shell[t->boxes.order[b->at + k]] != shell)
+        shell = FACET_NONE;
+    t->shell[i] = b->count || t->shell[b->at + 1] == shell ? shell : FACET_NONE;
   }
-}
-
-static void box_of(const struct tree *t, struct branch *b, size_t first, size_t count) {
-  for (size_t i = 0; i < 3; i++) {
-    b->low[i] = INFINITY;
-    b->high[i] = -INFINITY;
-  }
-  for (size_t k = 0; k < 3 * count; k++) {
-    const double *p = t->f->xyz +
-                      3 * (size_t)t->f->node[3 * (size_t)t->order[first + k / 3] + k % 3];
-    for (size_t i = 0; i < 3; i++) {
-      b->low[i] = p[i] < b->low[i] ? p[i] : b->low[i];
-      b->high[i] = p[i] > b->high[i] ? p[i] : b->high[i];
-    }
-  }
-}
-
-static void plant(struct tree *t, uint32_t at, size_t first, size_t count) { /* 32 deep at most */
-  struct branch *b = &t->branches[at];
-  box_of(t, b, first, count);
-  b->at = (uint32_t)first;
-  b->count = (uint32_t)count;
-  b->shell = t->f->shell[t->order[first]];
-  for (size_t i = first; i < first + count && count <= LEAF; i++)
-    if (t->f->shell[t->order[i]] != b->shell)
-      b->shell = FACET_NONE;
-  if (count <= LEAF)
-    return;
-  size_t axis = 0;
-  for (size_t i = 1; i < 3; i++)
-    if (b->high[i] - b->low[i] > b->high[axis] - b->low[axis])
-      axis = i;
-  halve(t->f, t->order + first, count, axis);
-  b->at = t->count;
-  b->count = 0;
-  t->count += 2;
-  plant(t, b->at, first, count / 2);
-  plant(t, b->at + 1, first + count / 2, count - count / 2);
-  uint32_t one = t->branches[b->at].shell, other = t->branches[b->at + 1].shell;
-  b->shell = one == other ? one : FACET_NONE;
 }
 
 /* Above 0: p lies left of a-b, seen from above.  The same number for a-b and b-a but for its sign,
@@ -123,19 +61,10 @@ static bool meets(const struct facets *f, uint32_t facet, const double p[3]) {
   return (y * a[2] + z * b[2] + x * c[2]) / (x + y + z) > p[2];
 }
 
-static void plant_all(struct tree *t, const struct facets *f) {
-  *t = (struct tree){.f = f,
-                     .order = out_alloc(f->count, sizeof *t->order),
-                     .branches = out_alloc(f->count + 1, sizeof *t->branches),
-                     .count = 1};
-  for (size_t i = 0; i < f->count; i++)
-    t->order[i] = (uint32_t)i;
-  plant(t, 0, 0, f->count);
-}
-
 /* ---- shells worth a look ---- */
 
 struct nest {
+  const struct facets *f;
   struct tree tree;
   bool *near;        /* of each shell: its box overlaps another's */
   uint32_t *samples; /* of each shell SAMPLES facets */
@@ -223,14 +152,14 @@ static void note_met(struct nest *n, uint32_t shell) {
 
 /* Notes the shell of each facet above p. */
 static void cast(struct nest *n, const double p[3]) {
-  const struct tree *t = &n->tree;
-  uint32_t stack[128];
+  const struct box_tree *t = &n->tree.boxes;
+  uint32_t stack[BOX_TREE_DEPTH];
   size_t height = 1;
   stack[0] = 0;
   while (height) {
-    const struct branch *b = &t->branches[stack[--height]];
-    if (p[0] < b->low[0] || p[0] > b->high[0] || p[1] < b->low[1] || p[1] > b->high[1] ||
-        p[2] > b->high[2])
+    const struct box_branch *b = &t->branches[stack[--height]];
+    if (p[0] < b->box.low[0] || p[0] > b->box.high[0] || p[1] < b->box.low[1] ||
+        p[1] > b->box.high[1] || p[2] > b->box.high[2])
       continue;
     if (b->count == 0) {
       stack[height++] = b->at;
@@ -238,8 +167,8 @@ static void cast(struct nest *n, const double p[3]) {
       continue;
     }
     for (uint32_t k = b->at; k < b->at + b->count; k++)
-      if (meets(t->f, t->order[k], p))
-        note_met(n, t->f->shell[t->order[k]]);
+      if (meets(n->f, t->order[k], p))
+        note_met(n, n->f->shell[t->order[k]]);
   }
 }
 
@@ -265,7 +194,7 @@ static void keep_odd(struct nest *n, size_t from) {
 /* met: the shells that the samples of this one lie in, sorted: one as often as there are samples in
  * it. */
 static void look(struct nest *n, uint32_t shell) {
-  const struct facets *f = n->tree.f;
+  const struct facets *f = n->f;
   n->met_count = 0;
   for (size_t k = 0; k < n->sampled[shell]; k++) {
     double p[3];
@@ -348,22 +277,20 @@ static void note_crossing(struct nest *n, uint32_t a, uint32_t b) {
 
 /* Of the edge of a half-edge: the first facet of another shell that it goes through. */
 static void cross(struct nest *n, size_t half) {
-  const struct tree *t = &n->tree;
-  const struct facets *f = t->f;
+  const struct box_tree *t = &n->tree.boxes;
+  const struct facets *f = n->f;
   const double *p = f->xyz + 3 * (size_t)f->node[half],
                *q = f->xyz + 3 * (size_t)f->node[half % 3 == 2 ? half - 2 : half + 1];
-  uint32_t stack[128], own = f->shell[half / 3];
-  double low[3], high[3];
+  uint32_t stack[BOX_TREE_DEPTH], own = f->shell[half / 3];
+  struct box edge = BOX_EMPTY;
   size_t height = 1;
   stack[0] = 0;
-  for (int i = 0; i < 3; i++) {
-    low[i] = p[i] < q[i] ? p[i] : q[i];
-    high[i] = p[i] < q[i] ? q[i] : p[i];
-  }
+  box_grow(&edge, p);
+  box_grow(&edge, q);
   while (height) {
-    const struct branch *b = &t->branches[stack[--height]];
-    if (b->shell == own || high[0] < b->low[0] || low[0] > b->high[0] || high[1] < b->low[1] ||
-        low[1] > b->high[1] || high[2] < b->low[2] || low[2] > b->high[2])
+    uint32_t at = stack[--height];
+    const struct box_branch *b = &t->branches[at];
+    if (n->tree.shell[at] == own || !box_meet(&edge, &b->box, 0))
       continue;
     if (b->count == 0) {
       stack[height++] = b->at;
@@ -386,7 +313,7 @@ static int by_pair(const void *a, const void *b) {
 }
 
 static void find_crossings(struct nest *n) {
-  const struct facets *f = n->tree.f;
+  const struct facets *f = n->f;
   size_t kept = 0;
   for (size_t h = 0; h < 3 * f->count; h++)
     if (n->near[f->shell[h / 3]] && f->mate[h] != FACET_NONE && h < f->mate[h])
@@ -474,18 +401,18 @@ static bool sort_out(struct facets *f, struct nest *n, uint32_t *parent, bool *e
 }
 
 bool facets_find_holes(struct facets *f, uint32_t *parent, bool *extra) {
-  struct nest n = {.near = out_alloc(f->shell_count, sizeof *n.near)};
+  struct nest n = {.f = f, .near = out_alloc(f->shell_count, sizeof *n.near)};
   bool any = false;
   for (size_t i = 0; i < f->shell_count; i++)
     parent[i] = FACET_NONE;
   if (find_near(f, n.near)) {
-    plant_all(&n.tree, f);
+    tree_build(&n.tree, f);
     take_samples(f, &n);
     find_crossings(&n);
     any = sort_out(f, &n, parent, extra);
   }
-  free(n.tree.order);
-  free(n.tree.branches);
+  box_tree_free(&n.tree.boxes);
+  free(n.tree.shell);
   free(n.near);
   free(n.samples);
   free(n.sampled);

@@ -3,8 +3,10 @@
 
 #include "arrays/distance.h"
 #include "arrays/mesh_arrays.h"
+#include "base/box.h"
 #include "base/module.h"
 #include "base/out.h"
+#include "base/union_find.h"
 #include "base/vec.h"
 #include "cad/face_by_face.h"
 #include "cad/kernel.h"
@@ -32,16 +34,6 @@
 
 /* ---- how wide the openings are ---- */
 
-static uint32_t root_of(uint32_t *parent, uint32_t node) {
-  while (parent[node] != node)
-    node = parent[node] = parent[parent[node]];
-  return node;
-}
-
-struct box {
-  double low[3], high[3];
-};
-
 /* Of a loop of open edges: the second of its three extents is what a ball must be wider than. */
 static double width_of(const struct box *b) {
   double e[3], most = 0, least = INFINITY, sum = 0;
@@ -54,28 +46,19 @@ static double width_of(const struct box *b) {
   return sum - most - least;
 }
 
-static void grow(struct box *b, const double *p) {
-  for (int i = 0; i < 3; i++) {
-    b->low[i] = fmin(b->low[i], p[i]);
-    b->high[i] = fmax(b->high[i], p[i]);
-  }
-}
-
 /* The widest loop of open edges. */
 static double widest_opening(const struct facets *f) {
-  uint32_t *parent = out_alloc(f->node_count, sizeof *parent);
+  uint32_t *parent = union_find_new(f->node_count);
   struct box *boxes = out_alloc(f->node_count, sizeof *boxes);
   double widest = 0;
-  for (uint32_t n = 0; n < f->node_count; n++) {
-    parent[n] = n;
-    boxes[n] = (struct box){{INFINITY, INFINITY, INFINITY}, {-INFINITY, -INFINITY, -INFINITY}};
-  }
+  for (size_t n = 0; n < f->node_count; n++)
+    boxes[n] = BOX_EMPTY;
   for (size_t h = 0; h < 3 * f->count; h++)
     if (f->mate[h] == FACET_NONE)
-      parent[root_of(parent, f->node[h])] = root_of(parent, f->node[h % 3 == 2 ? h - 2 : h + 1]);
+      union_find_join(parent, f->node[h], f->node[h % 3 == 2 ? h - 2 : h + 1]);
   for (size_t h = 0; h < 3 * f->count; h++)
     if (f->mate[h] == FACET_NONE)
-      grow(&boxes[root_of(parent, f->node[h])], f->xyz + 3 * (size_t)f->node[h]);
+      box_grow(&boxes[union_find_root(parent, f->node[h])], f->xyz + 3 * (size_t)f->node[h]);
   for (uint32_t n = 0; n < f->node_count; n++)
     if (parent[n] == n && boxes[n].high[0] >= boxes[n].low[0])
       widest = fmax(widest, width_of(&boxes[n]));

@@ -9,6 +9,7 @@
 
 #include "arrays/mesh_arrays.h"
 #include "base/out.h"
+#include "base/union_find.h"
 #include "model/adjacent.h"
 
 #include <gmshc.h>
@@ -158,12 +159,6 @@ static void find_lines(struct giver *g) {
 
 /* ---- solids that touch ---- */
 
-static uint32_t root_of(uint32_t *above, uint32_t face) {
-  while (above[face] != face)
-    face = above[face] = above[above[face]];
-  return face;
-}
-
 static uint32_t index_of(const struct mesh_arrays *s, int tag) {
   uint32_t i = 0;
   while (i < s->face_count && s->faces[i].tag != tag)
@@ -174,17 +169,15 @@ static uint32_t index_of(const struct mesh_arrays *s, int tag) {
 /* Of each face the first of those that hang together with it across curves. */
 static uint32_t *groups_of(const struct giver *g) {
   const struct mesh_arrays *s = g->s;
-  uint32_t *above = out_alloc(s->face_count, sizeof *above);
-  for (uint32_t f = 0; f < s->face_count; f++)
-    above[f] = f;
+  uint32_t *above = union_find_new(s->face_count);
   for (size_t i = 0; i < g->curve_count; i++)
     for (size_t k = 1; k < g->curves[i].face_count; k++) {
       uint32_t a = index_of(s, g->curves[i].faces[0]), b = index_of(s, g->curves[i].faces[k]);
       if (a < s->face_count && b < s->face_count)
-        above[root_of(above, a)] = root_of(above, b);
+        union_find_join(above, a, b);
     }
   for (uint32_t f = 0; f < s->face_count; f++)
-    above[f] = root_of(above, f);
+    above[f] = union_find_root(above, f);
   return above;
 }
 

@@ -2,6 +2,7 @@
 #include "mesh/middle_nodes.h"
 
 #include "base/out.h"
+#include "base/vec.h"
 
 #include <gmshc.h>
 #include <math.h>
@@ -136,20 +137,11 @@ struct search {
   bool quarters;  /* not middles are looked for, but what lies half way to them */
 };
 
-static double apart(const double *a, const double *b) {
-  double x = a[0] - b[0], y = a[1] - b[1], z = a[2] - b[2];
-  return sqrt(x * x + y * y + z * z);
-}
-
-static double dot(const double *a, const double *b) {
-  return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-}
-
 /* Neither far from the chord nor much nearer to one of its ends. */
 static bool is_sound(const struct middle *m, const double *p) {
-  double chord = apart(m->a->at, m->b->at);
-  return apart(p, m->goal) <= REACH * chord &&
-         fabs(apart(p, m->a->at) - apart(p, m->b->at)) <= UNEVEN * chord;
+  double chord = vec_distance(m->a->at, m->b->at);
+  return vec_distance(p, m->goal) <= REACH * chord &&
+         fabs(vec_distance(p, m->a->at) - vec_distance(p, m->b->at)) <= UNEVEN * chord;
 }
 
 /* The parameters go `step` on; kept between the ends of a curve, and on the face. */
@@ -168,7 +160,7 @@ static void go(const struct search *s, struct middle *m, const double step[2]) {
  * middle of the chord the point as far from one end as from the other. */
 static double aim(const struct search *s, const struct middle *m, const double *p, const double *d,
                   double step[2]) {
-  double r[3], along[3], chord = apart(m->a->at, m->b->at);
+  double r[3], along[3], chord = vec_distance(m->a->at, m->b->at);
   for (int i = 0; i < 3; i++) {
     r[i] = m->goal[i] - p[i];
     along[i] = m->b->at[i] - m->a->at[i];
@@ -177,12 +169,12 @@ static double aim(const struct search *s, const struct middle *m, const double *
   if (!(chord > 0))
     return 0;
   if (s->dim == 1) {
-    double slope = dot(d, along);
-    step[0] = slope != 0 ? dot(r, along) / slope : 0;
-    return fabs(dot(r, along)) / chord / chord;
+    double slope = vec_dot(d, along);
+    step[0] = slope != 0 ? vec_dot(r, along) / slope : 0;
+    return fabs(vec_dot(r, along)) / chord / chord;
   }
-  double uu = dot(d, d), uv = dot(d, d + 3), vv = dot(d + 3, d + 3), ru = dot(r, d),
-         rv = dot(r, d + 3);
+  double uu = vec_dot(d, d), uv = vec_dot(d, d + 3), vv = vec_dot(d + 3, d + 3), ru = vec_dot(r, d),
+         rv = vec_dot(r, d + 3);
   double det = uu * vv - uv * uv;
   if (!(det > 1e-12 * uu * vv))
     return INFINITY; /* at a pole */
@@ -306,7 +298,7 @@ static void measure(const struct search *s, struct middle_nodes_chord *worst) {
   for (size_t i = 0; i < q.count; i++) {
     if (!(q.list[i].off <= NEAR))
       continue;
-    double off = apart(q.list[i].point, q.list[i].goal);
+    double off = vec_distance(q.list[i].point, q.list[i].goal);
     worst->mean += (off - worst->mean) / (double)++worst->count;
     if (off <= worst->distance)
       continue;
@@ -333,9 +325,9 @@ static bool is_closed(const struct search *s, int k) {
   }
   gmshModelGetValue(2, s->tag, at, 12, &xyz, &n, &e);
   bool closed = e == 0 && n == 18;
-  double width = closed ? apart(xyz, xyz + 6) + apart(xyz, xyz + 12) : 0;
+  double width = closed ? vec_distance(xyz, xyz + 6) + vec_distance(xyz, xyz + 12) : 0;
   for (int i = 0; closed && i < 3; i++)
-    closed = apart(xyz + 6 * i, xyz + 6 * i + 3) <= 1e-6 * width;
+    closed = vec_distance(xyz + 6 * i, xyz + 6 * i + 3) <= 1e-6 * width;
   gmshFree(xyz);
   return closed;
 }
@@ -401,7 +393,7 @@ static bool is_same(const struct work *w, const struct entity *x, const size_t *
   for (size_t i = 0; same && i < x->corner_count; i++) {
     size_t before = x->corners[i], after = of[i / corners * nodes + i % corners];
     same = before <= w->last && after <= w->raised_last &&
-           apart(w->node[before].at, w->raised + 3 * after) <= 0;
+           vec_distance(w->node[before].at, w->raised + 3 * after) <= 0;
   }
   for (size_t i = 0; same && i < count; i++)
     same = of[i] <= w->raised_last;

@@ -15,6 +15,7 @@
 #include "arrays/distance.h"
 #include "arrays/mesh_arrays.h"
 #include "base/out.h"
+#include "base/vec.h"
 #include "cad/mass.h"
 #include "facets/facets.h"
 #include "task/outcome.h"
@@ -29,11 +30,6 @@
 #define POINTS       5000 /* of an STL's facets that are looked at */
 #define POOR_SHARE   0.5
 #define CHORD_MARGIN 1.05 /* a distance that was asked for is met when it is met about */
-
-static double distance(const double *a, const double *b) {
-  double x = a[0] - b[0], y = a[1] - b[1], z = a[2] - b[2];
-  return sqrt(x * x + y * y + z * z);
-}
 
 static void note_chord(struct deviation *d, double chord, const double *at) {
   if (!(chord > d->chord) || !isfinite(chord))
@@ -97,8 +93,8 @@ static void measure_curve(int tag, struct deviation *d) {
     t[i] = (s[i].t + s[i + 1].t) / 2;
   gmshModelGetValue(1, tag, t, n - 1, &xyz, &m, &e);
   for (size_t i = 0; e == 0 && m == 3 * (n - 1) && i + 1 < n; i++) {
-    double a = distance(s[i].at, xyz + 3 * i), b = distance(s[i + 1].at, xyz + 3 * i),
-           c = distance(s[i].at, s[i + 1].at), p = (a + b + c) / 2;
+    double a = vec_distance(s[i].at, xyz + 3 * i), b = vec_distance(s[i + 1].at, xyz + 3 * i),
+           c = vec_distance(s[i].at, s[i + 1].at), p = (a + b + c) / 2;
     double square = p * (p - a) * (p - b) * (p - c);
     note_chord(d, c > 0 && square > 0 ? 2 * sqrt(square) / c : 0, xyz + 3 * i);
   }
@@ -157,7 +153,7 @@ static void measure_pair(const struct mesh_arrays *s, const struct side *one,
   double n[3], m[3], at[3], dot = 0;
   double area = normal_of(s, one->triangle, n), area_2 = normal_of(s, other->triangle, m);
   const double *a = s->xyz + 3 * (size_t)one->low, *b = s->xyz + 3 * (size_t)one->high;
-  double length = distance(a, b);
+  double length = vec_distance(a, b);
   if (!(area > 0 && area_2 > 0 && length > 0))
     return;
   for (int i = 0; i < 3; i++) {

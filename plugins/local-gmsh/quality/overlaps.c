@@ -8,7 +8,9 @@
 
 #include "arrays/curved.h"
 #include "arrays/mesh_arrays.h"
+#include "base/box.h"
 #include "base/out.h"
+#include "base/vec.h"
 #include "cad/common_volume.h"
 #include "cad/neighbours.h"
 #include "model/findings.h"
@@ -26,10 +28,6 @@
 #define ASKED   2    /* of these, the CAD about the deepest */
 #define CELLS   64   /* of the grid, each way, at most */
 #define SECONDS 4.0  /* for all volumes */
-
-struct box {
-  double low[3], high[3];
-};
 
 struct body {
   int tag;
@@ -74,34 +72,6 @@ struct meeting {
   signed char *turned; /* of each face: 1 its triangles look out, -1 in, 0 not known yet */
 };
 
-static void sub(const double *a, const double *b, double to[3]) {
-  for (int i = 0; i < 3; i++)
-    to[i] = a[i] - b[i];
-}
-
-static double dot(const double *a, const double *b) {
-  return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-}
-
-static void cross(const double *a, const double *b, double to[3]) {
-  to[0] = a[1] * b[2] - a[2] * b[1];
-  to[1] = a[2] * b[0] - a[0] * b[2];
-  to[2] = a[0] * b[1] - a[1] * b[0];
-}
-
-static void grow(struct box *b, const double *p, bool first) {
-  for (int i = 0; i < 3; i++) {
-    b->low[i] = first ? p[i] : fmin(b->low[i], p[i]);
-    b->high[i] = first ? p[i] : fmax(b->high[i], p[i]);
-  }
-}
-
-static double diagonal(const struct box *b) {
-  double d[3];
-  sub(b->high, b->low, d);
-  return sqrt(dot(d, d));
-}
-
 static bool within(const struct box *b, const double *p) {
   return p[0] >= b->low[0] && p[0] <= b->high[0] && p[1] >= b->low[1] && p[1] <= b->high[1] &&
          p[2] >= b->low[2] && p[2] <= b->high[2];
@@ -116,9 +86,9 @@ static const double *point(const struct mesh_arrays *s, uint32_t node) {
 }
 
 static struct box box_of_tet(const struct mesh_arrays *s, size_t tet) {
-  struct box b;
+  struct box b = BOX_EMPTY;
   for (int k = 0; k < 4; k++)
-    grow(&b, point(s, corners(s, tet)[k]), k == 0);
+    box_grow(&b, point(s, corners(s, tet)[k]));
   return b;
 }
 
@@ -134,13 +104,6 @@ static void cells_of(const struct grid *g, const struct box *b, size_t from[3], 
   }
 }
 
-static bool meet(const struct box *a, const struct box *b) {
-  for (int i = 0; i < 3; i++)
-    if (a->low[i] > b->high[i] || b->low[i] > a->high[i])
-      return false;
-  return true;
-}
-
 /* Without `tets` it counts; else it puts each where begin says, and moves that on. */
 static void fill(struct meeting *w, bool *wanted, uint32_t *tets) {
   struct grid *g = &w->grid;
@@ -149,7 +112,7 @@ static void fill(struct meeting *w, bool *wanted, uint32_t *tets) {
     if (!wanted[w->body_of_tet[t]])
       continue;
     struct box b = box_of_tet(w->s, t);
-    if (!meet(&b, &g->box))
+    if (!box_meet(&b, &g->box, 0))
       continue;
     cells_of(g, &b, from, to);
     for (size_t x = from[0]; x <= to[0]; x++)
@@ -170,9 +133,10 @@ static void grid_make(struct meeting *w) {
   bool *wanted = out_alloc(w->s->solid_count, sizeof *wanted);
   size_t cells = 1;
   double widest = 0, most = cbrt((double)w->s->tet_count / 4);
+  g->box = BOX_EMPTY;
   for (size_t i = 0; i < w->pair_n; i++) {
-    grow(&g->box, w->pairs[i].box.low, i == 0);
-    grow(&g->box, w->pairs[i].box.high, false);
+    box_grow(&g->box, w->pairs[i].box.low);
+    box_grow(&g->box, w->pairs[i].box.high);
     wanted[w->pairs[i].a] = wanted[w->pairs[i].b] = true;
   }
   for (int i = 0; i < 3; i++)
@@ -193,11 +157,11 @@ static void grid_make(struct meeting *w) {
 
 static double volume_of(const double *a, const double *b, const double *c, const double *d) {
   double x[3], y[3], z[3], n[3];
-  sub(b, a, x);
-  sub(c, a, y);
-  sub(d, a, z);
-  cross(x, y, n);
-  return dot(n, z);
+  vec_sub(x, b, a);
+  vec_sub(y, c, a);
+  vec_sub(z, d, a);
+  vec_cross(n, x, y);
+  return vec_dot(n, z);
 }
 
 /* Not on its sides. */
@@ -236,7 +200,7 @@ static void look(struct meeting *w, size_t body, const double *at, bool on_face)
     if ((p->a != body && p->b != body) || !within(&p->box, at))
       continue;
     if (cell == SIZE_MAX) {
-      grow(&b, at, true);
+      b = (struct box){{at[0], at[1], at[2]}, {at[0], at[1], at[2]}};
       cells_of(g, &b, from, to);
       cell = (from[0] * g->n[1] + from[1]) * g->n[2] + from[2];
     }
@@ -278,12 +242,12 @@ struct near {
 
 static double to_segment(const double *p, const double *a, const double *b) {
   double d[3], v[3];
-  sub(b, a, d);
-  sub(p, a, v);
-  double square = dot(d, d), u = square > 0 ? fmin(1, fmax(0, dot(d, v) / square)) : 0;
+  vec_sub(d, b, a);
+  vec_sub(v, p, a);
+  double square = vec_dot(d, d), u = square > 0 ? fmin(1, fmax(0, vec_dot(d, v) / square)) : 0;
   for (int i = 0; i < 3; i++)
     v[i] -= u * d[i];
-  return sqrt(dot(v, v));
+  return sqrt(vec_dot(v, v));
 }
 
 static double to_triangle(const struct mesh_arrays *s, size_t triangle, const double *p) {
@@ -291,25 +255,25 @@ static double to_triangle(const struct mesh_arrays *s, size_t triangle, const do
   const double *c[3] = {point(s, n[0]), point(s, n[1]), point(s, n[2])};
   double x[3], y[3], up[3], side[3], v[3], least = INFINITY;
   bool over = true;
-  sub(c[1], c[0], x);
-  sub(c[2], c[0], y);
-  cross(x, y, up);
+  vec_sub(x, c[1], c[0]);
+  vec_sub(y, c[2], c[0]);
+  vec_cross(up, x, y);
   for (int k = 0; k < 3; k++) {
-    sub(c[(k + 1) % 3], c[k], x);
-    sub(p, c[k], v);
-    cross(up, x, side);
-    over = over && dot(side, v) >= 0;
+    vec_sub(x, c[(k + 1) % 3], c[k]);
+    vec_sub(v, p, c[k]);
+    vec_cross(side, up, x);
+    over = over && vec_dot(side, v) >= 0;
     least = fmin(least, to_segment(p, c[k], c[(k + 1) % 3]));
   }
-  double length = sqrt(dot(up, up));
-  return over && length > 0 ? fabs(dot(up, v)) / length : least;
+  double length = sqrt(vec_dot(up, up));
+  return over && length > 0 ? fabs(vec_dot(up, v)) / length : least;
 }
 
 static double to_box(const struct box *b, const double *p) {
   double d[3];
   for (int i = 0; i < 3; i++)
     d[i] = fmax(0, fmax(b->low[i] - p[i], p[i] - b->high[i]));
-  return sqrt(dot(d, d));
+  return sqrt(vec_dot(d, d));
 }
 
 static bool far_away(const struct mesh_arrays *s, size_t triangle, const double *p, double within) {
@@ -354,9 +318,9 @@ static struct near nearest(const struct meeting *w, size_t body, const double *a
 static void normal_of(const struct mesh_arrays *s, size_t triangle, double up[3]) {
   const uint32_t *n = s->triangles + 3 * triangle;
   double x[3], y[3];
-  sub(point(s, n[1]), point(s, n[0]), x);
-  sub(point(s, n[2]), point(s, n[0]), y);
-  cross(x, y, up);
+  vec_sub(x, point(s, n[1]), point(s, n[0]));
+  vec_sub(y, point(s, n[2]), point(s, n[0]));
+  vec_cross(up, x, y);
 }
 
 /* Whether the triangles of a face look out of its solid (1) or into it (-1): all look one way. */
@@ -376,8 +340,8 @@ static int look_of(struct meeting *w, size_t face, size_t triangle) {
     if (common != 3)
       continue;
     normal_of(s, triangle, up);
-    sub(point(s, c[last]), point(s, n[0]), x);
-    w->turned[face] = dot(x, up) > 0 ? -1 : 1;
+    vec_sub(x, point(s, c[last]), point(s, n[0]));
+    w->turned[face] = vec_dot(x, up) > 0 ? -1 : 1;
   }
   return w->turned[face];
 }
@@ -399,9 +363,9 @@ static struct foot foot_on(struct meeting *w, const double *at, size_t face, siz
     gmshModelGetNormal(tag, own, 2, &normal, &k, &e);
   if (e == 0 && k == 3 && out) {
     normal_of(w->s, triangle, up);
-    sub(xyz, at, v);
-    f.distance = sqrt(dot(v, v));
-    f.depth = dot(v, normal) * (dot(normal, up) * out < 0 ? -1 : 1);
+    vec_sub(v, xyz, at);
+    f.distance = sqrt(vec_dot(v, v));
+    f.depth = vec_dot(v, normal) * (vec_dot(normal, up) * out < 0 ? -1 : 1);
   }
   gmshFree(xyz);
   gmshFree(uv);
@@ -460,11 +424,11 @@ static void take_bodies(struct meeting *w) {
   w->body_of_tet = out_alloc(s->tet_count, sizeof *w->body_of_tet);
   for (size_t i = 0; i < s->solid_count; i++) {
     const struct range *r = &s->solids[i];
-    w->bodies[i] = (struct body){.tag = r->tag, .tets = r};
+    w->bodies[i] = (struct body){.tag = r->tag, .tets = r, .box = BOX_EMPTY};
     for (size_t t = r->first; t < r->first + r->count; t++) {
       w->body_of_tet[t] = (uint32_t)i;
       for (int k = 0; k < 4; k++)
-        grow(&w->bodies[i].box, point(s, corners(s, t)[k]), t == r->first && k == 0);
+        box_grow(&w->bodies[i].box, point(s, corners(s, t)[k]));
     }
   }
 }
@@ -481,8 +445,9 @@ static void take_faces(struct meeting *w) {
     for (size_t i = 0; l && i < s->solid_count; i++)
       if (w->bodies[i].tag == l->solid)
         w->body_of_face[f] = i;
+    w->face_box[f] = BOX_EMPTY;
     for (size_t i = 3 * r->first; i < 3 * (r->first + r->count); i++)
-      grow(&w->face_box[f], point(s, s->triangles[i]), i == 3 * r->first);
+      box_grow(&w->face_box[f], point(s, s->triangles[i]));
   }
 }
 
@@ -503,7 +468,7 @@ static void take_pairs(struct meeting *w) {
   for (size_t a = 0; a < n; a++)
     for (size_t b = a + 1; b < n; b++) {
       const struct box *x = &w->bodies[a].box, *y = &w->bodies[b].box;
-      struct pair p = {.a = a, .b = b, .least = APART * fmin(diagonal(x), diagonal(y))};
+      struct pair p = {.a = a, .b = b, .least = APART * fmin(box_diagonal(x), box_diagonal(y))};
       bool reach = true;
       for (int i = 0; i < 3; i++) {
         p.box.low[i] = fmax(x->low[i], y->low[i]);

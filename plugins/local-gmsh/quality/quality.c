@@ -4,31 +4,13 @@
 #include "arrays/mesh_arrays.h"
 #include "arrays/sheet.h"
 #include "base/out.h"
+#include "base/vec.h"
 #include "task/outcome.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 typedef double vec[3];
-
-static void sub(vec r, const double *a, const double *b) {
-  for (int i = 0; i < 3; i++)
-    r[i] = a[i] - b[i];
-}
-
-static void cross(vec r, const vec a, const vec b) {
-  r[0] = a[1] * b[2] - a[2] * b[1];
-  r[1] = a[2] * b[0] - a[0] * b[2];
-  r[2] = a[0] * b[1] - a[1] * b[0];
-}
-
-static double dot(const double *a, const double *b) {
-  return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-}
-
-static double length(const vec a) {
-  return sqrt(dot(a, a));
-}
 
 static double degrees(double cosine) {
   return acos(cosine > 1 ? 1 : cosine < -1 ? -1 : cosine) * (180 / M_PI);
@@ -43,12 +25,12 @@ static double sicn_tet(const vec a, const vec b, const vec c) {
     j[1][i] = (2 * b[i] - a[i]) * s3;
     j[2][i] = (3 * c[i] - a[i] - b[i]) * s6;
   }
-  cross(cof[0], j[1], j[2]);
-  cross(cof[1], j[2], j[0]);
-  cross(cof[2], j[0], j[1]);
-  double det = dot(j[0], cof[0]);
-  double nj = dot(j[0], j[0]) + dot(j[1], j[1]) + dot(j[2], j[2]);
-  double nc = dot(cof[0], cof[0]) + dot(cof[1], cof[1]) + dot(cof[2], cof[2]);
+  vec_cross(cof[0], j[1], j[2]);
+  vec_cross(cof[1], j[2], j[0]);
+  vec_cross(cof[2], j[0], j[1]);
+  double det = vec_dot(j[0], cof[0]);
+  double nj = vec_dot(j[0], j[0]) + vec_dot(j[1], j[1]) + vec_dot(j[2], j[2]);
+  double nc = vec_dot(cof[0], cof[0]) + vec_dot(cof[1], cof[1]) + vec_dot(cof[2], cof[2]);
   return nj * nc > 0 ? 3 * det / sqrt(nj * nc) : 0;
 }
 
@@ -58,7 +40,7 @@ static double dihedral(vec n[4], const double len[4]) {
   for (int i = 0; i < 4; i++)
     for (int k = i + 1; k < 4; k++) {
       double l = len[i] * len[k];
-      double cosine = l > 0 ? -dot(n[i], n[k]) / l : 1;
+      double cosine = l > 0 ? -vec_dot(n[i], n[k]) / l : 1;
       if (cosine > largest)
         largest = cosine;
     }
@@ -67,32 +49,32 @@ static double dihedral(vec n[4], const double len[4]) {
 
 double quality_sicn(const double *const p[4]) {
   vec a, b, c;
-  sub(a, p[1], p[0]);
-  sub(b, p[2], p[0]);
-  sub(c, p[3], p[0]);
+  vec_sub(a, p[1], p[0]);
+  vec_sub(b, p[2], p[0]);
+  vec_sub(c, p[3], p[0]);
   return sicn_tet(a, b, c);
 }
 
 void quality_tet(const double *const p[4], double q[MEASURES]) {
   vec a, b, c, ab, ac, bc, n[4];
   double len[4], area = 0;
-  sub(a, p[1], p[0]);
-  sub(b, p[2], p[0]);
-  sub(c, p[3], p[0]);
-  sub(ab, b, a);
-  sub(ac, c, a);
-  sub(bc, c, b);
-  cross(n[0], b, a);   /* face 0 2 1, seen from outside where the element is positive */
-  cross(n[1], a, c);   /* 0 1 3 */
-  cross(n[2], c, b);   /* 0 3 2 */
-  cross(n[3], ab, ac); /* 1 2 3 */
+  vec_sub(a, p[1], p[0]);
+  vec_sub(b, p[2], p[0]);
+  vec_sub(c, p[3], p[0]);
+  vec_sub(ab, b, a);
+  vec_sub(ac, c, a);
+  vec_sub(bc, c, b);
+  vec_cross(n[0], b, a);   /* face 0 2 1, seen from outside where the element is positive */
+  vec_cross(n[1], a, c);   /* 0 1 3 */
+  vec_cross(n[2], c, b);   /* 0 3 2 */
+  vec_cross(n[3], ab, ac); /* 1 2 3 */
   for (int i = 0; i < 4; i++) {
-    len[i] = length(n[i]);
+    len[i] = vec_length(n[i]);
     area += len[i] / 2;
   }
-  double six_v = -dot(n[0], c), v = fabs(six_v) / 6;
-  double la = length(a), lb = length(b), lc = length(c);
-  double lab = length(ab), lac = length(ac), lbc = length(bc);
+  double six_v = -vec_dot(n[0], c), v = fabs(six_v) / 6;
+  double la = vec_length(a), lb = vec_length(b), lc = vec_length(c);
+  double lab = vec_length(ab), lac = vec_length(ac), lbc = vec_length(bc);
   double inner = area > 0 ? 3 * v / area : 0;
   /* The products of opposite edges are the sides of a triangle of area 6 V R. */
   double x = la * lbc, y = lb * lac, z = lc * lab, s = (x + y + z) / 2;
@@ -109,11 +91,11 @@ void quality_tet(const double *const p[4], double q[MEASURES]) {
 
 void quality_triangle(const double *const p[3], double q[MEASURES]) {
   vec a, b, c, n;
-  sub(a, p[1], p[0]);
-  sub(b, p[2], p[0]);
-  sub(c, p[2], p[1]);
-  cross(n, a, b);
-  double la = length(a), lb = length(b), lc = length(c), twice = length(n);
+  vec_sub(a, p[1], p[0]);
+  vec_sub(b, p[2], p[0]);
+  vec_sub(c, p[2], p[1]);
+  vec_cross(n, a, b);
+  double la = vec_length(a), lb = vec_length(b), lc = vec_length(c), twice = vec_length(n);
   double sum = la + lb + lc;
   /* J to the equilateral one; its singular values give 2 s1 s2 / (s1^2 + s2^2). */
   double norm = 0;
@@ -122,10 +104,10 @@ void quality_triangle(const double *const p[3], double q[MEASURES]) {
     norm += a[i] * a[i] + second * second;
   }
   double inner = sum > 0 ? twice / sum : 0, edges = la * lb * lc;
-  double ca = la * lb > 0 ? dot(a, b) / (la * lb) : 1;
-  double cb = la * lc > 0 ? -dot(a, c) / (la * lc) : 1;
-  double least = degrees(fmax(fmax(ca, cb), lb * lc > 0 ? dot(b, c) / (lb * lc) : 1));
-  double most = degrees(fmin(fmin(ca, cb), lb * lc > 0 ? dot(b, c) / (lb * lc) : 1));
+  double ca = la * lb > 0 ? vec_dot(a, b) / (la * lb) : 1;
+  double cb = la * lc > 0 ? -vec_dot(a, c) / (la * lc) : 1;
+  double least = degrees(fmax(fmax(ca, cb), lb * lc > 0 ? vec_dot(b, c) / (lb * lc) : 1));
+  double most = degrees(fmin(fmin(ca, cb), lb * lc > 0 ? vec_dot(b, c) / (lb * lc) : 1));
   q[MEASURE_SICN] = norm > 0 ? 4 / sqrt(3.0) * twice / norm : 0;
   q[MEASURE_GAMMA] = edges > 0 && sum > 0 ? 4 * twice * twice / (edges * sum) : 0; /* 2 r / R */
   q[MEASURE_ANGLE] = least;
@@ -137,13 +119,13 @@ void quality_quad(const double *const p[4], double q[MEASURES]) {
   vec side[4], diagonal[2], up;
   double len[4], least = 180, most = 0, shortest = INFINITY, longest = 0;
   q[MEASURE_SICN] = q[MEASURE_GAMMA] = 1;
-  sub(diagonal[0], p[2], p[0]);
-  sub(diagonal[1], p[3], p[1]);
-  cross(up, diagonal[0], diagonal[1]);
-  double area = length(up);
+  vec_sub(diagonal[0], p[2], p[0]);
+  vec_sub(diagonal[1], p[3], p[1]);
+  vec_cross(up, diagonal[0], diagonal[1]);
+  double area = vec_length(up);
   for (int i = 0; i < 4; i++) {
-    sub(side[i], p[(i + 1) % 4], p[i]);
-    len[i] = length(side[i]);
+    vec_sub(side[i], p[(i + 1) % 4], p[i]);
+    len[i] = vec_length(side[i]);
     shortest = fmin(shortest, len[i]);
     longest = fmax(longest, len[i]);
   }
@@ -151,9 +133,9 @@ void quality_quad(const double *const p[4], double q[MEASURES]) {
     const double *a = side[i], *before = side[(i + 3) % 4];
     vec b = {-before[0], -before[1], -before[2]}, n;
     double la = len[i], lb = len[(i + 3) % 4], corner[MEASURES];
-    cross(n, a, b);
-    double det = area > 0 ? dot(n, up) / area : 0, sum = la * la + lb * lb;
-    double angle = la * lb > 0 ? degrees(dot(a, b) / (la * lb)) : 0;
+    vec_cross(n, a, b);
+    double det = area > 0 ? vec_dot(n, up) / area : 0, sum = la * la + lb * lb;
+    double angle = la * lb > 0 ? degrees(vec_dot(a, b) / (la * lb)) : 0;
     angle = det < 0 ? 360 - angle : angle;
     least = fmin(least, angle);
     most = fmax(most, angle);

@@ -2,6 +2,7 @@
 #include "sizes/size_field.h"
 
 #include "base/out.h"
+#include "base/vec.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -54,11 +55,6 @@ void size_field_point(struct size_field *f, const double at[3], double size, dou
   p->slope = slope;
 }
 
-static double square(const double *a, const double *b) {
-  double x = a[0] - b[0], y = a[1] - b[1], z = a[2] - b[2];
-  return x * x + y * y + z * z;
-}
-
 struct triangle {
   double corner[3][3];
   int halves; /* how often it was cut in two */
@@ -79,8 +75,8 @@ void size_field_triangle(struct size_field *f, const double a[3], const double b
     double longest = 0, middle[3];
     int from = 0;
     for (int i = 0; i < 3; i++)
-      if (square(t.corner[i], t.corner[(i + 1) % 3]) > longest) {
-        longest = square(t.corner[i], t.corner[(i + 1) % 3]);
+      if (vec_distance2(t.corner[i], t.corner[(i + 1) % 3]) > longest) {
+        longest = vec_distance2(t.corner[i], t.corner[(i + 1) % 3]);
         from = i;
       }
     if (longest <= 3 * spacing * spacing || t.halves == HALVES) {
@@ -200,8 +196,8 @@ double size_field_at(const struct size_field *f, const double at[3], double larg
       continue;
     if (2 * node + 2 >= f->node_count) {
       for (size_t i = first; i < first + count; i++)
-        best = fmin(best,
-                    f->points[i].size + f->points[i].slope * sqrt(square(f->points[i].at, at)));
+        best = fmin(best, f->points[i].size +
+                              f->points[i].slope * sqrt(vec_distance2(f->points[i].at, at)));
       continue;
     }
     double left = least_of(&f->nodes[2 * node + 1], at);
@@ -222,7 +218,7 @@ double size_field_at(const struct size_field *f, const double at[3], double larg
 double size_region_distance(const struct size_region *r, const double at[3]) {
   double sum = 0, along = 0, length = 0;
   if (r->shape == SIZE_BALL)
-    return fmax(sqrt(square(r->a, at)) - r->radius, 0);
+    return fmax(sqrt(vec_distance2(r->a, at)) - r->radius, 0);
   if (r->shape == SIZE_BOX) {
     for (int k = 0; k < 3; k++) {
       double d = fmax(fmax(r->a[k] - at[k], at[k] - r->b[k]), 0);
@@ -237,5 +233,5 @@ double size_region_distance(const struct size_region *r, const double at[3]) {
   double share = length > 0 ? fmin(fmax(along / length, 0), 1) : 0, foot[3];
   for (int k = 0; k < 3; k++)
     foot[k] = r->a[k] + share * (r->b[k] - r->a[k]);
-  return fmax(sqrt(square(foot, at)) - r->radius, 0);
+  return fmax(sqrt(vec_distance2(foot, at)) - r->radius, 0);
 }

@@ -4,6 +4,7 @@
 #include "arrays/mesh_arrays.h"
 #include "arrays/wall_rays.h"
 #include "base/out.h"
+#include "base/vec.h"
 #include "cad/kernel.h"
 #include "facets/facets.h"
 #include "model/adjacent.h"
@@ -99,16 +100,11 @@ struct piece {
   int halves;
 };
 
-static double square(const double *a, const double *b) {
-  double x = a[0] - b[0], y = a[1] - b[1], z = a[2] - b[2];
-  return x * x + y * y + z * z;
-}
-
 static double longest_side(const struct piece *p, int *from) {
   double longest = 0;
   for (int i = 0; i < 3; i++)
-    if (square(p->corner[i], p->corner[(i + 1) % 3]) > longest) {
-      longest = square(p->corner[i], p->corner[(i + 1) % 3]);
+    if (vec_distance2(p->corner[i], p->corner[(i + 1) % 3]) > longest) {
+      longest = vec_distance2(p->corner[i], p->corner[(i + 1) % 3]);
       *from = i;
     }
   return longest;
