@@ -169,3 +169,10 @@ double mesh_arrays_tet_volume(const struct mesh_arrays *s, size_t tet) {
   double cx = c[0] - o[0], cy = c[1] - o[1], cz = c[2] - o[2];
   return (ax * (by * cz - bz * cy) - ay * (bx * cz - bz * cx) + az * (bx * cy - by * cx)) / 6;
 }
+
+const struct range *mesh_arrays_face(const struct mesh_arrays *s, int tag) {
+  for (size_t i = 0; i < s->face_count; i++)
+    if (s->faces[i].tag == tag)
+      return &s->faces[i];
+  return NULL;
+}

@@ -46,6 +46,8 @@ bool mesh_arrays_take_layered(struct mesh_arrays *s);
 /* The nodes alone.  Returns the table from Gmsh's tags to ours (free it), NULL when there are
  * none. */
 uint32_t *mesh_arrays_take_nodes(struct mesh_arrays *s, size_t *max_tag);
+/* The triangles of a face; NULL: it has none here. */
+const struct range *mesh_arrays_face(const struct mesh_arrays *s, int tag);
 void mesh_arrays_free(struct mesh_arrays *s);
 
 /* Volume inside the triangles, by their orientation. */

@@ -5,6 +5,7 @@
 #include "cad/neighbours.h"
 #include "model/adjacent.h"
 #include "model/contact_pairs.h"
+#include "model/entity.h"
 #include "model/findings.h"
 #include "model/groups.h"
 #include "model/names.h"
@@ -49,13 +50,6 @@ void contacts_free(struct contacts *c) {
       free(c->of[i].side[k].faces);
   free(c->of);
   *c = (struct contacts){0};
-}
-
-static double area_of(int face) {
-  double area = 0;
-  int e = 0;
-  gmshModelOccGetMass(2, face, &area, &e);
-  return e ? 0 : fabs(area);
 }
 
 /* ---- own faces ---- */
@@ -145,7 +139,7 @@ static void find_shared(const struct copies *c, struct contacts *to) {
             one = pair_add(to, c->solid[a], c->solid[b]);
           side_add(&one->side[0], c->copied[a][i]);
           side_add(&one->side[1], c->copied[b][k]);
-          one->area += area_of(c->copied[a][i]);
+          one->area += fabs(entity_mass(2, c->copied[a][i]));
         }
 }
 

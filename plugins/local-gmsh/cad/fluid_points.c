@@ -12,11 +12,6 @@
 #define NAME_BYTES 60
 #define VOIDS_TOLD 8
 
-static bool refuse(struct task *t, const char *name, const char *what) {
-  task_fail(t, LATHE_BAD_INPUT, "fluid_at: \"%.60s\" %s", name, what);
-  return false;
-}
-
 bool fluid_points_read(struct task *t, const json_t *points) {
   const char *name;
   json_t *v;
@@ -30,9 +25,11 @@ bool fluid_points_read(struct task *t, const json_t *points) {
     for (size_t i = 0; i < len; i++)
       plain = plain && (unsigned char)name[i] > ' ' && name[i] != '"' && name[i] != 0x7f;
     if (!plain)
-      return refuse(t, name, "is not a name of 1 to 60 bytes without blanks and quotes");
+      return task_refuse(t, "fluid_at", name,
+                         "is not a name of 1 to 60 bytes without blanks and quotes");
     if (json_object_size(v) != 1 || !selector_is_numbers(json_object_get(v, "point"), 3))
-      return refuse(t, name, "must have a point in the volume, as {\"point\": [10, 0, 5]}");
+      return task_refuse(t, "fluid_at", name,
+                         "must have a point in the volume, as {\"point\": [10, 0, 5]}");
   }
   if (json_object_size(points))
     t->params.fluid_at = json_incref((json_t *)points);

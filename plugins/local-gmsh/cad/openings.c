@@ -5,6 +5,7 @@
 #include "base/union_find.h"
 #include "base/vec.h"
 #include "model/adjacent.h"
+#include "model/entity.h"
 
 #include <gmshc.h>
 #include <math.h>
@@ -309,15 +310,8 @@ static void box_of(const int *pairs, size_t n, double box[6]) {
   }
 }
 
-static bool is_in(const int *tags, size_t count, int tag) {
-  for (size_t i = 0; i < count; i++)
-    if (tags[i] == tag)
-      return true;
-  return false;
-}
-
 static void add_once(int *tags, size_t *count, int tag) {
-  if (!is_in(tags, *count, tag))
+  if (!entity_is_among(tags, *count, tag))
     tags[(*count)++] = tag;
 }
 
@@ -349,7 +343,7 @@ static int *trim(struct caps *c, size_t *count) {
   }
   for (size_t i = 0; i < lost_n; i++) { /* two caps may have a piece in common */
     int pair[2] = {2, lost[i]};
-    if (!is_in(kept, *count, lost[i]))
+    if (!entity_is_among(kept, *count, lost[i]))
       gmshModelOccRemove(pair, 2, 1, &e);
   }
   free(lost);

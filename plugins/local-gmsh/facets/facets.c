@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "facets/facets.h"
 
+#include "base/vec.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,16 +24,7 @@ void facets_measure(struct facets *f) {
 
 void facets_normal(const struct facets *f, size_t facet, double n[3]) {
   const uint32_t *of = f->node + 3 * facet;
-  const double *a = f->xyz + 3 * (size_t)of[0], *b = f->xyz + 3 * (size_t)of[1],
-               *c = f->xyz + 3 * (size_t)of[2];
-  double u[3], v[3];
-  for (int i = 0; i < 3; i++) {
-    u[i] = b[i] - a[i];
-    v[i] = c[i] - a[i];
-  }
-  n[0] = u[1] * v[2] - u[2] * v[1];
-  n[1] = u[2] * v[0] - u[0] * v[2];
-  n[2] = u[0] * v[1] - u[1] * v[0];
+  vec_normal(n, f->xyz + 3 * (size_t)of[0], f->xyz + 3 * (size_t)of[1], f->xyz + 3 * (size_t)of[2]);
 }
 
 size_t facets_compact(struct facets *f, const bool *drop) {

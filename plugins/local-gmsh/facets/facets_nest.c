@@ -9,6 +9,7 @@
 
 #include "base/box.h"
 #include "base/box_tree.h"
+#include "base/compare.h"
 #include "base/out.h"
 #include "facets/facets.h"
 
@@ -307,11 +308,6 @@ static void cross(struct nest *n, size_t half) {
   }
 }
 
-static int by_pair(const void *a, const void *b) {
-  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-  return (x > y) - (x < y);
-}
-
 static void find_crossings(struct nest *n) {
   const struct facets *f = n->f;
   size_t kept = 0;
@@ -319,7 +315,7 @@ static void find_crossings(struct nest *n) {
     if (n->near[f->shell[h / 3]] && f->mate[h] != FACET_NONE && h < f->mate[h])
       cross(n, h);
   if (n->crossing_count)
-    qsort(n->crossings, n->crossing_count, sizeof *n->crossings, by_pair);
+    qsort(n->crossings, n->crossing_count, sizeof *n->crossings, compare_u64);
   for (size_t i = 0; i < n->crossing_count; i++)
     if (kept == 0 || n->crossings[kept - 1] != n->crossings[i])
       n->crossings[kept++] = n->crossings[i];
@@ -329,7 +325,7 @@ static void find_crossings(struct nest *n) {
 static bool cross_each_other(const struct nest *n, uint32_t a, uint32_t b) {
   uint64_t pair = a < b ? (uint64_t)a << 32 | b : (uint64_t)b << 32 | a;
   return n->crossing_count &&
-         bsearch(&pair, n->crossings, n->crossing_count, sizeof pair, by_pair) != NULL;
+         bsearch(&pair, n->crossings, n->crossing_count, sizeof pair, compare_u64) != NULL;
 }
 
 static void note_overlap(struct facets *f, uint32_t a, uint32_t b) {

@@ -7,6 +7,7 @@
 
 #include "import/import.h"
 #include "model/adjacent.h"
+#include "model/entity.h"
 #include "model/names.h"
 #include "select/selector.h"
 #include "task/task.h"
@@ -14,20 +15,13 @@
 #include <gmshc.h>
 #include <stdlib.h>
 
-static bool is_among(const int *tags, size_t count, int tag) {
-  for (size_t i = 0; i < count; i++)
-    if (tags[i] == tag)
-      return true;
-  return false;
-}
-
 /* Those of one dimension that are not among the tags. */
 static void remove_others(int dim, const int *tags, size_t count) {
   int *entities = NULL, e = 0;
   size_t n = 0, gone = 0;
   gmshModelGetEntities(&entities, &n, dim, &e);
   for (size_t i = 0; i + 1 < n; i += 2)
-    if (!is_among(tags, count, entities[i + 1])) {
+    if (!entity_is_among(tags, count, entities[i + 1])) {
       entities[gone++] = dim;
       entities[gone++] = entities[i + 1];
     }

@@ -23,11 +23,6 @@ static const char PARAMETER[] = "boundary_layers";
 /* What belongs to the layers and not to the choice of faces. */
 static const char *const OWN[] = {"first_height_mm", "layers", "growth", NULL};
 
-static bool refuse(struct task *t, const char *name, const char *what) {
-  task_fail(t, LATHE_BAD_INPUT, "%s: \"%.60s\" %s", PARAMETER, name, what);
-  return false;
-}
-
 static bool read_one(struct task *t, struct boundary_layer *b) {
   const char *name = b->as.name;
   const json_t *first = json_object_get(b->json, "first_height_mm"),
@@ -38,20 +33,23 @@ static bool read_one(struct task *t, struct boundary_layer *b) {
                           : "must be an object, as {\"faces\": [3], \"first_height_mm\": 0.1, "
                             "\"layers\": 4}";
   if (wrong)
-    return refuse(t, name, wrong);
+    return task_refuse(t, PARAMETER, name, wrong);
   json_int_t count = json_integer_value(layers);
   b->as.first = json_number_value(first);
   b->as.growth = growth ? json_number_value(growth) : GROWTH;
   if (!json_is_number(first) || !(b->as.first >= 1e-9 && b->as.first <= 1e9))
-    return refuse(t, name,
-                  "needs first_height_mm, the height of the layer at the wall, from 1e-9 to 1e9");
+    return task_refuse(
+        t, PARAMETER, name,
+        "needs first_height_mm, the height of the layer at the wall, from 1e-9 to 1e9");
   if (!json_is_integer(layers) || count < 1 || count > LAYERS_MAX)
-    return refuse(t, name, "needs layers, how many there are, a whole number from 1 to 40");
+    return task_refuse(t, PARAMETER, name,
+                       "needs layers, how many there are, a whole number from 1 to 40");
   b->as.count = (int)count;
   if ((growth && !json_is_number(growth)) || b->as.growth < 1 || b->as.growth > GROWTH_MAX)
-    return refuse(t, name,
-                  "has a growth that is not a number from 1 to 5; 1.2 means that each layer is a "
-                  "fifth higher than the one before");
+    return task_refuse(
+        t, PARAMETER, name,
+        "has a growth that is not a number from 1 to 5; 1.2 means that each layer is a "
+        "fifth higher than the one before");
   return true;
 }
 

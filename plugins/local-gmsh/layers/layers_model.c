@@ -85,13 +85,6 @@ static const struct layers_spec *spec_of(const struct boundary_layers *all, int 
   return NULL;
 }
 
-static const struct range *range_of(const struct mesh_arrays *s, int face) {
-  for (size_t i = 0; i < s->face_count; i++)
-    if (s->faces[i].tag == face)
-      return &s->faces[i];
-  return NULL;
-}
-
 /* Two points of a face a quarter of its first parameter apart, and a direction at each. */
 struct pair {
   double point[2][3], way[2][3];
@@ -180,7 +173,7 @@ static void take_solid(const struct layers_work *w, const struct boundary_layers
                            .face_tags = out_alloc(n / 2 + 1, sizeof *v->face_tags),
                            .turned = out_alloc(n / 2 + 1, sizeof *v->turned)};
   for (size_t f = 0; e == 0 && f < n / 2; f++) {
-    const struct range *r = range_of(&w->arrays, bound[2 * f + 1]);
+    const struct range *r = mesh_arrays_face(&w->arrays, bound[2 * f + 1]);
     count += r ? r->count : 0;
   }
   v->triangles = out_alloc(3 * count + 1, sizeof *v->triangles);
@@ -193,7 +186,7 @@ static void take_solid(const struct layers_work *w, const struct boundary_layers
                                  .pinned = w->pinned};
   for (size_t f = 0; e == 0 && f < n / 2; f++) {
     int face = bound[2 * f + 1];
-    const struct range *r = range_of(&w->arrays, face);
+    const struct range *r = mesh_arrays_face(&w->arrays, face);
     v->face_tags[f] = face;
     v->faces[f] = (struct layers_face){.spec = spec_of(all, face),
                                        .fixed = adjacent_count_above(2, face) != 1};
@@ -216,7 +209,7 @@ static void pin_shared(struct layers_work *w, const int *solids, size_t count) {
     size_t n = 0;
     gmshModelGetBoundary(of, 2, &bound, &n, 0, 0, 0, &e);
     for (size_t f = 0; e == 0 && f < n / 2; f++) {
-      const struct range *r = range_of(&w->arrays, bound[2 * f + 1]);
+      const struct range *r = mesh_arrays_face(&w->arrays, bound[2 * f + 1]);
       for (size_t k = 0; r && k < 3 * r->count; k++) {
         uint32_t node = w->arrays.triangles[3 * r->first + k];
         w->pinned[node] |= first[node] && first[node] != solids[i];
@@ -267,7 +260,7 @@ static bool turn_out(const struct layers_work *w, struct solid_work *v) {
     return false;
   for (size_t i = v->s.count; i-- > 0;) {
     uint32_t f = v->face[i];
-    const struct range *r = range_of(&w->arrays, v->face_tags[f]);
+    const struct range *r = mesh_arrays_face(&w->arrays, v->face_tags[f]);
     if (i == 0 || v->face[i - 1] != f)
       v->turned[f] = w->arrays.triangles[3 * r->first + 1] != v->triangles[3 * i + 1];
   }

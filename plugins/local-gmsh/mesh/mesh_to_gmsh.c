@@ -11,6 +11,7 @@
 #include "base/out.h"
 #include "base/union_find.h"
 #include "model/adjacent.h"
+#include "model/entity.h"
 
 #include <gmshc.h>
 #include <math.h>
@@ -86,18 +87,11 @@ static void read_curves(struct giver *g) {
   gmshFree(entities);
 }
 
-static bool bounds(const struct curve *c, int face) {
-  for (size_t i = 0; i < c->face_count; i++)
-    if (c->faces[i] == face)
-      return true;
-  return false;
-}
-
 static bool bounds_all(const struct giver *g, const struct curve *c, const struct side *sides,
                        size_t count) {
   bool all = true;
   for (size_t i = 0; i < count && all; i++)
-    all = bounds(c, g->s->faces[sides[i].face].tag);
+    all = entity_is_among((c)->faces, (c)->face_count, g->s->faces[sides[i].face].tag);
   return all;
 }
 

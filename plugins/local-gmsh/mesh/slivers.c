@@ -13,6 +13,7 @@
 #include "mesh/slivers.h"
 
 #include "arrays/mesh_arrays.h"
+#include "base/compare.h"
 #include "base/out.h"
 #include "mesh/slivers_model.h"
 #include "mesh/slivers_move.h"
@@ -52,7 +53,7 @@ static void index_surface(struct work *w) {
       w->edges[3 * i + k] = edge_of(n[k], n[(k + 1) % 3]);
   }
   qsort(w->keys, s->triangle_count, sizeof *w->keys, slivers_by_nodes);
-  qsort(w->edges, w->edge_count, sizeof *w->edges, slivers_by_number);
+  qsort(w->edges, w->edge_count, sizeof *w->edges, compare_u64);
 }
 
 /* Tetrahedra around the nodes of bad ones. */

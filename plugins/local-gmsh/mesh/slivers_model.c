@@ -5,21 +5,14 @@
 #include "mesh/slivers_model.h"
 
 #include "arrays/mesh_arrays.h"
+#include "base/compare.h"
 #include "base/out.h"
 #include "mesh/slivers_part.h"
+#include "model/entity.h"
 
 #include <gmshc.h>
 #include <stdlib.h>
 #include <string.h>
-
-static bool is_bent(int dim, int tag) {
-  char *type = NULL;
-  int e = 0;
-  gmshModelGetType(dim, tag, &type, &e);
-  bool bent = e || !type || strcmp(type, dim == 1 ? "Line" : "Plane") != 0;
-  gmshFree(type);
-  return bent;
-}
 
 /* Has a copy elsewhere that its nodes must match, or is one. */
 static bool is_paired(int dim, int tag) {
@@ -39,7 +32,7 @@ static void read_places(struct work *w, const uint32_t *index, int dim, int tag)
   double *xyz = NULL, *uv = NULL;
   int e = 0;
   gmshModelMeshGetNodes(&tags, &n, &xyz, &coords, &uv, &params, dim, tag, 0, 1, &e);
-  bool bent = dim > 0 && is_bent(dim, tag),
+  bool bent = dim > 0 && !entity_is(dim, tag, dim == 1 ? "Line" : "Plane"),
        known = e == 0 && params == n * (size_t)dim && !(dim && is_paired(dim, tag));
   for (size_t i = 0; i < n; i++) {
     struct place *p = &w->place[index[tags[i]]];
@@ -60,7 +53,7 @@ static void read_curves(struct work *w, const uint32_t *index) {
   w->curves = out_alloc(w->curve_count, sizeof *w->curves);
   for (size_t i = 0; i < w->curve_count; i++)
     w->curves[i] = edge_of(index[of[2 * i]], index[of[2 * i + 1]]);
-  qsort(w->curves, w->curve_count, sizeof *w->curves, slivers_by_number);
+  qsort(w->curves, w->curve_count, sizeof *w->curves, compare_u64);
   gmshFree(lines);
   gmshFree(of);
 }

@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "mesh/slivers_part.h"
 
+#include "base/sort3.h"
 #include "quality/quality.h"
 
 double slivers_sicn(const struct work *w, size_t tet) {
   const uint32_t *n = nodes_of(w, tet);
   const double *const p[4] = {at(w, n[0]), at(w, n[1]), at(w, n[2]), at(w, n[3])};
   return quality_sicn(p);
-}
-
-int slivers_by_number(const void *a, const void *b) {
-  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-  return x < y ? -1 : x > y;
 }
 
 int slivers_by_nodes(const void *a, const void *b) {
@@ -23,8 +19,7 @@ int slivers_by_nodes(const void *a, const void *b) {
 }
 
 struct key slivers_key(uint32_t a, uint32_t b, uint32_t c) {
-  uint32_t low = a < b ? a : b, high = a < b ? b : a;
-  struct key k = {{low < c ? low : c, low < c ? (high < c ? high : c) : low, high > c ? high : c},
-                  0};
+  struct key k = {.node = {a, b, c}};
+  sort3(k.node);
   return k;
 }

@@ -64,8 +64,7 @@ static inline uint64_t edge_of(uint32_t a, uint32_t b) {
   return a < b ? (uint64_t)a << 32 | b : (uint64_t)b << 32 | a;
 }
 
-int slivers_by_number(const void *a, const void *b); /* two uint64_t */
-int slivers_by_nodes(const void *a, const void *b);  /* two struct key */
+int slivers_by_nodes(const void *a, const void *b); /* two struct key */
 struct key slivers_key(uint32_t a, uint32_t b, uint32_t c);
 double slivers_sicn(const struct work *w, size_t tet);
 

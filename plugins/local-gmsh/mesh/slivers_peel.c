@@ -5,6 +5,8 @@
 #include "mesh/slivers_peel.h"
 
 #include "arrays/mesh_arrays.h"
+#include "base/compare.h"
+#include "base/vec.h"
 #include "mesh/slivers_part.h"
 #include "quality/quality.h"
 #include "task/outcome.h"
@@ -19,7 +21,7 @@
 static const uint8_t SIDES[4][3] = {{0, 2, 1}, {0, 1, 3}, {0, 3, 2}, {1, 2, 3}};
 
 static bool among(const uint64_t *sorted, size_t count, uint64_t edge) {
-  return bsearch(&edge, sorted, count, sizeof *sorted, slivers_by_number) != NULL;
+  return bsearch(&edge, sorted, count, sizeof *sorted, compare_u64) != NULL;
 }
 
 static bool has(const uint32_t *tet, uint32_t node) {
@@ -50,17 +52,8 @@ static size_t face_of(const struct mesh_arrays *s, size_t triangle) {
 }
 
 static double normal_of(const struct work *w, const uint32_t n[3], double normal[3]) {
-  const double *p = at(w, n[0]), *q = at(w, n[1]), *r = at(w, n[2]);
-  double u[3], v[3], sum = 0;
-  for (int i = 0; i < 3; i++) {
-    u[i] = q[i] - p[i];
-    v[i] = r[i] - p[i];
-  }
-  for (int i = 0; i < 3; i++) {
-    normal[i] = u[(i + 1) % 3] * v[(i + 2) % 3] - u[(i + 2) % 3] * v[(i + 1) % 3];
-    sum += normal[i] * normal[i];
-  }
-  return sqrt(sum);
+  vec_normal(normal, at(w, n[0]), at(w, n[1]), at(w, n[2]));
+  return vec_length(normal);
 }
 
 static double shape_of(const struct work *w, const uint32_t n[3]) {

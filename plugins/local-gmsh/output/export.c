@@ -5,6 +5,7 @@
 #include "arrays/mesh_arrays.h"
 #include "arrays/sheet.h"
 #include "base/out.h"
+#include "base/sort3.h"
 #include "model/groups.h"
 #include "quality/checked_mesh.h"
 #include "task/task.h"
@@ -33,15 +34,6 @@ double export_unit_mm(const char *unit) {
 }
 
 /* ---- on which side of which tetrahedron a triangle lies: an open hash table of triangles ---- */
-
-static void sort3(uint32_t n[3]) {
-  for (int k = 0; k < 3; k++)
-    if (n[k % 2] > n[k % 2 + 1]) {
-      uint32_t swap = n[k % 2];
-      n[k % 2] = n[k % 2 + 1];
-      n[k % 2 + 1] = swap;
-    }
-}
 
 struct table {
   uint32_t (*key)[3]; /* of each triangle, sorted */

@@ -7,6 +7,7 @@
 
 #include "arrays/mesh_arrays.h"
 #include "base/out.h"
+#include "base/sort3.h"
 #include "model/names.h"
 #include "output/export.h"
 #include "quality/quality.h"
@@ -27,16 +28,6 @@ struct slot {
   uint32_t nodes[3]; /* in ascending order */
   uint32_t triangle; /* + 1; 0: empty */
 };
-
-static void sort3(uint32_t n[3]) {
-  for (int i = 0; i < 2; i++)
-    for (int k = 0; k < 2 - i; k++)
-      if (n[k] > n[k + 1]) {
-        uint32_t swap = n[k];
-        n[k] = n[k + 1];
-        n[k + 1] = swap;
-      }
-}
 
 static struct slot *find(struct slot *table, size_t mask, const uint32_t n[3]) {
   uint64_t key = (uint64_t)n[0] * 0x9e3779b97f4a7c15u ^ (uint64_t)n[1] * 0xc2b2ae3d27d4eb4fu ^

@@ -7,7 +7,9 @@
 
 #include "arrays/cells.h"
 #include "arrays/mesh_arrays.h"
+#include "base/compare.h"
 #include "base/out.h"
+#include "base/sort3.h"
 #include "task/outcome.h"
 
 #include <gmshc.h>
@@ -15,11 +17,10 @@
 
 /* Equal for the same three nodes in any order; others differ but for one case in 2^64. */
 static uint64_t key_of(uint32_t a, uint32_t b, uint32_t c) {
-  uint32_t low = a < b ? a : b, high = a < b ? b : a;
-  uint32_t first = low < c ? low : c, last = high > c ? high : c;
-  uint32_t middle = low < c ? (high < c ? high : c) : low;
-  uint64_t h = ((uint64_t)first << 32 | middle) * 0x9e3779b97f4a7c15u;
-  h = (h ^ h >> 32 ^ last) * 0xd6e8feb86659fd93u;
+  uint32_t n[3] = {a, b, c};
+  sort3(n);
+  uint64_t h = ((uint64_t)n[0] << 32 | n[1]) * 0x9e3779b97f4a7c15u;
+  h = (h ^ h >> 32 ^ n[2]) * 0xd6e8feb86659fd93u;
   h = (h ^ h >> 32) * 0xd6e8feb86659fd93u;
   return h ^ h >> 32;
 }
@@ -107,13 +108,8 @@ static uint64_t skin_of(const struct mesh_arrays *s, const int *faces, size_t co
   return sum;
 }
 
-static int by_key(const void *a, const void *b) {
-  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-  return x < y ? -1 : x > y;
-}
-
 static bool among(const uint64_t *sorted, size_t count, uint64_t key) {
-  return bsearch(&key, sorted, count, sizeof *sorted, by_key) != NULL;
+  return bsearch(&key, sorted, count, sizeof *sorted, compare_u64) != NULL;
 }
 
 /* Sorted, to be freed. */
@@ -130,7 +126,7 @@ static uint64_t *triangle_keys(const struct mesh_arrays *s, const int *faces, si
     for (size_t i = 0; r && i < r->count; i++)
       keys[at++] = triangle_key(s, r->first + i);
   }
-  qsort(keys, at, sizeof *keys, by_key);
+  qsort(keys, at, sizeof *keys, compare_u64);
   *n = at;
   return keys;
 }
@@ -145,7 +141,7 @@ static uint64_t *side_keys(const struct mesh_arrays *s, size_t solid, size_t *co
   for (enum cell_kind kind = CELL_PRISM; kind < CELL_KINDS; kind++)
     for (size_t i = 0; i < layer_sides(s, kind, solid); i++)
       keys[n++] = layer_side_key(s, kind, solid, i);
-  qsort(keys, n, sizeof *keys, by_key);
+  qsort(keys, n, sizeof *keys, compare_u64);
   *count = n;
   return keys;
 }

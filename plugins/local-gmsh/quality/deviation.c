@@ -136,16 +136,9 @@ static int by_nodes(const void *a, const void *b) {
 /* Twice the area as a vector. */
 static double normal_of(const struct mesh_arrays *s, size_t triangle, double normal[3]) {
   const uint32_t *n = s->triangles + 3 * triangle;
-  const double *a = s->xyz + 3 * (size_t)n[0], *b = s->xyz + 3 * (size_t)n[1],
-               *c = s->xyz + 3 * (size_t)n[2];
-  double u[3], v[3];
-  for (int i = 0; i < 3; i++) {
-    u[i] = b[i] - a[i];
-    v[i] = c[i] - a[i];
-  }
-  for (int i = 0; i < 3; i++)
-    normal[i] = u[(i + 1) % 3] * v[(i + 2) % 3] - u[(i + 2) % 3] * v[(i + 1) % 3];
-  return sqrt(normal[0] * normal[0] + normal[1] * normal[1] + normal[2] * normal[2]);
+  vec_normal(normal, s->xyz + 3 * (size_t)n[0], s->xyz + 3 * (size_t)n[1],
+             s->xyz + 3 * (size_t)n[2]);
+  return vec_length(normal);
 }
 
 static void measure_pair(const struct mesh_arrays *s, const struct side *one,

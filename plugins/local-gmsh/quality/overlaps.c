@@ -317,10 +317,7 @@ static struct near nearest(const struct meeting *w, size_t body, const double *a
 
 static void normal_of(const struct mesh_arrays *s, size_t triangle, double up[3]) {
   const uint32_t *n = s->triangles + 3 * triangle;
-  double x[3], y[3];
-  vec_sub(x, point(s, n[1]), point(s, n[0]));
-  vec_sub(y, point(s, n[2]), point(s, n[0]));
-  vec_cross(up, x, y);
+  vec_normal(up, point(s, n[0]), point(s, n[1]), point(s, n[2]));
 }
 
 /* Whether the triangles of a face look out of its solid (1) or into it (-1): all look one way. */

@@ -3,6 +3,7 @@
 
 #include "arrays/mesh_arrays.h"
 #include "base/out.h"
+#include "base/sort3.h"
 #include "base/vec.h"
 #include "quality/checked_mesh.h"
 #include "select/periodic.h"
@@ -118,27 +119,16 @@ static int by_nodes(const void *a, const void *b) {
 
 static struct three sorted(uint32_t a, uint32_t b, uint32_t c) {
   struct three s = {{a, b, c}};
-  for (int k = 0; k < 3; k++)
-    if (s.n[k % 2] > s.n[k % 2 + 1]) {
-      uint32_t swap = s.n[k % 2];
-      s.n[k % 2] = s.n[k % 2 + 1];
-      s.n[k % 2 + 1] = swap;
-    }
+  sort3(s.n);
   return s;
-}
-
-static const struct range *face_of(const struct mesh_arrays *s, int tag) {
-  for (size_t i = 0; i < s->face_count; i++)
-    if (s->faces[i].tag == tag)
-      return &s->faces[i];
-  return NULL;
 }
 
 /* Each triangle has its image among those of the other face. */
 static bool pair_triangles(const struct checked_mesh *m, const struct periodic_set *s, size_t i,
                            const uint32_t *partner, struct outcome *o) {
   const struct mesh_arrays *arrays = &m->arrays;
-  const struct range *a = face_of(arrays, s->from[i]), *b = face_of(arrays, s->to[i]);
+  const struct range *a = mesh_arrays_face(arrays, s->from[i]),
+                     *b = mesh_arrays_face(arrays, s->to[i]);
   size_t n = a && b && a->count == b->count ? a->count : 0, lost = n == 0;
   struct three *list = out_alloc(n, sizeof *list);
   for (size_t k = 0; k < n; k++) {

@@ -6,6 +6,7 @@
 #include "search/hang.h"
 
 #include "model/adjacent.h"
+#include "model/entity.h"
 #include "task/strategy.h"
 #include "task/task.h"
 
@@ -53,22 +54,13 @@ static bool comes_to_point(const struct task *t, int face) {
   return found;
 }
 
-static bool is_cone(int face) {
-  char *type = NULL;
-  int e = 0;
-  gmshModelGetType(2, face, &type, &e);
-  bool cone = e == 0 && type && strcmp(type, "Cone") == 0;
-  gmshFree(type);
-  return cone;
-}
-
 bool hang_is_likely(const struct task *t) {
   int *faces = NULL, e = 0;
   size_t n = 0;
   bool found = false;
   gmshModelGetEntities(&faces, &n, 2, &e);
   for (size_t i = 0; e == 0 && i < n && !found; i += 2)
-    found = is_cone(faces[i + 1]) && comes_to_point(t, faces[i + 1]);
+    found = entity_is(2, faces[i + 1], "Cone") && comes_to_point(t, faces[i + 1]);
   gmshFree(faces);
   return found;
 }

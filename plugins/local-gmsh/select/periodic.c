@@ -17,24 +17,12 @@
 
 /* ---- the form ---- */
 
-static bool refuse(struct task *t, const char *name, const char *what) {
-  task_fail(t, LATHE_BAD_INPUT, "periodic: \"%.60s\" %s", name, what);
-  return false;
-}
-
-static bool is_vector(const json_t *v) {
-  double d[3] = {0};
-  if (selector_is_numbers(v, 3))
-    selector_numbers(v, d, 3);
-  return d[0] * d[0] + d[1] * d[1] + d[2] * d[2] > 1e-18;
-}
-
 static bool check_rotation(const json_t *v) {
   const json_t *angle = json_object_get(v, "angle");
   double degrees = json_number_value(angle);
   return json_object_size(v) == 3 && selector_is_numbers(json_object_get(v, "point"), 3) &&
-         is_vector(json_object_get(v, "axis")) && json_is_number(angle) && fabs(degrees) <= 360 &&
-         fabs(degrees) > 1e-6;
+         selector_is_direction(json_object_get(v, "axis")) && json_is_number(angle) &&
+         fabs(degrees) <= 360 && fabs(degrees) > 1e-6;
 }
 
 static bool check_side(struct task *t, const char *name, const char *side, const json_t *v) {
@@ -50,7 +38,7 @@ static bool check_side(struct task *t, const char *name, const char *side, const
   if (!wrong)
     return true;
   snprintf(where, sizeof where, "%s %s", side, wrong);
-  return refuse(t, name, where);
+  return task_refuse(t, "periodic", name, where);
 }
 
 static bool check_pair(struct task *t, const char *name, const json_t *pair) {
@@ -58,24 +46,27 @@ static bool check_pair(struct task *t, const char *name, const json_t *pair) {
   const json_t *turn = json_object_get(pair, "rotation");
   const char *key;
   if (!json_is_object(pair))
-    return refuse(t, name, "must be an object, as {\"from\": {...}, \"to\": {...}}");
+    return task_refuse(t, "periodic", name,
+                       "must be an object, as {\"from\": {...}, \"to\": {...}}");
   json_object_foreach((json_t *)pair, key, v) {
     static const char KEYS[] = " from to translation rotation ";
     char word[20];
     snprintf(word, sizeof word, " %.16s ", key);
     if (!strstr(KEYS, word))
-      return refuse(t, name,
-                    "has a key that is not known; there are from, to, translation and "
-                    "rotation");
+      return task_refuse(t, "periodic", name,
+                         "has a key that is not known; there are from, to, translation and "
+                         "rotation");
   }
   if (shift && turn)
-    return refuse(t, name, "has both a translation and a rotation; it can have one");
-  if (shift && !is_vector(shift))
-    return refuse(t, name, "has a translation that is not [x, y, z] with a length above 0");
+    return task_refuse(t, "periodic", name,
+                       "has both a translation and a rotation; it can have one");
+  if (shift && !selector_is_direction(shift))
+    return task_refuse(t, "periodic", name,
+                       "has a translation that is not [x, y, z] with a length above 0");
   if (turn && !check_rotation(turn))
-    return refuse(t, name,
-                  "has a rotation that is not {\"point\": [x, y, z], \"axis\": [x, y, z], "
-                  "\"angle\": degrees}");
+    return task_refuse(t, "periodic", name,
+                       "has a rotation that is not {\"point\": [x, y, z], \"axis\": [x, y, z], "
+                       "\"angle\": degrees}");
   return check_side(t, name, "from", json_object_get(pair, "from")) &&
          check_side(t, name, "to", json_object_get(pair, "to"));
 }
@@ -93,7 +84,8 @@ bool periodic_read(struct task *t, const json_t *periodic) {
     for (size_t i = 0; i < len; i++)
       plain = plain && (unsigned char)name[i] > ' ' && name[i] != '"' && name[i] != 0x7f;
     if (!plain)
-      return refuse(t, name, "is not a name of 1 to 60 bytes without blanks and quotes");
+      return task_refuse(t, "periodic", name,
+                         "is not a name of 1 to 60 bytes without blanks and quotes");
     if (!check_pair(t, name, v))
       return false;
   }

@@ -30,7 +30,7 @@ void selector_numbers(const json_t *v, double *to, size_t count) {
     to[i] = json_number_value(json_array_get(v, i));
 }
 
-static bool is_direction(const json_t *v) {
+bool selector_is_direction(const json_t *v) {
   double d[3] = {0};
   if (selector_is_numbers(v, 3))
     selector_numbers(v, d, 3);
@@ -60,13 +60,13 @@ bool selector_is_box(const json_t *v) {
 
 static bool form_plane(const json_t *v) {
   return json_object_size(v) == 2 && selector_is_numbers(json_object_get(v, "point"), 3) &&
-         is_direction(json_object_get(v, "normal"));
+         selector_is_direction(json_object_get(v, "normal"));
 }
 
 static bool form_cylinder(const json_t *v) {
   const json_t *radius = json_object_get(v, "radius");
   return json_object_size(v) == 3 && selector_is_numbers(json_object_get(v, "point"), 3) &&
-         is_direction(json_object_get(v, "axis")) && json_is_number(radius) &&
+         selector_is_direction(json_object_get(v, "axis")) && json_is_number(radius) &&
          json_number_value(radius) > 0;
 }
 
@@ -217,7 +217,7 @@ static const struct way {
     {"group", FACES | EDGES, form_text, in_group, "has a `group` that is not the name of a group"},
     {"pattern", FACES, form_text, in_pattern,
      "has a `pattern` that is not a text of 1 to 499 bytes, as \"inlet*\""},
-    {"normal", FACES, is_direction, in_normal,
+    {"normal", FACES, selector_is_direction, in_normal,
      "has a `normal` that is not a direction [x, y, z] other than [0, 0, 0]"},
     {"box", FACES | EDGES, selector_is_box, in_box,
      "has a `box` that is not [xmin, ymin, zmin, xmax, ymax, zmax], no minimum above its maximum, "

@@ -37,4 +37,7 @@ void selector_numbers(const json_t *v, double *to, size_t count);
 bool selector_is_list(const json_t *v);
 bool selector_is_box(const json_t *v);
 
+/* Three numbers that are not all 0. */
+bool selector_is_direction(const json_t *v);
+
 #endif

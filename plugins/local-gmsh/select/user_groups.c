@@ -2,6 +2,7 @@
 #include "select/user_groups.h"
 
 #include "base/out.h"
+#include "model/entity.h"
 #include "model/groups.h"
 #include "model/names.h"
 #include "select/selector.h"
@@ -18,29 +19,26 @@
 
 /* ---- the form ---- */
 
-static bool refuse(struct task *t, const char *name, const char *what) {
-  task_fail(t, LATHE_BAD_INPUT, "groups: \"%.60s\" %s", name, what);
-  return false;
-}
-
 static bool check_group(struct task *t, const char *name, const json_t *group) {
   size_t len = strlen(name);
   bool plain = len > 0 && len <= NAME_BYTES;
   for (size_t i = 0; i < len; i++)
     plain = plain && (unsigned char)name[i] >= ' ' && name[i] != '"' && name[i] != 0x7f;
   if (!plain)
-    return refuse(t, name, "is not a name of 1 to 100 bytes without quotes and control characters");
+    return task_refuse(t, "groups", name,
+                       "is not a name of 1 to 100 bytes without quotes and control characters");
   if (!json_is_object(group))
-    return refuse(t, name, "must be an object, as {\"faces\": [3, 12]}");
+    return task_refuse(t, "groups", name, "must be an object, as {\"faces\": [3, 12]}");
   static const char *const NO_OTHERS[] = {NULL};
   bool edges = selector_is_of_edges(group);
   const char *wrong = (edges ? selector_check_edges : selector_check)(group, NO_OTHERS);
   if (wrong)
-    return refuse(t, name, wrong);
+    return task_refuse(t, "groups", name, wrong);
   return !edges || t->flat ||
-         refuse(t, name,
-                "is a group of edges, which a mesh of solids does not hold; ask for dimension=2, "
-                "or choose faces");
+         task_refuse(
+             t, "groups", name,
+             "is a group of edges, which a mesh of solids does not hold; ask for dimension=2, "
+             "or choose faces");
 }
 
 bool user_groups_read(struct task *t, const json_t *groups) {
@@ -56,9 +54,10 @@ bool user_groups_read(struct task *t, const json_t *groups) {
       return false;
     json_object_foreach(
         (json_t *)groups, other,
-        w) if (w != v && strcasecmp(name, other) ==
-                             0) return refuse(t, name,
-                                              "is there twice, but for the case of its letters");
+        w) if (w != v &&
+               strcasecmp(name, other) ==
+                   0) return task_refuse(t, "groups", name,
+                                         "is there twice, but for the case of its letters");
   }
   t->params.groups = json_incref((json_t *)groups);
   return true;
@@ -86,12 +85,8 @@ int32_t user_groups_find(struct task *t) {
 /* The area of faces, the length of edges. */
 static double size_of(const struct group *g) {
   double sum = 0;
-  for (size_t i = 0; i < g->count; i++) {
-    double size = 0;
-    int e = 0;
-    gmshModelOccGetMass(g->dim, g->tags[i], &size, &e);
-    sum += e ? 0 : size;
-  }
+  for (size_t i = 0; i < g->count; i++)
+    sum += entity_mass(g->dim, g->tags[i]);
   return sum;
 }
 

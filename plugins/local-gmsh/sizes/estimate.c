@@ -4,6 +4,7 @@
 #include "base/out.h"
 #include "cad/mass.h"
 #include "layers/boundary_layers.h"
+#include "model/entity.h"
 #include "sizes/curvature_sizes.h"
 #include "sizes/local_sizes.h"
 #include "sizes/size_field.h"
@@ -121,13 +122,6 @@ static double box_of(const struct task *t) {
   return (g->high[0] - g->low[0]) * (g->high[1] - g->low[1]) * (g->high[2] - g->low[2]);
 }
 
-static double mass(int dim, int tag) {
-  double m = 0;
-  int e = 0;
-  gmshModelOccGetMass(dim, tag, &m, &e);
-  return e ? 0 : m;
-}
-
 static double all_over(struct task *t, void *context, double size) {
   (void)context;
   return mass_of(t) * estimate_density(size);
@@ -185,7 +179,7 @@ static double sum_of(const struct bent *b, bool exact) {
   double elements = 0, face = b->task->geometry.diagonal * b->task->geometry.diagonal;
   for (size_t i = 0; i < b->count; i++)
     if (b->faces[i].sum > 0)
-      elements += ON_TRIANGLE * (exact ? mass(2, (int)i) : face) * b->faces[i].sum /
+      elements += ON_TRIANGLE * (exact ? entity_mass(2, (int)i) : face) * b->faces[i].sum /
                   (double)b->faces[i].count;
   return elements;
 }
@@ -246,7 +240,7 @@ static double elements_of(struct task *t, void *context, double size) {
   if (all <= USUAL)
     return 0;
   for (size_t i = 0; i < l->count; i++) {
-    double m = mass(local_sizes_dim(l), l->tags[i]);
+    double m = entity_mass(local_sizes_dim(l), l->tags[i]);
     sum += l->on == ON_BODIES  ? m * density
            : l->on == ON_FACES ? m * size / (2 * l->slope) * density
                                : m * M_PI * size * size / (4 * l->slope * l->slope) * density;
@@ -275,7 +269,7 @@ static bool check_layers(struct task *t, const struct boundary_layer *b) {
   if (elements_of_layers(t, &at, t->size) > USUAL) {
     at.area = 0;
     for (size_t i = 0; i < b->count; i++)
-      at.area += mass(2, b->tags[i]);
+      at.area += entity_mass(2, b->tags[i]);
   }
   double elements = elements_of_layers(t, &at, t->size);
   snprintf(what, sizeof what, "boundary_layers: \"%.60s\", %d layers over triangles of %g,",

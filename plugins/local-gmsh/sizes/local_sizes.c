@@ -3,6 +3,7 @@
 
 #include "base/out.h"
 #include "model/adjacent.h"
+#include "model/entity.h"
 #include "model/names.h"
 #include "select/selector.h"
 #include "sizes/size_field.h"
@@ -37,11 +38,6 @@ int local_sizes_dim(const struct local_size *l) {
 }
 
 /* ---- the form ---- */
-
-static bool refuse(struct task *t, const char *name, const char *what) {
-  task_fail(t, LATHE_BAD_INPUT, "%s: \"%.60s\" %s", PARAMETER, name, what);
-  return false;
-}
 
 static bool form_text(const json_t *v) {
   return json_string_length(v) > 0 && json_string_length(v) < 500;
@@ -122,16 +118,18 @@ static bool read_numbers(struct task *t, struct local_size *l, const struct plac
   const json_t *radius = json_object_get(l->json, "radius_mm");
   double rate = local_sizes_growth(t);
   if (!number_of(json_object_get(l->json, "size_mm"), 1e-9, LARGEST, &l->size))
-    return refuse(t, l->name,
-                  "needs size_mm, the length of its elements' edges, a number from 1e-9 to 1e9");
+    return task_refuse(
+        t, PARAMETER, l->name,
+        "needs size_mm, the length of its elements' edges, a number from 1e-9 to 1e9");
   if (growth && !number_of(growth, GROWTH_MIN, GROWTH_MAX, &rate))
-    return refuse(t, l->name,
-                  "has a growth_rate that is not a number from 1.01 to 10; 1.2 means that each "
-                  "element is a fifth larger than its neighbour");
+    return task_refuse(
+        t, PARAMETER, l->name,
+        "has a growth_rate that is not a number from 1.01 to 10; 1.2 means that each "
+        "element is a fifth larger than its neighbour");
   if (radius && (!place || !place->round))
-    return refuse(t, l->name, "may have a radius_mm beside point or line alone");
+    return task_refuse(t, PARAMETER, l->name, "may have a radius_mm beside point or line alone");
   if (radius && !number_of(radius, 0, LARGEST, &l->region.radius))
-    return refuse(t, l->name, "has a radius_mm that is not a number from 0 up");
+    return task_refuse(t, PARAMETER, l->name, "has a radius_mm that is not a number from 0 up");
   l->slope = rate - 1;
   if (l->size >= t->params.min_size)
     return true;
@@ -147,13 +145,14 @@ static bool read_on(struct task *t, struct local_size *l, bool faces) {
   if (!on)
     return true;
   if (!faces)
-    return refuse(t, l->name, "may have `on` beside faces alone, however these are chosen");
+    return task_refuse(t, PARAMETER, l->name,
+                       "may have `on` beside faces alone, however these are chosen");
   for (int i = ON_FACES; i < ON_REGION; i++)
     if (word && strcmp(word, WORDS[i]) == 0) {
       l->on = (enum local_on)i;
       return true;
     }
-  return refuse(t, l->name, "has `on` that is none of faces, edges and bodies");
+  return task_refuse(t, PARAMETER, l->name, "has `on` that is none of faces, edges and bodies");
 }
 
 static void read_region(struct local_size *l) {
@@ -185,16 +184,17 @@ static bool read_place(struct task *t, struct local_size *l) {
   const struct place *place = place_of(l->json, &ways);
   const char *wrong = NULL;
   if (ways != 1)
-    return refuse(t, l->name,
-                  "must say in one way where: group, faces, pattern, normal, box, plane, cylinder, "
-                  "edges, between, bodies, point, line or inside_box");
+    return task_refuse(
+        t, PARAMETER, l->name,
+        "must say in one way where: group, faces, pattern, normal, box, plane, cylinder, "
+        "edges, between, bodies, point, line or inside_box");
   bool edges = selector_is_of_edges(l->json);
   if (!place)
     wrong = (edges ? selector_check_edges : selector_check)(l->json, OWN);
   else if (!place->form(json_object_get(l->json, place->key)))
     wrong = place->needs;
   if (wrong)
-    return refuse(t, l->name, wrong);
+    return task_refuse(t, PARAMETER, l->name, wrong);
   l->on = place ? place->on : edges ? ON_EDGES : ON_FACES;
   if (!read_numbers(t, l, place) || !read_on(t, l, !place && !edges))
     return false;
@@ -207,9 +207,11 @@ static bool read_one(struct task *t, struct local_size *l) {
   const char *key;
   json_t *v;
   if (!l->name[0])
-    return refuse(t, l->name, "is an empty name: call it something, as in {\"inlet\": {...}}");
+    return task_refuse(t, PARAMETER, l->name,
+                       "is an empty name: call it something, as in {\"inlet\": {...}}");
   if (!json_is_object(l->json))
-    return refuse(t, l->name, "must be an object, as {\"faces\": [3], \"size_mm\": 0.5}");
+    return task_refuse(t, PARAMETER, l->name,
+                       "must be an object, as {\"faces\": [3], \"size_mm\": 0.5}");
   json_object_foreach((json_t *)l->json, key, v) if (!is_known(key)) {
     task_fail(t, LATHE_BAD_INPUT,
               "%s: \"%.60s\" has the key \"%.60s\", which is not known; there are size_mm, "
@@ -246,20 +248,13 @@ bool local_sizes_read(struct task *t, const json_t *sizes) {
 
 /* ---- the entities ---- */
 
-static bool has(const int *tags, size_t count, int tag) {
-  for (size_t i = 0; i < count; i++)
-    if (tags[i] == tag)
-      return true;
-  return false;
-}
-
 /* Adds the entities next to one, downward or upward, each once. */
 static void add_next(struct local_size *l, int dim, int tag, bool up) {
   size_t n = 0;
   int *next = up ? adjacent_above(dim, tag, &n) : adjacent_below(dim, tag, &n);
   l->tags = out_again(l->tags, l->count, l->count + n + 1, sizeof *l->tags);
   for (size_t i = 0; i < n; i++)
-    if (!has(l->tags, l->count, next[i]))
+    if (!entity_is_among(l->tags, l->count, next[i]))
       l->tags[l->count++] = next[i];
   gmshFree(next);
 }
@@ -294,7 +289,7 @@ static int32_t take_numbers(struct task *t, struct local_size *l, const json_t *
     if (!exists(3, tag))
       return task_fail(t, LATHE_BAD_INPUT, "%s: \"%.60s\" names solid %d, and %s has %zu solids",
                        PARAMETER, l->name, tag, t->name, t->geometry.volumes);
-    if (!has(l->tags, l->count, tag))
+    if (!entity_is_among(l->tags, l->count, tag))
       l->tags[l->count++] = tag;
   }
   return LATHE_OK;
@@ -324,7 +319,7 @@ static int32_t take_between(struct task *t, struct local_size *l, const json_t *
     rc = edges_of(t, l, b, &other);
   l->tags = out_alloc(one.count + 1, sizeof *l->tags);
   for (size_t i = 0; i < one.count; i++)
-    if (has(other.tags, other.count, one.tags[i]))
+    if (entity_is_among(other.tags, other.count, one.tags[i]))
       l->tags[l->count++] = one.tags[i];
   free(one.tags);
   free(other.tags);

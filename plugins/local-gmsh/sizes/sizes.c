@@ -3,9 +3,11 @@
 
 #include "arrays/mesh_arrays.h"
 #include "base/out.h"
+#include "base/vec.h"
 #include "cad/kernel.h"
 #include "layers/boundary_layers.h"
 #include "model/adjacent.h"
+#include "model/entity.h"
 #include "select/periodic.h"
 #include "sizes/curvature_sizes.h"
 #include "sizes/estimate.h"
@@ -118,19 +120,12 @@ static void mark(struct sizes *s, int dim, int tag, double size) {
   gmshFree(below);
 }
 
-static double length_of(int curve) {
-  double length = 0;
-  int e = 0;
-  gmshModelOccGetMass(1, curve, &length, &e);
-  return e ? 0 : length;
-}
-
 /* Points along a curve, about `spacing` apart, both ends among them. */
 static void add_curve(struct sizes *s, int curve, double spacing, double size, double slope) {
   double *low = NULL, *high = NULL, *xyz = NULL;
   size_t lows = 0, highs = 0, coords = 0;
   int e = 0;
-  size_t n = 2 + (size_t)fmin(fmax(length_of(curve) / spacing, 0), CURVE_POINTS);
+  size_t n = 2 + (size_t)fmin(fmax(entity_mass(1, curve) / spacing, 0), CURVE_POINTS);
   double *params = out_alloc(n, sizeof *params);
   gmshModelGetParametrizationBounds(1, curve, &low, &lows, &high, &highs, &e);
   if (e == 0 && lows == 1 && highs == 1) {
@@ -147,19 +142,12 @@ static void add_curve(struct sizes *s, int curve, double spacing, double size, d
 }
 
 static double area_of(const struct mesh_arrays *s, const struct range *face) {
-  double sum = 0;
+  double sum = 0, normal[3];
   for (size_t i = face->first; i < face->first + face->count; i++) {
-    const double *p[3];
-    double u[3], v[3], n[3];
-    for (int k = 0; k < 3; k++)
-      p[k] = s->xyz + 3 * (size_t)s->triangles[3 * i + (size_t)k];
-    for (int k = 0; k < 3; k++) {
-      u[k] = p[1][k] - p[0][k];
-      v[k] = p[2][k] - p[0][k];
-    }
-    for (int k = 0; k < 3; k++)
-      n[k] = u[(k + 1) % 3] * v[(k + 2) % 3] - u[(k + 2) % 3] * v[(k + 1) % 3];
-    sum += sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2]) / 2;
+    const uint32_t *n = s->triangles + 3 * i;
+    vec_normal(normal, s->xyz + 3 * (size_t)n[0], s->xyz + 3 * (size_t)n[1],
+               s->xyz + 3 * (size_t)n[2]);
+    sum += vec_length(normal) / 2;
   }
   return sum;
 }
@@ -249,15 +237,6 @@ static void note_bend(void *context, int dim, int tag, const double at[3], doubl
     size_field_point(n->sizes->points, at, fmax(size, least), n->slope);
 }
 
-static bool is_circle(int curve) {
-  char *type = NULL;
-  int e = 0;
-  gmshModelGetType(1, curve, &type, &e);
-  bool circle = e == 0 && type && (strcmp(type, "Circle") == 0 || strcmp(type, "Ellipse") == 0);
-  gmshFree(type);
-  return circle;
-}
-
 static void add_natural(struct sizes *s, const struct task *t) {
   int *curves = NULL, e = 0;
   size_t n = 0;
@@ -270,9 +249,9 @@ static void add_natural(struct sizes *s, const struct task *t) {
     c.radius[i] = INFINITY;
   bends_each(s->bends, note_bend, &c);
   for (size_t i = 1; i < n; i += 2) {
-    double length = length_of(curves[i]), size = length / ceil(length / t->size);
+    double length = entity_mass(1, curves[i]), size = length / ceil(length / t->size);
     double radius = c.radius[curves[i]];
-    if (is_circle(curves[i]))
+    if (entity_is(1, curves[i], "Circle") || entity_is(1, curves[i], "Ellipse"))
       size = fmin(size, 2 * M_PI * radius / CIRCLE);
     size = fmax(fmin(size, bent_size(&t->params, radius)), t->params.min_size);
     if (length > LEAST_EDGE * t->geometry.diagonal && size < t->size)

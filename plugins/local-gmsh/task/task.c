@@ -46,6 +46,11 @@ int32_t task_fail(struct task *t, int32_t code, const char *fmt, ...) {
   return code;
 }
 
+bool task_refuse(struct task *t, const char *parameter, const char *name, const char *what) {
+  task_fail(t, LATHE_BAD_INPUT, "%s: \"%.60s\" %s", parameter, name, what);
+  return false;
+}
+
 void task_warn(struct task *t, const char *fmt, ...) {
   va_list args;
   va_start(args, fmt);

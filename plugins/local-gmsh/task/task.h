@@ -120,6 +120,9 @@ void task_stage(struct task *t, enum stage stage);
  */
 int32_t task_fail(struct task *t, int32_t code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* A named part of a parameter is not as it should be: fails with "PARAMETER: \"NAME\" WHAT", and
+ * returns false. */
+bool task_refuse(struct task *t, const char *parameter, const char *name, const char *what);
 /* Something the user should know though the job went well. */
 void task_warn(struct task *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* WORKDIR/name into `path` (PATH_MAX). */
