@@ -107,7 +107,8 @@ static void fill_search(struct params *p, const json_t *params) {
   memcpy(p->score_options.weight, WEIGHTS, sizeof WEIGHTS);
 }
 
-static void fill(struct params *p, bool solid, const json_t *params, int default_threads) {
+static void params_read_fill(struct params *p, bool solid, const json_t *params,
+                             int default_threads) {
   *p = (struct params){
       .max_size = real_of(params, "max_size_mm", 0),
       .min_size = real_of(params, "min_size_mm", 0),
@@ -241,7 +242,7 @@ static bool read_flat(struct task *t, const json_t *params) {
 }
 
 /* What depends on several parameters at once. */
-static void settle(struct task *t, const json_t *params) {
+static void params_read_settle(struct task *t, const json_t *params) {
   struct params *p = &t->params;
   if (!known_strategies(t))
     return;
@@ -319,14 +320,14 @@ bool params_read(struct task *t, int default_threads) {
     const char *sha256 = json_string_value(json_object_get(json_array_get(inputs, 0), "sha256"));
     snprintf(t->name, sizeof t->name, "%s", name);
     snprintf(t->sha256, sizeof t->sha256, "%s", sha256 ? sha256 : "");
-    fill(&t->params, t->solid, json_object_get(spec, "params"), default_threads);
+    params_read_fill(&t->params, t->solid, json_object_get(spec, "params"), default_threads);
     t->flat = t->solid && real_of(json_object_get(spec, "params"), "dimension", 3) == 2;
     if (read_groups(t, json_object_get(spec, "params")) && t->solid &&
         read_search(t, json_object_get(spec, "params")) &&
         read_flat(t, json_object_get(spec, "params")) &&
         boundary_layers_read(t,
                              json_object_get(json_object_get(spec, "params"), "boundary_layers")))
-      settle(t, json_object_get(spec, "params"));
+      params_read_settle(t, json_object_get(spec, "params"));
     if (t->code == LATHE_OK)
       formats_read(t,
                    json_string_value(json_object_get(json_object_get(spec, "params"), "outputs")));

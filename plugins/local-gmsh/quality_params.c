@@ -15,7 +15,7 @@
 
 #define LARGEST 1e6
 
-static bool refuse(struct task *t, const char *key, const char *needs) {
+static bool quality_params_refuse(struct task *t, const char *key, const char *needs) {
   task_fail(t, LATHE_BAD_INPUT, "quality_params: %s %s", key, needs);
   return false;
 }
@@ -29,12 +29,12 @@ static bool number_in(struct task *t, const char *key, const json_t *v, double l
     return true;
   }
   snprintf(needs, sizeof needs, "must be a number from %g to %g", low, high);
-  return refuse(t, key, needs);
+  return quality_params_refuse(t, key, needs);
 }
 
 static bool flag(struct task *t, const char *key, const json_t *v, bool *to) {
   *to = json_is_true(v);
-  return json_is_boolean(v) ? true : refuse(t, key, "must be true or false");
+  return json_is_boolean(v) ? true : quality_params_refuse(t, key, "must be true or false");
 }
 
 /* ---- names of strategies: ours, or what the original called the same algorithms ---- */
@@ -72,13 +72,13 @@ static bool no_strategy(struct task *t, const char *key, const char *word) {
            "no hexahedra, and has no Netgen or MMG3D. Layers of prisms are the parameter "
            "boundary_layers. `lathe kinds mesh` lists the strategies",
            word);
-  return refuse(t, key, needs);
+  return quality_params_refuse(t, key, needs);
 }
 
 static bool take_strategy(struct task *t, const char *key, const json_t *v) {
   const char *word = json_string_value(v), *ours = word ? strategy_named(word) : NULL;
   if (!word)
-    return refuse(t, key, "must be the name of a strategy");
+    return quality_params_refuse(t, key, "must be the name of a strategy");
   if (!ours)
     return no_strategy(t, key, word);
   t->params.search = strcmp(ours, "fast") == 0         ? SEARCH_FAST
@@ -93,15 +93,16 @@ static bool take_order(struct task *t, const char *key, const json_t *v) {
   size_t size = sizeof t->params.order_of;
   to[0] = '\0';
   if (!json_is_array(v))
-    return refuse(t, key, "must be a list of names");
+    return quality_params_refuse(t, key, "must be a list of names");
   for (size_t i = 0; i < json_array_size(v); i++) {
     const char *word = json_string_value(json_array_get(v, i));
     const char *ours = word ? strategy_named(word) : NULL;
     size_t len = strlen(to);
     if (!ours || strcmp(ours, "fast") == 0 || strcmp(ours, "exhaustive") == 0)
-      return word ? no_strategy(t, key, word) : refuse(t, key, "must be a list of names");
+      return word ? no_strategy(t, key, word)
+                  : quality_params_refuse(t, key, "must be a list of names");
     if (len + strlen(ours) + 2 > size)
-      return refuse(t, key, "is too long");
+      return quality_params_refuse(t, key, "is too long");
     snprintf(to + len, size - len, "%s%s", len ? "," : "", ours);
   }
   if (t->params.search == SEARCH_FAST)
@@ -139,7 +140,7 @@ static bool take_curvature(struct task *t, const char *key, const json_t *v) {
 
 static bool take_element_order(struct task *t, const char *key, const json_t *v) {
   if (!json_is_integer(v) || (json_integer_value(v) != 1 && json_integer_value(v) != 2))
-    return refuse(t, key, "must be 1 or 2");
+    return quality_params_refuse(t, key, "must be 1 or 2");
   t->params.order = (int)json_integer_value(v);
   return true;
 }
@@ -156,9 +157,10 @@ static bool take_preset(struct task *t, const char *key, const json_t *v) {
       t->params.per_diagonal = PRESETS[i].per_diagonal;
       return true;
     }
-  return refuse(t, key,
-                "must be coarse (or draft), medium (normal, standard), fine (high) or "
-                "very_fine (ultra)");
+  return quality_params_refuse(
+      t, key,
+      "must be coarse (or draft), medium (normal, standard), fine (high) or "
+      "very_fine (ultra)");
 }
 
 static bool take_threshold(struct task *t, const char *key, const json_t *v) {
@@ -212,7 +214,7 @@ static bool take_ansys(struct task *t, const char *key, const json_t *v) {
   else if (word && strcasecmp(word, "FEA") == 0)
     t->params.ansys = ANSYS_FEA;
   else
-    return refuse(t, key, "must be CFD, FEA or null");
+    return quality_params_refuse(t, key, "must be CFD, FEA or null");
   t->params.order = t->params.ansys == ANSYS_FEA ? 2 : 1;
   return true;
 }
@@ -222,7 +224,8 @@ static bool take_region(struct task *t, const json_t *v) {
   const json_t *center = json_object_get(v, "center"), *size = json_object_get(v, "size_mm");
   static const char KEY[] = "painted_regions";
   if (json_array_size(center) != 3)
-    return refuse(t, KEY, "must hold {\"center\": [x, y, z], \"radius\": r} and may hold size_mm");
+    return quality_params_refuse(
+        t, KEY, "must hold {\"center\": [x, y, z], \"radius\": r} and may hold size_mm");
   for (size_t i = 0; i < 3; i++)
     if (!number_in(t, "painted_regions, center", json_array_get(center, i), -1e9, 1e9,
                    &r->center[i]))
@@ -237,7 +240,7 @@ static bool take_region(struct task *t, const json_t *v) {
 
 static bool take_regions(struct task *t, const char *key, const json_t *v) {
   if (!json_is_array(v) || json_array_size(v) > REGIONS_MAX)
-    return refuse(t, key, "must be a list of at most 64 regions");
+    return quality_params_refuse(t, key, "must be a list of at most 64 regions");
   for (size_t i = 0; i < json_array_size(v); i++)
     if (!take_region(t, json_array_get(v, i)))
       return false;
@@ -275,9 +278,10 @@ static bool all_known(struct task *t, const json_t *given) {
     while (i < KEY_COUNT && strcmp(key, KEYS[i].key) != 0)
       i++;
     if (i == KEY_COUNT)
-      return refuse(t, key,
-                    "is not a parameter of the original service; the parameters of this kind "
-                    "go beside quality_params, not into it");
+      return quality_params_refuse(
+          t, key,
+          "is not a parameter of the original service; the parameters of this kind "
+          "go beside quality_params, not into it");
   }
   return true;
 }

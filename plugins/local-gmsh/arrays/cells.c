@@ -50,7 +50,7 @@ int cells_side(struct cell c, int side, uint32_t n[4]) {
 
 /* ---- measures ---- */
 
-static const double *at(const struct mesh_arrays *s, uint32_t node) {
+static const double *cells_at(const struct mesh_arrays *s, uint32_t node) {
   return s->xyz + 3 * (size_t)node;
 }
 
@@ -58,9 +58,9 @@ static const double *at(const struct mesh_arrays *s, uint32_t node) {
 static double under(const struct mesh_arrays *s, const double *o, uint32_t a, uint32_t b,
                     uint32_t c) {
   double u[3], v[3], w[3], up[3];
-  vec_sub(u, at(s, a), o);
-  vec_sub(v, at(s, b), o);
-  vec_sub(w, at(s, c), o);
+  vec_sub(u, cells_at(s, a), o);
+  vec_sub(v, cells_at(s, b), o);
+  vec_sub(w, cells_at(s, c), o);
   vec_cross(up, u, v);
   return vec_dot(up, w) / 6;
 }
@@ -68,7 +68,7 @@ static double under(const struct mesh_arrays *s, const double *o, uint32_t a, ui
 /* A side of four nodes is bent where they do not lie in a plane: it encloses the mean of what its
  * two halvings do. */
 double cells_volume(const struct mesh_arrays *s, struct cell c) {
-  const double *o = at(s, c.node[0]);
+  const double *o = cells_at(s, c.node[0]);
   double sum = 0;
   uint32_t n[4];
   for (int i = 0, count; (count = cells_side(c, i, n)) > 0; i++) {
@@ -102,18 +102,18 @@ static double prism_sicn(const struct mesh_arrays *s, const uint32_t *n) {
   for (int end = 0; end < 6; end += 3)
     for (int i = 0; i < 3; i++) {
       double a[3], b[3], up[3];
-      const double *p = at(s, n[end + i]);
-      vec_sub(a, at(s, n[end + (i + 1) % 3]), p);
-      vec_sub(b, at(s, n[end + (i + 2) % 3]), p);
-      vec_sub(up, at(s, n[i + 3]), at(s, n[i]));
+      const double *p = cells_at(s, n[end + i]);
+      vec_sub(a, cells_at(s, n[end + (i + 1) % 3]), p);
+      vec_sub(b, cells_at(s, n[end + (i + 2) % 3]), p);
+      vec_sub(up, cells_at(s, n[i + 3]), cells_at(s, n[i]));
       for (int k = 0; k < 3; k++)
         b[k] = (2 * b[k] - a[k]) / sqrt(3);
       least = fmin(least, condition((const double *const[3]){a, b, up}));
     }
   const double *outer[3], *inner[3];
   for (int k = 0; k < 3; k++) {
-    outer[k] = at(s, n[k + 3]);
-    inner[k] = at(s, n[k]);
+    outer[k] = cells_at(s, n[k + 3]);
+    inner[k] = cells_at(s, n[k]);
   }
   return prism_validity(outer, inner) > 0 ? least : -1;
 }
@@ -123,10 +123,10 @@ static double pyramid_sicn(const struct mesh_arrays *s, const uint32_t *n) {
   double least = 1;
   for (int i = 0; i < 4; i++) {
     double a[3], b[3], up[3];
-    const double *p = at(s, n[i]);
-    vec_sub(a, at(s, n[(i + 1) % 4]), p);
-    vec_sub(b, at(s, n[(i + 3) % 4]), p);
-    vec_sub(up, at(s, n[4]), p);
+    const double *p = cells_at(s, n[i]);
+    vec_sub(a, cells_at(s, n[(i + 1) % 4]), p);
+    vec_sub(b, cells_at(s, n[(i + 3) % 4]), p);
+    vec_sub(up, cells_at(s, n[4]), p);
     for (int k = 0; k < 3; k++)
       up[k] = (up[k] - a[k] / 2 - b[k] / 2) * sqrt(2);
     least = fmin(least, condition((const double *const[3]){a, b, up}));

@@ -266,7 +266,7 @@ static void measure_moves(const struct mesh_of *m, struct curved_report *r) {
 }
 
 /* Of elements that are valid by now. */
-static void measure(const struct mesh_of *m, struct curved_report *r) {
+static void curved_measure(const struct mesh_of *m, struct curved_report *r) {
   r->least = 1;
   for (size_t i = 0; i < m->count; i++) {
     const double *node[10];
@@ -303,7 +303,7 @@ void curved_mend(double *xyz, size_t nodes, const uint32_t *tets, size_t count, 
     straighten_all(&m, bad, r->bent);
     measure_moves(&m, r);
   }
-  measure(&m, r);
+  curved_measure(&m, r);
   free(m.bent);
   free(m.steps);
   free(m.round);

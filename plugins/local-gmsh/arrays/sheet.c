@@ -71,7 +71,7 @@ static int by_nodes(const void *a, const void *b) {
   return (x->element > y->element) - (x->element < y->element);
 }
 
-static void find_sides(struct sheet *sheet) {
+static void sheet_find_sides(struct sheet *sheet) {
   sheet->sides = out_alloc(4 * sheet->element_count, sizeof *sheet->sides);
   for (size_t i = 0; i < sheet->element_count; i++) {
     const struct sheet_element *e = &sheet->elements[i];
@@ -173,7 +173,7 @@ bool sheet_take(struct sheet *sheet, struct mesh_arrays *s) {
   sheet->line_count = curves.count;
   free(index);
   give_triangles(sheet, s);
-  find_sides(sheet);
+  sheet_find_sides(sheet);
   return true;
 }
 

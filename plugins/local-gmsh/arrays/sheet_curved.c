@@ -230,7 +230,8 @@ static bool is_curved(const struct mending *m, const struct sheet_element *e) {
   return off > 1e-9 * chord;
 }
 
-static void tell(const struct mending *m, size_t nodes, uint8_t *moved, struct curved_report *r) {
+static void sheet_curved_tell(const struct mending *m, size_t nodes, uint8_t *moved,
+                              struct curved_report *r) {
   r->least = 1;
   for (size_t i = 0; i < m->sheet->element_count; i++) {
     const struct sheet_element *e = &m->sheet->elements[i];
@@ -274,7 +275,7 @@ void sheet_mend(const struct sheet *sheet, struct mesh_arrays *s, uint8_t *moved
       again |= bent;
     }
   }
-  tell(&m, s->node_count, moved, r);
+  sheet_curved_tell(&m, s->node_count, moved, r);
   free(m.before);
   free(m.steps);
 }

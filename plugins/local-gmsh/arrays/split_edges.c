@@ -56,14 +56,15 @@ static uint32_t before(uint32_t half) {
   return half % 3 == 0 ? half + 2 : half - 1;
 }
 
-static const double *at(const struct splitter *p, uint32_t node) {
+static const double *split_edges_at(const struct splitter *p, uint32_t node) {
   return p->s->xyz + 3 * (size_t)node;
 }
 
 static double squared_length(const struct splitter *p, uint32_t a, uint32_t b) {
   double sum = 0;
   for (size_t i = 0; i < 3; i++)
-    sum += (at(p, a)[i] - at(p, b)[i]) * (at(p, a)[i] - at(p, b)[i]);
+    sum += (split_edges_at(p, a)[i] - split_edges_at(p, b)[i]) *
+           (split_edges_at(p, a)[i] - split_edges_at(p, b)[i]);
   return sum;
 }
 
@@ -72,8 +73,8 @@ static double squared_length(const struct splitter *p, uint32_t a, uint32_t b) {
 static void normal(const struct splitter *p, uint32_t a, uint32_t b, uint32_t c, double n[3]) {
   double u[3], v[3];
   for (int i = 0; i < 3; i++) {
-    u[i] = at(p, b)[i] - at(p, a)[i];
-    v[i] = at(p, c)[i] - at(p, a)[i];
+    u[i] = split_edges_at(p, b)[i] - split_edges_at(p, a)[i];
+    v[i] = split_edges_at(p, c)[i] - split_edges_at(p, a)[i];
   }
   for (int i = 0; i < 3; i++)
     n[i] = u[(i + 1) % 3] * v[(i + 2) % 3] - u[(i + 2) % 3] * v[(i + 1) % 3];
@@ -132,7 +133,7 @@ static uint32_t add_node(struct splitter *p, uint32_t a, uint32_t b) {
     s->xyz = out_again(s->xyz, s->node_count, p->node_cap, 3 * sizeof *s->xyz);
   }
   for (size_t i = 0; i < 3; i++)
-    s->xyz[3 * s->node_count + i] = (at(p, a)[i] + at(p, b)[i]) / 2;
+    s->xyz[3 * s->node_count + i] = (split_edges_at(p, a)[i] + split_edges_at(p, b)[i]) / 2;
   return (uint32_t)s->node_count++;
 }
 
@@ -170,7 +171,7 @@ static uint32_t middle_of(struct splitter *p, uint32_t a, uint32_t b) {
 
 /* ---- cutting and turning ---- */
 
-static void join(struct splitter *p, uint32_t a, uint32_t b) {
+static void split_edges_join(struct splitter *p, uint32_t a, uint32_t b) {
   if (a != NONE)
     p->mate[a] = b;
   if (b != NONE)
@@ -179,7 +180,7 @@ static void join(struct splitter *p, uint32_t a, uint32_t b) {
 
 /* Cuts the triangle of `half` from `middle` to the corner across; returns the half-edge from
  * `middle` on, in the new triangle. */
-static uint32_t cut(struct splitter *p, uint32_t half, uint32_t middle) {
+static uint32_t split_edges_cut(struct splitter *p, uint32_t half, uint32_t middle) {
   if (p->count == p->cap) {
     size_t cap = 2 * p->cap + 64;
     p->node = out_again(p->node, 3 * p->count, 3 * cap, sizeof *p->node);
@@ -191,8 +192,8 @@ static uint32_t cut(struct splitter *p, uint32_t half, uint32_t middle) {
   p->node[fresh + 1] = p->node[next];
   p->node[fresh + 2] = p->node[before(half)];
   p->node[next] = middle;
-  join(p, fresh + 1, p->mate[next]);
-  join(p, fresh + 2, next);
+  split_edges_join(p, fresh + 1, p->mate[next]);
+  split_edges_join(p, fresh + 2, next);
   p->mate[fresh] = NONE;
   return fresh;
 }
@@ -221,14 +222,14 @@ static bool is_better_turned(const struct splitter *p, uint32_t half) {
   return vec_dot(first, n) > 1e-9 * nn * nn && vec_dot(second, n) > 1e-9 * nn * nn;
 }
 
-static void turn(struct splitter *p, uint32_t half) {
+static void split_edges_turn(struct splitter *p, uint32_t half) {
   uint32_t mate = p->mate[half];
   uint32_t mine = p->mate[after(half)], its = p->mate[after(mate)];
   p->node[after(half)] = p->node[before(mate)];
   p->node[after(mate)] = p->node[before(half)];
-  join(p, half, its);
-  join(p, mate, mine);
-  join(p, after(half), after(mate));
+  split_edges_join(p, half, its);
+  split_edges_join(p, mate, mine);
+  split_edges_join(p, after(half), after(mate));
   push(p, after(half));
   push(p, half); /* these two are other edges now */
   push(p, mate);
@@ -240,7 +241,7 @@ static void improve(struct splitter *p, uint32_t *stack, int count) {
     uint32_t half = stack[--count], mate = p->mate[half];
     if (mate == NONE || mate / 3 == half / 3 || !is_better_turned(p, half))
       continue;
-    turn(p, half);
+    split_edges_turn(p, half);
     if (count + 2 > TURNS)
       return;
     stack[count++] = half; /* the node is across from these two now */
@@ -248,14 +249,14 @@ static void improve(struct splitter *p, uint32_t *stack, int count) {
   }
 }
 
-static void split(struct splitter *p, uint32_t half) {
+static void split_edges_split(struct splitter *p, uint32_t half) {
   uint32_t stack[TURNS], mate = p->mate[half], count = 0;
   uint32_t middle = middle_of(p, p->node[half], p->node[after(half)]);
   uint32_t sides[2] = {half, mate}, fresh[2] = {NONE, NONE};
   for (int i = 0; i < 2 && sides[i] != NONE; i++)
-    fresh[i] = cut(p, sides[i], middle);
-  join(p, half, fresh[1]);
-  join(p, fresh[0], mate);
+    fresh[i] = split_edges_cut(p, sides[i], middle);
+  split_edges_join(p, half, fresh[1]);
+  split_edges_join(p, fresh[0], mate);
   for (int i = 0; i < 2 && sides[i] != NONE; i++) {
     push(p, sides[i]);
     push(p, after(sides[i]));
@@ -292,7 +293,7 @@ static void match(struct splitter *p) {
     if (e->uses == 0) {
       *e = (struct side){low, high, half + 1, 1};
     } else if (e->uses++ == 1 && p->node[e->half - 1] == b) {
-      join(p, e->half - 1, half);
+      split_edges_join(p, e->half - 1, half);
     } else if (p->mate[e->half - 1] != NONE) {
       p->mate[p->mate[e->half - 1]] = NONE;
       p->mate[e->half - 1] = NONE;
@@ -302,7 +303,7 @@ static void match(struct splitter *p) {
   free(table);
 }
 
-static void take(struct splitter *p, const uint32_t *triangles, size_t count) {
+static void split_edges_take(struct splitter *p, const uint32_t *triangles, size_t count) {
   if (count > p->cap) {
     free(p->node);
     free(p->mate);
@@ -326,11 +327,11 @@ static bool is_any_long(const struct splitter *p, const uint32_t *n, size_t coun
 }
 
 static bool split_face(struct splitter *p, const uint32_t *triangles, size_t count) {
-  take(p, triangles, count);
+  split_edges_take(p, triangles, count);
   while (p->heap_count && p->done + p->count <= p->most) {
     struct long_edge e = pop(p);
     if (p->node[e.half] == e.from && p->node[after(e.half)] == e.to)
-      split(p, e.half);
+      split_edges_split(p, e.half);
   }
   return p->done + p->count <= p->most;
 }

@@ -81,8 +81,9 @@ static double meets(const struct box_tree *t, size_t triangle, const double from
   return u >= 0 && v >= 0 && u + v <= 1 ? along / det : INFINITY;
 }
 
-static void look(const struct wall_rays *w, const struct box_branch *b, const double from[3],
-                 const double d[3], size_t own, struct wall_hit *hit) {
+static void wall_rays_look(const struct wall_rays *w, const struct box_branch *b,
+                           const double from[3], const double d[3], size_t own,
+                           struct wall_hit *hit) {
   for (uint32_t i = b->at; i < b->at + b->count; i++) {
     size_t triangle = w->tree.order[i];
     double t = triangle == own ? INFINITY : meets(&w->tree, triangle, from, d);
@@ -112,7 +113,7 @@ struct wall_hit wall_rays_cast(const struct wall_rays *w, const double from[3],
     if (isinf(near) || (!all && near > hit.distance))
       continue;
     if (b->count) {
-      look(w, b, from, direction, own, &hit);
+      wall_rays_look(w, b, from, direction, own, &hit);
       continue;
     }
     stack[n++] = b->at;

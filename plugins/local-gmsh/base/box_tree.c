@@ -43,7 +43,8 @@ static int longest(const struct box *b) {
   return axis;
 }
 
-static void grow(struct box_tree *t, uint32_t at, size_t first, size_t count, size_t leaf) {
+static void box_tree_grow(struct box_tree *t, uint32_t at, size_t first, size_t count,
+                          size_t leaf) {
   struct box_branch *b = &t->branches[at];
   *b = (struct box_branch){.box = BOX_EMPTY, .at = (uint32_t)first, .count = (uint32_t)count};
   for (size_t k = 0; k < 3 * count; k++)
@@ -54,8 +55,8 @@ static void grow(struct box_tree *t, uint32_t at, size_t first, size_t count, si
   b->at = t->branch_count;
   b->count = 0;
   t->branch_count += 2;
-  grow(t, b->at, first, count / 2, leaf);
-  grow(t, b->at + 1, first + count / 2, count - count / 2, leaf);
+  box_tree_grow(t, b->at, first, count / 2, leaf);
+  box_tree_grow(t, b->at + 1, first + count / 2, count - count / 2, leaf);
 }
 
 void box_tree_build(struct box_tree *t, const double *xyz, const uint32_t *triangles, size_t count,
@@ -68,7 +69,7 @@ void box_tree_build(struct box_tree *t, const double *xyz, const uint32_t *trian
   t->branch_count = 1;
   for (size_t i = 0; i < count; i++)
     t->order[i] = (uint32_t)i;
-  grow(t, 0, 0, count, leaf);
+  box_tree_grow(t, 0, 0, count, leaf);
 }
 
 void box_tree_free(struct box_tree *t) {

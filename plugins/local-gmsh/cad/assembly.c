@@ -55,7 +55,7 @@ static void find_overlaps(struct findings *f, const struct found *called, size_t
 }
 
 /* False: the kernel could not cut them; the model is as it was.  f may be NULL. */
-static bool join(struct names *names, double tolerance, struct findings *f) {
+static bool assembly_join(struct names *names, double tolerance, struct findings *f) {
   size_t n = names->solid_count;
   struct found *called = out_alloc(n, sizeof *called);
   struct cut cut;
@@ -70,9 +70,9 @@ static bool join(struct names *names, double tolerance, struct findings *f) {
 }
 
 /* Along each other; what that shows goes into t->findings. */
-static bool cut(struct task *t, bool look) {
+static bool assembly_cut(struct task *t, bool look) {
   struct findings *f = &t->findings;
-  if (!join(&t->names, t->params.tolerance, look ? f : NULL))
+  if (!assembly_join(&t->names, t->params.tolerance, look ? f : NULL))
     return false;
   if (look) {
     neighbours_shared(f, &t->names);
@@ -102,10 +102,10 @@ bool assembly_prepare(struct task *t, bool look) {
   if (t->params.fluid && t->names.solid_count)
     return fluid_extract(t, look);
   if (t->flat && t->params.conformal && t->names.solid_count == 0 && t->names.face_count > 1)
-    return join(&t->names, t->params.tolerance, NULL);
+    return assembly_join(&t->names, t->params.tolerance, NULL);
   if (t->names.solid_count < 2)
     return true;
-  if ((t->params.conformal || t->params.imprint) && !cut(t, look))
+  if ((t->params.conformal || t->params.imprint) && !assembly_cut(t, look))
     return false;
   if (t->params.contact_gap > 0)
     contacts_near(&t->names, t->params.contact_gap, &t->contacts);

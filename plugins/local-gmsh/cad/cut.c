@@ -178,7 +178,7 @@ bool cut_model(struct cut *c, struct names *n, const int *more, size_t count, do
   return e == 0 && whole;
 }
 
-static void keep(struct label *to, size_t count, const struct label *from, size_t from_count) {
+static void cut_keep(struct label *to, size_t count, const struct label *from, size_t from_count) {
   for (size_t i = 0; i < from_count; i++) {
     struct label *l = names_find(to, count, from[i].tag);
     if (!l)
@@ -196,8 +196,8 @@ static void keep(struct label *to, size_t count, const struct label *from, size_
 void cut_refresh(struct names *n) {
   struct names from = *n;
   names_take(n);
-  keep(n->solids, n->solid_count, from.solids, from.solid_count);
-  keep(n->faces, n->face_count, from.faces, from.face_count);
+  cut_keep(n->solids, n->solid_count, from.solids, from.solid_count);
+  cut_keep(n->faces, n->face_count, from.faces, from.face_count);
   n->named_faces = 0;
   for (size_t i = 0; i < n->face_count; i++)
     n->named_faces += n->faces[i].name || n->faces[i].other_name;

@@ -144,7 +144,7 @@ static bool at_box(const struct work *w, const double low[3]) {
   return fabs(low[0] - w->low[0]) < EQUAL * vec_distance(w->low, w->high);
 }
 
-static void take_bodies(struct work *w) {
+static void fluid_take_bodies(struct work *w) {
   const struct names *n = &w->t->names;
   free(w->bodies);
   w->bodies = out_alloc(n->solid_count + 1, sizeof *w->bodies);
@@ -179,7 +179,7 @@ static bool cut_all(struct work *w) {
               w->t->name);
     return false;
   }
-  take_bodies(w);
+  fluid_take_bodies(w);
   return true;
 }
 
@@ -263,7 +263,7 @@ static size_t sort_voids(struct work *w) {
 }
 
 /* How many of the voids are wanted, which then come first.  False after task_fail. */
-static bool choose(struct work *w, size_t voids, size_t *kept) {
+static bool fluid_choose(struct work *w, size_t voids, size_t *kept) {
   size_t wanted = (size_t)w->t->params.fluid_regions;
   *kept = 0;
   if (w->t->params.fluid_at)
@@ -443,10 +443,10 @@ static void look_outward(int solid) {
   gmshFree(faces);
 }
 
-static bool settle(struct work *w, size_t voids, bool look) {
+static bool fluid_settle(struct work *w, size_t voids, bool look) {
   struct task *t = w->t;
   size_t kept;
-  if (!choose(w, voids, &kept))
+  if (!fluid_choose(w, voids, &kept))
     return false;
   note_places(w);
   free(t->fluid);
@@ -490,7 +490,7 @@ static void undo(struct work *w) {
   cut_refresh(&w->t->names);
 }
 
-static bool refuse(struct task *t, size_t closed) {
+static bool fluid_refuse(struct task *t, size_t closed) {
   task_fail(t, LATHE_BAD_INPUT,
             "fluid: the solids of %s enclose nothing: %zu hole%s in their faces %s closed, and the "
             "inside still reaches the outside. In the CAD program put a face across each opening "
@@ -514,7 +514,7 @@ static bool try_caps(struct task *t, bool close, bool look, size_t *voids, size_
               t->name);
   }
   if (ok && (*voids = sort_voids(&w)) > 0)
-    ok = settle(&w, *voids, look);
+    ok = fluid_settle(&w, *voids, look);
   else if (ok)
     undo(&w);
   work_free(&w);
@@ -559,5 +559,5 @@ bool fluid_extract(struct task *t, bool look) {
     if (loose && voids && look)
       tell_baffles(t, loose);
   }
-  return voids > 0 || refuse(t, closed);
+  return voids > 0 || fluid_refuse(t, closed);
 }

@@ -63,7 +63,7 @@ static bool begin_beside(struct task *t) {
   return true;
 }
 
-static bool take_tags(struct task *t) {
+static bool mass_take_tags(struct task *t) {
   int *entities = NULL, e = 0;
   size_t n = 0;
   gmshModelGetEntities(&entities, &n, 3, &e); /* the kernel may keep more, as in fluid.c */
@@ -78,7 +78,7 @@ static bool take_tags(struct task *t) {
 void mass_begin(struct task *t) {
   t->mass.page = NULL;
   t->mass.pipe = -1;
-  if (!task_fills(t) || t->format == FORMAT_STL || !take_tags(t))
+  if (!task_fills(t) || t->format == FORMAT_STL || !mass_take_tags(t))
     return;
   double *page = mmap(NULL, (1 + t->mass.count) * sizeof *page, PROT_READ | PROT_WRITE,
                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -287,7 +287,7 @@ static void measure_meeting(const struct face *a, const struct face *b, struct n
   }
 }
 
-static void take_faces(struct faces *f) {
+static void neighbours_take_faces(struct faces *f) {
   if (f->of)
     return;
   f->of = out_alloc(f->n, sizeof *f->of);
@@ -316,8 +316,8 @@ static bool share_a_face(const struct faces *a, const struct faces *b) {
 static struct nearest measure_solids(struct faces *a, struct faces *b, double within) {
   double above = nextafter(within, INFINITY);
   struct nearest best = {.distance = above};
-  take_faces(a);
-  take_faces(b);
+  neighbours_take_faces(a);
+  neighbours_take_faces(b);
   for (size_t i = 0; i < a->n; i++)
     for (size_t k = 0; k < b->n; k++)
       if (box_meet(&a->of[i].box, &b->of[k].box, best.distance)) {
@@ -443,8 +443,8 @@ size_t neighbours_facing(struct skins *s, size_t solid, size_t other, double wit
   struct faces *a = &s->faces[solid], *b = &s->faces[other];
   size_t n = 0;
   *list = NULL;
-  take_faces(a);
-  take_faces(b);
+  neighbours_take_faces(a);
+  neighbours_take_faces(b);
   for (size_t i = 0; i < a->n; i++)
     for (size_t k = 0; k < b->n; k++)
       if (box_meet(&a->of[i].box, &b->of[k].box, within))

@@ -55,7 +55,7 @@ static bool parallel(const double *a, const double *b) {
 }
 
 /* By points of its surface, because a plane may be written as a spline. */
-static void measure(struct skin *s) {
+static void openings_measure(struct skin *s) {
   double *low = NULL, *high = NULL, *points = NULL, *normals = NULL, uv[2 * SAMPLES * SAMPLES];
   double box[6] = {0};
   size_t n = 0, m = 0, k = 0;
@@ -111,7 +111,7 @@ static struct skin *take_skin(size_t *count, struct link **links, size_t *link_c
       continue;
     struct skin *s = &skin[*count];
     *s = (struct skin){.tag = faces[i + 1], .group = *count};
-    measure(s);
+    openings_measure(s);
     int *curves = adjacent_below(2, s->tag, &m);
     if (*link_count + m > cap) {
       cap = 2 * (*link_count + m);

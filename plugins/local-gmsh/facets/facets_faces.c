@@ -45,7 +45,7 @@ struct painter {
   uint32_t *stack, *of_part;
 };
 
-static uint32_t add_face(struct facets *f, size_t facet, size_t *room) {
+static uint32_t facets_faces_add_face(struct facets *f, size_t facet, size_t *room) {
   if (f->face_count == *room) {
     *room = *room ? 2 * *room : 16;
     f->faces = out_again(f->faces, f->face_count, *room, sizeof *f->faces);
@@ -92,14 +92,14 @@ static bool paint_all(struct painter *p, bool creases) {
     if (creases && !p->joint[part]) {
       if (f->face_count == FACES_MAX)
         return false;
-      uint32_t face = add_face(f, t, &room);
+      uint32_t face = facets_faces_add_face(f, t, &room);
       if (f->part_count == 1 || f->shells[f->shell[t]].part == part)
         f->faces[face].name = NULL; /* it is the body's name */
       paint(p, t, face);
       continue;
     }
     if (p->of_part[part] == FACET_NONE)
-      p->of_part[part] = add_face(f, t, &room);
+      p->of_part[part] = facets_faces_add_face(f, t, &room);
     f->face[t] = p->of_part[part];
   }
   return true;

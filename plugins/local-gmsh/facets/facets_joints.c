@@ -36,7 +36,7 @@ static size_t bad_edges(const struct facets *f) {
   return f->edges.open + f->edges.crowded;
 }
 
-static struct before keep(const struct facets *f) {
+static struct before facets_joints_keep(const struct facets *f) {
   struct before b = {f->count, out_alloc(3 * f->count, sizeof *b.node),
                      out_alloc(f->count, sizeof *b.part), f->repairs, bad_edges(f)};
   memcpy(b.node, f->node, 3 * f->count * sizeof *b.node);
@@ -45,7 +45,7 @@ static struct before keep(const struct facets *f) {
 }
 
 /* Back to that, where it was better.  Frees it. */
-static bool settle(struct facets *f, struct before *b, bool better) {
+static bool facets_joints_settle(struct facets *f, struct before *b, bool better) {
   if (!better) {
     f->count = b->count;
     memcpy(f->node, b->node, 3 * b->count * sizeof *b->node);
@@ -155,8 +155,9 @@ static bool is_corner(const uint32_t corner[3], uint32_t node) {
 
 /* Along open edges from `from`, as long as they lie on the edge from corner[0] to corner[1].  A
  * facet that is nearly a line has its own third corner there. */
-static size_t follow(const struct facets *f, const struct ends *e, const uint32_t corner[3],
-                     uint32_t from, double reach, struct stop *stops, size_t count) {
+static size_t facets_joints_follow(const struct facets *f, const struct ends *e,
+                                   const uint32_t corner[3], uint32_t from, double reach,
+                                   struct stop *stops, size_t count) {
   bool up = from == corner[0];
   double last = up ? 0 : 1;
   for (bool found = true; found && count < MOST;) {
@@ -185,8 +186,8 @@ static int by_share(const void *a, const void *b) {
 static size_t stops_on(const struct facets *f, const struct ends *e, size_t half, double reach,
                        struct stop stops[MOST]) {
   uint32_t corner[3] = {f->node[half], to_of(f, half), third_of(f, half)};
-  size_t n = follow(f, e, corner, corner[0], reach, stops, 0), kept = 0;
-  n = follow(f, e, corner, corner[1], reach, stops, n);
+  size_t n = facets_joints_follow(f, e, corner, corner[0], reach, stops, 0), kept = 0;
+  n = facets_joints_follow(f, e, corner, corner[1], reach, stops, n);
   qsort(stops, n, sizeof *stops, by_share);
   for (size_t i = 0; i < n; i++)
     if (kept == 0 || stops[kept - 1].node != stops[i].node)
@@ -206,7 +207,8 @@ static void add_facet(struct facets *f, uint32_t a, uint32_t b, uint32_t c, uint
   f->part[f->count++] = part;
 }
 
-static void split(struct facets *f, size_t half, const struct stop *stops, size_t count) {
+static void facets_joints_split(struct facets *f, size_t half, const struct stop *stops,
+                                size_t count) {
   size_t facet = half / 3;
   uint32_t b = to_of(f, half), c = third_of(f, half);
   f->node[half % 3 == 2 ? half - 2 : half + 1] = stops[0].node;
@@ -224,7 +226,7 @@ static size_t split_all(struct facets *f, double reach) {
       size_t n = f->mate[half] == FACET_NONE ? stops_on(f, &e, half, reach, stops) : 0;
       if (n == 0)
         continue;
-      split(f, half, stops, n);
+      facets_joints_split(f, half, stops, n);
       done++;
       break; /* its other edges: in the next round */
     }
@@ -234,12 +236,12 @@ static size_t split_all(struct facets *f, double reach) {
 
 void facets_join(struct facets *f, double reach) {
   for (int round = 0; f->edges.open && f->count < UINT32_MAX / 8 && round < ROUNDS; round++) {
-    struct before b = keep(f);
+    struct before b = facets_joints_keep(f);
     size_t done = split_all(f, reach * f->diagonal);
     if (done)
       facets_match(f);
     f->repairs.split += done;
-    if (!settle(f, &b, done == 0 || bad_edges(f) < b.bad) || done == 0)
+    if (!facets_joints_settle(f, &b, done == 0 || bad_edges(f) < b.bad) || done == 0)
       return;
   }
 }
@@ -267,12 +269,12 @@ void facets_drop_lines(struct facets *f) {
   for (size_t i = 0; i < f->count; i++)
     lines += drop[i] = is_line(f, i);
   if (lines) {
-    struct before b = keep(f);
+    struct before b = facets_joints_keep(f);
     facets_compact(f, drop);
     f->repairs.flat += lines;
     facets_match(f);
     facets_join(f, FACETS_NEAR);
-    settle(f, &b, bad_edges(f) <= b.bad);
+    facets_joints_settle(f, &b, bad_edges(f) <= b.bad);
   }
   free(drop);
 }

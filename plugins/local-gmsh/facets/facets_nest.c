@@ -194,7 +194,7 @@ static void keep_odd(struct nest *n, size_t from) {
 
 /* met: the shells that the samples of this one lie in, sorted: one as often as there are samples in
  * it. */
-static void look(struct nest *n, uint32_t shell) {
+static void facets_nest_look(struct nest *n, uint32_t shell) {
   const struct facets *f = n->f;
   n->met_count = 0;
   for (size_t k = 0; k < n->sampled[shell]; k++) {
@@ -354,7 +354,7 @@ static size_t depth_of(struct facets *f, struct nest *n, uint32_t shell, uint32_
                        uint32_t *copy) {
   size_t depth = 0;
   *copy = FACET_NONE;
-  look(n, shell);
+  facets_nest_look(n, shell);
   for (size_t i = 0, run; i < n->met_count; i += run) {
     uint32_t other = n->met[i];
     for (run = 1; i + run < n->met_count && n->met[i + run] == other;)

@@ -107,7 +107,7 @@ static bool read_binary(struct facets_writer *w, const char *data, size_t size) 
 
 /* What strtod does with "-12.5e3", several times as fast where the digits fit a double.  `end` is
  * readable: the caller sees to it that white space follows. */
-static double number(const char **at, const char *end) {
+static double facets_read_number(const char **at, const char *end) {
   static const double TENS[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
   const char *p = *at, *from = p;
@@ -172,7 +172,7 @@ static bool read_text(struct facets_writer *w, const char *data, size_t size) {
       const char *at = line + 6;
       for (size_t i = 0; i < 3; i++) {
         at = skip_blanks(at, stop);
-        xyz[3 * corners + i] = number(&at, stop);
+        xyz[3 * corners + i] = facets_read_number(&at, stop);
       }
       corners = (corners + 1) % 3;
       if (part == FACET_NONE)

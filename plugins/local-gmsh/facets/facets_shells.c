@@ -114,7 +114,7 @@ static void turn_facet(struct facets *f, size_t t) {
 }
 
 /* Turns a closed shell outward, and an open one as most of its facets are. */
-static void settle(struct walk *w, size_t count, struct shell *s) {
+static void facets_shells_settle(struct walk *w, size_t count, struct shell *s) {
   struct facets *f = w->f;
   s->facets = count;
   s->closed = w->open == 0 && w->conflicts == 0;
@@ -218,7 +218,7 @@ void facets_find_shells(struct facets *f) {
                         .high = {-INFINITY, -INFINITY, -INFINITY},
                         .body = FACET_NONE,
                         .overlaps = FACET_NONE};
-    settle(&w, flood(&w, (uint32_t)t, (uint32_t)f->shell_count++, s), s);
+    facets_shells_settle(&w, flood(&w, (uint32_t)t, (uint32_t)f->shell_count++, s), s);
   }
   free(w.stack);
   free(w.turn);

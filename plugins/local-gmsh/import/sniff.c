@@ -136,7 +136,7 @@ static bool is_brep(struct view v) {
          view_begins(v, "CASCADE Topology V", false);
 }
 
-static int32_t refuse(struct task *t, struct view v) {
+static int32_t sniff_refuse(struct task *t, struct view v) {
   for (size_t i = 0; i < sizeof STRANGERS / sizeof *STRANGERS; i++) {
     const struct stranger *s = &STRANGERS[i];
     if (s->len ? v.size >= s->len && memcmp(v.data, s->begins, s->len) == 0
@@ -178,7 +178,7 @@ static int32_t sniff_view(struct task *t, struct view v) {
     t->format = FORMAT_IGES;
     return sniff_iges(t, v);
   }
-  return refuse(t, v);
+  return sniff_refuse(t, v);
 }
 
 static void check_ending(struct task *t) {

@@ -33,7 +33,7 @@ static int32_t check_frame(struct task *t, struct view v) {
 }
 
 /* Reads one number of a point; *p is behind it.  NAN: it is none. */
-static double number(const char **p, const char *end) {
+static double sniff_step_number(const char **p, const char *end) {
   char text[64];
   size_t n = 0;
   while (*p < end && (isspace((unsigned char)**p) || **p == '('))
@@ -67,7 +67,7 @@ static bool point_ok(const char *p, const char *end, double *worst) {
     return true;
   p++;
   for (int i = 0; i < 3 && p < end && *p != ')'; i++) {
-    double x = number(&p, end);
+    double x = sniff_step_number(&p, end);
     if (!(fabs(x) <= COORDINATE_MAX)) {
       *worst = x;
       return false;

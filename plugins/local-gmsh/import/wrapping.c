@@ -81,7 +81,8 @@ static struct surface_of surface_of(const struct facets *f) {
 }
 
 /* Both ways: what the wrap adds, and what it does not reach. */
-static void measure(struct wrapped *w, const struct facets *file, const struct facets *wrap) {
+static void wrapping_measure(struct wrapped *w, const struct facets *file,
+                             const struct facets *wrap) {
   struct distance_tree *of_file = distance_tree_new(surface_of(file)),
                        *of_wrap = distance_tree_new(surface_of(wrap));
   w->added = distance_farthest(of_file, surface_of(wrap), POINTS).distance;
@@ -91,7 +92,7 @@ static void measure(struct wrapped *w, const struct facets *file, const struct f
 }
 
 /* Facets of one part, without a name, which takes the file's where it has one. */
-static struct facets *take(struct wrap *w, const struct facets *file) {
+static struct facets *wrapping_take(struct wrap *w, const struct facets *file) {
   struct facets *f = out_alloc(1, sizeof *f);
   *f = (struct facets){.node_count = w->wrapped_nodes,
                        .node_cap = w->wrapped_nodes,
@@ -130,14 +131,14 @@ static int32_t wrap(struct task *t, wrap_function *function, double gap) {
     free(w.wrapped);
     return fail(t, gap);
   }
-  struct facets *f = take(&w, file);
+  struct facets *f = wrapping_take(&w, file);
   if (f->body_count == 0 || f->edges.open || f->edges.crowded) {
     facets_free(f);
     free(f);
     return fail(t, gap);
   }
   t->wrapped = (struct wrapped){.gap = gap, .offset = w.offset, .facets = f->count};
-  measure(&t->wrapped, file, f);
+  wrapping_measure(&t->wrapped, file, f);
   size_t parts = file->part_count;
   f->repairs = file->repairs;
   facets_free(file);

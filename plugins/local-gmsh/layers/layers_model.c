@@ -221,7 +221,7 @@ static void pin_shared(struct layers_work *w, const int *solids, size_t count) {
   free(first);
 }
 
-static bool take_tags(struct layers_work *w) {
+static bool layers_model_take_tags(struct layers_work *w) {
   size_t n = 0, coords = 0, params = 0;
   double *xyz = NULL, *uv = NULL;
   size_t *tags = NULL;
@@ -305,7 +305,7 @@ bool boundary_layers_shrink(struct task *t, struct outcome *o) {
   t->layers->work = w;
   memset(&o->layers, 0, sizeof o->layers);
   o->layers.least = 1;
-  if (!take_tags(w))
+  if (!layers_model_take_tags(w))
     return outcome_fail(o, REASON_EMPTY, "the faces came out without a mesh");
   gmshModelGetEntities(&solids, &n, 3, &e);
   w->solids = out_alloc(n / 2 + 1, sizeof *w->solids);

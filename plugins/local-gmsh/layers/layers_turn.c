@@ -41,7 +41,8 @@ static void list_edges(struct shells *h, const struct layers_surface *s) {
   qsort(h->edges, 3 * s->count, sizeof *h->edges, by_nodes);
 }
 
-static void join(struct shells *h, uint8_t *joined, const struct edge *a, const struct edge *b) {
+static void layers_turn_join(struct shells *h, uint8_t *joined, const struct edge *a,
+                             const struct edge *b) {
   uint8_t k = joined[a->triangle]++;
   h->across[a->triangle][k] = b->triangle;
   h->same[a->triangle][k] = a->up != b->up;
@@ -57,14 +58,14 @@ static bool find_across(struct shells *h, const struct layers_surface *s) {
              (i + 2 == 3 * s->count || e[1].low != e[2].low || e[1].high != e[2].high);
     if (!closed)
       break;
-    join(h, joined, &e[0], &e[1]);
-    join(h, joined, &e[1], &e[0]);
+    layers_turn_join(h, joined, &e[0], &e[1]);
+    layers_turn_join(h, joined, &e[1], &e[0]);
   }
   free(joined);
   return closed;
 }
 
-static void turn(struct layers_surface *s, uint32_t triangle) {
+static void layers_turn_turn(struct layers_surface *s, uint32_t triangle) {
   uint32_t *n = s->triangles + 3 * (size_t)triangle, swap = n[1];
   n[1] = n[2];
   n[2] = swap;
@@ -85,7 +86,7 @@ static void spread(struct shells *h, struct layers_surface *s, uint32_t from, ui
       h->shell[other] = shell;
       h->turned[other] = h->turned[t] == h->same[t][k];
       if (h->turned[other])
-        turn(s, other);
+        layers_turn_turn(s, other);
       h->stack[n++] = other;
     }
   }
@@ -112,7 +113,7 @@ static void turn_shells(const struct shells *h, struct layers_surface *s, uint32
       outer = k;
   for (uint32_t i = 0; i < s->count; i++)
     if ((volume[h->shell[i]] < 0) == (h->shell[i] == outer))
-      turn(s, i);
+      layers_turn_turn(s, i);
   free(volume);
 }
 

@@ -211,14 +211,14 @@ static size_t walk(struct search *s, struct middle **on, size_t count) {
   return left;
 }
 
-static void follow(struct search *s, struct middle **on, size_t count) {
+static void middle_nodes_follow(struct search *s, struct middle **on, size_t count) {
   for (int step = 0; count && step < STEPS; step++)
     count = walk(s, on, count);
 }
 
 /* Where a search begins: shares of the way from one end to the other.  At a pole one of the
  * parameters says nothing, and that of the other end is right. */
-static void begin(const struct search *s, struct middle *m, const double share[2]) {
+static void middle_nodes_begin(const struct search *s, struct middle *m, const double share[2]) {
   for (int k = 0; k < s->dim; k++)
     m->at[k] = m->from[k] + share[k] * (m->to[k] - m->from[k]);
 }
@@ -256,10 +256,10 @@ static void find_middles(struct search *s) {
     size_t left = 0;
     for (size_t i = 0; i < s->count; i++)
       if (s->list[i].off > NEAR) {
-        begin(s, &s->list[i], SHARES[k]);
+        middle_nodes_begin(s, &s->list[i], SHARES[k]);
         on[left++] = &s->list[i];
       }
-    follow(s, on, left);
+    middle_nodes_follow(s, on, left);
   }
   for (size_t i = 0; i < s->count; i++)
     if (s->list[i].off > NEAR)
@@ -283,7 +283,7 @@ static void add_quarter(struct search *q, const struct middle *m, bool second) {
     p->at[k] = (from[k] + m->best[k]) / 2;
 }
 
-static void measure(const struct search *s, struct middle_nodes_chord *worst) {
+static void middle_nodes_measure(const struct search *s, struct middle_nodes_chord *worst) {
   struct search q = *s;
   struct middle **on = out_alloc(2 * s->count, sizeof *on);
   q.quarters = true;
@@ -294,7 +294,7 @@ static void measure(const struct search *s, struct middle_nodes_chord *worst) {
       add_quarter(&q, &s->list[i], second);
   for (size_t i = 0; i < q.count; i++)
     on[i] = &q.list[i];
-  follow(&q, on, q.count);
+  middle_nodes_follow(&q, on, q.count);
   for (size_t i = 0; i < q.count; i++) {
     if (!(q.list[i].off <= NEAR))
       continue;
@@ -434,7 +434,7 @@ static bool place_on(struct work *w, const struct entity *x, struct middle_nodes
       close_curve(&s);
     find_middles(&s);
     place(&s);
-    measure(&s, worst);
+    middle_nodes_measure(&s, worst);
     free(s.list);
   }
   gmshFree(tags);

@@ -29,7 +29,7 @@
 #define AREA_TOLD  0.01
 #define NEGLIGIBLE 1e-4 /* of the diagonal: a face so small may stay without elements */
 
-static bool take(struct checked_mesh *m, struct outcome *o) {
+static bool sheet_mesh_take(struct checked_mesh *m, struct outcome *o) {
   checked_mesh_free(m);
   return sheet_take(&m->sheet, &m->arrays) ||
          outcome_fail(o, REASON_EMPTY, "the mesh came out empty");
@@ -37,7 +37,7 @@ static bool take(struct checked_mesh *m, struct outcome *o) {
 
 /* Faces that look to the other side than their neighbours are meshed once more, the other way
  * round: Gmsh before 4.10 cannot turn elements. */
-static bool turn(struct task *t, struct checked_mesh *m, struct outcome *o) {
+static bool sheet_mesh_turn(struct task *t, struct checked_mesh *m, struct outcome *o) {
   size_t count = 0, n = 0;
   int e = 0;
   bool *turned = sheet_turned(&m->sheet, &m->arrays, &count);
@@ -53,7 +53,7 @@ static bool turn(struct task *t, struct checked_mesh *m, struct outcome *o) {
     gmshModelMeshClear(entities, n, &e);
     gmshOptionSetNumber("Mesh.MeshOnlyEmpty", 1, &e);
   }
-  bool ok = n == 0 || (surface_generate(t, o) && take(m, o));
+  bool ok = n == 0 || (surface_generate(t, o) && sheet_mesh_take(m, o));
   gmshOptionSetNumber("Mesh.MeshOnlyEmpty", 0, &e);
   free(entities);
   free(turned);
@@ -65,7 +65,7 @@ static bool raise_order(struct checked_mesh *m, struct outcome *o) {
   gmshModelMeshSetOrder(2, &e);
   if (e)
     return outcome_fail(o, REASON_LOG, "no middle nodes could be made");
-  if (!take(m, o))
+  if (!sheet_mesh_take(m, o))
     return false;
   uint8_t *moved = out_alloc(m->arrays.node_count, 1);
   struct curved_report *r = &o->curved;
@@ -185,7 +185,8 @@ static void count_open_edges(const struct checked_mesh *m, struct outcome *o) {
                  (size_t)o->sheet.pieces);
 }
 
-static void measure(const struct task *t, const struct checked_mesh *m, struct outcome *o) {
+static void sheet_mesh_measure(const struct task *t, const struct checked_mesh *m,
+                               struct outcome *o) {
   o->nodes = m->arrays.node_count;
   o->sheet.quadrangles = sheet_quads(&m->sheet);
   o->sheet.lines = m->sheet.line_count;
@@ -208,14 +209,14 @@ static void measure(const struct task *t, const struct checked_mesh *m, struct o
 
 bool sheet_mesh(struct task *t, struct checked_mesh *m, struct outcome *o) {
   *m = (struct checked_mesh){0};
-  if (!surface_generate(t, o) || !take(m, o) || !check_faces(t, m, o) || !turn(t, m, o) ||
-      (t->params.order == 2 && !raise_order(m, o)))
+  if (!surface_generate(t, o) || !sheet_mesh_take(m, o) || !check_faces(t, m, o) ||
+      !sheet_mesh_turn(t, m, o) || (t->params.order == 2 && !raise_order(m, o)))
     return false;
   quality_of_sheet(&m->quality, &m->sheet, &m->arrays);
   if (!check_shapes(m, o) || !periodic_check(t, m, o))
     return false;
   quality_summary(&m->quality, o);
   local_sizes_measure(t, &m->arrays, o);
-  measure(t, m, o);
+  sheet_mesh_measure(t, m, o);
   return true;
 }

@@ -44,7 +44,7 @@ static bool timed(struct task *t, struct outcome *o, enum stage stage,
   return e == 0 ? true : outcome_fail(o, REASON_LOG, "the mesher stopped with error %d", e);
 }
 
-static int fill(const struct task *t) {
+static int volume_generate(const struct task *t) {
   int e = 0;
   (void)t;
   gmshModelMeshGenerate(3, &e);
@@ -165,7 +165,7 @@ bool volume_fill(struct task *t, const struct strategy *r, struct outcome *o) {
   gmshOptionSetNumber("Mesh.Algorithm3D", r->algorithm_3d, &e);
   if (r->kernel > 0)
     show_faces(false);
-  bool ok = timed(t, o, STAGE_VOLUME, fill);
+  bool ok = timed(t, o, STAGE_VOLUME, volume_generate);
   if (r->kernel > 0)
     show_faces(true);
   return ok;

@@ -118,7 +118,7 @@ static void exact_word(char *to, size_t max, const struct group *from) {
   to[n] = '\0';
 }
 
-static void cut(char *word, size_t max) {
+static void groups_cut(char *word, size_t max) {
   size_t n = strlen(word);
   if (n <= max)
     return;
@@ -153,14 +153,14 @@ static bool take_word(struct taken *t, const char *word) {
 }
 
 /* "nut-7", and "nut-7-2" where that is taken too.  At most as many tries as there are groups. */
-static void settle(struct taken *t, char *word, size_t max, int tag, bool shared) {
+static void groups_settle(struct taken *t, char *word, size_t max, int tag, bool shared) {
   char base[BASE_MAX], suffix[SUFFIX_MAX] = "";
   if (shared)
     snprintf(suffix, sizeof suffix, "-%d", tag);
   snprintf(base, sizeof base, "%s", word);
-  cut(base, max - strlen(suffix));
+  groups_cut(base, max - strlen(suffix));
   snprintf(word, WORD_MAX, "%.*s%s", (int)strlen(base), base, suffix);
-  cut(base, max - strlen(suffix) - COUNT_MAX);
+  groups_cut(base, max - strlen(suffix) - COUNT_MAX);
   for (size_t k = 2; !take_word(t, word); k++)
     snprintf(word, WORD_MAX, "%.*s%s-%zu", (int)strlen(base), base, suffix, k);
 }
@@ -206,8 +206,8 @@ char **groups_words(const struct groups *g, const char *format) {
   for (enum group_kind kind = GROUP_USER; kind <= GROUP_POOR; kind++)
     for (size_t i = 0; i < g->count; i++)
       if (g->of[i].kind == kind)
-        settle(&t, words[i], r->max, g->of[i].count ? g->of[i].tags[0] : 0,
-               shared[i] && (kind == GROUP_SOLID || kind == GROUP_NAMED_FACES));
+        groups_settle(&t, words[i], r->max, g->of[i].count ? g->of[i].tags[0] : 0,
+                      shared[i] && (kind == GROUP_SOLID || kind == GROUP_NAMED_FACES));
   free(shared);
   free(t.of);
   return words;

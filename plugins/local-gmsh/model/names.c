@@ -16,7 +16,7 @@
 
 const uint8_t NAMES_DEFAULT_RGB[3] = {77, 153, 230}; /* the original's 0.3, 0.6, 0.9 */
 
-static void split(struct label *l, const char *text) {
+static void names_split(struct label *l, const char *text) {
   if (strncmp(text, ROOT, sizeof ROOT - 1) == 0)
     text += sizeof ROOT - 1;
   size_t len = strlen(text);
@@ -39,7 +39,7 @@ static uint8_t screen(int value) {
   return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
-static struct label *take(int dim, size_t *count) {
+static struct label *names_take_labels(int dim, size_t *count) {
   int *entities = NULL, e = 0;
   size_t n = 0;
   gmshModelGetEntities(&entities, &n, dim, &e);
@@ -50,7 +50,7 @@ static struct label *take(int dim, size_t *count) {
     int rgba[4] = {0}, tag = labels[i].tag = entities[2 * i + 1];
     gmshModelGetEntityName(dim, tag, &name, &e);
     if (e == 0 && name)
-      split(&labels[i], name);
+      names_split(&labels[i], name);
     gmshFree(name);
     gmshModelGetColor(dim, tag, &rgba[0], &rgba[1], &rgba[2], &rgba[3], &e);
     labels[i].coloured = e == 0 && rgba[3] > 0; /* Gmsh's own default has alpha 0 */
@@ -96,7 +96,7 @@ static void take_owners(struct names *n) {
   }
 }
 
-static void forget(struct label *l) {
+static void names_forget(struct label *l) {
   free(l->name);
   free(l->path);
   free(l->other_name);
@@ -118,7 +118,7 @@ static void drop_shared(struct names *n) {
   }
   for (size_t i = 0; i < n->face_count; i++) {
     if (shared[i])
-      forget(&n->faces[i]);
+      names_forget(&n->faces[i]);
     n->named_faces += n->faces[i].name != NULL;
   }
   free(shared);
@@ -211,8 +211,8 @@ void names_inherit(struct label *to, const struct label *from) {
 
 void names_take(struct names *n) {
   *n = (struct names){0};
-  n->solids = take(3, &n->solid_count);
-  n->faces = take(2, &n->face_count);
+  n->solids = names_take_labels(3, &n->solid_count);
+  n->faces = names_take_labels(2, &n->face_count);
   qsort(n->solids, n->solid_count, sizeof *n->solids, by_tag);
   qsort(n->faces, n->face_count, sizeof *n->faces, by_tag);
   take_owners(n);
@@ -222,7 +222,7 @@ void names_take(struct names *n) {
 
 static void free_labels(struct label *labels, size_t count) {
   for (size_t i = 0; i < count; i++) {
-    forget(&labels[i]);
+    names_forget(&labels[i]);
     free(labels[i].group);
   }
   free(labels);
@@ -266,7 +266,7 @@ void names_keep_faces(struct names *n) {
     if (k < count)
       n->faces[kept++] = *face;
     else
-      forget(face);
+      names_forget(face);
   }
   free(tags);
   free_labels(n->solids, n->solid_count);
@@ -276,7 +276,7 @@ void names_keep_faces(struct names *n) {
   for (size_t i = 0; i < kept; i++) {
     n->faces[i].solid = 0;
     if (n->faces[i].name && parts_stand_in(n->faces[i].name))
-      forget(&n->faces[i]);
+      names_forget(&n->faces[i]);
     n->named_faces += n->faces[i].name != NULL;
   }
   n->edges = tags_of(1, &n->edge_count);

@@ -181,7 +181,7 @@ static struct faces faces_of(const struct names *n, struct label **faces, size_t
   return f;
 }
 
-static void fill(struct names *n, const struct parts *parts, bool labelled) {
+static void names_step_fill(struct names *n, const struct parts *parts, bool labelled) {
   struct label **faces = by_owner(n);
   struct match m = {parts, n->solid_count, labelled, out_alloc(parts->count + 1, sizeof *m.used),
                     0};
@@ -231,7 +231,7 @@ uint32_t names_of_step(struct names *n, const char *path, const char *file, bool
   if (!read_parts(&parts, path, file))
     return 0; /* the kernel's labels stand */
   if (parts.count)
-    fill(n, &parts, labelled);
+    names_step_fill(n, &parts, labelled);
   uint32_t cycle = parts.cycle;
   parts_free(&parts);
   names_group(n);

@@ -152,7 +152,7 @@ static void put_materials(struct out *o, const struct export *x) {
 }
 
 /* A set in bulk data: SET alone would be case control, which the deck that includes this brings. */
-static void put_poor(struct out *o, const struct export *x) {
+static void bdf_put_poor(struct out *o, const struct export *x) {
   if (!x->poor_word)
     return;
   out_printf(o, "$ Set %d : %s\nSET3    %8d    ELEM", POOR_SET, x->poor_word, POOR_SET);
@@ -239,6 +239,6 @@ void bdf_build(struct out *o, const struct export *x) {
   for (size_t i = 0; i < x->groups->count; i++)
     put_group(o, x, i, written);
   put_rest(o, x, written);
-  put_poor(o, x);
+  bdf_put_poor(o, x);
   free(written);
 }

@@ -37,14 +37,14 @@ struct image {
   size_t size;
 };
 
-static uint64_t number(const unsigned char *at, size_t bytes) {
+static uint64_t cgns_tidy_number(const unsigned char *at, size_t bytes) {
   uint64_t n = 0;
   for (size_t i = bytes; i-- > 0;)
     n = n << 8 | at[i];
   return n;
 }
 
-static uint32_t turn(uint32_t x, int by) {
+static uint32_t cgns_tidy_turn(uint32_t x, int by) {
   return x << by | x >> (32 - by);
 }
 
@@ -57,22 +57,23 @@ static uint32_t checksum(const unsigned char *key, size_t left) {
     return v[2];
   for (; left > 12; key += 12, left -= 12) {
     for (int k = 0; k < 3; k++)
-      v[k] += (uint32_t)number(key + 4 * k, 4);
-    for (int k = 0; k < 6; k++) { /* a -= c; a ^= turn(c); c += b; then b for a, and so on */
+      v[k] += (uint32_t)cgns_tidy_number(key + 4 * k, 4);
+    for (int k = 0; k < 6;
+         k++) { /* a -= c; a ^= cgns_tidy_turn(c); c += b; then b for a, and so on */
       uint32_t *a = &v[k % 3], *b = &v[(k + 1) % 3], *c = &v[(k + 2) % 3];
       *a -= *c;
-      *a ^= turn(*c, MIX[k]);
+      *a ^= cgns_tidy_turn(*c, MIX[k]);
       *c += *b;
     }
   }
   unsigned char rest[12] = {0};
   memcpy(rest, key, left);
   for (int k = 0; k < 3; k++)
-    v[k] += (uint32_t)number(rest + 4 * k, 4);
-  for (int k = 0; k < 7; k++) { /* c ^= b; c -= turn(b); then a ^= c, b ^= a */
+    v[k] += (uint32_t)cgns_tidy_number(rest + 4 * k, 4);
+  for (int k = 0; k < 7; k++) { /* c ^= b; c -= cgns_tidy_turn(b); then a ^= c, b ^= a */
     uint32_t *to = &v[(k + 2) % 3], *from = &v[(k + 1) % 3];
     *to ^= *from;
-    *to -= turn(*from, LAST[k]);
+    *to -= cgns_tidy_turn(*from, LAST[k]);
   }
   return v[2];
 }
@@ -80,7 +81,7 @@ static uint32_t checksum(const unsigned char *key, size_t left) {
 /* A block of a header, from its signature to its checksum. */
 static bool is_sound(const struct image *f, size_t at, size_t end) {
   return at < end && end <= f->size && f->size - end >= CHECKSUM &&
-         checksum(f->data + at, end - at) == number(f->data + end, CHECKSUM);
+         checksum(f->data + at, end - at) == cgns_tidy_number(f->data + end, CHECKSUM);
 }
 
 static void seal(struct image *f, size_t at, size_t end) {
@@ -93,12 +94,13 @@ static void seal(struct image *f, size_t at, size_t end) {
 static void tidy_attribute(unsigned char *m, size_t size) {
   if (size < ATTRIBUTE_HEAD || m[0] != 3)
     return;
-  size_t name = number(m + 2, 2), type = number(m + 4, 2), space = number(m + 6, 2);
+  size_t name = cgns_tidy_number(m + 2, 2), type = cgns_tidy_number(m + 4, 2),
+         space = cgns_tidy_number(m + 6, 2);
   size_t head = ATTRIBUTE_HEAD + name + type + space;
   const unsigned char *datatype = m + ATTRIBUTE_HEAD + name;
   if (head > size || type < 8 || (datatype[0] & 0x0f) != STRING)
     return;
-  size_t length = number(datatype + 4, 4);
+  size_t length = cgns_tidy_number(datatype + 4, 4);
   if (length > size - head)
     return;
   unsigned char *text = m + head, *end = memchr(text, 0, length);
@@ -111,7 +113,8 @@ static void tidy_block(struct image *f, size_t at, size_t from, size_t end, bool
 
 static void tidy_continuation(struct image *f, const unsigned char *m, size_t size, bool ordered,
                               int depth) {
-  size_t at = size == 16 ? number(m, 8) : 0, length = size == 16 ? number(m + 8, 8) : 0;
+  size_t at = size == 16 ? cgns_tidy_number(m, 8) : 0,
+         length = size == 16 ? cgns_tidy_number(m + 8, 8) : 0;
   if (depth < DEPTH_MAX && length > SIGNATURE + CHECKSUM && at < f->size &&
       length <= f->size - at && memcmp(f->data + at, "OCHK", SIGNATURE) == 0 &&
       is_sound(f, at, at + length - CHECKSUM))
@@ -124,7 +127,7 @@ static void tidy_block(struct image *f, size_t at, size_t from, size_t end, bool
   size_t head = ordered ? 6 : 4;
   while (end - from >= head) {
     unsigned char *m = f->data + from, type = m[0];
-    size_t size = number(m + 1, 2);
+    size_t size = cgns_tidy_number(m + 1, 2);
     if (size > end - from - head)
       break;
     if (type == ATTRIBUTE)
@@ -143,7 +146,7 @@ static void tidy_header(struct image *f, size_t at) {
   unsigned flags = f->data[at + SIGNATURE + 1];
   size_t times = from, bytes = (size_t)1 << (flags & SIZE_BYTES);
   from += (flags & HAS_TIMES ? TIMES : 0) + (flags & PHASE_CHANGE ? 4 : 0);
-  uint64_t size = number(f->data + from, bytes);
+  uint64_t size = cgns_tidy_number(f->data + from, bytes);
   from += bytes;
   if (size > f->size || !is_sound(f, at, from + size))
     return;

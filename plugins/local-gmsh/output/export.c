@@ -97,7 +97,7 @@ static void find_layer_sides(struct export *x, const struct table *t) {
   }
 }
 
-static void find_sides(struct export *x) {
+static void export_find_sides(struct export *x) {
   const struct mesh_arrays *s = x->arrays;
   struct table t;
   bool *on_face = out_alloc(s->node_count, sizeof *on_face);
@@ -153,7 +153,7 @@ void export_topology(struct export *x) {
   if (x->number)
     return;
   if (!x->sheet)
-    find_sides(x);
+    export_find_sides(x);
   number_nodes(x);
 }
 

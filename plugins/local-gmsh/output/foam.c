@@ -98,7 +98,7 @@ static void find_behind(struct foam *f) {
   free(slot);
 }
 
-static void add(struct foam *f, uint32_t side) {
+static void foam_add(struct foam *f, uint32_t side) {
   f->face[side] = (uint32_t)f->count;
   f->order[f->count++] = side;
 }
@@ -115,7 +115,7 @@ static void order_inner(struct foam *f) {
       if (best == NONE)
         break;
       last = f->behind[best];
-      add(f, best);
+      foam_add(f, best);
     }
   }
   f->inner = f->count;
@@ -136,7 +136,7 @@ static void add_outer(struct foam *f, uint32_t side, void *arg) {
   size_t *count = arg;
   if (f->behind[side] != NONE || f->face[side] != NONE)
     return;
-  add(f, side);
+  foam_add(f, side);
   ++*count;
 }
 
@@ -255,7 +255,7 @@ static void begin_in(struct out *o, const char *folder, const char *class, const
   out_printf(o, "    location    \"%s\";\n    object      %s;\n}\n\n", folder, object);
 }
 
-static void begin(struct out *o, const char *class, const char *object, const char *note) {
+static void foam_begin(struct out *o, const char *class, const char *object, const char *note) {
   begin_in(o, "constant/polyMesh", class, object, note);
 }
 
@@ -263,7 +263,7 @@ static void put_points(struct out *tar, const struct foam *f) {
   const struct export *x = f->x;
   struct out o = {0};
   out_room(&o, 64 * x->node_count + 1024);
-  begin(&o, "vectorField", "points", NULL);
+  foam_begin(&o, "vectorField", "points", NULL);
   out_printf(&o, "%zu\n(\n", x->node_count);
   for (size_t i = 0; i < x->arrays->node_count; i++) {
     if (x->number[i] == EXPORT_NO_NODE)
@@ -278,10 +278,10 @@ static void put_points(struct out *tar, const struct foam *f) {
   tar_add(tar, FOLDER "points", &o);
 }
 
-static void put_faces(struct out *tar, const struct foam *f) {
+static void foam_put_faces(struct out *tar, const struct foam *f) {
   struct out o = {0};
   out_room(&o, 32 * f->count + 1024);
-  begin(&o, "faceList", "faces", NULL);
+  foam_begin(&o, "faceList", "faces", NULL);
   out_printf(&o, "%zu\n(\n", f->count);
   for (size_t i = 0; i < f->count; i++) {
     uint32_t n[4];
@@ -303,7 +303,7 @@ static void put_cells(struct out *tar, const struct foam *f, bool owner) {
   out_printf(&note, "nPoints: %zu nCells: %zu nFaces: %zu nInternalFaces: %zu", f->x->node_count,
              f->cells, f->count, f->inner);
   out_put(&note, "", 1);
-  begin(&o, "labelList", owner ? "owner" : "neighbour", note.data);
+  foam_begin(&o, "labelList", owner ? "owner" : "neighbour", note.data);
   out_printf(&o, "%zu\n(\n", count);
   for (size_t i = 0; i < count; i++) {
     out_integer(&o, owner ? f->order[i] / f->sides : f->behind[f->order[i]], 0);
@@ -363,7 +363,7 @@ static void put_boundary(struct out *tar, const struct foam *f) {
   size_t patches = 0;
   for (size_t i = 0; i <= g->count; i++)
     patches += f->patch_faces[i] > 0;
-  begin(&o, "polyBoundaryMesh", "boundary", NULL);
+  foam_begin(&o, "polyBoundaryMesh", "boundary", NULL);
   out_printf(&o, "%zu\n(\n", patches);
   for (int pairs = 1; pairs >= 0; pairs--)
     for (size_t i = 0; i <= g->count; i++)
@@ -409,7 +409,7 @@ static void put_cell_zones(struct out *tar, const struct foam *f) {
   size_t zones = 0;
   for (size_t i = 0; i < g->count; i++)
     zones += g->of[i].dim == 3 && g->of[i].count > 0;
-  begin(&o, "regIOobject", "cellZones", NULL);
+  foam_begin(&o, "regIOobject", "cellZones", NULL);
   out_printf(&o, "%zu\n(\n", zones);
   for (size_t i = 0; i < g->count; i++)
     if (g->of[i].dim == 3 && g->of[i].count > 0)
@@ -452,7 +452,7 @@ static void put_face_zones(struct out *tar, struct foam *f) {
     out_free(&z.faces);
   }
   if (count) {
-    begin(&o, "regIOobject", "faceZones", NULL);
+    foam_begin(&o, "regIOobject", "faceZones", NULL);
     out_printf(&o, "%zu\n(\n", count);
     out_put(&o, zones.data, zones.len);
     out_text(&o, ")\n");
@@ -462,7 +462,7 @@ static void put_face_zones(struct out *tar, struct foam *f) {
 }
 
 /* A cellSet: a zone of cells may not share cells with another. */
-static void put_poor(struct out *tar, const struct foam *f) {
+static void foam_put_poor(struct out *tar, const struct foam *f) {
   const struct export *x = f->x;
   struct out o = {0}, name = {0};
   if (!x->poor_word)
@@ -480,7 +480,7 @@ static void put_poor(struct out *tar, const struct foam *f) {
   out_free(&name);
 }
 
-static void measure(const struct foam *f) {
+static void foam_measure(const struct foam *f) {
   const struct export *x = f->x;
   struct foam_face *faces = out_alloc(f->count + 1, sizeof *faces);
   for (size_t i = 0; i < f->count; i++) {
@@ -508,15 +508,15 @@ void foam_build(struct out *tar, const struct export *x) {
   order_inner(&f);
   order_outer(&f);
   put_points(tar, &f);
-  put_faces(tar, &f);
+  foam_put_faces(tar, &f);
   put_cells(tar, &f, true);
   put_cells(tar, &f, false);
   put_boundary(tar, &f);
   put_cell_zones(tar, &f);
   put_face_zones(tar, &f);
-  put_poor(tar, &f);
+  foam_put_poor(tar, &f);
   tar_end(tar);
-  measure(&f);
+  foam_measure(&f);
   free(f.behind);
   free(f.face);
   free(f.order);

@@ -102,7 +102,7 @@ static bool built_in(const struct format_file *f) {
   return found;
 }
 
-static bool add(struct task *t, const char *word, size_t len) {
+static bool formats_add(struct task *t, const char *word, size_t len) {
   bool all = len == 3 && strncmp(word, "all", 3) == 0;
   for (size_t i = 0; i < COUNT; i++) {
     const struct format_file *f = &FORMATS[i];
@@ -154,7 +154,7 @@ bool formats_read(struct task *t, const char *list) {
   t->params.outputs = t->params.outputs_named = 0;
   for (const char *at = list ? list : ""; *(at += strspn(at, BETWEEN));) {
     size_t len = strcspn(at, BETWEEN);
-    if (!add(t, at, len))
+    if (!formats_add(t, at, len))
       return false;
     at += len;
   }
@@ -163,7 +163,7 @@ bool formats_read(struct task *t, const char *list) {
   if (t->params.save_stl)
     t->params.outputs |= STL;
   const char *ansys = ANSYS_READS[t->params.ansys];
-  return !ansys || add(t, ansys, strlen(ansys));
+  return !ansys || formats_add(t, ansys, strlen(ansys));
 }
 
 static void set(const char *name, double value) {

@@ -48,7 +48,7 @@ static bool is_group(const struct export *x, const char *word) {
   return false;
 }
 
-static void put_nodes(struct out *o, const struct export *x) {
+static void inp_put_nodes(struct out *o, const struct export *x) {
   size_t numbers = x->task->params.inp_elements == INP_SHELL ? 3 : 2; /* plane elements: z = 0 */
   out_printf(o, "*NODE%s\n", is_group(x, "Nall") ? "" : ", NSET=Nall");
   for (size_t i = 0; i < x->arrays->node_count; i++) {
@@ -80,7 +80,7 @@ static void put_kind(struct out *o, const struct export *x, size_t first, size_t
 }
 
 /* CalculiX has no pyramids. */
-static void put_elements(struct out *o, const struct export *x) {
+static void inp_put_elements(struct out *o, const struct export *x) {
   static const uint8_t SAME[6] = {0, 1, 2, 3, 4, 5};
   const struct mesh_arrays *s = x->arrays;
   put_kind(o, x, 0, s->tet_count, EXPORT_TET_ORDER, (size_t)s->tet_nodes);
@@ -182,7 +182,7 @@ static size_t put_part(struct out *o, const struct export *x, const struct group
   return l.count;
 }
 
-static void put_faces(struct out *o, const struct export *x, size_t group, bool *marked) {
+static void inp_put_faces(struct out *o, const struct export *x, size_t group, bool *marked) {
   const struct group *g = &x->groups->of[group];
   const char *word = x->words[group];
   size_t counts[CELL_SIDES], all = 0;
@@ -212,7 +212,7 @@ static void put_faces(struct out *o, const struct export *x, size_t group, bool 
   put_nset(o, x, word, marked);
 }
 
-static void put_poor(struct out *o, const struct export *x) {
+static void inp_put_poor(struct out *o, const struct export *x) {
   struct list l = {o, 0};
   if (!x->poor_word)
     return;
@@ -318,15 +318,15 @@ void inp_build(struct out *o, const struct export *x) {
   bool *marked = out_alloc(x->arrays->node_count, sizeof *marked);
   out_room(o, 96 * x->node_count + 80 * cells_count(x->arrays) + 4096);
   out_printf(o, "*HEADING\nMesh by lathe, unit of length: %s\n", x->unit);
-  put_nodes(o, x);
+  inp_put_nodes(o, x);
   if (x->sheet)
     build_sheet(o, x, marked);
   else
-    put_elements(o, x);
+    inp_put_elements(o, x);
   for (size_t i = 0; !x->sheet && i < x->groups->count; i++)
     if (x->groups->of[i].count)
-      (x->groups->of[i].dim == 3 ? put_solids : put_faces)(o, x, i, marked);
+      (x->groups->of[i].dim == 3 ? put_solids : inp_put_faces)(o, x, i, marked);
   put_contacts(o, x);
   free(marked);
-  put_poor(o, x);
+  inp_put_poor(o, x);
 }

@@ -56,7 +56,7 @@ struct med {
 
 /* ---- HDF5 ---- */
 
-static void keep(struct med *m, hid_t id, herr_t (*close)(hid_t)) {
+static void med_keep(struct med *m, hid_t id, herr_t (*close)(hid_t)) {
   m->ok = m->ok && id >= 0;
   if (id >= 0)
     m->ok = close(id) >= 0 && m->ok;
@@ -73,7 +73,7 @@ static hid_t timeless(hid_t kind) {
 static hid_t make_group(struct med *m, hid_t at, const char *name) {
   hid_t list = timeless(H5P_GROUP_CREATE);
   hid_t group = H5Gcreate2(at, name, H5P_DEFAULT, list, H5P_DEFAULT);
-  keep(m, list, H5Pclose);
+  med_keep(m, list, H5Pclose);
   m->ok = m->ok && group >= 0;
   return group;
 }
@@ -83,8 +83,8 @@ static void put_attribute(struct med *m, hid_t at, const char *name, hid_t file_
   hid_t space = H5Screate(H5S_SCALAR);
   hid_t attribute = H5Acreate2(at, name, file_type, space, H5P_DEFAULT, H5P_DEFAULT);
   m->ok = m->ok && attribute >= 0 && H5Awrite(attribute, memory_type, value) >= 0;
-  keep(m, attribute, H5Aclose);
-  keep(m, space, H5Sclose);
+  med_keep(m, attribute, H5Aclose);
+  med_keep(m, space, H5Sclose);
 }
 
 static void put_int(struct med *m, hid_t at, const char *name, int32_t value) {
@@ -99,7 +99,7 @@ static void put_text(struct med *m, hid_t at, const char *name, const char *text
   hid_t type = H5Tcopy(H5T_C_S1);
   m->ok = m->ok && H5Tset_size(type, strlen(text) + 1) >= 0;
   put_attribute(m, at, name, type, type, text);
-  keep(m, type, H5Tclose);
+  med_keep(m, type, H5Tclose);
 }
 
 /* A list, with its length in NBR. */
@@ -114,9 +114,9 @@ static void put_list(struct med *m, hid_t at, const char *name, hid_t file_type,
     put_int(m, set, "CGT", 1);
     put_int(m, set, "NBR", (int32_t)count);
   }
-  keep(m, set, H5Dclose);
-  keep(m, list, H5Pclose);
-  keep(m, space, H5Sclose);
+  med_keep(m, set, H5Dclose);
+  med_keep(m, list, H5Pclose);
+  med_keep(m, space, H5Sclose);
 }
 
 /* ---- families ---- */
@@ -195,11 +195,11 @@ static void put_family(struct med *m, hid_t at, size_t number) {
     hid_t groups = make_group(m, family, "GRO");
     put_int(m, groups, "NBR", (int32_t)count);
     put_list(m, groups, "NOM", file_type, type, names.data, count, count);
-    keep(m, groups, H5Gclose);
-    keep(m, type, H5Tclose);
-    keep(m, file_type, H5Tclose);
+    med_keep(m, groups, H5Gclose);
+    med_keep(m, type, H5Tclose);
+    med_keep(m, file_type, H5Tclose);
   }
-  keep(m, family, H5Gclose);
+  med_keep(m, family, H5Gclose);
   out_free(&names);
 }
 
@@ -209,15 +209,15 @@ static void put_families(struct med *m) {
   put_int(m, zero, "NUM", 0);
   for (size_t i = 0; i < m->entity_count && m->ok; i++)
     put_family(m, elements, i);
-  keep(m, elements, H5Gclose);
-  keep(m, zero, H5Gclose);
-  keep(m, mesh, H5Gclose);
-  keep(m, all, H5Gclose);
+  med_keep(m, elements, H5Gclose);
+  med_keep(m, zero, H5Gclose);
+  med_keep(m, mesh, H5Gclose);
+  med_keep(m, all, H5Gclose);
 }
 
 /* ---- the mesh ---- */
 
-static void put_nodes(struct med *m, hid_t step) {
+static void med_put_nodes(struct med *m, hid_t step) {
   const struct export *x = m->x;
   size_t n = x->node_count;
   double *xyz = out_alloc(AXES * n, sizeof *xyz);
@@ -229,7 +229,7 @@ static void put_nodes(struct med *m, hid_t step) {
   put_int(m, nodes, "CGS", 1);
   put_text(m, nodes, "PFL", "MED_NO_PROFILE_INTERNAL");
   put_list(m, nodes, "COO", H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, xyz, AXES * n, n);
-  keep(m, nodes, H5Gclose);
+  med_keep(m, nodes, H5Gclose);
   free(xyz);
 }
 
@@ -247,7 +247,7 @@ static void put_block(struct med *m, hid_t at, struct block *b) {
     put_list(m, kind, "NOD", H5T_STD_I32LE, H5T_NATIVE_INT32, by_node, b->nodes * b->count,
              b->count);
     put_list(m, kind, "FAM", H5T_STD_I32LE, H5T_NATIVE_INT32, b->family, b->count, b->count);
-    keep(m, kind, H5Gclose);
+    med_keep(m, kind, H5Gclose);
     free(by_node);
   }
   free(b->node);
@@ -294,7 +294,7 @@ static void put_layers(struct med *m, hid_t at, enum cell_kind kind) {
 }
 
 /* The elements of faces that have `n` nodes: 3, 4 or 6. */
-static void put_faces(struct med *m, hid_t at, int n) {
+static void med_put_faces(struct med *m, hid_t at, int n) {
   static const char *const KINDS[] = {[3] = "TR3", [4] = "QU4", [6] = "TR6"};
   const struct export *x = m->x;
   const struct mesh_arrays *s = x->arrays;
@@ -316,8 +316,8 @@ static void put_faces(struct med *m, hid_t at, int n) {
 }
 
 /* Those of `count` elements that have so many corners, with or without middle nodes. */
-static void put_sheet(struct med *m, hid_t at, const struct sheet_element *from, size_t count,
-                      const int32_t *family, int corners) {
+static void med_put_sheet(struct med *m, hid_t at, const struct sheet_element *from, size_t count,
+                          const int32_t *family, int corners) {
   static const char *const KINDS[2][5] = {{NULL, NULL, "SE2", "TR3", "QU4"},
                                           {NULL, NULL, "SE3", "TR6", "QU8"}};
   struct block b = {.node = out_alloc(8 * count + 1, sizeof *b.node),
@@ -341,9 +341,9 @@ static void put_sheets(struct med *m, hid_t at) {
   int32_t *curves = out_alloc(sheet->line_count + 1, sizeof *curves);
   fill_families(sheet->faces, sheet->face_count, 0, 1, faces);
   fill_families(sheet->curves, sheet->curve_count, sheet->face_count, 1, curves);
-  put_sheet(m, at, sheet->elements, sheet->element_count, faces, 3);
-  put_sheet(m, at, sheet->elements, sheet->element_count, faces, 4);
-  put_sheet(m, at, sheet->lines, sheet->line_count, curves, 2);
+  med_put_sheet(m, at, sheet->elements, sheet->element_count, faces, 3);
+  med_put_sheet(m, at, sheet->elements, sheet->element_count, faces, 4);
+  med_put_sheet(m, at, sheet->lines, sheet->line_count, curves, 2);
   free(faces);
   free(curves);
 }
@@ -373,7 +373,7 @@ static void put_mesh(struct med *m) {
   put_int(m, step, "NDT", -1);
   put_int(m, step, "NOR", -1);
   put_real(m, step, "PDT", -1);
-  put_nodes(m, step);
+  med_put_nodes(m, step);
   hid_t elements = make_group(m, step, "MAI");
   put_int(m, elements, "CGT", 1);
   if (m->x->sheet) {
@@ -384,12 +384,12 @@ static void put_mesh(struct med *m) {
     put_layers(m, elements, CELL_PYRAMID);
     for (int nodes = 3; nodes <= 6; nodes++)
       if (nodes != 5)
-        put_faces(m, elements, nodes);
+        med_put_faces(m, elements, nodes);
   }
-  keep(m, elements, H5Gclose);
-  keep(m, step, H5Gclose);
-  keep(m, mesh, H5Gclose);
-  keep(m, all, H5Gclose);
+  med_keep(m, elements, H5Gclose);
+  med_keep(m, step, H5Gclose);
+  med_keep(m, mesh, H5Gclose);
+  med_keep(m, all, H5Gclose);
 }
 
 static void put_version(struct med *m) {
@@ -397,7 +397,7 @@ static void put_version(struct med *m) {
   hid_t info = make_group(m, m->file, "INFOS_GENERALES");
   for (int i = 0; i < 3; i++)
     put_int(m, info, PARTS[i], i == 0 ? 3 : 0);
-  keep(m, info, H5Gclose);
+  med_keep(m, info, H5Gclose);
 }
 
 static bool write_file(const struct export *x, const char *path) {
@@ -412,7 +412,7 @@ static bool write_file(const struct export *x, const char *path) {
   put_version(&m);
   put_mesh(&m);
   put_families(&m);
-  keep(&m, m.file, H5Fclose);
+  med_keep(&m, m.file, H5Fclose);
   free(m.entities);
   return m.ok;
 }

@@ -25,7 +25,8 @@
 #define TET10   11
 
 /* A value for each corner of one element. */
-static void put_element(struct out *o, int32_t tag, int32_t corners, double value, bool text) {
+static void msh_poor_put_element(struct out *o, int32_t tag, int32_t corners, double value,
+                                 bool text) {
   if (!text) {
     out_put(o, &tag, sizeof tag);
     out_put(o, &corners, sizeof corners);
@@ -59,7 +60,7 @@ static size_t take_solid(const struct export *x, enum cell_kind kind, int solid,
 }
 
 /* Gmsh's number of each cell of the arrays.  NULL: it does not say. */
-static size_t *take_tags(const struct export *x) {
+static size_t *msh_poor_take_tags(const struct export *x) {
   const struct mesh_arrays *s = x->arrays;
   size_t *all = out_alloc(cells_count(s), sizeof *all), taken = 0;
   for (size_t i = 0; i < s->solid_count; i++)
@@ -101,15 +102,15 @@ bool msh_poor_append(const struct export *x, bool old, const char *path) {
     return true;
   if (old)
     before = count_before();
-  else if (!(tags = take_tags(x)))
+  else if (!(tags = msh_poor_take_tags(x)))
     return false;
   out_printf(&o, "$ElementNodeData\n1\n\"%s\"\n1\n0\n3\n0\n1\n%zu\n", x->poor_word, x->poor_count);
   for (size_t i = 0; i < x->poor_count; i++) {
     size_t cell = x->poor[i], tets = x->arrays->tet_count;
-    put_element(&o, (int32_t)(old ? before + cell + 1 : tags[cell]),
-                cells_nodes(cells_get(x->arrays, cell).kind),
-                cell < tets ? x->quality->values[MEASURE_SICN][cell] : x->layer_sicn[cell - tets],
-                text);
+    msh_poor_put_element(
+        &o, (int32_t)(old ? before + cell + 1 : tags[cell]),
+        cells_nodes(cells_get(x->arrays, cell).kind),
+        cell < tets ? x->quality->values[MEASURE_SICN][cell] : x->layer_sicn[cell - tets], text);
   }
   out_text(&o, text ? "$EndElementNodeData\n" : "\n$EndElementNodeData\n");
   free(tags);

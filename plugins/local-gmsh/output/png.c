@@ -6,7 +6,7 @@
 #include <png.h>
 #include <setjmp.h>
 
-static void put(png_structp png, png_bytep data, size_t len) {
+static void png_put(png_structp png, png_bytep data, size_t len) {
   out_put(png_get_io_ptr(png), data, len);
 }
 
@@ -21,7 +21,7 @@ bool png_build(struct out *o, const uint8_t *rgb, int width, int height) {
     png_destroy_write_struct(&png, &info);
     return false;
   }
-  png_set_write_fn(png, o, put, flush);
+  png_set_write_fn(png, o, png_put, flush);
   /* The fastest level: of a flat-coloured picture the best one saves a third of 30 KB and takes
    * longer than drawing it. */
   png_set_compression_level(png, 1);

@@ -165,7 +165,7 @@ static void put_strategy(struct out *o, const char *name, const char *before, co
   out_free(&words);
 }
 
-static void put_elements(struct out *o, const struct task *t, const struct outcome *r) {
+static void report_put_elements(struct out *o, const struct task *t, const struct outcome *r) {
   if (t->flat) {
     fact_count(o, "triangles", r->triangles);
     if (t->params.quads)
@@ -216,7 +216,7 @@ static void put_facts(struct out *o, const struct task *t, const struct outcome 
   const char *unit = mm ? "mm" : "of the file's unit";
   bool good = r->quality[MEASURE_SICN].min >= PASS && r->quality[MEASURE_GAMMA].min >= PASS;
   out_text(o, "<dl class=facts>\n");
-  put_elements(o, t, r);
+  report_put_elements(o, t, r);
   out_printf(o, "<dt>worst %s</dt><dd class=%s>SICN %.3g, gamma %.3g: %s</dd>\n",
              t->layers ? "tetrahedron" : "element", good ? "yes" : "no",
              r->quality[MEASURE_SICN].min, r->quality[MEASURE_GAMMA].min,

@@ -222,7 +222,7 @@ static void put_edge(struct out *o, int tag, bool first) {
 }
 
 /* What a mesh of faces alone has in place of a volume. */
-static void put_sheet(struct out *o, const struct task *t, const struct outcome *r) {
+static void result_put_sheet(struct out *o, const struct task *t, const struct outcome *r) {
   const struct deviation *d = &r->deviation;
   out_printf(o, "\"dimension\":2,\"mesh_area\":%.9g,\"deviation\":{\"area\":", r->sheet.area);
   if (r->sheet.cad_area > 0)
@@ -279,7 +279,7 @@ static bool write_result(struct task *t, const struct outcome *r, const struct s
   else
     out_printf(&o, ",\"mesh_volume\":%.9g,", r->volume);
   if (t->flat)
-    put_sheet(&o, t, r);
+    result_put_sheet(&o, t, r);
   else if (t->solid)
     put_deviation(&o, t, r);
   put_counts(&o, t, r);

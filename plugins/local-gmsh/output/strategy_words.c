@@ -51,13 +51,15 @@ static const struct words FILLS[] = {{"delaunay", "tetrahedra by Delaunay's algo
 static const struct words FINISHES[] = {
     {"", "improved once"}, {"raw", "as they were filled"}, {"polished", "improved three times"}};
 
-static const char *find(const struct words *table, size_t count, const char *name, size_t len) {
+static const char *strategy_words_find(const struct words *table, size_t count, const char *name,
+                                       size_t len) {
   for (size_t i = 0; i < count; i++)
     if (strlen(table[i].name) == len && strncmp(table[i].name, name, len) == 0)
       return table[i].says;
   return NULL;
 }
-#define FIND(table, name, len) find(table, sizeof(table) / sizeof *(table), name, len)
+#define FIND(table, name, len)                                                                     \
+  strategy_words_find(table, sizeof(table) / sizeof *(table), name, len)
 
 void strategy_words(struct out *o, const char *name) {
   size_t first = strcspn(name, "-");

@@ -15,8 +15,8 @@
 #define TRIANGLE 5
 #define QUAD     9
 
-static void put_element(struct out *o, const struct export *x, int type,
-                        const struct sheet_element *e) {
+static void su2_put_element(struct out *o, const struct export *x, int type,
+                            const struct sheet_element *e) {
   out_integer(o, (uint64_t)type, 0);
   for (int k = 0; k < e->corners; k++) {
     out_text(o, " ");
@@ -24,11 +24,11 @@ static void put_element(struct out *o, const struct export *x, int type,
   }
 }
 
-static void put_elements(struct out *o, const struct export *x) {
+static void su2_put_elements(struct out *o, const struct export *x) {
   const struct sheet *sheet = x->sheet;
   out_printf(o, "NDIME= 2\nNELEM= %zu\n", sheet->element_count);
   for (size_t i = 0; i < sheet->element_count; i++) {
-    put_element(o, x, sheet->elements[i].corners == 3 ? TRIANGLE : QUAD, &sheet->elements[i]);
+    su2_put_element(o, x, sheet->elements[i].corners == 3 ? TRIANGLE : QUAD, &sheet->elements[i]);
     out_text(o, " ");
     out_integer(o, i, 0);
     out_text(o, "\n");
@@ -58,7 +58,7 @@ static size_t put_open_curves(struct out *o, const struct export *x, const struc
       continue;
     count += r->count;
     for (size_t k = r->first; o && k < r->first + r->count; k++) {
-      put_element(o, x, LINE, &x->sheet->lines[k]);
+      su2_put_element(o, x, LINE, &x->sheet->lines[k]);
       out_text(o, "\n");
     }
   }
@@ -68,7 +68,7 @@ static size_t put_open_curves(struct out *o, const struct export *x, const struc
 void su2_build(struct out *o, const struct export *x) {
   size_t markers = 0;
   out_room(o, 40 * x->sheet->element_count + 80 * x->node_count + 4096);
-  put_elements(o, x);
+  su2_put_elements(o, x);
   put_points(o, x);
   for (size_t i = 0; i < x->groups->count; i++)
     markers += put_open_curves(NULL, x, &x->groups->of[i]) > 0;

@@ -59,7 +59,7 @@ static void put_double(struct out *o, double value) {
   out_put(o, text, 25);
 }
 
-static void begin(struct out *o, int dataset) {
+static void unv_begin(struct out *o, int dataset) {
   out_printf(o, "    -1\n%6d\n", dataset);
 }
 
@@ -71,7 +71,7 @@ static void put_units(struct out *o, const struct export *x) {
   size_t i = 0;
   while (strcmp(SYSTEMS[i].unit, x->unit) != 0)
     i++;
-  begin(o, 164);
+  unv_begin(o, 164);
   out_printf(o, "%10d%-20s%10d\n", SYSTEMS[i].code, SYSTEMS[i].name, 2);
   put_double(o, SYSTEMS[i].length);
   put_double(o, SYSTEMS[i].force);
@@ -82,8 +82,8 @@ static void put_units(struct out *o, const struct export *x) {
   end(o);
 }
 
-static void put_nodes(struct out *o, const struct export *x) {
-  begin(o, 2411);
+static void unv_put_nodes(struct out *o, const struct export *x) {
+  unv_begin(o, 2411);
   for (size_t i = 0; i < x->arrays->node_count; i++) {
     if (x->number[i] == EXPORT_NO_NODE)
       continue;
@@ -96,8 +96,8 @@ static void put_nodes(struct out *o, const struct export *x) {
   end(o);
 }
 
-static void put_element(struct out *o, const struct export *x, size_t label, int kind,
-                        const uint32_t *nodes, size_t n, const uint8_t *around) {
+static void unv_put_element(struct out *o, const struct export *x, size_t label, int kind,
+                            const uint32_t *nodes, size_t n, const uint8_t *around) {
   out_integer(o, label, 10);
   out_integer(o, (uint64_t)kind, 10);
   out_text(o, "         1         1         7");
@@ -114,26 +114,27 @@ static void put_element(struct out *o, const struct export *x, size_t label, int
 static void put_layers(struct out *o, const struct export *x) {
   for (size_t i = x->arrays->tet_count; i < cells_count(x->arrays); i++) {
     struct cell c = cells_get(x->arrays, i);
-    put_element(o, x, i + 1, WEDGE6, c.node, 6,
-                c.kind == CELL_PYRAMID ? EXPORT_PYRAMID_AS_PRISM : NULL);
+    unv_put_element(o, x, i + 1, WEDGE6, c.node, 6,
+                    c.kind == CELL_PYRAMID ? EXPORT_PYRAMID_AS_PRISM : NULL);
   }
 }
 
-static void put_elements(struct out *o, const struct export *x) {
+static void unv_put_elements(struct out *o, const struct export *x) {
   static const int SHELLS[] = {[3] = SHELL3, [4] = QUAD4, [6] = SHELL6};
   const struct mesh_arrays *s = x->arrays;
   size_t n = (size_t)s->tet_nodes;
   uint32_t nodes[6];
-  begin(o, 2412);
+  unv_begin(o, 2412);
   for (size_t i = 0; i < s->triangle_count; i++) {
     if (!export_is_element(x, i))
       continue;
     size_t m = (size_t)export_side_nodes(x, x->sides[i], nodes);
-    put_element(o, x, cells_count(s) + i + 1, SHELLS[m], nodes, m, m == 6 ? AROUND_SHELL : NULL);
+    unv_put_element(o, x, cells_count(s) + i + 1, SHELLS[m], nodes, m,
+                    m == 6 ? AROUND_SHELL : NULL);
   }
   for (size_t i = 0; i < s->tet_count; i++)
-    put_element(o, x, i + 1, n == 10 ? TET10 : TET4, s->tets + i * n, n,
-                n == 10 ? AROUND_TET : NULL);
+    unv_put_element(o, x, i + 1, n == 10 ? TET10 : TET4, s->tets + i * n, n,
+                    n == 10 ? AROUND_TET : NULL);
   put_layers(o, x);
   end(o);
 }
@@ -170,9 +171,9 @@ static void put_sheet_element(struct out *o, const struct export *x, size_t labe
   out_text(o, "\n");
 }
 
-static void put_sheet(struct out *o, const struct export *x) {
+static void unv_put_sheet(struct out *o, const struct export *x) {
   const struct sheet *sheet = x->sheet;
-  begin(o, 2412);
+  unv_begin(o, 2412);
   for (size_t i = 0; i < sheet->element_count; i++)
     put_sheet_element(o, x, i + 1, &sheet->elements[i]);
   for (size_t i = 0; i < sheet->line_count; i++)
@@ -228,7 +229,7 @@ static void inside_word(char *to, size_t size, const char *word, size_t number) 
     snprintf(to, size, "group-%zu" INSIDE, number);
 }
 
-static void put_poor(struct out *o, const struct export *x) {
+static void unv_put_poor(struct out *o, const struct export *x) {
   put_group_head(o, x->groups->count + 1, x->poor_count, x->poor_word);
   for (size_t i = 0; i < x->poor_count; i++)
     put_member(o, x->poor[i] + 1u, i + 1);
@@ -249,7 +250,7 @@ static void put_groups(struct out *o, const struct export *x, int dataset, bool 
     if (!count)
       continue;
     if (!begun)
-      begin(o, dataset);
+      unv_begin(o, dataset);
     begun = true;
     bool split = inside && put_members(NULL, x, g, false) > 0;
     if (split)
@@ -261,9 +262,9 @@ static void put_groups(struct out *o, const struct export *x, int dataset, bool 
   }
   if (inside && x->poor_word) {
     if (!begun)
-      begin(o, dataset);
+      unv_begin(o, dataset);
     begun = true;
-    put_poor(o, x);
+    unv_put_poor(o, x);
   }
   if (begun)
     end(o);
@@ -273,11 +274,11 @@ void unv_build(struct out *o, const struct export *x) {
   out_room(o,
            128 * x->node_count + 190 * (cells_count(x->arrays) + x->arrays->triangle_count) + 4096);
   put_units(o, x);
-  put_nodes(o, x);
+  unv_put_nodes(o, x);
   if (x->sheet)
-    put_sheet(o, x);
+    unv_put_sheet(o, x);
   else
-    put_elements(o, x);
+    unv_put_elements(o, x);
   put_groups(o, x, 2467, false);
   put_groups(o, x, 2477, true);
 }

@@ -29,7 +29,7 @@ struct slot {
   uint32_t triangle; /* + 1; 0: empty */
 };
 
-static struct slot *find(struct slot *table, size_t mask, const uint32_t n[3]) {
+static struct slot *viewer_json_find(struct slot *table, size_t mask, const uint32_t n[3]) {
   uint64_t key = (uint64_t)n[0] * 0x9e3779b97f4a7c15u ^ (uint64_t)n[1] * 0xc2b2ae3d27d4eb4fu ^
                  (uint64_t)n[2] * 0x165667b19e3779f9u;
   size_t at = (key ^ key >> 29) & mask;
@@ -49,7 +49,7 @@ static uint32_t *behind(const struct mesh_arrays *s) {
   for (size_t t = 0; t < s->triangle_count; t++) {
     memcpy(n, s->triangles + 3 * t, sizeof n);
     sort3(n);
-    struct slot *slot = find(table, size - 1, n);
+    struct slot *slot = viewer_json_find(table, size - 1, n);
     memcpy(slot->nodes, n, sizeof n);
     slot->triangle = (uint32_t)t + 1;
   }
@@ -58,7 +58,7 @@ static uint32_t *behind(const struct mesh_arrays *s) {
       for (int k = 0; k < 3; k++)
         n[k] = s->tets[i * (size_t)s->tet_nodes + (size_t)FACES[f][k]];
       sort3(n);
-      const struct slot *slot = find(table, size - 1, n);
+      const struct slot *slot = viewer_json_find(table, size - 1, n);
       if (slot->triangle)
         tet_of[slot->triangle - 1] = (uint32_t)i + 1;
     }

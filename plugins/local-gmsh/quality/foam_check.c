@@ -33,7 +33,7 @@ struct measuring {
   double *volume;
 };
 
-static const double *at(const struct measuring *m, uint32_t node) {
+static const double *foam_check_at(const struct measuring *m, uint32_t node) {
   return m->xyz + 3 * (size_t)node;
 }
 
@@ -45,10 +45,11 @@ static void doubled_area(const double *a, const double *b, const double *c, doub
 }
 
 static void take_triangle(const struct measuring *m, const uint32_t *n, struct shape *s) {
-  doubled_area(at(m, n[0]), at(m, n[1]), at(m, n[2]), s->area);
+  doubled_area(foam_check_at(m, n[0]), foam_check_at(m, n[1]), foam_check_at(m, n[2]), s->area);
   for (int k = 0; k < 3; k++) {
     s->area[k] /= 2;
-    s->middle[k] = (at(m, n[0])[k] + at(m, n[1])[k] + at(m, n[2])[k]) / 3;
+    s->middle[k] =
+        (foam_check_at(m, n[0])[k] + foam_check_at(m, n[1])[k] + foam_check_at(m, n[2])[k]) / 3;
   }
 }
 
@@ -57,9 +58,11 @@ static void take_quadrangle(const struct measuring *m, const uint32_t *n, struct
   double mean[3], moment[3] = {0}, sum = 0;
   memset(s, 0, sizeof *s);
   for (int k = 0; k < 3; k++)
-    mean[k] = (at(m, n[0])[k] + at(m, n[1])[k] + at(m, n[2])[k] + at(m, n[3])[k]) / 4;
+    mean[k] = (foam_check_at(m, n[0])[k] + foam_check_at(m, n[1])[k] + foam_check_at(m, n[2])[k] +
+               foam_check_at(m, n[3])[k]) /
+              4;
   for (int i = 0; i < 4; i++) {
-    const double *a = at(m, n[i]), *b = at(m, n[(i + 1) % 4]);
+    const double *a = foam_check_at(m, n[i]), *b = foam_check_at(m, n[(i + 1) % 4]);
     double area[3];
     doubled_area(mean, a, b, area);
     double size = vec_length(area);
@@ -72,7 +75,7 @@ static void take_quadrangle(const struct measuring *m, const uint32_t *n, struct
     s->middle[k] = sum > 0 ? moment[k] / sum : mean[k];
 }
 
-static void take_faces(struct measuring *m) {
+static void foam_check_take_faces(struct measuring *m) {
   for (size_t i = 0; i < m->count; i++) {
     const uint32_t *n = m->faces[i].corner;
     (n[2] == n[3] ? take_triangle : take_quadrangle)(m, n, &m->shape[i]);
@@ -135,7 +138,7 @@ static void take_cells(struct measuring *m) {
 
 /* ---- measures ---- */
 
-static void note(struct foam_worst *w, double value, double limit, const double *place) {
+static void foam_check_note(struct foam_worst *w, double value, double limit, const double *place) {
   w->past += value > limit;
   if (!(value > w->value))
     return;
@@ -159,7 +162,7 @@ static double skewness(const struct measuring *m, size_t face) {
   vec_add(off, -vec_dot(s->area, from) / (vec_dot(s->area, way) + ROOT_SMALL), way);
   double length = vec_unit(off), reach = (inner ? 0.2 : 0.4) * vec_length(way) + ROOT_SMALL;
   for (int k = 0; k < 4; k++) {
-    vec_sub(corner, at(m, f->corner[k]), s->middle);
+    vec_sub(corner, foam_check_at(m, f->corner[k]), s->middle);
     reach = fmax(reach, fabs(vec_dot(off, corner)));
   }
   return length / reach;
@@ -182,19 +185,19 @@ static double aspect(const struct measuring *m, size_t cell) {
   return fmax(most / (least + ROOT_SMALL), (c[0] + c[1] + c[2]) / 6 / cube);
 }
 
-static void measure(const struct measuring *m, struct foam_shapes *shapes) {
+static void foam_check_measure(const struct measuring *m, struct foam_shapes *shapes) {
   size_t inner = 0;
   for (size_t i = 0; i < m->count; i++) {
-    note(&shapes->skewness, skewness(m, i), FOAM_SKEW, m->shape[i].middle);
+    foam_check_note(&shapes->skewness, skewness(m, i), FOAM_SKEW, m->shape[i].middle);
     if (m->faces[i].neighbour == FOAM_OUTSIDE)
       continue;
     double angle = orthogonality(m, i);
-    note(&shapes->orthogonality, angle, FOAM_ORTHOGONAL, m->shape[i].middle);
+    foam_check_note(&shapes->orthogonality, angle, FOAM_ORTHOGONAL, m->shape[i].middle);
     shapes->orthogonality_mean += cos(angle * M_PI / 180);
     inner++;
   }
   for (size_t c = 0; c < m->cells; c++)
-    note(&shapes->aspect, aspect(m, c), FOAM_ASPECT, m->middle[c]);
+    foam_check_note(&shapes->aspect, aspect(m, c), FOAM_ASPECT, m->middle[c]);
   if (inner) /* the angle of the mean cosine */
     shapes->orthogonality_mean = acos(fmin(1, shapes->orthogonality_mean / (double)inner)) * 180 /
                                  M_PI;
@@ -211,9 +214,9 @@ void foam_check(const double *xyz, const struct foam_face *faces, size_t count, 
                         .closed = out_alloc(cells + 1, sizeof *m.closed),
                         .volume = out_alloc(cells + 1, sizeof *m.volume)};
   *shapes = (struct foam_shapes){.faces = count};
-  take_faces(&m);
+  foam_check_take_faces(&m);
   take_cells(&m);
-  measure(&m, shapes);
+  foam_check_measure(&m, shapes);
   free(m.shape);
   free(m.middle);
   free(m.closed);

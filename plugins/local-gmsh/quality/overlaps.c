@@ -105,7 +105,7 @@ static void cells_of(const struct grid *g, const struct box *b, size_t from[3], 
 }
 
 /* Without `tets` it counts; else it puts each where begin says, and moves that on. */
-static void fill(struct meeting *w, bool *wanted, uint32_t *tets) {
+static void overlaps_fill(struct meeting *w, bool *wanted, uint32_t *tets) {
   struct grid *g = &w->grid;
   size_t from[3], to[3];
   for (size_t t = 0; t < w->s->tet_count; t++) {
@@ -147,11 +147,11 @@ static void grid_make(struct meeting *w) {
     cells *= g->n[i];
   }
   g->begin = out_alloc(cells + 1, sizeof *g->begin);
-  fill(w, wanted, NULL);
+  overlaps_fill(w, wanted, NULL);
   for (size_t i = 1; i <= cells; i++)
     g->begin[i] += g->begin[i - 1];
   g->tets = out_alloc(g->begin[cells] + 1, sizeof *g->tets);
-  fill(w, wanted, g->tets);
+  overlaps_fill(w, wanted, g->tets);
   free(wanted);
 }
 
@@ -176,7 +176,7 @@ static bool in_tet(const struct mesh_arrays *s, size_t tet, const double *p) {
 /* ---- points ---- */
 
 /* Evenly among those that are found: every second one is dropped where there is no room. */
-static void keep(struct spots *l, const double *at, bool on_face) {
+static void overlaps_keep(struct spots *l, const double *at, bool on_face) {
   l->every = l->every ? l->every : 1;
   if (l->seen++ % l->every)
     return;
@@ -191,7 +191,7 @@ static void keep(struct spots *l, const double *at, bool on_face) {
 }
 
 /* A point of a solid: which others it lies in. */
-static void look(struct meeting *w, size_t body, const double *at, bool on_face) {
+static void overlaps_look(struct meeting *w, size_t body, const double *at, bool on_face) {
   const struct grid *g = &w->grid;
   size_t from[3], to[3], cell = SIZE_MAX;
   struct box b;
@@ -207,7 +207,7 @@ static void look(struct meeting *w, size_t body, const double *at, bool on_face)
     size_t other = p->a == body ? p->b : p->a;
     for (uint32_t k = g->begin[cell]; k < g->begin[cell + 1]; k++)
       if (w->body_of_tet[g->tets[k]] == other && in_tet(w->s, g->tets[k], at)) {
-        keep(p->a == body ? &p->in_b : &p->in_a, at, on_face);
+        overlaps_keep(p->a == body ? &p->in_b : &p->in_a, at, on_face);
         break;
       }
   }
@@ -221,7 +221,7 @@ static void find_spots(struct meeting *w) {
          w->body_of_face[f] != SIZE_MAX && i < 3 * (s->faces[f].first + s->faces[f].count); i++)
       if (!seen[s->triangles[i]]) {
         seen[s->triangles[i]] = true;
-        look(w, w->body_of_face[f], point(s, s->triangles[i]), true);
+        overlaps_look(w, w->body_of_face[f], point(s, s->triangles[i]), true);
       }
   free(seen);
   for (size_t t = 0; t < s->tet_count; t++) {
@@ -229,7 +229,7 @@ static void find_spots(struct meeting *w) {
     for (int k = 0; k < 12; k++)
       middle[k % 3] += point(s, corners(s, t)[k / 3])[k % 3] / 4;
     if (within(&w->grid.box, middle))
-      look(w, w->body_of_tet[t], middle, false);
+      overlaps_look(w, w->body_of_tet[t], middle, false);
   }
 }
 
@@ -415,7 +415,7 @@ static bool reach_in(struct meeting *w, struct spots *l, size_t body, double lea
 
 /* ---- all pairs ---- */
 
-static void take_bodies(struct meeting *w) {
+static void overlaps_take_bodies(struct meeting *w) {
   const struct mesh_arrays *s = w->s;
   w->bodies = out_alloc(s->solid_count, sizeof *w->bodies);
   w->body_of_tet = out_alloc(s->tet_count, sizeof *w->body_of_tet);
@@ -430,7 +430,7 @@ static void take_bodies(struct meeting *w) {
   }
 }
 
-static void take_faces(struct meeting *w) {
+static void overlaps_take_faces(struct meeting *w) {
   const struct mesh_arrays *s = w->s;
   w->body_of_face = out_alloc(s->face_count, sizeof *w->body_of_face);
   w->face_box = out_alloc(s->face_count, sizeof *w->face_box);
@@ -493,18 +493,19 @@ static void meeting_free(struct meeting *w) {
   free(w->turned);
 }
 
-static void note(struct findings *f, const struct names *n, int a, int b, double volume) {
+static void overlaps_note_pair(struct findings *f, const struct names *n, int a, int b,
+                               double volume) {
   struct found one = {.size = volume};
   findings_name(one.name[0], n, a);
   findings_name(one.name[1], n, b);
   findings_add(f, ODD_OVERLAP, &one);
 }
 
-static void tell(const struct task *t, struct outcome *o) {
+static void overlaps_tell(const struct task *t, struct outcome *o) {
   struct findings f = {0};
   struct out text = {0};
   for (size_t i = 0; i < o->overlap_count && i < OVERLAPS_TOLD; i++)
-    note(&f, &t->names, o->overlaps[i].a, o->overlaps[i].b, o->overlaps[i].volume);
+    overlaps_note_pair(&f, &t->names, o->overlaps[i].a, o->overlaps[i].b, o->overlaps[i].volume);
   findings_sentence(&f, ODD_OVERLAP, false, task_unit(t)[0] != 0, &text);
   if (text.len)
     outcome_warn(o, "%.*s", (int)text.len, text.data);
@@ -524,10 +525,10 @@ void overlaps_find(const struct task *t, const struct mesh_arrays *s, struct out
   double end = task_now() + SECONDS;
   if (t->end > 0)
     end = fmin(end, task_now() + (t->end - task_now()) / 4);
-  take_bodies(&w);
+  overlaps_take_bodies(&w);
   take_pairs(&w);
   if (w.pair_n) {
-    take_faces(&w);
+    overlaps_take_faces(&w);
     grid_make(&w);
     find_spots(&w);
   }
@@ -545,12 +546,13 @@ void overlaps_find(const struct task *t, const struct mesh_arrays *s, struct out
     o->overlap_count++;
   }
   meeting_free(&w);
-  tell(t, o);
+  overlaps_tell(t, o);
 }
 
 void overlaps_note(struct task *t, const struct outcome *o) {
   for (size_t i = 0; i < o->overlap_count && i < OVERLAPS_TOLD; i++)
-    note(&t->findings, &t->names, o->overlaps[i].a, o->overlaps[i].b, o->overlaps[i].volume);
+    overlaps_note_pair(&t->findings, &t->names, o->overlaps[i].a, o->overlaps[i].b,
+                       o->overlaps[i].volume);
   if (o->overlap_count > OVERLAPS_TOLD)
     t->findings.count[ODD_OVERLAP] += o->overlap_count - OVERLAPS_TOLD;
 }

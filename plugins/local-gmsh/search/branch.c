@@ -81,7 +81,7 @@ static void send_report(struct tree *tree, int self, enum report_what what, int 
 }
 
 /* In the child: what it goes on from is this process's state. */
-static void grow(struct tree *tree, int self, int child, const struct outcome *o) {
+static void branch_grow(struct tree *tree, int self, int child, const struct outcome *o) {
   fflush(NULL);
   pid_t pid = fork();
   if (pid == 0) {
@@ -125,7 +125,7 @@ void branch_main(struct tree *tree, int self, const struct outcome *before) {
   send_report(tree, self, REPORT_DONE, 0, &o);
   while (pipe_read(tree->ends[self].orders_in, &order, sizeof order)) {
     if (order.what == ORDER_GROW)
-      grow(tree, self, order.arg, &o);
+      branch_grow(tree, self, order.arg, &o);
     else if (order.what == ORDER_REAP)
       reap(tree, self, order.arg);
     else

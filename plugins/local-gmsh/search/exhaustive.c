@@ -204,7 +204,7 @@ static void put_away_unneeded(struct portfolio *p) {
 
 /* ---- telling ---- */
 
-static void tell(struct portfolio *p, int i) {
+static void exhaustive_tell(struct portfolio *p, int i) {
   const struct attempt *a = &p->branches[i].attempt;
   char line[600];
   if (a->reason == REASON_NONE)
@@ -233,7 +233,7 @@ static void show_progress(struct portfolio *p) {
 
 /* ---- ends of branches ---- */
 
-static void note(struct portfolio *p, int i, const struct outcome *o) {
+static void exhaustive_note(struct portfolio *p, int i, const struct outcome *o) {
   struct branch *b = &p->branches[i];
   struct attempt *a = &b->attempt;
   const struct node *n = &p->plan.nodes[i];
@@ -248,7 +248,7 @@ static void note(struct portfolio *p, int i, const struct outcome *o) {
     score_attempt(a, o, &p->task->params.score_options);
   b->told = n->candidate || o->code != LATHE_OK;
   if (b->told)
-    tell(p, i);
+    exhaustive_tell(p, i);
 }
 
 /* What can no longer be tried, because what it would go on from is gone, counts as done. */
@@ -262,7 +262,7 @@ static void drop_below(struct portfolio *p, int i) {
     }
 }
 
-static void choose(struct portfolio *p, int i, const struct outcome *o) {
+static void exhaustive_choose(struct portfolio *p, int i, const struct outcome *o) {
   size_t n = p->plan.count;
   bool in_order = p->task->params.deterministic;
   p->candidates[i] = p->branches[i].attempt;
@@ -294,9 +294,9 @@ static void finished(struct portfolio *p, int i, struct outcome *o) {
   b->state = HELD;
   p->done += n->candidate;
   turn_down_twin(p, i, o);
-  note(p, i, o);
+  exhaustive_note(p, i, o);
   if (o->code == LATHE_OK && n->candidate)
-    choose(p, i, o);
+    exhaustive_choose(p, i, o);
   /* Tetrahedra that are bad can be improved; all other failures stay. */
   if (o->code != LATHE_OK && o->reason != REASON_INVERTED)
     drop_below(p, i);
@@ -323,7 +323,7 @@ static void failed(struct portfolio *p, int i, enum reason reason) {
     outcome_fail(&o, reason, "Gmsh ended without a result");
   o.seconds[root ? STAGE_FACES : STAGE_VOLUME] = took;
   p->done += p->plan.nodes[i].candidate;
-  note(p, i, &o);
+  exhaustive_note(p, i, &o);
   drop_below(p, i);
   put_away(p, i);
   put_away_unneeded(p);
@@ -390,7 +390,7 @@ static void over_time(struct portfolio *p, int i) {
 }
 
 /* Waits for something to happen to the branches that run. */
-static void follow(struct portfolio *p) {
+static void exhaustive_follow(struct portfolio *p) {
   struct pollfd fds[NODES_MAX];
   int nodes[NODES_MAX];
   nfds_t n = 0;
@@ -445,7 +445,7 @@ static void search(struct portfolio *p) {
         break;
       continue;
     }
-    follow(p);
+    exhaustive_follow(p);
     if (enough(p))
       break;
   }

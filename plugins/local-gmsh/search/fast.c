@@ -175,8 +175,8 @@ static bool hangs(const struct task *t, struct child *c) {
 }
 
 /* Relays until the outcome is there or the pipe closes.  Else why it has to be stopped. */
-static enum reason follow(struct task *t, struct child *c, int fd, double until, struct outcome *o,
-                          bool *got) {
+static enum reason fast_follow(struct task *t, struct child *c, int fd, double until,
+                               struct outcome *o, bool *got) {
   for (;;) {
     struct pollfd p = {.fd = fd, .events = POLLIN};
     int n = poll(&p, 1, 100);
@@ -237,7 +237,7 @@ static void strategy_in_child(struct task *t, const struct strategy *r, bool imp
   }
   close(fds[1]);
   struct child c = {.pid = pid, .strategy = r};
-  enum reason stopped = follow(t, &c, fds[0], until, o, &got);
+  enum reason stopped = fast_follow(t, &c, fds[0], until, o, &got);
   if (!got)
     kill(pid, SIGKILL);
   close(fds[0]);
@@ -257,7 +257,7 @@ static void strategy_in_child(struct task *t, const struct strategy *r, bool imp
 }
 
 /* One line: Gmsh's own thousands cost more than a small mesh. */
-static void tell(struct task *t, const struct outcome *o) {
+static void fast_tell(struct task *t, const struct outcome *o) {
   const struct attempt *a = &t->attempts[t->attempt_count - 1];
   const double *s = o->seconds;
   char line[400];
@@ -400,7 +400,7 @@ static void run_strategy(struct task *t, const struct climb *c, size_t i, struct
 }
 
 /* The mesh of the last attempt takes the place of the one before. */
-static void keep(struct task *t, struct climb *c, size_t i, const struct outcome *o) {
+static void fast_keep(struct task *t, struct climb *c, size_t i, const struct outcome *o) {
   for (size_t k = 0; k + 1 < t->attempt_count; k++)
     if (t->attempts[k].chosen) {
       t->attempts[k].chosen = false;
@@ -419,11 +419,11 @@ static bool climb_step(struct task *t, struct climb *c, size_t i, struct outcome
   run_strategy(t, c, i, o);
   if (t->host->cancelled(t->job))
     return false;
-  tell(t, o);
+  fast_tell(t, o);
   c->overlapped |= o->reason == REASON_OVERLAP;
   c->hung |= o->reason == REASON_HANG;
   if (o->code == LATHE_OK)
-    keep(t, c, i, o);
+    fast_keep(t, c, i, o);
   return o->code == LATHE_OK ? o->off : !is_final(t, o);
 }
 

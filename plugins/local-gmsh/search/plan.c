@@ -82,8 +82,8 @@ static struct strategy strategy_of(const struct task *t, const struct root *root
                            .kernel = root->kernel};
 }
 
-static int add(struct plan *p, const char *name, enum step step, const struct strategy *r,
-               int parent, int wave) {
+static int plan_add(struct plan *p, const char *name, enum step step, const struct strategy *r,
+                    int parent, int wave) {
   struct node *n = &p->nodes[p->count];
   *n = (struct node){.step = step, .strategy = *r, .parent = parent, .wave = wave};
   memccpy(n->name, name, 0, sizeof n->name - 1);
@@ -95,14 +95,14 @@ static void add_root(const struct task *t, struct plan *p, const struct root *ro
   char name[32];
   struct strategy r = strategy_of(t, root);
   int wave = t->params.order_of[0] ? 0 : root->wave; /* what the client names is tried */
-  int at = add(p, root->name, STEP_FACES, &r, -1, wave);
+  int at = plan_add(p, root->name, STEP_FACES, &r, -1, wave);
   for (size_t f = 0; f < FILL_COUNT; f++) {
     int parent = at;
     r.algorithm_3d = FILLS[f].number;
     for (int finish = FINISH_RAW; finish <= FINISH_POLISHED; finish++) {
       snprintf(name, sizeof name, "%s-%s%s", root->name, FILLS[f].name, FINISHES[finish]);
       r.finish = (enum finish)finish;
-      parent = add(p, name, finish == FINISH_RAW ? STEP_FILL : STEP_IMPROVE, &r, parent, wave);
+      parent = plan_add(p, name, finish == FINISH_RAW ? STEP_FILL : STEP_IMPROVE, &r, parent, wave);
     }
   }
 }

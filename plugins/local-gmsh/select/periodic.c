@@ -205,7 +205,7 @@ static int32_t match_one(struct task *t, struct periodic_set *s, size_t i) {
   return LATHE_OK;
 }
 
-static int32_t find_sides(struct task *t, struct periodic_set *s, const json_t *pair) {
+static int32_t periodic_find_sides(struct task *t, struct periodic_set *s, const json_t *pair) {
   char name[100];
   size_t count = 0;
   int32_t (*select)(struct task *, const char *, const char *, const json_t *, int **,
@@ -241,7 +241,7 @@ static int32_t check_once(struct task *t, const struct periodic_set *s) {
 
 static int32_t find_set(struct task *t, struct periodic_set *s, const json_t *pair) {
   char name[80];
-  int32_t rc = find_sides(t, s, pair);
+  int32_t rc = periodic_find_sides(t, s, pair);
   if (rc != LATHE_OK)
     return rc;
   if ((rc = check_once(t, s)) != LATHE_OK)
@@ -260,7 +260,7 @@ static int32_t find_set(struct task *t, struct periodic_set *s, const json_t *pa
   return LATHE_OK;
 }
 
-static void forget(struct periodic *p) {
+static void periodic_forget(struct periodic *p) {
   for (size_t i = 0; i < p->count; i++) {
     free(p->of[i].from);
     free(p->of[i].to);
@@ -276,7 +276,7 @@ int32_t periodic_find(struct task *t) {
     return LATHE_OK;
   if (!t->periodic)
     t->periodic = out_alloc(1, sizeof *t->periodic);
-  forget(t->periodic);
+  periodic_forget(t->periodic);
   json_object_foreach(t->params.periodic, name, v) {
     struct periodic_set *s = &t->periodic->of[t->periodic->count++];
     s->name = name;

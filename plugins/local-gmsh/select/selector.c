@@ -333,8 +333,9 @@ static int32_t refuse_none(struct task *t, const char *parameter, const char *na
                    parameter, name, t->names.face_count, t->name, way);
 }
 
-static int32_t find(struct task *t, const char *parameter, const char *name, const json_t *selector,
-                    int of, const struct label *from, size_t n, int **tags, size_t *count) {
+static int32_t selector_find(struct task *t, const char *parameter, const char *name,
+                             const json_t *selector, int of, const struct label *from, size_t n,
+                             int **tags, size_t *count) {
   const struct way *way = way_of(selector, of);
   const json_t *tolerance = json_object_get(selector, "tolerance");
   struct test test = {.task = t,
@@ -379,8 +380,8 @@ static int32_t find(struct task *t, const char *parameter, const char *name, con
 
 int32_t selector_faces(struct task *t, const char *parameter, const char *name,
                        const json_t *selector, int **tags, size_t *count) {
-  return find(t, parameter, name, selector, FACES, t->names.faces, t->names.face_count, tags,
-              count);
+  return selector_find(t, parameter, name, selector, FACES, t->names.faces, t->names.face_count,
+                       tags, count);
 }
 
 int32_t selector_edges(struct task *t, const char *parameter, const char *name,
@@ -391,7 +392,7 @@ int32_t selector_edges(struct task *t, const char *parameter, const char *name,
   struct label *from = out_alloc(n / 2, sizeof *from);
   for (size_t i = 0; i < n / 2; i++)
     from[i].tag = entities[2 * i + 1];
-  int32_t rc = find(t, parameter, name, selector, EDGES, from, n / 2, tags, count);
+  int32_t rc = selector_find(t, parameter, name, selector, EDGES, from, n / 2, tags, count);
   gmshFree(entities);
   free(from);
   return rc;

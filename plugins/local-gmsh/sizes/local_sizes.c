@@ -260,7 +260,7 @@ static void add_next(struct local_size *l, int dim, int tag, bool up) {
 }
 
 /* From faces to what the size is `on`. */
-static void take_faces(struct local_size *l, const int *faces, size_t count) {
+static void local_sizes_take_faces(struct local_size *l, const int *faces, size_t count) {
   if (l->on == ON_FACES) {
     l->tags = out_alloc(count + 1, sizeof *l->tags);
     memcpy(l->tags, faces, count * sizeof *faces);
@@ -331,7 +331,7 @@ static int32_t take_between(struct task *t, struct local_size *l, const json_t *
                    PARAMETER, l->name, (long long)a, (long long)b);
 }
 
-static int32_t take_bodies(struct task *t, struct local_size *l, const json_t *bodies) {
+static int32_t local_sizes_take_bodies(struct task *t, struct local_size *l, const json_t *bodies) {
   const struct names *n = &t->names;
   if (json_is_array(bodies))
     return take_numbers(t, l, bodies);
@@ -354,7 +354,7 @@ static int32_t take_selected(struct task *t, struct local_size *l) {
     return selector_edges(t, PARAMETER, l->name, l->json, &l->tags, &l->count);
   int32_t rc = selector_faces(t, PARAMETER, l->name, l->json, &faces, &count);
   if (rc == LATHE_OK)
-    take_faces(l, faces, count);
+    local_sizes_take_faces(l, faces, count);
   free(faces);
   if (rc != LATHE_OK || l->count)
     return rc;
@@ -377,7 +377,7 @@ static int32_t find_one(struct task *t, struct local_size *l) {
         "from; say where by point, line or inside_box",
         PARAMETER, l->name);
   return between  ? take_between(t, l, between)
-         : bodies ? take_bodies(t, l, bodies)
+         : bodies ? local_sizes_take_bodies(t, l, bodies)
                   : take_selected(t, l);
 }
 

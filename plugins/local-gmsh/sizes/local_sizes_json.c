@@ -23,7 +23,7 @@ struct lengths {
   size_t count, cap;
 };
 
-static void add(struct lengths *l, const double *a, const double *b) {
+static void local_sizes_json_add(struct lengths *l, const double *a, const double *b) {
   double x = a[0] - b[0], y = a[1] - b[1], z = a[2] - b[2];
   if (l->count == l->cap) {
     l->cap = l->cap ? 2 * l->cap : 1024;
@@ -32,11 +32,11 @@ static void add(struct lengths *l, const double *a, const double *b) {
   l->of[l->count++] = sqrt(x * x + y * y + z * z);
 }
 
-static void add_face(struct lengths *l, const struct mesh_arrays *s, int tag) {
+static void local_sizes_json_add_face(struct lengths *l, const struct mesh_arrays *s, int tag) {
   for (size_t f = 0; f < s->face_count; f++)
     for (size_t i = 0; s->faces[f].tag == tag && i < 3 * s->faces[f].count; i++) {
       const uint32_t *n = s->triangles + 3 * (s->faces[f].first + i / 3);
-      add(l, s->xyz + 3 * (size_t)n[i % 3], s->xyz + 3 * (size_t)n[(i + 1) % 3]);
+      local_sizes_json_add(l, s->xyz + 3 * (size_t)n[i % 3], s->xyz + 3 * (size_t)n[(i + 1) % 3]);
     }
 }
 
@@ -46,7 +46,8 @@ static void add_body(struct lengths *l, const struct mesh_arrays *s, int tag) {
   for (size_t b = 0; b < s->solid_count; b++)
     for (size_t i = 0; s->solids[b].tag == tag && i < 6 * s->solids[b].count; i++) {
       const uint32_t *n = s->tets + (s->solids[b].first + i / 6) * (size_t)s->tet_nodes;
-      add(l, s->xyz + 3 * (size_t)n[SIDES[i % 6][0]], s->xyz + 3 * (size_t)n[SIDES[i % 6][1]]);
+      local_sizes_json_add(l, s->xyz + 3 * (size_t)n[SIDES[i % 6][0]],
+                           s->xyz + 3 * (size_t)n[SIDES[i % 6][1]]);
     }
 }
 
@@ -59,7 +60,7 @@ static void add_region(struct lengths *l, const struct mesh_arrays *s, const str
     const double *b = s->xyz + 3 * (size_t)n[SIDES[i % 6][1]];
     double middle[3] = {(a[0] + b[0]) / 2, (a[1] + b[1]) / 2, (a[2] + b[2]) / 2};
     if (size_region_distance(r, middle) <= reach)
-      add(l, a, b);
+      local_sizes_json_add(l, a, b);
   }
 }
 
@@ -104,7 +105,7 @@ static void add_edge(struct lengths *l, int curve, int order) {
     const struct node *b = bsearch(&(struct node){.tag = nodes[width * i + 1]}, list, count,
                                    sizeof *list, by_tag);
     if (a && b)
-      add(l, a->at, b->at);
+      local_sizes_json_add(l, a->at, b->at);
   }
   gmshFree(tags);
   gmshFree(nodes);
@@ -122,7 +123,7 @@ void local_sizes_measure(const struct task *t, const struct mesh_arrays *s, stru
     struct lengths lengths = {0};
     for (size_t k = 0; k < l->count; k++)
       if (l->on == ON_FACES)
-        add_face(&lengths, s, l->tags[k]);
+        local_sizes_json_add_face(&lengths, s, l->tags[k]);
       else if (l->on == ON_BODIES)
         add_body(&lengths, s, l->tags[k]);
       else

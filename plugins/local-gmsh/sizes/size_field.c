@@ -147,13 +147,13 @@ static int bound(struct node *n, const struct point *p, size_t count) {
   return widest;
 }
 
-static void grow(struct size_field *f, size_t node, size_t first, size_t count) {
+static void size_field_grow(struct size_field *f, size_t node, size_t first, size_t count) {
   int axis = bound(&f->nodes[node], f->points + first, count);
   if (2 * node + 2 >= f->node_count)
     return;
   split_at(f->points + first, count, count / 2, axis);
-  grow(f, 2 * node + 1, first, count / 2);
-  grow(f, 2 * node + 2, first + count / 2, count - count / 2);
+  size_field_grow(f, 2 * node + 1, first, count / 2);
+  size_field_grow(f, 2 * node + 2, first + count / 2, count - count / 2);
 }
 
 void size_field_build(struct size_field *f) {
@@ -166,7 +166,7 @@ void size_field_build(struct size_field *f) {
     leaves *= 2;
   f->node_count = 2 * leaves - 1;
   f->nodes = out_alloc(f->node_count, sizeof *f->nodes);
-  grow(f, 0, 0, f->count);
+  size_field_grow(f, 0, 0, f->count);
 }
 
 static double least_of(const struct node *n, const double at[3]) {

@@ -153,8 +153,8 @@ static double area_of(const struct mesh_arrays *s, const struct range *face) {
 }
 
 /* Points all over a face, from its triangles. */
-static void add_face(struct sizes *s, const struct mesh_arrays *arrays, int tag,
-                     const struct local_size *l) {
+static void sizes_add_face(struct sizes *s, const struct mesh_arrays *arrays, int tag,
+                           const struct local_size *l) {
   for (size_t f = 0; f < arrays->face_count; f++) {
     const struct range *r = &arrays->faces[f];
     if (r->tag != tag)
@@ -176,7 +176,7 @@ static void add_entity(struct sizes *s, const struct mesh_arrays *arrays, int di
     return;
   }
   if (dim == 2)
-    add_face(s, arrays, tag, l);
+    sizes_add_face(s, arrays, tag, l);
   size_t n = 0;
   int *below = adjacent_below(dim, tag, &n);
   for (size_t i = 0; i < n; i++)

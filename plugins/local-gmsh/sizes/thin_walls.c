@@ -77,8 +77,8 @@ static void note_face(struct thin *thin, int face, double thickness) {
   thin->faces[i].thickness = fmin(thin->faces[i].thickness, thickness);
 }
 
-static void note(struct look *s, size_t triangle, const double at[3], double area, double thickness,
-                 double size) {
+static void thin_walls_note(struct look *s, size_t triangle, const double at[3], double area,
+                            double thickness, double size) {
   struct thin *thin = s->thin;
   if (s->field) {
     size_field_point(s->field, at, fmax(size, s->floor), local_sizes_growth(s->task) - 1);
@@ -149,7 +149,7 @@ static void look_over(struct look *s, size_t triangle, double area) {
       stack[n + 1] = p;
       n += 2;
     } else if (size < t->size) {
-      note(s, triangle, at, area / pow(2, p.halves), thickness, fmax(size, s->least));
+      thin_walls_note(s, triangle, at, area / pow(2, p.halves), thickness, fmax(size, s->least));
     }
   }
 }
@@ -254,7 +254,7 @@ static void look_at_facets(struct look *s, const struct facets *f) {
   free(p.face);
 }
 
-static void forget(struct thin *thin) {
+static void thin_walls_forget(struct thin *thin) {
   free(thin->faces);
   *thin = (struct thin){.thinnest = INFINITY};
 }
@@ -269,7 +269,7 @@ static bool triangulate(struct task *t, int across, struct mesh_arrays *arrays, 
       return false;
     struct look s = {
         .task = t, .arrays = arrays, .thin = thin, .across = across, .least = t->params.min_size};
-    forget(thin);
+    thin_walls_forget(thin);
     look_at_all(&s);
     if (!(thin->thinnest < 8 * limits.deflection))
       break;
@@ -286,7 +286,7 @@ static int by_face(const void *a, const void *b) {
 
 /* About how many elements the walls take, into s->thin. */
 static double count_elements(struct look *s) {
-  forget(s->thin);
+  thin_walls_forget(s->thin);
   if (s->task->facets)
     look_at_facets(s, s->task->facets);
   else
@@ -302,7 +302,7 @@ static double elements_at_least(struct task *t, void *context, double size) {
   s.thin = &thin;
   s.least = size;
   double elements = count_elements(&s);
-  forget(&thin);
+  thin_walls_forget(&thin);
   return elements;
 }
 
@@ -360,7 +360,7 @@ double thin_walls_thinnest(struct task *t) {
   struct thin thin = {.thinnest = INFINITY};
   bool known = triangulate(t, 1, &arrays, &thin);
   double thinnest = thin.thinnest;
-  forget(&thin);
+  thin_walls_forget(&thin);
   mesh_arrays_free(&arrays);
   return known ? thinnest : INFINITY;
 }

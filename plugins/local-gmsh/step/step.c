@@ -177,7 +177,7 @@ static enum step_kind read_keyword(const struct letters *l, const char **p, cons
   return k ? k->kind : STEP_OTHER;
 }
 
-static void keep(struct step *s, struct step_entity e) {
+static void step_keep(struct step *s, struct step_entity e) {
   if (s->count == s->cap) {
     size_t cap = s->cap ? 2 * s->cap : 1024;
     s->entities = out_again(s->entities, s->count, cap, sizeof *s->entities);
@@ -202,7 +202,7 @@ static void read_entity(struct step *s, const struct letters *l, const char *p, 
   if (end <= p + 1)
     return;
   e.args = (struct span){p + 1, end - 1};
-  keep(s, e);
+  step_keep(s, e);
 }
 
 static int by_id(const void *a, const void *b, void *of) {

@@ -20,7 +20,7 @@ static bool between(unsigned char c, unsigned low, unsigned high) {
   return c >= low && c <= high;
 }
 
-static void add(struct count *n, bool common, bool together) {
+static void step_encoding_add(struct count *n, bool common, bool together) {
   n->letters++;
   n->common += common;
   n->together += together;
@@ -36,7 +36,7 @@ static struct count count_gbk(const unsigned char *d, size_t size) {
     bool high = d[i] >= 0x80;
     bool pair = between(d[i], 0x81, 0xfe) && between(trail, 0x40, 0xfe) && trail != 0x7f;
     if (pair && !between(d[i], 0xa1, 0xa3))
-      add(&n, between(d[i], 0xb0, 0xd7) && trail >= 0xa1, before);
+      step_encoding_add(&n, between(d[i], 0xb0, 0xd7) && trail >= 0xa1, before);
     n.wrong += high && !pair;
     before = pair;
     i += pair;
@@ -56,7 +56,7 @@ static struct count count_shift_jis(const unsigned char *d, size_t size) {
     bool narrow = between(c, 0xa1, 0xdf); /* kana of one byte */
     bool kana = (c == 0x82 && trail >= 0x9f) || (c == 0x83 && trail <= 0x96);
     if (narrow || (pair && c != 0x81 && !(c == 0x82 && trail < 0x9f)))
-      add(&n, pair && (kana || between(c, 0x88, 0x97)), before);
+      step_encoding_add(&n, pair && (kana || between(c, 0x88, 0x97)), before);
     n.wrong += c >= 0x80 && !pair && !narrow;
     before = pair || narrow;
     i += pair;

@@ -124,7 +124,7 @@ static const double *point_of(const struct face *f, uint32_t n) {
   return n >= 1 && n <= f->points->count ? f->points->xyz + 3 * (size_t)(n - 1) : NULL;
 }
 
-static void put(const struct face *f, uint32_t a, uint32_t b, uint32_t c) {
+static void step_facets_put(const struct face *f, uint32_t a, uint32_t b, uint32_t c) {
   const double *corners[3] = {point_of(f, a), point_of(f, b), point_of(f, c)};
   double xyz[9];
   for (size_t k = 0; k < 3; k++) {
@@ -137,17 +137,17 @@ static void put(const struct face *f, uint32_t a, uint32_t b, uint32_t c) {
 
 static void put_triangles(const struct face *f, const uint32_t *n, size_t count) {
   if (count == 3)
-    put(f, n[0], n[1], n[2]);
+    step_facets_put(f, n[0], n[1], n[2]);
 }
 
 static void put_strip(const struct face *f, const uint32_t *n, size_t count) {
   for (size_t i = 0; i + 2 < count; i++)
-    put(f, n[i], n[i + 1 + i % 2], n[i + 2 - i % 2]);
+    step_facets_put(f, n[i], n[i + 1 + i % 2], n[i + 2 - i % 2]);
 }
 
 static void put_fan(const struct face *f, const uint32_t *n, size_t count) {
   for (size_t i = 1; i + 1 < count; i++)
-    put(f, n[0], n[i], n[i + 1]);
+    step_facets_put(f, n[0], n[i], n[i + 1]);
 }
 
 static void put_all(const struct face *f, struct span lists,

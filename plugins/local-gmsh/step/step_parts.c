@@ -86,7 +86,7 @@ static bool is_coded(const struct step *s, uint32_t definition) {
 }
 
 /* Takes over both; the first that says something, or the file's. */
-static char *choose(const struct walk *w, char *first, char *second) {
+static char *step_parts_choose(const struct walk *w, char *first, char *second) {
   char *name = !parts_stand_in(first) ? first : !parts_stand_in(second) ? second : copy(w->file);
   if (first != name)
     free(first);
@@ -208,7 +208,7 @@ static void read_solid(struct walk *w, const struct step_entity *brep, uint32_t 
   *p = (struct part){.product = product_name(&w->step, definition),
                      .coded = is_coded(&w->step, definition),
                      .tint = styles_find(&w->styles, brep->id, &where)};
-  p->name = choose(w, p->product ? copy(p->product) : NULL, usage);
+  p->name = step_parts_choose(w, p->product ? copy(p->product) : NULL, usage);
   p->path = path_of(w);
   if (w->tessellated)
     read_triangles(w, brep, &where, p);
@@ -264,8 +264,8 @@ static void read_definition(struct walk *w, uint32_t definition) {
       continue;
     w->work += USAGE_WORK;
     w->usages[w->depth++] = usage->id;
-    w->names[w->depth] = choose(w, step_string(&w->step, step_arg(usage, 1)),
-                                product_name(&w->step, child));
+    w->names[w->depth] = step_parts_choose(w, step_string(&w->step, step_arg(usage, 1)),
+                                           product_name(&w->step, child));
     read_definition(w, child);
     free(w->names[w->depth--]);
   }
@@ -356,7 +356,7 @@ static void read_parts(struct parts *p, const char *data, size_t size, const cha
     links_from(&used, e->id, &n);
     if (e->kind != STEP_DEFINITION || n > 0)
       continue;
-    w->names[0] = choose(w, product_name(&w->step, e->id), NULL);
+    w->names[0] = step_parts_choose(w, product_name(&w->step, e->id), NULL);
     read_definition(w, e->id);
     free(w->names[0]);
   }

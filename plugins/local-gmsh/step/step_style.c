@@ -85,7 +85,8 @@ static void read_word(const struct step_entity *e, struct tint *t) {
 }
 
 /* Down from a style to its first colour, and its transparency. */
-static void follow(const struct step *s, uint32_t id, int depth, int *steps, struct tint *t) {
+static void step_style_follow(const struct step *s, uint32_t id, int depth, int *steps,
+                              struct tint *t) {
   const struct step_entity *e = step_find(s, id);
   if (!e || depth > DEPTH_MAX || ++*steps > STEPS_MAX)
     return;
@@ -98,7 +99,7 @@ static void follow(const struct step *s, uint32_t id, int depth, int *steps, str
   else if (e->kind == STEP_STYLE) {
     struct span list = e->args;
     for (uint32_t next; (next = step_next_ref(&list)) != 0;)
-      follow(s, next, depth + 1, steps, t);
+      step_style_follow(s, next, depth + 1, steps, t);
   }
 }
 
@@ -150,9 +151,9 @@ struct tint styles_find(const struct styles *s, uint32_t item, const struct chai
       if (w <= best)
         continue;
       if (!placed)
-        follow(s->step, id, 0, &steps, &t);
+        step_style_follow(s->step, id, 0, &steps, &t);
       for (uint32_t next; (next = step_next_ref(&inner)) != 0;)
-        follow(s->step, next, 0, &steps, &t);
+        step_style_follow(s->step, next, 0, &steps, &t);
       if (t.known) {
         found = t;
         best = w;

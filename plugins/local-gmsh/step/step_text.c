@@ -64,7 +64,7 @@ bool step_text_is_utf8(const char *text, size_t len) {
   return true;
 }
 
-static char *put(char *to, uint32_t c) {
+static char *step_text_put(char *to, uint32_t c) {
   if (c < 0xa0 && (c < ' ' || c >= 0x7f))
     c = c < 0x80 ? '?' : REPLACEMENT;
   if (c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
@@ -125,7 +125,7 @@ static const char *wide(const char *p, const char *end, int digits, char **to) {
       c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
       p += digits;
     }
-    *to = put(*to, c);
+    *to = step_text_put(*to, c);
   }
   return begins(p, end, "\\X0\\") ? p + 4 : p;
 }
@@ -138,11 +138,11 @@ static const char *escape(const char *p, const char *end, char *page, char **to)
   if (begins(p, end, "\\X4\\"))
     return wide(p + 4, end, 8, to);
   if (begins(p, end, "\\X\\") && hex(p + 3, end, 2, &c)) {
-    *to = put(*to, c);
+    *to = step_text_put(*to, c);
     return p + 5;
   }
   if (begins(p, end, "\\S\\") && end - p > 3 && (unsigned char)p[3] < 0x80) {
-    *to = put(*to, of_page(*page, (unsigned char)p[3] | 0x80));
+    *to = step_text_put(*to, of_page(*page, (unsigned char)p[3] | 0x80));
     return p + 4;
   }
   if (begins(p, end, "\\P") && end - p > 3 && p[3] == '\\' && p[2] >= 'A' && p[2] <= 'I') {
@@ -150,7 +150,7 @@ static const char *escape(const char *p, const char *end, char *page, char **to)
     return p + 4;
   }
   if (begins(p, end, "\\\\")) {
-    *to = put(*to, '\\');
+    *to = step_text_put(*to, '\\');
     return p + 2;
   }
   return NULL;
@@ -165,7 +165,7 @@ static const char *own_letter(void *letters, const char *p, const char *end, cha
     iconv(letters, NULL, NULL, NULL, NULL);
     if (iconv(letters, &in, &in_left, &out, &out_left) != (size_t)-1 && in_left == 0 &&
         out_left == 0) {
-      *to = put(*to, (uint32_t)wide);
+      *to = step_text_put(*to, (uint32_t)wide);
       return p + n;
     }
   }
@@ -189,7 +189,7 @@ char *step_text_decode(const char *raw, size_t len, void *letters) {
       to += n;
       p += n;
     } else {
-      to = put(to, (unsigned char)*p);
+      to = step_text_put(to, (unsigned char)*p);
       p += *p == '\'' && end - p > 1 && p[1] == '\'' ? 2 : 1;
     }
   }
