@@ -75,14 +75,14 @@ void mesh_builder_triangle(struct mesh_builder *b, const uint32_t c[3]) {
   s->faces[s->face_count - 1].count++;
 }
 
+static void mesh_builder_free(struct mesh_builder *b) {
+  mesh_arrays_free(&b->arrays);
+  free(b->slots);
+  *b = (struct mesh_builder){0};
+}
+
 void mesh_builder_finish(struct mesh_builder *b, struct mesh_arrays *s) {
   *s = b->arrays;
   b->arrays = (struct mesh_arrays){0};
   mesh_builder_free(b);
-}
-
-void mesh_builder_free(struct mesh_builder *b) {
-  mesh_arrays_free(&b->arrays);
-  free(b->slots);
-  *b = (struct mesh_builder){0};
 }

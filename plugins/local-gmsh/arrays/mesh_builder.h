@@ -25,6 +25,5 @@ uint32_t mesh_builder_node(struct mesh_builder *b, const double at[3]);
 void mesh_builder_triangle(struct mesh_builder *b, const uint32_t corners[3]);
 /* Moves what was built to *s and empties the builder. */
 void mesh_builder_finish(struct mesh_builder *b, struct mesh_arrays *s);
-void mesh_builder_free(struct mesh_builder *b);
 
 #endif

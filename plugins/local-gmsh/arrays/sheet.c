@@ -225,7 +225,8 @@ double sheet_area(const struct sheet *sheet, const struct mesh_arrays *s) {
   return sum;
 }
 
-bool sheet_is_level(const struct mesh_arrays *s, double *z) {
+/* Whether all nodes have one z. */
+static bool sheet_is_level(const struct mesh_arrays *s, double *z) {
   double low[3] = {INFINITY, INFINITY, INFINITY}, high[3] = {-INFINITY, -INFINITY, -INFINITY};
   for (size_t i = 0; i < 3 * s->node_count; i++) {
     low[i % 3] = fmin(low[i % 3], s->xyz[i]);

@@ -45,14 +45,12 @@ double sheet_area(const struct sheet *sheet, const struct mesh_arrays *s);
 /* The sides along an element of a curve, *n of them. */
 const struct sheet_side *sheet_sides_of(const struct sheet *sheet, const struct sheet_element *line,
                                         size_t *n);
-/* Whether elements lie on one side alone of a curve: it is a rim. */
+/* Whether elements lie on one side alone of a curve: it is open. */
 bool sheet_is_open_curve(const struct sheet *sheet, const struct range *curve);
 /* The middle of an element's corners. */
 void sheet_middle(const struct mesh_arrays *s, const struct sheet_element *e, double at[3]);
 /* Twice the area of the element, as a vector along its normal. */
 void sheet_normal(const struct mesh_arrays *s, const struct sheet_element *e, double normal[3]);
-/* Whether all nodes have one z. */
-bool sheet_is_level(const struct mesh_arrays *s, double *z);
 
 struct sheet_open_edges { /* sides of elements */
   size_t open;            /* that belong to one element */

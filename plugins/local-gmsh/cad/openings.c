@@ -29,7 +29,7 @@ struct link { /* of two things: a curve and a face, or a point and a curve */
   size_t of;
 };
 
-struct rim {
+struct loop {
   int *curves;
   size_t count;
   double low[3], high[3];
@@ -137,7 +137,7 @@ static void join_planes(struct skin *s, const struct link *links, size_t n) {
       }
 }
 
-/* ---- rims ---- */
+/* ---- loops ---- */
 
 /* Curves at the border of each group, as links from the group; sorted. */
 static struct link *borders(struct skin *s, const struct link *links, size_t n, size_t *count) {
@@ -188,7 +188,7 @@ static uint32_t *chains(const struct link *curves, size_t n, bool *branched) {
   return parent;
 }
 
-static void add_curve(struct rim *r, int curve) {
+static void add_curve(struct loop *r, int curve) {
   double b[6];
   int e = 0;
   gmshModelGetBoundingBox(1, curve, &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &e);
@@ -207,7 +207,7 @@ struct caps {
 };
 
 /* The kernel wants each curve to go on from the one before. */
-static void put_in_order(struct rim *r) {
+static void put_in_order(struct loop *r) {
   int end = 0;
   for (size_t i = 0; i < r->count; i++) {
     for (size_t k = i; k < r->count; k++) {
@@ -244,7 +244,7 @@ static int turned(int face) {
   return face;
 }
 
-static void close_rim(struct caps *c, const struct skin *s, struct rim *r) {
+static void close_loop(struct caps *c, const struct skin *s, struct loop *r) {
   double low[3], high[3];
   int e = 0, face = 0;
   put_in_order(r);
@@ -270,29 +270,29 @@ static void close_rim(struct caps *c, const struct skin *s, struct rim *r) {
   c->pairs[2 * c->count++ + 1] = face;
 }
 
-/* All but the largest rim of a group are holes in it. */
+/* All but the largest loop of a group are holes in it. */
 static void close_group(struct caps *c, const struct skin *s, const struct link *curves, size_t n) {
   bool *branched = out_alloc(n, sizeof *branched);
   uint32_t *parent = chains(curves, n, branched);
   size_t largest = 0;
-  struct rim *rims = out_alloc(n, sizeof *rims);
+  struct loop *loops = out_alloc(n, sizeof *loops);
   for (size_t i = 0; i < n; i++) {
-    struct rim *r = &rims[union_find_root(parent, (uint32_t)i)];
+    struct loop *r = &loops[union_find_root(parent, (uint32_t)i)];
     if (!r->curves)
       r->curves = out_alloc(n, sizeof *r->curves);
     add_curve(r, (int)curves[i].of);
   }
   for (size_t i = 0; i < n; i++)
-    if (rims[i].count &&
-        (!rims[largest].count || vec_distance(rims[i].low, rims[i].high) >
-                                     vec_distance(rims[largest].low, rims[largest].high)))
+    if (loops[i].count &&
+        (!loops[largest].count || vec_distance(loops[i].low, loops[i].high) >
+                                      vec_distance(loops[largest].low, loops[largest].high)))
       largest = i;
   for (size_t i = 0; i < n; i++) {
-    if (rims[i].count && i != largest && !branched[i])
-      close_rim(c, s, &rims[i]);
-    free(rims[i].curves);
+    if (loops[i].count && i != largest && !branched[i])
+      close_loop(c, s, &loops[i]);
+    free(loops[i].curves);
   }
-  free(rims);
+  free(loops);
   free(parent);
   free(branched);
 }
@@ -315,7 +315,7 @@ static void add_once(int *tags, size_t *count, int tag) {
     tags[(*count)++] = tag;
 }
 
-/* What lies in the solids is taken off; a cap that lost its rim to them goes as a whole. */
+/* What lies in the solids is taken off; a cap that lost its loop to them goes as a whole. */
 static int *trim(struct caps *c, size_t *count) {
   int *solids = NULL, *made = NULL, **of = NULL, e = 0;
   size_t n = 0, made_n = 0, *of_n = NULL, lists = 0;

@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 /* The new faces (free() the list).  A hole is a closed loop of edges within a face, or within flat
- * faces that lie in one plane and touch.  What of it a solid fills is left out.  A hole whose rim
+ * faces that lie in one plane and touch.  What of it a solid fills is left out.  A hole whose edge
  * lies in a solid (a pipe that stands on a flange) stays as it is.  The solids must have been cut
  * along each other. */
 int *openings_close(size_t *count);

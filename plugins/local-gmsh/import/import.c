@@ -190,7 +190,7 @@ static void heal_options(bool on, double tolerance) {
 
 /* ---- faces without a solid ---- */
 
-struct rims { /* curves that bound one face alone */
+struct open_edges { /* curves that bound one face alone */
   size_t all, open;
   double at[3]; /* the middle of one */
 };
@@ -219,11 +219,11 @@ static size_t *uses_of_curves(size_t *last) {
   return uses;
 }
 
-static void find_rims(struct rims *r) {
+static void find_open_edges(struct open_edges *r) {
   double a[3], b[3];
   size_t last = 0, *uses = uses_of_curves(&last);
   int e = 0;
-  *r = (struct rims){0};
+  *r = (struct open_edges){0};
   for (size_t tag = 1; uses && tag <= last; tag++) {
     r->all += uses[tag] > 0;
     if (uses[tag] != 1 || r->open++)
@@ -250,20 +250,20 @@ static void fill_shell(void) {
 }
 
 /* Sewn once more, over wider gaps, until they close: what a kernel that is less exact wrote. False:
- * they do not, and the model is of no use; *rims is as it was. */
-static bool sew_gaps(struct task *t, struct rims *rims) {
+ * they do not, and the model is of no use; *edges is as it was. */
+static bool sew_gaps(struct task *t, struct open_edges *edges) {
   static const double GAPS[] = {1e-6, 1e-5, 1e-4}; /* of the diagonal */
   size_t faces = t->geometry.surfaces;
   for (size_t i = 0; i < sizeof GAPS / sizeof *GAPS; i++) {
-    struct rims now;
+    struct open_edges now;
     int e = 0;
     gmshClear(&e);
     heal_options(true, GAPS[i] * t->geometry.diagonal);
     if (!load(t, NULL))
       return false;
-    find_rims(&now);
+    find_open_edges(&now);
     if (now.open == 0 && count_of(2) == faces) {
-      *rims = now;
+      *edges = now;
       t->sewn_within = GAPS[i] * t->geometry.diagonal;
       return true;
     }
@@ -294,7 +294,7 @@ int32_t import_wrap(struct task *t) {
 /* Sews the faces, which many exports leave loose, and makes a solid of them if they close. */
 static int32_t sew(struct task *t) {
   struct geometry *g = &t->geometry;
-  struct rims rims;
+  struct open_edges edges;
   size_t faces = g->surfaces;
   int e = 0;
   if (!t->params.heal) {
@@ -305,21 +305,21 @@ static int32_t sew(struct task *t) {
       return task_fail(t, LATHE_BAD_INPUT, "%s holds %zu loose faces, which cannot be sewn",
                        t->name, faces);
   }
-  find_rims(&rims);
-  bool none = count_of(3) == 0, gaps = none && rims.open && sew_gaps(t, &rims);
-  if (count_of(3) == 0 && rims.open == 0)
+  find_open_edges(&edges);
+  bool none = count_of(3) == 0, gaps = none && edges.open && sew_gaps(t, &edges);
+  if (count_of(3) == 0 && edges.open == 0)
     fill_shell();
   import_measure(t, g);
-  if (t->params.wrap && (g->volumes == 0 || (none && rims.open)))
+  if (t->params.wrap && (g->volumes == 0 || (none && edges.open)))
     return import_wrap(t);
-  if (none && rims.open)
+  if (none && edges.open)
     return task_fail(t, LATHE_BAD_INPUT,
                      "%s holds %zu faces but no closed solid, so there is nothing to fill with "
                      "tetrahedra: they were sewn, and %zu of %zu edges still belong to one face "
                      "alone, one near (%.6g, %.6g, %.6g). Close the gap there in the CAD "
                      "program, ask for a new surface round the faces (wrap=true), or for "
                      "dimension=2, a mesh of the faces (shells)",
-                     t->name, faces, rims.open, rims.all, rims.at[0], rims.at[1], rims.at[2]);
+                     t->name, faces, edges.open, edges.all, edges.at[0], edges.at[1], edges.at[2]);
   if (g->volumes == 0)
     return task_fail(
         t, LATHE_BAD_INPUT,
@@ -343,11 +343,11 @@ static int32_t sew(struct task *t) {
 
 /* ---- a mesh of faces alone ---- */
 
-struct rim { /* a curve that bounds one face */
+struct open_curve { /* a curve that bounds one face */
   double box[6], middle[3];
 };
 
-static bool same_rim(const struct rim *a, const struct rim *b, double within) {
+static bool same_place(const struct open_curve *a, const struct open_curve *b, double within) {
   bool same = true;
   for (int i = 0; i < 6; i++)
     same = same && fabs(a->box[i] - b->box[i]) <= within;
@@ -357,7 +357,7 @@ static bool same_rim(const struct rim *a, const struct rim *b, double within) {
 }
 
 static int by_low(const void *a, const void *b) {
-  const struct rim *x = a, *y = b;
+  const struct open_curve *x = a, *y = b;
   return (x->box[0] > y->box[0]) - (x->box[0] < y->box[0]);
 }
 
@@ -365,22 +365,22 @@ static int by_low(const void *a, const void *b) {
  * share nothing. */
 static size_t count_doubles(const struct task *t) {
   size_t last = 0, *uses = uses_of_curves(&last), n = 0, pairs = 0;
-  struct rim *rims = out_alloc(last + 1, sizeof *rims);
+  struct open_curve *curves = out_alloc(last + 1, sizeof *curves);
   double within = 1e-6 * t->geometry.diagonal;
   int e = 0;
   for (size_t tag = 1; uses && tag <= last; tag++) {
-    double *b = rims[n].box, *m = rims[n].middle;
+    double *b = curves[n].box, *m = curves[n].middle;
     if (uses[tag] != 1)
       continue;
     gmshModelGetBoundingBox(1, (int)tag, &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &e);
     gmshModelOccGetCenterOfMass(1, (int)tag, &m[0], &m[1], &m[2], &e);
     n++;
   }
-  qsort(rims, n, sizeof *rims, by_low);
+  qsort(curves, n, sizeof *curves, by_low);
   for (size_t i = 0; i < n; i++)
-    for (size_t k = i + 1; k < n && rims[k].box[0] <= rims[i].box[0] + within; k++)
-      pairs += same_rim(&rims[i], &rims[k], within);
-  free(rims);
+    for (size_t k = i + 1; k < n && curves[k].box[0] <= curves[i].box[0] + within; k++)
+      pairs += same_place(&curves[i], &curves[k], within);
+  free(curves);
   free(uses);
   return pairs;
 }

@@ -14,7 +14,7 @@
 
 #define ROOT "Shapes/" /* Gmsh puts it before each */
 
-const uint8_t NAMES_DEFAULT_RGB[3] = {77, 153, 230}; /* the original's 0.3, 0.6, 0.9 */
+static const uint8_t DEFAULT_RGB[3] = {77, 153, 230}; /* the original's 0.3, 0.6, 0.9 */
 
 static void names_split(struct label *l, const char *text) {
   if (strncmp(text, ROOT, sizeof ROOT - 1) == 0)
@@ -301,7 +301,7 @@ static const struct label *colour_of(const struct names *n, int face) {
 
 bool names_colour(const struct names *n, int face, uint8_t rgb[3]) {
   const struct label *l = colour_of(n, face);
-  memcpy(rgb, l ? l->rgb : NAMES_DEFAULT_RGB, 3);
+  memcpy(rgb, l ? l->rgb : DEFAULT_RGB, 3);
   return l != NULL;
 }
 

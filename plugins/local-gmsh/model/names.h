@@ -69,7 +69,6 @@ void names_inherit(struct label *to, const struct label *from);
 bool names_colour(const struct names *n, int face, uint8_t rgb[3]);
 /* How opaque that face is, 0 to 1. */
 double names_opacity(const struct names *n, int face);
-extern const uint8_t NAMES_DEFAULT_RGB[3];
 
 /* The groups as Gmsh's physical groups, for a file of this format that Gmsh writes: called as the
  * format can hold. */

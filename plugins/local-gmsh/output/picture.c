@@ -237,7 +237,7 @@ static void find_lines(struct picture *p) {
         e->used = 2; /* more would count as one again */
     }
   }
-  for (size_t i = 0; i < size; i++) /* the rims of open surfaces */
+  for (size_t i = 0; i < size; i++) /* the edges of open surfaces */
     if (table[i].used == 1)
       add_line(p, table[i].triangle - 1, table[i].triangle - 1, table[i].corner, INK, &cap);
   free(table);

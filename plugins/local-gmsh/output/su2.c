@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * SU2 in the plane: triangles and quadrangles of z = 0, and a marker for each group of edges that
- * are rims.  (A mesh of solids is written by Gmsh.)
+ * are open.  (A mesh of solids is written by Gmsh.)
  */
 #include "output/su2.h"
 
@@ -49,7 +49,7 @@ static void put_points(struct out *o, const struct export *x) {
   }
 }
 
-/* Lines of the rims of a group, counted; written where o is not NULL. */
+/* Lines of the open curves of a group, counted; written where o is not NULL. */
 static size_t put_open_curves(struct out *o, const struct export *x, const struct group *g) {
   size_t count = 0;
   for (size_t i = 0; g->dim == 1 && i < g->count; i++) {

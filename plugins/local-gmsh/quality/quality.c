@@ -55,7 +55,7 @@ double quality_sicn(const double *const p[4]) {
   return sicn_tet(a, b, c);
 }
 
-void quality_tet(const double *const p[4], double q[MEASURES]) {
+static void quality_tet(const double *const p[4], double q[MEASURES]) {
   vec a, b, c, ab, ac, bc, n[4];
   double len[4], area = 0;
   vec_sub(a, p[1], p[0]);
@@ -115,7 +115,9 @@ void quality_triangle(const double *const p[3], double q[MEASURES]) {
   q[MEASURE_ASPECT] = inner > 0 ? fmax(fmax(la, lb), lc) / (2 * sqrt(3.0) * inner) : 1e9;
 }
 
-void quality_quad(const double *const p[4], double q[MEASURES]) {
+/* As if its corners lay in the plane of its diagonals: the least of its four corners, each taken
+ * for a parallelogram. */
+static void quality_quad(const double *const p[4], double q[MEASURES]) {
   vec side[4], diagonal[2], up;
   double len[4], least = 180, most = 0, shortest = INFINITY, longest = 0;
   q[MEASURE_SICN] = q[MEASURE_GAMMA] = 1;

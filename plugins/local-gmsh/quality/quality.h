@@ -35,11 +35,7 @@ struct quality { /* values[measure][element] */
 };
 
 double quality_sicn(const double *const p[4]); /* of a tetrahedron, alone: quicker */
-void quality_tet(const double *const p[4], double q[MEASURES]);
 void quality_triangle(const double *const p[3], double q[MEASURES]);
-/* As if its corners lay in the plane of its diagonals: the least of its four corners, each taken
- * for a parallelogram. */
-void quality_quad(const double *const p[4], double q[MEASURES]);
 
 /* Of all tetrahedra (by their corner nodes), or of all triangles where tets is false. */
 void quality_of(struct quality *q, const struct mesh_arrays *s, bool tets);

@@ -71,7 +71,8 @@ static double percentile(const uint64_t *sorted, size_t n, double share) {
   return a + (b - a) * (at - (double)low);
 }
 
-size_t quality_below(const struct quality *q, double limit, uint32_t *list) {
+/* The elements of SICN below `limit`: how many, and their numbers into `list` unless it is NULL. */
+static size_t quality_below(const struct quality *q, double limit, uint32_t *list) {
   size_t n = 0;
   for (size_t i = 0; i < q->count; i++)
     if (q->values[MEASURE_SICN][i] < limit) {

@@ -21,9 +21,8 @@ const char *quality_name(enum measure m, bool tets);
 struct stats quality_stats(const double *values, size_t count);
 /* Into o->quality and o->poor (under QUALITY_POOR). */
 void quality_summary(const struct quality *q, struct outcome *o);
-/* The elements of SICN below `limit`: how many, and their numbers into `list` unless it is NULL. */
-size_t quality_below(const struct quality *q, double limit, uint32_t *list);
-/* The same with prisms and pyramids, numbered as cells.h does. */
+/* The elements of SICN below `limit`, prisms and pyramids among them, numbered as cells.h does: how
+ * many, and their numbers into `list` unless it is NULL. */
 size_t quality_poor_set(const struct quality *q, double limit, uint32_t *list);
 /* {"sicn_min": ...}, by the original's names. */
 void quality_metrics_json(struct out *out, const struct outcome *o, bool tets);

@@ -44,7 +44,8 @@ char *step_text_clean(const char *text, size_t len) {
   return copy;
 }
 
-size_t step_text_ascii(const char *text, size_t len) {
+/* How many bytes it begins with that are below 128. */
+static size_t step_text_ascii(const char *text, size_t len) {
   size_t i = 0;
   for (uint64_t eight; i + 8 <= len; i += 8) {
     memcpy(&eight, text + i, 8);

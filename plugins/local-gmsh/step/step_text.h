@@ -13,8 +13,6 @@
  * Valid UTF-8 without control characters, at most 4 bytes for each given; owned. */
 char *step_text_decode(const char *raw, size_t len, void *letters);
 bool step_text_is_utf8(const char *text, size_t len);
-/* How many bytes it begins with that are below 128. */
-size_t step_text_ascii(const char *text, size_t len);
 /* Valid UTF-8 as it is; each byte that is not, and each control character, a '?'.  Owned. */
 char *step_text_clean(const char *text, size_t len);
 
