@@ -9,7 +9,7 @@ import pytest
 import solvers
 from daemon import REPO, SANITIZED
 from mesh_readers import read_msh2
-from test_gmsh_plugin import BAD_INPUT, BARE, PLUGIN, folder, run  # noqa: F401 (folder: a fixture)
+from test_gmsh_plugin import BAD_INPUT, BARE, PLUGIN, folder, part, run  # noqa: F401 (folder: a fixture)
 
 pytestmark = pytest.mark.skipif(not (os.path.exists(BARE) and os.path.exists(PLUGIN)), reason="local-gmsh is not built")
 
@@ -78,6 +78,13 @@ def test_node_by_node(jobs, name):
     assert [p["name"] for p in assert_images(job, side)] == list(pairs)
     result = job.json("result.json")
     assert [p["name"] for p in result["periodic"]] == list(pairs) and "$Periodic" in job.read("mesh-2.2.msh").decode()
+
+
+def test_pairs_come_in_one_order():
+    """All nodes of the side have x = 0, so that their numbers decide; Gmsh gives them in any order."""
+    job = run("mesh", part("block.step"), "periodic=" + json.dumps({"flow": {"from": plane(0, 0, 0, 1, 0, 0), "to": {"normal": [1, 0, 0]}}}))
+    nodes = job.json("periodic.json")["pairs"][0]["nodes"]
+    assert len(nodes) > 8 and nodes == sorted(nodes)
 
 
 @pytest.mark.skipif(SANITIZED, reason="OpenFOAM's own programs, which no sanitizer of ours watches")

@@ -19,26 +19,12 @@ struct point {
   uint32_t node;
 };
 
+/* By node where that is the same, so that the same mesh gives the same pairs in the same order. */
 static int by_x(const void *a, const void *b) {
   const struct point *x = a, *y = b;
-  return (x->at[0] > y->at[0]) - (x->at[0] < y->at[0]);
-}
-
-/* From Gmsh's tags to the arrays' nodes, whose order is Gmsh's. */
-static uint32_t *index_of_nodes(size_t *last) {
-  size_t *tags = NULL, n = 0, coords = 0, params = 0;
-  double *xyz = NULL, *uv = NULL;
-  int e = 0;
-  gmshModelMeshGetNodes(&tags, &n, &xyz, &coords, &uv, &params, -1, -1, 0, 0, &e);
-  for (size_t i = 0; i < n; i++)
-    *last = tags[i] > *last ? tags[i] : *last;
-  uint32_t *index = out_alloc(*last + 1, sizeof *index);
-  for (size_t i = 0; i < n; i++)
-    index[tags[i]] = (uint32_t)i;
-  gmshFree(tags);
-  gmshFree(xyz);
-  gmshFree(uv);
-  return index;
+  if (x->at[0] != y->at[0])
+    return x->at[0] < y->at[0] ? -1 : 1;
+  return (x->node > y->node) - (x->node < y->node);
 }
 
 /* Nodes of an entity and of what bounds it, sorted by x; to be freed. */
@@ -154,7 +140,9 @@ bool periodic_check(const struct task *t, struct checked_mesh *m, struct outcome
   bool ok = true;
   if (!t->periodic)
     return true;
-  uint32_t *index = index_of_nodes(&last), *partner = out_alloc(nodes, sizeof *partner);
+  struct mesh_arrays same = {0};
+  uint32_t *index = mesh_arrays_take_nodes(&same, &last),
+           *partner = out_alloc(nodes, sizeof *partner);
   for (size_t set = 0; set < t->periodic->count && ok; set++) {
     const struct periodic_set *s = &t->periodic->of[set];
     memset(partner, 0xff, nodes * sizeof *partner); /* a node may be periodic in two directions */
@@ -164,5 +152,6 @@ bool periodic_check(const struct task *t, struct checked_mesh *m, struct outcome
   }
   free(index);
   free(partner);
+  mesh_arrays_free(&same);
   return ok;
 }
