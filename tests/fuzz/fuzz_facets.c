@@ -4,6 +4,7 @@
  */
 #include "fuzz.h"
 
+#include "facets/facets.h"
 #include "facets/facets_mend.h"
 #include "facets/facets_read.h"
 

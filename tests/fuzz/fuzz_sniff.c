@@ -5,6 +5,7 @@
 #include "fuzz.h"
 
 #include "import/sniff.h"
+#include "task/task.h"
 
 #include <stdarg.h>
 

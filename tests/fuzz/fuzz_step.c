@@ -4,8 +4,12 @@
  */
 #include "fuzz.h"
 
+#include "facets/facets.h"
+#include "step/step.h"
+#include "step/step_encoding.h"
 #include "step/step_facets.h"
 #include "step/step_parts.h"
+#include "step/step_text.h"
 
 static void check(const char *text) {
   char *clean = text ? step_text_clean(text, strlen(text)) : NULL;
