@@ -195,6 +195,8 @@ static int open_jobs(struct daemon *d, struct err *err) {
                                                      .work_root = storage_work_root(d->storage),
                                                      .env = d->config->server.worker_env.items,
                                                      .events = jobs_worker_events(d->jobs),
+                                                     .declared = daemon_declare_kinds,
+                                                     .declared_ctx = d,
                                                      .metrics = d->metrics});
   free(program);
   jobs_set_workers(d->jobs, d->workers);

@@ -5,6 +5,8 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "daemon.h"
+#include "daemon_private.h"
+#include "observe/log.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -181,6 +183,30 @@ struct kinds *daemon_load_kinds(const struct config *c) {
     free(folders[i]);
   free(folders);
   return k;
+}
+
+void daemon_declare_kinds(void *daemon) {
+  struct daemon *d = daemon;
+  struct kinds_declaration *list = NULL;
+  size_t count = 0;
+  for (const struct backend *b = NULL; (b = workers_next(d->workers, b)) != NULL;) {
+    const char *const *kinds = backend_kinds(b);
+    for (size_t i = 0; kinds[i]; i++) {
+      const char *json = backend_declares(b, kinds[i]);
+      if (!json)
+        continue;
+      list = mem_grow(list, (count + 1) * sizeof *list);
+      list[count++] = (struct kinds_declaration){backend_name(b), kinds[i], json};
+    }
+  }
+  if (kinds_declare(d->kinds, list, count)) {
+    const struct kinds_problem *p = kinds_problems(d->kinds, &count);
+    for (size_t i = 0; i < count; i++)
+      if (p[i].declared)
+        log_warn("kinds.problem", "%s", p[i].text);
+    api_kinds_changed(d->api);
+  }
+  free(list);
 }
 
 void daemon_check_routes(const struct config *c, const struct kinds *kinds, struct buf *out) {

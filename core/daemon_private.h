@@ -44,6 +44,8 @@ int daemon_read_tokens(struct daemon *d, const struct config *c, struct err *err
 /* Points into the configuration in effect. */
 struct api_options daemon_api_options(struct daemon *d);
 void daemon_log_kind_problems(const struct kinds *kinds);
+/* What the plugins of all backends declare goes beside the kinds of files. */
+void daemon_declare_kinds(void *daemon);
 /* Starts the backend, or gives the one of this name its new options. */
 void daemon_start_backend(struct daemon *d, const struct config_backend *b);
 

@@ -109,6 +109,7 @@ static void on_plugins_asked(uv_work_t *work, int status) {
   if (fine) {
     kinds_replace(d->kinds, r->kinds);
     r->kinds = NULL;
+    daemon_declare_kinds(d);
     daemon_log_kind_problems(d->kinds);
     daemon_log_routes(r->config, d->kinds);
     apply(d, r->config, &r->changes);

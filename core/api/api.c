@@ -13,7 +13,11 @@
 
 void api_reconfigure(struct api *a, const struct api_options *options) {
   a->options = *options;
-  buf_clear(&a->openapi); /* the kinds may be others now */
+  api_kinds_changed(a);
+}
+
+void api_kinds_changed(struct api *a) {
+  buf_clear(&a->openapi);
 }
 
 struct api *api_new(const struct api_options *options) {

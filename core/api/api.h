@@ -49,6 +49,8 @@ struct api_options {  /* copied; api_reconfigure takes new ones */
 struct api *api_new(const struct api_options *options);
 void api_start(struct api *a, const struct api_rooms *rooms);
 void api_reconfigure(struct api *a, const struct api_options *options);
+/* What it has made of the kinds is made anew. */
+void api_kinds_changed(struct api *a);
 /* Answers what waits for the end of a job, ends every stream.  Called when draining begins. */
 void api_drain(struct api *a);
 /* Does a part of a request run beside the loop?  It may end after the server was closed, and then

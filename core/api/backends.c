@@ -27,13 +27,14 @@ static void put_plugin(struct buf *b, const char *path) {
 }
 
 /* What keeps a backend that may well be ready from getting jobs, or getting them right. */
-static void put_warnings(struct buf *b, struct api *a, const char *const *kinds) {
+static void put_warnings(struct buf *b, struct api *a, const struct backend *x) {
+  const char *const *kinds = backend_kinds(x);
   size_t count, n = 0;
   const struct kinds_problem *p = kinds_problems(a->at.kinds, &count);
   buf_puts(b, ",\"warnings\":[");
   for (size_t i = 0; kinds[i]; i++) {
     char text[400];
-    if (!kinds_find(a->at.kinds, kinds[i])) {
+    if (!kinds_find(a->at.kinds, kinds[i]) && !backend_declares(x, kinds[i])) {
       snprintf(
           text, sizeof text,
           "the kind %.80s is declared by no file, so it gets no such jobs: put %.80s.json into "
@@ -79,7 +80,7 @@ static void put_backend(struct buf *b, struct api *a, const struct backend *x) {
     buf_put_json_str(b, kinds[i]);
   }
   buf_putc(b, ']');
-  put_warnings(b, a, kinds);
+  put_warnings(b, a, x);
   buf_printf(b, ",\"slots\":%d,\"running\":%d,\"queued\":%lld,\"restarts\":%d}", backend_slots(x),
              backend_running(x), (long long)queued, backend_restarts(x));
 }

@@ -14,6 +14,8 @@ static void put_kind(struct buf *b, struct api *a, const struct kind *k) {
   size_t len = strlen(text);
   buf_put(b, text, len - 1); /* its closing brace comes after ours */
   free(text);
+  buf_puts(b, ",\"declared_by\":");
+  buf_put_json_str(b, kind_owner(k));
   buf_puts(b, ",\"backends\":[");
   int n = 0;
   for (const struct backend *x = workers_next(a->at.workers, NULL); x;

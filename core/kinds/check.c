@@ -8,7 +8,7 @@
 #include "base/words.h"
 #include "kinds/faults.h"
 #include "kinds/private.h"
-#include "kinds/schema.h"
+#include "kinds/schema_private.h"
 #include "kinds/value.h"
 
 #include <errno.h>
@@ -338,8 +338,17 @@ int kind_check(const struct kind *k, const json_t *params, int from_text, struct
 }
 
 json_t *kind_example(const struct kind *k, const char *param) {
-  for (size_t i = 0; i < k->param_count; i++)
-    if (k->params[i].schema && strcmp(k->params[i].name, param) == 0)
-      return schema_example(k->params[i].schema);
+  static const unsigned types[] = {
+      [PARAM_INT] = TYPE_INTEGER,   [PARAM_REAL] = TYPE_NUMBER,   [PARAM_BOOL] = TYPE_BOOLEAN,
+      [PARAM_STRING] = TYPE_STRING, [PARAM_OBJECT] = TYPE_OBJECT, [PARAM_ARRAY] = TYPE_ARRAY,
+  };
+  for (size_t i = 0; i < k->param_count; i++) {
+    const struct param *p = &k->params[i];
+    if (!p->schema || strcmp(p->name, param) != 0)
+      continue;
+    return p->type == PARAM_JSON   ? schema_example(p->schema)
+           : p->type == PARAM_ENUM ? NULL
+                                   : schema_example_of(p->schema, types[p->type]);
+  }
   return NULL;
 }

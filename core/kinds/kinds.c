@@ -32,6 +32,10 @@ const char *kind_name(const struct kind *k) {
   return k->name;
 }
 
+const char *kind_owner(const struct kind *k) {
+  return k->owner;
+}
+
 const json_t *kind_json(const struct kind *k) {
   return k->json;
 }

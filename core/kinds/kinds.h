@@ -30,8 +30,20 @@ struct kinds_problem {
   char *kind; /* NULL: not known, or no single one */
   char *file; /* path of the file or folder */
   char *text; /* what is wrong with it and what to do; names no path but those of its own folder */
+  bool declared; /* by a backend */
 };
 const struct kinds_problem *kinds_problems(const struct kinds *k, size_t *count);
+
+/* A kind that the plugin of a backend declares. */
+struct kinds_declaration {
+  const char *backend, *kind, *json; /* json: as a file has it */
+};
+/* All that backends declare now, in place of what they declared before.  A file goes before them;
+ * of two that declare a kind the one that did first keeps it while it does; that they differ is a
+ * problem, as is a text that is not one of a kind.  True: a kind or a problem is another now. */
+bool kinds_declare(struct kinds *k, const struct kinds_declaration *list, size_t count);
+/* Is the text (a file's, or a declaration's) one of the kind? */
+int kinds_check_text(const char *kind, const char *json, struct err *err);
 
 const struct kind *kinds_find(const struct kinds *k, const char *name);
 const char *kinds_nearest(const struct kinds *k,
@@ -39,6 +51,7 @@ const char *kinds_nearest(const struct kinds *k,
 const struct kind *kinds_next(const struct kinds *k, const struct kind *previous);
 
 const char *kind_name(const struct kind *k);
+const char *kind_owner(const struct kind *k);  /* the backend that declares it; NULL: a file does */
 const json_t *kind_json(const struct kind *k); /* the whole declaration */
 int kind_inputs_min(const struct kind *k);
 int kind_inputs_max(const struct kind *k);
@@ -81,7 +94,7 @@ void kind_faults_free(struct kind_faults *f);
 int kind_check(const struct kind *k, const json_t *params, int from_text, struct buf *out,
                struct kind_faults *faults);
 /* A value for the parameter that its schema takes, for examples (json_decref it).  NULL: it has no
- * schema, or nothing was found. */
+ * schema, is an enum, or nothing was found. */
 json_t *kind_example(const struct kind *k, const char *param);
 
 #endif

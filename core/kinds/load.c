@@ -16,7 +16,8 @@
 
 enum { FILE_MAX = 1 << 20, PLACE_MAX = 300 };
 
-static void kind_free(struct kind *k) {
+void kind_free(struct kind *k) {
+  free(k->owner);
   kind_clear(k);
   free(k);
 }
@@ -49,8 +50,7 @@ const struct kinds_problem *kinds_problems(const struct kinds *k, size_t *count)
   return k->problems;
 }
 
-__attribute__((format(printf, 4, 5))) static void
-add_problem(struct kinds *k, const char *kind, const char *file, const char *fmt, ...) {
+void kinds_add_problem(struct kinds *k, const char *kind, const char *file, const char *fmt, ...) {
   va_list args;
   char *text = NULL;
   va_start(args, fmt);
@@ -58,7 +58,8 @@ add_problem(struct kinds *k, const char *kind, const char *file, const char *fmt
     text = mem_dup(fmt);
   va_end(args);
   k->problems = mem_grow(k->problems, (k->problem_count + 1) * sizeof *k->problems);
-  k->problems[k->problem_count++] = (struct kinds_problem){mem_dup(kind), mem_dup(file), text};
+  k->problems[k->problem_count++] =
+      (struct kinds_problem){.kind = mem_dup(kind), .file = mem_dup(file), .text = text};
 }
 
 /* The end of a path, which is what a client may know of the server's folders:
@@ -138,16 +139,17 @@ static void strip_words(json_t *json) {
   }
 }
 
-static void compare(struct kinds *k, const struct kind *first, const struct kind *second) {
+void kinds_compare(struct kinds *k, const struct kind *first, const struct kind *second) {
   char place[PLACE_MAX] = "";
   json_t *a = json_deep_copy(first->json), *b = json_deep_copy(second->json);
   strip_words(a);
   strip_words(b);
   if (differs_in(a, b, place, sizeof place))
-    add_problem(k, first->name, second->file,
-                "the kind %s is declared differently in %s and in %s (first in %s): the first is "
-                "used. Make them agree, or give one of the kinds another name",
-                first->name, tail(first->file), tail(second->file), place);
+    kinds_add_problem(
+        k, first->name, second->file,
+        "the kind %s is declared differently in %s and in %s (first in %s): the first is "
+        "used. Make them agree, or give one of the kinds another name",
+        first->name, tail(first->file), tail(second->file), place);
   json_decref(a);
   json_decref(b);
 }
@@ -161,13 +163,13 @@ static struct kind *load_file(struct kinds *k, const char *path, const char *bas
   json_error_t where;
   struct err err = {0};
   if (path_read_file(path, FILE_MAX, &data, &len, &err) < 0) {
-    add_problem(k, NULL, path, "%s cannot be read: %s", tail(path), strerror(errno));
+    kinds_add_problem(k, NULL, path, "%s cannot be read: %s", tail(path), strerror(errno));
     return NULL;
   }
   json_t *json = json64_load(data, len, JSON_REJECT_DUPLICATES, &where);
   free(data);
   if (!json) {
-    add_problem(k, NULL, path, "%s:%d: %s", tail(path), where.line, where.text);
+    kinds_add_problem(k, NULL, path, "%s:%d: %s", tail(path), where.line, where.text);
     return NULL;
   }
   struct kind *kind = mem_alloc(sizeof *kind);
@@ -179,7 +181,7 @@ static struct kind *load_file(struct kinds *k, const char *path, const char *bas
     rc = err_set(&err, ERR_INVAL, "%s: \"kind\" is %s; the file must be called %s.json", tail(path),
                  kind->name, kind->name);
   if (rc < 0) {
-    add_problem(k, NULL, path, "%s", err.text);
+    kinds_add_problem(k, NULL, path, "%s", err.text);
     kind_free(kind);
     return NULL;
   }
@@ -189,7 +191,7 @@ static struct kind *load_file(struct kinds *k, const char *path, const char *bas
 static void add_kind(struct kinds *k, struct kind *kind) {
   const struct kind *known = kind ? map_get(&k->by_name, kind->name) : NULL;
   if (known)
-    compare(k, known, kind);
+    kinds_compare(k, known, kind);
   if (!kind || known) {
     if (kind)
       kind_free(kind);
@@ -209,8 +211,8 @@ static void load_folder(struct kinds *k, const char *folder) {
   struct dirent **entries;
   int count = scandir(folder, &entries, is_kind_file, alphasort);
   if (count < 0) {
-    add_problem(k, NULL, folder, "the kinds' folder %s cannot be read: %s", tail(folder),
-                strerror(errno));
+    kinds_add_problem(k, NULL, folder, "the kinds' folder %s cannot be read: %s", tail(folder),
+                      strerror(errno));
     return;
   }
   for (int i = 0; i < count; i++) {
@@ -226,34 +228,57 @@ static int by_name(const void *a, const void *b) {
   return strcmp((*(struct kind *const *)a)->name, (*(struct kind *const *)b)->name);
 }
 
+void kinds_sort(struct kinds *k) {
+  if (k->count > 0)
+    qsort(k->list, k->count, sizeof(struct kind *), by_name);
+}
+
 struct kinds *kinds_load(const char *const *folders) {
   struct kinds *k = mem_alloc(sizeof *k);
   for (; *folders; folders++)
     load_folder(k, *folders);
-  if (k->count > 0)
-    qsort(k->list, k->count, sizeof(struct kind *), by_name);
+  kinds_sort(k);
   return k;
 }
 
 /* ---- a reload ---- */
 
-static void retire(struct kinds *k, struct kind *kind) {
+void kinds_retire(struct kinds *k, struct kind *kind) {
   k->retired = mem_grow(k->retired, (k->retired_count + 1) * sizeof(struct kind *));
   k->retired[k->retired_count++] = kind;
+}
+
+/* What backends declare does not come from files; those go first. */
+static void keep_declared(struct kinds *k, struct kinds *fresh) {
+  for (size_t i = 0; i < k->count; i++) {
+    struct kind *kind = k->list[i];
+    if (!kind->owner || map_get(&fresh->by_name, kind->name))
+      continue;
+    map_remove(&k->by_name, kind->name);
+    fresh->list = mem_grow(fresh->list, (fresh->count + 1) * sizeof *fresh->list);
+    fresh->list[fresh->count++] = kind;
+  }
+  kinds_sort(fresh);
 }
 
 void kinds_replace(struct kinds *k, struct kinds *fresh) {
   for (size_t i = 0; i < fresh->count; i++) { /* what stayed the same keeps its address */
     struct kind *old = map_get(&k->by_name, fresh->list[i]->name);
     if (old && json_equal(old->json, fresh->list[i]->json)) {
+      char *file = old->file;
       map_remove(&k->by_name, old->name);
+      old->file = fresh->list[i]->file;
+      fresh->list[i]->file = file;
+      free(old->owner);
+      old->owner = NULL;
       kind_free(fresh->list[i]);
       fresh->list[i] = old;
     }
   }
+  keep_declared(k, fresh);
   for (size_t i = 0; i < k->count; i++)
     if (map_get(&k->by_name, k->list[i]->name) == k->list[i])
-      retire(k, k->list[i]);
+      kinds_retire(k, k->list[i]);
   free(k->list);
   map_free(&k->by_name);
   free_problems(k);

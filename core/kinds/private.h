@@ -42,7 +42,8 @@ struct param {
 
 struct kind {
   json_t *json; /* owned */
-  char *file;   /* where it was declared */
+  char *file;   /* where it was declared; "backend NAME" */
+  char *owner;  /* the backend whose plugin declared it; NULL: a file does */
   const char *name;
   struct param *params;
   size_t param_count;
@@ -72,5 +73,15 @@ int kind_parse(struct kind *k, json_t *json, const char *file, struct err *err);
 void param_free(struct param *param);
 /* Frees what it owns, json too. */
 void kind_clear(struct kind *k);
+void kind_free(struct kind *k); /* and itself */
+
+/* load.c */
+__attribute__((format(printf, 4, 5))) void
+kinds_add_problem(struct kinds *k, const char *kind, const char *file, const char *fmt, ...);
+/* Of two declarations of one kind: a problem where they disagree. */
+void kinds_compare(struct kinds *k, const struct kind *first, const struct kind *second);
+/* No longer declared so, but somebody may hold it. */
+void kinds_retire(struct kinds *k, struct kind *kind);
+void kinds_sort(struct kinds *k);
 
 #endif

@@ -53,28 +53,44 @@ static json_t *example_object(const struct schema *s) {
   return object;
 }
 
-static json_t *guess(const struct schema *s) {
+/* Where a schema does not say it: what its keywords are for. */
+static unsigned types_of(const struct schema *s) {
+  if (s->types)
+    return s->types;
+  if (s->each || s->items.min > 0)
+    return TYPE_ARRAY;
+  if (s->characters.min > 0 || s->pattern)
+    return TYPE_STRING;
+  return s->minimum || s->maximum || s->above || s->below || s->multiple ? TYPE_NUMBER
+                                                                         : TYPE_OBJECT;
+}
+
+static json_t *guess(const struct schema *s, unsigned types) {
   if (s->fallback)
     return json_deep_copy(s->fallback);
   if (s->constant)
     return json_deep_copy(s->constant);
   if (s->choices)
     return json_deep_copy(json_array_get(s->choices, 0));
-  if (s->types & (TYPE_INTEGER | TYPE_NUMBER))
+  if (types & (TYPE_INTEGER | TYPE_NUMBER))
     return example_number(s);
-  if (s->types & TYPE_STRING)
+  if (types & TYPE_STRING)
     return example_text(s);
-  if (s->types & TYPE_BOOLEAN)
+  if (types & TYPE_BOOLEAN)
     return json_false();
-  if (s->types & TYPE_ARRAY)
+  if (types & TYPE_ARRAY)
     return example_list(s);
-  return s->types & TYPE_OBJECT || !s->types ? example_object(s) : json_null();
+  return types & TYPE_OBJECT ? example_object(s) : json_null();
 }
 
 json_t *schema_example(const struct schema *s) {
+  return schema_example_of(s, types_of(s));
+}
+
+json_t *schema_example_of(const struct schema *s, unsigned types) {
   struct kind_faults faults = {0};
   struct buf at = {0};
-  json_t *v = guess(s);
+  json_t *v = guess(s, types);
   pointer_enter(&at, "example");
   if (v && !schema_check(s, v, "it", &at, &faults)) {
     json_decref(v);

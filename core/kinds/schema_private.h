@@ -48,4 +48,7 @@ struct schema {
   const json_t *fallback;
 };
 
+/* schema_example() of one of these types. */
+json_t *schema_example_of(const struct schema *s, unsigned types);
+
 #endif

@@ -12,6 +12,8 @@
 #define WIRE_NAME_MAX       200          /* bytes: of a name, a version, a device, a media type */
 #define WIRE_KIND_MAX       64           /* of a kind of job */
 #define WIRE_KINDS_MAX      1000         /* of one plugin */
+#define WIRE_KIND_JSON_MAX  (256u << 10) /* bytes of a whole kind */
+#define WIRE_KIND_DEPTH     64           /* values inside each other, in there */
 #define WIRE_LINE_MAX       600          /* of a sentence on one line */
 #define WIRE_TEXT_LIMIT     4000         /* of a message for people */
 #define WIRE_STAGE_MAX      200          /* of the words of a progress */

@@ -401,6 +401,44 @@ int wire_get_refused(const struct wire_frame *f, bool *again, const char **text,
   return wire_reader_end(&r, "REFUSED", err);
 }
 
+static int check_kind(const struct wire_kind *m, struct err *err) {
+  size_t len = m->json ? strnlen(m->json, WIRE_KIND_JSON_MAX + 1) : 0;
+  if (!wire_is_kind(m->name))
+    return err_set(err, ERR_INVAL,
+                   "a kind's name begins with a-z, and has a-z 0-9 _ . - and at "
+                   "most %d characters",
+                   WIRE_KIND_MAX);
+  if (len > WIRE_KIND_JSON_MAX)
+    return err_set(err, ERR_LIMIT, "a kind has at most %u bytes", WIRE_KIND_JSON_MAX);
+  if (m->json && !json_check_object(m->json, len, WIRE_KIND_DEPTH, false))
+    return err_set(err, ERR_INVAL, "the declaration of a kind must be one JSON object");
+  return 0;
+}
+
+int wire_put_kind(struct buf *out, const struct wire_kind *m, struct err *err) {
+  int rc = check_kind(m, err);
+  if (rc < 0)
+    return rc;
+  size_t start = wire_begin(out, WIRE_KIND, 0);
+  wire_put_str(out, m->name);
+  wire_put_u32(out, m->withdrawn);
+  wire_put_str(out, m->json);
+  end_small(out, start);
+  return 0;
+}
+
+int wire_get_kind(const struct wire_frame *f, struct wire_kind *m, struct err *err) {
+  struct wire_reader r = wire_reader(f);
+  struct err why = {0};
+  *m = (struct wire_kind){.name = wire_get_text(&r)};
+  m->withdrawn = wire_get_u32(&r) != 0;
+  m->json = wire_get_str(&r);
+  int rc = wire_reader_end(&r, "KIND", err);
+  if (rc == 0 && check_kind(m, &why) < 0)
+    rc = err_set(err, ERR_PROTOCOL, "a KIND message: %s", why.text);
+  return rc;
+}
+
 void wire_put_jail(struct buf *out, enum wire_jail_state state, const char *lacks) {
   size_t start = wire_begin(out, WIRE_JAIL, 0);
   wire_put_u32(out, state);

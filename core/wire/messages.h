@@ -6,6 +6,7 @@
  *     HELLO  ----------------------->     what the plugin is; or REFUSED, and the worker ends
  *            <-----------------------  CONFIG
  *     JAIL   ----------------------->     how jobs are locked in
+ *     KIND*  ----------------------->     a kind that it declares (also after READY) or withdraws
  *     READY  ----------------------->     create() is done, and which kinds it declared; or REFUSED
  *            <-----------------------  STEP*, CANCEL, RECALL
  *     BEGAN? PROGRESS* FACT* LOG* DONE ->     exactly one DONE per STEP that was not recalled
@@ -56,7 +57,8 @@
   X(WIRE_BACKEND, 22, "BACKEND")                                                                   \
   X(WIRE_HEALTH, 23, "HEALTH")     /* health() is to be asked */                                   \
   X(WIRE_CAPACITY, 24, "CAPACITY") /* jobs at a time; 0: not known */                              \
-  X(WIRE_RESUMED, 25, "RESUMED")   /* limits of the rate are forgotten */
+  X(WIRE_RESUMED, 25, "RESUMED")   /* limits of the rate are forgotten */                          \
+  X(WIRE_KIND, 26, "KIND")         /* one that the plugin declares or withdraws */
 
 enum wire_type {
 #define X(name, value, word) name = (value),
@@ -132,6 +134,16 @@ int wire_get_hello(const struct wire_frame *f, struct wire_hello *m, struct err 
 void wire_put_ready(struct buf *out, const char *libraries, const char *const *kinds, size_t count);
 int wire_get_ready(const struct wire_frame *f, const char **libraries, const char ***kinds,
                    size_t *count, struct err *err);
+
+/* KIND: of one worker, in create() (before READY, whose list says which of them count) or later. */
+struct wire_kind {
+  const char *name;
+  bool withdrawn;
+  const char *json; /* the whole declaration; NULL: the admin has it, or it is withdrawn */
+};
+/* ERR_LIMIT or ERR_INVAL: it is not sent, for wire_get_kind() would not take it. */
+int wire_put_kind(struct buf *out, const struct wire_kind *m, struct err *err);
+int wire_get_kind(const struct wire_frame *f, struct wire_kind *m, struct err *err);
 
 struct wire_setting {
   const char *key, *value, *where;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/host.h"
+#include "worker/kinds.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -215,18 +216,6 @@ static int32_t host_secret(const struct lathe_host *table, const char *name, cha
 
 /* ---- extensions ---- */
 
-static int32_t kinds_declare(const struct lathe_host *table, const char *kind, const char *json) {
-  struct host *h = (struct host *)table;
-  if (h->serving || h->kind_count >= WIRE_KINDS_MAX || json || !wire_is_kind(kind))
-    return LATHE_PERMANENT;
-  for (size_t i = 0; i < h->kind_count; i++)
-    if (strcmp(h->kinds[i], kind) == 0)
-      return LATHE_OK;
-  h->kinds = mem_grow(h->kinds, (h->kind_count + 1) * sizeof *h->kinds);
-  h->kinds[h->kind_count++] = mem_dup(kind);
-  return LATHE_OK;
-}
-
 void host_renew_now(struct host *h) {
   if (!atomic_load(&h->renewing))
     return;
@@ -249,14 +238,13 @@ static void renew(const struct lathe_host *table, const char *why) {
 }
 
 static const void *host_extension(const struct lathe_host *table, const char *id) {
-  static const struct lathe_kinds kinds = {sizeof kinds, kinds_declare, NULL};
   static const struct lathe_renew renewal = {sizeof renewal, renew};
   static const struct {
     const char *id;
     const void *functions;
     int32_t isolation; /* 0: any */
   } extensions[] = {
-      {LATHE_KINDS_1, &kinds, 0},
+      {LATHE_KINDS_1, &kinds_functions, 0},
       {LATHE_RENEW_1, &renewal, LATHE_PROCESS},
       {LATHE_PARK_1, &park_functions, LATHE_FORK},
   };
@@ -269,6 +257,7 @@ static const void *host_extension(const struct lathe_host *table, const char *id
 }
 
 void host_init(struct host *h) {
+  pthread_mutex_init(&h->kinds_lock, NULL);
   h->table = (struct lathe_host){
       .struct_size = sizeof h->table,
       .abi_major = LATHE_ABI_MAJOR,

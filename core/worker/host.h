@@ -38,9 +38,10 @@ struct host {
   size_t value_count;
   char message[1000];     /* of create(), ready() and health() */
   int64_t retry_after_ms; /* likewise */
-  const char **kinds;     /* that create() declared */
+  pthread_mutex_t kinds_lock;
+  const char **kinds; /* that the plugin declared, under the lock; NULL: none yet */
   size_t kind_count;
-  bool serving;                  /* create() and ready() are over */
+  bool serving;                  /* under the lock: create() and ready() are over */
   atomic_bool in_health;         /* on a thread of its own */
   atomic_bool in_step, renewing; /* renewing: the process ends when no step is inside */
   char renew_why[500];           /* set before `renewing` */

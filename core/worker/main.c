@@ -18,6 +18,7 @@
 #include "base/sha256.h"
 #include "worker/backend.h"
 #include "worker/jail/limits.h"
+#include "worker/kinds.h"
 #include "worker/libraries.h"
 #include "worker/secrets.h"
 #include "worker/serve.h"
@@ -200,7 +201,6 @@ static int start_plugin(struct host *h) {
     snprintf(h->message, sizeof h->message, "it names no kind of job, and create() declared none");
     return refuse_start(h, "create()", LATHE_PERMANENT);
   }
-  h->serving = true;
   return 0;
 }
 
@@ -210,8 +210,7 @@ static int serve(struct host *h) {
   /* From now on the closed socket tells of the daemon's death, and there is time to kill what the
    * plugin started. */
   prctl(PR_SET_PDEATHSIG, 0);
-  wire_put_ready(link_begin(h->link), libraries, h->kinds, h->kind_count);
-  link_end(h->link, true);
+  kinds_send_ready(h, libraries);
   switch (h->plugin.d.isolation) {
   case LATHE_FORK: /* each child has a pipe of its own, and lathed reads this one */
     close(h->log_fds[0]);

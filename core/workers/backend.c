@@ -461,6 +461,7 @@ void workers_remove(struct backend *b) {
   if (b->removed)
     return;
   b->removed = true;
+  b->w->declared_changed |= b->declared_count > 0;
   gone_note(b);
   uv_timer_stop(&b->restart);
   uv_timer_stop(&b->open);

@@ -106,6 +106,8 @@ static int take_ready(struct worker *k, const struct wire_frame *f, struct err *
   said_ready(k);
   if (count && k->generation == k->b->generation)
     backend_set_kinds(k->b, kinds, count);
+  if (k->generation == k->b->generation)
+    declared_ready(k->b);
   backend_worker_ready(k, libraries);
   free(kinds);
   return 0;
@@ -183,6 +185,7 @@ static const struct {
 } acts[] = {
     {WIRE_HELLO, LOADING, 0, take_hello},
     {WIRE_JAIL, CREATING, 0, take_jail},
+    {WIRE_KIND, CREATING | READY, 0, declared_take},
     {WIRE_READY, CREATING, 0, take_ready},
     {WIRE_REFUSED, LOADING | CREATING | READY, 0, take_refused},
     {WIRE_LOG, LOADING | CREATING | READY, 0, steps_take_log},

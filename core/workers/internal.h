@@ -34,6 +34,9 @@ struct workers {
   struct gone *gone;     /* backends that went, the last ones; gone.c */
   size_t gone_count, gone_cap;
   int64_t return_ms;
+  void (*declared)(void *ctx); /* NULL is fine */
+  void *declared_ctx;
+  bool declared_changed; /* to be told when the turn ends */
   uv_timer_t orphans;
   uv_signal_t child_ended;
   pid_t *strangers; /* children of the process that were there before */
@@ -67,9 +70,9 @@ struct backend {
   bool stopped;      /* while paused: it makes no call at all, and its workers went */
   bool start_denied; /* create() itself was refused: no worker is started to ask health() */
   bool told_slow;    /* by the plugin, without a time: one job begins at a time */
+  bool died_idle;    /* the last one was ready, and died before it had a step */
   int generation;    /* workers of an older one finish and go */
   int failures;      /* starts in a row that came to nothing */
-  bool died_idle;    /* the last one was ready, and died before it had a step */
   int restarts;
   int64_t ewma_us;                      /* how long a step takes */
   struct list workers, pending, doomed; /* pending: not sent; doomed: over, but not told yet */
@@ -81,14 +84,16 @@ struct backend {
   int64_t start_wait_ms; /* of a worker that was told so in create(); for its next start */
   struct worker *asked;  /* its health() was asked, and has not answered */
   uint64_t asked_at;     /* loop time */
-  uint32_t capacity;     /* jobs that its service takes at a time; 0: not known */
   uv_timer_t restart, tick, open, health;
-  uint64_t tick_at; /* loop time; 0: the timer is off */
+  uint64_t tick_at;  /* loop time; 0: the timer is off */
+  uint32_t capacity; /* jobs that its service takes at a time; 0: not known */
   int open_handles;
 
   /* from HELLO */
   char *version, *device;
   char **kinds;
+  struct declared_kind *declared; /* declared.c */
+  size_t declared_count, declared_bytes;
   char identity[SHA256_HEX_SIZE];
   char files[SHA256_HEX_SIZE]; /* those that its options name, when its workers were started */
   uint32_t flags;              /* WIRE_NO_NETWORK, ...; of WIRE_HAS_HEALTH, too */
@@ -200,6 +205,11 @@ void backend_worker_gone(struct worker *k,
 void backend_refused(struct backend *b, bool again, const char *text);
 void backend_hello(struct backend *b, const struct wire_hello *m);
 void backend_set_kinds(struct backend *b, const char **kinds, size_t count);
+
+/* declared.c: the message KIND; a worker that is ready, whose READY was taken; the memory. */
+int declared_take(struct worker *k, const struct wire_frame *f, struct err *err);
+void declared_ready(struct backend *b);
+void declared_free(struct backend *b);
 void backend_jailed(struct backend *b, enum wire_jail_state state, const char *lacks);
 void backend_update(struct backend *b); /* state, metrics, `changed` */
 void backend_want_tick(struct backend *b, uint64_t at);

@@ -40,6 +40,11 @@ void workers_touch(struct workers *w) {
 static void turn_ends(uv_prepare_t *handle) {
   struct workers *w = handle->data;
   bool again = true;
+  if (w->declared_changed && !w->freeing) {
+    w->declared_changed = false;
+    if (w->declared)
+      w->declared(w->declared_ctx);
+  }
   while (again && !w->freeing) {
     again = false;
     list_for_each_safe(it, &w->backends) {
@@ -81,6 +86,8 @@ struct workers *workers_new(uv_loop_t *loop, const struct workers_options *optio
   w->events = options->events;
   w->metrics = options->metrics;
   w->return_ms = options->return_ms;
+  w->declared = options->declared;
+  w->declared_ctx = options->declared_ctx;
   /* Work folders are named by tokens, so that none of an earlier life may come again. */
   w->next_token = (uint64_t)clock_wall_us();
   list_init(&w->backends);
@@ -220,6 +227,7 @@ static void backend_free(struct backend *b) {
   for (size_t i = 0; b->kinds && b->kinds[i]; i++)
     free(b->kinds[i]);
   free(b->kinds);
+  declared_free(b);
   free(b->version);
   free(b->device);
   free(b->told);

@@ -137,6 +137,10 @@ struct workers_options {
   struct workers_events events;
   struct metrics *metrics;
   int64_t return_ms; /* how long one that went may be on its way back; 0: a minute */
+  /* What backends declare (backend_declares) is another now; before `changed` of the same turn.
+   * Or NULL. */
+  void (*declared)(void *ctx);
+  void *declared_ctx;
 };
 struct workers *workers_new(uv_loop_t *loop, const struct workers_options *options);
 /* Kills what is left and frees; calls `stopped` when the last process was reaped.  No event comes
@@ -215,6 +219,9 @@ const char *backend_isolation(const struct backend *b); /* "fork", "process", "s
 const char *backend_jail(const struct backend *b);
 const char *backend_jail_lacks(const struct backend *b);   /* a sentence; NULL: nothing */
 const char *const *backend_kinds(const struct backend *b); /* NULL-terminated; empty: not known */
+/* The whole text of a kind that it does, as its plugin declared it, not looked at; NULL: it is the
+ * admin's to declare. */
+const char *backend_declares(const struct backend *b, const char *kind);
 bool backend_does(const struct backend *b, const char *kind);
 int backend_slots(const struct backend *b);
 int backend_running(const struct backend *b);

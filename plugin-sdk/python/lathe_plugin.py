@@ -146,7 +146,7 @@ class Plugin:
         """chdir: each job runs with its work folder as the current one."""
         self.name, self.version, self.options = name, version, {}
         self._chdir, self._home = chdir, os.getcwd()
-        self._kinds, self._declared, self._warm = {}, [], []
+        self._kinds, self._whole, self._declared, self._warm = {}, {}, [], []
         self._jobs, self._job, self._lock = queue.SimpleQueue(), None, threading.Lock()
 
     def option(self, name, type, **rest):
@@ -155,9 +155,14 @@ class Plugin:
         self._declared.append({"name": name, "type": type, **rest})
 
     def kind(self, *names):
-        """Decorates function(job), which does these kinds and returns the result: a dict, or None."""
+        """Decorates function(job), which does these kinds and returns the result: a dict, or None.  A name alone: the admin
+        has a file of the kind; a dict: the whole kind, as such a file has it."""
         def decorate(function):
-            self._kinds.update((name, function) for name in names)
+            for name in names:
+                whole = isinstance(name, dict)
+                self._kinds[name["kind"] if whole else name] = function
+                if whole:
+                    self._whole[name["kind"]] = name
             return function
         return decorate
 
@@ -226,7 +231,7 @@ class Plugin:
             sys.exit(f"{self.name} is a backend of lathe: give it to a [backend NAME] with plugin = {self._host}")
         self._receive()
         self._send(type="hello", protocol=PROTOCOL, name=self.name, version=self.version, ping=True,
-                   kinds=list(self._kinds), options=self._declared, **self._hello)
+                   kinds=[self._whole.get(name, name) for name in self._kinds], options=self._declared, **self._hello)
         self.options = self._receive().get("options", {})
         try:
             for function in self._warm:
@@ -300,7 +305,8 @@ class Remote(Plugin):
     def __init__(self, name, version, kinds, concurrency=8):
         """concurrency: steps at a time; 1: never two, for a library that is not made for threads."""
         super().__init__(name, version, chdir=False)
-        self._kinds = dict.fromkeys(kinds)
+        self._whole = {kind["kind"]: kind for kind in kinds if isinstance(kind, dict)}
+        self._kinds = dict.fromkeys(kind["kind"] if isinstance(kind, dict) else kind for kind in kinds)
         self._hello = {"remote": True, "concurrency": concurrency, "poll_many": 100}
         first = queue.SimpleQueue()
         lanes = [first] * 3 if concurrency == 1 else [first, queue.SimpleQueue(), queue.SimpleQueue()]

@@ -70,9 +70,14 @@ static json_t *expect(struct exec *x, const char *type, int64_t end_ms, int32_t 
 
 /* ---- kinds ---- */
 
+/* Of an element of `kinds`: the name alone, or the whole kind.  NULL: neither. */
+static const char *kind_name(const json_t *one) {
+  return json_string_value(json_is_object(one) ? json_object_get(one, "kind") : one);
+}
+
 bool start_does_kind(const json_t *kinds, const char *kind) {
   for (size_t i = 0; i < json_array_size(kinds); i++) {
-    const char *one = json_string_value(json_array_get(kinds, i));
+    const char *one = kind_name(json_array_get(kinds, i));
     if (one && strcmp(one, kind) == 0)
       return true;
   }
@@ -84,6 +89,13 @@ static bool is_wanted(const struct exec *x, const char *kind) {
     if (strcmp(*w, kind) == 0)
       return true;
   return !*x->wanted_kinds;
+}
+
+static bool declare(struct exec *x, const struct lathe_kinds *kinds, const json_t *one) {
+  char *text = json_is_object(one) ? json_dumps(one, JSON_COMPACT) : NULL;
+  int32_t code = kinds ? kinds->declare(x->host, kind_name(one), text) : LATHE_OK;
+  free(text);
+  return code == LATHE_OK;
 }
 
 /* False with x->fault. */
@@ -101,10 +113,10 @@ static bool take_kinds(struct exec *x, const json_t *hello, const struct lathe_k
     }
   }
   json_array_foreach(offered, i, one) {
-    const char *kind = json_string_value(one);
+    const char *kind = kind_name(one);
     if (kind && !is_wanted(x, kind))
       continue;
-    if (!kind || (kinds && kinds->declare(x->host, kind, NULL) != LATHE_OK)) {
+    if (!kind || !declare(x, kinds, one)) {
       snprintf(
           x->fault, sizeof x->fault,
           "names the kind \"%.64s\" in its hello, which is not a name of a kind (a-z 0-9 _ . -)",

@@ -89,6 +89,9 @@ static void decode_small(const struct wire_frame *f) {
     MUST(text);
   if (wire_get_jail(f, &jail, &text, &err) == 0)
     MUST(jail <= WIRE_JAIL_WHOLE);
+  struct wire_kind kind;
+  if (wire_get_kind(f, &kind, &err) == 0)
+    MUST(kind.name && strlen(kind.name) <= f->len);
   if (wire_get_log(f, &level, &text, &len, &err) == 0)
     MUST(len <= f->len);
   wire_get_checkpoint(f, &text, &err);

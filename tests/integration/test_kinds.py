@@ -279,6 +279,108 @@ def test_a_repeated_request_with_other_roles_is_another(paint):
     c.post("/api/jobs/paint", body("image", "reference"), key).problem(422, "idempotency-mismatch")
 
 
+# ---- kinds that plugins declare ----
+
+def say_hello(tmp_path, name, kind):
+    """A command of exec that brings its kind along."""
+    script = tmp_path / f"{name}.py"
+    script.write_text("import json, lathe_plugin\n"
+                      f"plugin = lathe_plugin.Plugin('{name}', '1')\n"
+                      f"@plugin.kind(json.loads({json.dumps(kind)!r}))\n"
+                      "def work(job):\n"
+                      f"    return {{'by': '{name}', 'params': job.params}}\n"
+                      "plugin.run()\n")
+    return {f"backend {name}": {"plugin": "exec", "command": f"python3 {script}", "workers": 1}}
+
+
+WIDE = {**KIND, "kind": "widget", "title": "Widget", "params": [LENGTH],
+        "artifacts": [{"name": "result.json", "media_type": "application/json"}]}
+NARROW = {**WIDE, "params": [{**LENGTH, "max": 10}]}
+
+
+def test_a_command_brings_its_kind(make_daemon, tmp_path):
+    (tmp_path / "kinds").mkdir()
+    daemon = make_daemon({"server": {"kinds_path": tmp_path / "kinds"}, **say_hello(tmp_path, "maker", WIDE)})
+    c = daemon.client()
+    wait_until(lambda: c.get("/api/kinds/widget").status == 200, "the backend has declared its kind")
+    kind = c.get("/api/kinds/widget").json
+    assert kind["declared_by"] == "maker" and kind["backends"] == ["maker"] and c.get("/api/kinds/echo").json["declared_by"] is None
+    assert c.get("/api/openapi.json").json["paths"]["/api/jobs/widget"]
+    assert c.wait(c.submit("widget", params={"length": 15}))["result"] == {"by": "maker", "params": {"length": 15}}
+    assert "20 mm" in c.post("/api/jobs/widget", {"params": {"length": 21}}).problem(422, "bad-parameter")["detail"]
+    assert backend(c, "maker")["warnings"] == [] and "Widget" in lathe(daemon, "kinds", "widget").stdout
+
+    # Another backend declares it differently: the first keeps it, and both hear of it.
+    daemon.write_config({**ECHO, "server": {"kinds_path": tmp_path / "kinds"}, **say_hello(tmp_path, "maker", WIDE),
+                         **say_hello(tmp_path, "another", NARROW)})
+    daemon.reload()
+    wait_until(lambda: backend(c, "maker")["warnings"], "the difference is told")
+    (warning,) = backend(c, "another")["warnings"]
+    assert "backend maker" in warning and "backend another" in warning and "params.length.max" in warning
+    daemon.says("backend another", "params.length.max")
+    assert c.get("/api/kinds/widget").json["declared_by"] == "maker"
+    assert "params.length.max" in lathe(daemon, "backends").stdout
+
+    # The first goes, and the other's counts.
+    daemon.write_config({**ECHO, "server": {"kinds_path": tmp_path / "kinds"}, **say_hello(tmp_path, "another", NARROW)})
+    daemon.reload()
+    wait_until(lambda: c.get("/api/kinds/widget").json.get("declared_by") == "another", "the other's kind counts")
+    c.post("/api/jobs/widget", {"params": {"length": 15}}).problem(422, "bad-parameter")
+    assert backend(c, "another")["warnings"] == []
+
+    # The admin's folder goes before both; and with the backend the kind goes.
+    (tmp_path / "kinds" / "widget.json").write_text(json.dumps(WIDE))
+    daemon.reload()
+    wait_until(lambda: c.get("/api/kinds/widget").json.get("declared_by", "") is None, "the file counts")
+    assert "kinds/widget.json" in backend(c, "another")["warnings"][0]
+    (tmp_path / "kinds" / "widget.json").unlink()
+    daemon.reload()
+    wait_until(lambda: c.get("/api/kinds/widget").json.get("declared_by") == "another", "the backend's counts again")
+    daemon.write_config(ECHO)
+    daemon.reload()
+    wait_until(lambda: c.get("/api/kinds/widget").status == 404, "the kind is gone")
+    c.post("/api/jobs/widget", {}).problem(404, "unknown-kind")
+    assert "/api/jobs/widget" not in c.get("/api/openapi.json").json["paths"]
+
+
+def test_a_kind_is_declared_later(make_daemon, tmp_path):
+    """From a thread of the plugin's, long after create(); changed, wrong, and taken back."""
+    (tmp_path / "kinds").mkdir()
+    turn = {**KIND, "kind": "turn", "params": [], "inputs": {"min": 0, "max": 1}}
+    (tmp_path / "kinds" / "turn.json").write_text(json.dumps(turn))
+    daemon = make_daemon({"server": {"kinds_path": tmp_path / "kinds"},
+                          "backend late": {"plugin": os.path.join(TEST_PLUGINS, "declaring.so"), "kinds": "turn", "workers": 1}})
+    c = daemon.client()
+    late = {**WIDE, "kind": "late"}
+    def tell(text, name="kind.json"):
+        job = c.form("/api/jobs/turn", [("file", name, text.encode())]).expect(202).json["job_id"]
+        assert c.wait(job)["status"] == "completed", c.get(f"/api/jobs/{job}").json
+    def maximum():
+        return c.get("/api/kinds/late").json.get("params", [{}])[0].get("max")
+    assert c.get("/api/kinds/late").status == 404
+    tell(json.dumps(late))
+    wait_until(lambda: maximum() == 20, "the kind is known")
+    assert set(backend(c, "late")["kinds"]) == {"turn", "late"}
+    assert c.wait(c.submit("late", params={"length": 15}))["backend"] == "late"
+    tell(json.dumps({**late, "params": NARROW["params"]}))
+    wait_until(lambda: maximum() == 10, "the kind has changed")
+    c.post("/api/jobs/late", {"params": {"length": 15}}).problem(422, "bad-parameter")
+    tell('{"kind": "late"}')
+    wait_until(lambda: c.get("/api/kinds/late").status == 404, "a text that is not one of a kind is told")
+    assert 'lacks "title"' in backend(c, "late")["warnings"][0]
+    tell(json.dumps(late))
+    wait_until(lambda: maximum() == 20, "it is known again")
+    tell("", "withdraw.json")
+    wait_until(lambda: c.get("/api/kinds/late").status == 404, "it is taken back")
+    assert backend(c, "late")["kinds"] == ["turn"]
+    tell(json.dumps(late))
+    wait_until(lambda: maximum() == 20, "it is declared once more")
+    daemon.restart()
+    c = daemon.client()
+    assert c.get("/api/kinds/late").status == 404, "nothing of it was kept"
+    assert c.wait(c.submit("turn"))["status"] == "completed"
+
+
 def test_two_that_disagree_are_reported(make_daemon, acme, tmp_path):
     other = tmp_path / "other"
     shutil.copytree(acme, other)

@@ -85,6 +85,43 @@ def test_exec_passes(tmp_path):
     assert [c for c, v in verdicts.items() if v == "skipped"] in (["resume"], ["cancel", "resume"])
 
 
+PAINT = {"kind": "paint", "title": "Paint", "summary": "Has a bit of everything.", "stages": [],
+         "resources": {"memory": "1M", "threads": 0}, "limits": {"attempts": 2, "timeout": "60s"},
+         "inputs": {"roles": [{"role": "image", "formats": [".txt"]}, {"role": "mask", "min": 0}]},
+         "params": [{"name": "scanPoints", "type": "array", "help": "Required.", "schema": {
+                        "minItems": 2, "items": {"type": "object", "required": ["x"], "properties": {
+                            "x": {"type": "number", "exclusiveMinimum": 0}}}}},
+                    {"name": "step", "type": "enum", "choices": [2, 4], "help": "Required too."}],
+         "artifacts": [{"name": "frame-*.txt", "media_type": "text/plain"}]}
+
+
+def painter(tmp_path, kind):
+    """A command of exec that brings its kind along, and gives an artifact for each point."""
+    script = tmp_path / "paint.py"
+    script.write_text("import json, lathe_plugin\n"
+                      "plugin = lathe_plugin.Plugin('paint', '1')\n"
+                      f"@plugin.kind(json.loads({json.dumps(kind)!r}))\n"
+                      "def paint(job):\n"
+                      "    assert job.inputs[0]['role'] == 'image', job.inputs\n"
+                      "    for i, point in enumerate(job.params['scanPoints']):\n"
+                      "        open(f'frame-{i}.txt', 'w').write(str(point['x']))\n"
+                      "        job.artifact(f'frame-{i}.txt', media_type='text/plain')\n"
+                      "plugin.run()\n")
+    return [f"command={sys.executable} {script}"]
+
+
+def test_a_kind_that_the_plugin_declares(tmp_path):
+    """Its schema, roles and globs are known to the check, without a file."""
+    verdicts = passes(os.path.join(PLUGINS, "exec.so"), settings=painter(tmp_path, PAINT))
+    assert verdicts["job"] == "ok", verdicts
+
+
+def test_a_declaration_that_is_wrong_fails(tmp_path):
+    wrong = {**PAINT, "params": [{"name": "mail", "type": "string", "help": "h", "schema": {"format": "email"}}]}
+    run = check(os.path.join(PLUGINS, "exec.so"), settings=painter(tmp_path, wrong))
+    assert run.returncode == 1 and 'the keyword "format"' in run.stdout + run.stderr, run
+
+
 @pytest.mark.parametrize("fixture, skipped", [
     ("fork", ["resume"]), ("process", ["resume"]), ("shared", ["resume"]), ("remote", ["config"])])
 def test_the_fixture_without_a_fault_passes(fixture, skipped, tmp_path):

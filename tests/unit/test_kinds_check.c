@@ -495,6 +495,97 @@ static void test_a_reload_keeps_what_is_held(void **state) {
   free(changed);
 }
 
+/* ---- declared by backends ---- */
+
+static bool declare(struct kinds *k, const char *const (*list)[3]) {
+  struct kinds_declaration all[8];
+  size_t n = 0;
+  for (; list[n][0]; n++)
+    all[n] = (struct kinds_declaration){list[n][0], list[n][1], list[n][2]};
+  return kinds_declare(k, all, n);
+}
+
+static void assert_owner(const struct kinds *k, const char *name, const char *owner,
+                         const char *max) {
+  const struct kind *kind = kinds_find(k, name);
+  assert_non_null(kind);
+  if (owner)
+    assert_string_equal(kind_owner(kind), owner);
+  else
+    assert_null(kind_owner(kind));
+  char *text = json_dumps(kind_json(kind), JSON_COMPACT);
+  if (max)
+    assert_non_null(strstr(text, max));
+  free(text);
+}
+
+static void test_kinds_of_backends(void **state) {
+  struct fixture *f = *state;
+  struct kinds *k = f->kinds;
+  char *nine = declaration("turn", PARAM_N("9", "h")),
+       *eight = declaration("turn", PARAM_N("8", "h"));
+  char *words = declaration("turn", PARAM_N("9", "in other words"));
+  char *demo = declaration("demo", PARAM_N("9", "h"));
+  const struct kinds_problem *p;
+  size_t count;
+
+  assert_true(declare(k, (const char *const[][3]){{"b", "turn", eight}, {NULL}}));
+  assert_owner(k, "turn", "b", "\"max\":8");
+  const struct kind *held = kinds_find(k, "turn");
+  assert_ptr_equal(kinds_next(k, kinds_find(k, "demo")), held);
+  assert_false(declare(k, (const char *const[][3]){{"b", "turn", eight}, {NULL}}));
+  assert_ptr_equal(kinds_find(k, "turn"), held);
+
+  /* The first keeps it, whatever the order; the other hears of it once. */
+  const char *const both[][3] = {{"a", "turn", nine}, {"b", "turn", eight}, {NULL}};
+  assert_true(declare(k, both));
+  assert_owner(k, "turn", "b", "\"max\":8");
+  assert_problem(k, "backend a", "in backend b and in backend a (first in params.n.max)");
+  assert_false(declare(k, both));
+
+  /* It goes, and the other's counts; the old one stays valid. */
+  assert_true(declare(k, (const char *const[][3]){{"a", "turn", nine}, {NULL}}));
+  assert_owner(k, "turn", "a", "\"max\":9");
+  assert_string_equal(kind_name(held), "turn");
+  assert_true(
+      declare(k, (const char *const[][3]){{"a", "turn", nine}, {"c", "turn", words}, {NULL}}) ==
+      false); /* words alone do not disagree */
+
+  /* A file goes first, also one that comes later. */
+  assert_true(
+      declare(k, (const char *const[][3]){{"a", "demo", demo}, {"a", "turn", nine}, {NULL}}));
+  assert_owner(k, "demo", NULL, NULL);
+  assert_problem(k, "backend a", "the kind demo is declared differently in");
+  write_file(f, "turn.json", eight);
+  kinds_replace(k, load(f));
+  assert_owner(k, "turn", NULL, "\"max\":8");
+  assert_true(declare(k, (const char *const[][3]){{"a", "turn", nine}, {NULL}}));
+  assert_problem(k, "backend a", "params.n.max");
+  remove_file(f, "turn.json");
+  kinds_replace(k, load(f));
+  assert_null(kinds_find(k, "turn"));
+  assert_true(declare(k, (const char *const[][3]){{"a", "turn", nine}, {NULL}}));
+  kinds_replace(k, load(f)); /* a reload keeps what backends declare */
+  assert_owner(k, "turn", "a", "\"max\":9");
+
+  /* What is not one of a kind. */
+  static const struct {
+    const char *text, *says;
+  } wrong[] = {{"{\"kind\":\"turn\"}", "lacks \"title\""}, {"{\"kind\" }", "line 1"}};
+  for (size_t i = 0; i < 2; i++) {
+    assert_true(declare(k, (const char *const[][3]){{"a", "turn", wrong[i].text}, {NULL}}));
+    assert_null(kinds_find(k, "turn"));
+    assert_problem(k, "a", wrong[i].says);
+    assert_string_equal(kinds_problems(k, &count)->kind, "turn");
+  }
+  assert_true(declare(k, (const char *const[][3]){{"a", "mill", nine}, {NULL}}));
+  assert_problem(k, "a", "\"kind\" is turn, and it was declared as mill");
+  assert_true(declare(k, (const char *const[][3]){{NULL}}));
+  p = kinds_problems(k, &count);
+  assert_true(count == 0 || p == NULL);
+  free(nine), free(eight), free(words), free(demo);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -509,6 +600,7 @@ int main(void) {
       T(test_files),
       T(test_two_that_disagree),
       T(test_a_reload_keeps_what_is_held),
+      T(test_kinds_of_backends),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -74,6 +74,7 @@ static void put_one_of_each(struct buf *b) {
   wire_put_fact(b, 7, &(struct wire_fact){"cost.actual", "0.5", false});
   wire_put_parked(b, &(struct wire_parked){2, 100, 3});
   wire_put_jail(b, WIRE_JAIL_PARTIAL, "something");
+  wire_put_kind(b, &(struct wire_kind){"mesh", false, "{}"}, NULL);
   wire_put_checkpoint(b, 7, "there/1");
   wire_put_done(b, 7,
                 &(struct wire_done){WIRE_RETRY, 3100, 9, 10, "later", NULL, true, artifacts, 1,
@@ -96,6 +97,19 @@ static void messages_survive_the_way(void **state) {
   assert_int_equal(hello.kind_count, 2);
   assert_string_equal(hello.kinds[1], "preview");
   free(hello.kinds);
+
+  struct wire_kind kind;
+  struct err err = {0};
+  buf_clear(&b);
+  assert_int_equal(wire_put_kind(&b, &(struct wire_kind){"turn", false, "{\"a\": 1}"}, &err), 0);
+  f = only(&in, &b);
+  assert_int_equal(wire_get_kind(&f, &kind, NULL), 0);
+  assert_string_equal(kind.name, "turn");
+  assert_string_equal(kind.json, "{\"a\": 1}");
+  assert_false(kind.withdrawn);
+  assert_int_equal(wire_put_kind(&b, &(struct wire_kind){"Turn", false, NULL}, &err), ERR_INVAL);
+  assert_int_equal(wire_put_kind(&b, &(struct wire_kind){"turn", false, "[]"}, &err), ERR_INVAL);
+  assert_non_null(strstr(err.text, "one JSON object"));
 
   const char **declared, *libraries;
   size_t count;
@@ -254,7 +268,7 @@ static void frames_arrive_in_any_pieces(void **state) {
   for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
     struct wire_input in = {0};
     memset(count_of, 0, sizeof count_of);
-    assert_int_equal(feed(&in, b.data, b.len, pieces[i], count_types), 14);
+    assert_int_equal(feed(&in, b.data, b.len, pieces[i], count_types), 15);
     assert_int_equal(count_of[WIRE_DONE], 1);
     assert_int_equal(count_of[WIRE_LOG], 1);
     wire_input_free(&in);
@@ -317,6 +331,9 @@ static void decode(const struct wire_frame *f) {
     break;
   case WIRE_FACT:
     wire_get_fact(f, &(struct wire_fact){0}, NULL);
+    break;
+  case WIRE_KIND:
+    wire_get_kind(f, &(struct wire_kind){0}, NULL);
     break;
   case WIRE_JAIL:
     wire_get_jail(f, &(enum wire_jail_state){0}, &text, NULL);

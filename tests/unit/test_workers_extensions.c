@@ -57,6 +57,68 @@ static void a_backend_without_kinds_fails(void **state) {
   }
 }
 
+#define LATE_1 "{\"kind\":\"late\",\"v\":1}"
+#define LATE_2 "{\"kind\":\"late\",\"v\":2}"
+
+static enum step_class run_once(struct rig *r, const char *key) {
+  struct seen s;
+  rig_run(r, &s, key, NULL);
+  buf_free(&s.log);
+  return s.class;
+}
+
+/* From a thread of the plugin's, while it serves. */
+static void kinds_are_declared_later_too(void **state) {
+  struct rig r;
+  (void)state;
+  rig_open(&r);
+  declare(&r, "turn");
+  rig_ready(&r);
+  RUN_UNTIL(&r, backend_room(r.b) == 2);
+  assert_null(backend_declares(r.b, "turn")); /* a file's */
+  assert_int_equal(run_once(&r, "withdraw"), STEP_BAD_INPUT);
+  assert_int_equal(r.declared, 0);
+
+  assert_int_equal(run_once(&r, "declare:" LATE_1), STEP_OK);
+  RUN_UNTIL(&r, r.declared == 1);
+  assert_string_equal(backend_declares(r.b, "late"), LATE_1);
+  assert_true(backend_does(r.b, "turn") && backend_does(r.b, "late"));
+  assert_int_equal(run_once(&r, "declare:" LATE_2), STEP_OK);
+  RUN_UNTIL(&r, r.declared == 2);
+  assert_string_equal(backend_declares(r.b, "late"), LATE_2);
+  assert_int_equal(run_once(&r, "declare:" LATE_2), STEP_OK); /* nothing new */
+  assert_int_equal(run_once(&r, "declare:[]"), STEP_BAD_INPUT);
+  assert_int_equal(r.declared, 2);
+  assert_string_equal(backend_declares(r.b, "late"), LATE_2);
+
+  declare(&r, "turn mill"); /* new workers have not declared it */
+  RUN_UNTIL(&r, backend_does(r.b, "mill") && r.declared == 3);
+  assert_false(backend_does(r.b, "late"));
+  assert_null(backend_declares(r.b, "late"));
+  rig_close(&r);
+}
+
+/* One worker: it knows what it declared. */
+static void kinds_are_withdrawn(void **state) {
+  struct rig r;
+  struct backend_option option = {"kinds", "turn", "lathe.ini:3"};
+  struct backend_options o = rig_options(DECLARING, 1);
+  (void)state;
+  rig_open(&r);
+  o.options = &option;
+  o.option_count = 1;
+  r.b = workers_add(r.w, &o);
+  rig_ready(&r);
+  assert_int_equal(run_once(&r, "declare:" LATE_1), STEP_OK);
+  RUN_UNTIL(&r, backend_does(r.b, "late"));
+  assert_int_equal(run_once(&r, "withdraw"), STEP_OK);
+  RUN_UNTIL(&r, !backend_does(r.b, "late"));
+  assert_null(backend_declares(r.b, "late"));
+  assert_true(backend_does(r.b, "turn"));
+  assert_int_equal(run_once(&r, "withdraw"), STEP_BAD_INPUT);
+  rig_close(&r);
+}
+
 static pid_t pid_of(const struct seen *s) {
   assert_non_null(s->log.data);
   return atoi(strstr(s->log.data, "pid ") + 4);
@@ -112,6 +174,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(kinds_are_declared_in_create),
       cmocka_unit_test(a_backend_without_kinds_fails),
+      cmocka_unit_test(kinds_are_declared_later_too),
+      cmocka_unit_test(kinds_are_withdrawn),
       cmocka_unit_test(a_process_is_replaced_when_it_asks),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,7 +55,7 @@ struct rig {
   struct workers *w;
   struct backend *b;
   char root[64];
-  int changes;
+  int changes, declared;
 };
 
 static inline void rig_changed(void *ctx, struct backend *b) {
@@ -126,6 +126,11 @@ static inline void rig_leave_signals(const char *variable) {
   setenv(variable, value, 1);
 }
 
+static inline void rig_declared(void *ctx) {
+  struct rig *r = ctx;
+  r->declared++;
+}
+
 static inline void rig_open(struct rig *r) {
   *r = (struct rig){0};
   rig_leave_signals("ASAN_OPTIONS");
@@ -140,6 +145,8 @@ static inline void rig_open(struct rig *r) {
                                    .worker_program = TEST_BINARY_DIR "/bin/lathe-worker",
                                    .work_root = r->root,
                                    .return_ms = 300,
+                                   .declared = rig_declared,
+                                   .declared_ctx = r,
                                    .events = {.changed = rig_changed,
                                               .progress = rig_progress,
                                               .log = rig_log,

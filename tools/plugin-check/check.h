@@ -60,7 +60,7 @@ struct tool {
   size_t setting_count;
   struct given *inputs, *params;
   size_t input_count, param_count;
-  const struct kinds *kinds;
+  struct kinds *kinds;
   char *scratch; /* folder of this run, removed at its end */
   char *folder;  /* of this check, below it */
   unsigned long long seed;

@@ -6,6 +6,7 @@
 #include "base/path.h"
 #include "check.h"
 #include "child.h"
+#include "declared.h"
 #include "options.h"
 #include "print.h"
 
@@ -59,6 +60,7 @@ static size_t index_of(const char *name) {
 static void call(void *arg) {
   struct tool *t = ((void **)arg)[0];
   const struct check *c = ((void **)arg)[1];
+  declared_load(t);
   c->run(t);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/path.h"
+#include "declared.h"
 #include "sim_private.h"
 #include "wire/check.h"
 #include "wire/fact.h"
@@ -212,24 +213,43 @@ static int32_t sim_secret(const struct lathe_host *table, const char *name, char
   return fits ? LATHE_OK : LATHE_PERMANENT;
 }
 
+static int find_kind(const struct facts *f, const char *kind) {
+  int i = 0;
+  while (i < f->kind_count && strcmp(f->kinds[i], kind) != 0)
+    i++;
+  return i;
+}
+
 static int32_t sim_declare(const struct lathe_host *table, const char *kind, const char *json) {
-  (void)table, (void)json;
+  (void)table;
   struct facts *f = the_sim.tool->facts;
-  if (!kind || !*kind || strlen(kind) >= NAME_SIZE || f->kind_count == KINDS_MAX)
+  if (!kind || !wire_is_kind(kind) || f->kind_count == KINDS_MAX)
     return LATHE_PERMANENT;
   if (f->kinds_known)
     return LATHE_OK;
-  for (int i = 0; i < f->kind_count; i++)
-    if (strcmp(f->kinds[i], kind) == 0)
-      return LATHE_OK;
-  snprintf(f->kinds[f->kind_count++], NAME_SIZE, "%s", kind);
+  if (find_kind(f, kind) == f->kind_count)
+    snprintf(f->kinds[f->kind_count++], NAME_SIZE, "%s", kind);
+  if (json)
+    declared_keep(the_sim.tool, kind, json);
+  return LATHE_OK;
+}
+
+static int32_t sim_withdraw(const struct lathe_host *table, const char *kind) {
+  (void)table;
+  struct facts *f = the_sim.tool->facts;
+  int at = kind ? find_kind(f, kind) : f->kind_count;
+  if (at == f->kind_count)
+    return LATHE_NOT_FOUND;
+  if (!f->kinds_known)
+    memmove(f->kinds[at], f->kinds[--f->kind_count], NAME_SIZE);
   return LATHE_OK;
 }
 
 static const void *sim_extension(const struct lathe_host *table, const char *id) {
-  static const struct lathe_kinds kinds = {.struct_size = sizeof kinds, .declare = sim_declare};
+  static const struct lathe_kinds kinds = {
+      .struct_size = sizeof kinds, .declare = sim_declare, .withdraw = sim_withdraw};
   (void)table;
-  return id && strcmp(id, LATHE_KINDS_1) == 0 && !the_sim.plugin.theirs->kinds ? &kinds : NULL;
+  return id && strcmp(id, LATHE_KINDS_1) == 0 ? &kinds : NULL;
 }
 
 /* ---- structures of another size ---- */

@@ -297,7 +297,9 @@ struct lathe_kinds {
   uint32_t struct_size;
   /* [T] In create() or at any later time.  `json`: the whole kind, as a file of the kinds folder has it, copied; NULL: a kind
    * that the admin has a file of.  Again for a name: the kind has changed.  LATHE_OK, or LATHE_PERMANENT with
-   * error(NULL, ...) set: the name or the text is not one of a kind. */
+   * error(NULL, ...) set: the name is not one of a kind, or the text is not one JSON object of at most
+   * 256 KiB; what else is wrong with it `lathe backends` tells.  Not from a job of a LATHE_FORK
+   * plugin: that is a process of its own. */
   int32_t (*declare)(const struct lathe_host *, const char *kind, const char *json);
   /* [T] No new job of this kind, please.  LATHE_OK, or LATHE_NOT_FOUND. */
   int32_t (*withdraw)(const struct lathe_host *, const char *kind);

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Kinds that the plugin of a backend declares with their text, and what its workers say of them.
+ *
+ *   KIND in create()  the text is kept --READY names it--> it counts
+ *   KIND later        declared: it counts at once; withdrawn: it goes
+ *
+ * All workers of a backend have one plugin; what the last of them said counts.  The texts are not
+ * looked at here: who loads kinds does that (workers_options.declared).
+ */
+#include "workers/internal.h"
+
+#include "base/mem.h"
+#include "observe/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Of one backend, of all texts that it ever declared: jobs may hold each of them. */
+enum { DECLARED_BYTES_MAX = 32 << 20 };
+
+struct declared_kind {
+  char *name, *json;
+};
+
+static struct declared_kind *find(const struct backend *b, const char *kind) {
+  for (size_t i = 0; i < b->declared_count; i++)
+    if (strcmp(b->declared[i].name, kind) == 0)
+      return &b->declared[i];
+  return NULL;
+}
+
+static void drop(struct backend *b, struct declared_kind *d) {
+  free(d->name);
+  free(d->json);
+  *d = b->declared[--b->declared_count];
+  b->w->declared_changed = true;
+}
+
+static bool has_room(struct backend *b, size_t len) {
+  if (b->declared_bytes + len <= DECLARED_BYTES_MAX)
+    return true;
+  if (b->declared_bytes <= DECLARED_BYTES_MAX)
+    log_warn("backend.kinds",
+             "backend %s: its plugin has declared more than 32 MiB of kinds since lathed began; "
+             "further ones are not taken",
+             b->o.name);
+  b->declared_bytes = DECLARED_BYTES_MAX + 1;
+  return false;
+}
+
+static void keep(struct backend *b, const char *kind, const char *json) {
+  struct declared_kind *d = find(b, kind);
+  if (d && strcmp(d->json, json) == 0)
+    return;
+  if (!has_room(b, strlen(json)))
+    return;
+  b->declared_bytes += strlen(json);
+  if (!d) {
+    b->declared = mem_grow(b->declared, (b->declared_count + 1) * sizeof *b->declared);
+    d = &b->declared[b->declared_count++];
+    *d = (struct declared_kind){.name = mem_dup(kind)};
+  }
+  free(d->json);
+  d->json = mem_dup(json);
+  b->w->declared_changed = true;
+}
+
+/* The list of what it does without this kind, or with it. */
+static void set_done(struct backend *b, const char *kind, bool does) {
+  size_t n = 0, count = 0;
+  if (backend_does(b, kind) == does)
+    return;
+  while (b->kinds && b->kinds[n])
+    n++;
+  const char **list = mem_array(n + 2, sizeof *list);
+  for (size_t i = 0; i < n; i++)
+    if (strcmp(b->kinds[i], kind) != 0)
+      list[count++] = mem_dup(b->kinds[i]);
+  if (does)
+    list[count++] = mem_dup(kind);
+  backend_set_kinds(b, list, count);
+  for (size_t i = 0; i < count; i++)
+    free((char *)(uintptr_t)list[i]);
+  free(list);
+  b->w->declared_changed = true;
+  b->notify = true;
+}
+
+int declared_take(struct worker *k, const struct wire_frame *f, struct err *err) {
+  struct wire_kind m;
+  struct backend *b = k->b;
+  if (wire_get_kind(f, &m, err) < 0)
+    return err->code;
+  if (k->generation != b->generation)
+    return 0;
+  struct declared_kind *d = find(b, m.name);
+  if (m.json)
+    keep(b, m.name, m.json);
+  else if (d && (m.withdrawn || k->state == WORKER_READY))
+    drop(b, d); /* without a text it is the admin's from here on */
+  if (k->state == WORKER_READY)
+    set_done(b, m.name, !m.withdrawn);
+  return 0;
+}
+
+void declared_ready(struct backend *b) {
+  for (size_t i = b->declared_count; i-- > 0;)
+    if (!backend_does(b, b->declared[i].name))
+      drop(b, &b->declared[i]);
+  b->w->declared_changed |= b->declared_count > 0;
+}
+
+void declared_free(struct backend *b) {
+  for (size_t i = 0; i < b->declared_count; i++) {
+    free(b->declared[i].name);
+    free(b->declared[i].json);
+  }
+  free(b->declared);
+}
+
+const char *backend_declares(const struct backend *b, const char *kind) {
+  const struct declared_kind *d = backend_does(b, kind) ? find(b, kind) : NULL;
+  return d ? d->json : NULL;
+}
