@@ -59,9 +59,9 @@ static void on_unused(void *arg, int code, const char *const *unused, size_t n) 
   storage_remove_blobs(j->storage, unused, n, j->sweep_before_us, on_swept, j);
 }
 
-static void on_old(void *arg, const char *const *sha256s, size_t count) {
+static void on_old(void *arg, const char *const *sha256s, size_t count, bool more) {
   struct jobs *j = arg;
-  j->sweep_blobs_more = count >= STORAGE_OLD_BLOBS_BATCH;
+  j->sweep_blobs_more = more;
   if (count == 0 || j->closing)
     sweep_end(j);
   else

@@ -1,62 +1,46 @@
 /* SPDX-License-Identifier: MIT
  *
- * Artifacts in output/<job>/: from there to whoever reads them, and away with the job.  How they
- * came there is in adopt.c.
+ * Artifacts: to whoever reads them, and away with their job.  How they came there is in adopt.c.
  */
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "storage/private.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- are they as they were? ---- */
 
-struct check_task {
-  struct storage_task task;
+struct check {
   char job_id[ID_SIZE];
   struct storage_file *files; /* names owned */
   size_t count;
   int64_t since_us;
-  struct err err;
   storage_wrote *done;
   void *arg;
 };
 
-static int check_file(struct check_task *c, const struct storage_file *f) {
-  char path[PATH_MAX];
-  struct stat st;
-  int n = snprintf(path, sizeof path, "%s/%s/%s", c->task.s->output, c->job_id, f->name);
-  if (n < 0 || (size_t)n >= sizeof path || lstat(path, &st) || !S_ISREG(st.st_mode))
-    return err_set(&c->err, ERR_NOT_FOUND, "the artifact %s of job %s is no longer there", f->name,
+static int check_file(const struct check *c, const struct storage_file *f,
+                      const struct backend_object *o, struct err *err) {
+  if (o->code < 0)
+    return err_set(err, ERR_NOT_FOUND, "the artifact %s of job %s is no longer there", f->name,
                    c->job_id);
-  if (st.st_size != f->bytes)
-    return err_set(&c->err, ERR_NOT_FOUND, "the artifact %s of job %s has %lld bytes, not %lld",
-                   f->name, c->job_id, (long long)st.st_size, (long long)f->bytes);
-  int64_t written_us = (int64_t)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000;
-  /* One with more names is an input that was given back: its time tells when the input was used. */
-  if (st.st_nlink == 1 && written_us > c->since_us)
-    return err_set(&c->err, ERR_NOT_FOUND, "the artifact %s of job %s was changed", f->name,
-                   c->job_id);
+  if (o->bytes != f->bytes)
+    return err_set(err, ERR_NOT_FOUND, "the artifact %s of job %s has %lld bytes, not %lld",
+                   f->name, c->job_id, (long long)o->bytes, (long long)f->bytes);
+  if (o->changed_us > c->since_us)
+    return err_set(err, ERR_NOT_FOUND, "the artifact %s of job %s was changed", f->name, c->job_id);
   return 0;
 }
 
-static void run_check(struct storage_task *t) {
-  struct check_task *c = (struct check_task *)t;
-  for (size_t i = 0; i < c->count && c->err.code == 0; i++)
-    check_file(c, &c->files[i]);
-}
-
-static void after_check(struct storage_task *t) {
-  struct check_task *c = (struct check_task *)t;
-  c->done(c->arg, c->err.code, c->err.code ? &c->err : NULL);
+static void on_checked(void *arg, const struct backend_object *objects, size_t count) {
+  struct check *c = arg;
+  struct err err = {0};
+  for (size_t i = 0; i < count && err.code == 0; i++)
+    check_file(c, &c->files[i], &objects[i], &err);
+  c->done(c->arg, err.code, err.code ? &err : NULL);
   for (size_t i = 0; i < c->count; i++)
     free((char *)c->files[i].name);
   free(c->files);
@@ -66,111 +50,38 @@ static void after_check(struct storage_task *t) {
 void storage_check_artifacts(struct storage *s, const char *job_id,
                              const struct storage_file *files, size_t count, int64_t since_us,
                              storage_wrote *done, void *arg) {
-  struct check_task *c = mem_alloc(sizeof *c);
-  c->task.run = run_check;
-  c->task.after = after_check;
+  struct check *c = mem_alloc(sizeof *c);
+  char **keys = mem_array(count + 1, sizeof *keys);
+  *c = (struct check){.count = count, .since_us = since_us, .done = done, .arg = arg};
   snprintf(c->job_id, sizeof c->job_id, "%s", job_id);
   c->files = mem_array(count + 1, sizeof *c->files);
-  c->count = count;
-  for (size_t i = 0; i < count; i++)
+  for (size_t i = 0; i < count; i++) {
     c->files[i] = (struct storage_file){.name = mem_dup(files[i].name), .bytes = files[i].bytes};
-  c->since_us = since_us;
-  c->done = done;
-  c->arg = arg;
-  storage_queue(s, &c->task);
+    keys[i] = mem_printf("output/%s/%s", job_id, files[i].name);
+  }
+  s->backend->ops->stat(s->backend, (const char *const *)keys, count, false, on_checked, c);
+  for (size_t i = 0; i < count; i++)
+    free(keys[i]);
+  free(keys);
 }
+
+/* ---- their content ---- */
 
 int storage_open_artifact(struct storage *s, const char *job_id, const char *name, int64_t *bytes,
                           struct err *err) {
-  char path[PATH_MAX];
-  struct stat st;
-  if (!id_is_valid(job_id) || !path_is_plain_name(name))
-    return err_set(err, ERR_NOT_FOUND, "there is no such artifact");
-  int n = snprintf(path, sizeof path, "%s/%s/%s", s->output, job_id, name);
-  if (n < 0 || (size_t)n >= sizeof path)
-    return err_set(err, ERR_NOT_FOUND, "there is no such artifact");
-  /* It waits for nobody who has taken a lease: the threads are few. */
-  int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-  if (fd < 0 && errno == EWOULDBLOCK)
-    return err_set(err, ERR_IO,
-                   "another program on the server holds the artifact %s of job %s (a lease); "
-                   "ask again later",
-                   name, job_id);
-  if (fd < 0 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP)
-    return storage_fail(s, err, errno, path, "read the artifact");
-  if (fd < 0)
-    return storage_check(s, err)
-               ? ERR_IO
-               : err_set(err, ERR_NOT_FOUND, "the artifact %s of job %s is no longer there", name,
-                         job_id);
-  if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
-    close(fd);
-    return err_set(err, ERR_NOT_FOUND, "the artifact %s of job %s is not a file", name, job_id);
-  }
-  *bytes = (int64_t)st.st_size;
+  char *key = mem_printf("output/%s/%s", job_id, name);
+  int fd = s->backend->ops->wait_get(s->backend, key, bytes, err);
+  free(key);
   return fd;
-}
-
-struct get_task {
-  struct storage_task task;
-  char *job_id, *name;
-  struct storage_content content;
-  struct err err;
-  void (*done)(void *arg, int code, const struct storage_content *content, const struct err *err);
-  void *arg;
-};
-
-/* A small file is read whole, so that the loop has nothing more to do with the disk. */
-static void read_small(struct get_task *g) {
-  struct storage_content *c = &g->content;
-  char *data = mem_alloc((size_t)c->bytes + 1);
-  int64_t at = 0;
-  ssize_t n = 1;
-  while (at < c->bytes && n > 0) {
-    n = pread(c->fd, data + at, (size_t)(c->bytes - at), at);
-    at += n > 0 ? n : 0;
-  }
-  if (n < 0)
-    storage_fail(g->task.s, &g->err, errno, g->name, "read the artifact");
-  else if (at < c->bytes)
-    err_set(&g->err, ERR_IO, "the artifact %s of job %s became shorter", g->name, g->job_id);
-  close(c->fd);
-  c->fd = -1;
-  c->data = data;
-  if (g->err.code) {
-    free(data);
-    c->data = NULL;
-  }
-}
-
-static void run_get(struct storage_task *t) {
-  struct get_task *g = (struct get_task *)t;
-  g->content.fd = storage_open_artifact(t->s, g->job_id, g->name, &g->content.bytes, &g->err);
-  if (g->content.fd >= 0 && g->content.bytes <= STORAGE_SMALL_FILE)
-    read_small(g);
-}
-
-static void after_get(struct storage_task *t) {
-  struct get_task *g = (struct get_task *)t;
-  bool failed = g->err.code != 0;
-  g->done(g->arg, g->err.code, failed ? NULL : &g->content, failed ? &g->err : NULL);
-  free(g->job_id);
-  free(g->name);
-  free(g);
 }
 
 void storage_get_artifact(struct storage *s, const char *job_id, const char *name,
                           void (*done)(void *arg, int code, const struct storage_content *content,
                                        const struct err *err),
                           void *arg) {
-  struct get_task *g = mem_alloc(sizeof *g);
-  g->task.run = run_get;
-  g->task.after = after_get;
-  g->job_id = mem_dup(job_id);
-  g->name = mem_dup(name);
-  g->done = done;
-  g->arg = arg;
-  storage_queue(s, &g->task);
+  char *key = mem_printf("output/%s/%s", job_id, name);
+  s->backend->ops->get(s->backend, key, done, arg);
+  free(key);
 }
 
 struct close_task {
@@ -196,6 +107,17 @@ void storage_drop_content(struct storage *s, const struct storage_content *conte
 }
 
 /* ---- folders that go ---- */
+
+void storage_remove_jobs(struct storage *s, const char *const *job_ids, size_t count,
+                         storage_wrote *done, void *arg) {
+  char **keys = mem_array(count + 1, sizeof *keys);
+  for (size_t i = 0; i < count; i++)
+    keys[i] = mem_printf("output/%s/", job_ids[i]);
+  s->backend->ops->remove(s->backend, (const char *const *)keys, count, INT64_MAX, done, arg);
+  for (size_t i = 0; i < count; i++)
+    free(keys[i]);
+  free(keys);
+}
 
 struct tree_task {
   struct storage_task task;
@@ -230,15 +152,6 @@ static struct tree_task *trees_new(size_t count, storage_wrote *done, void *arg)
   r->done = done;
   r->arg = arg;
   return r;
-}
-
-void storage_remove_jobs(struct storage *s, const char *const *job_ids, size_t count,
-                         storage_wrote *done, void *arg) {
-  struct tree_task *r = trees_new(count, done, arg);
-  for (size_t i = 0; i < count; i++)
-    if (id_is_valid(job_ids[i]))
-      r->paths[r->count++] = path_join(s->output, job_ids[i]);
-  storage_queue(s, &r->task);
 }
 
 void storage_remove_work(struct storage *s, const char *name) {

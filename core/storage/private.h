@@ -6,9 +6,9 @@
 #define STORAGE_PRIVATE_H
 
 #include "base/list.h"
+#include "storage/backend.h"
 #include "storage/storage.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/types.h>
@@ -21,15 +21,7 @@ struct storage_folder {
   ino_t inode;
 };
 
-enum { STORAGE_HELPERS = 3 }; /* more gained nothing */
-struct storage_syncers {      /* sync.c */
-  pthread_mutex_t lock;
-  pthread_cond_t work, synced;
-  struct list groups; /* with files that nobody has taken yet */
-  pthread_t threads[STORAGE_HELPERS];
-  int helpers;
-  bool started, stop;
-};
+enum { STORAGE_SHARDS = 256 }; /* folders under blobs/ */
 
 struct storage {
   uv_loop_t *loop;
@@ -41,11 +33,7 @@ struct storage {
   size_t upload_bytes;                            /* memory of what uploads have not written yet */
   bool (*is_held)(void *ctx, const char *sha256); /* NULL: none is */
   void *held_ctx;
-  int scan_shard; /* where the next storage_old_blobs goes on */
-  DIR *outputs;   /* where the next storage_list_outputs goes on; of its task */
-  /* Held for "it is there: touch it" and for "it is old: unlink it", so that no
-   * blob vanishes after an upload of the same content was told that it exists. */
-  pthread_mutex_t blob_lock;
+  struct backend *backend; /* NULL until the folders are there */
 
   pthread_mutex_t folder_lock; /* folders.c */
   struct storage_folder folders[STORAGE_FOLDERS];
@@ -53,7 +41,6 @@ struct storage {
   dev_t device;
   atomic_llong work_made_us; /* monotonic: when work/ had to be made anew; 0: never */
   atomic_llong logged_ms;
-  struct storage_syncers syncers;
 };
 
 /* One piece of disk work.  Embedded in a larger structure: `run` is called on a
@@ -66,9 +53,8 @@ struct storage_task {
 };
 void storage_queue(struct storage *s, struct storage_task *t);
 
-/* blobs.c.  Gives the file, by its path or (path NULL) its descriptor, the time of its last use:
- * now. 0, or -1 with errno. */
-int storage_stamp(int fd, const char *path);
+/* adopt.c.  A path below a folder, by no link; a descriptor, or -1 with errno. */
+int storage_open_below(int folder, const char *path, int flags);
 
 /* folders.c.  A failure of the disk or of a folder of ours: the log gets the path, at most once a
  * second; *err gets ERR_NO_SPACE or ERR_IO and a text for clients.  what: "store the upload". */
@@ -82,20 +68,6 @@ int storage_make_shards(struct storage *s, struct err *err);
  * is.  Blocking; storage_discard_removed then removes it in the background. */
 int storage_empty_folder(struct storage *s, const char *path, struct err *err);
 void storage_discard_removed(struct storage *s);
-
-/* sync.c.  Files and folders that are synced together.  Any thread but the loop's: it blocks. */
-struct storage_group {
-  const int *fds; /* of the caller, open until the end; at least one */
-  size_t count;
-  size_t next, synced; /* under the lock of the syncers, as all that follows */
-  int errnum;
-  struct list ring;
-};
-void storage_syncers_init(struct storage_syncers *c);
-void storage_syncers_free(struct storage_syncers *c);
-void storage_sync_begin(struct storage_syncers *c, struct storage_group *g);
-/* Must follow each begin.  0: all are on the disk; else the errno of the first that failed. */
-int storage_sync_end(struct storage_syncers *c, struct storage_group *g);
 
 /* fsync of a folder by path; 0 or a negative code, then errno says why. */
 int storage_sync_dir(const char *path, struct err *err);

@@ -20,19 +20,15 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-enum { SHARDS = 256 };
-
 static void task_run(uv_work_t *req) {
   struct storage_task *t = (struct storage_task *)req->data;
   t->run(t);
 }
 
 static void storage_free(struct storage *s) {
-  storage_syncers_free(&s->syncers);
+  if (s->backend)
+    s->backend->ops->close(s->backend);
   pthread_mutex_destroy(&s->folder_lock);
-  pthread_mutex_destroy(&s->blob_lock);
-  if (s->outputs)
-    closedir(s->outputs);
   free(s->root);
   free(s->blobs);
   free(s->uploads);
@@ -100,7 +96,7 @@ int storage_sync_dir(const char *path, struct err *err) {
 int storage_make_shards(struct storage *s, struct err *err) {
   bool fresh = false;
   char path[PATH_MAX];
-  for (int i = 0; i < SHARDS; i++) {
+  for (int i = 0; i < STORAGE_SHARDS; i++) {
     snprintf(path, sizeof path, "%s/%02x", s->blobs, (unsigned)i);
     if (mkdir(path, 0700) == 0)
       fresh = true;
@@ -120,9 +116,7 @@ int storage_open(struct storage **out, uv_loop_t *loop, const struct storage_opt
   struct storage *s = mem_alloc(sizeof *s);
   s->loop = loop;
   s->sync = options->sync;
-  pthread_mutex_init(&s->blob_lock, NULL);
   pthread_mutex_init(&s->folder_lock, NULL);
-  storage_syncers_init(&s->syncers);
   int rc = path_make_dirs(options->data_dir, err);
   if (rc)
     goto out;
@@ -140,6 +134,7 @@ int storage_open(struct storage **out, uv_loop_t *loop, const struct storage_opt
       (rc = storage_make_shards(s, err)) || (rc = storage_sync_dir(s->root, err)) ||
       (rc = storage_folders_init(s, err)))
     goto out;
+  s->backend = backend_local_open(s);
   storage_discard_removed(s);
   *out = s;
   return 0;

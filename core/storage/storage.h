@@ -153,12 +153,12 @@ void storage_list_outputs(struct storage *s,
 void storage_set_jobs_aside(struct storage *s, const char *const *job_ids, size_t count,
                             storage_wrote *done, void *arg);
 
-/* Blobs last used before `before_us` (by mtime; using a blob again touches it).  The digests are
- * valid during the call.  A call goes on where the last one stopped, and stops at the end or once
- * it has STORAGE_OLD_BLOBS_BATCH or more: ask again while so many come. */
+/* Blobs last used before `before_us` (using a blob again touches it).  The digests are valid during
+ * the call.  A call goes on where the last one stopped, and gives some STORAGE_OLD_BLOBS_BATCH;
+ * `more`: ask again, else the pass is over.  One call at a time. */
 enum { STORAGE_OLD_BLOBS_BATCH = 4096 };
 void storage_old_blobs(struct storage *s, int64_t before_us,
-                       void (*done)(void *arg, const char *const *sha256s, size_t count),
+                       void (*done)(void *arg, const char *const *sha256s, size_t count, bool more),
                        void *arg);
 void storage_remove_blobs(struct storage *s, const char *const *sha256s, size_t count,
                           int64_t before_us, storage_wrote *done, void *arg);

@@ -95,52 +95,11 @@ bool storage_has_files(const char *data_dir) {
 
 /* ---- folders of results ---- */
 
-struct list_task {
-  struct storage_task task;
-  char (*ids)[ID_SIZE];
-  size_t count;
-  bool more;
-  void (*done)(void *arg, const char *const *job_ids, size_t count, bool more);
-  void *arg;
-};
-
-static void run_list(struct storage_task *t) {
-  struct list_task *l = (struct list_task *)t;
-  struct storage *s = t->s;
-  if (!s->outputs)
-    s->outputs = opendir(s->output);
-  struct dirent *e = NULL;
-  while (s->outputs && l->count < STORAGE_OUTPUTS_BATCH && (e = readdir(s->outputs)))
-    if (id_is_valid(e->d_name))
-      memcpy(l->ids[l->count++], e->d_name, ID_SIZE);
-  l->more = e != NULL;
-  if (!l->more && s->outputs) {
-    closedir(s->outputs);
-    s->outputs = NULL;
-  }
-}
-
-static void after_list(struct storage_task *t) {
-  struct list_task *l = (struct list_task *)t;
-  const char *ids[STORAGE_OUTPUTS_BATCH];
-  for (size_t i = 0; i < l->count; i++)
-    ids[i] = l->ids[i];
-  l->done(l->arg, ids, l->count, l->more);
-  free(l->ids);
-  free(l);
-}
-
 void storage_list_outputs(struct storage *s,
                           void (*done)(void *arg, const char *const *job_ids, size_t count,
                                        bool more),
                           void *arg) {
-  struct list_task *l = mem_alloc(sizeof *l);
-  l->task.run = run_list;
-  l->task.after = after_list;
-  l->ids = mem_array(STORAGE_OUTPUTS_BATCH, sizeof *l->ids);
-  l->done = done;
-  l->arg = arg;
-  storage_queue(s, &l->task);
+  s->backend->ops->list(s->backend, "output/", INT64_MAX, done, arg);
 }
 
 /* ---- kept for the admin ---- */

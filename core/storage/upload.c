@@ -3,7 +3,7 @@
  * An upload: bytes arrive on the loop, gather in `filling`, and go to disk and
  * through the hash on a pool thread while the next ones gather.
  *
- *   begin -> write* -> finish -> stored(blob)          a file under its SHA-256
+ *   begin -> write* -> finish -> stored(blob)          the backend has it under its SHA-256
  *              \          \
  *               +-> abort  +-> abort                    nothing is left
  *
@@ -43,7 +43,8 @@ struct storage_upload {
   storage_wrote *wrote;
   storage_stored *stored;
   void *arg;
-  struct storage_blob blob;
+  struct backend_put put;
+  struct backend_file file;
 };
 
 struct storage_upload *storage_upload_begin(struct storage *s, int64_t max_bytes) {
@@ -120,53 +121,31 @@ static void run_write(struct storage_task *t) {
     drop_file(u);
 }
 
-/* True when the blob was there: it is touched, so retention leaves it. */
-static bool blob_exists(struct storage_upload *u, const char *path) {
-  struct stat st;
-  pthread_mutex_lock(&u->s->blob_lock);
-  bool there = stat(path, &st) == 0 && st.st_size == u->bytes && storage_stamp(-1, path) == 0;
-  pthread_mutex_unlock(&u->s->blob_lock);
-  return there;
-}
-
-/* The file becomes the blob: content, then name, then the name's folder, each on
- * disk before the next. */
-static int publish(struct storage_upload *u, const char *path) {
-  if (storage_stamp(u->fd, NULL) || fsync(u->fd))
-    return storage_fail(u->s, &u->err, errno, u->path, "store the upload");
-  if (rename(u->path, path)) {
-    if (errno != ENOENT || storage_check(u->s, &u->err) || storage_make_shards(u->s, &u->err) ||
-        rename(u->path, path))
-      return u->err.code ? u->err.code
-                         : storage_fail(u->s, &u->err, errno, path, "store the upload");
-  }
-  close(u->fd);
-  u->fd = -1;
+/* Its content is whole: what of it is in memory only is written where the blob is new. */
+static int write_rest(struct backend_put *p) {
+  struct storage_upload *u = container_of(p, struct storage_upload, put);
+  if (write_all(u, u->filling.data, u->filling.len))
+    return u->err.code;
+  u->file.fd = u->fd;
   return 0;
 }
 
-static void run_finish(struct storage_task *t) {
-  struct storage_upload *u = (struct storage_upload *)t;
-  char path[PATH_MAX], shard[PATH_MAX];
+static int stage(struct backend_put *p) {
+  struct storage_upload *u = container_of(p, struct storage_upload, put);
   if (u->err.code)
-    goto out;
+    return u->err.code;
   sha256_add(u->hash, u->filling.data, u->filling.len);
-  sha256_end(u->hash, u->blob.sha256);
+  sha256_end(u->hash, u->file.kept.sha256);
   u->hash = NULL;
-  u->blob.bytes = u->bytes;
-  storage_blob_path(u->s, u->blob.sha256, path);
-  u->blob.existed = blob_exists(u, path);
-  if (!u->blob.existed) {
-    if (write_all(u, u->filling.data, u->filling.len) || publish(u, path))
-      goto out;
-  }
-  /* Also when it existed: the one who stored it may not have come so far. */
-  snprintf(shard, sizeof shard, "%.*s", (int)(strrchr(path, '/') - path), path);
-  struct err why = {0};
-  if (storage_sync_dir(shard, &why))
-    storage_fail(u->s, &u->err, errno, shard, "store the upload");
-out:
-  drop_file(u);
+  u->file.kept.bytes = u->bytes;
+  u->file.fd = u->fd;
+  snprintf(p->key, sizeof p->key, "blobs/%s", u->file.kept.sha256);
+  return 0;
+}
+
+/* Where it was kept, its old name is gone, and unlinking that is no failure. */
+static void unstage(struct backend_put *p) {
+  drop_file(container_of(p, struct storage_upload, put));
 }
 
 static void run_drop(struct storage_task *t) {
@@ -192,11 +171,27 @@ static void start_drop(struct storage_upload *u) {
     enqueue(u, run_drop, after_drop);
 }
 
-static void after_finish(struct storage_task *t) {
-  struct storage_upload *u = (struct storage_upload *)t;
+static void on_put(struct backend_put *p) {
+  struct storage_upload *u = container_of(p, struct storage_upload, put);
+  const struct err *err = u->err.code ? &u->err : &p->err;
+  struct storage_blob blob = {.bytes = u->bytes, .existed = u->file.existed};
+  memcpy(blob.sha256, u->file.kept.sha256, sizeof blob.sha256);
   if (!u->aborted)
-    u->stored(u->arg, u->err.code, u->err.code ? NULL : &u->blob, u->err.code ? &u->err : NULL);
+    u->stored(u->arg, err->code, err->code ? NULL : &blob, err->code ? err : NULL);
   upload_free(u);
+}
+
+static void keep(struct storage_upload *u) {
+  struct backend *b = u->s->backend;
+  u->busy = true;
+  u->file = (struct backend_file){.fd = -1, .folder = AT_FDCWD, .path = u->path};
+  u->put = (struct backend_put){.files = &u->file,
+                                .count = 1,
+                                .stage = stage,
+                                .write = write_rest,
+                                .unstage = unstage,
+                                .done = on_put};
+  b->ops->put(b, &u->put);
 }
 
 static void after_write(struct storage_task *t) {
@@ -212,7 +207,7 @@ static void after_write(struct storage_task *t) {
     return;
   }
   if (u->finishing) {
-    enqueue(u, run_finish, after_finish);
+    keep(u);
     return;
   }
   storage_wrote *wrote = u->wrote;
@@ -254,7 +249,7 @@ void storage_upload_finish(struct storage_upload *u, storage_stored *stored, voi
   u->stored = stored;
   u->arg = arg;
   if (!u->busy)
-    enqueue(u, run_finish, after_finish);
+    keep(u);
 }
 
 void storage_upload_abort(struct storage_upload *u) {

@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/path.h"
-#include "storage/private.h"
+#include "storage/local/private.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -94,10 +94,11 @@ static void on_wrote(void *arg, int code, const struct err *err) {
   snprintf(f->text, sizeof f->text, "%s", err ? err->text : "");
 }
 
-static void on_old(void *arg, const char *const *sha256s, size_t count) {
+static void on_old(void *arg, const char *const *sha256s, size_t count, bool more) {
   struct fixture *f = arg;
   f->calls++;
   f->count = count;
+  assert_false(more);
   for (size_t i = 0; i < count && i < 16; i++)
     snprintf(f->names[i], sizeof f->names[i], "%s", sha256s[i]);
 }
@@ -491,7 +492,7 @@ static void test_adopt_many(void **state) {
       close(fd);
       outputs[i] = (struct storage_output){.name = names[i], .path = path};
     }
-    snprintf(id, sizeof id, "job-%d", job);
+    snprintf(id, sizeof id, "01ARZ3NDEKTSV4RRFFQ69G5FA%d", job);
     storage_adopt(f->s, id, dir, outputs, FILES, 0, on_adopted_many, f);
     for (int i = 0; i < FILES; i++) {
       free((char *)(uintptr_t)outputs[i].path);
@@ -503,7 +504,7 @@ static void test_adopt_many(void **state) {
   assert_int_equal(f->calls, JOBS);
   for (int job = 0; job < JOBS; job++) {
     char sub[64];
-    snprintf(sub, sizeof sub, "output/job-%d", job);
+    snprintf(sub, sizeof sub, "output/01ARZ3NDEKTSV4RRFFQ69G5FA%d", job);
     assert_int_equal(entries(f, sub), FILES);
   }
 }
@@ -511,9 +512,9 @@ static void test_adopt_many(void **state) {
 /* A file that cannot be synced is told, and the others are synced all the same. */
 static void test_sync_together(void **state) {
   struct fixture *f = *state;
-  struct storage_syncers crew = {.stop = false};
+  struct syncers crew = {.stop = false};
   int ends[2], fds[9];
-  storage_syncers_init(&crew);
+  syncers_init(&crew);
   assert_int_equal(pipe(ends), 0);
   for (int i = 0; i < 9; i++)
     fds[i] = open(f->dir, O_RDONLY | O_DIRECTORY);
@@ -522,12 +523,12 @@ static void test_sync_together(void **state) {
     if (bad >= 0)
       fds[bad] = ends[0];
     for (size_t count = 1; count <= 9; count += 4) {
-      struct storage_group one = {.fds = fds, .count = count}, two = one;
+      struct sync_group one = {.fds = fds, .count = count}, two = one;
       int code = bad >= 0 && (size_t)bad < count ? EINVAL : 0;
-      storage_sync_begin(&crew, &one);
-      storage_sync_begin(&crew, &two);
-      assert_int_equal(storage_sync_end(&crew, &two), code);
-      assert_int_equal(storage_sync_end(&crew, &one), code);
+      sync_begin(&crew, &one);
+      sync_begin(&crew, &two);
+      assert_int_equal(sync_end(&crew, &two), code);
+      assert_int_equal(sync_end(&crew, &one), code);
       assert_int_equal(one.synced, count);
     }
     if (bad >= 0)
@@ -537,7 +538,7 @@ static void test_sync_together(void **state) {
     close(fds[i]);
   close(ends[0]);
   close(ends[1]);
-  storage_syncers_free(&crew);
+  syncers_free(&crew);
 }
 
 static void test_work_folders(void **state) {

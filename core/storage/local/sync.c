@@ -10,13 +10,13 @@
  * do other work between begin and end.  The helpers are started with the first group and sleep
  * without one.
  */
-#include "storage/private.h"
+#include "storage/local/private.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <unistd.h>
 
-void storage_syncers_init(struct storage_syncers *c) {
+void syncers_init(struct syncers *c) {
   pthread_mutex_init(&c->lock, NULL);
   pthread_cond_init(&c->work, NULL);
   pthread_cond_init(&c->synced, NULL);
@@ -24,7 +24,7 @@ void storage_syncers_init(struct storage_syncers *c) {
 }
 
 /* With the lock held: syncs the next file of the group, without it. */
-static void sync_next(struct storage_syncers *c, struct storage_group *g) {
+static void sync_next(struct syncers *c, struct sync_group *g) {
   size_t i = g->next++;
   if (g->next == g->count)
     list_remove(&g->ring);
@@ -38,33 +38,32 @@ static void sync_next(struct storage_syncers *c, struct storage_group *g) {
 }
 
 static void *help(void *arg) {
-  struct storage_syncers *c = arg;
+  struct syncers *c = arg;
   pthread_mutex_lock(&c->lock);
   while (!c->stop) {
     if (list_empty(&c->groups))
       pthread_cond_wait(&c->work, &c->lock);
     else
-      sync_next(c, container_of(c->groups.next, struct storage_group, ring));
+      sync_next(c, container_of(c->groups.next, struct sync_group, ring));
   }
   pthread_mutex_unlock(&c->lock);
   return NULL;
 }
 
 /* With the lock held.  Without helpers the callers sync everything themselves. */
-static void start_helpers(struct storage_syncers *c) {
+static void start_helpers(struct syncers *c) {
   sigset_t all, before;
   if (c->started)
     return;
   c->started = true;
   sigfillset(&all); /* signals are the loop's */
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  while (c->helpers < STORAGE_HELPERS &&
-         pthread_create(&c->threads[c->helpers], NULL, help, c) == 0)
+  while (c->helpers < SYNC_HELPERS && pthread_create(&c->threads[c->helpers], NULL, help, c) == 0)
     c->helpers++;
   pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-void storage_sync_begin(struct storage_syncers *c, struct storage_group *g) {
+void sync_begin(struct syncers *c, struct sync_group *g) {
   g->next = g->synced = 0;
   g->errnum = 0;
   pthread_mutex_lock(&c->lock);
@@ -74,7 +73,7 @@ void storage_sync_begin(struct storage_syncers *c, struct storage_group *g) {
   pthread_mutex_unlock(&c->lock);
 }
 
-int storage_sync_end(struct storage_syncers *c, struct storage_group *g) {
+int sync_end(struct syncers *c, struct sync_group *g) {
   pthread_mutex_lock(&c->lock);
   while (g->next < g->count)
     sync_next(c, g);
@@ -84,7 +83,7 @@ int storage_sync_end(struct storage_syncers *c, struct storage_group *g) {
   return g->errnum;
 }
 
-void storage_syncers_free(struct storage_syncers *c) {
+void syncers_free(struct syncers *c) {
   pthread_mutex_lock(&c->lock);
   c->stop = true;
   pthread_cond_broadcast(&c->work);
