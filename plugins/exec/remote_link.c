@@ -223,9 +223,10 @@ static int64_t pause_of(int failed) {
 /* False: it is time to stop. */
 static bool pause_before(struct remote *c) {
   const struct lathe_host *h = c->x->host;
-  int64_t end_ms = exec_now_ms() + (c->failed_starts ? pause_of(c->failed_starts) : 0), left;
-  if (c->failed_starts && LATHE_CAN(h, backend_state)) {
-    h->backend_state(h, LATHE_BACKEND_PAUSED, 0, c->why);
+  int64_t pause_ms = c->failed_starts ? pause_of(c->failed_starts) : 0, left;
+  int64_t end_ms = exec_now_ms() + pause_ms;
+  if (c->failed_starts && LATHE_CAN(h, backend_state)) { /* for a time: this process may end */
+    h->backend_state(h, LATHE_BACKEND_PAUSED, pause_ms + c->x->start_ms, c->why);
     c->told_paused = true;
   }
   pthread_mutex_lock(&c->lock);

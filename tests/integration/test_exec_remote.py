@@ -175,6 +175,37 @@ def test_what_a_service_says_is_passed_on(make, remote):
     assert "the service lost it" in job["attempts"][0]["error"]["detail"]
 
 
+def test_a_command_that_does_not_come_up_costs_no_job_an_attempt(make, remote, tmp_path):
+    script = tmp_path / "far.py"
+    with open(FAR, encoding="utf-8") as file:
+        text = file.read()
+    script.write_text(text)
+    client = make(command=f"{sys.executable} {script}").client()
+    pid = done(client, remote, client.echo())["result"]["pid"]
+    waiting = client.echo(sleep_ms=100)
+    wait_until(lambda: (client.job(waiting)["attempts"] or [{}])[-1].get("ref"), "it is there")
+    script.write_text("raise SystemExit('the licence is over')")
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: client.backend("far")["state"] == "paused", "the backend is paused")
+    assert "its last lines: the licence is over" in client.backend("far")["message"], client.backend("far")
+    queued = client.echo()
+    script.write_text(text)
+    for job_id in (waiting, queued):
+        done(client, remote, job_id)
+    assert client.backend("far")["state"] == "ready"
+
+
+def test_what_the_command_says_of_its_service_is_heard(make, remote):
+    client = make().client()
+    done(client, remote, client.echo())
+    remote.touch("paused")
+    wait_until(lambda: client.backend("far")["state"] == "paused", "the backend is paused")
+    assert "maintenance until noon" in client.backend("far")["message"], client.backend("far")
+    job_id = client.echo()
+    remote.open("paused")
+    done(client, remote, job_id)
+
+
 def test_a_changed_script_is_taken_up_and_waiting_jobs_go_on(make, remote, tmp_path):
     script = tmp_path / "far.py"
     with open(FAR, encoding="utf-8") as file:
