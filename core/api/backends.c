@@ -26,6 +26,24 @@ static void put_plugin(struct buf *b, const char *path) {
   buf_put_json_strn(b, name, len);
 }
 
+/* What its plugin asks for, which no jail locks. */
+static void put_rights(struct buf *b, uint32_t rights) {
+  static const struct {
+    uint32_t bit;
+    const char *word;
+  } known[] = {{BACKEND_NEEDS_NETWORK, "network"},
+               {BACKEND_NEEDS_FILES, "files"},
+               {BACKEND_NEEDS_DEVICES, "devices"}};
+  size_t n = 0;
+  buf_puts(b, ",\"rights\":[");
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    if (rights & known[i].bit) {
+      buf_puts(b, n++ ? "," : "");
+      buf_put_json_str(b, known[i].word);
+    }
+  buf_putc(b, ']');
+}
+
 /* What keeps a backend that may well be ready from getting jobs, or getting them right. */
 static void put_warnings(struct buf *b, struct api *a, const struct backend *x) {
   const char *const *kinds = backend_kinds(x);
@@ -71,6 +89,7 @@ static void put_backend(struct buf *b, struct api *a, const struct backend *x) {
   put_member(b, "version", backend_plugin_version(x));
   put_member(b, "device", backend_device(x));
   put_member(b, "isolation", backend_isolation(x));
+  put_rights(b, backend_rights(x));
   put_member(b, "jail", backend_jail(x));
   put_member(b, "jail_lacks", backend_jail_lacks(x));
   buf_puts(b, ",\"kinds\":[");

@@ -45,6 +45,10 @@ int64_t clock_stamp_us(void) {
   return stamp;
 }
 
+int64_t clock_thread_us(void) {
+  return clock_read_ns(CLOCK_THREAD_CPUTIME_ID) / 1000;
+}
+
 int64_t clock_mono_ms(void) {
   return clock_read_ns(CLOCK_MONOTONIC) / 1000000;
 }

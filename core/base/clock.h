@@ -18,5 +18,7 @@ int64_t clock_age_us(void);
  * was stamped less than an age ago is younger than clock_age_us() less that age.  Any thread. */
 int64_t clock_stamp_us(void);
 int64_t clock_mono_ms(void);
+/* CPU time of this thread: what something cost, however busy the machine is. */
+int64_t clock_thread_us(void);
 
 #endif

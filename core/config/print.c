@@ -78,7 +78,9 @@ static const char precedence[] =
     "| CPU time, memory, output of an attempt | | `job_cpu`, `job_memory`, `job_output` of the "
     "backend | | the same of [limits] | |\n"
     "| log of a job | | | | `log_bytes` of [limits] | |\n"
-    "| cores set aside | | | the parameter `threads`, else `resources.threads` of the kind | | |\n";
+    "| cores set aside | | | the parameter `threads`, else `resources.threads` of the kind | what "
+    "the "
+    "plugin says | |\n";
 static const char reference_head[] =
     "<!-- SPDX-License-Identifier: MIT -->\n"
     "<!-- Made from the table in core/config/keys.c; tests/unit/test_config_show.c says how to "

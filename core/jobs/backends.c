@@ -43,6 +43,7 @@ static void tell(struct facts *facts, const struct backend *b) {
                         .slots = backend_slots(b),
                         .running = backend_running(b),
                         .room = backend_room(b),
+                        .threads = backend_threads(b),
                         .local = is_local(b),
                         .remote = backend_is_remote(b),
                     });

@@ -147,7 +147,7 @@ struct step_limits run_limits(const struct job *job) {
   return (struct step_limits){
       .wall_ms = wall,
       .cpu_ms = first_set(own->cpu_ms, all->cpu_ms),
-      .address_space = first_set(own->address_space, all->address_space),
+      .memory = first_set(own->memory, all->memory),
       .output_bytes = first_set(own->output_bytes, all->output_bytes),
       .log_bytes = first_set(own->log_bytes, all->log_bytes),
   };
@@ -236,6 +236,7 @@ void run_hand_over(struct job *job, struct backend *b) {
       .input_count = count,
       .go = (enum step_go)job->go,
       .ref = job->go == STEP_POLL ? job_last(job)->ref : NULL,
+      .threads = job->sched.reserved_threads,
       .park_scope = park_scope(job, b, scope),
   };
   if (job->go == STEP_RUN || job->go == STEP_SUBMIT) /* else another one may have begun it */

@@ -99,6 +99,7 @@ void facts_tell(struct facts *f, const struct backend_facts *told) {
   b->slots = told->slots;
   b->running = told->running;
   b->room = told->room;
+  b->threads = told->threads;
   b->local = told->local;
   b->remote = told->remote;
   f->told[b->index] = f->round;

@@ -27,6 +27,7 @@ struct backend_facts {
   const char *const *kinds;      /* NULL-terminated; empty: not known */
   const char *const *gone_kinds; /* it did these until a moment ago; empty: it did not go */
   int slots, running, room;      /* room: steps that may be handed over now */
+  int threads;                   /* that a job keeps busy which says nothing itself; 0: not known */
   bool local;                    /* it takes memory and threads of this machine */
   bool remote;                   /* it works by submit, find, poll, fetch and cancel */
   size_t index;                  /* 0, 1, ..: of its name, for the life of the table */

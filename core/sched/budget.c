@@ -26,8 +26,19 @@ static bool memory_fits(const struct budget_usage *u, int64_t need) {
 }
 
 static bool threads_fit(const struct budget_usage *u, int64_t need) {
-  int64_t total = u->limits.threads;
-  return fits_into(total, u->threads, total > 0 && need > total ? total : need);
+  return fits_into(u->limits.threads, u->threads, need);
+}
+
+static int64_t at_most(int64_t need, int64_t total) {
+  return total > 0 && need > total ? total : need;
+}
+
+/* The job's own word, else the backend's; no more than the budgets hold in all. */
+static int64_t threads_of(struct budgets *b, const struct sched_job *job,
+                          const struct backend_facts *backend) {
+  int64_t need = job->threads > 0 ? job->threads : backend->threads;
+  need = at_most(need, budget_of(b, backend)->limits.threads);
+  return backend->local ? at_most(need, b->machine.limits.threads) : need;
 }
 
 bool budget_has_slot(struct budgets *b, const struct backend_facts *backend) {
@@ -36,24 +47,26 @@ bool budget_has_slot(struct budgets *b, const struct backend_facts *backend) {
 
 int budget_lacks(struct budgets *b, const struct sched_job *job,
                  const struct backend_facts *backend) {
+  int64_t need = threads_of(b, job, backend);
   const struct budget_usage *own = budget_of(b, backend), *machine = &b->machine;
   bool local = backend->local, other = b->hold && b->hold != job;
   bool memory = (!local || memory_fits(machine, job->memory)) && memory_fits(own, job->memory) &&
                 !(other && b->hold_memory && job->memory > 0);
-  bool threads = (!local || threads_fit(machine, job->threads)) && threads_fit(own, job->threads) &&
-                 !(other && b->hold_threads && job->threads > 0);
+  bool threads = (!local || threads_fit(machine, need)) && threads_fit(own, need) &&
+                 !(other && b->hold_threads && need > 0);
   return (memory ? 0 : BUDGET_MEMORY) | (threads ? 0 : BUDGET_THREADS);
 }
 
 static void add(struct budget_usage *u, const struct sched_job *job, int sign) {
   u->memory += sign * job->memory;
-  u->threads += sign * job->threads;
+  u->threads += sign * job->reserved_threads;
 }
 
 static void take(struct budgets *b, struct sched_job *job, const struct backend_facts *backend,
                  bool local) {
   job->backend = backend;
   job->local = local;
+  job->reserved_threads = (int32_t)threads_of(b, job, backend);
   add(budget_of(b, backend), job, 1);
   if (local)
     add(&b->machine, job, 1);

@@ -53,7 +53,7 @@ struct sched_job {
   int64_t queued_us; /* since when it waits, for its rank; may be negative */
   int64_t due_us;    /* not before; 0: at once */
   int64_t memory;
-  int32_t threads;
+  int32_t threads; /* 0: it does not say, and the backend's word counts */
   int8_t priority;
   const struct sched_tried *tried; /* the owner's */
   int tried_count;
@@ -70,6 +70,7 @@ struct sched_job {
   int64_t waits_us;    /* since when it waits for a backend */
   int64_t stuck_us;    /* since when it did not fit; 0: it did */
   int64_t hopeless_us; /* as of a lane, of one that may not go where the others of its lane may */
+  int32_t reserved_threads;
   const struct backend_facts *backend; /* where memory and threads are reserved, or NULL */
 };
 

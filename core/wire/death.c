@@ -32,9 +32,9 @@ const char *wire_signal_word(int signal) {
 /* A process that could not get memory mostly dies by abort() or by using NULL.  It had a limit, and
  * it said so or was close to it: then the limit is the reason. */
 static bool ran_out_of_memory(const struct wire_death *d, const struct wire_limits *l) {
-  if (l->address_space <= 0)
+  if (l->memory <= 0)
     return false;
-  return d->said_no_memory || d->max_rss > l->address_space / 10 * 7;
+  return d->said_no_memory || d->max_rss > l->memory / 10 * 7;
 }
 
 static void tell_over(const struct wire_death *d, const struct wire_limits *l, char *text,
@@ -50,7 +50,7 @@ static void tell_over(const struct wire_death *d, const struct wire_limits *l, c
     snprintf(text, size,
              "the job's processes together took %lld MiB of memory and %lld MiB are allowed; use a "
              "simpler input or coarser parameters, or raise job_memory of the backend",
-             (long long)(d->found >> 20), (long long)(l->address_space >> 20));
+             (long long)(d->found >> 20), (long long)(l->memory >> 20));
     break;
   case WIRE_OVER_OUTPUT:
     wire_tell_output(d->found, l->output_bytes, text, size);
@@ -97,7 +97,7 @@ enum wire_class wire_judge(const struct wire_death *d, const struct wire_limits 
     snprintf(text, size,
              "the job ran out of its %.0f MiB of memory (%s); use a simpler input or coarser "
              "parameters, or raise job_memory of the backend",
-             (double)limits->address_space / (1 << 20),
+             (double)limits->memory / (1 << 20),
              d->signal ? wire_signal_word(d->signal) : "it exited");
     return WIRE_LIMIT;
   }

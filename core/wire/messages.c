@@ -53,6 +53,9 @@ void wire_put_hello(struct buf *out, const struct wire_hello *m) {
   wire_put_u32(out, (uint32_t)m->isolation);
   wire_put_u32(out, m->max_concurrency);
   wire_put_u32(out, m->flags);
+  wire_put_u32(out, m->rights);
+  wire_put_u32(out, m->threads);
+  wire_put_u32(out, m->cancel_grace_ms);
   put_kinds(out, m->kinds, m->kind_count);
   wire_put_u32(out, m->remote);
   end_small(out, start);
@@ -72,6 +75,9 @@ int wire_get_hello(const struct wire_frame *f, struct wire_hello *m, struct err 
   m->isolation = (int32_t)wire_get_u32(&r);
   m->max_concurrency = wire_get_u32(&r);
   m->flags = wire_get_u32(&r);
+  m->rights = wire_get_u32(&r);
+  m->threads = wire_get_u32(&r);
+  m->cancel_grace_ms = wire_get_u32(&r);
   m->kinds = get_kinds(&r, &m->kind_count);
   m->remote = wire_get_u32(&r) != 0;
   int rc = wire_reader_end(&r, "HELLO", err);
@@ -177,7 +183,7 @@ int wire_put_step(struct buf *out, uint64_t token, const struct wire_step *m, st
   wire_put_u32(out, (uint32_t)m->attempt);
   wire_put_i64(out, m->limits.wall_ms);
   wire_put_i64(out, m->limits.cpu_ms);
-  wire_put_i64(out, m->limits.address_space);
+  wire_put_i64(out, m->limits.memory);
   wire_put_i64(out, m->limits.output_bytes);
   wire_put_i64(out, m->limits.log_bytes);
   wire_put_u32(out, (uint32_t)m->input_count);
@@ -187,6 +193,7 @@ int wire_put_step(struct buf *out, uint64_t token, const struct wire_step *m, st
   }
   wire_put_u32(out, (uint32_t)m->go);
   wire_put_str(out, m->ref);
+  wire_put_u32(out, m->threads);
   wire_put_str(out, m->park_scope);
   return wire_end(out, start, err);
 }
@@ -200,7 +207,7 @@ int wire_get_step(const struct wire_frame *f, struct wire_step *m, struct err *e
   m->attempt = (int32_t)wire_get_u32(&r);
   m->limits.wall_ms = wire_get_i64(&r);
   m->limits.cpu_ms = wire_get_i64(&r);
-  m->limits.address_space = wire_get_i64(&r);
+  m->limits.memory = wire_get_i64(&r);
   m->limits.output_bytes = wire_get_i64(&r);
   m->limits.log_bytes = wire_get_i64(&r);
   m->input_count = wire_get_count(&r, 10);
@@ -212,6 +219,7 @@ int wire_get_step(const struct wire_frame *f, struct wire_step *m, struct err *e
   }
   m->go = (int32_t)wire_get_u32(&r);
   m->ref = wire_get_str(&r);
+  m->threads = wire_get_u32(&r);
   m->park_scope = wire_get_str(&r);
   int rc = wire_reader_end(&r, "STEP", err);
   if (rc == 0 && (m->go < 0 || m->go >= WIRE_GOES || (m->go == WIRE_POLL && !m->ref)))

@@ -85,8 +85,9 @@ enum wire_class {
 
 /* lathe/plugin.h's isolation, as it travels. */
 enum { WIRE_FORK = 100, WIRE_PROCESS = 200, WIRE_SHARED = 300 };
-/* Its flags. */
-enum { WIRE_NO_NETWORK = 1, WIRE_REPEATABLE = 2, WIRE_HAS_HEALTH = 4 };
+/* Its flags, and what its jobs need. */
+enum { WIRE_REPEATABLE = 2, WIRE_HAS_HEALTH = 4 };
+enum { WIRE_NEEDS_NETWORK = 1, WIRE_NEEDS_FILES = 2, WIRE_NEEDS_DEVICES = 4 };
 
 #define WIRE_INSIDE_MAX 64 /* calls of remote steps at a time */
 
@@ -122,8 +123,11 @@ struct wire_hello {
   uint32_t wire_version;
   const char *plugin, *version, *device;
   int32_t isolation;
-  uint32_t max_concurrency, flags; /* flags: WIRE_NO_NETWORK, ... */
-  const char **kinds;              /* array is the caller's to free; decoding only */
+  uint32_t max_concurrency;
+  uint32_t flags, rights;   /* WIRE_REPEATABLE; WIRE_NEEDS_... */
+  uint32_t threads;         /* that one job keeps busy; 0: it does not say */
+  uint32_t cancel_grace_ms; /* PROCESS: that it proposes; 0: it does not say */
+  const char **kinds;       /* array is the caller's to free; decoding only */
   size_t kind_count;
   bool remote; /* works by submit, find, poll, fetch, cancel */
 };
@@ -165,7 +169,7 @@ int wire_put_config(struct buf *out, const struct wire_config *m, struct err *er
 int wire_get_config(const struct wire_frame *f, struct wire_config *m, struct err *err);
 
 struct wire_limits { /* 0: none */
-  int64_t wall_ms, cpu_ms, address_space, output_bytes, log_bytes;
+  int64_t wall_ms, cpu_ms, memory, output_bytes, log_bytes;
 };
 struct wire_input_file {
   const char *name, *path;
@@ -178,8 +182,9 @@ struct wire_step {
   struct wire_limits limits;
   struct wire_input_file *inputs; /* as hello.kinds; NULL when there is none */
   size_t input_count;
-  int32_t go;      /* enum wire_go */
-  const char *ref; /* of WIRE_POLL, as text (wire/ref.h); else NULL */
+  int32_t go;       /* enum wire_go */
+  const char *ref;  /* of WIRE_POLL, as text (wire/ref.h); else NULL */
+  uint32_t threads; /* set aside for the job, at least 1 */
   /* What a process may be parked for, and resumed by: the same client on the same inputs.  NULL: it
    * is not parked. */
   const char *park_scope;

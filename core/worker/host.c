@@ -203,7 +203,7 @@ static int32_t host_secret(const struct lathe_host *table, const char *name, cha
   (void)table;
   if (!name || !out || !len || !path_is_plain_name(name))
     return LATHE_PERMANENT;
-  const char *value = secrets_get(name);
+  char *value = secrets_read(name);
   if (!value)
     return LATHE_NOT_FOUND;
   size_t size = strlen(value);
@@ -211,6 +211,7 @@ static int32_t host_secret(const struct lathe_host *table, const char *name, cha
   if (fits)
     memcpy(out, value, size + 1);
   *len = size;
+  secrets_free(value);
   return fits ? LATHE_OK : LATHE_PERMANENT;
 }
 

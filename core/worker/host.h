@@ -25,8 +25,9 @@ struct host {
   char *stem; /* <backend>-<cell>: what the names of all folders of this worker begin with */
   char *cell; /* PROCESS: where its folders lie; nobody else's do */
   struct jail jail;
-  bool parks;      /* jobs may leave parked processes */
-  pid_t zygote;    /* FORK: its number */
+  struct jail_helper *jail_helper; /* PROCESS in a jail; else NULL */
+  bool parks;                      /* jobs may leave parked processes */
+  pid_t zygote;                    /* FORK: its number */
   int64_t parked;  /* in a child: how many processes were parked when its step came */
   char *park_cell; /* in a child: where the folders lie of all jobs that it may become */
   int64_t park_memory, park_ms;

@@ -15,8 +15,11 @@
  */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/sha256.h"
 #include "worker/backend.h"
+#include "worker/jail/home.h"
+#include "worker/jail/jail_helper.h"
 #include "worker/jail/limits.h"
 #include "worker/kinds.h"
 #include "worker/libraries.h"
@@ -87,8 +90,10 @@ static void say_hello(struct host *h) {
       .device = d->device ? d->device : "cpu",
       .isolation = d->isolation,
       .max_concurrency = d->max_concurrency,
-      .flags = (d->flags & WIRE_REPEATABLE) | (d->rights ? 0 : WIRE_NO_NETWORK) |
-               (d->health ? WIRE_HAS_HEALTH : 0),
+      .flags = (d->flags & WIRE_REPEATABLE) | (d->health ? WIRE_HAS_HEALTH : 0),
+      .rights = d->rights,
+      .threads = d->threads,
+      .cancel_grace_ms = d->cancel_grace_ms,
       .kinds = (const char **)(uintptr_t)d->kinds,
       .remote = d->remote != NULL,
   };
@@ -152,13 +157,9 @@ static int make_jail(struct host *h, enum wire_jail_mode mode) {
 static int say_jail(struct host *h) {
   struct err err = {0};
   const struct jail *j = &h->jail;
-  if (h->plugin.d.isolation == LATHE_PROCESS && jail_check_threads(&h->jail, &h->plugin, &err) < 0)
+  if (h->plugin.d.isolation == LATHE_FORK && jail_check_threads(&h->jail, &h->plugin, &err) < 0)
     return refuse_backend(h, false, err.text);
-  wire_put_jail(link_begin(h->link),
-                !j->on        ? WIRE_JAIL_NONE
-                : j->lacks[0] ? WIRE_JAIL_PARTIAL
-                              : WIRE_JAIL_WHOLE,
-                j->lacks);
+  wire_put_jail(link_begin(h->link), jail_state(j), j->lacks);
   link_end(h->link, false);
   return 0;
 }
@@ -209,7 +210,8 @@ static int serve(struct host *h) {
   libraries_digest(libraries);
   /* From now on the closed socket tells of the daemon's death, and there is time to kill what the
    * plugin started. */
-  prctl(PR_SET_PDEATHSIG, 0);
+  if (!h->jail_helper)
+    prctl(PR_SET_PDEATHSIG, 0);
   kinds_send_ready(h, libraries);
   switch (h->plugin.d.isolation) {
   case LATHE_FORK: /* each child has a pipe of its own, and lathed reads this one */
@@ -221,6 +223,34 @@ static int serve(struct host *h) {
   default:
     return h->plugin.d.remote ? serve_remote(h) : serve_shared(h);
   }
+}
+
+/* In the cell, for it outlives each job. */
+static int make_home(const struct host *h, struct err *err) {
+  char *home = path_join(h->cell, "home");
+  int rc = mkdir(home, 0700) < 0 || chdir(home) < 0
+               ? err_sys(err, errno, "the folder %s cannot be made", home)
+               : 0;
+  home_leave();
+  home_set(home);
+  free(home);
+  return rc;
+}
+
+/* A PROCESS plugin is locked in before it begins anything: what create() starts is inside too.  0,
+ * or the exit code. */
+static int lock_in(struct host *h) {
+  static struct jail_helper helper;
+  struct err err = {0};
+  if (h->plugin.d.isolation != LATHE_PROCESS || !h->jail.on)
+    return 0;
+  if (jail_check_threads(&h->jail, &h->plugin, &err) < 0)
+    return refuse_backend(h, false, err.text);
+  if (make_home(h, &err) < 0)
+    return refuse_backend(h, true, err.text);
+  limits_let_look();
+  h->jail_helper = &helper;
+  return jail_helper_begin(&helper, h, &err) < 0 ? refuse_backend(h, true, err.text) : 0;
 }
 
 static struct wire_board *map_board(const char *fd_text) {
@@ -279,10 +309,9 @@ static int work(const char *fd_text, const char *path, const char *board_fd, con
     return rc;
   secrets_keep(h.values, h.value_count);
   limits_of_worker(h.nice);
-  rc = start_plugin(&h);
-  if (rc != 0)
+  if ((rc = make_cell(&h)) != 0 || (rc = lock_in(&h)) != 0)
     return rc;
-  if ((rc = say_jail(&h)) != 0 || (rc = make_cell(&h)) != 0)
+  if ((rc = start_plugin(&h)) != 0 || (rc = say_jail(&h)) != 0)
     return rc;
   rc = serve(&h);
   backend_await_health(&h);
@@ -344,7 +373,8 @@ static int check_options(const char *path, char **triples, int count) {
   if (rc < 0) {
     fputs(errors.data, stdout);
   } else {
-    if ((rc = jail_init(&jail, &p, values, value_count, mode, &err)) < 0)
+    if ((rc = jail_init(&jail, &p, values, value_count, mode, &err)) < 0 ||
+        (rc = jail_check_threads(&jail, &p, &err)) < 0)
       printf("%s: %s\n", where, err.text);
     jail_free(&jail);
     plugin_values_free(values, value_count);

@@ -7,7 +7,7 @@
 #define STRING_OF(x)  STRING_OF_(x)
 #define STRING_OF_(x) #x
 #define ENTRY         "lathe_plugin_v" STRING_OF(LATHE_ABI_MAJOR)
-#define UNKNOWN_FLAGS 0xffff0000u /* none of the flags that must be understood exists yet */
+#define UNKNOWN_BITS  0xffff0000u /* of flags and rights: none that must be understood exists yet */
 /* What 1.0 had: `remote` was its last field. */
 #define LEAST_SIZE (offsetof(struct lathe_plugin, remote) + sizeof(const struct lathe_remote *))
 
@@ -34,11 +34,13 @@ static int check_version(const struct plugin *p, struct err *err) {
                    "%s needs ABI %u.%u or later and this lathe speaks %d.%d; upgrade lathe, or use "
                    "an older build of the plugin",
                    p->path, t->abi_major, t->needs_minor, LATHE_ABI_MAJOR, HOST_MINOR);
-  if (t->flags & UNKNOWN_FLAGS)
+  if ((t->flags | t->rights) & UNKNOWN_BITS)
     return err_set(err, ERR_UNSUPPORTED,
-                   "%s (ABI %u.%u) asks for features 0x%08x that this lathe (ABI %d.%d) does not "
+                   "%s (ABI %u.%u) asks for %s 0x%08x that this lathe (ABI %d.%d) does not "
                    "know; upgrade lathe",
-                   p->path, t->abi_major, t->abi_minor, t->flags & UNKNOWN_FLAGS, LATHE_ABI_MAJOR,
+                   p->path, t->abi_major, t->abi_minor,
+                   t->flags & UNKNOWN_BITS ? "features" : "rights",
+                   (t->flags & UNKNOWN_BITS ? t->flags : t->rights) & UNKNOWN_BITS, LATHE_ABI_MAJOR,
                    HOST_MINOR);
   return 0;
 }
@@ -138,6 +140,23 @@ static void put_field(struct buf *out, const char *before, const char *text) {
   buf_put_json_str(out, text);
 }
 
+static void put_rights(struct buf *out, uint32_t rights) {
+  static const struct {
+    uint32_t bit;
+    const char *word;
+  } known[] = {{LATHE_NEEDS_NETWORK, "network"},
+               {LATHE_NEEDS_FILES, "files"},
+               {LATHE_NEEDS_DEVICES, "devices"}};
+  const char *before = "";
+  buf_puts(out, ",\"rights\":[");
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    if (rights & known[i].bit) {
+      put_field(out, before, known[i].word);
+      before = ",";
+    }
+  buf_putc(out, ']');
+}
+
 void plugin_describe(const struct plugin *p, struct buf *out) {
   const struct lathe_plugin *d = &p->d;
   put_field(out, "{\"name\":", d->name);
@@ -146,8 +165,10 @@ void plugin_describe(const struct plugin *p, struct buf *out) {
   put_field(out, ",\"license\":", d->license);
   put_field(out, ",\"device\":", d->device ? d->device : "cpu");
   put_field(out, ",\"isolation\":", plugin_isolation_word(p));
-  buf_printf(out, ",\"shape\":\"%s\",\"abi\":\"%u.%u\",\"max_concurrency\":%u,\"kinds\":[",
-             d->run ? "run" : "remote", d->abi_major, d->abi_minor, d->max_concurrency);
+  put_rights(out, d->rights);
+  buf_printf(out, ",\"shape\":\"%s\",\"abi\":\"%u.%u\",\"max_concurrency\":%u,\"threads\":%u",
+             d->run ? "run" : "remote", d->abi_major, d->abi_minor, d->max_concurrency, d->threads);
+  buf_printf(out, ",\"cancel_grace_ms\":%u,\"kinds\":[", d->cancel_grace_ms);
   for (size_t i = 0; d->kinds[i]; i++)
     put_field(out, i ? "," : "", d->kinds[i]);
   buf_puts(out, "],\"options\":[");

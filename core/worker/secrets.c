@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,21 +16,31 @@
 
 struct secret {
   char *name, *value;
+  bool is_file; /* a credential */
 };
 
 static struct {
+  pthread_mutex_t lock; /* of the values; names are the same once they are kept */
   struct secret *list;
   size_t count;
   char *folder; /* of systemd's credentials; NULL: none */
-} all;
+  char *(*ask)(void *arg, const char *name);
+  void *arg;
+} all = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void add(char *name, char *value) {
+static void cut_line_end(char *value) {
+  for (size_t n = strlen(value); n && (value[n - 1] == '\n' || value[n - 1] == '\r'); n--)
+    value[n - 1] = '\0';
+}
+
+static void add(char *name, char *value, bool is_file) {
+  cut_line_end(value);
   all.list = mem_grow(all.list, (all.count + 1) * sizeof *all.list);
-  all.list[all.count++] = (struct secret){name, value};
+  all.list[all.count++] = (struct secret){name, value, is_file};
 }
 
 void secrets_add(const char *name, const char *value) {
-  add(mem_dup(name), mem_dup(value));
+  add(mem_dup(name), mem_dup(value), false);
 }
 
 bool secrets_any(void) {
@@ -48,7 +59,7 @@ void secrets_hide(void) {
       continue;
     }
     add(mem_printf("%.*s", (int)(equals - *from - (long)PREFIX_LEN), *from + PREFIX_LEN),
-        mem_dup(equals + 1));
+        mem_dup(equals + 1), false);
     explicit_bzero(*from, strlen(*from));
   }
   if (to)
@@ -57,8 +68,7 @@ void secrets_hide(void) {
 }
 
 static void forget(struct secret *s) {
-  explicit_bzero(s->value, strlen(s->value));
-  free(s->value);
+  secrets_free(s->value);
   free(s->name);
 }
 
@@ -73,14 +83,28 @@ static bool is_named(const char *name, const struct plugin_value *values, size_t
   return false;
 }
 
-/* The whole value of an option may be the name of a credential. */
-static void read_credential(const char *name) {
+static struct secret *find_secret(const char *name) {
+  for (size_t i = 0; i < all.count; i++)
+    if (strcmp(all.list[i].name, name) == 0)
+      return &all.list[i];
+  return NULL;
+}
+
+/* NULL: there is none, or it cannot be read. */
+static char *read_file(const char *name) {
   char *text = NULL, *path = path_is_plain_name(name) ? path_join(all.folder, name) : NULL;
   size_t size = 0;
-  if (path && !secrets_get(name) && access(path, R_OK) == 0 &&
-      path_read_file(path, SECRET_MAX, &text, &size, NULL) == 0)
-    add(mem_dup(name), text);
+  if (!path || access(path, R_OK) != 0 || path_read_file(path, SECRET_MAX, &text, &size, NULL) != 0)
+    text = NULL;
   free(path);
+  return text;
+}
+
+/* The whole value of an option may be the name of a credential. */
+static void add_credential(const char *name) {
+  char *text = find_secret(name) ? NULL : read_file(name);
+  if (text)
+    add(mem_dup(name), text, true);
 }
 
 void secrets_keep(const struct plugin_value *values, size_t count) {
@@ -95,17 +119,42 @@ void secrets_keep(const struct plugin_value *values, size_t count) {
   }
   all.count = kept;
   for (size_t i = 0; all.folder && i < count; i++)
-    read_credential(values[i].value);
-  for (size_t i = 0; i < all.count; i++) {
-    char *value = all.list[i].value;
-    for (size_t n = strlen(value); n && (value[n - 1] == '\n' || value[n - 1] == '\r'); n--)
-      value[n - 1] = '\0';
-  }
+    add_credential(values[i].value);
 }
 
-const char *secrets_get(const char *name) {
+void secrets_free(char *value) {
+  if (value)
+    explicit_bzero(value, strlen(value));
+  free(value);
+}
+
+/* Under the lock. */
+static void renew(struct secret *s) {
+  char *value = !s->is_file ? NULL : all.ask ? all.ask(all.arg, s->name) : read_file(s->name);
+  if (!value)
+    return;
+  cut_line_end(value);
+  secrets_free(s->value);
+  s->value = value;
+}
+
+char *secrets_read(const char *name) {
+  struct secret *s = find_secret(name);
+  if (!s)
+    return NULL;
+  pthread_mutex_lock(&all.lock);
+  renew(s);
+  char *value = mem_dup(s->value);
+  pthread_mutex_unlock(&all.lock);
+  return value;
+}
+
+void secrets_renew(void) {
   for (size_t i = 0; i < all.count; i++)
-    if (strcmp(all.list[i].name, name) == 0)
-      return all.list[i].value;
-  return NULL;
+    renew(&all.list[i]);
+}
+
+void secrets_ask(char *(*ask)(void *arg, const char *name), void *arg) {
+  all.ask = ask;
+  all.arg = arg;
 }

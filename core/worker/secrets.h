@@ -17,7 +17,15 @@ void secrets_add(const char *name, const char *value);
 void secrets_keep(const struct plugin_value *values, size_t count);
 /* Is there any? */
 bool secrets_any(void);
-/* The value, without the end of its line; NULL: there is none of that name.  Ours to keep. */
-const char *secrets_get(const char *name);
+/* The value as it is now, without the end of its line; NULL: there is none of that name.  That of a
+ * credential is read anew each time, where the file can be read; else it is the last one that was.
+ * The caller frees it with secrets_free().  For any thread. */
+char *secrets_read(const char *name);
+void secrets_free(char *value);
+/* Reads all credentials anew, for a process that will not be able to. */
+void secrets_renew(void);
+/* Where another process reads for this one, which is locked in: as secrets_read().  NULL from it:
+ * the value that is known stays. */
+void secrets_ask(char *(*ask)(void *arg, const char *name), void *arg);
 
 #endif

@@ -163,6 +163,8 @@ void step_request(struct lathe_job *job, struct lathe_request *request) {
       .spec = s->spec_json,
       .workdir = job->folder->path,
       .deadline_ms = s->limits.wall_ms > 0 ? job->began_us / 1000 + s->limits.wall_ms : 0,
+      .threads = s->threads ? s->threads : 1,
+      .memory_bytes = s->limits.memory,
   };
 }
 

@@ -17,6 +17,7 @@
 #define BATCH_TARGET_US 2000 /* so much work is sent ahead to a PROCESS worker */
 #define BATCH_MAX       64
 #define STOP_GRACE_MS   5000
+#define THREADS_MOST    65536 /* of one job, whatever its plugin says; as for the admin's keys */
 
 int backend_depth(const struct backend *b) {
   if (b->isolation != WIRE_PROCESS)
@@ -178,6 +179,9 @@ void backend_hello(struct backend *b, const struct wire_hello *m) {
   b->isolation = m->isolation;
   b->max_concurrency = m->max_concurrency;
   b->flags = m->flags;
+  b->rights = m->rights;
+  b->threads = m->threads;
+  b->cancel_grace_ms = m->cancel_grace_ms;
   b->remote = m->remote;
   backend_fill(b);
 }
@@ -191,6 +195,14 @@ void backend_jailed(struct backend *b, enum wire_jail_state state, const char *l
   free(text);
   if (news)
     log_warn("backend.jail", "backend %s: the jail of its jobs has a gap: %s", b->o.name, lacks);
+}
+
+uint32_t backend_rights(const struct backend *b) {
+  return b->rights;
+}
+
+int backend_threads(const struct backend *b) {
+  return b->threads < THREADS_MOST ? (int)b->threads : THREADS_MOST;
 }
 
 const char *backend_jail(const struct backend *b) {

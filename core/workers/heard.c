@@ -84,7 +84,7 @@ static bool may_be_over(const struct worker *k, const struct workers_step *s,
 /* A forked job that is locked in speaks to no service: what it says of one is its own failure, and
  * stops nobody else. */
 static void keep_to_itself(const struct worker *k, struct wire_done *m) {
-  if (k->isolation != WIRE_FORK || !(k->b->flags & WIRE_NO_NETWORK))
+  if (k->isolation != WIRE_FORK || k->b->rights & WIRE_NEEDS_NETWORK)
     return;
   if (m->class == WIRE_AUTH || m->class == WIRE_QUOTA)
     m->class = WIRE_PERMANENT;

@@ -96,7 +96,9 @@ struct backend {
   size_t declared_count, declared_bytes;
   char identity[SHA256_HEX_SIZE];
   char files[SHA256_HEX_SIZE]; /* those that its options name, when its workers were started */
-  uint32_t flags;              /* WIRE_NO_NETWORK, ...; of WIRE_HAS_HEALTH, too */
+  uint32_t flags, rights;      /* WIRE_REPEATABLE, ...; WIRE_NEEDS_... */
+  uint32_t threads;            /* that one job keeps busy; 0: it does not say */
+  uint32_t cancel_grace_ms;    /* that the plugin proposes; 0: it does not say */
   bool remote;
   int isolation; /* 0: not known yet */
   uint32_t max_concurrency;
@@ -145,7 +147,7 @@ struct worker {
   struct buf out;
   struct list steps; /* in the order in which they were sent */
   struct table by_token;
-  size_t count;
+  size_t count, died_with;                /* of the steps; what it had when it ended */
   uint64_t heard_at, started_at, stop_at; /* loop time, ms */
 };
 

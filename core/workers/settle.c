@@ -35,6 +35,13 @@ static enum step_class judge(const struct worker *k, const struct workers_step *
     return STEP_CRASHED;
   }
   uint32_t over = atomic_load(&k->board->over); /* the worker's own word: it may be anything */
+  if (over == WIRE_OVER_MEMORY && k->isolation == WIRE_SHARED && k->died_with > 1) {
+    snprintf(text, size,
+             "the worker was ended: its %zu jobs together took %lld MiB of memory, which is more "
+             "than job_memory allows for so many, and nobody knows whose it was",
+             k->died_with, (long long)(atomic_load(&k->board->found) >> 20));
+    return STEP_CRASHED;
+  }
   struct wire_death death = {
       .signal = signal,
       .exit_code = exit_code,
@@ -119,6 +126,7 @@ static void settle(struct worker *k, struct workers_step *s, const struct worker
 
 void steps_settle(struct worker *k, int signal, int exit_code) {
   const struct workers_step *at = k->isolation == WIRE_PROCESS ? at_work(k) : NULL;
+  k->died_with = k->count;
   release_cell(k);
   list_for_each_safe(it, &k->steps) {
     struct workers_step *s = container_of(it, struct workers_step, ring);

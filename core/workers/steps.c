@@ -22,7 +22,9 @@
 #include <string.h>
 
 #define RECALL_MS        5
-#define PROCESS_LEAST_MS 3 /* for cancelled() to be seen, whatever the admin's grace is */
+#define PROCESS_LEAST_MS 3     /* for cancelled() to be seen, whatever the admin's grace is */
+#define PROCESS_GRACE_MS 1000  /* where neither the plugin nor the admin says */
+#define PROCESS_MOST_MS  10000 /* that a plugin may ask for where the admin does not say */
 /* For the zygote to kill the child: one that holds gigabytes takes a second to go on a busy
  * machine, and killing the zygote ends its other jobs too. */
 #define FORK_GRACE_MS   5000
@@ -88,14 +90,22 @@ void steps_tell_doomed(struct backend *b) {
     backend_close(b);
 }
 
+/* What the plugin asks for, up to what the admin allows. */
+static uint64_t process_grace_of(const struct backend *b) {
+  int64_t asked = b->cancel_grace_ms, most = b->o.cancel_grace_ms;
+  int64_t grace = asked ? asked : most > 0 ? most : PROCESS_GRACE_MS;
+  most = most > 0 ? most : PROCESS_MOST_MS;
+  grace = grace < most ? grace : most;
+  return (uint64_t)(grace > PROCESS_LEAST_MS ? grace : PROCESS_LEAST_MS);
+}
+
 /* How long a step that was told to end may take to do so. */
 static uint64_t grace_of(const struct backend *b) {
-  int64_t own = b->o.cancel_grace_ms > PROCESS_LEAST_MS ? b->o.cancel_grace_ms : PROCESS_LEAST_MS;
   switch (b->isolation) {
   case WIRE_FORK:
     return FORK_GRACE_MS;
   case WIRE_PROCESS:
-    return (uint64_t)own;
+    return process_grace_of(b);
   default: /* SHARED; or the backend changed its plugin meanwhile */
     return SHARED_GRACE_MS;
   }
@@ -154,12 +164,13 @@ struct workers_step *workers_run(struct backend *b, const struct step *step) {
       .idem_key = step->idem_key,
       .spec_json = step->spec_json,
       .attempt = step->attempt,
-      .limits = {step->limits.wall_ms, step->limits.cpu_ms, step->limits.address_space,
+      .limits = {step->limits.wall_ms, step->limits.cpu_ms, step->limits.memory,
                  step->limits.output_bytes, step->limits.log_bytes},
       .inputs = inputs,
       .input_count = step->input_count,
       .go = (int32_t)step->go,
       .ref = step->ref,
+      .threads = step->threads > 0 ? (uint32_t)step->threads : 1,
       .park_scope = step->park_scope,
   };
   s->b = b;

@@ -61,7 +61,7 @@ enum step_go { STEP_RUN, STEP_SUBMIT, STEP_FIND, STEP_POLL };
 
 struct step_limits { /* 0: none */
   int64_t wall_ms, cpu_ms;
-  int64_t address_space, output_bytes, log_bytes; /* bytes */
+  int64_t memory, output_bytes, log_bytes; /* bytes */
 };
 
 struct step_input {
@@ -79,6 +79,7 @@ struct step {  /* copied by workers_run, but for `owner` */
   size_t input_count;
   enum step_go go; /* not STEP_RUN for a remote backend */
   const char *ref; /* of STEP_POLL, as text */
+  int threads;     /* set aside for the job; 0: as one */
   /* A process that this step leaves behind goes on only with a step of the same text; NULL: none is
    * left. */
   const char *park_scope;
@@ -165,7 +166,8 @@ struct backend_options { /* copied */
   enum backend_park_share park_share;
   int job_processes; /* and threads of a jailed job; 0: no limit */
   int64_t ready_timeout_ms, heartbeat_timeout_ms;
-  int64_t cancel_grace_ms; /* PROCESS: for a step that is to end, before its process is killed */
+  int64_t cancel_grace_ms; /* PROCESS: the most that a step may take that is to end, before its
+                              process is killed; 0: as the plugin says */
   int64_t restart_backoff_ms, restart_backoff_max_ms;
   int64_t health_ms; /* how often the plugin's health() is asked while all is well; 0: not then */
   const struct backend_option *options; /* the plugin's own */
@@ -215,7 +217,13 @@ bool backend_parks(const struct backend *b, enum backend_park_share *share);
 /* It works by submit, find, poll, fetch and cancel, elsewhere. */
 bool backend_is_remote(const struct backend *b);
 const char *backend_isolation(const struct backend *b); /* "fork", "process", "shared" */
-/* "whole", "partial" (the kernel lacks something: see the next), "none"; NULL: not known. */
+/* What its jobs need, and so are not locked out of. */
+enum { BACKEND_NEEDS_NETWORK = 1, BACKEND_NEEDS_FILES = 2, BACKEND_NEEDS_DEVICES = 4 };
+uint32_t backend_rights(const struct backend *b);
+/* How many threads one of its jobs keeps busy, as the plugin says; 0: it does not. */
+int backend_threads(const struct backend *b);
+/* "whole": files and network are locked; "partial": one of them is open, because the plugin needs
+ * it or the kernel lacks something (see the next); "none"; NULL: not known. */
 const char *backend_jail(const struct backend *b);
 const char *backend_jail_lacks(const struct backend *b);   /* a sentence; NULL: nothing */
 const char *const *backend_kinds(const struct backend *b); /* NULL-terminated; empty: not known */
@@ -242,7 +250,7 @@ const char *workers_next_gone(const struct workers *w, size_t *pos, const char *
  * goes wrong comes as `done`.  The caller keeps backend_room() in mind. */
 struct workers_step *workers_run(struct backend *b, const struct step *step);
 /* Asks once.  A forked child is killed (SIGKILL) at once, with all that it started; a resident
- * process is told, and killed if the step still runs after cancel_grace; a shared worker is told
+ * process is told, and killed if the step still runs after the grace that its plugin proposes; a shared worker is told
  * and killed past a grace of 2 s.  A remote step's worker tells the remote first, and is not
  * killed: it has other jobs, and limits its calls itself.  `done` comes with STEP_CANCELLED, unless
  * it had just ended; never from inside this call. */

@@ -169,6 +169,7 @@ BROKEN = {
     "major": ("faulty_major.so", {}, r"built for ABI 7\.\d+ and this lathe speaks 1\.\d+"),
     "minor": ("faulty_minor.so", {}, r"needs ABI 1\.99 or later and this lathe speaks 1\.\d+"),
     "flags": ("faulty_flags.so", {}, r"ABI 1\.\d+. asks for features 0x00400000 that this lathe .ABI 1\.\d+"),
+    "rights": ("faulty_rights.so", {}, r"ABI 1\.\d+. asks for rights 0x00800000 that this lathe .ABI 1\.\d+"),
     "size": ("faulty_size.so", {}, r"40 bytes and ABI 1\.0 needs"),
     "symbol": ("faulty_symbol.so", {}, "undefined symbol: a_function_that_nobody_has"),
     "null": ("faulty_null.so", {}, "gave no descriptor"),

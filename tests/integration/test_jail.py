@@ -3,10 +3,11 @@
 import hashlib
 import os
 import re
+import subprocess
 
 import pytest
 from attack import INPUT, IS_BUILT, attack, attacker, isolation, make, state  # noqa: F401 (fixtures)
-from daemon import BUILD, LATHED, SANITIZED, children_of, is_alive, merged, wait_until
+from daemon import BUILD, LATHED, SANITIZED, children_of, clean_env, is_alive, merged, wait_until
 
 pytestmark = pytest.mark.skipif(not IS_BUILT, reason="the test plugins are not built")
 
@@ -209,6 +210,30 @@ def test_the_secrets_of_others(make, isolation, tmp_path):
     assert attack(daemon.client(), "secret", "CRED")["status"] == "completed"
 
 
+@pytest.mark.parametrize("jail", ["auto", "off"])
+def test_a_credential_that_was_renewed(make, isolation, tmp_path, jail):
+    """It is read anew, jailed or not; one that is gone for the moment keeps its value."""
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    (folder / "CRED").write_text("first\n")
+    c = make(attacker(isolation, key="CRED", jail=jail), env={"CREDENTIALS_DIRECTORY": str(folder)}).client()
+    assert attack(c, "secret_is", "CRED=first")["status"] == "completed"
+    (folder / "new").write_text("second\n")
+    os.replace(folder / "new", folder / "CRED")
+    assert attack(c, "secret_is", "CRED=second")["status"] == "completed"
+    (folder / "CRED").unlink()
+    assert attack(c, "secret_is", "CRED=second")["status"] == "completed"
+    assert attack(c, "secret", "new")["status"] == "failed", "no other one is read"
+
+
+def test_a_jailed_job_has_a_home(jailed):
+    c = jailed.client()
+    for with_input in (False, True, True, False):
+        job = attack(c, "home", with_input=with_input)
+        assert job["status"] == "completed", job
+    wait_until(lambda: "relative" not in " ".join(jailed.files("work")), "what it left there goes")
+
+
 # ---- who is jailed, and what is said where the kernel cannot ----
 
 
@@ -250,23 +275,125 @@ def test_a_jail_that_is_required(old_kernel):
     assert "jail = required, but the kernel has no Landlock" in state(c)["message"]
 
 
-def test_threads_that_begin_before_the_jail(make, tmp_path):
-    """Required: refused. Else never called whole, and no socket for them either."""
+@pytest.mark.parametrize("jail", ["auto", "required"])
+def test_threads_that_create_began_are_locked_in(make, tmp_path, jail):
+    """As a pool of OpenMP: the process is in the jail before create()."""
     (tmp_path / "secret").write_text("x")
-    daemon = make(attacker("process", outsiders=1))
+    daemon = make(attacker("process", outsiders=1, jail=jail), ready=False)
     c = daemon.client()
-    assert state(c)["jail"] == "partial" and "begins threads in create()" in state(c)["jail_lacks"], state(c)
-    job = attack(c, "outside", "udp")
-    assert job["status"] == "failed" and "jail" in job["error"]["detail"], job
-    assert attack(c, "outside", tmp_path / "secret")["status"] == "completed", "that is what it lacks"
-    refused(c, "read", tmp_path / "secret")
-    daemon.write_config(merged(daemon.config, attacker("process", outsiders=1, jail="required")))
+    wait_until(lambda: state(c)["state"] in ("ready", "failed"), "it has begun, or was refused")
+    if state(c)["jail"] != "whole":
+        pytest.skip(f"this kernel makes no whole jail: {state(c)}")
+    for what in ("udp", f"tcp {daemon.port}", f"write {tmp_path}/new", f"read {tmp_path}/secret", "read /etc/passwd"):
+        refused(c, "outside", what)
+    assert not (tmp_path / "new").exists()
+    assert attack(c, "outside", "read /usr/bin/env")["status"] == "completed"
+
+
+def test_threads_of_a_zygote(make):
+    """They are in no jail: required, the backend is refused; else the jail is never called whole."""
+    daemon = make(attacker("fork", outsiders=1))
+    c = daemon.client()
+    assert state(c)["jail"] == "partial" and "begins threads" in state(c)["jail_lacks"], state(c)
+    daemon.write_config(merged(daemon.config, attacker("fork", outsiders=1, jail="required")))
     daemon.reload()
     wait_until(lambda: state(c)["state"] == "failed", "the backend is refused")
-    assert "begins threads in create()" in state(c)["message"], state(c)
-    daemon.write_config(merged(daemon.config, attacker("process", outsiders=0, jail="required")))
+    assert "begins threads" in state(c)["message"], state(c)
+    daemon.write_config(merged(daemon.config, attacker("fork", outsiders=0, jail="required")))
     daemon.reload()
     wait_until(lambda: state(c)["state"] == "ready" and state(c)["jail"] == "whole", "without them it is whole")
+
+
+def test_the_end_of_the_daemon_ends_a_create_in_the_jail(make, tmp_path):
+    """Nobody reads the socket then; the jail helper sees it."""
+    daemon = make(attacker("process", sleeps=1), ready=False)
+    c = daemon.client()
+
+    def helpers():
+        return [children_of(worker) for worker in children_of(daemon.pid)]
+
+    wait_until(lambda: state(c)["isolation"] and all(helpers()), "each worker has its helper")
+    pids = children_of(daemon.pid) + sum(helpers(), [])
+    assert len(pids) >= 6, pids
+    daemon.kill()
+    wait_until(lambda: not any(is_alive(pid) for pid in pids), "they have ended too")
+
+
+# ---- what a plugin asks for is left open, and nothing else ----
+
+
+def with_right(isolation, right, **options):
+    config = attacker(isolation, **options)
+    config["backend attacker"]["plugin"] = config["backend attacker"]["plugin"].replace(".so", f"_{right}.so")
+    return config
+
+
+def opened(make, isolation, right, jail):
+    daemon = make(with_right(isolation, right))
+    c = daemon.client()
+    if state(c)["jail_lacks"]:
+        pytest.skip(f"this kernel makes no whole jail: {state(c)['jail_lacks']}")
+    assert state(c)["rights"] == [right] and state(c)["jail"] == jail, state(c)
+    return daemon
+
+
+def test_the_network_alone(make, isolation, tmp_path):
+    (tmp_path / "secret").write_text("x")
+    daemon = opened(make, isolation, "network", "partial")
+    c = daemon.client()
+    for act, arg in (("tcp", daemon.port), ("udp", ""), ("unix", ""), ("pair", ""), ("netlink", ""),
+                     ("resolve", "localhost")):
+        job = attack(c, act, arg)
+        assert job["status"] == "completed", job
+    for act, arg in (("read", tmp_path / "secret"), ("read", "/etc/passwd"), ("list", tmp_path),
+                     ("write", tmp_path / "new"), ("write", "/dev/shm/new"), ("kill", daemon.pid),
+                     ("environ", daemon.pid), ("setsid", "")):
+        refused(c, act, arg)
+    refused(c, "chmod", with_input=True)
+
+
+def test_files_alone(make, isolation, tmp_path):
+    (tmp_path / "secret").write_text("x")
+    daemon = opened(make, isolation, "files", "partial")
+    c = daemon.client()
+    for act, arg in (("read", tmp_path / "secret"), ("read", "/etc/passwd"), ("list", tmp_path),
+                     ("write", tmp_path / "new")):
+        job = attack(c, act, arg)
+        assert job["status"] == "completed", job
+    assert (tmp_path / "new").exists()
+    for act, arg in (("tcp", daemon.port), ("udp", ""), ("unix", ""), ("pair", ""), ("kill", daemon.pid),
+                     ("ptrace", daemon.pid), ("setsid", "")):
+        refused(c, act, arg)
+
+
+def test_devices_alone(make, isolation, tmp_path):
+    """What a GPU needs: shared memory, and what its libraries ask the kernel."""
+    (tmp_path / "secret").write_text("x")
+    daemon = opened(make, isolation, "devices", "whole")
+    c = daemon.client()
+    name = f"/dev/shm/lathe-test-{os.getpid()}"
+    try:
+        assert attack(c, "write", name)["status"] == "completed"
+        assert attack(c, "read", "/proc/devices")["status"] == "completed"
+    finally:
+        if os.path.exists(name):
+            os.remove(name)
+    for act, arg in (("tcp", daemon.port), ("udp", ""), ("read", tmp_path / "secret"), ("read", "/etc/passwd"),
+                     ("write", tmp_path / "new")):
+        refused(c, act, arg)
+    daemon.write_config(merged(daemon.config, with_right(isolation, "devices", jail="required")))
+    daemon.reload()
+    wait_until(lambda: state(c)["state"] == "ready", "a device is no way out")
+
+
+@pytest.mark.parametrize("right,word", [("network", "the network"), ("files", "all files")])
+def test_what_is_open_cannot_be_required_to_be_shut(make, isolation, right, word):
+    """Said when the configuration is checked, before anything runs."""
+    daemon = make(with_right(isolation, right, jail="required"), start=False)
+    checked = subprocess.run([LATHED, "--check-config", "--config", daemon.ini], capture_output=True, text=True,
+                             timeout=60, check=False, env=clean_env(daemon.env))
+    said = checked.stdout + checked.stderr
+    assert checked.returncode != 0 and f"jail = required, but the plugin attacker asks for {word}" in said, said
 
 
 def test_a_jail_that_is_off(make, isolation, tmp_path):

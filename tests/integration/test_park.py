@@ -70,6 +70,7 @@ def test_a_known_input_is_not_imported_again(daemon):
     for n in range(1, 5):
         again = result(c)
         assert again["reused"] and again["held"] == first["held"], again
+        assert again["home"] == (c.backend("parker")["jail"] != "none"), "a jailed job is at home in its own folder"
         pids.add(again["pid"])
         assert metric(c, "lathe_park_hits_total") == n
     assert len(pids) == 5, "each job has a process of its own"

@@ -230,19 +230,20 @@ def test_a_fault_fails_its_check_and_no_other(runs, fault):
     assert runs[fault].returncode == 1
 
 
-@pytest.mark.parametrize("what", ("caches", "reserves"))
-def test_what_is_no_fault(what, tmp_path):
-    """A cache that comes to an end, and addresses that a process which stays reserves."""
-    run = check(os.path.join(BAD, "bad_process.so"), "--tap", fault=what, tmp=tmp_path)
+@pytest.mark.parametrize("plugin,what", (("process", "caches"), ("process", "reserves"), ("fork", "reserves")))
+def test_what_is_no_fault(plugin, what, tmp_path):
+    """A cache that comes to an end, and addresses that are reserved."""
+    run = check(os.path.join(BAD, f"bad_{plugin}.so"), "--tap", fault=what, tmp=tmp_path)
     assert run.returncode == 0, tap(run)[1]
 
 
-@pytest.mark.skipif(SANITIZED, reason="a sanitizer needs addresses by the terabyte itself")
-def test_reserved_addresses_count_in_a_process_of_the_jobs_own(tmp_path):
-    """The check has the limit that lathed has where the admin says nothing."""
-    run = check(os.path.join(BAD, "bad_fork.so"), "--tap", fault="reserves", tmp=tmp_path)
-    verdicts, texts = tap(run)
-    assert run.returncode == 1 and "SIGABRT" in " ".join(texts.values()), texts
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer's shadow is memory too")
+@pytest.mark.parametrize("isolation", ["fork", "process", "shared"])
+def test_memory_that_a_job_holds_is_limited(isolation, tmp_path):
+    run = check(os.path.join(BAD, f"bad_{isolation}.so"), "--tap", "--only", "job", "--memory", "200", fault="hoards",
+                tmp=tmp_path)
+    _, texts = tap(run)
+    assert run.returncode == 1 and "200 MiB are allowed" in texts["job"], texts
 
 
 def test_it_cleans_up(tmp_path):

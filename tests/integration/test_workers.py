@@ -126,15 +126,31 @@ def test_a_cancelled_job_that_obeys_keeps_its_process(make):
     assert act(c, "ok")["status"] == "completed" and children_of(daemon.pid) != workers
 
 
-def test_reserved_addresses_are_no_memory(make):
+@pytest.mark.parametrize("grace,stays", [("0", True), ("20s", True), ("50ms", False)])
+def test_a_plugin_asks_for_its_grace(make, grace, stays):
+    """30 s. The admin's word is the most."""
+    daemon = make(scripted("patient", workers=1, cancel_grace=grace))
+    c = daemon.client()
+    assert act(c, "ok")["status"] == "completed"
+    workers = children_of(daemon.pid)
+    assert fails(c, "obey_late" if stays else "hang", "job-timeout", timeout_s=0.3)
+    assert act(c, "ok")["status"] == "completed" and (children_of(daemon.pid) == workers) == stays
+
+
+def test_what_a_job_is_given(make, isolation):
+    c = make(scripted(isolation, job_memory="3G")).client()
+    assert act(c, "given")["result"] == {"threads": 1, "memory": 3 << 30, "zero": 0}
+
+
+def test_reserved_addresses_are_no_memory(make, isolation):
     """64 GB of addresses under the default job_memory, as CUDA and JVMs take them."""
-    c = make(scripted("process", workers=1)).client()
+    c = make(scripted(isolation, workers=1)).client()
     assert act(c, "reserve")["status"] == "completed"
 
 
 @pytest.mark.skipif(SANITIZED, reason="the sanitizer's shadow is memory too")
-def test_memory_of_a_resident_process_is_what_it_holds(make):
-    c = make(scripted("process", workers=1, job_memory="300M")).client()
+def test_memory_is_what_a_job_holds(make, isolation):
+    c = make(scripted(isolation, workers=1, job_memory="300M")).client()
     job = fails(c, "memory", "job-limit", attempts=1)
     assert "job_memory" in job["error"]["detail"] and "300 MiB" in job["error"]["detail"], job["error"]
     assert act(c, "ok")["status"] == "completed"

@@ -36,7 +36,7 @@ struct backend {
   const char *name, *device, *identity, *version;
   enum backend_state state;
   const char *kinds[5];
-  int slots, running;
+  int slots, running, threads;
   bool remote;
 };
 
@@ -45,7 +45,7 @@ struct workers_step {
   struct backend *b;
   void *owner;
   char job_id[27], kind[20], spec[600];
-  int attempt;
+  int attempt, threads;
   struct step_limits limits;
   enum step_go go;
   char key[60], ref[60];
@@ -67,6 +67,10 @@ static struct fake {
 const char *backend_name(const struct backend *b) {
   return b->name;
 }
+int backend_threads(const struct backend *b) {
+  return b->threads;
+}
+
 const char *backend_device(const struct backend *b) {
   return b->device;
 }
@@ -134,6 +138,7 @@ struct workers_step *workers_run(struct backend *b, const struct step *step) {
   s->owner = step->owner;
   s->attempt = step->attempt;
   s->limits = step->limits;
+  s->threads = step->threads;
   s->go = step->go;
   snprintf(s->key, sizeof s->key, "%s", step->idem_key ? step->idem_key : "");
   snprintf(s->ref, sizeof s->ref, "%s", step->ref ? step->ref : "");
@@ -331,7 +336,8 @@ static inline void world_put_input(struct world *w) {
 static inline void world_start(struct world *w) {
   char path[100];
   struct err err = {.text = ""};
-  const char *const folders[] = {TEST_SOURCE_DIR "/plugin-sdk/kinds", NULL};
+  const char *const folders[] = {TEST_SOURCE_DIR "/plugin-sdk/kinds",
+                                 TEST_SOURCE_DIR "/tests/fixtures/kinds", NULL};
   snprintf(path, sizeof path, "%s/lathe.db", w->dir);
   struct store_options so = {
       .path = path, .on_event = world_event, .on_health = world_health, .ctx = w};

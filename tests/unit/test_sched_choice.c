@@ -165,6 +165,36 @@ static void test_avoided_and_refused(void **state) {
   assert_string_equal(round_of(), "x");
 }
 
+/* The job's word, else the backend's; no more than the budgets have in all. */
+static void test_threads_of_a_job(void **state) {
+  (void)state;
+  w.options.threads = 8;
+  sched_configure(w.sched, &w.options);
+  w.made_count = 1;
+  w.made[0].room = 8;
+  w.made[0].threads = 5;
+  push(0);
+  assert_string_equal(round_of(), "a");
+  assert_int_equal(job(0)->reserved_threads, 5);
+  assert_int_equal(sched_reserved_here(w.sched).threads, 5);
+  push(1);
+  assert_string_equal(round_of(), "-"); /* another five do not fit */
+  w.made[0].threads = 1;                /* what is given up is what was reserved */
+  tell();
+  end(job(0));
+  assert_int_equal(sched_reserved_here(w.sched).threads, 0);
+  job(1)->threads = 2; /* its own word */
+  assert_string_equal(round_of(), "a");
+  assert_int_equal(job(1)->reserved_threads, 2);
+  end(job(1));
+  sched_limit_backend(w.sched, fact("a"), 0, 3);
+  w.made[0].threads = 64;
+  push(2);
+  assert_string_equal(round_of(), "a");
+  assert_int_equal(job(2)->reserved_threads, 3);
+  end(job(2));
+}
+
 /* Bound to a submission of unknown outcome: there, or nowhere. */
 static void test_bound(void **state) {
   (void)state;
@@ -306,6 +336,7 @@ int main(void) {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
       T(test_each_candidate_has_a_reason),
       T(test_avoided_and_refused),
+      T(test_threads_of_a_job),
       T(test_bound),
       T(test_waits_for_a_backend_so_long),
       T(test_delays),

@@ -55,8 +55,8 @@ static void put_one_of_each(struct buf *b) {
   const char *kinds[] = {"mesh", "preview"};
   uint64_t tokens[] = {5, 6, UINT64_MAX};
   struct wire_artifact artifacts[] = {{"a.txt", "text/plain", "sub/a.txt"}};
-  wire_put_hello(
-      b, &(struct wire_hello){WIRE_VERSION, "p", "1.0", "cpu", WIRE_FORK, 3, 1, kinds, 2, false});
+  wire_put_hello(b, &(struct wire_hello){WIRE_VERSION, "p", "1.0", "cpu", WIRE_FORK, 3, 2, 4, 4,
+                                         5000, kinds, 2, false});
   wire_put_config(
       b, &(struct wire_config){"local", "/w", 9, 4, 500, -5, 1, 64, 7, 8, settings, 2, settings, 1},
       NULL);
@@ -65,7 +65,7 @@ static void put_one_of_each(struct buf *b) {
   wire_put_step(
       b, 7,
       &(struct wire_step){
-          "01J", "mesh", NULL, "{}", 2, {1, 2, 3, 4, 5}, inputs, 2, WIRE_RUN, NULL, "scope"},
+          "01J", "mesh", NULL, "{}", 2, {1, 2, 3, 4, 5}, inputs, 2, WIRE_RUN, NULL, 2, "scope"},
       NULL);
   wire_put_value(b, WIRE_CANCEL, 7, WIRE_TIMEOUT);
   wire_put_recalled(b, tokens, 3);
@@ -88,12 +88,15 @@ static void messages_survive_the_way(void **state) {
   struct wire_input in = {0};
   const char *kinds[] = {"mesh", "preview"};
   struct wire_hello hello;
-  wire_put_hello(
-      &b, &(struct wire_hello){WIRE_VERSION, "p", "1.0", "cpu", WIRE_FORK, 3, 1, kinds, 2, false});
+  wire_put_hello(&b, &(struct wire_hello){WIRE_VERSION, "p", "1.0", "cpu", WIRE_FORK, 3, 2,
+                                          WIRE_NEEDS_DEVICES, 4, 5000, kinds, 2, false});
   struct wire_frame f = only(&in, &b);
   assert_int_equal(f.type, WIRE_HELLO);
   assert_int_equal(wire_get_hello(&f, &hello, NULL), 0);
-  assert_int_equal(hello.flags, 1);
+  assert_int_equal(hello.flags, WIRE_REPEATABLE);
+  assert_int_equal(hello.rights, WIRE_NEEDS_DEVICES);
+  assert_int_equal(hello.threads, 4);
+  assert_int_equal(hello.cancel_grace_ms, 5000);
   assert_int_equal(hello.kind_count, 2);
   assert_string_equal(hello.kinds[1], "preview");
   free(hello.kinds);
@@ -141,7 +144,7 @@ static void messages_survive_the_way(void **state) {
   wire_put_step(
       &b, 7,
       &(struct wire_step){
-          "01J", "mesh", NULL, "{}", 2, {1, 2, 3, 4, 5}, inputs, 2, WIRE_RUN, NULL, "scope"},
+          "01J", "mesh", NULL, "{}", 2, {1, 2, 3, 4, 5}, inputs, 2, WIRE_RUN, NULL, 2, "scope"},
       NULL);
   f = only(&in, &b);
   assert_int_equal(f.token, 7);
@@ -356,7 +359,7 @@ static void truncated_payloads_are_refused(void **state) {
   wire_put_step(
       &b, 7,
       &(struct wire_step){
-          "01J", "mesh", NULL, "{}", 2, {1, 2, 3, 4, 5}, inputs, 2, WIRE_RUN, NULL, "scope"},
+          "01J", "mesh", NULL, "{}", 2, {1, 2, 3, 4, 5}, inputs, 2, WIRE_RUN, NULL, 2, "scope"},
       NULL);
   struct wire_frame f = only(&in, &b);
   size_t whole = f.len;
@@ -461,7 +464,7 @@ static void deaths_are_judged(void **state) {
       {{.signal = SIGSEGV, .max_rss = 20 << 20}, WIRE_CRASHED, "SIGSEGV"},
   };
   static const struct wire_limits limits = {
-      .cpu_ms = 1000, .address_space = 100 << 20, .output_bytes = 1 << 20};
+      .cpu_ms = 1000, .memory = 100 << 20, .output_bytes = 1 << 20};
   static const struct wire_limits none;
   char text[800];
   (void)state;

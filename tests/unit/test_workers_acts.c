@@ -14,11 +14,11 @@
 /* On a busy machine a second of processor time takes any time, and the guard looks late: what is to
  * end by one limit has no other one that could come first. */
 enum { LONG_MS = 3600000 };
-static const struct step_limits little_memory = {.wall_ms = LONG_MS, .address_space = 256 << 20};
+static const struct step_limits little_memory = {.wall_ms = LONG_MS, .memory = 256 << 20};
 static const struct step_limits little_cpu = {.wall_ms = LONG_MS, .cpu_ms = 1000};
 static const struct step_limits little_output = {.wall_ms = LONG_MS, .output_bytes = 4 << 20};
 static const struct step_limits little_log = {.wall_ms = LONG_MS, .log_bytes = 10000};
-static const struct step_limits roomy = {.wall_ms = LONG_MS, .address_space = 1 << 30};
+static const struct step_limits roomy = {.wall_ms = LONG_MS, .memory = 1 << 30};
 static const struct step_limits brief = {.wall_ms = 100};
 
 enum { FORK = 1, PROCESS = 2, SHARED = 4, ALL = 7 };

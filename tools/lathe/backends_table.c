@@ -19,27 +19,38 @@ static void put_message(struct table *t, const json_t *backend) {
   buf_free(&b);
 }
 
+static void put_words(struct table *t, const json_t *list) {
+  struct buf words = {0};
+  size_t i;
+  json_t *word;
+  json_array_foreach(list, i, word) {
+    buf_printf(&words, "%s%s", i ? "," : "", json_string_value(word));
+  }
+  table_put(t, words.data);
+  buf_free(&words);
+}
+
 void backends_table(struct table *t, const json_t *document, bool whole) {
-  size_t i, k;
-  json_t *backend, *kind;
-  table_begin(t, whole ? "~BACKEND|STATE|>RUNNING|>SLOTS|~KINDS|?~DEVICE|?~ISOLATION|+MESSAGE"
-                       : "~BACKEND|STATE|>RUNNING|>SLOTS|~KINDS|?~MESSAGE|?~DEVICE|?~ISOLATION");
+  size_t i;
+  json_t *backend;
+  table_begin(
+      t,
+      whole
+          ? "~BACKEND|STATE|>RUNNING|>SLOTS|~KINDS|?~DEVICE|?~ISOLATION|?~RIGHTS|?~JAIL|+MESSAGE"
+          : "~BACKEND|STATE|>RUNNING|>SLOTS|~KINDS|?~MESSAGE|?~DEVICE|?~ISOLATION|?~RIGHTS|?~JAIL");
   json_array_foreach(json_object_get(document, "backends"), i, backend) {
-    struct buf kinds = {0};
-    json_array_foreach(json_object_get(backend, "kinds"), k, kind) {
-      buf_printf(&kinds, "%s%s", k ? "," : "", json_string_value(kind));
-    }
     table_put(t, json_text(backend, "name"));
     table_put(t, json_text(backend, "state"));
     table_putf(t, "%d", (int)json_real_of(backend, "running"));
     table_putf(t, "%d", (int)json_real_of(backend, "slots"));
-    table_put(t, kinds.data);
+    put_words(t, json_object_get(backend, "kinds"));
     if (!whole)
       put_message(t, backend);
     table_put(t, json_text(backend, "device"));
     table_put(t, json_text(backend, "isolation"));
+    put_words(t, json_object_get(backend, "rights"));
+    table_put(t, json_text(backend, "jail"));
     if (whole)
       put_message(t, backend);
-    buf_free(&kinds);
   }
 }

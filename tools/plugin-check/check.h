@@ -36,7 +36,7 @@ struct finding { /* shared memory; written by the check's process and those belo
 
 struct facts { /* shared memory; filled in by the checks `descriptor` and `create` */
   int32_t isolation;
-  uint32_t flags, rights, max_concurrency;
+  uint32_t flags, rights, max_concurrency, cancel_grace_ms;
   bool remote;
   char name[NAME_SIZE];
   char kinds[KINDS_MAX][NAME_SIZE];
@@ -67,6 +67,7 @@ struct tool {
   const char **worker_env; /* names, NULL at the end; NULL: the common ones alone */
   size_t worker_env_count;
   int64_t limit_ms, scan_ms;
+  int64_t memory; /* that a job may hold; 0: no limit */
   struct finding *finding;
   struct facts *facts;
 };

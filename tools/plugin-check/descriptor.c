@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KNOWN_FLAGS LATHE_REPEATABLE
+#define KNOWN_FLAGS  LATHE_REPEATABLE
+#define KNOWN_RIGHTS (LATHE_NEEDS_NETWORK | LATHE_NEEDS_FILES | LATHE_NEEDS_DEVICES)
 /* The sizes of 1.0. */
 #define OPTION_SIZE (offsetof(struct lathe_option, help) + sizeof(const char *))
 #define REMOTE_SIZE (offsetof(struct lathe_remote, poll_many) + sizeof(void (*)(void)))
@@ -113,9 +114,12 @@ void check_descriptor(struct tool *t) {
   check_kind_declarations(t);
   if (d->flags & ~KNOWN_FLAGS)
     note(t, "the flags 0x%x are not known to this version", d->flags & ~KNOWN_FLAGS);
+  if (d->rights & ~KNOWN_RIGHTS)
+    note(t, "the rights 0x%x are not known to this version", d->rights & ~KNOWN_RIGHTS);
   f->isolation = d->isolation;
   f->flags = d->flags;
   f->rights = d->rights;
+  f->cancel_grace_ms = d->cancel_grace_ms ? d->cancel_grace_ms : 1000;
   f->max_concurrency = d->max_concurrency;
   f->remote = d->remote != NULL;
   snprintf(f->name, sizeof f->name, "%s", d->name ? d->name : "");

@@ -28,6 +28,7 @@ static const char usage[] =
     "  --seed N               repeats a run; what is left to chance follows from it\n"
     "  --limit SECONDS        time for one check (60)\n"
     "  --scan-ms MS           time to load in (100)\n"
+    "  --memory MIB           that a job may hold (8192), as job_memory of the configuration\n"
     "  --worker FILE          the lathe-worker to use\n"
     "  --env NAME             a variable that workers get too, as by [server] worker_env; may be\n"
     "                         repeated\n"
@@ -200,6 +201,7 @@ enum {
   SEED,
   LIMIT,
   SCAN,
+  MEMORY,
   WORKER,
   ENV,
   TAP,
@@ -216,6 +218,7 @@ static const struct option options[] = {
     {"seed", required_argument, NULL, SEED},
     {"limit", required_argument, NULL, LIMIT},
     {"scan-ms", required_argument, NULL, SCAN},
+    {"memory", required_argument, NULL, MEMORY},
     {"worker", required_argument, NULL, WORKER},
     {"tap", no_argument, NULL, TAP},
     {"env", required_argument, NULL, ENV},
@@ -267,6 +270,10 @@ static int take_option(struct tool *t, struct wishes *w, struct folders *f, int 
     rc = take_number(optarg, "scan-ms", 3600000, &number, err);
     t->scan_ms = number;
     break;
+  case MEMORY:
+    rc = take_number(optarg, "memory", 1 << 30, &number, err);
+    t->memory = number << 20;
+    break;
   case WORKER:
     t->worker_program = realpath(optarg, NULL);
     if (!t->worker_program)
@@ -312,6 +319,7 @@ int options_read(struct tool *t, struct wishes *w, int argc, char **argv, struct
   t->seed = seed;
   t->limit_ms = 60000;
   t->scan_ms = 100;
+  t->memory = 8LL << 30; /* as where the admin says nothing */
   while ((which = getopt_long(argc, argv, "", options, NULL)) != -1) {
     int rc = take_option(t, w, &folders, which, err);
     if (rc != OPTIONS_GO_ON)

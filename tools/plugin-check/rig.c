@@ -142,7 +142,7 @@ struct rig *rig_open(struct tool *t, int slots) {
       .heartbeat_timeout_ms = 30000,
       .restart_backoff_ms = 20,
       .restart_backoff_max_ms = 500,
-      .cancel_grace_ms = 0, /* who does not obey is to be noticed */
+      .cancel_grace_ms = 1, /* who does not obey is to be noticed */
       .options = r->options,
       .option_count = t->setting_count,
   };
@@ -152,8 +152,6 @@ struct rig *rig_open(struct tool *t, int slots) {
   rig_close(r);
   return NULL;
 }
-
-#define JOB_MEMORY (8LL << 30) /* as job_memory of [limits], where the admin says nothing */
 
 /* False after fail(). */
 static bool run_once(struct rig *r, const struct example *e, int64_t cancel_after_ms,
@@ -170,7 +168,7 @@ static bool run_once(struct rig *r, const struct example *e, int64_t cancel_afte
                                         .idem_key = e->idem_key,
                                         .spec_json = e->spec,
                                         .attempt = 1,
-                                        .limits = {.address_space = JOB_MEMORY},
+                                        .limits = {.memory = r->tool->memory},
                                         .inputs = inputs,
                                         .input_count = e->input_count,
                                         .go = r->tool->facts->remote ? STEP_SUBMIT : STEP_RUN,
@@ -202,7 +200,7 @@ bool rig_run(struct rig *r, const struct example *e, int64_t cancel_after_ms, st
 
 void rig_note_jail(struct rig *r) {
   const char *jail = backend_jail(r->backend), *lacks = backend_jail_lacks(r->backend);
-  if (!r->tool->facts->rights)
+  if (r->tool->facts->isolation != LATHE_SHARED)
     note(r->tool, "the jail is %s%s%s", jail ? jail : "not known", lacks ? ": " : "",
          lacks ? lacks : "");
 }

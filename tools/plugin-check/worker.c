@@ -89,11 +89,11 @@ static bool cancel_once(struct tool *t, struct rig *r, struct example *e, int64_
          "was killed. Ask host->cancelled() often and return LATHE_CANCELLED",
          e->kind, (long long)after);
   else if (rig_restarts(r) > restarts)
-    note(t,
-         "%s had not returned 3 ms after the cancel: past cancel_grace of the backend (1 s, where "
-         "the "
-         "admin says nothing) its process is killed, and the next start takes %lld ms",
-         e->kind, (long long)t->facts->create_ms);
+    note(
+        t,
+        "%s had not returned 3 ms after the cancel: past cancel_grace_ms of the descriptor (%u ms; "
+        "the admin may allow less) its process is killed, and the next start takes %lld ms",
+        e->kind, t->facts->cancel_grace_ms, (long long)t->facts->create_ms);
   return true;
 }
 

@@ -25,13 +25,13 @@
 #include "worker/fork/zygote.h"
 
 #include "base/clock.h"
-#include "base/list.h"
 #include "base/mem.h"
 #include "wire/fact.h"
 #include "worker/fork/forked.h"
 #include "worker/fork/orphans.h"
 #include "worker/fork/park.h"
 #include "worker/jail/guard.h"
+#include "worker/secrets.h"
 #include "worker/step.h"
 
 #include <errno.h>
@@ -105,7 +105,8 @@ static struct child *child_fork(struct zygote *z) {
     close(pair[1]);
     return NULL;
   }
-  fflush(NULL); /* or the child would print it again */
+  fflush(NULL);    /* or the child would print it again */
+  secrets_renew(); /* what it reads at its beginning may be gone by then */
   pid_t pid = fork();
   if (pid == 0) {
     close(pair[0]); /* or it would not see the zygote leave */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/fork/forked.h"
 
+#include "worker/jail/home.h"
 #include "worker/jail/limits.h"
+#include "worker/secrets.h"
 #include "worker/step.h"
 
 #include <errno.h>
@@ -69,11 +71,16 @@ static _Noreturn void run(struct host *h, struct link *link, uint64_t token,
   job_begin(&job, h, token, step);
   job.link = h->link = h->log.link = link; /* the daemon's socket is not ours */
   job.folder = &folder;
+  secrets_renew(); /* the jail is closed soon */
   if (forked_make_folder(h, &folder, token, step, &err) < 0) {
     step_fail(&outcome, WIRE_RETRY, err.text);
   } else if (lock_in(h, &folder, ruleset, jail_err) < 0) {
     step_fail(&outcome, WIRE_RETRY, jail_err->text);
   } else {
+    if (h->jail.on) {
+      home_set(folder.path);
+      home_enter(folder.fd);
+    }
     limits_of_child(&step->limits, h->parks);
     step_run(&job, &outcome);
   }
@@ -111,8 +118,10 @@ void forked_main(struct host *h, int socket, int log_fd, pid_t zygote) {
   link_init(&link, socket);
   struct err jail_err = {0};
   int listener = -1, ruleset = jail_prepare(&h->jail, &listener, &jail_err);
-  if (h->jail.on)
+  if (h->jail.on) {
     jail_send_listener(socket, listener);
+    home_leave();
+  }
   touch_heap();
   folder_make_ahead(h->work_root, h->stem, getpid());
   wait_for_step(h, &link, &f);

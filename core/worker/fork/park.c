@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "worker/jail/home.h"
 #include "worker/jail/limits.h"
 #include "worker/step.h"
 
@@ -135,6 +136,10 @@ static const struct lathe_request *turn_to(struct lathe_job *job, int socket) {
   job->folder = folder;
   if (folder_take(folder, h->park_cell, h->stem, f.token, &err) < 0)
     _exit(EXIT_FAILURE);
+  if (h->jail.on) {
+    home_set(folder->path);
+    home_enter(folder->fd);
+  }
   limits_of_child(&step->limits, true);
   step_request(job, request);
   return request;

@@ -213,7 +213,7 @@ void parked_pool_expire(struct parked_pool *l) {
 struct parked *parked_pool_find(struct parked_pool *l, const char *key,
                                 const struct wire_limits *limits) {
   struct parked *p = of_key(l, key);
-  return p && p->pid && !p->maker && p->limits.address_space == limits->address_space &&
+  return p && p->pid && !p->maker && p->limits.memory == limits->memory &&
                  p->limits.output_bytes == limits->output_bytes
              ? p
              : NULL;

@@ -59,20 +59,20 @@ enum {
   (CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET |       \
    CLONE_NEWCGROUP | CLONE_PARENT)
 
-static const struct {
+struct call {
   int nr;
   const char *word;
-} refused[] = {
+};
 #define CALL(name)                                                                                 \
   { SYS_##name, #name }
-    /* sockets; a socketpair of streams is looked at below */
-    CALL(socket),
-    CALL(connect),
-    CALL(bind),
-    CALL(listen),
-    CALL(accept),
-    CALL(accept4),
-    /* files that are not the job's alone: its inputs share their content with the daemon's */
+
+/* A socketpair of streams is looked at below. */
+static const struct call of_network[] = {
+    CALL(socket), CALL(connect), CALL(bind), CALL(listen), CALL(accept), CALL(accept4),
+};
+
+/* Files that are not the job's alone: its inputs share their content with the daemon's. */
+static const struct call of_files[] = {
     CALL(fchmod),
     CALL(fchmodat),
     {NR_FCHMODAT2, "fchmodat2"},
@@ -87,15 +87,23 @@ static const struct {
     CALL(fremovexattr),
     {NR_REMOVEXATTRAT, "removexattrat"},
     {NR_FILE_SETATTR, "file_setattr"},
-    CALL(open_by_handle_at),
-    CALL(quotactl),
-    {NR_QUOTACTL_FD, "quotactl_fd"},
     /* the names of files that others make: Landlock does not hold it */
     CALL(inotify_init1),
     CALL(inotify_add_watch),
 #ifdef SYS_inotify_init
     CALL(inotify_init),
 #endif
+#ifdef SYS_chmod
+    CALL(chmod),
+    CALL(chown),
+    CALL(lchown),
+#endif
+};
+
+static const struct call refused[] = {
+    CALL(open_by_handle_at),
+    CALL(quotactl),
+    {NR_QUOTACTL_FD, "quotactl_fd"},
     /* other processes */
     CALL(ptrace),
     CALL(process_vm_readv),
@@ -153,24 +161,17 @@ static const struct {
     CALL(acct),
     CALL(syslog),
     CALL(vhangup),
-#ifdef SYS_chmod
-    CALL(chmod),
-    CALL(chown),
-    CALL(lchown),
-#endif
 #ifdef SYS_iopl
     CALL(iopl),
     CALL(ioperm),
 #endif
-    /* refused by what their arguments say; here for their words */
-    CALL(socketpair),
-    CALL(prctl),
-    CALL(fcntl),
-    CALL(ioctl),
-    {NR_CLOSE_RANGE, "close_range"},
-#undef CALL
 };
-#define LOOKED_AT 5 /* of them, at the end */
+
+/* Refused by what their arguments say; here for their words. */
+static const struct call looked_at[] = {
+    CALL(socketpair), CALL(prctl), CALL(fcntl), CALL(ioctl), {NR_CLOSE_RANGE, "close_range"},
+};
+#undef CALL
 
 static const struct {
   int nr;
@@ -209,13 +210,23 @@ enum filter_kind filter_kind_of(int nr) {
   return FILTER_REFUSE;
 }
 
+static const char *word_in(const struct call *calls, size_t count, int nr) {
+  for (size_t i = 0; i < count; i++)
+    if (calls[i].nr == nr)
+      return calls[i].word;
+  return NULL;
+}
+
 const char *filter_word(int nr) {
+  const char *word = NULL;
   for (size_t i = 0; i < COUNT(judged); i++)
     if (judged[i].nr == nr)
       return judged[i].word;
-  for (size_t i = 0; i < COUNT(refused); i++)
-    if (refused[i].nr == nr)
-      return refused[i].word;
+  if ((word = word_in(of_network, COUNT(of_network), nr)) ||
+      (word = word_in(of_files, COUNT(of_files), nr)) ||
+      (word = word_in(refused, COUNT(refused), nr)) ||
+      (word = word_in(looked_at, COUNT(looked_at), nr)))
+    return word;
   return "a forbidden call";
 }
 
@@ -315,6 +326,11 @@ static void put_close_range(struct program *p) {
   put_end(p, start, SECCOMP_RET_ALLOW);
 }
 
+static void put_refused(struct program *p, const struct call *calls, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    put_if_equal(p, (uint32_t)calls[i].nr, p->refuse);
+}
+
 static void put_commands(struct program *p, int nr, const uint32_t *commands, size_t count) {
   unsigned short start = put_case(p, nr);
   put_load_arg(p, 1);
@@ -323,18 +339,16 @@ static void put_commands(struct program *p, int nr, const uint32_t *commands, si
   put_end(p, start, SECCOMP_RET_ALLOW);
 }
 
-static void build(struct program *p, bool listen, bool signals_are_scoped) {
-  /* Signals for whoever is named, files that make others wait; settings of an inode, and input into
-   * a terminal. */
+static void build(struct program *p, const struct filter_wishes *w) {
+  /* Signals for whoever is named, files that make others wait; input into a terminal, and settings
+   * of an inode. */
   static const uint32_t fcntls[] = {8 /* F_SETOWN */, 15 /* F_SETOWN_EX */, 1024 /* F_SETLEASE */,
                                     1026 /* F_NOTIFY */};
-  static const uint32_t ioctls[] = {0x8901 /* FIOSETOWN */,
-                                    0x8902 /* SIOCSPGRP */,
-                                    0x40086602 /* FS_IOC_SETFLAGS */,
-                                    0x401c5820 /* FS_IOC_FSSETXATTR */,
-                                    0x5412 /* TIOCSTI */,
-                                    0x541c /* TIOCLINUX */};
-  p->refuse = listen ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ERRNO | EPERM;
+  static const uint32_t ioctls[] = {
+      0x8901 /* FIOSETOWN */, 0x8902 /* SIOCSPGRP */,           0x5412 /* TIOCSTI */,
+      0x541c /* TIOCLINUX */, 0x40086602 /* FS_IOC_SETFLAGS */, 0x401c5820 /* FS_IOC_FSSETXATTR */};
+  enum { OF_INODES = 2 }; /* of them, at the end */
+  p->refuse = w->listen ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ERRNO | EPERM;
   put_load(p, offsetof(struct seccomp_data, arch));
   put(p, BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCH, 1, 0);
   put_return(p, SECCOMP_RET_ERRNO | EPERM);
@@ -343,15 +357,19 @@ static void build(struct program *p, bool listen, bool signals_are_scoped) {
   put_return(p, SECCOMP_RET_ERRNO | EPERM);
   put_if_equal(p, NR_CLONE3, SECCOMP_RET_ERRNO | ENOSYS); /* its arguments cannot be seen; libc then
                                                              uses clone() */
-  for (size_t i = 0; i + LOOKED_AT < COUNT(refused); i++)
-    put_if_equal(p, (uint32_t)refused[i].nr, p->refuse);
-  p->ask = listen ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ALLOW;
-  put_judged(p, signals_are_scoped);
-  put_socketpair(p);
+  if (!w->network)
+    put_refused(p, of_network, COUNT(of_network));
+  if (!w->files)
+    put_refused(p, of_files, COUNT(of_files));
+  put_refused(p, refused, COUNT(refused));
+  p->ask = w->listen ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ALLOW;
+  put_judged(p, w->signals_are_scoped);
+  if (!w->network)
+    put_socketpair(p);
   put_prctl(p);
   put_close_range(p);
   put_commands(p, SYS_fcntl, fcntls, COUNT(fcntls));
-  put_commands(p, SYS_ioctl, ioctls, COUNT(ioctls));
+  put_commands(p, SYS_ioctl, ioctls, COUNT(ioctls) - (w->files ? OF_INODES : 0));
   put_return(p, SECCOMP_RET_ALLOW);
 }
 
@@ -362,7 +380,7 @@ static long install(const struct program *p, unsigned flags) {
   return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
 }
 
-int filter_install(bool listen, bool signals_are_scoped) {
+int filter_install(const struct filter_wishes *wishes) {
 #ifdef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
   const unsigned patient = SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
 #else
@@ -374,8 +392,9 @@ int filter_install(bool listen, bool signals_are_scoped) {
   const unsigned all_threads = 0;
 #endif
   struct program p = {0};
-  if (listen) {
-    build(&p, true, signals_are_scoped);
+  struct filter_wishes deaf = *wishes;
+  if (wishes->listen) {
+    build(&p, wishes);
     long fd = install(&p, SECCOMP_FILTER_FLAG_NEW_LISTENER | patient | all_threads);
     if (fd < 0 && (errno == EINVAL || errno == ESRCH)) /* an older kernel, or one does not fit */
       fd = install(&p, SECCOMP_FILTER_FLAG_NEW_LISTENER | patient);
@@ -385,8 +404,9 @@ int filter_install(bool listen, bool signals_are_scoped) {
       return (int)fd;
     p = (struct program){0}; /* an outer filter may have taken the only listener */
   }
-  build(&p, false, signals_are_scoped);
-  return install(&p, 0) < 0 ? -2 : -1;
+  deaf.listen = false;
+  build(&p, &deaf);
+  return install(&p, all_threads) < 0 && install(&p, 0) < 0 ? -2 : -1;
 }
 
 int filter_end_passing(void) {

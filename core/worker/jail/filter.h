@@ -20,10 +20,15 @@ enum filter_kind {
   FILTER_WHO,    /* the second argument is a process, the first says so with FILTER_WHO_PROCESS */
 };
 
-/* Installs the filter; no new privileges must have been set.  Returns the listener (close on exec),
- * -1 when it works without one, -2 when the kernel has no filters (errno says why).
- * `signals_are_scoped`: Landlock keeps signals inside the jail, so that they need no judgement. */
-int filter_install(bool listen, bool signals_are_scoped);
+struct filter_wishes {
+  bool listen;
+  bool signals_are_scoped; /* Landlock keeps them inside the jail, so that they need no judgement */
+  bool network, files;     /* sockets are allowed; so are modes, owners and attributes of files */
+};
+/* Installs the filter in all threads; no new privileges must have been set.  Returns the listener
+ * (close on exec), -1 when it works without one, -2 when the kernel has no filters (errno says
+ * why). */
+int filter_install(const struct filter_wishes *wishes);
 /* Afterwards, once the listener is with the supervisor: no descriptor is passed on any more, for
  * what is on its way is in nobody's table, and the user may have only so many there.  The
  * supervisor is not told of such a call.  -1 with errno. */

@@ -74,11 +74,33 @@ bool group_read_process(pid_t pid, struct group_process *p) {
   return true;
 }
 
+/* Of "WORD:   123 kB" at the beginning of a line; -1: there is none. */
+static int64_t bytes_of(const char *text, const char *word) {
+  const char *at = strstr(text, word);
+  return at ? atoll(at + strlen(word)) * 1024 : -1;
+}
+
+static int64_t sum_of(const char *text, const char *const words[3]) {
+  int64_t sum = 0;
+  for (int i = 0; i < 3; i++) {
+    int64_t bytes = bytes_of(text, words[i]);
+    sum += bytes > 0 ? bytes : 0;
+  }
+  return sum;
+}
+
+int64_t group_memory(pid_t pid) {
+  static const char *const words[] = {"\nRssAnon:", "\nRssShmem:", "\nVmSwap:"};
+  char text[4096];
+  return group_read_file(pid, "status", text, sizeof text) ? sum_of(text, words) : 0;
+}
+
 int64_t group_share(pid_t pid) {
-  char text[2048];
-  bool read = group_read_file(pid, "smaps_rollup", text, sizeof text);
-  const char *at = read ? strstr(text, "\nPss:") : NULL;
-  return at ? atoll(at + 5) * 1024 : -1;
+  static const char *const words[] = {"\nPss_Anon:", "\nPss_Shmem:", "\nSwapPss:"};
+  char text[4096];
+  if (!group_read_file(pid, "smaps_rollup", text, sizeof text))
+    return -1;
+  return strstr(text, words[0]) ? sum_of(text, words) : bytes_of(text, "\nPss:"); /* Linux < 5.9 */
 }
 
 struct walk {

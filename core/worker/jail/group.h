@@ -20,8 +20,10 @@ struct group_process {
 /* As proc_read() of /proc/PID/NAME. */
 bool group_read_file(pid_t pid, const char *name, char *out, size_t size);
 bool group_read_process(pid_t pid, struct group_process *p);
-/* Bytes of its memory, pages that several share in part; -1: not known.  The kernel walks its
- * memory for it. */
+/* Bytes of its memory, in use or swapped out: anonymous and shared, not files that it maps, which
+ * the kernel takes back at will.  Pages that several share count whole. */
+int64_t group_memory(pid_t pid);
+/* The same, those pages in part; -1: not known.  The kernel walks its memory for it. */
 int64_t group_share(pid_t pid);
 /* Calls `each` for every process of the group, also for those that have ended and whose parent, of
  * the same group, has not waited for them ('Z').  `also`: another group of the same job, or 0. Adds

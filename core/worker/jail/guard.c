@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A job is measured ten times a second at the most, and in a twentieth of the time.
+ * A job is measured ten times a second at the most, and in a twentieth of a processor's time.
  */
 #include "worker/jail/guard.h"
 
@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 #define LOOK_MS    100
-#define LOOK_SHARE 20   /* of the time that a look took, until the next */
+#define LOOK_SHARE 20   /* of the CPU time that a look took, until the next */
 #define LOOK_FILES 5000 /* in one look: some 5 ms, in which nobody else is served */
 
 void guard_begin(struct guard *g, pid_t group, const struct wire_limits *limits, uint32_t most,
@@ -167,7 +167,7 @@ void guard_answer(struct guard *g, void (*refused)(void *arg, const char *call),
 /* ---- what the job uses ---- */
 
 struct use {
-  int64_t resident, shared_out; /* bytes: as each process sees it, and fairly shared */
+  int64_t memory, shared_out; /* bytes: as each process sees it, and fairly shared */
   int64_t cpu_ms;
   struct nameless nameless;
   const char *below; /* where the job's files are; NULL: nobody asks */
@@ -175,10 +175,7 @@ struct use {
 
 static void add_use(const struct group_process *p, void *arg) {
   struct use *u = arg;
-  char text[128];
-  long long pages = 0;
-  if (group_read_file(p->seen, "statm", text, sizeof text) && sscanf(text, "%*d %lld", &pages) == 1)
-    u->resident += pages * sysconf(_SC_PAGESIZE);
+  u->memory += group_memory(p->seen);
   u->cpu_ms += p->cpu_ms;
   if (u->below)
     nameless_add(&u->nameless, p->seen, u->below);
@@ -231,19 +228,19 @@ static void check_folder(struct guard *g, int64_t nameless) {
 
 void guard_look(struct guard *g) {
   const struct wire_limits *l = &g->limits;
-  int64_t start = clock_mono_us();
+  int64_t start = clock_thread_us();
   char below[sizeof g->folder.path];
   snprintf(below, sizeof below, "%s", g->folder.path);
   below[strrchr(below, '/') + 1 - below] = '\0';
   struct use u = {.below = l->output_bytes > 0 ? below : NULL};
   for_each(g, add_use, &u);
-  if (l->address_space > 0 && u.resident > l->address_space)
+  if (l->memory > 0 && u.memory > l->memory)
     for_each(g, add_shared_out, &u);
-  over(g, WIRE_OVER_MEMORY, u.shared_out, l->address_space);
+  over(g, WIRE_OVER_MEMORY, u.shared_out, l->memory);
   check_cpu(g, u.cpu_ms);
   check_folder(g, nameless_bytes(&u.nameless));
-  int64_t end = clock_mono_us(), pause = (end - start) * LOOK_SHARE / 1000;
-  g->next_look_ms = end / 1000 + (pause > LOOK_MS ? pause : LOOK_MS);
+  int64_t pause = (clock_thread_us() - start) * LOOK_SHARE / 1000;
+  g->next_look_ms = clock_mono_ms() + (pause > LOOK_MS ? pause : LOOK_MS);
 }
 
 int guard_due_ms(const struct guard *g) {

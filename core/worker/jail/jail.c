@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "worker/jail/jail.h"
 
-#include "base/mem.h"
 #include "worker/jail/filter.h"
+#include "worker/jail/jail_paths.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,114 +17,47 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* ---- Landlock, also where the headers are older than the kernel ---- */
+#define OPEN (LATHE_NEEDS_NETWORK | LATHE_NEEDS_FILES) /* with both nothing is locked */
 
-#define FS(bit) (UINT64_C(1) << (bit))
-enum { TRUNCATE_BIT = 14, IOCTL_DEV_BIT = 15 };
+/* ---- Landlock, also where the headers are older than the kernel ---- */
 
 struct ruleset_attr { /* struct landlock_ruleset_attr as of ABI 6 */
   uint64_t fs, net, scoped;
 };
 
-#define READ_FILE  (LANDLOCK_ACCESS_FS_READ_FILE)
-#define READ       (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
-#define READ_RUN   (READ | LANDLOCK_ACCESS_FS_EXECUTE)
-#define WRITE_FILE (READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | FS(TRUNCATE_BIT))
-#define OF_FILES                                                                                   \
-  (READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_EXECUTE | FS(TRUNCATE_BIT) |     \
-   FS(IOCTL_DEV_BIT))
-#define FOLDER                                                                                     \
-  (READ | WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |            \
-   LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_FIFO |      \
-   LANDLOCK_ACCESS_FS_MAKE_SYM | LANDLOCK_ACCESS_FS_REFER)
-
-/* What every job may see.  What is not there is left out. */
-static const struct {
-  const char *path;
-  uint64_t rights;
-} system_paths[] = {
-    {"/usr", READ_RUN},
-    {"/lib", READ_RUN},
-    {"/lib32", READ_RUN},
-    {"/lib64", READ_RUN},
-    {"/bin", READ_RUN},
-    {"/sbin", READ_RUN},
-    {"/etc/ld.so.cache", READ_FILE},
-    {"/etc/ld.so.preload", READ_FILE},
-    {"/etc/localtime", READ_FILE},
-    {"/etc/timezone", READ_FILE},
-    {"/etc/fonts", READ},
-    {"/etc/mime.types", READ_FILE},
-    {"/var/cache/fontconfig", READ},
-    {"/dev/null", WRITE_FILE},
-    {"/dev/zero", WRITE_FILE},
-    {"/dev/full", WRITE_FILE},
-    {"/dev/random", READ_FILE},
-    {"/dev/urandom", READ_FILE},
-    {"/proc/cpuinfo", READ_FILE},
-    {"/proc/meminfo", READ_FILE},
-    {"/proc/stat", READ_FILE},
-    {"/proc/filesystems", READ_FILE},
-    {"/proc/sys/vm/overcommit_memory", READ_FILE},
-    {"/proc/sys/kernel/osrelease", READ_FILE},
-    {"/sys/devices/system/cpu", READ},
-    {"/sys/devices/system/node", READ},
-    {"/sys/kernel/mm/transparent_hugepage", READ},
-};
-
-static uint64_t known_rights(int abi) {
-  int bits = abi >= 5 ? 16 : abi >= 3 ? 15 : abi == 2 ? 14 : 13;
-  return FS(bits) - 1;
-}
+enum { BIND_AND_CONNECT = 3, ABSTRACT_SOCKETS = 1, SIGNALS = 2 };
 
 static int add_rule(int ruleset, int fd, uint64_t rights) {
   struct landlock_path_beneath_attr rule = {.allowed_access = rights, .parent_fd = fd};
   return (int)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
 }
 
-static int new_ruleset(const struct jail *j) {
-  struct ruleset_attr attr = {
-      .fs = known_rights(j->abi),
-      .net = 3,    /* binding and connecting TCP: no rule allows any */
-      .scoped = 3, /* abstract sockets and signals stay inside */
+/* What the ruleset holds; where it holds nothing the kernel makes none. */
+static struct ruleset_attr held_by(const struct jail *j) {
+  bool network = j->rights & LATHE_NEEDS_NETWORK;
+  return (struct ruleset_attr){
+      .fs = j->rights & LATHE_NEEDS_FILES ? 0 : jail_paths_known_rights(j->abi),
+      .net = network || j->abi < 4 ? 0 : BIND_AND_CONNECT, /* no rule allows any */
+      .scoped = j->abi < 6 ? 0
+                : network  ? SIGNALS
+                           : ABSTRACT_SOCKETS | SIGNALS,
   };
+}
+
+static bool holds_files(const struct jail *j) {
+  return j->abi && !(j->rights & LATHE_NEEDS_FILES);
+}
+
+static int new_ruleset(const struct jail *j) {
+  struct ruleset_attr attr = held_by(j);
   size_t size = j->abi >= 6 ? sizeof attr : j->abi >= 4 ? 16 : 8;
   return (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
 }
 
 /* ---- once in a worker ---- */
 
-static void add_path(struct jail *j, const char *path, uint64_t rights) {
-  struct stat st;
-  int fd = open(path, O_PATH | O_CLOEXEC);
-  if (fd < 0)
-    return;
-  if (fstat(fd, &st) < 0 || !S_ISDIR(st.st_mode))
-    rights &= OF_FILES;
-  j->paths = mem_grow(j->paths, (j->count + 1) * sizeof *j->paths);
-  j->paths[j->count++] = (struct jail_path){fd, rights & known_rights(j->abi)};
-}
-
-static void add_plugin_folder(struct jail *j, const char *plugin) {
-  char *real = realpath(plugin, NULL);
-  char *slash = real ? strrchr(real, '/') : NULL;
-  if (slash && slash != real) {
-    *slash = '\0';
-    add_path(j, real, READ_RUN);
-  }
-  free(real);
-}
-
-static void add_options(struct jail *j, const struct plugin *p, const struct plugin_value *values,
-                        size_t count) {
-  for (size_t i = 0; p->d.options && p->d.options[i]; i++)
-    for (size_t k = 0; p->d.options[i]->type == LATHE_PATH && k < count; k++)
-      if (strcmp(values[k].key, p->d.options[i]->key) == 0 && values[k].value[0] == '/')
-        add_path(j, values[k].value, READ_RUN);
-}
-
 static void say_what_lacks(struct jail *j) {
-  if (!j->abi)
+  if (!j->abi && !(j->rights & LATHE_NEEDS_FILES))
     snprintf(j->lacks, sizeof j->lacks,
              "the kernel has no Landlock, so jobs can open every file that the daemon's user can "
              "(Linux 5.13 with CONFIG_SECURITY_LANDLOCK and landlock in lsm= has it)");
@@ -138,17 +71,29 @@ static void say_what_lacks(struct jail *j) {
              "not counted");
 }
 
+/* Why a plugin cannot be locked in; NULL: it can. */
+static const char *why_open(const struct plugin *p) {
+  static const char *const words[] = {
+      NULL,
+      "asks for the network (LATHE_NEEDS_NETWORK)",
+      "asks for all files (LATHE_NEEDS_FILES)",
+      "asks for the network and for all files (LATHE_NEEDS_NETWORK, LATHE_NEEDS_FILES)",
+  };
+  if (p->d.isolation == LATHE_SHARED)
+    return "runs many jobs in one process";
+  return words[p->d.rights & OPEN];
+}
+
 int jail_init(struct jail *j, const struct plugin *p, const struct plugin_value *values,
               size_t value_count, enum wire_jail_mode mode, struct err *err) {
-  *j = (struct jail){.on = mode != WIRE_JAIL_OFF && !p->d.rights && p->d.isolation != LATHE_SHARED,
-                     .required = mode == WIRE_JAIL_REQUIRED};
-  bool required = j->required;
-  if (required && !j->on)
+  *j = (struct jail){.on = mode != WIRE_JAIL_OFF && p->d.isolation != LATHE_SHARED &&
+                           (p->d.rights & OPEN) != OPEN,
+                     .required = mode == WIRE_JAIL_REQUIRED,
+                     .rights = p->d.rights};
+  if (j->required && why_open(p))
     return err_set(err, ERR_UNSUPPORTED,
                    "the configuration says jail = required, but the plugin %s %s; say jail = auto",
-                   p->d.name,
-                   p->d.isolation == LATHE_SHARED ? "runs many jobs in one process"
-                                                  : "needs the network for its jobs");
+                   p->d.name, why_open(p));
   if (!j->on)
     return 0;
   long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -156,15 +101,11 @@ int jail_init(struct jail *j, const struct plugin *p, const struct plugin_value 
   j->filter = filter_is_known();
   j->listens = filter_can_listen();
   say_what_lacks(j);
-  if (required && j->lacks[0])
+  if (j->required && j->lacks[0])
     return err_set(err, ERR_UNSUPPORTED, "the configuration says jail = required, but %s",
                    j->lacks);
-  if (!j->abi)
-    return 0;
-  for (size_t i = 0; i < sizeof system_paths / sizeof *system_paths; i++)
-    add_path(j, system_paths[i].path, system_paths[i].rights);
-  add_plugin_folder(j, p->path);
-  add_options(j, p, values, value_count);
+  if (holds_files(j))
+    jail_paths_open(j, p, values, value_count);
   return 0;
 }
 
@@ -175,22 +116,32 @@ void jail_free(struct jail *j) {
   *j = (struct jail){0};
 }
 
-int jail_check_threads(struct jail *j, const struct plugin *p, struct err *err) {
+enum wire_jail_state jail_state(const struct jail *j) {
+  if (!j->on)
+    return WIRE_JAIL_NONE;
+  return j->lacks[0] || j->rights & OPEN ? WIRE_JAIL_PARTIAL : WIRE_JAIL_WHOLE;
+}
+
+static bool has_one_thread(void) {
   struct stat threads; /* a folder for each thread, and two more names of the folder itself */
-  bool one = stat("/proc/self/task", &threads) == 0 && threads.st_nlink <= 3;
-  if (!j->on || one)
+  return stat("/proc/self/task", &threads) == 0 && threads.st_nlink <= 3;
+}
+
+int jail_check_threads(struct jail *j, const struct plugin *p, struct err *err) {
+  bool fork = p->d.isolation == LATHE_FORK;
+  const char *when = fork ? "while it is loaded or in create()" : "while it is loaded";
+  if (!j->on || has_one_thread())
     return 0;
   if (j->required)
     return err_set(err, ERR_UNSUPPORTED,
-                   "the configuration says jail = required, but the plugin %s begins threads in "
-                   "create() or ready(), which the jail cannot hold; it must begin them in its "
-                   "first run(), or say jail = auto",
-                   p->d.name);
+                   "the configuration says jail = required, but the plugin %s begins threads %s, "
+                   "which the jail cannot hold; it must begin them in %s, or say jail = auto",
+                   p->d.name, when, fork ? "run()" : "create()");
   size_t at = strlen(j->lacks);
-  snprintf(j->lacks + at, sizeof j->lacks - at,
-           "%sthe plugin begins threads in create() or ready(): they open no socket, but all files "
-           "that the daemon's user can",
-           at ? "; " : "");
+  snprintf(j->lacks + at, sizeof j->lacks - at, "%sthe plugin begins threads %s: they %s",
+           at ? "; " : "", when,
+           fork ? "stay in its worker, outside of the jail of its jobs"
+                : "open no socket, but all files that the daemon's user can");
   return 0;
 }
 
@@ -201,13 +152,15 @@ static int fill_ruleset(const struct jail *j, struct err *err) {
   int ruleset = new_ruleset(j);
   if (ruleset < 0)
     return err_sys(err, errno, "the jail's ruleset cannot be made");
+  if (!holds_files(j))
+    return ruleset;
   for (size_t i = 0; i < j->count; i++)
     if (add_rule(ruleset, j->paths[i].fd, j->paths[i].rights) < 0)
       goto failed;
   snprintf(own, sizeof own, "/proc/%d", (int)getpid());
   int proc = open(own, O_PATH | O_CLOEXEC);
   if (proc >= 0) { /* without /proc there is nothing to see */
-    int rc = add_rule(ruleset, proc, READ);
+    int rc = add_rule(ruleset, proc, JAIL_PATHS_READ_RIGHTS);
     close(proc);
     if (rc < 0)
       goto failed;
@@ -224,9 +177,16 @@ int jail_prepare(const struct jail *j, int *listener, struct err *err) {
   *listener = -1;
   if (!j->on)
     return -1;
-  if (j->abi && (ruleset = fill_ruleset(j, err)) < 0)
+  struct ruleset_attr held = held_by(j);
+  if (j->abi && (held.fs | held.net | held.scoped) && (ruleset = fill_ruleset(j, err)) < 0)
     return ruleset;
-  if (j->filter && (*listener = filter_install(j->listens, j->abi >= 6)) == -2) {
+  struct filter_wishes wishes = {
+      .listen = j->listens,
+      .signals_are_scoped = held.scoped & SIGNALS,
+      .network = j->rights & LATHE_NEEDS_NETWORK,
+      .files = j->rights & LATHE_NEEDS_FILES,
+  };
+  if (j->filter && (*listener = filter_install(&wishes)) == -2) {
     err_sys(err, errno, "the jail's filter cannot be installed");
     if (ruleset >= 0)
       close(ruleset);
@@ -286,11 +246,12 @@ static int restrict_self(int ruleset, struct err *err) {
 
 int jail_enter(const struct jail *j, int ruleset, int folder, struct err *err) {
   int rc = drop_capabilities(err);
-  if (rc == 0 && j->filter && filter_end_passing() < 0)
+  /* A library that asks for names of hosts needs the call. */
+  if (rc == 0 && j->filter && !(j->rights & LATHE_NEEDS_NETWORK) && filter_end_passing() < 0)
     rc = err_sys(err, errno, "the jail's filter cannot be installed");
   if (rc < 0 || ruleset < 0)
     return rc;
-  if (add_rule(ruleset, folder, FOLDER & known_rights(j->abi)) < 0)
+  if (holds_files(j) && add_rule(ruleset, folder, jail_paths_folder_rights(j->abi)) < 0)
     rc = err_sys(err, errno, "the job's folder cannot be let into the jail");
   else
     rc = restrict_self(ruleset, err);

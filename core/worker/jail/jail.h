@@ -18,6 +18,7 @@ struct jail_path {
 
 struct jail {      /* of a worker; read-only once made */
   bool on;         /* jobs are jailed */
+  uint32_t rights; /* LATHE_NEEDS_*: what the jail leaves open */
   bool required;   /* and a job runs in a whole jail or not at all */
   int abi;         /* of Landlock; 0: the kernel has none */
   bool filter;     /* seccomp */
@@ -35,8 +36,11 @@ int jail_init(struct jail *j, const struct plugin *p, const struct plugin_value 
 
 /* Of one that is asked for nothing more; a worker's lives as long as the worker. */
 void jail_free(struct jail *j);
-/* After create() and ready(), where the process itself is to be jailed: threads that run by now
- * stay outside of Landlock.  The jail then lacks something; ERR_UNSUPPORTED when it is required. */
+/* Of the jobs, as it is told to the daemon. */
+enum wire_jail_state jail_state(const struct jail *j);
+/* PROCESS: before create(), just before the process is locked in, for threads that run by then stay
+ * outside of Landlock.  FORK: after create() and ready(), for threads of the zygote are in no jail.
+ * The jail then lacks something; ERR_UNSUPPORTED when it is required. */
 int jail_check_threads(struct jail *j, const struct plugin *p, struct err *err);
 
 /* In the process to be jailed, ahead of its job: what takes time and needs no folder.  Installs the

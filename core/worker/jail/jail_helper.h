@@ -7,10 +7,13 @@
  *          <--- 0 or an error ------------------------------
  *          ---- FINISH (move the folder to where the daemon looks) --->
  *          <--- 0 or an error ------------------------------
+ *          ---- SECRET (its name: a credential, read anew) ----->
+ *          <--- 0 and the value, or an error ---------------
  *          ---- WATCH (a step runs for long; its limits) -->  no answer
  *
  * It also answers for the calls that the jail's filter reports, and kills the worker when the step
- * is over a limit; why is on the board, where the daemon finds it.  It ends with the worker.
+ * is over a limit; why is on the board, where the daemon finds it.  When the daemon ends it kills
+ * the worker and all that is of its group.  It ends with the worker.
  */
 #ifndef WORKER_JAIL_HELPER_H
 #define WORKER_JAIL_HELPER_H
@@ -18,13 +21,15 @@
 #include "worker/host.h"
 
 struct jail_helper {
-  struct link link; /* to it */
-  const char *cell; /* where all folders of the worker lie; kept */
+  struct link link;     /* to it */
+  const char *cell;     /* where all folders of the worker lie; kept */
+  pthread_mutex_t turn; /* of who asks and hears: one at a time */
 };
 
 /* Starts the helper and locks this thread, and those that it will begin, into the cell.  On the
- * main thread, before it has begun any. */
-int jail_helper_begin(struct jail_helper *s, struct host *h, const char *cell, struct err *err);
+ * main thread, before create().  When the daemon ends meanwhile, the helper ends the process: its
+ * filter refuses to turn off the signal of a parent's death, so that is off from here on. */
+int jail_helper_begin(struct jail_helper *s, struct host *h, struct err *err);
 /* As folder_make(), but in the cell. */
 int jail_helper_make(struct jail_helper *s, struct folder *f, const struct host *h, uint64_t token,
                      const struct wire_step *step, struct err *err);

@@ -11,8 +11,7 @@
  * jobs, and its guard keeps it. */
 void limits_of_child(const struct wire_limits *l, bool turns);
 /* For a resident process, before each step: the soft limit of file size, which can be raised again.
- * CPU time is watched instead, for it adds up over the steps; and so is memory, for a process that
- * stays may reserve addresses by the terabyte (CUDA, a JVM), and what counts is what it uses. */
+ * CPU time is watched instead, for it adds up over the steps. */
 void limits_of_resident(const struct wire_limits *l);
 /* Its guard, a process of the same user, reads in /proc how much the job uses; so it may be read,
  * where it holds no secret. */

@@ -19,18 +19,10 @@ static int64_t cpu_ms_of(pid_t pid) {
   return group_read_process(pid, &p) ? p.cpu_ms : 0;
 }
 
-/* As the process sees it: pages that others hold too count whole. */
-static int64_t resident_of(pid_t pid) {
-  char text[128];
-  long long pages = 0;
-  group_read_file(pid, "statm", text, sizeof text);
-  return sscanf(text, "%*d %lld", &pages) == 1 ? pages * sysconf(_SC_PAGESIZE) : 0;
-}
-
 /* Pages that others hold too in part. */
 static int64_t share_of(pid_t pid) {
   int64_t share = group_share(pid);
-  return share >= 0 ? share : resident_of(pid);
+  return share >= 0 ? share : group_memory(pid);
 }
 
 typedef int64_t measure(pid_t pid);
@@ -87,8 +79,8 @@ int64_t usage_below_us(void) {
 }
 
 int64_t usage_memory(int64_t enough) {
-  int64_t sum = resident_of(getpid());
-  sum += sum_below(getpid(), 0, resident_of) + sum_left(resident_of);
+  int64_t sum = group_memory(getpid());
+  sum += sum_below(getpid(), 0, group_memory) + sum_left(group_memory);
   if (sum <= enough)
     return sum;
   return share_of(getpid()) + sum_below(getpid(), 0, share_of) + sum_left(share_of);

@@ -18,6 +18,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "worker/backend.h"
+#include "worker/jail/home.h"
 #include "worker/jail/jail_helper.h"
 #include "worker/jail/limits.h"
 #include "worker/jail/usage.h"
@@ -39,6 +40,7 @@
 #define DONES_PER_WRITE 16 /* the daemon refills while the rest of a batch runs */
 #define CPU_CHECK_MS    50
 #define MEMORY_CHECK_MS 100
+#define LOOK_SHARE      20 /* of the CPU time that a look at the memory took, until the next */
 
 struct waiting { /* a STEP that has not begun */
   struct list ring;
@@ -50,8 +52,7 @@ struct waiting { /* a STEP that has not begun */
 struct resident {
   struct host *host;
   int log_fd, timer_fd, wake_fd;
-  struct logger log;              /* of the running step; between steps, of the backend */
-  struct jail_helper jail_helper; /* where the process is jailed */
+  struct logger log;    /* of the running step; between steps, of the backend */
   uint64_t watched;     /* token of the step that the jail helper knows of; under the lock */
   struct folder folder; /* kept from step to step while nothing is left in it */
   unsigned unsent;      /* DONEs in the link's buffer; run thread */
@@ -185,7 +186,7 @@ static void check_cpu(struct resident *r) {
 
 /* Under the lock.  Of the running step, where this process has to look; 0: none. */
 static int64_t memory_limit(const struct resident *r) {
-  return r->current && !r->host->jail.on ? r->current->step->limits.address_space : 0;
+  return r->current && !r->host->jail.on ? r->current->step->limits.memory : 0;
 }
 
 /* Under the lock.  A step whose processes hold more than its memory ends here, with the process. In
@@ -196,8 +197,9 @@ static void check_memory(struct resident *r) {
   int64_t most = memory_limit(r);
   if (most <= 0 || now < r->memory_look_ms)
     return;
-  int64_t found = usage_memory(most), took = clock_mono_ms() - now;
-  r->memory_look_ms = now + (20 * took > MEMORY_CHECK_MS ? 20 * took : MEMORY_CHECK_MS);
+  int64_t start = clock_thread_us(), found = usage_memory(most);
+  int64_t pause = (clock_thread_us() - start) * LOOK_SHARE / 1000;
+  r->memory_look_ms = now + (pause > MEMORY_CHECK_MS ? pause : MEMORY_CHECK_MS);
   if (found <= most)
     return;
   logger_drain(&r->log, r->log_fd);
@@ -213,7 +215,7 @@ static void tell_jail_helper(struct resident *r) {
   if (!r->host->jail.on || !r->current || r->current->token == r->watched)
     return;
   r->watched = r->current->token;
-  jail_helper_watch(&r->jail_helper, r->watched, &r->current->step->limits);
+  jail_helper_watch(r->host->jail_helper, r->watched, &r->current->step->limits);
 }
 
 static int watch_timeout(struct resident *r, int64_t heartbeat_at) {
@@ -294,8 +296,12 @@ static int get_folder(struct resident *r, uint64_t token, const struct wire_step
   if (r->folder.fd >= 0 && s->input_count == 0)
     return 0;
   folder_close(&r->folder, true);
-  if (r->host->jail.on)
-    return jail_helper_make(&r->jail_helper, &r->folder, r->host, token, s, err);
+  if (r->host->jail.on) {
+    int rc = jail_helper_make(r->host->jail_helper, &r->folder, r->host, token, s, err);
+    if (rc == 0)
+      home_enter(r->folder.fd);
+    return rc;
+  }
   return folder_make(&r->folder, r->host->cell, r->host->stem, token, s->inputs, s->input_count,
                      err);
 }
@@ -307,7 +313,7 @@ static void put_folder(struct resident *r, uint64_t token, struct step_outcome *
   if (r->folder.fd < 0 || (out->done.artifact_count == 0 && folder_is_empty(&r->folder)))
     return;
   folder_close(&r->folder, false);
-  int rc = h->jail.on ? jail_helper_finish(&r->jail_helper, r->folder.token, token, err)
+  int rc = h->jail.on ? jail_helper_finish(h->jail_helper, r->folder.token, token, err)
                       : folder_finish(h->cell, h->work_root, h->stem, r->folder.token, token, err);
   if (rc < 0)
     step_spoil(out, WIRE_RETRY, err->text);
@@ -432,17 +438,6 @@ static bool idle(struct resident *r) {
   return busy;
 }
 
-/* False: that failed; it is said. */
-static bool lock_in(struct resident *r) {
-  struct err err = {0};
-  limits_let_look();
-  if (jail_helper_begin(&r->jail_helper, r->host, r->host->cell, &err) == 0)
-    return true;
-  serve_complain(r->host, &err);
-  link_flush(r->host->link);
-  return false;
-}
-
 int serve_process(struct host *h) {
   static struct resident r; /* the watch thread outlives this function: destroy() comes after it */
   r = (struct resident){
@@ -458,8 +453,6 @@ int serve_process(struct host *h) {
   list_init(&r.queue);
   pthread_mutex_init(&r.lock, NULL);
   pthread_cond_init(&r.unwatched, NULL);
-  if (h->jail.on && !lock_in(&r))
-    return EXIT_FAILURE;
   if (r.log_fd < 0 || r.timer_fd < 0 || r.wake_fd < 0 ||
       pthread_create(&thread, NULL, watch_thread, &r) != 0) {
     serve_complain(h, &(struct err){.text = "the worker cannot start its watch thread"});

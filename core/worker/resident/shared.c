@@ -15,10 +15,12 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "worker/backend.h"
+#include "worker/jail/usage.h"
 #include "worker/step.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,6 +38,8 @@ struct pool {
   struct host *host;
   int log_fd;
   size_t most;
+  int64_t memory_before,
+      memory_look_ms; /* what it held before the first step; when to look again */
 
   pthread_mutex_t lock; /* of what follows */
   pthread_cond_t work, ended;
@@ -187,7 +191,43 @@ static void flush_logs(struct pool *c) {
   }
 }
 
-#define LOG_LOOK_MS 20 /* how often the logs of running steps are looked at */
+#define LOG_LOOK_MS    20  /* how often the logs of running steps are looked at */
+#define MEMORY_LOOK_MS 100 /* and the memory */
+#define LOOK_SHARE     20  /* of the CPU time that a look took, until the next */
+
+/* Under the lock.  What the running steps may hold in all; 0: no limit, or none runs. */
+static int64_t memory_limit(struct pool *c) {
+  int64_t sum = 0;
+  list_for_each(it, &c->running) {
+    int64_t one = container_of(it, struct task, ring)->step.limits.memory;
+    if (one <= 0 || __builtin_add_overflow(sum, one, &sum))
+      return 0;
+  }
+  return sum;
+}
+
+/* Nobody knows whose a page is: the process ends when it holds more than all of its steps together
+ * may, beside what it held before the first. */
+static void check_memory(struct pool *c) {
+  struct wire_board *board = c->host->board;
+  int64_t now = clock_mono_ms();
+  if (now < c->memory_look_ms)
+    return;
+  pthread_mutex_lock(&c->lock);
+  int64_t most = memory_limit(c);
+  pthread_mutex_unlock(&c->lock);
+  if (most <= 0 || __builtin_add_overflow(most, c->memory_before, &most))
+    return;
+  int64_t start = clock_thread_us(), found = usage_memory(most);
+  int64_t pause = (clock_thread_us() - start) * LOOK_SHARE / 1000;
+  c->memory_look_ms = now + (pause > MEMORY_LOOK_MS ? pause : MEMORY_LOOK_MS);
+  if (found <= most)
+    return;
+  link_flush(c->host->link);
+  atomic_store(&board->found, found - c->memory_before);
+  atomic_store(&board->over, WIRE_OVER_MEMORY);
+  kill(getpgrp() == getpid() ? 0 : getpid(), SIGKILL);
+}
 
 /* Waits for the daemon or for stdout and serves them.  False: the daemon is gone. */
 static bool serve_once(struct pool *c, int64_t *heartbeat_at) {
@@ -212,6 +252,7 @@ static bool serve_once(struct pool *c, int64_t *heartbeat_at) {
   if (fds[1].revents)
     serve_send_output(h, c->log_fd);
   serve_heartbeat(h, active, heartbeat_at);
+  check_memory(c);
   return rc == 0;
 }
 
@@ -223,6 +264,7 @@ int serve_shared(struct host *h) {
       .host = h,
       .log_fd = serve_redirect_output(h),
       .most = most && most < h->slots ? most : h->slots,
+      .memory_before = usage_memory(INT64_MAX),
   };
   pthread_mutex_init(&c->lock, NULL);
   pthread_cond_init(&c->work, NULL);

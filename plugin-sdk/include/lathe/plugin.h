@@ -279,8 +279,8 @@ struct lathe_plugin {               /* static data: reading it starts nothing */
   int32_t isolation;
   uint32_t max_concurrency;      /* calls in one process; 0: no limit of ours */
   uint32_t threads;              /* that one job keeps busy; 0: one.  The admin's `threads` goes before it */
-  uint32_t cancel_grace_ms;      /* PROCESS: that a cancelled job gets to return; 0: 1000.  The admin's
-                                    cancel_grace is the most */
+  uint32_t cancel_grace_ms;      /* PROCESS: that a cancelled job gets to return; the admin's cancel_grace
+                                    is the most, else 10000.  0: as the admin says, else 1000 */
   int32_t (*create)(const struct lathe_host *, void **self); /* warm-up goes here */
   void (*destroy)(void *self);
   int32_t (*ready)(void *self);  /* may be NULL */
