@@ -22,6 +22,9 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_HOMEPAGE "https://lathe.example.org")
 
+# What packages of plugins depend on: any lathe that takes plugins of this major version.
+string(REGEX REPLACE "[.].*" "" lathe_abi_major "${LATHE_ABI_VERSION}")
+
 set(debian ${PROJECT_SOURCE_DIR}/packaging/debian)
 set(debian_made ${PROJECT_BINARY_DIR}/debian)
 # The daemon's package looks at what others put where its plugins and their configuration lie.
@@ -64,6 +67,7 @@ its service, the command line client lathe, and the plugins that need nothing
 more."
   SECTION science
   DEPENDS "adduser"
+  PROVIDES "lathe-plugin-abi-${lathe_abi_major}"
   SUGGESTS "lathe-plugin-gmsh, lathe-dev"
   CONTROL_EXTRA "${debian}/postinst|${debian}/prerm|${debian}/postrm|${debian_made}/lathe/conffiles|${debian_made}/lathe/triggers")
 lathe_package(dev lathe-dev "what is needed to write plugins for lathe"
@@ -77,7 +81,7 @@ if(TARGET plugin_local-gmsh)
     "The plugin local-gmsh, which does the kinds mesh and preview on this machine,
 and the backend that selects it."
     SECTION science
-    DEPENDS "lathe (>= ${PROJECT_VERSION})"
+    DEPENDS "lathe (>= ${PROJECT_VERSION}), lathe-plugin-abi-${lathe_abi_major}"
     CONTROL_EXTRA "${debian_made}/gmsh/conffiles")
 endif()
 include(CPack)

@@ -79,6 +79,7 @@ def test_dependencies_are_those_of_the_programs(debs):
     for library in ("libc6", "libuv1", "libmicrohttpd12", "libsqlite3-0", "libcurl4", "libjansson4", "adduser"):
         assert library in depends, depends
     assert "gmsh" not in depends
+    assert field(debs["lathe"], "Provides") == "lathe-plugin-abi-1", "for the packages of plugins"
     assert field(debs["lathe-dev"], "Depends").startswith(f"lathe (= {field(debs['lathe'], 'Version')})")
     if GMSH:
         assert "libgmsh" in field(debs["lathe-plugin-gmsh"], "Depends")
