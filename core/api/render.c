@@ -45,6 +45,8 @@ static void render_attempts(struct buf *b, const struct record_job *job) {
     put_json_or(b, a->error_json, "null");
     put(b, ",\"facts\":");
     put_json_or(b, a->facts_json, "{}");
+    put(b, ",\"cancel\":");
+    buf_put_json_str(b, attempt_cancel_word(a->cancel));
     put(b, ",\"plugin_version\":");
     buf_put_json_str(b, a->plugin_version);
     put(b, ",\"decision\":");

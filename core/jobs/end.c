@@ -144,6 +144,7 @@ void end_result(struct job *job, const struct step_result *r) {
   output_flush(job);
   metric_observe(meter->run_seconds, clock_mono_us() - job_last(job)->begun_mono);
   job_last(job)->open = job->remote && r->open;
+  job_last(job)->cancel = (enum attempt_cancel)r->cancel;
   if (judge_asks_disk(job, r)) {
     look_at_failure(job, r, 0);
     return;

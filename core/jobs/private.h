@@ -75,9 +75,11 @@ struct attempt {
   int number;
   enum job_state state;
   enum attempt_fault fault;
-  bool open;                  /* it is over, but what it submitted may not be */
+  bool open; /* it is over, but what it submitted may not be */
+  enum attempt_cancel cancel;
   const char *plugin_version; /* the usage's, or NULL */
   char *decision_json;        /* owned; NULL: there was no choice */
+  char *note;                 /* owned: what it keeps beside its reference, as text; or NULL */
 };
 
 struct outcome {                /* how an attempt or a job ended, kept until it is on disk */
@@ -339,6 +341,8 @@ bool remote_survives(struct job *job, const struct step_result *r);
  * for its backend. */
 bool remote_keeps(struct job *job, const struct step_result *r);
 void remote_resume(struct jobs *j); /* those whose backend is there again */
+/* What a remote attempt keeps beside its reference.  On disk with a later commit; `lazily`: not now. */
+void remote_note(struct job *job, const char *note, bool lazily);
 void remote_on_checkpoint(void *ctx, void *owner, const char *ref);
 
 /* ---- reported.c: what an attempt reports of itself ---- */

@@ -57,6 +57,8 @@ static void copy_attempts(struct job *job, const struct record_job *r) {
     a->open = from->open;
     a->plugin_version = usage_version(usage, from->plugin_version);
     a->decision_json = mem_dup(from->decision_json);
+    a->note = mem_dup(from->note);
+    a->cancel = from->cancel;
   }
 }
 
@@ -147,6 +149,7 @@ void job_drop_attempt(struct job *job) {
   free(a->ref);
   free(a->error_json);
   free(a->decision_json);
+  free(a->note);
   reported_free(a->facts);
 }
 
@@ -180,6 +183,8 @@ struct record_attempt job_attempt_record(const struct attempt *a) {
       .ref = a->ref,
       .error_json = a->error_json,
       .facts_json = reported_json(a->facts),
+      .note = a->note,
+      .cancel = a->cancel,
       .fault = a->fault,
       .open = a->open,
       .plugin_version = a->plugin_version,

@@ -40,8 +40,11 @@ const struct attempt *remote_open(const struct job *job) {
 void remote_attempt(struct job *job, struct attempt *a) {
   job->remote = job->usage->facts->remote;
   job->resumed = job->remote && a > job->attempts && a[-1].open;
-  if (job->remote)
-    a->ref = mem_dup(job->resumed ? a[-1].ref : "");
+  if (!job->remote)
+    return;
+  a->ref = mem_dup(job->resumed ? a[-1].ref : "");
+  if (job->resumed)
+    a->note = mem_dup(a[-1].note);
 }
 
 enum step_go remote_go(const struct job *job) {
@@ -196,7 +199,15 @@ void remote_resume(struct jobs *j) {
   }
 }
 
-/* ---- references ---- */
+/* ---- references and notes ---- */
+
+void remote_note(struct job *job, const char *note, bool lazily) {
+  struct attempt *last = job_last(job);
+  free(last->note);
+  last->note = mem_dup(note);
+  if (!lazily)
+    store_note(job->j->store, job->num, last->number, note);
+}
 
 struct checkpoint { /* on its way to the disk; the job may end meanwhile */
   struct jobs *j;

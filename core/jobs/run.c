@@ -236,6 +236,7 @@ void run_hand_over(struct job *job, struct backend *b) {
       .input_count = count,
       .go = (enum step_go)job->go,
       .ref = job->go == STEP_POLL ? job_last(job)->ref : NULL,
+      .note = job->go == STEP_POLL ? job_last(job)->note : NULL,
       .threads = job->sched.reserved_threads,
       .park_scope = park_scope(job, b, scope),
   };
@@ -294,6 +295,11 @@ static void on_progress(void *ctx, void *owner, int permille, const char *what, 
   output_progress(owner, permille, what, current, total);
 }
 
+static void on_note(void *ctx, void *owner, const char *note, bool lazily) {
+  (void)ctx;
+  remote_note(owner, note, lazily);
+}
+
 static void on_log(void *ctx, void *owner, const char *text, size_t len) {
   (void)ctx;
   output_log(owner, text, len);
@@ -315,6 +321,7 @@ struct workers_events jobs_worker_events(struct jobs *j) {
                                  .log = on_log,
                                  .fact = on_fact,
                                  .checkpoint = remote_on_checkpoint,
+                                 .note = on_note,
                                  .done = on_done,
                                  .ctx = j};
 }

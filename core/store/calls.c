@@ -44,6 +44,7 @@ static void copy_attempt(struct op *op, const struct record_attempt *in) {
   a->facts_json = arena_dup(&op->arena, in->facts_json);
   a->plugin_version = arena_dup(&op->arena, in->plugin_version);
   a->decision_json = arena_dup(&op->arena, in->decision_json);
+  a->note = arena_dup(&op->arena, in->note);
   op->attempt = a;
 }
 
@@ -219,6 +220,12 @@ void store_checkpoint(struct store *s, int64_t num, int attempt, const char *ref
 void store_facts(struct store *s, int64_t num, int attempt, const char *facts_json) {
   struct op *op = op_new(OP_CHECKPOINT, num, NULL, NULL);
   copy_attempt(op, &(struct record_attempt){.number = attempt, .facts_json = facts_json});
+  store_push(s, op);
+}
+
+void store_note(struct store *s, int64_t num, int attempt, const char *note) {
+  struct op *op = op_new(OP_CHECKPOINT, num, NULL, NULL);
+  copy_attempt(op, &(struct record_attempt){.number = attempt, .note = note});
   store_push(s, op);
 }
 

@@ -31,3 +31,14 @@ int job_state_parse(const char *word) {
 const char *event_word(enum event_type t) {
   return (size_t)t < COUNT(event_words) ? event_words[t] : "unknown";
 }
+
+const char *attempt_cancel_word(enum attempt_cancel c) {
+  switch (c) {
+#define X(name, value, word)                                                                       \
+  case name:                                                                                       \
+    return word;
+    ATTEMPT_CANCEL_TABLE(X)
+#undef X
+  }
+  return NULL;
+}

@@ -78,6 +78,22 @@ enum attempt_fault {
   ATTEMPT_CRASHED = 3,     /* its worker died of it */
 };
 
+/* What became of the work elsewhere of a remote attempt that was cancelled.  On disk: never
+ * renumber. */
+#define ATTEMPT_CANCEL_TABLE(X)                                                                    \
+  X(ATTEMPT_CANCEL_NONE, 0, NULL) /* it was not, or nothing was there */                           \
+  X(ATTEMPT_CANCEL_STOPPED, 1, "stopped")                                                          \
+  X(ATTEMPT_CANCEL_TOO_LATE, 2, "too_late")                                                        \
+  X(ATTEMPT_CANCEL_CHARGED, 3, "charged")                                                          \
+  X(ATTEMPT_CANCEL_UNKNOWN, 4, "unknown")
+
+enum attempt_cancel {
+#define X(name, value, word) name = (value),
+  ATTEMPT_CANCEL_TABLE(X)
+#undef X
+};
+const char *attempt_cancel_word(enum attempt_cancel c); /* NULL: none */
+
 struct record_attempt {
   int number;           /* 1, 2, ... */
   enum job_state state; /* JOB_RUNNING, then its end; JOB_QUEUED: given back, to be tried again */
@@ -90,6 +106,8 @@ struct record_attempt {
   bool open;                  /* it is over, but what it submitted may not be */
   const char *plugin_version; /* of the backend when it began, or NULL: not known */
   const char *decision_json;  /* why on this backend, where there was a choice; else NULL */
+  const char *note;           /* what a remote attempt keeps beside its reference, or NULL */
+  enum attempt_cancel cancel;
 };
 
 struct record_job {

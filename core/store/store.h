@@ -133,6 +133,9 @@ void store_checkpoint(struct store *s, int64_t num, int attempt, const char *ref
  * commit. */
 void store_facts(struct store *s, int64_t num, int attempt, const char *facts_json);
 
+/* What a remote attempt keeps beside its reference; likewise. */
+void store_note(struct store *s, int64_t num, int attempt, const char *note);
+
 /* A client wants the job to end.  It stays queued or running until an operation ends it; from here
  * on store_recover() says so, and only a client's retry of the ended job takes it back.
  * ERR_CONFLICT where the job is final. */

@@ -193,6 +193,7 @@ int wire_put_step(struct buf *out, uint64_t token, const struct wire_step *m, st
   }
   wire_put_u32(out, (uint32_t)m->go);
   wire_put_str(out, m->ref);
+  wire_put_str(out, m->note);
   wire_put_u32(out, m->threads);
   wire_put_str(out, m->park_scope);
   return wire_end(out, start, err);
@@ -219,6 +220,7 @@ int wire_get_step(const struct wire_frame *f, struct wire_step *m, struct err *e
   }
   m->go = (int32_t)wire_get_u32(&r);
   m->ref = wire_get_str(&r);
+  m->note = wire_get_str(&r);
   m->threads = wire_get_u32(&r);
   m->park_scope = wire_get_str(&r);
   int rc = wire_reader_end(&r, "STEP", err);
@@ -267,6 +269,7 @@ int wire_put_done(struct buf *out, uint64_t token, const struct wire_done *m, st
     wire_put_str(out, a->path);
   }
   wire_put_u32(out, m->open);
+  wire_put_u32(out, (uint32_t)m->cancel);
   wire_put_str(out, m->error_code);
   wire_put_str(out, m->request_id);
   return wire_end(out, start, err);
@@ -340,6 +343,8 @@ int wire_get_done(const struct wire_frame *f, struct wire_done *m, struct err *e
   wire_require(&r, m->artifact_count < 2 || are_different(m->artifacts, m->artifact_count),
                "two artifacts of one name");
   m->open = wire_get_u32(&r) != 0;
+  m->cancel = (int32_t)wire_get_u32(&r);
+  wire_require(&r, m->cancel >= 0 && m->cancel < WIRE_CANCEL_ENDS, "the end of its cancel");
   m->error_code = wire_get_str(&r);
   m->request_id = wire_get_str(&r);
   wire_require(&r, !m->error_code || wire_is_code(m->error_code), "its code");
@@ -496,6 +501,19 @@ int wire_get_log(const struct wire_frame *f, int32_t *level, const char **text, 
   *text = wire_get_bytes(&r, len);
   wire_require(&r, *len <= WIRE_LOG_MAX && wire_is_text(*text, *len, true), "its text");
   return wire_reader_end(&r, "LOG", err);
+}
+
+void wire_put_note(struct buf *out, uint64_t token, const char *note) {
+  size_t start = wire_begin(out, WIRE_NOTE, token);
+  wire_put_str(out, note);
+  end_small(out, start);
+}
+
+int wire_get_note(const struct wire_frame *f, const char **note, struct err *err) {
+  struct wire_reader r = wire_reader(f);
+  *note = wire_get_line(&r, "the note", 2 * WIRE_NOTE_MAX);
+  wire_require(&r, **note != '\0', "the note");
+  return wire_reader_end(&r, "NOTE", err);
 }
 
 void wire_put_checkpoint(struct buf *out, uint64_t token, const char *ref) {

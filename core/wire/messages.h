@@ -10,6 +10,7 @@
  *     READY  ----------------------->     create() is done, and which kinds it declared; or REFUSED
  *            <-----------------------  STEP*, CANCEL, RECALL
  *     BEGAN? PROGRESS* FACT* LOG* DONE ->     exactly one DONE per STEP that was not recalled
+ *     NOTE* ------------------------>     of a remote step: beside the reference
  *     CHECKPOINT* ------------------>     of a remote step: the reference ...
  *            <-----------------------  CHECKPOINTED        ... is on disk, or is not
  *     RECALLED --------------------->     the tokens given back; they get no DONE
@@ -58,7 +59,8 @@
   X(WIRE_HEALTH, 23, "HEALTH")     /* health() is to be asked */                                   \
   X(WIRE_CAPACITY, 24, "CAPACITY") /* jobs at a time; 0: not known */                              \
   X(WIRE_RESUMED, 25, "RESUMED")   /* limits of the rate are forgotten */                          \
-  X(WIRE_KIND, 26, "KIND")         /* one that the plugin declares or withdraws */
+  X(WIRE_KIND, 26, "KIND")         /* one that the plugin declares or withdraws */                 \
+  X(WIRE_NOTE, 27, "NOTE")         /* token; what a remote step keeps, as text (wire/ref.h) */
 
 enum wire_type {
 #define X(name, value, word) name = (value),
@@ -174,6 +176,15 @@ struct wire_limits { /* 0: none */
 struct wire_input_file {
   const char *name, *path;
 };
+/* What became of the work elsewhere when it was cancelled, as lathe/plugin.h's cancel says. */
+enum wire_cancel_end {
+  WIRE_CANCEL_END_NONE, /* it was not, or there was nothing to cancel */
+  WIRE_CANCEL_END_STOPPED,
+  WIRE_CANCEL_END_TOO_LATE,
+  WIRE_CANCEL_END_CHARGED,
+  WIRE_CANCEL_END_UNKNOWN,
+  WIRE_CANCEL_ENDS
+};
 /* Where a step begins: run(), or that call of a remote plugin. */
 enum wire_go { WIRE_RUN, WIRE_SUBMIT, WIRE_FIND, WIRE_POLL, WIRE_GOES };
 struct wire_step {
@@ -184,6 +195,7 @@ struct wire_step {
   size_t input_count;
   int32_t go;       /* enum wire_go */
   const char *ref;  /* of WIRE_POLL, as text (wire/ref.h); else NULL */
+  const char *note; /* that it keeps beside it, likewise; NULL: none */
   uint32_t threads; /* set aside for the job, at least 1 */
   /* What a process may be parked for, and resumed by: the same client on the same inputs.  NULL: it
    * is not parked. */
@@ -220,7 +232,8 @@ struct wire_done {
   bool folder;                       /* the step's work folder lies where the daemon looks for it */
   struct wire_artifact *artifacts;   /* as hello.kinds */
   size_t artifact_count;
-  bool open; /* remote, and not OK: what was submitted may still be there */
+  bool open;      /* remote, and not OK: what was submitted may still be there */
+  int32_t cancel; /* enum wire_cancel_end */
   const char *error_code, *request_id; /* of a failure; NULL: not given */
 };
 int wire_put_done(struct buf *out, uint64_t token, const struct wire_done *m, struct err *err);
@@ -257,6 +270,8 @@ int wire_get_parked(const struct wire_frame *f, struct wire_parked *m, struct er
 void wire_put_log(struct buf *out, uint64_t token, int32_t level, const char *text, size_t len);
 int wire_get_log(const struct wire_frame *f, int32_t *level, const char **text, size_t *len,
                  struct err *err);
+void wire_put_note(struct buf *out, uint64_t token, const char *note);
+int wire_get_note(const struct wire_frame *f, const char **note, struct err *err);
 void wire_put_checkpoint(struct buf *out, uint64_t token, const char *ref);
 int wire_get_checkpoint(const struct wire_frame *f, const char **ref, struct err *err);
 void wire_put_recalled(struct buf *out, const uint64_t *tokens, size_t count);

@@ -11,6 +11,7 @@
 
 #define WIRE_REF_MAX  4096               /* bytes, as lathe/plugin.h promises */
 #define WIRE_TEXT_MAX (2 * WIRE_REF_MAX) /* above any text of one */
+#define WIRE_NOTE_MAX 1024               /* bytes of a note; it is a text by the same rule */
 
 /* The caller frees. */
 char *wire_ref_text(const void *bytes, size_t len);

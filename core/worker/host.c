@@ -139,6 +139,13 @@ static int32_t host_checkpoint(struct lathe_job *job, const void *ref, size_t le
   return LATHE_PERMANENT;
 }
 
+static int32_t host_note(struct lathe_job *job, const void *data, size_t len) {
+  if (job && job->note)
+    return job->note(job, data, len);
+  host_error(job, "note() is for the steps of a remote plugin");
+  return LATHE_PERMANENT;
+}
+
 static int refuse(struct lathe_job *job, const char *name, const char *why) {
   snprintf(job->message, sizeof job->message, "the artifact \"%.200s\" was refused: %s",
            name ? name : "(null)", why);
@@ -276,6 +283,8 @@ void host_init(struct host *h) {
       .secret = host_secret,
       .backend_state = backend_tell_state,
       .capacity = backend_tell_capacity,
+      .note = host_note,
+      .wake = remote_wake_ref,
       .extension = host_extension,
   };
   the_host = h;

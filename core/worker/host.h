@@ -15,7 +15,8 @@
 
 /* One struct per program: all that lathe-worker is. */
 struct host {
-  struct lathe_host table; /* first: the plugin's pointer is ours */
+  struct lathe_host table;       /* first: the plugin's pointer is ours */
+  struct remote *_Atomic remote; /* of a remote plugin that serves; else NULL */
   struct plugin plugin;
   void *self; /* the plugin's instance */
   struct link *link;
@@ -67,6 +68,8 @@ struct lathe_job {
   int64_t retry_after_ms;
   /* In a remote plugin's submit and find; elsewhere NULL. */
   int32_t (*checkpoint)(struct lathe_job *job, const void *ref, size_t len);
+  /* In a remote plugin's steps; elsewhere NULL. */
+  int32_t (*note)(struct lathe_job *job, const void *data, size_t len);
   struct job_artifact *artifacts;
   size_t artifact_count;
 
@@ -81,6 +84,9 @@ struct lathe_job {
   char progress_what[200];
   struct facts facts; /* under the lock, too */
 };
+
+/* wake() of the host's table (remote/due.c): any thread. */
+void remote_wake_ref(const struct lathe_host *table, const void *ref, size_t len);
 
 /* Fills in the table. */
 void host_init(struct host *h);

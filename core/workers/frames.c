@@ -195,6 +195,7 @@ static const struct {
     {WIRE_PARKED, READY, WIRE_FORK, take_parked},
     {WIRE_RECALLED, READY, WIRE_PROCESS, steps_take_recalled},
     {WIRE_CHECKPOINT, READY, WIRE_SHARED, steps_take_checkpoint},
+    {WIRE_NOTE, READY, WIRE_SHARED, steps_take_note},
     {WIRE_PROGRESS, READY, 0, steps_take_progress},
     {WIRE_FACT, READY, 0, steps_take_fact},
     {WIRE_DONE, READY, 0, steps_take_done},

@@ -111,6 +111,7 @@ static void end_step(struct worker *k, struct workers_step *s, const struct wire
       .artifact_count = m->artifact_count,
       .workdir = m->folder ? folder : NULL,
       .open = m->open && k->remote,
+      .cancel = k->remote ? m->cancel : WIRE_CANCEL_END_NONE,
       .error_code = m->class == WIRE_OK ? NULL : m->error_code,
       .request_id = m->class == WIRE_OK ? NULL : m->request_id,
   };
@@ -228,6 +229,19 @@ int steps_take_fact(struct worker *k, const struct wire_frame *f, struct err *er
       e->fact(e->ctx, s->owner, m.key, value, m.weak);
     free(value);
   }
+  return 0;
+}
+
+int steps_take_note(struct worker *k, const struct wire_frame *f, struct err *err) {
+  const struct workers_events *e = &k->b->w->events;
+  struct workers_step *s = find(k, f->token);
+  const char *note;
+  if (wire_get_note(f, &note, err) < 0)
+    return err->code;
+  if (!k->remote)
+    return err_set(err, ERR_PROTOCOL, "a NOTE of a plugin that is not remote");
+  if (s)
+    e->note(e->ctx, s->owner, note, !may_pass(&s->notes, now_of(k)));
   return 0;
 }
 

@@ -173,7 +173,7 @@ struct workers_step {
   bool asking;       /* its reference is on its way to the disk */
   bool log_cut;
   int64_t log_bytes; /* that came */
-  struct allowance progress, facts;
+  struct allowance progress, facts, notes;
   enum step_class doom; /* of a doomed one */
   char *doom_text;
   bool unproven;     /* counts in the backend's */
@@ -286,6 +286,7 @@ int steps_take_began(struct worker *k, const struct wire_frame *f, struct err *e
 int steps_take_progress(struct worker *k, const struct wire_frame *f, struct err *err);
 int steps_take_fact(struct worker *k, const struct wire_frame *f, struct err *err);
 int steps_take_log(struct worker *k, const struct wire_frame *f, struct err *err);
+int steps_take_note(struct worker *k, const struct wire_frame *f, struct err *err);
 int steps_take_checkpoint(struct worker *k, const struct wire_frame *f, struct err *err);
 int steps_take_recalled(struct worker *k, const struct wire_frame *f, struct err *err);
 /* Takes it out of its worker or of `pending`. */

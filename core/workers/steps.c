@@ -170,6 +170,7 @@ struct workers_step *workers_run(struct backend *b, const struct step *step) {
       .input_count = step->input_count,
       .go = (int32_t)step->go,
       .ref = step->ref,
+      .note = step->note,
       .threads = step->threads > 0 ? (uint32_t)step->threads : 1,
       .park_scope = step->park_scope,
   };
@@ -178,7 +179,7 @@ struct workers_step *workers_run(struct backend *b, const struct step *step) {
   s->owner = step->owner;
   s->token = b->w->next_token++;
   s->limits = m.limits;
-  s->progress.left = s->facts.left = PROGRESS_BURST;
+  s->progress.left = s->facts.left = s->notes.left = PROGRESS_BURST;
   list_push_back(&b->pending, &s->ring);
   b->pending_count++;
   b->running++;

@@ -77,9 +77,10 @@ struct step {  /* copied by workers_run, but for `owner` */
   struct step_limits limits;
   const struct step_input *inputs;
   size_t input_count;
-  enum step_go go; /* not STEP_RUN for a remote backend */
-  const char *ref; /* of STEP_POLL, as text */
-  int threads;     /* set aside for the job; 0: as one */
+  enum step_go go;  /* not STEP_RUN for a remote backend */
+  const char *ref;  /* of STEP_POLL, as text */
+  const char *note; /* likewise; NULL: none */
+  int threads;      /* set aside for the job; 0: as one */
   /* A process that this step leaves behind goes on only with a step of the same text; NULL: none is
    * left. */
   const char *park_scope;
@@ -99,7 +100,8 @@ struct step_result {
   const struct step_artifact *artifacts;
   size_t artifact_count;
   const char *workdir; /* absolute; storage may move artifacts out of it.  NULL: none was made */
-  bool open;   /* of a remote step that failed or was lost: what it submitted may still be there */
+  bool open;  /* of a remote step that failed or was lost: what it submitted may still be there */
+  int cancel; /* of a remote step that was stopped: enum wire_cancel_end, what became of it there */
   bool inside; /* STEP_LOST: it was inside the plugin, so it may be what ended the worker */
   const char *error_code, *request_id; /* of a failure, for programs; NULL: not given */
 };
@@ -126,6 +128,8 @@ struct workers_events {
   void (*fact)(void *ctx, void *owner, const char *key, const char *value, bool weak);
   /* A remote step's reference: to be answered by workers_checkpointed() once it is on disk. */
   void (*checkpoint)(void *ctx, void *owner, const char *ref);
+  /* What it keeps beside that; lazily: it comes so often that it need not go to the disk. */
+  void (*note)(void *ctx, void *owner, const char *note, bool lazily);
   /* The step is over.  The work folder may be used until workers_release_workdir(). */
   void (*done)(void *ctx, void *owner, const struct step_result *result);
   void *ctx;

@@ -95,6 +95,11 @@ static void decode_small(const struct wire_frame *f) {
   if (wire_get_log(f, &level, &text, &len, &err) == 0)
     MUST(len <= f->len);
   wire_get_checkpoint(f, &text, &err);
+  if (wire_get_note(f, &text, &err) == 0)
+    MUST(*text);
+  struct wire_backend backend;
+  if (wire_get_backend(f, &backend, &err) == 0)
+    MUST(backend.state <= WIRE_PAUSED && backend.why && backend.for_ms >= 0);
   MUST(wire_type_word(f->type));
 }
 

@@ -604,6 +604,157 @@ def test_what_may_still_run_there_goes_to_no_other_backend(remote, make_daemon):
     check_done(daemon, remote, job_id, attempts=2, finals=("failed", "completed"))
 
 
+@pytest.mark.parametrize("says,word", ((0, "stopped"), (1, "too_late"), (2, "charged")))
+def test_the_end_of_a_cancel_is_kept(far, remote, says, word):
+    c = far.client()
+    job_id = c.echo(sleep_ms=600000)
+    references(c, [job_id])
+    assert c.job(job_id)["attempts"][0]["cancel"] is None
+    remote.set(cancel_says=says)
+    c.cancel(job_id).expect(200)
+    job = c.wait(job_id)
+    assert job["status"] == "cancelled" and job["attempts"][0]["cancel"] == word, job
+    far.restart()
+    assert far.client().job(job_id)["attempts"][0]["cancel"] == word
+
+
+def test_a_cancel_that_fails_leaves_the_end_unknown(far, remote):
+    c = far.client()
+    job_id = c.submit(params={"sleep_ms": 600000}, timeout_s=1)
+    remote.set(cancel_fails=100)
+    job = c.wait(job_id)
+    assert job["status"] == "failed" and job["attempts"][0]["cancel"] == "unknown", job
+    assert job["error"]["submission"] == "unknown", job
+
+
+# ---- many in one request, notes, hints ----
+
+@pytest.fixture
+def full(remote, make_daemon):
+    """A daemon whose only backend is the service, by a plugin that does all that one may."""
+    return make_daemon({**remote.config(slots=100, plugin="remote_full"), "limits": {"backoff_base": "10ms", "backoff_max": "50ms"}},
+                       base={})
+
+
+def test_polls_share_requests(full, remote):
+    c = full.client()
+    remote.set(hint_ms=1000)
+    ids = [c.echo(sleep_ms=1500) for _ in range(50)]
+    for job_id in ids:
+        check_done(full, remote, job_id)
+    stats = remote.stats()
+    assert stats["counts"]["POLL"] == 0 and max(stats["batches"]) > 1, stats["batches"]
+    assert max(stats["batches"]) <= 20  # poll_many_max
+
+
+def test_each_of_a_shared_request_has_its_own_result(full, remote):
+    c = full.client()
+    remote.set(hint_ms=100)
+    good = [c.echo(sleep_ms=300) for _ in range(8)]
+    bad = [c.submit(params={"fail": "bad_input", "sleep_ms": 300}) for _ in range(4)]
+    gone = c.echo(sleep_ms=60000)
+    references(c, [*good, *bad, gone])
+    remote.set(poll_fails=2)
+    for job_id in good:
+        check_done(full, remote, job_id)
+    for job_id in bad:
+        job = c.wait(job_id)
+        assert job["status"] == "failed" and job["error"]["type"] == "/problems/job-bad-input", job
+        assert "as the job wanted" in job["error"]["detail"], job
+    remote.set(denied=1)  # the result of all
+    paused(full)
+    assert c.job(gone)["status"] == "running"
+    remote.set(denied=0)
+    c.post("/api/backends/far/resume").expect(200)
+    c.cancel(gone).expect(200)
+    assert c.wait(gone)["status"] == "cancelled"
+
+
+def test_a_shared_request_that_hangs_keeps_nobody_from_submitting_and_cancelling(full, remote):
+    c = full.client()
+    remote.set(hint_ms=600000)
+    first = c.echo(sleep_ms=600000)
+    wait_until(lambda: remote.stats()["batches"], "it is polled, and not again")
+    remote.shut("poll_many.before")
+    ids = [c.echo() for _ in range(60)]
+    references(c, ids)
+    remote.reached("poll_many.before")
+    late = c.echo()
+    references(c, [late])
+    c.cancel(first).expect(200)
+    assert c.wait(first)["status"] == "cancelled"
+    assert os.path.exists(os.path.join(remote.gates, "poll_many.before"))  # it hangs still
+    remote.open("poll_many.before")
+    for job_id in (*ids, late):
+        check_done(full, remote, job_id)
+
+
+def test_killed_in_a_shared_request_nobody_pays(full, remote):
+    c = full.client()
+    ids = [c.echo(sleep_ms=300) for _ in range(10)]
+    references(c, ids)
+    remote.touch("poll_many.before.crash")
+    for job_id in ids:
+        check_done(full, remote, job_id)
+
+
+def notes_of(client, job_id):
+    return [int(line.split()[1]) for line in client.get(f"/api/jobs/{job_id}/log").text.splitlines() if line.startswith("note ")]
+
+
+@pytest.mark.parametrize("plugin", ("remote", "remote_full"))
+def test_a_note_is_found_by_the_next_step_of_any_life(remote, make_daemon, plugin):
+    daemon = make_daemon(remote.config(plugin=plugin, **({"notes": "yes"} if plugin == "remote" else {})), base={})
+    c = daemon.client()
+    remote.set(hint_ms=30)
+    job_id = c.echo(sleep_ms=600000)
+    wait_until(lambda: len(notes_of(c, job_id)) >= 3, "it counts")
+    kill(daemon, "worker")
+    n = len(notes_of(c, job_id))
+    wait_until(lambda: len(notes_of(c, job_id)) >= n + 3, "it counts on")
+    daemon.restart()
+    c = daemon.client()
+    n = len(notes_of(c, job_id))
+    wait_until(lambda: len(notes_of(c, job_id)) >= n + 3, "it counts on in another life")
+    seen = notes_of(c, job_id)
+    assert seen[:3] == [0, 1, 2] and 0 not in seen[1:], seen
+    assert all(b >= a for a, b in zip(seen, seen[1:])), seen
+    c.cancel(job_id).expect(200)
+    c.wait(job_id)
+
+
+def test_a_hint_wakes_a_job(full, remote):
+    c = full.client()
+    remote.set(hint_ms=600000)  # nobody would look for ten minutes
+    job_id = c.echo(sleep_ms=100)
+    references(c, [job_id])
+    wait_until(lambda: remote.stats()["batches"], "it was polled once")
+    time.sleep(0.2)  # it is ready there by now
+    ref = c.job(job_id)["attempts"][0]["ref"]
+    for name, text in (("unknown", "r/999"), ("wake", ref)):
+        path = os.path.join(remote.gates, name)
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+        os.rename(path, os.path.join(remote.gates, "wake"))
+        wait_until(lambda: not os.path.exists(os.path.join(remote.gates, "wake")), "the hint is taken")
+    check_done(full, remote, job_id)
+
+
+def test_a_services_capacity_bounds_what_is_there(remote, make_daemon):
+    daemon = make_daemon(remote.config(plugin="remote_full", capacity=3), base={})
+    c = daemon.client()
+    wait_until(lambda: backend(daemon)["slots"] == 3, "its slots are the service's")
+    ids = [c.echo(sleep_ms=600000) for _ in range(10)]
+    wait_until(lambda: sum(c.job(i)["status"] == "running" for i in ids) == 3, "three are there")
+    wait_until(lambda: remote.stats()["jobs"] == 3, "they are submitted")
+    time.sleep(0.3)
+    assert remote.stats()["jobs"] == 3 and sum(c.job(i)["status"] == "queued" for i in ids) == 7
+    for job_id in ids:
+        c.cancel(job_id).expect(200)
+    for job_id in ids:
+        assert c.wait(job_id)["status"] == "cancelled"
+
+
 # ---- one of many ----
 
 @pytest.mark.parametrize("how", ("crash", "exit"))

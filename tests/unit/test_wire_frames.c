@@ -62,11 +62,21 @@ static void put_one_of_each(struct buf *b) {
       NULL);
   wire_put_ready(b, DIGEST, kinds, 2);
   wire_put_refused(b, true, "why not");
-  wire_put_step(
-      b, 7,
-      &(struct wire_step){
-          "01J", "mesh", NULL, "{}", 2, {1, 2, 3, 4, 5}, inputs, 2, WIRE_RUN, NULL, 2, "scope"},
-      NULL);
+  wire_put_step(b, 7,
+                &(struct wire_step){"01J",
+                                    "mesh",
+                                    NULL,
+                                    "{}",
+                                    2,
+                                    {1, 2, 3, 4, 5},
+                                    inputs,
+                                    2,
+                                    WIRE_RUN,
+                                    NULL,
+                                    NULL,
+                                    2,
+                                    "scope"},
+                NULL);
   wire_put_value(b, WIRE_CANCEL, 7, WIRE_TIMEOUT);
   wire_put_recalled(b, tokens, 3);
   wire_put_progress(b, 7, &(struct wire_progress){500, "faces", 3, 9});
@@ -76,9 +86,11 @@ static void put_one_of_each(struct buf *b) {
   wire_put_jail(b, WIRE_JAIL_PARTIAL, "something");
   wire_put_kind(b, &(struct wire_kind){"mesh", false, "{}"}, NULL);
   wire_put_checkpoint(b, 7, "there/1");
+  wire_put_note(b, 7, "line 7");
+  wire_put_backend(b, &(struct wire_backend){WIRE_PAUSED, WIRE_BY_HEALTH, WIRE_AUTH, 9, "red"});
   wire_put_done(b, 7,
                 &(struct wire_done){WIRE_RETRY, 3100, 9, 10, "later", NULL, true, artifacts, 1,
-                                    false, "quota.used", "req-7"},
+                                    false, WIRE_CANCEL_END_CHARGED, "quota.used", "req-7"},
                 NULL);
 }
 
@@ -141,11 +153,21 @@ static void messages_survive_the_way(void **state) {
 
   struct wire_step step;
   buf_clear(&b);
-  wire_put_step(
-      &b, 7,
-      &(struct wire_step){
-          "01J", "mesh", NULL, "{}", 2, {1, 2, 3, 4, 5}, inputs, 2, WIRE_RUN, NULL, 2, "scope"},
-      NULL);
+  wire_put_step(&b, 7,
+                &(struct wire_step){"01J",
+                                    "mesh",
+                                    NULL,
+                                    "{}",
+                                    2,
+                                    {1, 2, 3, 4, 5},
+                                    inputs,
+                                    2,
+                                    WIRE_RUN,
+                                    NULL,
+                                    NULL,
+                                    2,
+                                    "scope"},
+                NULL);
   f = only(&in, &b);
   assert_int_equal(f.token, 7);
   assert_int_equal(wire_get_step(&f, &step, NULL), 0);
@@ -159,13 +181,14 @@ static void messages_survive_the_way(void **state) {
   buf_clear(&b);
   wire_put_done(&b, UINT64_MAX,
                 &(struct wire_done){WIRE_RETRY, -1, 9, 10, "later", NULL, true, &artifact, 1, true,
-                                    NULL, NULL},
+                                    WIRE_CANCEL_END_TOO_LATE, NULL, NULL},
                 NULL);
   f = only(&in, &b);
   assert_true(f.token == UINT64_MAX);
   assert_int_equal(wire_get_done(&f, &done, NULL), 0);
   assert_int_equal(done.code, -1);
   assert_true(done.open);
+  assert_int_equal(done.cancel, WIRE_CANCEL_END_TOO_LATE);
   assert_string_equal(done.message, "later");
   assert_null(done.result_json);
   assert_true(done.folder);
@@ -227,6 +250,39 @@ static void remote_steps_survive_the_way(void **state) {
   wire_input_free(&in);
 }
 
+static void words_on_a_backend_are_checked(void **state) {
+  static const struct {
+    struct wire_backend m;
+    int rc;
+  } rows[] = {
+      {{WIRE_WELL, WIRE_BY_PLUGIN, WIRE_OK, 0, NULL}, 0},
+      {{WIRE_PAUSED, WIRE_BY_START, WIRE_QUOTA, INT64_MAX, "no credit\nat all"}, 0},
+      {{WIRE_PAUSED + 1, WIRE_BY_PLUGIN, WIRE_OK, 0, ""}, ERR_PROTOCOL},
+      {{WIRE_PAUSED, WIRE_CAUSES, WIRE_OK, 0, ""}, ERR_PROTOCOL},
+      {{WIRE_PAUSED, WIRE_BY_PLUGIN, WIRE_LOST, 0, ""}, ERR_PROTOCOL},
+  };
+  struct buf b = {0};
+  struct wire_input in = {0};
+  struct wire_backend m;
+  struct err err = {0};
+  const char *note;
+  (void)state;
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    buf_clear(&b);
+    wire_put_backend(&b, &rows[i].m);
+    struct wire_frame f = only(&in, &b);
+    assert_int_equal(wire_get_backend(&f, &m, &err), rows[i].rc);
+    if (rows[i].rc == 0)
+      assert_in_range(m.for_ms, 0, WIRE_WAIT_MAX_MS);
+  }
+  buf_clear(&b);
+  wire_put_note(&b, 7, "");
+  struct wire_frame f = only(&in, &b);
+  assert_int_equal(wire_get_note(&f, &note, &err), ERR_PROTOCOL);
+  buf_free(&b);
+  wire_input_free(&in);
+}
+
 static void references_are_text_and_back(void **state) {
   static const struct {
     const char *bytes;
@@ -271,7 +327,7 @@ static void frames_arrive_in_any_pieces(void **state) {
   for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
     struct wire_input in = {0};
     memset(count_of, 0, sizeof count_of);
-    assert_int_equal(feed(&in, b.data, b.len, pieces[i], count_types), 15);
+    assert_int_equal(feed(&in, b.data, b.len, pieces[i], count_types), 17);
     assert_int_equal(count_of[WIRE_DONE], 1);
     assert_int_equal(count_of[WIRE_LOG], 1);
     wire_input_free(&in);
@@ -329,6 +385,12 @@ static void decode(const struct wire_frame *f) {
   case WIRE_CHECKPOINT:
     wire_get_checkpoint(f, &text, NULL);
     break;
+  case WIRE_NOTE:
+    wire_get_note(f, &text, NULL);
+    break;
+  case WIRE_BACKEND:
+    wire_get_backend(f, &(struct wire_backend){0}, NULL);
+    break;
   case WIRE_PARKED:
     wire_get_parked(f, &(struct wire_parked){0}, NULL);
     break;
@@ -356,11 +418,21 @@ static void truncated_payloads_are_refused(void **state) {
   struct wire_step step;
   struct err err = {0};
   (void)state;
-  wire_put_step(
-      &b, 7,
-      &(struct wire_step){
-          "01J", "mesh", NULL, "{}", 2, {1, 2, 3, 4, 5}, inputs, 2, WIRE_RUN, NULL, 2, "scope"},
-      NULL);
+  wire_put_step(&b, 7,
+                &(struct wire_step){"01J",
+                                    "mesh",
+                                    NULL,
+                                    "{}",
+                                    2,
+                                    {1, 2, 3, 4, 5},
+                                    inputs,
+                                    2,
+                                    WIRE_RUN,
+                                    NULL,
+                                    NULL,
+                                    2,
+                                    "scope"},
+                NULL);
   struct wire_frame f = only(&in, &b);
   size_t whole = f.len;
   for (f.len = 0; f.len < whole; f.len++) {
@@ -480,6 +552,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(messages_survive_the_way),
       cmocka_unit_test(remote_steps_survive_the_way),
+      cmocka_unit_test(words_on_a_backend_are_checked),
       cmocka_unit_test(references_are_text_and_back),
       cmocka_unit_test(frames_arrive_in_any_pieces),
       cmocka_unit_test(truncated_payloads_are_refused),

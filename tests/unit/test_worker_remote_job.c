@@ -100,6 +100,8 @@ static const struct row rows[] = {
     {CALL_POLL, LATHE_PERMANENT, true, false, WIRE_CANCELLED, OVER, 0, WIRE_CANCELLED, false},
     {CALL_FETCH, LATHE_RETRY, true, false, WIRE_TIMEOUT, GO, CALL_CANCEL, 0, false},
     {CALL_CANCEL, LATHE_OK, true, false, WIRE_CANCELLED, OVER, 0, WIRE_CANCELLED, false},
+    {CALL_CANCEL, LATHE_TOO_LATE, true, false, WIRE_CANCELLED, OVER, 0, WIRE_CANCELLED, false},
+    {CALL_CANCEL, LATHE_CHARGED, true, false, WIRE_TIMEOUT, OVER, 0, WIRE_TIMEOUT, false},
     {CALL_CANCEL, LATHE_RETRY, true, false, WIRE_CANCELLED, GO, CALL_CANCEL, 0, false},
     {CALL_CANCEL, LATHE_RETRY_RATE, true, false, WIRE_CANCELLED, GO, CALL_CANCEL, 0, false},
     {CALL_CANCEL, LATHE_AUTH, true, false, WIRE_CANCELLED, OVER, 0, WIRE_AUTH, true},
@@ -132,6 +134,33 @@ static void each_answer_has_its_consequence(void **state) {
       assert_int_not_equal(strlen(end.message), 0);
     else
       assert_true(delay >= 0);
+    remote_job_free(j);
+  }
+}
+
+static void what_cancel_says_is_kept(void **state) {
+  static const struct {
+    int32_t code;
+    enum wire_cancel_end cancel;
+    bool open;
+  } ends[] = {
+      {LATHE_OK, WIRE_CANCEL_END_STOPPED, false},
+      {LATHE_TOO_LATE, WIRE_CANCEL_END_TOO_LATE, false},
+      {LATHE_CHARGED, WIRE_CANCEL_END_CHARGED, false},
+      {LATHE_PERMANENT, WIRE_CANCEL_END_UNKNOWN, true},
+      {LATHE_NOT_FOUND, WIRE_CANCEL_END_UNKNOWN, true},
+  };
+  (void)state;
+  for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+    struct remote_job *j = make(WIRE_POLL, "there", NULL);
+    struct remote_job_end end;
+    int64_t delay;
+    assert_false(remote_job_stop(j, WIRE_CANCELLED, &end));
+    assert_true(
+        remote_job_advance(j, &(struct remote_job_answer){ends[i].code, 0, ""}, 1, &delay, &end));
+    assert_int_equal(end.cancel, ends[i].cancel);
+    assert_int_equal(end.open, ends[i].open);
+    assert_int_equal(end.class, WIRE_CANCELLED);
     remote_job_free(j);
   }
 }
@@ -232,6 +261,7 @@ static void steps_that_are_none_are_refused(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(each_answer_has_its_consequence),
+      cmocka_unit_test(what_cancel_says_is_kept),
       cmocka_unit_test(polls_back_off_and_spread),
       cmocka_unit_test(retry_after_is_never_undercut),
       cmocka_unit_test(a_submit_that_failed_ends_as_it_said),

@@ -63,6 +63,10 @@ static void on_done(void *ctx, void *owner, const struct step_result *result) {
   r->step = NULL;
 }
 
+static void on_note(void *ctx, void *owner, const char *note, bool lazily) {
+  (void)ctx, (void)owner, (void)note, (void)lazily;
+}
+
 static void on_changed(void *ctx, struct backend *b) {
   (void)ctx, (void)b;
 }
@@ -127,6 +131,7 @@ struct rig *rig_open(struct tool *t, int slots) {
                                                     .log = on_log,
                                                     .fact = on_fact,
                                                     .checkpoint = on_checkpoint,
+                                                    .note = on_note,
                                                     .done = on_done,
                                                     .ctx = r},
                                      });

@@ -171,6 +171,7 @@ static int apply_start(struct engine *e, struct op *op, struct err *err) {
   bind_text(st, 5, op->attempt->ref);
   bind_text(st, 6, op->attempt->plugin_version);
   bind_text(st, 7, op->attempt->decision_json);
+  bind_text(st, 8, op->attempt->note);
   int code = conn_step(&e->conn, st, err);
   if (code < 0)
     return code;
@@ -226,6 +227,7 @@ static int finish_from(struct engine *e, const struct op *op, enum job_state sta
   bind_text(st, 16, attempt != NULL ? attempt->facts_json : NULL);
   sqlite3_bind_int(st, 17, attempt != NULL ? (int)attempt->fault : ATTEMPT_NO_FAULT);
   sqlite3_bind_int(st, 18, attempt != NULL && attempt->open);
+  sqlite3_bind_int(st, 19, attempt != NULL ? (int)attempt->cancel : ATTEMPT_CANCEL_NONE);
   int code = conn_step(&e->conn, st, err);
   return code < 0 ? code : sqlite3_changes(e->conn.db) > 0;
 }
@@ -262,8 +264,9 @@ static int keep_attempt(struct engine *e, const struct op *op, struct err *err) 
     sqlite3_bind_int64(st, 3, a->ended_us);
     sqlite3_bind_int(st, 7, (int)a->fault);
     sqlite3_bind_int(st, 8, a->open);
+    sqlite3_bind_int(st, 9, (int)a->cancel);
   } else {
-    const int nulls[] = {2, 3, 7, 8};
+    const int nulls[] = {2, 3, 7, 8, 9};
     for (size_t i = 0; i < sizeof nulls / sizeof *nulls; i++)
       sqlite3_bind_null(st, nulls[i]);
   }
@@ -330,6 +333,7 @@ static int apply_checkpoint(struct engine *e, struct op *op, struct err *err) {
   sqlite3_bind_int(st, 2, op->attempt->number);
   bind_text(st, 3, op->ref);
   bind_text(st, 4, op->attempt->facts_json);
+  bind_text(st, 5, op->attempt->note);
   int code = conn_step(&e->conn, st, err);
   if (code < 0 || sqlite3_changes(e->conn.db) > 0)
     return code;

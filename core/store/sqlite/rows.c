@@ -45,6 +45,8 @@ enum col { /* the order of JOB_COLUMNS */
            COL_ATT_OPEN,
            COL_ATT_PLUGIN,
            COL_ATT_DECISION,
+           COL_ATT_NOTE,
+           COL_ATT_CANCEL,
 };
 
 const char *row_text(sqlite3_stmt *st, int col, struct arena *a) {
@@ -98,6 +100,8 @@ static void take_attempt(sqlite3_stmt *st, struct arena *a, void *array, size_t 
       .open = sqlite3_column_int(st, 9),
       .plugin_version = row_text(st, 10, a),
       .decision_json = row_text(st, 11, a),
+      .note = row_text(st, 12, a),
+      .cancel = (enum attempt_cancel)sqlite3_column_int(st, 13),
   };
 }
 
@@ -128,6 +132,8 @@ static int attempts_of(struct conn *c, sqlite3_stmt *st, struct arena *a, struct
       .open = sqlite3_column_int(st, COL_ATT_OPEN),
       .plugin_version = row_text(st, COL_ATT_PLUGIN, a),
       .decision_json = row_text(st, COL_ATT_DECISION, a),
+      .note = row_text(st, COL_ATT_NOTE, a),
+      .cancel = (enum attempt_cancel)sqlite3_column_int(st, COL_ATT_CANCEL),
   };
   return 0;
 }

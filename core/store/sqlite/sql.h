@@ -15,7 +15,7 @@
   "num,id,state,kind,backend,client,created,ended,started,not_before,priority,timeout,cached,"     \
   "inputs,artifacts,tries,att_state,att_started,att_ended,att_ref,att_error,pin,params,progress,"  \
   "result,error,source,batch,cancel,peer,trace,att_facts,"                                         \
-  "att_fault,att_open,att_plugin,att_decision"
+  "att_fault,att_open,att_plugin,att_decision,att_note,att_cancel"
 #define BATCH_COLUMNS "num,id,kind,client,name,sets,created,count"
 /* The plain values of a result, two levels deep: lists, and what lies deeper, are for its reader.
  */
@@ -56,12 +56,13 @@
     "UPDATE jobs SET state=1,backend=?2,started=iif(started=0,?3,started),not_before=0,tries=?4,"  \
     "att_state=1,att_started=?3,att_ended=0,att_ref=?5,att_error=NULL,att_facts=NULL,att_fault=0," \
     "att_open=0,"                                                                                  \
-    "att_plugin=?6,att_decision=?7 WHERE num=?1 AND state=0")                                      \
+    "att_plugin=?6,att_decision=?7,att_note=?8,att_cancel=0 WHERE num=?1 AND state=0")             \
   X(SQL_JOB_FINISH,                                                                                \
     "UPDATE jobs SET state=?2,ended=?3,result=?4,error=?5,progress=ifnull(?6,progress),"           \
     "backend=ifnull(?7,backend),artifacts=?8,bytes=bytes+?9,"                                      \
     "att_state=iif(att_state IS NULL,NULL,?10),att_ended=?11,att_error=?12,"                       \
-    "att_ref=ifnull(?13,att_ref),att_facts=?16,att_fault=?17,att_open=?18 WHERE num=?1 AND "       \
+    "att_ref=ifnull(?13,att_ref),att_facts=?16,att_fault=?17,att_open=?18,att_cancel=?19 WHERE "   \
+    "num=?1 AND "                                                                                  \
     "state=?14 AND "                                                                               \
     "tries=ifnull(?15,tries)")                                                                     \
   X(SQL_JOB_STATE,                                                                                 \
@@ -70,24 +71,29 @@
     "UPDATE jobs SET state=0,ended=0,not_before=?2,result=NULL,error=NULL,progress=NULL,"          \
     "cancel=iif(state<2,cancel,0),"                                                                \
     "artifacts=0,bytes=bytes-?3,cached=0,att_state=NULL,att_started=0,att_ended=0,att_ref=NULL,"   \
-    "att_error=NULL,att_facts=NULL,att_fault=0,att_open=0,att_plugin=NULL,att_decision=NULL "      \
+    "att_error=NULL,att_facts=NULL,att_fault=0,att_open=0,att_plugin=NULL,att_decision=NULL,att_"  \
+    "note=NULL,att_cancel=0 "                                                                      \
     "WHERE num=?1")                                                                                \
   X(SQL_JOB_PROGRESS, "UPDATE jobs SET progress=?2,noisy=1 WHERE num=?1 AND state<2")              \
   X(SQL_JOB_NOISY, "UPDATE jobs SET noisy=1 WHERE num=?1")                                         \
-  X(SQL_JOB_REF, "UPDATE jobs SET att_ref=ifnull(?3,att_ref),att_facts=ifnull(?4,att_facts) "      \
-                 "WHERE num=?1 AND tries=?2 AND state=1")                                          \
+  X(SQL_JOB_REF,                                                                                   \
+    "UPDATE jobs SET "                                                                             \
+    "att_ref=ifnull(?3,att_ref),att_facts=ifnull(?4,att_facts),att_note=ifnull(?5,att_note) "      \
+    "WHERE num=?1 AND tries=?2 AND state=1")                                                       \
   X(SQL_JOB_CANCEL, "UPDATE jobs SET cancel=1 WHERE num=?1 AND state<2")                           \
   X(SQL_JOB_DELETE, "DELETE FROM jobs WHERE num=?1")                                               \
   X(SQL_ATTEMPT_KEEP,                                                                              \
     "INSERT INTO "                                                                                 \
     "attempts(job,number,state,backend,started,ended,ref,error,facts,fault,open,plugin,"           \
-    "decision) SELECT num,tries,ifnull(?2,iif(att_state=1,0,att_state)),backend,att_started,"      \
+    "decision,note,cancel) SELECT "                                                                \
+    "num,tries,ifnull(?2,iif(att_state=1,0,att_state)),backend,att_started,"                       \
     "ifnull(?3,att_ended),ifnull(?5,att_ref),ifnull(?4,att_error),ifnull(?6,att_facts),ifnull(?7," \
     "att_fault),"                                                                                  \
-    "ifnull(?8,att_open),att_plugin,att_decision "                                                 \
+    "ifnull(?8,att_open),att_plugin,att_decision,att_note,ifnull(?9,att_cancel) "                  \
     "FROM jobs WHERE num=?1 AND att_state IS NOT NULL")                                            \
   X(SQL_ATTEMPTS,                                                                                  \
-    "SELECT number,state,backend,started,ended,ref,error,facts,fault,open,plugin,decision "        \
+    "SELECT number,state,backend,started,ended,ref,error,facts,fault,open,plugin,decision,note,"   \
+    "cancel "                                                                                      \
     "FROM attempts WHERE job=?1 ORDER BY number")                                                  \
   X(SQL_ATTEMPTS_DELETE, "DELETE FROM attempts WHERE job=?1")                                      \
   X(SQL_INPUT_NEW, "INSERT INTO inputs(job,pos,name,sha256,bytes,role) VALUES(?1,?2,?3,?4,?5,?6)") \

@@ -77,11 +77,27 @@ static struct remote_job *find(const struct remote *c, uint64_t token) {
   return n ? container_of(n, struct remote_job, by_token) : NULL;
 }
 
-static struct caller *caller_of(struct remote *c, const struct remote_job *j) {
-  for (int i = 0; i < c->caller_count; i++)
-    if (c->callers[i]->j == j)
-      return c->callers[i];
+/* The visit of a job that is inside a call, and by whom. */
+static struct visit *visit_of(struct remote *c, const struct remote_job *j, struct caller **h) {
+  for (int i = 0; i < c->caller_count; i++) {
+    *h = c->callers[i];
+    if ((*h)->v.j == j)
+      return &(*h)->v;
+    for (size_t k = 0; k < (*h)->many_count; k++)
+      if ((*h)->many[k].j == j)
+        return &(*h)->many[k];
+  }
   return NULL;
+}
+
+/* One that shares its call waits for it, as the others' answers are in it. */
+static void stop_inside(struct remote *c, struct remote_job *j, int class) {
+  struct caller *h;
+  struct visit *v = visit_of(c, j, &h);
+  j->stopped = class;
+  if (v == &h->v)
+    h->stop_ms = clock_mono_ms();
+  atomic_store(&v->job.cancelled, class);
 }
 
 static void cancel(struct remote *c, uint64_t token, int64_t class) {
@@ -92,10 +108,7 @@ static void cancel(struct remote *c, uint64_t token, int64_t class) {
   if (class <= WIRE_OK || class >= WIRE_CLASSES)
     class = WIRE_CANCELLED;
   if (j->inside) {
-    struct caller *h = caller_of(c, j);
-    j->stopped = (int)class;
-    h->stop_ms = clock_mono_ms();
-    atomic_store(&h->job.cancelled, (int)class);
+    stop_inside(c, j, (int)class);
     return;
   }
   if (!j->node.at)
@@ -109,8 +122,8 @@ static void cancel(struct remote *c, uint64_t token, int64_t class) {
 
 static void take_answer(struct remote *c, uint64_t token, int64_t code) {
   const struct remote_job *j = find(c, token);
-  struct caller *h = j ? caller_of(c, j) : NULL;
-  if (!h)
+  struct caller *h;
+  if (!j || !visit_of(c, j, &h))
     return;
   h->answer = code;
   h->answered = true;
@@ -157,35 +170,52 @@ static bool hangs(const struct remote *c, const struct caller *h, int64_t now) {
 }
 
 /* A thread cannot be ended, so the process is, and the next one takes the jobs up.  Only the one
- * whose call hangs pays. */
+ * whose call hangs pays; of many in one call none does. */
 static void give_up(struct remote *c, struct caller *h, int64_t now) {
   struct host *host = c->host;
-  struct remote_job_end end = {
-      .class = h->j->stopped ? (enum wire_class)h->j->stopped : WIRE_CRASHED, .open = true};
+  const struct remote_job *j = h->v.j;
+  long long seconds = (long long)(now - h->since_ms) / 1000;
   struct err err;
-  snprintf(end.message, sizeof end.message, "the plugin's %s() had not returned after %lld s",
-           call_word(h->call), (long long)(now - h->since_ms) / 1000);
   err_set(&err, ERR_BUSY,
-          "%s() of job %s had not returned after %lld s; the worker ends, and its other jobs go on "
+          "%s() of %s%s had not returned after %lld s; the worker ends, and its other jobs go on "
           "with the next one",
-          call_word(h->call), h->j->step.job_id, (long long)(now - h->since_ms) / 1000);
-  atomic_store(&host->board->crash_owner, h->job.token); /* which has its end: nobody else is it */
-  logger_flush(&h->log);
-  serve_complain(host, &err);
-  remote_send_end(c, h->job.token, &end, h->j->began_us);
+          j ? call_word(h->call) : "poll_many", j ? "job " : "several jobs",
+          j ? j->step.job_id : "", seconds);
+  if (j) {
+    struct remote_job_end end = {.class = j->stopped ? (enum wire_class)j->stopped : WIRE_CRASHED,
+                                 .open = true,
+                                 .cancel = h->call == CALL_CANCEL ? WIRE_CANCEL_END_UNKNOWN
+                                                                  : WIRE_CANCEL_END_NONE};
+    snprintf(end.message, sizeof end.message, "the plugin's %s() had not returned after %lld s",
+             call_word(h->call), seconds);
+    atomic_store(&host->board->crash_owner,
+                 h->v.job.token); /* which has its end: nobody else is it */
+    logger_flush(&h->v.log);
+    serve_complain(host, &err);
+    remote_send_end(c, h->v.job.token, &end, j->began_us);
+  } else {
+    serve_complain(host, &err);
+    link_flush(host->link);
+  }
   _exit(EXIT_HUNG);
+}
+
+static void flush_log(struct remote *c, struct visit *v) {
+  if (!v->j || logger_due_ms(&v->log) != 0)
+    return;
+  logger_flush(&v->log);
+  link_flush(c->host->link);
 }
 
 /* Under the lock. */
 static void look_at_calls(struct remote *c, int64_t now) {
   for (int i = 0; i < c->caller_count; i++) {
     struct caller *h = c->callers[i];
-    if (!h->j || !h->j->inside)
+    if (!h->in_call || (h->v.j && !h->v.j->inside)) /* its result is on the way */
       continue;
-    if (logger_due_ms(&h->log) == 0) {
-      logger_flush(&h->log);
-      link_flush(c->host->link);
-    }
+    flush_log(c, &h->v);
+    for (size_t k = 0; k < h->many_count; k++)
+      flush_log(c, &h->many[k]);
     if (hangs(c, h, now))
       give_up(c, h, now);
   }
@@ -258,6 +288,7 @@ int serve_remote(struct host *h) {
   pthread_cond_init(&c->work, NULL);
   pthread_cond_init(&c->answered, NULL);
   crash_owner_watch(h->board);
+  atomic_store(&h->remote, c);
   while (!c->stopping)
     if (!serve_once(c, &heartbeat_at))
       link_orphaned();

@@ -51,6 +51,10 @@ struct remote_job *remote_job_new(const struct wire_frame *f, struct err *err) {
             j->step.ref);
     goto bad;
   }
+  if (j->step.note && !(j->note = wire_ref_bytes(j->step.note, &j->note_len))) {
+    err_set(err, ERR_PROTOCOL, "a note that was never kept");
+    goto bad;
+  }
   return j;
 bad:
   remote_job_free(j);
@@ -63,6 +67,8 @@ void remote_job_free(struct remote_job *j) {
   free(j->failed.message);
   free(j->why);
   free(j->ref);
+  free(j->note);
+  free(j->fault);
   free(j);
 }
 
@@ -70,6 +76,13 @@ void remote_job_set_ref(struct remote_job *j, const void *ref, size_t len) {
   free(j->ref);
   j->ref = mem_dup_n(ref, len);
   j->ref_len = len;
+}
+
+void remote_job_set_fault(struct remote_job *j, const struct wire_fault *fault) {
+  free(j->fault);
+  j->fault = fault ? mem_alloc(sizeof *fault) : NULL;
+  if (fault)
+    *j->fault = *fault;
 }
 
 /* ---- when ---- */
@@ -230,13 +243,24 @@ static bool stopped(const struct remote_job *j, struct remote_job_end *end, bool
   return over(j, end, &n, (enum wire_class)j->stopped, open);
 }
 
+/* What its cancel() said; a failure: nobody knows. */
+static bool cancelled(const struct remote_job *j, struct remote_job_end *end, int32_t code) {
+  enum wire_cancel_end there = code == LATHE_OK         ? WIRE_CANCEL_END_STOPPED
+                               : code == LATHE_TOO_LATE ? WIRE_CANCEL_END_TOO_LATE
+                               : code == LATHE_CHARGED  ? WIRE_CANCEL_END_CHARGED
+                                                        : WIRE_CANCEL_END_UNKNOWN;
+  stopped(j, end, there == WIRE_CANCEL_END_UNKNOWN);
+  end->cancel = there;
+  return true;
+}
+
 static bool after_cancel(struct remote_job *j, const struct remote_job_answer *n, uint64_t random,
                          int64_t *delay_ms, struct remote_job_end *end) {
-  if (n->code == LATHE_OK)
-    return stopped(j, end, false);
+  if (n->code == LATHE_OK || n->code == LATHE_TOO_LATE || n->code == LATHE_CHARGED)
+    return cancelled(j, end, n->code);
   bool slowed = n->code == LATHE_RETRY_RATE && j->limits++ < CANCEL_LIMITS;
   if (!slowed && (!is_retry(n->code) || j->failures + 1 >= CANCEL_TRIES))
-    return stopped(j, end, true);
+    return cancelled(j, end, n->code);
   int64_t delay = after_retry(j, n, random);
   j->failures -= slowed;
   return go_on(j, CALL_CANCEL, delay_ms, delay);

@@ -26,13 +26,15 @@ enum call { CALL_SUBMIT, CALL_FIND, CALL_POLL, CALL_FETCH, CALL_CANCEL, CALLS };
 const char *call_word(enum call c);
 
 struct remote_job {
-  struct table_node by_token;
+  struct table_node by_token, by_ref;
   struct heap_node node; /* while it waits for its time */
   int64_t due_ms;        /* CLOCK_MONOTONIC, as the others */
   int64_t deadline_ms;   /* 0: none */
   int64_t began_us;
   enum call next;
-  bool inside;  /* a thread has it */
+  bool inside; /* a thread has it */
+  bool woken;  /* wake(): its next poll comes at once */
+  bool in_index;
   bool called;  /* something of it may be there */
   int stopped;  /* 0, or the class it is to end with: cancelled, out of time */
   int pendings; /* polls that found it running, in a row */
@@ -43,10 +45,10 @@ struct remote_job {
     int64_t retry_after_ms;
     char *message;
   } failed;
-  struct wire_fault fault; /* of its last call that named one */
-  char *why;               /* the plugin's word on why it stops; NULL: it has none */
-  char *ref;               /* bytes, or NULL */
-  size_t ref_len;
+  struct wire_fault *fault; /* of its last call that named one; NULL: none */
+  char *why;                /* the plugin's word on why it stops; NULL: it has none */
+  char *ref, *note;         /* bytes, or NULL */
+  size_t ref_len, note_len;
   int64_t log_total; /* what the job has logged, and said of its progress */
   bool log_cut;
   uint64_t progress_mark;
@@ -59,6 +61,7 @@ struct remote_job {
 struct remote_job *remote_job_new(const struct wire_frame *f, struct err *err);
 void remote_job_free(struct remote_job *j);
 void remote_job_set_ref(struct remote_job *j, const void *ref, size_t len);
+void remote_job_set_fault(struct remote_job *j, const struct wire_fault *fault); /* NULL: none */
 
 struct remote_job_answer { /* what a call said */
   int32_t code;
@@ -69,7 +72,8 @@ struct remote_job_end {  /* how it is over */
   enum wire_class class; /* of a failure */
   int32_t code;
   int64_t retry_after_ms;
-  bool open; /* what was submitted may still be there */
+  bool open;                   /* what was submitted may still be there */
+  enum wire_cancel_end cancel; /* what cancel() said */
   char message[1000];
   struct wire_fault fault;
 };
