@@ -5,8 +5,8 @@
  *                         |         +-------------+ the next one
  *                         +-- asked meanwhile: the connection is suspended until it is there
  *
- * One piece is in memory, however large the file and however slow the client.  Only the pool
- * touches the file, also to close it: the last close of a file that was removed frees its blocks.
+ * One piece is in memory, however large the file and however slow the client; a small one where the
+ * pieces of all downloads have half of what other answers may have.  Only the pool touches the file, also to close it: the last close of a file that was removed frees its blocks.
  */
 #include "http/file_body.h"
 
@@ -18,15 +18,18 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FILE_PIECE = 128 << 10, FILE_BLOCK = 32 << 10 };
+enum { FILE_PIECE = 256 << 10, FILE_PIECE_CROWDED = 16 << 10, FILE_BLOCK = 32 << 10 };
 
 struct file_body {
   uv_work_t work;
   uv_loop_t *loop;
-  struct http_request *r; /* until the response goes */
+  struct http *h;
+  struct http_request *r; /* while libmicrohttpd asks */
   int fd;                 /* of the pool while `busy`; -1: closed */
   int64_t at, left;       /* what is to be read yet */
   char *piece;
+  size_t size;      /* room of the piece */
+  int64_t counted;  /* of it, to http.file_bytes */
   size_t len, sent; /* of the piece */
   int errnum;       /* EIO: also of a file that became shorter */
   bool busy;        /* the pool has it */
@@ -42,7 +45,7 @@ static void close_file(struct file_body *f) {
 
 static void run_read(uv_work_t *work) {
   struct file_body *f = container_of(work, struct file_body, work);
-  size_t want = f->left < FILE_PIECE ? (size_t)f->left : FILE_PIECE;
+  size_t want = f->left < (int64_t)f->size ? (size_t)f->left : f->size;
   f->len = f->sent = 0;
   while (f->len < want) {
     ssize_t n = pread(f->fd, f->piece + f->len, want - f->len, f->at + (int64_t)f->len);
@@ -132,14 +135,22 @@ static ssize_t on_wanted(void *cls, uint64_t pos, char *to, size_t max) {
 static void on_response_gone(void *cls) {
   struct file_body *f = cls;
   f->over = true;
+  f->h->file_bytes -= f->counted; /* the request may be gone before its response */
   if (!f->busy)
     end(f);
 }
 
 struct MHD_Response *file_body_new(struct http_request *r, int fd, int64_t first, int64_t len) {
   struct file_body *f = mem_alloc(sizeof *f);
-  *f = (struct file_body){.r = r, .loop = r->h->loop, .fd = fd, .at = first, .left = len};
-  f->piece = mem_grow(NULL, len < FILE_PIECE ? (size_t)len : FILE_PIECE);
+  *f =
+      (struct file_body){.h = r->h, .r = r, .loop = r->h->loop, .fd = fd, .at = first, .left = len};
+  f->size = len < FILE_PIECE ? (size_t)len : FILE_PIECE;
+  if (r->h->file_bytes + (int64_t)f->size > r->h->settings.streams_max / 2)
+    f->size = f->size < FILE_PIECE_CROWDED ? f->size : FILE_PIECE_CROWDED;
+  else
+    f->counted = (int64_t)f->size;
+  r->h->file_bytes += f->counted;
+  f->piece = mem_grow(NULL, f->size);
   return MHD_create_response_from_callback((uint64_t)len, FILE_BLOCK, on_wanted, f,
                                            on_response_gone);
 }

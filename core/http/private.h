@@ -109,6 +109,7 @@ struct http {
   /* reply.c */
   int64_t reply_bytes;  /* of answers on their way */
   struct list replying; /* the oldest first */
+  int64_t file_bytes;   /* file_body.c: pieces of files, of all downloads */
   /* stream.c */
   int64_t stream_bytes;     /* buffered, of all */
   struct list slow_streams; /* with bytes that wait; the longest without a move is first */

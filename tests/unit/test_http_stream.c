@@ -217,8 +217,83 @@ static void on_file(void *ctx, struct http_request *r) {
   http_reply_file(r, &f);
 }
 
+/* ---- large ones: read beside the loop, piece by piece ---- */
+
+enum { LARGE_FILE = 700001, LARGE_MISSING = 1000 };
+
+static char large_byte(size_t at) {
+  return (char)(at % 251);
+}
+
+static void reply_large(struct http_request *r, int64_t missing) {
+  char name[] = "/tmp/lathe-http-XXXXXX", *data = mem_alloc(LARGE_FILE);
+  for (size_t i = 0; i < LARGE_FILE; i++)
+    data[i] = large_byte(i);
+  int fd = mkstemp(name);
+  unlink(name);
+  assert_int_equal(write(fd, data, (size_t)(LARGE_FILE - missing)), LARGE_FILE - missing);
+  free(data);
+  http_reply_file(r, &(struct http_file){
+                         .fd = fd, .size = LARGE_FILE, .media_type = "model/step", .etag = "t"});
+}
+
+static void on_large_file(void *ctx, struct http_request *r) {
+  (void)ctx;
+  reply_large(r, 0);
+}
+
+static void on_shorter(void *ctx, struct http_request *r) {
+  (void)ctx;
+  reply_large(r, LARGE_MISSING);
+}
+
 static const struct http_route file_routes[] = {
-    {.method = "GET", .pattern = "/file", .handler = on_file}, {.method = NULL}};
+    {.method = "GET", .pattern = "/file", .handler = on_file},
+    {.method = "GET", .pattern = "/large", .handler = on_large_file},
+    {.method = "GET", .pattern = "/shorter", .handler = on_shorter},
+    {.method = NULL}};
+
+static void expect_large(struct site *s, const char *headers, size_t first, size_t len) {
+  struct reply r = ask(s, "GET", "/large", headers, NULL, 0);
+  assert_int_equal(r.len, len);
+  for (size_t i = 0; i < len; i++)
+    if (r.body[i] != large_byte(first + i))
+      fail_msg("byte %zu is not that of the file", first + i);
+  reply_drop(&r);
+}
+
+static void large_files(void **state) {
+  struct site *s = *state;
+  expect_large(s, NULL, 0, LARGE_FILE);
+  expect_large(s, "Range: bytes=300000-699999\r\n", 300000, 400000);
+  expect_large(s, "Range: bytes=-1\r\n", LARGE_FILE - 1, 1);
+  struct reply r = ask(s, "HEAD", "/large", NULL, NULL, 0);
+  assert_int_equal(r.status, 200);
+  assert_int_equal(r.len, 0);
+  reply_drop(&r);
+}
+
+/* Where downloads have had their share of the memory, the pieces are small, and nothing else changes. */
+static void large_files_in_little_memory(void **state) {
+  struct http_options o = {
+      .host = "127.0.0.1", .connections_max = 10, .streams_max = 1 << 10, .routes = file_routes};
+  struct site *s = site_new(&o);
+  (void)state;
+  expect_large(s, NULL, 0, LARGE_FILE);
+  site_free(s);
+}
+
+/* One that became shorter than it was said to be is broken off: nobody takes it for whole. */
+static void a_file_that_became_shorter(void **state) {
+  struct site *s = *state;
+  struct reply r = {0};
+  int fd = dial(s);
+  say(s, fd, "GET /shorter HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  hear(s, fd, &r, false);
+  assert_false(r.whole);
+  reply_drop(&r);
+  close(fd);
+}
 
 static int file_setup(void **state) {
   struct http_options o = {.host = "127.0.0.1", .connections_max = 10, .routes = file_routes};
@@ -347,6 +422,9 @@ int main(void) {
       TEST(closing_closes_streams),
       FILES(whole_files),
       FILES(parts_of_files),
+      FILES(large_files),
+      FILES(a_file_that_became_shorter),
+      cmocka_unit_test(large_files_in_little_memory),
       FILES(conditions),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
