@@ -3,8 +3,9 @@
  * The backends as this room sees them: what it tells routing and the scheduler of them, and what it
  * keeps for each name that ever had a job.
  */
+#include "jobs/backends.h"
+
 #include "base/mem.h"
-#include "jobs/private.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -11,50 +11,19 @@
  */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "jobs/private.h"
+#include "jobs/answer.h"
+#include "jobs/backends.h"
+#include "jobs/cache.h"
+#include "jobs/end.h"
+#include "jobs/life.h"
+#include "jobs/lifetime.h"
+#include "jobs/record.h"
+#include "jobs/submit.h"
+#include "jobs/transition.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- the live ones ---- */
-
-void batch_join(struct job *job, const char *id) {
-  struct jobs *j = job->j;
-  struct batch *b = map_get(&j->batches, id);
-  if (!b) {
-    b = mem_alloc(sizeof *b);
-    snprintf(b->id, sizeof b->id, "%.26s", id);
-    list_init(&b->jobs);
-    map_put(&j->batches, b->id, b);
-  }
-  b->open++;
-  list_push_back(&b->jobs, &job->batch_link);
-  job->batch = b;
-}
-
-void batch_quit(struct job *job) {
-  struct jobs *j = job->j;
-  struct batch *b = job->batch;
-  list_remove(&job->batch_link);
-  job->batch = NULL;
-  if (--b->open > 0)
-    return;
-  map_remove(&j->batches, b->id);
-  if (j->batch_ended && !j->closing)
-    j->batch_ended(j->batch_ended_ctx, b->id);
-  free(b);
-}
-
-int64_t jobs_batch_open(const struct jobs *j, const char *id) {
-  const struct batch *b = map_get(&j->batches, id);
-  return b ? b->open : 0;
-}
-
-void jobs_on_batch_ended(struct jobs *j, void (*ended)(void *ctx, const char *id), void *ctx) {
-  j->batch_ended = ended;
-  j->batch_ended_ctx = ctx;
-}
 
 /* ---- submit ---- */
 
@@ -88,7 +57,7 @@ static void enter(struct job *job) {
   if (job_orphaned(job))
     return;
   if (!job->out) {
-    end_rest(job);
+    life_post(job, LIFE_QUEUED);
     return;
   }
   metric_add(job->lane->cache_hits, 1);
@@ -126,8 +95,6 @@ static void on_written(void *arg, int code, const struct store_receipt *receipt)
   if (!fresh)
     drop_jobs(g, code);
   grouping_free(g);
-  if (!j->closing)
-    run_dispatch(j);
 }
 
 /* The numbers follow each other; nothing else takes one in between. */

@@ -14,11 +14,13 @@
  * Where the kind tells its inputs apart, their roles are in each key.
  * Two equal jobs at the same time both run: neither has a result yet.
  */
+#include "jobs/cache.h"
+
 #include "base/clock.h"
 #include "base/json64.h"
 #include "base/mem.h"
 #include "base/sha256.h"
-#include "jobs/private.h"
+#include "jobs/record.h"
 #include "observe/log.h"
 
 #include <stdlib.h>

@@ -4,7 +4,15 @@
  */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "jobs/private.h"
+#include "jobs/answer.h"
+#include "jobs/disk.h"
+#include "jobs/end.h"
+#include "jobs/life.h"
+#include "jobs/lifetime.h"
+#include "jobs/record.h"
+#include "jobs/step.h"
+#include "jobs/submit.h"
+#include "jobs/waiting.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,32 +75,6 @@ static struct job *find_live(struct jobs *j, const char *id) {
 
 /* ---- cancel ---- */
 
-static void add_waiter(struct job *job, jobs_answered *answered, void *arg) {
-  struct waiter *w = mem_alloc(sizeof *w);
-  *w = (struct waiter){.next = job->waiters, .answered = answered, .arg = arg};
-  job->waiters = w;
-}
-
-void answer_waiters(struct job *job, int code, enum job_state state) {
-  struct waiter *w = job->waiters;
-  char id[ID_SIZE];
-  memcpy(id, job->id, sizeof id);
-  job->waiters = NULL;
-  for (struct waiter *next; w; w = next) {
-    next = w->next;
-    if (code < 0)
-      answer_refusal(w->answered, w->arg, code,
-                     jobs_is_disk_failure(code) ? "storage-failed" : "unknown-job", 5,
-                     "The cancellation could not be written to disk yet; send the request again.");
-    else if (state == JOB_CANCELLED)
-      answer_state(w->answered, w->arg, id, state);
-    else
-      answer_refusal(w->answered, w->arg, ERR_CONFLICT, "wrong-state", 0,
-                     "The job ended before it could be cancelled; GET it to see how.");
-    free(w);
-  }
-}
-
 static void on_cancel_read(void *arg, int code, const struct record_job *job) {
   struct request *r = arg;
   if (code < 0) {
@@ -123,7 +105,7 @@ static void cancel_at_work(struct job *job, jobs_answered *answered, void *arg) 
   store_cancel(j->store, job->num, job->id, on_cancel_written,
                request_new(j, job->id, answered, arg));
   if (news && job->phase == PHASE_RUN)
-    run_stop(job);
+    step_stop(job);
 }
 
 void jobs_cancel(struct jobs *j, const char *id, jobs_answered *answered, void *arg) {
@@ -139,19 +121,21 @@ void jobs_cancel(struct jobs *j, const char *id, jobs_answered *answered, void *
   case PHASE_ADOPT:
   case PHASE_BACK:
   case PHASE_CLEAN:
+  case PHASE_READY:
     cancel_at_work(job, answered, arg); /* seen when what is under way is done */
     break;
   case PHASE_WAIT:
   case PHASE_DELAY:
     job->cancel = true;
-    add_waiter(job, answered, arg);
+    answer_add_waiter(job, answered, arg);
     waiting_remove(job);
     end_cancelled(job);
-    run_dispatch(j); /* it may have been held for */
+    life_wake(j); /* others may have been held for it */
     break;
   case PHASE_SUBMIT:
   case PHASE_END:
-    add_waiter(job, answered, arg); /* too late, unless it ends as cancelled */
+  case PHASE_COUNT:
+    answer_add_waiter(job, answered, arg); /* too late, unless it ends as cancelled */
     break;
   }
 }
@@ -160,12 +144,9 @@ void jobs_cancel(struct jobs *j, const char *id, jobs_answered *answered, void *
 
 static void on_cleaned(void *arg, int code, const struct err *err) {
   struct job *job = arg;
-  struct jobs *j = job->j;
   (void)code, (void)err; /* what is left is replaced by the next attempt, or goes with the job */
-  if (job_orphaned(job))
-    return;
-  end_rest(job);
-  run_dispatch(j);
+  if (!job_orphaned(job))
+    life_post(job, LIFE_QUEUED);
 }
 
 static void on_retried(void *arg, int code, const struct store_receipt *receipt) {
@@ -175,14 +156,13 @@ static void on_retried(void *arg, int code, const struct store_receipt *receipt)
   if (code < 0) {
     answer_waiters(job, code, JOB_QUEUED);
     job_free(job);
-    jobs_check_drained(j);
     refuse_code(r, code, receipt && receipt->text ? receipt->text : err_slug(code));
     return;
   }
   answer_state(r->answered, r->arg, r->id, JOB_QUEUED);
   if (!job_orphaned(job)) {
     const char *ids[] = {job->id};
-    job_set_phase(job, PHASE_CLEAN);
+    life_post(job, LIFE_CLEANING);
     storage_remove_jobs(j->storage, ids, 1, on_cleaned, job);
   }
   request_free(r);
@@ -213,7 +193,7 @@ static void on_retry_read(void *arg, int code, const struct record_job *record) 
   job->arg = r->arg;
   job->sched.queued_us = clock_mono_us();
   job->attempt_base = job->attempt_count;
-  job_set_phase(job, PHASE_BACK);
+  life_post(job, LIFE_RETRIED);
   struct store_event_in event = {EVENT_QUEUED, event_queued(job, &j->scratch)};
   store_requeue(j->store, job->num, job->id, NULL, 0, &event, on_retried, job);
   request_free(r);

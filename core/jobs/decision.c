@@ -6,8 +6,9 @@
  *
  * Only where there was a choice: a kind that one backend does pays nothing for it.
  */
+#include "jobs/decision.h"
+
 #include "base/buf.h"
-#include "jobs/private.h"
 
 char *decision_json(const struct sched_choice *choice) {
   if (choice->considered_count < 2)

@@ -9,7 +9,10 @@
  * At rest means: queued, and on disk as such; or running elsewhere, with what finds it again on
  * disk.  Such a job stays `running` and is taken up at the next start.
  */
-#include "jobs/private.h"
+#include "jobs/drain.h"
+
+#include "jobs/life.h"
+#include "jobs/step.h"
 #include "observe/log.h"
 
 enum { LAST_MS = 5000 };
@@ -24,7 +27,7 @@ static void tell(struct jobs *j) {
     drained(j->drained_arg);
 }
 
-void jobs_check_drained(struct jobs *j) {
+void drain_check(struct jobs *j) {
   if (j->draining && j->drained && j->busy == 0)
     tell(j);
 }
@@ -38,7 +41,7 @@ static void on_last(uv_timer_t *t) {
   tell(j);
 }
 
-void drain_on_timer(uv_timer_t *t) {
+static void on_grace_over(uv_timer_t *t) {
   struct jobs *j = t->data;
   size_t pos = 0;
   if (j->busy == 0) {
@@ -53,7 +56,7 @@ void drain_on_timer(uv_timer_t *t) {
       job->give_back = job->state == JOB_RUNNING;
     if (job->phase == PHASE_RUN && !job->remote) {
       job->give_back = true;
-      run_stop(job);
+      step_stop(job);
     }
   }
 }
@@ -63,5 +66,5 @@ void jobs_drain(struct jobs *j, int64_t grace_ms, void (*drained)(void *arg), vo
   j->drained = drained;
   j->drained_arg = arg;
   uint64_t wait = j->busy > 0 && grace_ms > 0 ? (uint64_t)grace_ms : 0;
-  uv_timer_start(&j->drain_timer, drain_on_timer, wait, 0);
+  uv_timer_start(&j->drain_timer, on_grace_over, wait, 0);
 }

@@ -9,9 +9,24 @@
  * An outcome stays in memory until it is on disk.  Should the daemon die before that, the job runs
  * again: work may happen twice, its completion is recorded once.
  */
+#include "jobs/end.h"
+
 #include "base/clock.h"
 #include "base/mem.h"
-#include "jobs/private.h"
+#include "jobs/answer.h"
+#include "jobs/attempt.h"
+#include "jobs/cache.h"
+#include "jobs/disk.h"
+#include "jobs/judge.h"
+#include "jobs/life.h"
+#include "jobs/lifetime.h"
+#include "jobs/look.h"
+#include "jobs/meters.h"
+#include "jobs/output.h"
+#include "jobs/record.h"
+#include "jobs/remote.h"
+#include "jobs/step.h"
+#include "jobs/transition.h"
 #include "observe/log.h"
 
 #include <stdlib.h>
@@ -56,7 +71,7 @@ static char *drop_outcome(struct job *job) {
   return workdir;
 }
 
-static void forget(struct job *job) {
+void end_forget(struct job *job) {
   struct jobs *j = job->j;
   release_workdir(job);
   if (job->out && job->out->artifact_count > 0) {
@@ -64,12 +79,11 @@ static void forget(struct job *job) {
     storage_remove_jobs(j->storage, ids, 1, NULL, NULL);
   }
   job_free(job);
-  jobs_check_drained(j);
 }
 
 void end_abandoned(struct job *job) {
   if (job->phase == PHASE_RUN)
-    run_stop(job); /* else its outputs or its end are on their way, and it is forgotten then */
+    step_stop(job); /* else its outputs or its end are on their way, and it is forgotten then */
 }
 
 static void on_unadopted(void *arg, int code, const struct err *err) {
@@ -85,7 +99,7 @@ static void on_adopted(void *arg, int code, const struct storage_kept *kept,
   if (job_orphaned(job))
     return;
   if (job->abandoned) {
-    forget(job);
+    end_forget(job);
     return;
   }
   if (job->cancel) {
@@ -101,9 +115,9 @@ static void on_adopted(void *arg, int code, const struct storage_kept *kept,
   }
   if (code < 0) {
     log_warn("job.adopt", "job %s: %s", job->id, err->text);
-    struct step_result failed = {.class = code == ERR_LIMIT            ? STEP_LIMIT
-                                          : jobs_is_disk_failure(code) ? STEP_RETRY
-                                                                       : STEP_PERMANENT,
+    struct step_result failed = {.class = code == ERR_LIMIT       ? STEP_LIMIT
+                                          : disk_is_failure(code) ? STEP_RETRY
+                                                                  : STEP_PERMANENT,
                                  .message = err->text};
     char *workdir = drop_outcome(job);
     failed.workdir = workdir;
@@ -111,7 +125,7 @@ static void on_adopted(void *arg, int code, const struct storage_kept *kept,
     free(workdir);
     return;
   }
-  end_save(job);
+  life_decided(job);
 }
 
 static void adopt(struct job *job, const struct step_result *r) {
@@ -120,7 +134,7 @@ static void adopt(struct job *job, const struct step_result *r) {
   for (size_t i = 0; i < r->artifact_count; i++)
     outputs[i] = (struct storage_output){.name = r->artifacts[i].name,
                                          .path = r->artifacts[i].path};
-  job_set_phase(job, PHASE_ADOPT);
+  life_post(job, LIFE_OUTPUTS);
   storage_adopt(j->storage, job->id, r->workdir, outputs, r->artifact_count, job->output_max,
                 on_adopted, job);
   free(outputs);
@@ -138,9 +152,9 @@ void end_result(struct job *job, const struct step_result *r) {
       return;
     r = &crashed;
   }
-  struct meter *meter = jobs_meter(j, job->usage, job->lane);
+  struct meter *meter = meter_find(j, job->usage, job->lane);
   job->step = NULL;
-  run_release(job);
+  attempt_release(job);
   output_flush(job);
   metric_observe(meter->run_seconds, clock_mono_us() - job_last(job)->begun_mono);
   job_last(job)->open = job->remote && r->open;
@@ -155,40 +169,40 @@ void end_result(struct job *job, const struct step_result *r) {
     judge_result(job, r);
   job->out->workdir = mem_dup(r->workdir);
   if (job->abandoned)
-    forget(job);
+    end_forget(job);
   else if (job->out->artifact_count > 0)
     adopt(job, r);
   else
-    end_save(job);
+    life_decided(job);
 }
 
 void end_judged(struct job *job, char *workdir) {
   job->out->workdir = workdir;
   if (job->abandoned)
-    forget(job);
+    end_forget(job);
   else
-    end_save(job);
+    life_decided(job);
 }
 
 void end_cancelled(struct job *job) {
   judge_cancelled(job);
-  end_save(job);
+  life_decided(job);
 }
 
 void end_give_back(struct job *job, const char *detail) {
   judge_give_back(job, detail);
-  end_save(job);
+  life_decided(job);
 }
 
 void end_no_backend(struct job *job) {
   if (job->recovered) { /* a client's retry before the restart may have lifted the exclusions */
     job->recovered = false;
     job->attempt_base = job->attempt_count;
-    end_rest(job);
+    life_post(job, LIFE_QUEUED);
     return;
   }
   judge_no_backend(job);
-  end_save(job);
+  life_decided(job);
 }
 
 /* ---- onto the disk ---- */
@@ -218,14 +232,12 @@ static void save_end(struct job *job, const struct record_attempt *attempt) {
                                           : EVENT_CANCELLED,
       .data_json = event_ended(job, out, &j->scratch),
   };
-  job_set_phase(job, PHASE_END);
   store_finish(j->store, &r, attempt, &event, on_saved, job);
 }
 
 static void save_back(struct job *job, const struct record_attempt *attempt) {
   struct jobs *j = job->j;
   struct store_event_in event = {EVENT_QUEUED, event_requeued(job, job->out, &j->scratch)};
-  job_set_phase(job, PHASE_BACK);
   store_requeue(j->store, job->num, job->id, attempt, job->out->not_before_us, &event, on_saved,
                 job);
 }
@@ -268,19 +280,18 @@ static void went_back(struct job *job) {
   outcome_free(out);
   output_drop(job);
   job_set_state(job, JOB_QUEUED);
-  end_rest(job);
-  run_dispatch(job->j);
+  life_post(job, LIFE_QUEUED);
 }
 
 static void not_saved(struct job *job, int code, const char *text) {
   struct jobs *j = job->j;
   bool theirs = code == ERR_CONFLICT || code == ERR_NOT_FOUND;
-  if (!theirs && !jobs_is_disk_failure(code) && job->out->state == JOB_COMPLETED) {
+  if (!theirs && !disk_is_failure(code) && job->out->state == JOB_COMPLETED) {
     log_error("job.save", "the result of job %s cannot be stored: %s", job->id, text);
     char *workdir = drop_outcome(job);
     judge_unsaved(job, text);
     job->out->workdir = workdir;
-    end_save(job);
+    life_decided(job);
     return;
   }
   if (theirs) { /* the store knows better; nothing is left to say */
@@ -291,7 +302,7 @@ static void not_saved(struct job *job, int code, const char *text) {
   answer_waiters(job, code, JOB_QUEUED);
   make_room(job);
   list_push_back(&j->unsaved, &job->link);
-  jobs_later(j);
+  disk_later(j);
 }
 
 static void on_saved(void *arg, int code, const struct store_receipt *receipt) {
@@ -299,7 +310,7 @@ static void on_saved(void *arg, int code, const struct store_receipt *receipt) {
   if (job_orphaned(job))
     return;
   if (job->abandoned) {
-    forget(job);
+    end_forget(job);
     return;
   }
   if (code < 0) {
@@ -321,22 +332,11 @@ void end_gone(struct job *job, enum job_state state) {
   struct jobs *j = job->j;
   struct attempt *last = job_last(job);
   struct meter *meter =
-      jobs_meter(j, job->out && job->out->with_attempt ? (struct backend_usage *)last->usage : NULL,
+      meter_find(j, job->out && job->out->with_attempt ? (struct backend_usage *)last->usage : NULL,
                  job->lane);
   if (job_state_is_final(state)) /* else the store refused to queue it again */
     metric_add(meter->finished[state], 1);
   release_workdir(job);
   answer_waiters(job, 0, state);
   job_free(job);
-  jobs_check_drained(j);
-}
-
-void end_rest(struct job *job) {
-  struct jobs *j = job->j;
-  if (job->cancel) {
-    end_cancelled(job);
-    return;
-  }
-  waiting_push(job);
-  jobs_check_drained(j);
 }

@@ -3,10 +3,16 @@
  * What follows from the result of an attempt: the class of the result and what the job has behind
  * it give an outcome, in memory alone; end.c brings that to the disk.
  */
+#include "jobs/judge.h"
+
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "jobs/private.h"
+#include "jobs/backends.h"
+#include "jobs/disk.h"
+#include "jobs/record.h"
+#include "jobs/remote.h"
+#include "jobs/waiting.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,21 +28,24 @@ struct verdict {
 /* The classes of results, and what follows. RETRY: anywhere, after a pause. NEXT: on another
  * backend only. BACK: the attempt does not count. */
 static const struct verdict verdicts[] = {
-    [STEP_OK] = {DONE, NULL, NULL, NULL},
+    [STEP_OK] = {DONE, NULL, NULL, NULL, ATTEMPT_NO_FAULT},
     [STEP_BAD_INPUT] = {FAIL, "job-bad-input", "The input cannot be processed",
-                        "the input is not acceptable"},
-    [STEP_CANCELLED] = {STOP, "job-cancelled", "The job was cancelled", "the job was cancelled"},
-    [STEP_RETRY] = {RETRY, "job-failed", "The job failed", "the backend asked to try again later"},
-    [STEP_PERMANENT] = {NEXT, "job-failed", "The job failed", "the backend gave no reason"},
+                        "the input is not acceptable", ATTEMPT_NO_FAULT},
+    [STEP_CANCELLED] = {STOP, "job-cancelled", "The job was cancelled", "the job was cancelled",
+                        ATTEMPT_NO_FAULT},
+    [STEP_RETRY] = {RETRY, "job-failed", "The job failed", "the backend asked to try again later",
+                    ATTEMPT_NO_FAULT},
+    [STEP_PERMANENT] = {NEXT, "job-failed", "The job failed", "the backend gave no reason",
+                        ATTEMPT_NO_FAULT},
     [STEP_AUTH] = {BACK, /* the backend is paused */
                    "job-auth", "The backend refused the credential",
-                   "check the credentials of the backend"},
+                   "check the credentials of the backend", ATTEMPT_NO_FAULT},
     [STEP_CRASHED] = {RETRY, "job-crashed", "The worker process crashed",
                       "the worker process ended unexpectedly", ATTEMPT_CRASHED},
     [STEP_TIMEOUT] = {NEXT, "job-timeout", "The job ran out of time",
-                      "the attempt took longer than allowed"},
+                      "the attempt took longer than allowed", ATTEMPT_NO_FAULT},
     [STEP_LIMIT] = {NEXT, "job-limit", "The job ran into a resource limit",
-                    "the attempt needed more than allowed"},
+                    "the attempt needed more than allowed", ATTEMPT_NO_FAULT},
     [STEP_LOST] = {BACK, "job-interrupted", "The attempt was interrupted",
                    "the worker process ended before the attempt began", ATTEMPT_INTERRUPTED},
     [STEP_QUOTA] = {BACK, "job-quota", "The quota of the backend is used up",
@@ -212,7 +221,7 @@ static void on_looked(struct jobs *j, int code) {
 }
 
 void judge_look(struct jobs *j) {
-  look_at_folder(j, on_looked);
+  disk_look(j, on_looked);
 }
 
 /* Its work folder went with all of work/, or a worker had it that knew the old one alone. */
@@ -229,7 +238,7 @@ static bool spoilt(struct job *job, int code, const struct disk_seen *seen) {
   if (!failing && !ours)
     return false;
   again(job, &disk_failed, seen->text, true, false, DISK_PAUSE_MS);
-  run_pause(job->j);
+  disk_pause(job->j);
   return true;
 }
 

@@ -3,8 +3,9 @@
  * Lanes (kind, pin) and clients: what the scheduler orders jobs by, with what this room counts for
  * them.
  */
+#include "jobs/lanes.h"
+
 #include "base/mem.h"
-#include "jobs/private.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,12 +4,15 @@
  *
  *   failed attempt -> PHASE_ADOPT, data folder and inputs looked at (pool) -> judge.c -> its end
  */
+#include "jobs/look.h"
+
 #include "base/mem.h"
-#include "jobs/private.h"
+#include "jobs/end.h"
+#include "jobs/judge.h"
+#include "jobs/life.h"
+#include "jobs/lifetime.h"
 
 #include <stdlib.h>
-
-/* ---- of a job ---- */
 
 struct look {
   struct job *job;
@@ -49,34 +52,7 @@ void look_at_failure(struct job *job, const struct step_result *r, int code) {
   l->result.artifact_count = 0;
   for (int i = 0; i < job->input_count; i++)
     inputs[i] = job->inputs[i].sha256;
-  job_set_phase(job, PHASE_ADOPT);
+  life_post(job, LIFE_FAILED);
   storage_examine(job->j->storage, inputs, (size_t)job->input_count, on_looked, l);
   free(inputs);
-}
-
-/* ---- of the folder alone ---- */
-
-struct folder_look {
-  struct jobs *j;
-  void (*seen)(struct jobs *j, int code);
-};
-
-static void on_folder(void *arg, int code, const struct err *err, const struct storage_found *found,
-                      size_t count) {
-  struct folder_look *l = arg;
-  struct jobs *j = l->j;
-  (void)err, (void)found, (void)count; /* what was found is in the log */
-  j->requests--;
-  if (j->closing)
-    jobs_release(j);
-  else
-    l->seen(j, code);
-  free(l);
-}
-
-void look_at_folder(struct jobs *j, void (*seen)(struct jobs *j, int code)) {
-  struct folder_look *l = mem_alloc(sizeof *l);
-  *l = (struct folder_look){.j = j, .seen = seen};
-  j->requests++;
-  storage_examine(j->storage, NULL, 0, on_folder, l);
 }

@@ -4,14 +4,46 @@
  * person can follow: a new stage goes out at once, the rest every 100 ms, log
  * lines together.
  */
+#include "jobs/output.h"
+
 #include "base/mem.h"
-#include "jobs/private.h"
+#include "jobs/reported.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { EVERY_MS = 100, LOG_AT = 16 << 10 };
+
+/* ---- the JSON ---- */
+
+static void put_progress(struct buf *b, int permille, const char *stage, int64_t current,
+                         int64_t total) {
+  buf_printf(b, "\"percent\":%d.%d,\"stage\":", permille / 10, permille % 10);
+  buf_put_json_str(b, stage);
+  buf_puts(b, ",\"current\":");
+  buf_put_i64(b, current);
+  buf_puts(b, ",\"total\":");
+  buf_put_i64(b, total);
+}
+
+void progress_put(const struct output *o, struct buf *b) {
+  put_progress(b, o->permille, o->stage, o->current, o->total);
+}
+
+const char *progress_done(const struct job *job, struct buf *b) {
+  static const char plain[] = "{\"percent\":100.0,\"stage\":\"\",\"current\":0,\"total\":0}";
+  const struct output *o = job->output;
+  if (!o)
+    return plain;
+  buf_clear(b);
+  buf_putc(b, '{');
+  put_progress(b, 1000, o->stage, o->total, o->total);
+  buf_putc(b, '}');
+  return b->data;
+}
+
+/* ---- the turns ---- */
 
 static struct output *get(struct job *job) {
   if (!job->output)
@@ -52,12 +84,18 @@ static void send_log(struct job *job) {
   put_event(job, EVENT_LOG, b->data);
 }
 
+static void on_flush(uv_timer_t *t) {
+  struct jobs *j = t->data;
+  while (!list_empty(&j->dirty))
+    output_flush(container_of(j->dirty.next, struct job, link));
+}
+
 void output_later(struct job *job) {
   struct jobs *j = job->j;
   if (job->link.next != &job->link)
     return;
   if (list_empty(&j->dirty))
-    uv_timer_start(&j->flush_timer, output_on_timer, EVERY_MS, 0);
+    uv_timer_start(&j->flush_timer, on_flush, EVERY_MS, 0);
   list_push_back(&j->dirty, &job->link);
 }
 
@@ -104,10 +142,4 @@ void output_drop(struct job *job) {
   buf_free(&job->output->log);
   free(job->output);
   job->output = NULL;
-}
-
-void output_on_timer(uv_timer_t *t) {
-  struct jobs *j = t->data;
-  while (!list_empty(&j->dirty))
-    output_flush(container_of(j->dirty.next, struct job, link));
 }

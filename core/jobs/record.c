@@ -3,10 +3,18 @@
  * A live job: its memory (one block with its strings), the record that others see,
  * and the JSON of its events.
  */
+#include "jobs/record.h"
+
 #include "base/clock.h"
 #include "base/json64.h"
 #include "base/mem.h"
-#include "jobs/private.h"
+#include "jobs/backends.h"
+#include "jobs/lanes.h"
+#include "jobs/life.h"
+#include "jobs/members.h"
+#include "jobs/meters.h"
+#include "jobs/output.h"
+#include "jobs/reported.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,6 +90,7 @@ struct job *job_new(struct jobs *j, const struct record_job *r, const struct kin
   memcpy(job->id, r->id, sizeof job->id);
   job->j = j;
   list_init(&job->link);
+  life_begin(job);
   job->num = r->num;
   job->sched.priority = (int8_t)r->priority;
   job->timeout_ms = r->timeout_ms;
@@ -98,7 +107,6 @@ struct job *job_new(struct jobs *j, const struct record_job *r, const struct kin
   job->sched.lane = &job->lane->sched;
   job->sched.client = &job->client->sched;
   job_count(job, 1);
-  j->busy++;
   map_put(&j->live, job->id, job);
   if (r->batch)
     batch_join(job, r->batch);
@@ -125,8 +133,7 @@ void outcome_free(struct outcome *out) {
 /* The job is in no queue and nobody else will call about it. */
 void job_free(struct job *job) {
   struct jobs *j = job->j;
-  if (!job_at_rest(job))
-    j->busy--;
+  life_end(job);
   job_count(job, -1);
   list_remove(&job->link);
   map_remove(&j->live, job->id);
@@ -343,32 +350,5 @@ const char *event_requeued(struct job *job, const struct outcome *out, struct bu
     buf_puts(b, ",\"error\":");
     buf_puts(b, out->error_json);
   }
-  return end(b);
-}
-
-/* ---- progress ---- */
-
-static void put_progress(struct buf *b, int permille, const char *stage, int64_t current,
-                         int64_t total) {
-  buf_printf(b, "\"percent\":%d.%d,\"stage\":", permille / 10, permille % 10);
-  buf_put_json_str(b, stage);
-  buf_puts(b, ",\"current\":");
-  buf_put_i64(b, current);
-  buf_puts(b, ",\"total\":");
-  buf_put_i64(b, total);
-}
-
-void progress_put(const struct output *o, struct buf *b) {
-  put_progress(b, o->permille, o->stage, o->current, o->total);
-}
-
-const char *progress_done(const struct job *job, struct buf *b) {
-  static const char plain[] = "{\"percent\":100.0,\"stage\":\"\",\"current\":0,\"total\":0}";
-  const struct output *o = job->output;
-  if (!o)
-    return plain;
-  buf_clear(b);
-  buf_putc(b, '{');
-  put_progress(b, 1000, o->stage, o->total, o->total);
   return end(b);
 }

@@ -14,7 +14,13 @@
  */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "jobs/private.h"
+#include "jobs/end.h"
+#include "jobs/life.h"
+#include "jobs/lifetime.h"
+#include "jobs/meters.h"
+#include "jobs/record.h"
+#include "jobs/remote.h"
+#include "jobs/sweep.h"
 #include "observe/log.h"
 
 #include <stdlib.h>
@@ -49,9 +55,9 @@ static int take(void *ctx, const struct record_job *r) {
   }
   job->cancel = r->cancel;
   if (job->attempt_count == 0 && !job->cancel) {
-    waiting_push(job);
+    life_post(job, LIFE_QUEUED);
   } else {
-    job_set_phase(job, PHASE_CLEAN);
+    life_post(job, LIFE_CLEANING);
     list_push_back(&j->cleaning, &job->link);
   }
   return 0;
@@ -72,13 +78,13 @@ static void on_clean(void *arg, int code, const struct err *err) {
     else if (job->state == JOB_RUNNING)
       end_give_back(job, "the server stopped while the attempt was running");
     else
-      end_rest(job);
+      life_post(job, LIFE_QUEUED);
   }
   j->recovering = false;
   if (j->closing)
     jobs_release(j);
   else
-    run_dispatch(j);
+    life_wake(j);
 }
 
 int jobs_recover(struct jobs *j, struct err *err) {

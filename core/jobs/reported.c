@@ -8,9 +8,12 @@
  *
  * An attempt that reports nothing has no memory and no column for it.
  */
+#include "jobs/reported.h"
+
 #include "base/json64.h"
 #include "base/mem.h"
-#include "jobs/private.h"
+#include "jobs/output.h"
+#include "jobs/record.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -14,8 +14,11 @@
  * names it.  A blob that was sent and that no job names yet may go before its blobs_age; whoever
  * names it then is told to send it again, and nothing that was accepted is lost.
  */
+#include "jobs/retention.h"
+
 #include "base/clock.h"
-#include "jobs/private.h"
+#include "jobs/lifetime.h"
+#include "jobs/sweep.h"
 #include "observe/log.h"
 
 #include <stdlib.h>
@@ -137,7 +140,7 @@ static void purge(struct jobs *j) {
   store_purge(j->store, &r, on_purged, j);
 }
 
-void retention_on_timer(uv_timer_t *t) {
+static void on_interval(uv_timer_t *t) {
   struct jobs *j = t->data;
   if (!j->purging && !j->sweeping && !j->draining)
     purge(j);
@@ -148,6 +151,6 @@ void retention_arm(struct jobs *j) {
   uv_timer_stop(&j->retention_timer);
   if (every == 0)
     return;
-  uv_timer_start(&j->retention_timer, retention_on_timer, every, every);
+  uv_timer_start(&j->retention_timer, on_interval, every, every);
   uv_unref((uv_handle_t *)&j->retention_timer);
 }

@@ -14,40 +14,23 @@
  * commit fail, the client is told so, the worker is stopped and what it made is
  * dropped.  A job with a key waits: another may have it already.
  */
+#include "jobs/submit.h"
+
 #include "base/clock.h"
 #include "base/mem.h"
-#include "jobs/private.h"
+#include "jobs/answer.h"
+#include "jobs/attempt.h"
+#include "jobs/backends.h"
+#include "jobs/cache.h"
+#include "jobs/end.h"
+#include "jobs/life.h"
+#include "jobs/lifetime.h"
+#include "jobs/meters.h"
+#include "jobs/record.h"
+#include "jobs/transition.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- answers ---- */
-
-void answer_refusal(jobs_answered *answered, void *arg, int code, const char *slug,
-                    int retry_after_s, const char *text) {
-  struct jobs_answer a = {.slug = slug, .text = text, .retry_after_s = retry_after_s};
-  answered(arg, code, &a);
-}
-
-void answer_state(jobs_answered *answered, void *arg, const char *id, enum job_state state) {
-  struct jobs_answer a = {.job_id = id, .state = state};
-  answered(arg, 0, &a);
-}
-
-const char *disk_text(int code) {
-  return code == ERR_NO_SPACE
-             ? "the disk of the server is full; send the request again later"
-             : "the disk of the server does not accept writes; send the request again later";
-}
-
-void answer_failure(jobs_answered *answered, void *arg, int code, const char *text) {
-  if (code == ERR_MISMATCH)
-    answer_refusal(answered, arg, code, "idempotency-mismatch", 0, text);
-  else if (jobs_is_disk_failure(code))
-    answer_refusal(answered, arg, code, "storage-failed", 5, disk_text(code));
-  else
-    answer_refusal(answered, arg, code, "internal", 0, text);
-}
 
 /* ---- refusals ---- */
 
@@ -59,7 +42,7 @@ int submit_refusal(struct jobs *j, const struct client *c, int64_t more, const c
     *text = "The server is shutting down; send the job again after Retry-After seconds.";
     return ERR_BUSY;
   }
-  *retry_after_s = jobs_retry_after(j);
+  *retry_after_s = rate_retry_after(j);
   if (j->o.queue_max > 0 && j->queued + more > j->o.queue_max) {
     *slug = "queue-full";
     *text = "As many jobs wait as [limits] queue_max allows; send the job again after Retry-After "
@@ -158,12 +141,11 @@ void submit_forget(struct job *job, int code) {
   struct jobs *j = job->j;
   if (job->usage) {
     sched_started(j->sched, &job->sched);
-    run_release(job);
+    attempt_release(job);
   }
   answer_waiters(job, code < 0 ? code : ERR_NOT_FOUND, JOB_QUEUED);
   job_free(job);
-  jobs_check_drained(j);
-  run_dispatch(j);
+  life_wake(j);
 }
 
 static void acknowledge(struct job *job) {
@@ -176,7 +158,8 @@ static void acknowledge(struct job *job) {
 
 /* The worker may be done, and the commit of the end be under way; that comes after this one. */
 static void on_early_submitted(struct job *job, int code) {
-  bool more_due = job->phase == PHASE_ADOPT || job->phase == PHASE_END || job->phase == PHASE_BACK;
+  bool more_due = !job->last_due && (job->phase == PHASE_ADOPT || job->phase == PHASE_END ||
+                                     job->phase == PHASE_BACK);
   job->early = false;
   job->abandoned = code < 0;
   if (job->j->closing && more_due)
@@ -187,7 +170,6 @@ static void on_early_submitted(struct job *job, int code) {
 
 static void on_submitted(void *arg, int code, const struct store_receipt *receipt) {
   struct job *job = arg;
-  struct jobs *j = job->j;
   if (!answer_without_it(job, code, receipt))
     acknowledge(job);
   if (job->early) {
@@ -198,11 +180,8 @@ static void on_submitted(void *arg, int code, const struct store_receipt *receip
     return;
   if (code < 0 || receipt->replayed) {
     submit_forget(job, code);
-  } else if (job->state == JOB_RUNNING) {
-    run_launch(job);
   } else {
-    end_rest(job);
-    run_dispatch(j);
+    life_post(job, job->state == JOB_RUNNING ? LIFE_STARTED : LIFE_QUEUED);
   }
 }
 
@@ -238,16 +217,16 @@ static void write_job(struct job *job, const char *idem_key, const char *fingerp
     store_submit(j->store, &record, &queued, NULL, NULL, with_key, on_submitted, job);
     return;
   }
-  struct attempt *a = run_begin(job, &choice, job->created_us);
+  struct attempt *a = attempt_begin(job, &choice, job->created_us);
   struct record_attempt start = job_attempt_record(a);
   struct store_event_in started = {EVENT_STARTED, event_started(job, a, &j->scratch2)};
   job_set_state(job, JOB_RUNNING);
   metric_observe(job->lane->queue_seconds, 0);
-  jobs_count_start(j);
+  rate_count_start(j);
   store_submit(j->store, &record, &queued, &start, &started, with_key, on_submitted, job);
   if (!job->remote && !with_key && j->store_code == 0) {
     job->early = true;
-    run_launch(job);
+    life_post(job, LIFE_STARTED);
   }
 }
 

@@ -10,7 +10,9 @@
  * under way is about to name.  A pass takes few folders at a time and rests between, so that it
  * holds up nobody, however many there are.
  */
-#include "jobs/private.h"
+#include "jobs/sweep.h"
+
+#include "jobs/lifetime.h"
 #include "observe/log.h"
 
 enum { FIRST_MS = 500, REST_MS = 10 };

@@ -3,9 +3,13 @@
  * Into the scheduler's queue and out of it, and the timers that wake it: for a pause that is over,
  * and for jobs that no backend is there for.
  */
+#include "jobs/waiting.h"
+
 #include "base/clock.h"
 #include "base/mem.h"
-#include "jobs/private.h"
+#include "jobs/backends.h"
+#include "jobs/life.h"
+#include "jobs/remote.h"
 
 void waiting_configure(struct jobs *j) {
   sched_configure(j->sched, &(struct sched_options){
@@ -22,7 +26,7 @@ void waiting_configure(struct jobs *j) {
 static void on_delay(uv_timer_t *t);
 
 static void on_look(uv_timer_t *t) {
-  run_dispatch(t->data);
+  life_wake(t->data);
 }
 
 static void arm(uv_timer_t *t, uv_timer_cb due, int64_t at_us) {
@@ -51,7 +55,7 @@ static void on_delay(uv_timer_t *t) {
     waiting_push(job);
   }
   arm_delay(j);
-  run_dispatch(j);
+  life_wake(j);
 }
 
 /* ---- in and out ---- */
@@ -80,10 +84,10 @@ void waiting_push(struct job *job) {
   job->sched.number = job->num;
   if (sched_push(j->sched, &job->sched, clock_mono_us())) {
     job->not_before_us = 0;
-    job_set_phase(job, PHASE_WAIT);
+    life_post(job, LIFE_WAITS);
     return;
   }
-  job_set_phase(job, PHASE_DELAY);
+  life_post(job, LIFE_DELAYED);
   if (sched_due_us(j->sched) == job->sched.due_us)
     arm_delay(j);
 }

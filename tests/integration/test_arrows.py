@@ -90,6 +90,16 @@ def test_sub_folders_of_a_plugin(tmp_path, text, said):
 
 
 @pytest.mark.parametrize("size", [4, 5])
+def test_rings_in_a_room(tmp_path, size):
+    """By what they call; the header that a room shows to others makes no ring."""
+    ring = {f"core/api/r{i}.c": SPDX + '#include "api/api.h"\n'
+            f"int f{i}(int x) {{\n  return f{(i + 1) % size}(x);\n}}\n" for i in range(size)}
+    done = check(tmp_path, {**ring, "core/api/api.h": SPDX, "core/api/api.c": SPDX + "int f(void) {\n  return f0(1);\n}\n"})
+    assert done.returncode == (1 if size > 4 else 0), done.stdout
+    assert ("core/api/r0.c:1: 5 files use each other in a ring: r0 r1 r2 r3 r4" in done.stdout) == (size > 4), done.stdout
+
+
+@pytest.mark.parametrize("size", [4, 5])
 def test_rings_in_a_sub_folder(tmp_path, size):
     """Each calls the next, and the last one the first, which it includes."""
     ring = {f"plugins/many/low/r{i}.c": SPDX + f"/* f{(i + 2) % size} is not called here */\n"

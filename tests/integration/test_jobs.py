@@ -33,7 +33,7 @@ def test_life_of_an_echo(client):
 
 def check_echoed(client, job, name):
     assert job["status"] == "completed", job
-    assert job["inputs"] == [{"name": name, "sha256": SHA, "bytes": len(CONTENT)}]
+    assert job["inputs"] == [{"name": name, "sha256": SHA, "bytes": len(CONTENT), "role": None}]
     artifact, = job["artifacts"]
     assert (artifact["name"], artifact["bytes"], artifact["sha256"]) == (name, len(CONTENT), SHA)
     assert artifact["url"] == f"/api/jobs/{job['job_id']}/artifacts/{name}"

@@ -225,7 +225,8 @@ static void test_cancelled_crash_is_not_retried(void **state) {
 static void test_cancel_while_its_start_is_written(void **state) {
   struct world *w = *state;
   const char *first = ask(w, (struct ask){0}), *second = ask(w, (struct ask){0});
-  fake_end(wait_step(w), STEP_OK); /* the start of the second is being written now */
+  fake_end(wait_step(w), STEP_OK);
+  turn_run(w->jobs); /* the start of the second is being written now */
   assert_int_equal(jobs_live(w->jobs, second)->state, JOB_RUNNING);
   cancel(w, second);
   assert_int_equal(wait_final(w, second)->last, EVENT_CANCELLED);

@@ -375,6 +375,7 @@ static void test_a_worker_may_be_done_before_the_commit(void **state) {
   for (int with_a_file = 0; with_a_file < 2; with_a_file++) {
     w->answers = 0;
     ask_no_wait(w, (struct ask){0});
+    turn_run(w->jobs);
     assert_int_equal(w->answers, 0);
     struct workers_step *s = fake_step(0);
     assert_non_null(s); /* it has begun, and nobody knows of the job yet */
@@ -406,6 +407,7 @@ static void test_a_failed_commit_drops_what_was_made(void **state) {
     disk_fails = true;
     w->answers = 0;
     ask_no_wait(w, (struct ask){0});
+    turn_run(w->jobs);
     char id[27];
     snprintf(id, sizeof id, "%s", fake_step(0)->job_id);
     if (with_a_file)
@@ -427,6 +429,7 @@ static void test_a_stop_while_the_first_commit_is_under_way(void **state) {
   struct world *w = *state;
   for (int i = 0; i < 3; i++) {
     ask_no_wait(w, (struct ask){0});
+    turn_run(w->jobs);
     char id[27];
     snprintf(id, sizeof id, "%s", fake_step(0)->job_id);
     if (i == 1)

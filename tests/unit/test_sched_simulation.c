@@ -60,10 +60,10 @@ struct vjob { /* a virtual job */
 
 struct vbackend {
   const char *name;
-  int slots, running, starting;
   int64_t memory, threads, memory_used, threads_used;
-  bool local, remote;
   int64_t back_at; /* the turn in which it is ready again; 0: it is ready */
+  int slots, running, starting;
+  bool local, remote;
 };
 
 struct vlane {

@@ -275,8 +275,8 @@ static void write_attempts(struct world *w) {
       "{\"type\":\"/problems/job-crashed\",\"retryable\":true}",
       "{\"type\":\"/problems/job-interrupted\",\"retryable\":true}",
       "{\"type\":\"/problems/job-rate-limited\",\"retryable\":true}",
-      "{\"type\":\"/problems/job-failed\",\"detail\":\"it said \\\"retryable\\\":false, "
-      "/problems/job-crashed\\\", \\\"submission\\\":\\\"unknown\\\"\",\"retryable\":true}",
+      ("{\"type\":\"/problems/job-failed\",\"detail\":\"it said \\\"retryable\\\":false, "
+       "/problems/job-crashed\\\", \\\"submission\\\":\\\"unknown\\\"\",\"retryable\":true}"),
   };
   static const char open_error[] =
       "{\"type\":\"/problems/job-timeout\",\"retryable\":true,\"submission\":\"unknown\"}";
