@@ -166,14 +166,14 @@ bool contacts_imprint(struct names *n, struct contacts *to) {
 /* ---- faces that are near each other ---- */
 
 void contacts_near(const struct names *n, double gap, struct contacts *c) {
-  struct skins *skins = neighbours_skins(n);
+  struct solid_faces *faces = neighbours_solid_faces(n);
   for (size_t a = 0; a < n->solid_count; a++)
     for (size_t b = a + 1; b < n->solid_count; b++) {
       int one = n->solids[a].tag, other = n->solids[b].tag;
-      if (!neighbours_meet(skins, a, b, gap) || pair_of(c, one, other))
+      if (!neighbours_meet(faces, a, b, gap) || pair_of(c, one, other))
         continue;
       struct facing *list = NULL;
-      size_t count = neighbours_facing(skins, a, b, gap, &list);
+      size_t count = neighbours_facing(faces, a, b, gap, &list);
       struct contact *pair = count ? pair_add(c, one, other) : NULL;
       for (size_t i = 0; i < count; i++) {
         side_add(&pair->side[0], list[i].face);
@@ -183,7 +183,7 @@ void contacts_near(const struct names *n, double gap, struct contacts *c) {
       }
       free(list);
     }
-  neighbours_skins_free(skins);
+  neighbours_solid_faces_free(faces);
 }
 
 /* ---- groups ---- */

@@ -333,21 +333,22 @@ static struct nearest measure_solids(struct faces *a, struct faces *b, double wi
   return best;
 }
 
-struct skins {
+struct solid_faces {
   size_t count;
   struct box *boxes; /* of solids */
   struct faces *faces;
 };
 
-struct skins *neighbours_skins(const struct names *n) {
-  struct skins *s = out_alloc(1, sizeof *s);
-  *s = (struct skins){n->solid_count, boxes_of(n), out_alloc(n->solid_count, sizeof *s->faces)};
+struct solid_faces *neighbours_solid_faces(const struct names *n) {
+  struct solid_faces *s = out_alloc(1, sizeof *s);
+  *s = (struct solid_faces){n->solid_count, boxes_of(n),
+                            out_alloc(n->solid_count, sizeof *s->faces)};
   for (size_t i = 0; i < s->count; i++)
     s->faces[i].tags = adjacent_below(3, n->solids[i].tag, &s->faces[i].n);
   return s;
 }
 
-void neighbours_skins_free(struct skins *s) {
+void neighbours_solid_faces_free(struct solid_faces *s) {
   for (size_t i = 0; i < s->count; i++)
     free_faces(&s->faces[i]);
   free(s->faces);
@@ -355,7 +356,7 @@ void neighbours_skins_free(struct skins *s) {
   free(s);
 }
 
-bool neighbours_meet(const struct skins *s, size_t solid, size_t other, double within) {
+bool neighbours_meet(const struct solid_faces *s, size_t solid, size_t other, double within) {
   return box_meet(&s->boxes[solid], &s->boxes[other], within);
 }
 
@@ -363,7 +364,7 @@ void neighbours_gaps(struct findings *f, const struct names *n, double within) {
   size_t count = n->solid_count;
   if (count < 2)
     return;
-  struct skins *s = neighbours_skins(n);
+  struct solid_faces *s = neighbours_solid_faces(n);
   for (size_t i = 0; i < count; i++)
     for (size_t k = i + 1; k < count; k++) {
       double limit = fmax(within,
@@ -379,7 +380,7 @@ void neighbours_gaps(struct findings *f, const struct names *n, double within) {
       findings_name(one.name[1], n, n->solids[k].tag);
       findings_add(f, ODD_GAP, &one);
     }
-  neighbours_skins_free(s);
+  neighbours_solid_faces_free(s);
 }
 
 /* ---- faces in contact ---- */
@@ -438,7 +439,7 @@ static void add_facing(struct facing **list, size_t *n, struct face *a, struct f
   (*list)[(*n)++] = (struct facing){a->tag, b->tag, near ? share : share_b, gap};
 }
 
-size_t neighbours_facing(struct skins *s, size_t solid, size_t other, double within,
+size_t neighbours_facing(struct solid_faces *s, size_t solid, size_t other, double within,
                          struct facing **list) {
   struct faces *a = &s->faces[solid], *b = &s->faces[other];
   size_t n = 0;

@@ -28,14 +28,14 @@ struct facing { /* two faces of two solids */
   double area, gap; /* of the first face, what lies so near; and the smallest distance found */
 };
 /* The faces of all solids, by the place of these among the names; what is measured on a face is
- * kept.  Free with neighbours_skins_free. */
-struct skins *neighbours_skins(const struct names *n);
-void neighbours_skins_free(struct skins *s);
+ * kept.  Free with neighbours_solid_faces_free. */
+struct solid_faces *neighbours_solid_faces(const struct names *n);
+void neighbours_solid_faces_free(struct solid_faces *s);
 /* Whether the boxes of two solids are at most `within` apart. */
-bool neighbours_meet(const struct skins *s, size_t solid, size_t other, double within);
+bool neighbours_meet(const struct solid_faces *s, size_t solid, size_t other, double within);
 /* Faces of two solids that look at each other and are at most `within` apart, at points of them;
  * how many.  Free *list. */
-size_t neighbours_facing(struct skins *s, size_t solid, size_t other, double within,
+size_t neighbours_facing(struct solid_faces *s, size_t solid, size_t other, double within,
                          struct facing **list);
 /* The parameters of a point of a face's surface.  False: it lies beyond the face's edges. */
 bool neighbours_parameters(int face, double foot[3], double uv[2]);

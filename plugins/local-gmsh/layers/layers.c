@@ -5,9 +5,9 @@
 #include "arrays/wall_rays.h"
 #include "base/out.h"
 #include "base/vec.h"
+#include "layers/layers_directions.h"
 #include "layers/layers_slide.h"
 #include "layers/layers_surface.h"
-#include "layers/layers_ways.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -69,7 +69,7 @@ static void limit_across(struct layers *l, const struct layers_surface *s,
   for (uint32_t i = 0; i < l->node_count; i++) {
     if (!(l->height[i] > 0))
       continue;
-    struct wall_hit hit = wall_rays_cast(w, s->xyz + 3 * (size_t)i, l->way[i], SIZE_MAX, 0);
+    struct wall_hit hit = wall_rays_cast(w, s->xyz + 3 * (size_t)i, l->direction[i], SIZE_MAX, 0);
     if (isinf(hit.distance) || lies_in_its_face(s, a, i, hit.triangle))
       continue;
     bool layers = s->faces[s->face[hit.triangle]].spec != NULL;
@@ -106,7 +106,7 @@ static void place(struct layers *l, const struct layers_surface *s, struct layer
   memcpy(l->inner, s->xyz, 3 * l->node_count * sizeof *l->inner);
   for (uint32_t i = 0; i < l->node_count; i++)
     if (l->height[i] > 0) {
-      vec_add(l->inner + 3 * (size_t)i, l->height[i], l->way[i]);
+      vec_add(l->inner + 3 * (size_t)i, l->height[i], l->direction[i]);
       layers_round(l, s, i, l->inner + 3 * (size_t)i);
     }
   layers_slide_run(slide, s, l);
@@ -181,8 +181,8 @@ static void find_near(const struct layers *l, const struct layers_surface *s,
     if (!(l->height[i] > 0))
       continue;
     memcpy(from, l->inner + 3 * (size_t)i, sizeof from);
-    vec_add(from, APART * l->height[i], l->way[i]);
-    struct wall_hit hit = wall_rays_cast(w, from, l->way[i], SIZE_MAX, 0);
+    vec_add(from, APART * l->height[i], l->direction[i]);
+    struct wall_hit hit = wall_rays_cast(w, from, l->direction[i], SIZE_MAX, 0);
     if (isinf(hit.distance) || lies_in_its_face(s, a, i, hit.triangle))
       continue;
     const uint32_t *n = s->triangles + 3 * hit.triangle;
@@ -200,21 +200,21 @@ static void find_crossed(const struct layers *l, const struct layers_surface *s,
                          const struct wall_rays *w, bool *low) {
   for (size_t i = 0; i < 3 * s->count; i++) {
     uint32_t a = s->triangles[i], b = s->triangles[i % 3 == 2 ? i - 2 : i + 1];
-    double from[3], way[3], normal[3];
+    double from[3], direction[3], normal[3];
     if (a > b) /* the triangle behind it has it the other way round */
       continue;
     memcpy(from, l->inner + 3 * (size_t)a, sizeof from);
-    vec_sub(way, l->inner + 3 * (size_t)b, from);
-    double length = vec_unit(way);
-    vec_add(from, APART * length, way);
-    struct wall_hit hit = wall_rays_cast(w, from, way, i / 3, 0);
+    vec_sub(direction, l->inner + 3 * (size_t)b, from);
+    double length = vec_unit(direction);
+    vec_add(from, APART * length, direction);
+    struct wall_hit hit = wall_rays_cast(w, from, direction, i / 3, 0);
     if (!(hit.distance < length * (1 - 2 * APART)))
       continue;
     const uint32_t *n = s->triangles + 3 * hit.triangle;
     if (n[0] == a || n[1] == a || n[2] == a || n[0] == b || n[1] == b || n[2] == b)
       continue; /* it starts or ends there */
     wall_rays_normal(l->inner, n, normal);
-    if (fabs(vec_dot(way, normal)) < PARALLEL)
+    if (fabs(vec_dot(direction, normal)) < PARALLEL)
       continue; /* both lie in one plane face */
     mark(low, s->triangles + i / 3 * 3);
     mark(low, n);
@@ -286,7 +286,7 @@ void layers_find(struct layers *l, const struct layers_surface *s) {
   struct layers_around a;
   *l = (struct layers){.node_count = n,
                        .spec = out_alloc(n + 1, sizeof *l->spec),
-                       .way = out_alloc(n + 1, sizeof *l->way),
+                       .direction = out_alloc(n + 1, sizeof *l->direction),
                        .sees = out_alloc(n + 1, sizeof *l->sees),
                        .full = out_alloc(n + 1, sizeof *l->full),
                        .height = out_alloc(n + 1, sizeof *l->height),
@@ -297,7 +297,7 @@ void layers_find(struct layers *l, const struct layers_surface *s) {
   struct layers_plane *planes = layers_planes(s);
   take_specs(l, s);
   take_balls(l, s);
-  layers_ways(l, s, &a, planes);
+  layers_directions(l, s, &a, planes);
   take_full(l);
   struct layers_slide *slide = layers_slide_new(l, s, &a, planes);
   limit_across(l, s, &a);
@@ -315,7 +315,7 @@ void layers_find(struct layers *l, const struct layers_surface *s) {
 
 void layers_free(struct layers *l) {
   free(l->spec);
-  free(l->way);
+  free(l->direction);
   free(l->sees);
   free(l->full);
   free(l->height);

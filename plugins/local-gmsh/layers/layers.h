@@ -3,14 +3,14 @@
  * Boundary layers: prisms over chosen faces of a solid's surface mesh, inwards.  Nothing here
  * knows of Gmsh.
  *
- *   directions   layers_ways.c   each node of a chosen face gets one that sees all of its chosen
- *                                triangles; where the layer ends, one that lies in the face next
- *                                to it
- *   heights      layers.c        as asked, and less where something lies across, where neighbours
- *                                have less, and where a prism would be inverted
- *   other faces  layers_slide.c  those at which the layer ends: their nodes make room within the
- *                                plane, along a cylinder or cone, on a ball
- *   cells        layers_cells.c  prisms; pyramids and tetrahedra where a layer ends in an edge
+ *   directions   layers_directions.c  each node of a chosen face gets one that sees all of its
+ *                                     chosen triangles; where the layer ends, one that lies in
+ *                                     the face next to it
+ *   heights      layers.c             as asked, and less where something lies across, where
+ *                                     neighbours have less, and where a prism would be inverted
+ *   other faces  layers_slide.c       those at which the layer ends: their nodes make room within
+ *                                     the plane, along a cylinder or cone, on a ball
+ *   cells        layers_cells.c       prisms; pyramids and tetrahedra where a layer ends in an edge
  */
 #ifndef LAYERS_LAYERS_H
 #define LAYERS_LAYERS_H
@@ -56,9 +56,9 @@ struct layers_surface { /* of one solid */
 struct layers { /* arrays by node */
   size_t node_count;
   const struct layers_spec **spec; /* NULL: on no chosen face */
-  double (*way)[3];                /* of length 1, inwards */
-  double *sees;                    /* the least cosine of `way` to an inward normal around */
-  double *full, *height;           /* along `way`: as asked, and what there is; 0: no layer */
+  double (*direction)[3];          /* of length 1, inwards */
+  double *sees;                    /* the least cosine of `direction` to an inward normal around */
+  double *full, *height;           /* along `direction`: as asked, and what there is; 0: no layer */
   double *inner;                   /* 3 a node: where the mesh inside has it */
   bool *slides;                    /* on a face at which a layer ends, and not at its end */
   const struct layers_face **ball; /* the ball in which it lies and that is not chosen, or NULL */

@@ -87,7 +87,7 @@ static const struct layers_spec *spec_of(const struct boundary_layers *all, int 
 
 /* Two points of a face a quarter of its first parameter apart, and a direction at each. */
 struct pair {
-  double point[2][3], way[2][3];
+  double point[2][3], direction[2][3];
 };
 
 /* A cylinder's or cone's direction is that of its second parameter, a ball's the normal. */
@@ -109,8 +109,8 @@ static bool take_pair(int face, bool normals, struct pair *p) {
   }
   for (size_t i = 0; ok && i < 2; i++) {
     memcpy(p->point[i], xyz + 3 * i, sizeof p->point[i]);
-    memcpy(p->way[i], d + (normals ? 3 * i : 6 * i + 3), sizeof p->way[i]);
-    ok = vec_unit(p->way[i]) > 0;
+    memcpy(p->direction[i], d + (normals ? 3 * i : 6 * i + 3), sizeof p->direction[i]);
+    ok = vec_unit(p->direction[i]) > 0;
   }
   gmshFree(low);
   gmshFree(high);
@@ -123,14 +123,14 @@ static bool take_pair(int face, bool normals, struct pair *p) {
 static bool find_meeting(const struct pair *p, double at[3]) {
   double between[3], other[3];
   vec_sub(between, p->point[0], p->point[1]);
-  double b = vec_dot(p->way[0], p->way[1]), d = vec_dot(p->way[0], between),
-         e = vec_dot(p->way[1], between), sine = 1 - b * b;
+  double b = vec_dot(p->direction[0], p->direction[1]), d = vec_dot(p->direction[0], between),
+         e = vec_dot(p->direction[1], between), sine = 1 - b * b;
   if (!(sine > PARALLEL))
     return false;
   memcpy(at, p->point[0], sizeof p->point[0]);
   memcpy(other, p->point[1], sizeof other);
-  vec_add(at, (b * e - d) / sine, p->way[0]);
-  vec_add(other, (e - b * d) / sine, p->way[1]);
+  vec_add(at, (b * e - d) / sine, p->direction[0]);
+  vec_add(other, (e - b * d) / sine, p->direction[1]);
   return vec_distance(at, other) <= MEET * vec_distance(at, p->point[0]);
 }
 
@@ -156,7 +156,7 @@ static void find_shape(int face, struct layers_face *f) {
   if (shape == LAYERS_OTHER || !take_pair(face, shape == LAYERS_BALL, &p))
     return;
   if (shape == LAYERS_CYLINDER)
-    memcpy(f->at, p.way[0], sizeof f->at);
+    memcpy(f->at, p.direction[0], sizeof f->at);
   else if (!find_meeting(&p, f->at))
     return;
   f->shape = shape;

@@ -9,8 +9,8 @@
 #include "base/out.h"
 #include "base/vec.h"
 #include "layers/layers.h"
+#include "layers/layers_directions.h"
 #include "layers/layers_surface.h"
-#include "layers/layers_ways.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -137,7 +137,7 @@ void layers_slide_run(struct layers_slide *slide, const struct layers_surface *s
                       struct layers *l) {
   for (uint32_t i = 0; i < l->node_count; i++)
     for (int k = 0; l->spec[i] && k < 3; k++)
-      slide->moves[i][k] = l->height[i] * l->way[i][k];
+      slide->moves[i][k] = l->height[i] * l->direction[i][k];
   for (int i = 0; i < SWEEPS; i++)
     sweep(slide);
   for (size_t i = 0; i < slide->count; i++) {

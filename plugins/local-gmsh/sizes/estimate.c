@@ -5,7 +5,7 @@
 #include "cad/mass.h"
 #include "layers/boundary_layers.h"
 #include "model/entity.h"
-#include "sizes/curvature_sizes.h"
+#include "sizes/curvature.h"
 #include "sizes/local_sizes.h"
 #include "sizes/size_field.h"
 #include "task/params.h"
@@ -158,7 +158,7 @@ struct bent {
   size_t count;
 };
 
-static void add_bend(void *context, int dim, int tag, const double at[3], double radius) {
+static void add_curvature(void *context, int dim, int tag, const double at[3], double radius) {
   struct bent *b = context;
   const struct params *p = &b->task->params;
   (void)at;
@@ -184,9 +184,9 @@ static double sum_of(const struct bent *b, bool exact) {
   return elements;
 }
 
-static double elements_of_bends(struct task *t, void *context, double deviation) {
+static double elements_of_curvature(struct task *t, void *context, double deviation) {
   struct bent b = {.task = t, .deviation = deviation};
-  bends_each(context, add_bend, &b);
+  curvature_each(context, add_curvature, &b);
   double elements = sum_of(&b, false);
   if (elements > USUAL)
     elements = sum_of(&b, true);
@@ -194,13 +194,13 @@ static double elements_of_bends(struct task *t, void *context, double deviation)
   return elements;
 }
 
-static bool check_bends(struct task *t, struct bends *bends) {
+static bool check_curvature(struct task *t, struct curvature *curvature) {
   char what[100], instead[INSTEAD] = "";
-  double elements = elements_of_bends(t, bends, t->params.max_deviation);
+  double elements = elements_of_curvature(t, curvature, t->params.max_deviation);
   snprintf(what, sizeof what, "max_deviation=%g", t->params.max_deviation);
   if (estimate_refuses(t, elements))
     say_instead(instead, t, "max_deviation", t->params.max_deviation, t->geometry.diagonal,
-                elements_of_bends, bends);
+                elements_of_curvature, curvature);
   return estimate_allows(t, elements, what, instead);
 }
 
@@ -289,13 +289,13 @@ static bool check_local(struct task *t, const struct local_size *l) {
   return estimate_allows(t, elements, what, instead);
 }
 
-bool estimate_check(struct task *t, struct bends *bends) {
+bool estimate_check(struct task *t, struct curvature *curvature) {
   t->expected = 0;
   bool good = check_all_over(t);
   for (size_t i = 0; good && t->layers && i < t->layers->count; i++)
     good = check_layers(t, &t->layers->of[i]);
-  if (good && bends && t->params.max_deviation > 0)
-    good = check_bends(t, bends);
+  if (good && curvature && t->params.max_deviation > 0)
+    good = check_curvature(t, curvature);
   for (size_t i = 0; good && t->local && i < t->local->count; i++)
     good = check_local(t, &t->local->of[i]);
   return good;

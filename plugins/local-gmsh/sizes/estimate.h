@@ -25,9 +25,9 @@ typedef double estimate_elements(struct task *t, void *context, double size);
  * 0: none up to `largest`. */
 double estimate_fitting(struct task *t, double size, double largest, estimate_elements *elements,
                         void *context);
-struct bends;
+struct curvature;
 /* The sizes of all parameters but elements_across_gap; takes no time where they are of usual
- * magnitude. `bends` where the job asks for max_deviation. */
-bool estimate_check(struct task *t, struct bends *bends);
+ * magnitude. `curvature` where the job asks for max_deviation. */
+bool estimate_check(struct task *t, struct curvature *curvature);
 
 #endif

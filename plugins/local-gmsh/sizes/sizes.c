@@ -9,7 +9,7 @@
 #include "model/adjacent.h"
 #include "model/entity.h"
 #include "select/periodic.h"
-#include "sizes/curvature_sizes.h"
+#include "sizes/curvature.h"
 #include "sizes/estimate.h"
 #include "sizes/local_sizes.h"
 #include "sizes/size_field.h"
@@ -41,9 +41,9 @@ struct exact { /* by number of the entity: the size there, 0: none */
 };
 
 struct sizes {
-  struct bends *bends; /* NULL: not needed */
-  double chord;        /* of this strategy; 0: none */
-  double round;        /* the least size for rounds below layers; 0: nothing is done for them */
+  struct curvature *curvature; /* NULL: not needed */
+  double chord;                /* of this strategy; 0: none */
+  double round; /* the least size for rounds below layers; 0: nothing is done for them */
   struct size_field *points;
   struct exact exact[4];
   struct size_region regions[REGIONS_MAX + LOCAL_SIZES_MAX];
@@ -85,8 +85,8 @@ static double size_here(const struct sizes *s, int dim, int tag, double x, doubl
   const double at[3] = {x, y, z};
   double size = fmin(field_size(s, dim, tag, at), image_size(s, at, 0, DIRECTIONS));
   if (s->round > 0)
-    size = fmin(size, fmax(bends_turn(s->bends, CIRCLE, dim, tag, at), s->round));
-  return s->chord > 0 ? fmin(size, bends_size(s->bends, s->chord, dim, tag, at)) : size;
+    size = fmin(size, fmax(curvature_turn(s->curvature, CIRCLE, dim, tag, at), s->round));
+  return s->chord > 0 ? fmin(size, curvature_size(s->curvature, s->chord, dim, tag, at)) : size;
 }
 
 #ifdef GMSH_SIZE_CALLBACK_HAS_LC
@@ -227,7 +227,7 @@ static double bent_size(const struct params *p, double radius) {
   return size;
 }
 
-static void note_bend(void *context, int dim, int tag, const double at[3], double radius) {
+static void note_curvature(void *context, int dim, int tag, const double at[3], double radius) {
   struct natural *n = context;
   double size = bent_size(&n->task->params, radius);
   if (dim == 1 && (size_t)tag < n->count && radius < n->radius[tag])
@@ -247,7 +247,7 @@ static void add_natural(struct sizes *s, const struct task *t) {
   c.radius = out_alloc(c.count + 1, sizeof *c.radius);
   for (size_t i = 0; i < c.count; i++)
     c.radius[i] = INFINITY;
-  bends_each(s->bends, note_bend, &c);
+  curvature_each(s->curvature, note_curvature, &c);
   for (size_t i = 1; i < n; i += 2) {
     double length = entity_mass(1, curves[i]), size = length / ceil(length / t->size);
     double radius = c.radius[curves[i]];
@@ -292,11 +292,11 @@ int32_t sizes_prepare(struct task *t) {
   s = t->sizes = out_alloc(1, sizeof *s);
   s->points = size_field_new();
   if (is_chord_asked(t) || grows(t) || rounds_layers(t))
-    s->bends = bends_take();
+    s->curvature = curvature_take();
   for (size_t i = 0; rounds_layers(t) && i < t->layers->count; i++)
     for (size_t k = 0; k < t->layers->of[i].count; k++)
-      bends_choose(s->bends, t->layers->of[i].tags[k]);
-  if (!estimate_check(t, s->bends))
+      curvature_choose(s->curvature, t->layers->of[i].tags[k]);
+  if (!estimate_check(t, s->curvature))
     return t->code;
   if (t->local)
     add_local_sizes(s, t);

@@ -4,7 +4,7 @@
  *
  *   local sizes         on their own entities exactly, growing away from them
  *   painted regions     of quality_params
- *   max_deviation       where the CAD is curved (curvature_sizes.c)
+ *   max_deviation       where the CAD is curved (curvature.c)
  *   growth_rate         short edges and curved places, growing away from them
  *   elements_across_gap thin walls (thin_walls.c)
  *

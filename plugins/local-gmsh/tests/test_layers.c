@@ -7,9 +7,9 @@
 #include "base/vec.h"
 #include "layers/layers.h"
 #include "layers/layers_cells.h"
+#include "layers/layers_directions.h"
 #include "layers/layers_surface.h"
 #include "layers/layers_turn.h"
-#include "layers/layers_ways.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -226,16 +226,16 @@ static void shells_are_turned_out(void **unused) {
 }
 
 static void the_best_way_sees_all(void **unused) {
-  double corner[3][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}, way[3], plane[2][3] = {{0, 0, 1}};
+  double corner[3][3] = {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}, direction[3], plane[2][3] = {{0, 0, 1}};
   double against[2][3] = {{1, 0, 0}, {-1, 0, 0}};
   (void)unused;
-  double sees = layers_best_way(corner, 3, 0, NULL, way);
-  assert_true(fabs(sees - 1 / sqrt(3)) < 1e-12 && fabs(way[0] - way[2]) < 1e-12);
-  sees = layers_best_way(corner, 2, 0, NULL, way);
-  assert_true(fabs(sees - sqrt(0.5)) < 1e-12 && fabs(way[2]) < 1e-12);
-  sees = layers_best_way(corner, 2, 1, plane, way);
-  assert_true(fabs(sees - sqrt(0.5)) < 1e-12 && fabs(way[2]) < 1e-12);
-  assert_true(layers_best_way(against, 2, 0, NULL, way) <= 1e-12);
+  double sees = layers_best_direction(corner, 3, 0, NULL, direction);
+  assert_true(fabs(sees - 1 / sqrt(3)) < 1e-12 && fabs(direction[0] - direction[2]) < 1e-12);
+  sees = layers_best_direction(corner, 2, 0, NULL, direction);
+  assert_true(fabs(sees - sqrt(0.5)) < 1e-12 && fabs(direction[2]) < 1e-12);
+  sees = layers_best_direction(corner, 2, 1, plane, direction);
+  assert_true(fabs(sees - sqrt(0.5)) < 1e-12 && fabs(direction[2]) < 1e-12);
+  assert_true(layers_best_direction(against, 2, 0, NULL, direction) <= 1e-12);
 }
 
 static void a_box_has_layers_all_around(void **unused) {

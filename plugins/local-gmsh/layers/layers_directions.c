@@ -5,7 +5,7 @@
  * which two or three of them touch: all pairs and triples are tried (Aubry and Loehner, "On the
  * most normal normal", 2008).
  */
-#include "layers/layers_ways.h"
+#include "layers/layers_directions.h"
 
 #include "base/out.h"
 #include "base/vec.h"
@@ -157,29 +157,29 @@ void layers_hold(int count, double normals[2][3], double v[3]) {
 
 /* ---- the best direction ---- */
 
-static double least_cosine(double (*normals)[3], size_t count, const double way[3]) {
+static double least_cosine(double (*normals)[3], size_t count, const double direction[3]) {
   double least = 1;
   for (size_t i = 0; i < count; i++)
-    least = fmin(least, vec_dot(normals[i], way));
+    least = fmin(least, vec_dot(normals[i], direction));
   return least;
 }
 
 struct search {
   double (*normals)[3];
   size_t count;
-  double least, *way;
+  double least, *direction;
 };
 
 /* Either side of it is tried. */
 static void try_way(struct search *s, const double candidate[3]) {
   for (int side = 1; side >= -1; side -= 2) {
-    double way[3] = {side * candidate[0], side * candidate[1], side * candidate[2]};
-    if (!(vec_unit(way) > 1e-12))
+    double direction[3] = {side * candidate[0], side * candidate[1], side * candidate[2]};
+    if (!(vec_unit(direction) > 1e-12))
       continue;
-    double least = least_cosine(s->normals, s->count, way);
+    double least = least_cosine(s->normals, s->count, direction);
     if (least > s->least) {
       s->least = least;
-      memcpy(s->way, way, sizeof way);
+      memcpy(s->direction, direction, sizeof direction);
     }
   }
 }
@@ -205,22 +205,22 @@ static void try_free(struct search *s) {
 /* In a plane, one normal or two decide. */
 static void try_in_plane(struct search *s, double plane[2][3]) {
   for (size_t i = 0; i < s->count; i++) {
-    double way[3];
-    memcpy(way, s->normals[i], sizeof way);
-    layers_hold(1, plane, way);
-    try_way(s, way);
+    double direction[3];
+    memcpy(direction, s->normals[i], sizeof direction);
+    layers_hold(1, plane, direction);
+    try_way(s, direction);
     for (size_t j = 0; j < i; j++) {
       double between[3];
       vec_sub(between, s->normals[i], s->normals[j]);
-      vec_cross(way, plane[0], between);
-      try_way(s, way);
+      vec_cross(direction, plane[0], between);
+      try_way(s, direction);
     }
   }
 }
 
-double layers_best_way(double (*normals)[3], size_t count, int held, double planes[2][3],
-                       double way[3]) {
-  struct search s = {normals, count, -2, way};
+double layers_best_direction(double (*normals)[3], size_t count, int held, double planes[2][3],
+                             double direction[3]) {
+  struct search s = {normals, count, -2, direction};
   double line[3];
   switch (held) {
   case 0:
@@ -245,7 +245,7 @@ double layers_best_way(double (*normals)[3], size_t count, int held, double plan
 /* How far within the triangle's corner at the node the direction is, at the side nearer to it;
  * below 0: outside. */
 static double within_corner(const struct layers_surface *s, const uint32_t *n, uint32_t node,
-                            const double way[3]) {
+                            const double direction[3]) {
   int at = n[0] == node ? 0 : n[1] == node ? 1 : 2;
   const double *o = s->xyz + 3 * (size_t)node;
   double u[3], v[3];
@@ -253,7 +253,8 @@ static double within_corner(const struct layers_surface *s, const uint32_t *n, u
   vec_sub(v, s->xyz + 3 * (size_t)n[(at + 2) % 3], o);
   vec_unit(u);
   vec_unit(v);
-  double both = vec_dot(u, v), x = vec_dot(way, u), y = vec_dot(way, v), sine = 1 - both * both;
+  double both = vec_dot(u, v), x = vec_dot(direction, u), y = vec_dot(direction, v),
+         sine = 1 - both * both;
   return sine > 0 ? fmin(x - both * y, y - both * x) / sine : -1;
 }
 
@@ -261,13 +262,14 @@ static double within_corner(const struct layers_surface *s, const uint32_t *n, u
  * reaches around an edge, a face that begins there goes the other way: a layer that ended in the
  * plane of that face would leave a crack in the solid. */
 static bool leads_into_faces(const struct layers_surface *s, const struct layers_around *a,
-                             uint32_t node, const double way[3]) {
+                             uint32_t node, const double direction[3]) {
   for (size_t i = a->first[node]; i < a->first[node + 1]; i++) {
     uint32_t face = s->face[a->triangle[i]];
     double best = -1;
     for (size_t k = a->first[node]; !s->faces[face].spec && k < a->first[node + 1]; k++)
       if (s->face[a->triangle[k]] == face)
-        best = fmax(best, within_corner(s, s->triangles + 3 * (size_t)a->triangle[k], node, way));
+        best = fmax(best,
+                    within_corner(s, s->triangles + 3 * (size_t)a->triangle[k], node, direction));
     if (!s->faces[face].spec && best < OUTSIDE)
       return false;
   }
@@ -303,13 +305,14 @@ static size_t normals_at(const struct layers_surface *s, const struct layers_aro
 }
 
 struct best {
-  double way[3], sees;
+  double direction[3], sees;
 };
 
 /* On an edge between two faces a direction may lean along the edge alone, or it would be nearer to
  * one of them: then the layers' ends would leave the plane in which they are over a plane face.  In
  * a corner it stays.  False: it stays. */
-static bool keep_middle(double (*normals)[3], size_t n, const struct best *best, double way[3]) {
+static bool keep_middle(double (*normals)[3], size_t n, const struct best *best,
+                        double direction[3]) {
   double along[3] = {0}, widest = 1;
   if (best->sees > SMOOTH)
     return true;
@@ -324,10 +327,10 @@ static bool keep_middle(double (*normals)[3], size_t n, const struct best *best,
   for (size_t i = 0; i < n; i++)
     if (fabs(vec_dot(normals[i], along)) > ACROSS)
       return false;
-  double lean = vec_dot(way, along);
-  memcpy(way, best->way, sizeof best->way);
-  vec_add(way, lean, along);
-  vec_unit(way);
+  double lean = vec_dot(direction, along);
+  memcpy(direction, best->direction, sizeof best->direction);
+  vec_add(direction, lean, along);
+  vec_unit(direction);
   return true;
 }
 
@@ -335,7 +338,7 @@ static bool keep_middle(double (*normals)[3], size_t n, const struct best *best,
 static void smooth_one(struct layers *l, const struct layers_surface *s,
                        const struct layers_around *a, const struct layers_plane *planes,
                        const struct best *best, uint32_t node) {
-  double normals[NORMALS_MAX][3], held[2][3], way[3] = {0};
+  double normals[NORMALS_MAX][3], held[2][3], direction[3] = {0};
   int count = layers_held(s, a, planes, node, held);
   size_t n = normals_at(s, a, node, normals);
   if (count < 0 || count >= 2)
@@ -344,15 +347,15 @@ static void smooth_one(struct layers *l, const struct layers_surface *s,
     for (int k = 0; k < 3; k++) {
       uint32_t other = s->triangles[3 * (size_t)a->triangle[i] + (size_t)k];
       if (l->spec[other] && l->sees[other] > 0)
-        vec_add(way, 1, l->way[other]);
+        vec_add(direction, 1, l->direction[other]);
     }
-  layers_hold(count, held, way);
-  if (!(vec_unit(way) > 0) || !keep_middle(normals, n, &best[node], way))
+  layers_hold(count, held, direction);
+  if (!(vec_unit(direction) > 0) || !keep_middle(normals, n, &best[node], direction))
     return;
-  double sees = least_cosine(normals, n, way);
-  if (sees < SEES_KEPT * best[node].sees || !leads_into_faces(s, a, node, way))
+  double sees = least_cosine(normals, n, direction);
+  if (sees < SEES_KEPT * best[node].sees || !leads_into_faces(s, a, node, direction))
     return;
-  memcpy(l->way[node], way, sizeof way);
+  memcpy(l->direction[node], direction, sizeof direction);
   l->sees[node] = sees;
 }
 
@@ -369,8 +372,8 @@ static int smoothings(const struct layers *l, const struct layers_surface *s) {
   return (int)fmin(SMOOTHINGS, ceil(4 * most) - 1);
 }
 
-void layers_ways(struct layers *l, const struct layers_surface *s, const struct layers_around *a,
-                 const struct layers_plane *planes) {
+void layers_directions(struct layers *l, const struct layers_surface *s,
+                       const struct layers_around *a, const struct layers_plane *planes) {
   double normals[NORMALS_MAX][3], held[2][3];
   struct best *best = out_alloc(l->node_count + 1, sizeof *best);
   for (uint32_t i = 0; i < l->node_count; i++) {
@@ -378,11 +381,11 @@ void layers_ways(struct layers *l, const struct layers_surface *s, const struct 
       continue;
     int count = layers_held(s, a, planes, i, held);
     size_t n = normals_at(s, a, i, normals);
-    l->sees[i] = count < 0 ? 0 : layers_best_way(normals, n, count, held, l->way[i]);
-    if (l->sees[i] < SEES_LEAST || !leads_into_faces(s, a, i, l->way[i]))
+    l->sees[i] = count < 0 ? 0 : layers_best_direction(normals, n, count, held, l->direction[i]);
+    if (l->sees[i] < SEES_LEAST || !leads_into_faces(s, a, i, l->direction[i]))
       l->sees[i] = 0;
     best[i].sees = l->sees[i];
-    memcpy(best[i].way, l->way[i], sizeof best[i].way);
+    memcpy(best[i].direction, l->direction[i], sizeof best[i].direction);
   }
   for (int times = smoothings(l, s); times > 0; times--)
     for (uint32_t i = 0; i < l->node_count; i++)

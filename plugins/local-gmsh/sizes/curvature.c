@@ -7,7 +7,7 @@
  *   curves and curved faces -> samples (place, radius)
  *   sizes.c asks for the size at a point of an entity -> the nearest sample of that entity
  */
-#include "sizes/curvature_sizes.h"
+#include "sizes/curvature.h"
 
 #include "base/out.h"
 #include "base/vec.h"
@@ -31,17 +31,17 @@ struct sample {
   double at[3], radius;
 };
 
-struct bend { /* an entity; count 0: straight or plane */
+struct curvature_of { /* an entity; count 0: straight or plane */
   size_t count;
   struct sample *samples;
-  bool chosen; /* a face: by bends_choose */
+  bool chosen; /* a face: by curvature_choose */
   int *around; /* of a curve: its faces */
   size_t around_count;
 };
 
-struct bends {
+struct curvature {
   size_t count[2]; /* of entity: one more than the largest number, of curves and of faces */
-  struct bend *entity[2];
+  struct curvature_of *entity[2];
 };
 
 static bool is_flat(int dim, int tag) {
@@ -67,7 +67,7 @@ static size_t grid(int dim, const double *low, const double *high, double *param
   return n * m;
 }
 
-static void take_samples(int dim, int tag, struct bend *b) {
+static void take_samples(int dim, int tag, struct curvature_of *b) {
   double *low = NULL, *high = NULL, *bent = NULL, *xyz = NULL, params[2 * ON_FACE * ON_FACE];
   size_t lows = 0, highs = 0, bents = 0, coords = 0, n = 0;
   int e = 0;
@@ -91,7 +91,7 @@ static void take_samples(int dim, int tag, struct bend *b) {
   gmshFree(xyz);
 }
 
-static void take_entities(struct bends *all, int dim) {
+static void take_entities(struct curvature *all, int dim) {
   int *tags = NULL, e = 0;
   size_t n = 0, largest = 0;
   gmshModelGetEntities(&tags, &n, dim, &e);
@@ -99,9 +99,9 @@ static void take_entities(struct bends *all, int dim) {
     if ((size_t)tags[i] > largest)
       largest = (size_t)tags[i];
   all->count[dim - 1] = largest + 1;
-  all->entity[dim - 1] = out_alloc(largest + 1, sizeof(struct bend));
+  all->entity[dim - 1] = out_alloc(largest + 1, sizeof(struct curvature_of));
   for (size_t i = 1; i < n; i += 2) {
-    struct bend *b = &all->entity[dim - 1][tags[i]];
+    struct curvature_of *b = &all->entity[dim - 1][tags[i]];
     if (!is_flat(dim, tags[i]))
       take_samples(dim, tags[i], b);
     if (dim == 1)
@@ -111,14 +111,15 @@ static void take_entities(struct bends *all, int dim) {
 }
 
 /* NULL: there is no such entity. */
-static const struct bend *bend_of(const struct bends *all, int dim, int tag) {
+static const struct curvature_of *curvature_of_entity(const struct curvature *all, int dim,
+                                                      int tag) {
   return (dim == 1 || dim == 2) && tag >= 0 && (size_t)tag < all->count[dim - 1]
              ? &all->entity[dim - 1][tag]
              : NULL;
 }
 
 /* Of the nearest sample. */
-static double radius_at(const struct bend *b, const double at[3]) {
+static double radius_at(const struct curvature_of *b, const double at[3]) {
   double nearest = INFINITY, radius = INFINITY;
   for (size_t i = 0; i < b->count; i++) {
     const struct sample *s = &b->samples[i];
@@ -132,12 +133,14 @@ static double radius_at(const struct bend *b, const double at[3]) {
   return radius;
 }
 
-static double size_at(const struct bends *all, double chord, int dim, int tag, const double at[3]) {
-  const struct bend *b = bend_of(all, dim, tag);
+static double size_at(const struct curvature *all, double chord, int dim, int tag,
+                      const double at[3]) {
+  const struct curvature_of *b = curvature_of_entity(all, dim, tag);
   return b ? fmin(bends_length(radius_at(b, at), chord), ANY_SIZE) : ANY_SIZE;
 }
 
-double bends_size(const struct bends *all, double chord, int dim, int tag, const double at[3]) {
+double curvature_size(const struct curvature *all, double chord, int dim, int tag,
+                      const double at[3]) {
   double size = ANY_SIZE;
   if (dim != 1 && dim != 2)
     return size;
@@ -167,32 +170,33 @@ static double least_cosine(int face) {
   return least;
 }
 
-void bends_choose(struct bends *all, int face) {
-  const struct bend *b = bend_of(all, 2, face);
+void curvature_choose(struct curvature *all, int face) {
+  const struct curvature_of *b = curvature_of_entity(all, 2, face);
   if (b && b->count && least_cosine(face) < TURNED)
     all->entity[1][face].chosen = true;
 }
 
-static double turn_at(const struct bend *b, int edges, const double at[3]) {
+static double turn_at(const struct curvature_of *b, int edges, const double at[3]) {
   return b && b->chosen ? fmin(2 * M_PI * radius_at(b, at) / edges, ANY_SIZE) : ANY_SIZE;
 }
 
-double bends_turn(const struct bends *all, int edges, int dim, int tag, const double at[3]) {
-  const struct bend *b = bend_of(all, dim, tag);
+double curvature_turn(const struct curvature *all, int edges, int dim, int tag,
+                      const double at[3]) {
+  const struct curvature_of *b = curvature_of_entity(all, dim, tag);
   double size = dim == 2 ? turn_at(b, edges, at) : ANY_SIZE;
   for (size_t i = 0; dim == 1 && b && i < b->around_count; i++)
-    size = fmin(size, turn_at(bend_of(all, 2, b->around[i]), edges, at));
+    size = fmin(size, turn_at(curvature_of_entity(all, 2, b->around[i]), edges, at));
   return size;
 }
 
-struct bends *bends_take(void) {
-  struct bends *all = out_alloc(1, sizeof *all);
+struct curvature *curvature_take(void) {
+  struct curvature *all = out_alloc(1, sizeof *all);
   take_entities(all, 1);
   take_entities(all, 2);
   return all;
 }
 
-void bends_each(const struct bends *all, bends_visit *visit, void *context) {
+void curvature_each(const struct curvature *all, curvature_visit *visit, void *context) {
   for (int dim = 1; dim <= 2; dim++)
     for (size_t tag = 0; tag < all->count[dim - 1]; tag++)
       for (size_t i = 0; i < all->entity[dim - 1][tag].count; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef LAYERS_LAYERS_WAYS_H
-#define LAYERS_LAYERS_WAYS_H
+#ifndef LAYERS_LAYERS_DIRECTIONS_H
+#define LAYERS_LAYERS_DIRECTIONS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,12 +24,12 @@ int layers_held(const struct layers_surface *s, const struct layers_around *a,
 /* What is left of v in these planes. */
 void layers_hold(int count, double normals[2][3], double v[3]);
 
-/* l->way and l->sees of all nodes that are to have layers. */
-void layers_ways(struct layers *l, const struct layers_surface *s, const struct layers_around *a,
-                 const struct layers_plane *planes);
+/* l->direction and l->sees of all nodes that are to have layers. */
+void layers_directions(struct layers *l, const struct layers_surface *s,
+                       const struct layers_around *a, const struct layers_plane *planes);
 /* The direction of length 1 that has the largest least cosine to the normals (of length 1), within
  * planes if there are any.  Returns this cosine; at most 0: no direction sees them all. */
-double layers_best_way(double (*normals)[3], size_t count, int held, double planes[2][3],
-                       double way[3]);
+double layers_best_direction(double (*normals)[3], size_t count, int held, double planes[2][3],
+                             double direction[3]);
 
 #endif
