@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
  * A backend in any language.  One command process, warm, that is spoken to in lines of JSON on its
- * stdin and stdout (docs/exec.md).  Two plugins are made of these files:
+ * stdin and stdout (docs/exec.md).  Three plugins are made of these files:
  *
  *   exec         one job at a time (plugin.c, job.c)
+ *   exec-jailed  the same, locked in by the host before it begins
  *   exec-remote  jobs that run elsewhere, many requests at a time (remote.h)
  *
  * exec:
@@ -43,7 +44,7 @@ struct piece { /* of text, growing; zeroed: empty */
 
 struct exec {
   const struct lathe_host *host;
-  bool remote;                                            /* it is exec-remote */
+  bool remote, jailed;                                    /* it is exec-remote, exec-jailed */
   const struct lathe_renew *renewal;                      /* NULL: the host has none */
   char **argv, **environment, **wanted_kinds, **settings; /* NULL-terminated words */
   char *python_path;     /* PYTHONPATH with our helper module at its end */
@@ -80,7 +81,7 @@ int64_t exec_now_ms(void);
 /* ---- setup.c ---- */
 /* Reads the options and starts the command.  Returns a result; *made is for setup_release() also
  * when it failed, and is NULL without memory. */
-int32_t setup_create(const struct lathe_host *h, bool remote, struct exec **made);
+int32_t setup_create(const struct lathe_host *h, bool remote, bool jailed, struct exec **made);
 /* Ends the command and frees everything. */
 void setup_release(struct exec *x);
 /* Asks the command to end.  It is listened to meanwhile, or it could not end.  No other thread may
@@ -143,9 +144,16 @@ size_t words_count(char *const *words);
 /* ---- keeper.c ---- */
 /* What is said on `report`, each time as two ints: the word, and a number. */
 enum { KEEPER_EXEC, KEEPER_CHDIR, KEEPER_FAILED, KEEPER_PID };
-/* In a fresh child of `parent`: starts the command, by become(arg) in a child of its own, and sees
+struct keeper {
+  pid_t parent; /* the worker */
+  bool jailed;  /* the host ends what was started, and lets nobody out of its group */
+  int report;
+  void (*become)(void *arg);
+  void *arg;
+};
+/* In a fresh child of the worker: starts the command, by become(arg) in a child of its own, and sees
  * to its end and to that of all that it started.  SIGTERM: end them. */
-_Noreturn void keeper_main(pid_t parent, int report, void (*become)(void *arg), void *arg);
+_Noreturn void keeper_main(const struct keeper *k);
 
 /* ---- process.c ---- */
 /* Starts the command.  Returns a result; the reason is in x->fault. */

@@ -81,21 +81,26 @@ static _Noreturn void keep(pid_t command) {
   end_like(status);
 }
 
-void keeper_main(pid_t parent, int report, void (*become)(void *arg), void *arg) {
+static void stand_apart(void) {
+  prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  setsid(); /* what kills the worker's group is not to kill the one who cleans up after it */
+}
+
+void keeper_main(const struct keeper *k) {
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, NULL);
   prctl(PR_SET_PDEATHSIG, SIGTERM);
-  if (getppid() != parent)
+  if (getppid() != k->parent)
     _exit(1);
   prctl(PR_SET_NAME, "exec-keeper");
-  prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-  setsid(); /* what kills the worker's group is not to kill the one who cleans up after it */
+  if (!k->jailed)
+    stand_apart();
   pid_t command = fork();
   if (command == 0)
-    become(arg);
+    k->become(k->arg);
   int said[2] = {command < 0 ? KEEPER_FAILED : KEEPER_PID, command < 0 ? errno : (int)command};
-  if (write(report, said, sizeof said) < 0 || command < 0)
+  if (write(k->report, said, sizeof said) < 0 || command < 0)
     _exit(1);
   close_range(0, ~0U, 0); /* the ends of the command's pipes, and all that the worker has open */
   keep(command);

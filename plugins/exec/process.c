@@ -120,7 +120,7 @@ static bool hear_start(struct exec *x, int report, int why[2]) {
 int32_t process_start(struct exec *x) {
   int pipes[PIPES][2], why[2] = {KEEPER_FAILED, 0};
   struct start start = {.x = x, .pipes = pipes};
-  pid_t parent = getpid();
+  struct keeper keeper = {.parent = getpid(), .jailed = x->jailed, .become = become, .arg = &start};
   if (!open_pipes(pipes) || (x->pid = fork()) < 0) {
     snprintf(x->fault, sizeof x->fault, "the command \"%s\" cannot be started: %s", x->label,
              strerror(errno));
@@ -128,8 +128,10 @@ int32_t process_start(struct exec *x) {
     close_pipes(pipes);
     return LATHE_RETRY;
   }
-  if (x->pid == 0)
-    keeper_main(parent, pipes[REPORT][1], become, &start);
+  if (x->pid == 0) {
+    keeper.report = pipes[REPORT][1];
+    keeper_main(&keeper);
+  }
   close_one(&pipes[REPORT][1]);
   bool started = hear_start(x, pipes[REPORT][0], why);
   x->pidfd = pidfd_open(x->pid, 0);

@@ -8,7 +8,7 @@
 
 static int32_t create(const struct lathe_host *h, void **self) {
   struct exec *x;
-  int32_t code = setup_create(h, true, &x);
+  int32_t code = setup_create(h, true, false, &x);
   struct remote *c = code == LATHE_OK ? link_open(x) : NULL;
   if (code == LATHE_OK && !c) {
     h->error(NULL, "the thread that talks to the command cannot be started");

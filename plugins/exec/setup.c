@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What both plugins do: options, and the life of the command.
+ * What all three plugins do: options, and the life of the command.
  */
 #include "exec.h"
 
@@ -114,13 +114,14 @@ static int32_t start(struct exec *x) {
   return start_command(x, kinds);
 }
 
-int32_t setup_create(const struct lathe_host *h, bool remote, struct exec **made) {
+int32_t setup_create(const struct lathe_host *h, bool remote, bool jailed, struct exec **made) {
   pthread_mutexattr_t recursive;
   struct exec *x = *made = calloc(1, sizeof *x);
   if (!x)
     return LATHE_RETRY_MEM;
   x->host = h;
   x->remote = remote;
+  x->jailed = jailed;
   x->in = x->out = x->err = x->pidfd = x->epoll = x->stop_fd = x->wake = -1;
   pthread_mutexattr_init(&recursive);
   pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);

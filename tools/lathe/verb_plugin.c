@@ -98,7 +98,7 @@ static const struct combination *find_combination(const char *shape, const char 
 }
 
 static int check_name(const char *name) {
-  static const char *const taken[] = {"echo", "exec",    "exec-remote", "local-gmsh",
+  static const char *const taken[] = {"echo", "exec",    "exec-jailed", "exec-remote", "local-gmsh",
                                       "mesh", "preview", "kinds",       "plugin"};
   size_t len = strlen(name);
   bool good = len > 0 && len <= NAME_LONGEST && islower((unsigned char)name[0]) &&
