@@ -21,46 +21,47 @@ enum next_step { DONE, FAIL, STOP, RETRY, NEXT, BACK };
 
 struct verdict {
   enum next_step next;
-  const char *slug, *title, *detail; /* detail: when the result says nothing */
   enum attempt_fault fault;          /* where it may be tried again */
+  const char *slug, *title, *detail; /* detail: when the result says nothing */
 };
 
 /* The classes of results, and what follows. RETRY: anywhere, after a pause. NEXT: on another
  * backend only. BACK: the attempt does not count. */
 static const struct verdict verdicts[] = {
-    [STEP_OK] = {DONE, NULL, NULL, NULL, ATTEMPT_NO_FAULT},
-    [STEP_BAD_INPUT] = {FAIL, "job-bad-input", "The input cannot be processed",
-                        "the input is not acceptable", ATTEMPT_NO_FAULT},
-    [STEP_CANCELLED] = {STOP, "job-cancelled", "The job was cancelled", "the job was cancelled",
-                        ATTEMPT_NO_FAULT},
-    [STEP_RETRY] = {RETRY, "job-failed", "The job failed", "the backend asked to try again later",
-                    ATTEMPT_NO_FAULT},
-    [STEP_PERMANENT] = {NEXT, "job-failed", "The job failed", "the backend gave no reason",
-                        ATTEMPT_NO_FAULT},
-    [STEP_AUTH] = {BACK, /* the backend is paused */
+    [STEP_OK] = {DONE, ATTEMPT_NO_FAULT, NULL, NULL, NULL},
+    [STEP_BAD_INPUT] = {FAIL, ATTEMPT_NO_FAULT, "job-bad-input", "The input cannot be processed",
+                        "the input is not acceptable"},
+    [STEP_CANCELLED] = {STOP, ATTEMPT_NO_FAULT, "job-cancelled", "The job was cancelled",
+                        "the job was cancelled"},
+    [STEP_RETRY] = {RETRY, ATTEMPT_NO_FAULT, "job-failed", "The job failed",
+                    "the backend asked to try again later"},
+    [STEP_PERMANENT] = {NEXT, ATTEMPT_NO_FAULT, "job-failed", "The job failed",
+                        "the backend gave no reason"},
+    [STEP_AUTH] = {BACK, ATTEMPT_NO_FAULT, /* the backend is paused */
                    "job-auth", "The backend refused the credential",
-                   "check the credentials of the backend", ATTEMPT_NO_FAULT},
-    [STEP_CRASHED] = {RETRY, "job-crashed", "The worker process crashed",
-                      "the worker process ended unexpectedly", ATTEMPT_CRASHED},
-    [STEP_TIMEOUT] = {NEXT, "job-timeout", "The job ran out of time",
-                      "the attempt took longer than allowed", ATTEMPT_NO_FAULT},
-    [STEP_LIMIT] = {NEXT, "job-limit", "The job ran into a resource limit",
-                    "the attempt needed more than allowed", ATTEMPT_NO_FAULT},
-    [STEP_LOST] = {BACK, "job-interrupted", "The attempt was interrupted",
-                   "the worker process ended before the attempt began", ATTEMPT_INTERRUPTED},
-    [STEP_QUOTA] = {BACK, "job-quota", "The quota of the backend is used up",
-                    "raise the quota or the credit of the backend", ATTEMPT_NO_FAULT},
+                   "check the credentials of the backend"},
+    [STEP_CRASHED] = {RETRY, ATTEMPT_CRASHED, "job-crashed", "The worker process crashed",
+                      "the worker process ended unexpectedly"},
+    [STEP_TIMEOUT] = {NEXT, ATTEMPT_NO_FAULT, "job-timeout", "The job ran out of time",
+                      "the attempt took longer than allowed"},
+    [STEP_LIMIT] = {NEXT, ATTEMPT_NO_FAULT, "job-limit", "The job ran into a resource limit",
+                    "the attempt needed more than allowed"},
+    [STEP_LOST] = {BACK, ATTEMPT_INTERRUPTED, "job-interrupted", "The attempt was interrupted",
+                   "the worker process ended before the attempt began"},
+    [STEP_QUOTA] = {BACK, ATTEMPT_NO_FAULT, "job-quota", "The quota of the backend is used up",
+                    "raise the quota or the credit of the backend"},
 };
-static const struct verdict rate_limited = {
-    RETRY, "job-rate-limited", "The backend limits the rate", "the backend asks for fewer requests",
-    ATTEMPT_NO_FAULT};
-static const struct verdict disk_failed = {BACK, "job-interrupted", "The attempt was interrupted",
-                                           "the disk of the server failed", ATTEMPT_INTERRUPTED};
-static const struct verdict input_lost = {FAIL, "job-input-lost", "An input of the job is gone",
-                                          "an input is gone", ATTEMPT_NO_FAULT};
-static const struct verdict no_backend = {FAIL, "no-backend", "No backend can do this job",
-                                          "no configured backend can do this job",
-                                          ATTEMPT_NO_FAULT};
+static const struct verdict rate_limited = {RETRY, ATTEMPT_NO_FAULT, "job-rate-limited",
+                                            "The backend limits the rate",
+                                            "the backend asks for fewer requests"};
+static const struct verdict disk_failed = {BACK, ATTEMPT_INTERRUPTED, "job-interrupted",
+                                           "The attempt was interrupted",
+                                           "the disk of the server failed"};
+static const struct verdict input_lost = {FAIL, ATTEMPT_NO_FAULT, "job-input-lost",
+                                          "An input of the job is gone", "an input is gone"};
+static const struct verdict no_backend = {FAIL, ATTEMPT_NO_FAULT, "no-backend",
+                                          "No backend can do this job",
+                                          "no configured backend can do this job"};
 
 enum {
   DISK_PAUSE_MS = 1000, /* at least, before an attempt that our disk spoiled is made again */
