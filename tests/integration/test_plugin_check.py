@@ -191,6 +191,7 @@ FAULTS = {
     "cancel_twice": ("cancel", "when it was repeated gave 4000", "remote"),
     "cancel_pending": ("cancel", "still gives 1 after", "remote"),
     "resume_twice": ("resume", "the job runs twice there", "remote"),
+    "resume_poll_many": ("resume", "poll_many.. gave 1 for a job of which poll.. says 0", "remote"),
     "resume_finds_all": ("resume", "never submitted gave 0", "remote"),
     "resume_unsaved": ("resume", r"find\(\) gave LATHE_OK without", "remote"),
     "resume_memory": ("resume", "no such job is known", "remote"),

@@ -37,7 +37,7 @@ struct finding { /* shared memory; written by the check's process and those belo
 struct facts { /* shared memory; filled in by the checks `descriptor` and `create` */
   int32_t isolation;
   uint32_t flags, rights, max_concurrency, cancel_grace_ms;
-  bool remote;
+  bool remote, poll_many;
   char name[NAME_SIZE];
   char kinds[KINDS_MAX][NAME_SIZE];
   int kind_count;

@@ -122,6 +122,7 @@ void check_descriptor(struct tool *t) {
   f->cancel_grace_ms = d->cancel_grace_ms ? d->cancel_grace_ms : 1000;
   f->max_concurrency = d->max_concurrency;
   f->remote = d->remote != NULL;
+  f->poll_many = d->remote && LATHE_CAN(d->remote, poll_many);
   snprintf(f->name, sizeof f->name, "%s", d->name ? d->name : "");
 }
 

@@ -23,13 +23,16 @@ struct call { /* one step in one process */
   struct plan plan;
   struct record *record; /* shared memory */
   bool to_the_end;       /* poll until it is no longer pending */
+  bool many;             /* poll_many() */
 };
 
 static void do_call(void *arg) {
   struct call *c = arg;
   if (!sim_open(c->tool, HOST_OF_TODAY))
     return;
-  if (c->to_the_end)
+  if (c->many)
+    sim_poll_many(c->tool, c->example, c->record);
+  else if (c->to_the_end)
     life_poll(c->tool, c->example, c->record);
   else
     sim_step(c->tool, c->step, c->example, &c->plan, c->record);
@@ -59,6 +62,19 @@ static const char *said(const struct record *r) {
   return r->error[0] ? r->error : "no message";
 }
 
+/* What poll() says of a job, poll_many() says, too. */
+static bool many_agrees(struct tool *t, const struct example *e, struct record *r) {
+  struct call call = {.tool = t, .step = TO_POLL, .example = e, .record = r, .many = true};
+  int32_t alone = r->result;
+  if (!t->facts->poll_many)
+    return true;
+  if (!in_fresh_process(&call))
+    return false;
+  if (r->result != alone)
+    fail(t, "poll_many() gave %d for a job of which poll() says %d: %s", r->result, alone, said(r));
+  return !has_failed(t);
+}
+
 /* From a reference to the end: each step in a process of its own, and each twice. */
 static bool go_on(struct tool *t, struct example *e, struct record *r, const char *after) {
   struct call poll = {.tool = t, .step = TO_POLL, .example = e, .record = r, .to_the_end = true};
@@ -71,6 +87,8 @@ static bool go_on(struct tool *t, struct example *e, struct record *r, const cha
       return false;
     }
   }
+  if (!many_agrees(t, e, r))
+    return false;
   for (int twice = 0; twice < 2; twice++) {
     example_again(t, e);
     if (!step_in_fresh(t, TO_FETCH, e, r))
@@ -141,12 +159,12 @@ static void die_at(struct tool *t, const char *kind, struct record *r, int nth, 
   example_free(&e);
 }
 
-/* Dies in fetch(), past its first artifact. */
 /* It stopped, had ended before, or is paid for: an answer, each. */
 static bool is_end_of_cancel(int32_t result) {
   return result == LATHE_OK || result == LATHE_TOO_LATE || result == LATHE_CHARGED;
 }
 
+/* Dies in fetch(), past its first artifact. */
 static void die_in_fetch(struct tool *t, const char *kind, struct record *r) {
   struct example e;
   char name[NAME_SIZE];

@@ -148,6 +148,37 @@ static int32_t sim_checkpoint(struct lathe_job *job, const void *ref, size_t len
   return LATHE_OK;
 }
 
+static int32_t sim_note(struct lathe_job *job, const void *data, size_t len) {
+  if (!job || !is_callers_thread(job, "note"))
+    return LATHE_PERMANENT;
+  struct record *r = job->record;
+  if (!job->may_note || r->ref_len == 0 || !data || len < 1 || len > NOTE_MAX) {
+    breach(job, !job->may_note    ? "it called note() outside of a remote step"
+                : r->ref_len == 0 ? "it called note() before checkpoint()"
+                                  : "it called note() with other than 1 to 1024 bytes");
+    return LATHE_PERMANENT;
+  }
+  memcpy(r->note, data, len);
+  r->note_len = len;
+  return LATHE_OK;
+}
+
+/* What a plugin says of its backend changes nothing in a check. */
+static void sim_backend_state(const struct lathe_host *table, int32_t state, int64_t for_ms,
+                              const char *why) {
+  (void)table;
+  printf("backend_state(%d, %lld): %s\n", state, (long long)for_ms, why ? why : "");
+}
+
+static void sim_capacity(const struct lathe_host *table, uint32_t jobs) {
+  (void)table;
+  printf("capacity(%u)\n", jobs);
+}
+
+static void sim_wake(const struct lathe_host *table, const void *ref, size_t len) {
+  (void)table, (void)ref, (void)len;
+}
+
 static int32_t refuse(struct lathe_job *job, const char *name, const char *why) {
   snprintf(job->record->error, sizeof job->record->error, "the artifact \"%.200s\" was refused: %s",
            name ? name : "(null)", why);
@@ -297,9 +328,13 @@ const struct lathe_host *sim_table(enum host_shape shape) {
       .progress = sim_progress,
       .cancelled = sim_cancelled,
       .checkpoint = sim_checkpoint,
+      .note = sim_note,
       .report = sim_report,
       .artifact = sim_artifact,
       .secret = sim_secret,
+      .backend_state = sim_backend_state,
+      .capacity = sim_capacity,
+      .wake = sim_wake,
       .extension = sim_extension,
   };
   return sim_shaped(shape, &table, sizeof table,

@@ -12,7 +12,7 @@
 
 #include <stdatomic.h>
 
-enum { REF_MAX = 4096, ARTIFACTS_SEEN = 64 };
+enum { REF_MAX = 4096, NOTE_MAX = 1024, ARTIFACTS_SEEN = 64 };
 enum { DIED_ON_PURPOSE = 77 }; /* exit code of a process that ended itself by sim_plan */
 
 /* What became of one call into the plugin; in shared memory, so that it outlives the process. */
@@ -27,6 +27,8 @@ struct record {
   int checkpoints, finished_checkpoints;
   unsigned char ref[REF_MAX];
   size_t ref_len;
+  unsigned char note[NOTE_MAX]; /* kept from step to step */
+  size_t note_len;
   uint64_t offered; /* digest of the last reference that checkpoint() was called with; 0: none */
   int artifact_count;
   struct {
@@ -44,7 +46,7 @@ struct lathe_job { /* the plugin's to pass back */
   const char *workdir; /* NULL: artifacts are refused */
   atomic_int cancelled;
   int thread;
-  bool may_checkpoint, over;
+  bool may_checkpoint, may_note, over;
   struct plan plan;
 };
 
@@ -86,5 +88,8 @@ enum remote_step { TO_SUBMIT, TO_FIND, TO_POLL, TO_FETCH, TO_CANCEL };
 extern const char *const step_words[];
 void sim_step(struct tool *t, enum remote_step step, const struct example *e,
               const struct plan *plan, struct record *record);
+
+/* poll_many() of one job, whose result comes into record->result. */
+void sim_poll_many(struct tool *t, const struct example *e, struct record *record);
 
 #endif

@@ -90,7 +90,9 @@ void sim_destroy(struct tool *t) {
   entering(t, "%s", "");
 }
 
-static const struct lathe_request *request_for(const struct example *e, bool workdir) {
+/* `note`: where a record keeps one; NULL for run(). */
+static const struct lathe_request *request_for(const struct example *e, bool workdir,
+                                               const struct record *note) {
   const struct lathe_request r = {
       .struct_size = sizeof r,
       .attempt = 1,
@@ -99,6 +101,9 @@ static const struct lathe_request *request_for(const struct example *e, bool wor
       .idem_key = e->idem_key,
       .spec = e->spec,
       .workdir = workdir ? e->workdir : NULL,
+      .note = note && note->note_len ? note->note : NULL,
+      .note_len = note ? note->note_len : 0,
+      .threads = 1,
   };
   return sim_shaped(the_sim.shape, &r, sizeof r,
                     offsetof(struct lathe_request, memory_bytes) + sizeof r.memory_bytes);
@@ -106,7 +111,7 @@ static const struct lathe_request *request_for(const struct example *e, bool wor
 
 void sim_run_here(struct tool *t, const struct example *e, struct record *record,
                   struct lathe_job *job) {
-  const struct lathe_request *r = request_for(e, true);
+  const struct lathe_request *r = request_for(e, true, NULL);
   int64_t start = now_ms();
   job->record = record;
   job->workdir = e->workdir;
@@ -157,7 +162,8 @@ void sim_step(struct tool *t, enum remote_step step, const struct example *e,
   bool begins = step == TO_SUBMIT || step == TO_FIND;
   struct lathe_job *job =
       mem_alloc(sizeof *job); /* kept: a late call for it shall be seen, not crash */
-  *job = (struct lathe_job){.record = record, .thread = gettid(), .may_checkpoint = begins};
+  *job = (struct lathe_job){
+      .record = record, .thread = gettid(), .may_checkpoint = begins, .may_note = true};
   if (step == TO_SUBMIT || step == TO_FETCH)
     job->workdir = e->workdir;
   if (plan)
@@ -171,8 +177,36 @@ void sim_step(struct tool *t, enum remote_step step, const struct example *e,
   if (ref)
     memcpy(ref, record->ref, record->ref_len);
   entering(t, "%s() of %s", step_words[step], e->kind);
-  const struct lathe_request *r = request_for(e, job->workdir != NULL);
+  const struct record before = *record; /* what note() keeps is for the next step */
+  const struct lathe_request *r = request_for(e, job->workdir != NULL, &before);
   record->result = calls[step](the_sim.self, job, r, ref, begins ? 0 : record->ref_len);
+  sim_unshaped(r);
+  record->returned = true;
+  job->over = true;
+  free(ref);
+  entering(t, "%s", "");
+}
+
+void sim_poll_many(struct tool *t, const struct example *e, struct record *record) {
+  struct lathe_job *job = mem_alloc(sizeof *job); /* as above */
+  const struct record before = *record;
+  *job = (struct lathe_job){.record = record, .thread = gettid(), .may_note = true};
+  record->returned = false;
+  record->error[0] = '\0';
+  record->retry_after_ms = 0;
+  void *ref = mem_alloc(record->ref_len + 1);
+  memcpy(ref, record->ref, record->ref_len);
+  const struct lathe_request *r = request_for(e, false, &before);
+  struct lathe_poll poll = {.struct_size = sizeof poll,
+                            .result = LATHE_PENDING,
+                            .job = job,
+                            .request = r,
+                            .ref = ref,
+                            .len = record->ref_len};
+  struct lathe_poll *polls[] = {&poll};
+  entering(t, "poll_many() of %s", e->kind);
+  int32_t code = the_sim.plugin.remote.poll_many(the_sim.self, polls, 1);
+  record->result = code == LATHE_OK ? poll.result : code;
   sim_unshaped(r);
   record->returned = true;
   job->over = true;

@@ -12,6 +12,10 @@
 //   fetch    brings the result
 //   cancel   stops it
 //
+// What a service answers, as lathe wants it: 401, 403 LATHE_AUTH and 402 LATHE_QUOTA pause the backend, 429
+// LATHE_RETRY_RATE (with retry_after()) slows it, and no job loses an attempt; no answer and 5xx
+// LATHE_RETRY_DOWN; 400, 422 LATHE_BAD_INPUT.  error_code() keeps its own word and its id of the request.
+//
 // Each may be repeated, in any process, with nothing but the reference; no state is kept here.  They are
 // called on several threads at once.  No exception may leave them: guarded() sees to that.
 #include <lathe/plugin.h>
@@ -97,7 +101,7 @@ setsid sh -c '
       while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
       }
     if (status != 0)
-      throw Failure(LATHE_RETRY, where + ": the command cannot be started there");
+      throw Failure(LATHE_RETRY_DOWN, where + ": the command cannot be started there");
   }
 
   State state(const std::string &name) const {

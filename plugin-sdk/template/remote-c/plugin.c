@@ -16,6 +16,10 @@
  *
  *   cancel   stops it
  *
+ * What a service answers, as lathe wants it: 401, 403 LATHE_AUTH and 402 LATHE_QUOTA pause the backend, 429
+ * LATHE_RETRY_RATE (with retry_after()) slows it, and no job loses an attempt; no answer and 5xx
+ * LATHE_RETRY_DOWN; 400, 422 LATHE_BAD_INPUT.  error_code() keeps its own word and its id of the request.
+ *
  * Each may be repeated, in any process, with nothing but the reference; no state is kept here. They
  * are called on several threads at once.
  */
@@ -131,7 +135,7 @@ static void folder_of(const struct self *self, const char *name, size_t len, cha
 static int32_t go_on(const struct self *self, struct lathe_job *job, char *folder) {
   const char *name = strrchr(folder, '/') + 1;
   if (start(self, folder) != 0)
-    return fail(self, job, LATHE_RETRY, folder, "the command cannot be started there");
+    return fail(self, job, LATHE_RETRY_DOWN, folder, "the command cannot be started there");
   return self->host->checkpoint(job, name, strlen(name));
 }
 
