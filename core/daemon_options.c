@@ -204,6 +204,7 @@ void daemon_declare_kinds(void *daemon) {
     for (size_t i = 0; i < count; i++)
       if (p[i].declared)
         log_warn("kinds.problem", "%s", p[i].text);
+    jobs_kinds_declared(d->jobs);
     api_kinds_changed(d->api);
   }
   free(list);

@@ -60,6 +60,9 @@ int jobs_new(struct jobs **out, uv_loop_t *loop, struct store *store, struct sto
  * memory is given back once the loop has turned. */
 void jobs_free(struct jobs *j);
 void jobs_set_workers(struct jobs *j, struct workers *w);
+/* Kinds are there that were not: jobs of them that wait since before (an earlier life of the daemon)
+ * get what the kinds say of memory, threads, attempts and time. */
+void jobs_kinds_declared(struct jobs *j);
 /* The table of callbacks for workers_options.events (ctx = the jobs). */
 struct workers_events jobs_worker_events(struct jobs *j);
 /* For store_options.on_health. */

@@ -113,6 +113,25 @@ struct job *job_new(struct jobs *j, const struct record_job *r, const struct kin
   return job;
 }
 
+static void set_needs(struct job *job, const struct kind *kind) {
+  int64_t bytes = 0;
+  for (int i = 0; i < job->input_count; i++)
+    bytes += job->inputs[i].bytes;
+  job->sched.memory = kind_memory(kind, bytes);
+  job->sched.threads = threads_of(kind, job->params_json);
+}
+
+void jobs_kinds_declared(struct jobs *j) {
+  for (struct lane *lane = j->lanes; lane; lane = lane->next) {
+    size_t pos = 0;
+    if (lane->kind || !(lane->kind = kinds_find(j->kinds, lane->kind_name)))
+      continue;
+    for (struct job *job; (job = map_next(&j->live, &pos));)
+      if (job->lane == lane && !job->usage) /* what is reserved stays what it is */
+        set_needs(job, lane->kind);
+  }
+}
+
 void outcome_free(struct outcome *out) {
   if (!out)
     return;

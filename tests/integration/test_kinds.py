@@ -343,6 +343,30 @@ def test_a_command_brings_its_kind(make_daemon, tmp_path):
     assert "/api/jobs/widget" not in c.get("/api/openapi.json").json["paths"]
 
 
+def test_a_waiting_job_of_a_declared_kind_after_a_restart(make_daemon, tmp_path):
+    """Its kind is not known when the daemon reads it; its limits hold all the same."""
+    flag, script = tmp_path / "flag", tmp_path / "once.py"
+    once = {**WIDE, "kind": "once", "limits": {"attempts": 1, "timeout": "60s"}}
+    script.write_text("import json, os, time, lathe_plugin\n"
+                      "plugin = lathe_plugin.Plugin('once', '1')\n"
+                      f"@plugin.kind(json.loads({json.dumps(once)!r}))\n"
+                      "def work(job):\n"
+                      f"    while not os.path.exists({str(flag)!r}):\n"
+                      "        time.sleep(0.02)\n"
+                      "    raise lathe_plugin.Retry('not today')\n"
+                      "plugin.run()\n")
+    daemon = make_daemon({"backend once": {"plugin": "exec", "command": f"python3 {script}", "workers": 1}})
+    c = daemon.client()
+    wait_until(lambda: c.get("/api/kinds/once").status == 200, "the kind is declared")
+    jobs = [c.submit("once") for _ in range(2)]
+    c.wait(jobs[0], ("running",))
+    daemon.kill()
+    flag.write_text("go")
+    job = daemon.start().client().wait(jobs[1])
+    assert job["status"] == "failed", job
+    assert ["not today" in a["error"]["detail"] for a in job["attempts"]] == [True], job["attempts"]
+
+
 def test_a_kind_is_declared_later(make_daemon, tmp_path):
     """From a thread of the plugin's, long after create(); changed, wrong, and taken back."""
     (tmp_path / "kinds").mkdir()
