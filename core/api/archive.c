@@ -10,6 +10,7 @@
  *
  * One piece at a time is in memory, no temporary file is made, and no thread waits for a client.
  * The tables come last: they tell exactly of the jobs that are in the archive.
+ * A file that lies at a URL is named with that in links.txt.
  * A file that retention or a person takes away meanwhile is named in missing.txt.
  */
 #include "api/batch_render.h"
@@ -42,7 +43,7 @@ struct archive_out {
   enum pack_format format;
   struct record_batch batch; /* num and count alone */
   int64_t from, to, now_us;
-  struct buf head, rows, missing;
+  struct buf head, rows, missing, links;
   struct entry *entries; /* of this page */
   size_t count, at, cap;
   int fd; /* of entries[at], or -1 */
@@ -109,6 +110,8 @@ static void put_end(struct archive_out *x) {
     rc = put_table(x, "summary.json", batch_table_json);
   if (rc == 0 && x->missing.len > 0)
     rc = pack_file(x->pack, "missing.txt", &x->missing, x->now_us, &x->err);
+  if (rc == 0 && x->links.len > 0)
+    rc = pack_file(x->pack, "links.txt", &x->links, x->now_us, &x->err);
   if (rc == 0)
     pack_close(x->pack, &x->err);
   x->packed = true;
@@ -135,6 +138,7 @@ static void archive_release(struct archive_out *x) {
   buf_free(&x->head);
   buf_free(&x->rows);
   buf_free(&x->missing);
+  buf_free(&x->links);
   free(x);
 }
 
@@ -166,6 +170,10 @@ static void on_packed(void *arg) {
 
 static void add_entry(struct archive_out *x, const struct record_batch_job *job,
                       const struct record_artifact *file) {
+  if (file->url) {
+    buf_printf(&x->links, "%s/%s %s\r\n", job->item.folder, file->name, file->url);
+    return;
+  }
   if (x->count == x->cap) {
     x->cap = x->cap ? x->cap * 2 : 64;
     x->entries = mem_grow(x->entries, x->cap * sizeof *x->entries);

@@ -4,6 +4,7 @@
  * The name is looked up in the job's record; what a client sends is never made into a path.
  */
 #include "api/internal.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/units.h"
 
@@ -23,6 +24,39 @@ static bool is_one_of(const char *media_type, const char *const *types) {
     if (strncmp(media_type, *types, strlen(*types)) == 0)
       return true;
   return false;
+}
+
+/* To where it lies.  A client that keeps the answer would come too late some day. */
+static void send_elsewhere(const struct call *c, const struct record_artifact *x) {
+  if (x->expires_us != 0 && x->expires_us <= clock_wall_us()) {
+    http_problem(
+        c->r, 0, "artifact-expired", 0,
+        "The file '%.100s' lay at another service, which kept it until a time that is over; "
+        "run the job again.",
+        x->name);
+    return;
+  }
+  http_add_header(c->r, "Location", x->url);
+  http_add_header(c->r, "Cache-Control", "no-store");
+  http_add_header(c->r, "Referrer-Policy", "no-referrer");
+  http_reply(c->r, 307, NULL, NULL);
+}
+
+/* Of a running job, from memory. */
+static void send_preview(const struct call *c, const struct record_job *job,
+                         const struct record_artifact *x) {
+  struct buf body = {0};
+  size_t len = 0;
+  const char *data = jobs_preview(c->api->at.jobs, job->id, x->name, &len);
+  if (!data) {
+    http_problem(c->r, 0, "unknown-artifact", 0, "The file '%.100s' is no longer there.", x->name);
+    return;
+  }
+  buf_put(&body, data, len);
+  http_add_header(c->r, "Cache-Control", "no-store");
+  http_add_header(c->r, "Content-Disposition",
+                  is_one_of(x->media_type, harmless) ? "inline" : "attachment");
+  http_reply(c->r, 200, x->media_type, &body);
 }
 
 struct sending { /* an artifact that is being opened */
@@ -93,13 +127,18 @@ static void on_job(void *arg, int code, const struct record_job *job) {
   for (size_t i = 0; i < job->artifact_count && !found; i++)
     if (strcmp(job->artifacts[i].name, name) == 0)
       found = &job->artifacts[i];
-  if (found) {
+  if (found && found->url) {
+    send_elsewhere(&s->call, found);
+  } else if (found && found->provisional) {
+    send_preview(&s->call, job, found);
+  } else if (found) {
     open_artifact(s, job, found);
     return;
+  } else {
+    http_problem(s->call.r, 0, "unknown-artifact", 0,
+                 "The job (%s) has no artifact '%.100s'; its JSON lists what it has.",
+                 job_state_word(job->state), name);
   }
-  http_problem(s->call.r, 0, "unknown-artifact", 0,
-               "The job (%s) has no artifact '%.100s'; its JSON lists what it has.",
-               job_state_word(job->state), name);
   sending_free(s);
 }
 

@@ -33,7 +33,7 @@ static json_t *output_file(const struct record_job *job, const char *base) {
   if (!name)
     return json_null();
   buf_printf(&url, "%s/data/output/%s/", base, job->id);
-  render_segment(&url, name);
+  buf_put_segment(&url, name);
   json_t *text = json_string(url.data);
   buf_free(&url);
   return text;

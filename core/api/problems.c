@@ -30,6 +30,9 @@ static const struct {
     {"unknown-kind", "No such kind is declared; GET /api/kinds lists all."},
     {"unknown-artifact", "The job has no output of this name (yet); `artifacts` in its JSON lists "
                          "what it has."},
+    {"artifact-expired",
+     "The file lay at another service, which kept it until `expires_at`. Run the "
+     "job again."},
     {"unknown-blob", "No blob has this digest; send the file with POST /api/blobs first. Retention "
                      "removes blobs that no job names."},
     {"method-not-allowed",

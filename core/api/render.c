@@ -73,20 +73,6 @@ static void render_inputs(struct buf *b, const struct record_job *job) {
   put(b, "]");
 }
 
-void render_segment(struct buf *b, const char *text) {
-  static const char hex[] = "0123456789ABCDEF";
-  for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-    bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
-                 strchr("-._~", *p);
-    if (plain) {
-      buf_putc(b, (char)*p);
-    } else {
-      char escaped[3] = {'%', hex[*p >> 4], hex[*p & 15]};
-      buf_put(b, escaped, sizeof escaped);
-    }
-  }
-}
-
 static void render_artifacts(struct buf *b, const struct record_job *job, const char *base) {
   put(b, "[");
   for (size_t i = 0; i < job->artifact_count; i++) {
@@ -94,7 +80,10 @@ static void render_artifacts(struct buf *b, const struct record_job *job, const 
     put(b, i ? ",{\"name\":" : "{\"name\":");
     buf_put_json_str(b, a->name);
     put(b, ",\"bytes\":");
-    buf_put_i64(b, a->bytes);
+    if (a->bytes < 0)
+      put(b, "null");
+    else
+      buf_put_i64(b, a->bytes);
     put(b, ",\"sha256\":");
     buf_put_json_str(b, a->sha256);
     put(b, ",\"media_type\":");
@@ -104,8 +93,15 @@ static void render_artifacts(struct buf *b, const struct record_job *job, const 
     put(b, "/api/jobs/");
     put(b, job->id);
     put(b, "/artifacts/");
-    render_segment(b, a->name);
-    put(b, "\"}");
+    buf_put_segment(b, a->name);
+    put(b, "\"");
+    if (a->url) {
+      put(b, ",\"location\":\"remote\",\"expires_at\":");
+      buf_put_json_time(b, a->expires_us);
+    }
+    if (a->provisional)
+      put(b, ",\"provisional\":true");
+    put(b, "}");
   }
   put(b, "]");
 }

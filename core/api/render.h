@@ -7,7 +7,5 @@
 
 /* The job as clients see it (docs/api.md, "A job").  base: http_base of whom it is for. */
 void render_job(struct buf *b, const struct record_job *job, const char *base);
-/* Appends text with everything but unreserved characters percent-encoded: one path segment. */
-void render_segment(struct buf *b, const char *text);
 
 #endif

@@ -303,7 +303,7 @@ static void catch_up(struct stream *s) {
                    .job_num = s->job_num,
                    .job_count = s->job_count,
                    .after_seq = s->cursor,
-                   .types = s->types == 0x7f ? 0 : s->types | FINAL_TYPES,
+                   .types = s->types == EVENT_ALL ? 0 : s->types | FINAL_TYPES,
                    .limit = READ_LIMIT,
                },
                on_events, s);
@@ -386,7 +386,7 @@ void stream_open(struct api *a, struct http_request *r, const struct stream_requ
   *s = (struct stream){
       .api = a,
       .r = r,
-      .types = q->types ? q->types : 0x7f,
+      .types = q->types ? q->types : EVENT_ALL,
       .as_log = q->as_log,
       .once = q->once,
       .resumed = q->after >= 0,

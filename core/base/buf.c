@@ -198,3 +198,17 @@ char *buf_take(struct buf *b) {
   *b = (struct buf){0};
   return data;
 }
+
+void buf_put_segment(struct buf *b, const char *text) {
+  static const char hex[] = "0123456789ABCDEF";
+  for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+    bool plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
+                 strchr("-._~", *p);
+    if (plain) {
+      buf_putc(b, (char)*p);
+    } else {
+      char escaped[3] = {'%', hex[*p >> 4], hex[*p & 15]};
+      buf_put(b, escaped, sizeof escaped);
+    }
+  }
+}

@@ -33,6 +33,8 @@ void buf_put_json_strn(struct buf *b, const char *text, size_t len);
 void buf_put_utf8(struct buf *b, const char *text, size_t len);
 /* Seconds with six decimals from microseconds since the epoch; 0 gives null. */
 void buf_put_json_time(struct buf *b, int64_t us);
+/* A segment of a URL's path: all but the unreserved characters of RFC 3986 is escaped. */
+void buf_put_segment(struct buf *b, const char *text);
 /* Drops the first n bytes. */
 void buf_consume(struct buf *b, size_t n);
 /* Hands the memory (NUL-terminated, never NULL) to the caller, who frees it. */

@@ -210,8 +210,18 @@ static bool shows_names(const struct job *job) {
   return false;
 }
 
+/* What lies elsewhere may be gone at any time. */
+static bool is_elsewhere(const struct outcome *out) {
+  for (size_t i = 0; i < out->artifact_count; i++)
+    if (out->artifacts[i].url)
+      return true;
+  return false;
+}
+
 const char *cache_key(const struct job *job, char key[SHA256_HEX_SIZE]) {
   const struct outcome *out = job->out;
+  if (is_elsewhere(out))
+    return NULL;
   if (!job->identity || out->state != JOB_COMPLETED || is_partial(out->result_json))
     return NULL;
   make_key(job, job->identity, names_count(job) || shows_names(job), key);

@@ -23,6 +23,7 @@
 #include "jobs/look.h"
 #include "jobs/meters.h"
 #include "jobs/output.h"
+#include "jobs/previews.h"
 #include "jobs/record.h"
 #include "jobs/remote.h"
 #include "jobs/step.h"
@@ -44,7 +45,18 @@ static void keep_result(struct job *job, const struct step_result *r) {
     out->artifacts[out->artifact_count++] = (struct record_artifact){
         .name = mem_dup(r->artifacts[i].name),
         .media_type = mem_dup(r->artifacts[i].media_type),
-    }; /* what they are is found when they are adopted */
+        .url = mem_dup(r->artifacts[i].url),
+        .sha256 = mem_dup(r->artifacts[i].sha256),
+        .bytes = r->artifacts[i].bytes,
+        .expires_us = r->artifacts[i].expires_us,
+    }; /* what files are is found when they are adopted */
+}
+
+static bool has_files(const struct outcome *out) {
+  for (size_t i = 0; i < out->artifact_count; i++)
+    if (!out->artifacts[i].url)
+      return true;
+  return false;
 }
 
 /* Only once the end is on disk: removing files takes the same journal of the file system, and the
@@ -110,8 +122,12 @@ static void on_adopted(void *arg, int code, const struct storage_kept *kept,
     return;
   }
   for (size_t i = 0; kept && i < job->out->artifact_count; i++) {
-    job->out->artifacts[i].sha256 = mem_dup(kept[i].sha256);
-    job->out->artifacts[i].bytes = kept[i].bytes;
+    struct record_artifact *a = &job->out->artifacts[i];
+    if (a->url)
+      continue;
+    a->sha256 = mem_dup(kept->sha256);
+    a->bytes = kept->bytes;
+    kept++;
   }
   if (code < 0) {
     log_warn("job.adopt", "job %s: %s", job->id, err->text);
@@ -131,12 +147,13 @@ static void on_adopted(void *arg, int code, const struct storage_kept *kept,
 static void adopt(struct job *job, const struct step_result *r) {
   struct jobs *j = job->j;
   struct storage_output *outputs = mem_array(r->artifact_count, sizeof *outputs);
+  size_t count = 0;
   for (size_t i = 0; i < r->artifact_count; i++)
-    outputs[i] = (struct storage_output){.name = r->artifacts[i].name,
-                                         .path = r->artifacts[i].path};
+    if (!r->artifacts[i].url)
+      outputs[count++] = (struct storage_output){.name = r->artifacts[i].name,
+                                                 .path = r->artifacts[i].path};
   life_post(job, LIFE_OUTPUTS);
-  storage_adopt(j->storage, job->id, r->workdir, outputs, r->artifact_count, job->output_max,
-                on_adopted, job);
+  storage_adopt(j->storage, job->id, r->workdir, outputs, count, job->output_max, on_adopted, job);
   free(outputs);
 }
 
@@ -170,7 +187,7 @@ void end_result(struct job *job, const struct step_result *r) {
   job->out->workdir = mem_dup(r->workdir);
   if (job->abandoned)
     end_forget(job);
-  else if (job->out->artifact_count > 0)
+  else if (has_files(job->out))
     adopt(job, r);
   else
     life_decided(job);
@@ -245,6 +262,7 @@ static void save_back(struct job *job, const struct record_attempt *attempt) {
 void end_save(struct job *job) {
   const struct outcome *out = job->out;
   struct record_attempt attempt;
+  previews_drop(job);
   if (out->with_attempt) {
     attempt = job_attempt_record(job_last(job));
     attempt.state = out->attempt_state;

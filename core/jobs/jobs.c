@@ -11,6 +11,7 @@
 #include "jobs/lifetime.h"
 #include "jobs/options.h"
 #include "jobs/output.h"
+#include "jobs/previews.h"
 #include "jobs/record.h"
 #include "jobs/remote.h"
 #include "jobs/reported.h"
@@ -168,6 +169,12 @@ static void on_fact(void *ctx, void *owner, const char *key, const char *value, 
   reported_take(owner, key, value, weak);
 }
 
+static void on_preview(void *ctx, void *owner, const struct step_artifact *a, const char *data,
+                       size_t len) {
+  (void)ctx;
+  previews_take(owner, a, data, len);
+}
+
 static void on_done(void *ctx, void *owner, const struct step_result *result) {
   end_result(owner, result);
   life_wake(ctx);
@@ -178,6 +185,7 @@ struct workers_events jobs_worker_events(struct jobs *j) {
                                  .progress = on_progress,
                                  .log = on_log,
                                  .fact = on_fact,
+                                 .preview = on_preview,
                                  .checkpoint = remote_on_checkpoint,
                                  .note = on_note,
                                  .done = on_done,

@@ -144,6 +144,10 @@ void jobs_delete(struct jobs *j, const char *id, jobs_answered *answered, void *
  * live (look in the store then). */
 const struct record_job *jobs_live(struct jobs *j, const char *id);
 
+/* The bytes of a provisional artifact, valid until the next call; NULL: there is none of that name, or it is at
+ * a URL. */
+const char *jobs_preview(struct jobs *j, const char *id, const char *name, size_t *len);
+
 /* Any job, live or not; calls back at once or later. job is NULL with ERR_NOT_FOUND. */
 void jobs_get(struct jobs *j, const char *id,
               void (*done)(void *arg, int code, const struct record_job *job), void *arg);

@@ -14,6 +14,7 @@
 #include "jobs/members.h"
 #include "jobs/meters.h"
 #include "jobs/output.h"
+#include "jobs/previews.h"
 #include "jobs/reported.h"
 
 #include <stdio.h>
@@ -139,6 +140,7 @@ void outcome_free(struct outcome *out) {
     free((char *)out->artifacts[i].name);
     free((char *)out->artifacts[i].media_type);
     free((char *)out->artifacts[i].sha256);
+    free((char *)out->artifacts[i].url);
   }
   free(out->artifacts);
   free(out->result_json);
@@ -161,6 +163,7 @@ void job_free(struct job *job) {
   sched_remove(j->sched, &job->sched);
   client_put(j, job->client);
   output_drop(job);
+  previews_drop(job);
   outcome_free(job->out);
   while (job->attempt_count > 0)
     job_drop_attempt(job);
@@ -258,6 +261,7 @@ const struct record_job *job_view(struct job *job) {
       .attempts = j->view_attempts,
       .attempt_count = count,
   };
+  j->view.artifacts = previews_view(job, &j->view.artifact_count);
   return &j->view;
 }
 

@@ -138,6 +138,7 @@ struct job {
   uint8_t go;        /* enum step_go of the last one */
   int64_t away_mono; /* since when it is in PHASE_AWAY */
   struct outcome *out;
+  struct previews *previews; /* NULL: none */
   struct output *output;
   jobs_answered *answered; /* of the submit or retry; NULL once answered */
   void *arg;
@@ -173,6 +174,7 @@ struct jobs {
   struct meter *without_backend; /* metrics of jobs that never had a backend */
   struct sched *sched;
   struct list dirty, unsaved, cleaning;
+  int64_t preview_bytes;   /* in memory, of all jobs */
   int64_t queued, running; /* by state */
   int64_t busy;            /* jobs that are not at rest: life.h */
 

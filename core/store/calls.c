@@ -67,6 +67,10 @@ static const struct record_input *copy_inputs(struct arena *a, const struct reco
   return inputs;
 }
 
+static int64_t plausible_artifact(const struct record_artifact *a) {
+  return a->url != NULL && a->bytes < 0 ? -1 : plausible(a->bytes);
+}
+
 static const struct record_artifact *copy_artifacts(struct arena *a, const struct record_job *job) {
   struct record_artifact *artifacts = arena_alloc(a, job->artifact_count * sizeof *artifacts);
   for (size_t i = 0; i < job->artifact_count; i++)
@@ -74,7 +78,9 @@ static const struct record_artifact *copy_artifacts(struct arena *a, const struc
         .name = arena_dup(a, job->artifacts[i].name),
         .media_type = arena_dup(a, job->artifacts[i].media_type),
         .sha256 = arena_dup(a, job->artifacts[i].sha256),
-        .bytes = plausible(job->artifacts[i].bytes),
+        .bytes = plausible_artifact(&job->artifacts[i]),
+        .url = arena_dup(a, job->artifacts[i].url),
+        .expires_us = job->artifacts[i].expires_us,
     };
   return artifacts;
 }

@@ -43,16 +43,22 @@ int job_state_parse(const char *word);
   X(EVENT_LOG, 3, "log")                                                                           \
   X(EVENT_COMPLETED, 4, "completed")                                                               \
   X(EVENT_FAILED, 5, "failed")                                                                     \
-  X(EVENT_CANCELLED, 6, "cancelled")
+  X(EVENT_CANCELLED, 6, "cancelled")                                                               \
+  X(EVENT_ARTIFACT, 7, "artifact") /* a provisional one */
 
 enum event_type {
 #define X(name, value, word) name = (value),
   EVENT_TABLE(X)
 #undef X
 };
+enum {
+#define X(name, value, word) | 1 << (value)
+  EVENT_ALL = 0 EVENT_TABLE(X) /* bit mask of 1 << enum event_type */
+#undef X
+};
 const char *event_word(enum event_type t);
 static inline bool event_is_final(enum event_type t) {
-  return t >= EVENT_COMPLETED;
+  return t >= EVENT_COMPLETED && t <= EVENT_CANCELLED;
 }
 
 struct record_input {
@@ -65,8 +71,11 @@ struct record_input {
 struct record_artifact {
   const char *name; /* a plain file name */
   const char *media_type;
-  const char *sha256;
-  int64_t bytes;
+  const char *sha256; /* NULL: not known, of one at a URL or a provisional one */
+  int64_t bytes;      /* -1: not known, of one at a URL */
+  const char *url;    /* NULL: it is a file here */
+  int64_t expires_us; /* of a URL; 0: never */
+  bool provisional;   /* of a running job, in no store */
 };
 
 /* Why an attempt is over without a result, as far as later attempts depend on it.  On disk: never

@@ -36,7 +36,7 @@ int64_t rules_input_bytes(const struct record_job *job) {
 int64_t rules_artifact_bytes(const struct record_job *job) {
   int64_t bytes = 0;
   for (size_t i = 0; i < job->artifact_count; i++)
-    bytes += job->artifacts[i].bytes;
+    bytes += job->artifacts[i].url == NULL ? job->artifacts[i].bytes : 0; /* not on our disk */
   return bytes;
 }
 

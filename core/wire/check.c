@@ -64,6 +64,18 @@ bool wire_is_request_id(const char *text) {
   return len > 0 && len <= WIRE_REQUEST_ID_MAX;
 }
 
+bool wire_is_url(const char *text) {
+  size_t len = strnlen(text, WIRE_URL_MAX + 1);
+  size_t scheme = strncmp(text, "https://", 8) == 0 ? 8 : strncmp(text, "http://", 7) == 0 ? 7 : 0;
+  if (scheme == 0 || len > WIRE_URL_MAX)
+    return false;
+  for (size_t i = 0; i < len; i++)
+    if (text[i] <= ' ' || text[i] > '~' || strchr("\"<>\\^`{|}", text[i]))
+      return false;
+  size_t host = strcspn(text + scheme, "/?#");
+  return host > 0 && text[scheme] != ':' && !memchr(text + scheme, '@', host);
+}
+
 bool wire_is_path_below(const char *text) {
   size_t len = strnlen(text, WIRE_PATH_MAX + 1);
   if (len == 0 || len > WIRE_PATH_MAX)

@@ -17,6 +17,7 @@
 #define WIRE_LINE_MAX       600          /* of a sentence on one line */
 #define WIRE_TEXT_LIMIT     4000         /* of a message for people */
 #define WIRE_STAGE_MAX      200          /* of the words of a progress */
+#define WIRE_URL_MAX        4096         /* of an artifact that lies elsewhere */
 #define WIRE_PATH_MAX       1000         /* of an artifact's path below the work folder */
 #define WIRE_ARTIFACTS_MAX  1000         /* of one job */
 #define WIRE_RESULT_MAX     (256u << 10) /* bytes of result_json */
@@ -24,6 +25,8 @@
 #define WIRE_CODE_MAX       64           /* of a failure's word for programs */
 #define WIRE_REQUEST_ID_MAX 128          /* of a service's id of a request */
 #define WIRE_LOG_MAX        (1u << 20)   /* bytes of one piece of a log */
+#define WIRE_FILE_MAX       ((int64_t)1 << 44)      /* bytes that somebody says a file has */
+#define WIRE_SECONDS_MAX    ((int64_t)253402300799) /* the end of the year 9999 */
 #define WIRE_DAY_MS         86400000LL
 #define WIRE_WAIT_MAX_MS    (30 * WIRE_DAY_MS) /* a plugin may ask to be left alone so long */
 
@@ -37,6 +40,8 @@ bool wire_is_media_type(const char *text);
 bool wire_is_code(const char *text);
 /* Printable ASCII, at most WIRE_REQUEST_ID_MAX. */
 bool wire_is_request_id(const char *text);
+/* http or https, with a host and without a user, at most WIRE_URL_MAX; only characters that RFC 3986 allows. */
+bool wire_is_url(const char *text);
 /* Leads below a folder: relative, no component that is empty, "." or "..". */
 bool wire_is_path_below(const char *text);
 

@@ -252,6 +252,16 @@ int wire_get_progress(const struct wire_frame *f, struct wire_progress *m, struc
   return wire_reader_end(&r, "PROGRESS", err);
 }
 
+void wire_put_artifact(struct buf *out, const struct wire_artifact *a) {
+  wire_put_str(out, a->name);
+  wire_put_str(out, a->media_type);
+  wire_put_str(out, a->path);
+  wire_put_str(out, a->url);
+  wire_put_i64(out, a->bytes >= 0 ? a->bytes : -1);
+  wire_put_i64(out, a->expires_s > 0 ? a->expires_s : 0);
+  wire_put_str(out, a->sha256);
+}
+
 int wire_put_done(struct buf *out, uint64_t token, const struct wire_done *m, struct err *err) {
   size_t start = wire_begin(out, WIRE_DONE, token);
   wire_put_u32(out, (uint32_t)m->class);
@@ -262,12 +272,8 @@ int wire_put_done(struct buf *out, uint64_t token, const struct wire_done *m, st
   wire_put_str(out, m->result_json);
   wire_put_u32(out, m->folder);
   wire_put_u32(out, (uint32_t)m->artifact_count);
-  for (size_t i = 0; i < m->artifact_count; i++) {
-    const struct wire_artifact *a = &m->artifacts[i];
-    wire_put_str(out, a->name);
-    wire_put_str(out, a->media_type);
-    wire_put_str(out, a->path);
-  }
+  for (size_t i = 0; i < m->artifact_count; i++)
+    wire_put_artifact(out, &m->artifacts[i]);
   wire_put_u32(out, m->open);
   wire_put_u32(out, (uint32_t)m->cancel);
   wire_put_str(out, m->error_code);
@@ -285,13 +291,19 @@ void wire_fault_set(struct wire_fault *f, const char *code, const char *request_
     f->request_id[i] = request_id[i] >= ' ' && request_id[i] <= '~' ? request_id[i] : '?';
 }
 
-static void get_artifact(struct wire_reader *r, struct wire_artifact *a) {
+void wire_get_artifact(struct wire_reader *r, struct wire_artifact *a) {
   a->name = wire_get_text(r);
   a->media_type = wire_get_text(r);
-  a->path = wire_get_text(r);
+  a->path = wire_get_str(r);
+  a->url = wire_get_str(r);
+  a->bytes = wire_get_number(r, "the size of an artifact", -1, WIRE_FILE_MAX);
+  a->expires_s = wire_get_number(r, "the end of an artifact", 0, WIRE_SECONDS_MAX);
+  a->sha256 = wire_get_str(r);
   wire_require(r, path_is_plain_name(a->name), "the name of an artifact");
   wire_require(r, wire_is_media_type(a->media_type), "the media type of an artifact");
-  wire_require(r, wire_is_path_below(a->path), "the path of an artifact");
+  wire_require(r, !a->path || wire_is_path_below(a->path), "the path of an artifact");
+  wire_require(r, !a->url || wire_is_url(a->url), "the URL of an artifact");
+  wire_require(r, !a->sha256 || sha256_is_hex(a->sha256), "the digest of an artifact");
 }
 
 static int compare_names(const void *a, const void *b) {
@@ -329,7 +341,7 @@ int wire_get_done(const struct wire_frame *f, struct wire_done *m, struct err *e
   m->message = wire_get_lines(&r, "its text", WIRE_TEXT_LIMIT);
   m->result_json = wire_get_str(&r);
   m->folder = wire_get_u32(&r) != 0;
-  m->artifact_count = wire_get_count(&r, 15);
+  m->artifact_count = wire_get_count(&r, 35);
   wire_require(&r, is_class(m->class), "its class");
   wire_require(&r, !m->result_json || is_result(m->result_json), "result.json");
   wire_require(&r, m->artifact_count <= WIRE_ARTIFACTS_MAX, "too many artifacts");
@@ -339,7 +351,10 @@ int wire_get_done(const struct wire_frame *f, struct wire_done *m, struct err *e
   if (m->artifact_count)
     m->artifacts = mem_array(m->artifact_count, sizeof *m->artifacts);
   for (size_t i = 0; i < m->artifact_count; i++)
-    get_artifact(&r, &m->artifacts[i]);
+    wire_get_artifact(&r, &m->artifacts[i]);
+  for (size_t i = 0; i < m->artifact_count; i++)
+    wire_require(&r, r.bad || !m->artifacts[i].path != !m->artifacts[i].url,
+                 "an artifact that is in two places, or in none");
   wire_require(&r, m->artifact_count < 2 || are_different(m->artifacts, m->artifact_count),
                "two artifacts of one name");
   m->open = wire_get_u32(&r) != 0;

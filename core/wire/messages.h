@@ -9,7 +9,7 @@
  *     KIND*  ----------------------->     a kind that it declares (also after READY) or withdraws
  *     READY  ----------------------->     create() is done, and which kinds it declared; or REFUSED
  *            <-----------------------  STEP*, CANCEL, RECALL
- *     BEGAN? PROGRESS* FACT* LOG* DONE ->     exactly one DONE per STEP that was not recalled
+ *     BEGAN? (PROGRESS FACT PREVIEW LOG)* DONE     exactly one DONE per STEP that was not recalled
  *     NOTE* ------------------------>     of a remote step: beside the reference
  *     CHECKPOINT* ------------------>     of a remote step: the reference ...
  *            <-----------------------  CHECKPOINTED        ... is on disk, or is not
@@ -60,7 +60,8 @@
   X(WIRE_CAPACITY, 24, "CAPACITY") /* jobs at a time; 0: not known */                              \
   X(WIRE_RESUMED, 25, "RESUMED")   /* limits of the rate are forgotten */                          \
   X(WIRE_KIND, 26, "KIND")         /* one that the plugin declares or withdraws */                 \
-  X(WIRE_NOTE, 27, "NOTE")         /* token; what a remote step keeps, as text (wire/ref.h) */
+  X(WIRE_NOTE, 27, "NOTE")         /* token; what a remote step keeps, as text (wire/ref.h) */     \
+  X(WIRE_PREVIEW, 30, "PREVIEW")   /* wire/preview.h */
 
 enum wire_type {
 #define X(name, value, word) name = (value),
@@ -215,8 +216,14 @@ int wire_get_progress(const struct wire_frame *f, struct wire_progress *m, struc
 
 struct wire_artifact {
   const char *name, *media_type;
-  const char *path; /* below the step's work folder */
+  const char *path; /* below the step's work folder; NULL: it lies at the URL */
+  const char *url;
+  int64_t bytes, expires_s; /* of a URL; bytes -1: not known; expires_s 0: never */
+  const char *sha256;       /* of a URL; NULL: not known */
 };
+void wire_put_artifact(struct buf *out, const struct wire_artifact *a); /* inside of a message */
+void wire_get_artifact(struct wire_reader *r, struct wire_artifact *a);
+
 /* What a program may read of a failure, beside the text for people.  "": not given. */
 struct wire_fault {
   char code[WIRE_CODE_MAX + 1], request_id[WIRE_REQUEST_ID_MAX + 1];

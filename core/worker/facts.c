@@ -87,7 +87,7 @@ int32_t facts_report(struct lathe_job *job, const char *key, const char *value) 
   char *plain = sane ? compact(value) : NULL;
   const char *wrong = wire_fact_wrong(key, sane ? plain : value);
   pthread_mutex_lock(&job->lock);
-  struct fact *f = wrong ? NULL : fact_of(&job->facts, key);
+  struct fact *f = wrong || !plain ? NULL : fact_of(&job->facts, key);
   if (!f) {
     free(plain);
     return refuse(job, key, wrong ? wrong : "an attempt has at most 64 of them");

@@ -104,6 +104,15 @@ static void send_progress(struct lathe_job *job) {
   link_end(job->link, true);
 }
 
+/* A preview that was held back goes with the next call of the host whose time is due. */
+static void host_due(struct lathe_job *job) {
+  if (!job || !atomic_load_explicit(&job->preview_waits, memory_order_relaxed))
+    return;
+  pthread_mutex_lock(&job->lock);
+  previews_send(job, false);
+  pthread_mutex_unlock(&job->lock);
+}
+
 static void host_progress(struct lathe_job *job, int32_t permille, const char *what) {
   if (!job)
     return;
@@ -118,6 +127,7 @@ static void host_progress(struct lathe_job *job, int32_t permille, const char *w
     send_progress(job);
   }
   pthread_mutex_unlock(&job->lock);
+  host_due(job);
 }
 
 void job_flush(struct lathe_job *job) {
@@ -125,10 +135,12 @@ void job_flush(struct lathe_job *job) {
   if (job->progress_waits)
     send_progress(job);
   facts_send(job);
+  previews_send(job, true);
   pthread_mutex_unlock(&job->lock);
 }
 
 static int32_t host_cancelled(struct lathe_job *job) {
+  host_due(job);
   return job && atomic_load_explicit(&job->cancelled, memory_order_relaxed) != 0;
 }
 
@@ -144,65 +156,6 @@ static int32_t host_note(struct lathe_job *job, const void *data, size_t len) {
     return job->note(job, data, len);
   host_error(job, "note() is for the steps of a remote plugin");
   return LATHE_PERMANENT;
-}
-
-static int refuse(struct lathe_job *job, const char *name, const char *why) {
-  snprintf(job->message, sizeof job->message, "the artifact \"%.200s\" was refused: %s",
-           name ? name : "(null)", why);
-  return LATHE_PERMANENT;
-}
-
-/* "./a//b" as "a/b"; the caller frees. */
-static char *plain_path(const char *relpath) {
-  struct buf out = {0};
-  for (const char *at = relpath; *at; at += *at == '/') {
-    size_t n = strcspn(at, "/");
-    if (n > 0 && !(n == 1 && *at == '.')) {
-      buf_puts(&out, out.len ? "/" : "");
-      buf_put(&out, at, n);
-    }
-    at += n;
-  }
-  return buf_take(&out);
-}
-
-static int32_t host_artifact(struct lathe_job *job, const char *name, const char *relpath,
-                             const char *media_type) {
-  struct err err = {0};
-  struct stat st;
-  if (!job)
-    return LATHE_PERMANENT;
-  if (!job->folder || job->checkpoint)
-    return refuse(job, name, "artifact() is for run() and for fetch()");
-  if (!name || !path_is_plain_name(name))
-    return refuse(job, name, "its name must be a plain file name");
-  if (job->artifact_count >= WIRE_ARTIFACTS_MAX)
-    return refuse(job, name, "a job may have 1000 artifacts");
-  if (!relpath || !*relpath || strlen(relpath) > WIRE_PATH_MAX)
-    return refuse(job, name, "its path must be below the work folder");
-  if (!media_type || !*media_type)
-    media_type = "application/octet-stream";
-  if (!wire_is_media_type(media_type))
-    return refuse(job, name, "its media type must be as \"model/stl\"");
-  int fd = folder_open(job->folder, relpath, &err);
-  if (fd < 0)
-    return refuse(job, name, err.text);
-  bool regular = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
-  if (regular) /* lathed syncs it soon: the disk may begin with it */
-    sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-  close(fd);
-  if (!regular)
-    return refuse(job, name, "it is not a regular file");
-  for (size_t i = 0; i < job->artifact_count; i++)
-    if (strcmp(job->artifacts[i].name, name) == 0)
-      return refuse(job, name, "there is one of that name already");
-  job->artifacts = mem_grow(job->artifacts, (job->artifact_count + 1) * sizeof *job->artifacts);
-  job->artifacts[job->artifact_count++] = (struct job_artifact){
-      .name = mem_dup(name),
-      .relpath = plain_path(relpath),
-      .media_type = mem_dup(media_type),
-  };
-  return LATHE_OK;
 }
 
 static int32_t host_secret(const struct lathe_host *table, const char *name, char *out,
@@ -279,7 +232,8 @@ void host_init(struct host *h) {
       .cancelled = host_cancelled,
       .checkpoint = host_checkpoint,
       .report = facts_report,
-      .artifact = host_artifact,
+      .artifact = artifacts_give,
+      .put = artifacts_put,
       .secret = host_secret,
       .backend_state = backend_tell_state,
       .capacity = backend_tell_capacity,
@@ -303,12 +257,7 @@ void job_begin(struct lathe_job *job, struct host *h, uint64_t token,
 }
 
 void job_free(struct lathe_job *job) {
-  for (size_t i = 0; i < job->artifact_count; i++) {
-    free(job->artifacts[i].name);
-    free(job->artifacts[i].relpath);
-    free(job->artifacts[i].media_type);
-  }
-  free(job->artifacts);
+  artifacts_free(job);
   facts_free(&job->facts);
   pthread_mutex_destroy(&job->lock);
 }

@@ -5,6 +5,7 @@
 #ifndef WORKER_HOST_H
 #define WORKER_HOST_H
 
+#include "worker/artifacts.h"
 #include "worker/facts.h"
 #include "worker/folder/folder.h"
 #include "worker/jail/jail.h"
@@ -50,10 +51,6 @@ struct host {
   char *config_frame;            /* what the settings point into */
 };
 
-struct job_artifact {
-  char *name, *relpath, *media_type;
-};
-
 /* A step while it is inside the plugin. */
 struct lathe_job {
   struct host *host;
@@ -72,6 +69,8 @@ struct lathe_job {
   int32_t (*note)(struct lathe_job *job, const void *data, size_t len);
   struct job_artifact *artifacts;
   size_t artifact_count;
+  struct previews *previews; /* NULL: none was given */
+  atomic_bool preview_waits; /* one is held back */
 
   /* Progress: a burst goes through, a flood is thinned.  For any thread. */
   int64_t began_us;

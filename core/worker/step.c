@@ -111,9 +111,15 @@ static int take_artifacts(struct lathe_job *job, struct step_outcome *out) {
   out->artifacts = mem_array(job->artifact_count, sizeof *out->artifacts);
   for (size_t i = 0; i < job->artifact_count; i++) {
     struct job_artifact *a = &job->artifacts[i];
-    if (strcmp(a->name, "result.json") == 0 && read_result(job, a, out) < 0)
+    if (a->relpath && strcmp(a->name, "result.json") == 0 && read_result(job, a, out) < 0)
       return fail(job, out, WIRE_PERMANENT);
-    out->artifacts[i] = (struct wire_artifact){a->name, a->media_type, a->relpath};
+    out->artifacts[i] = (struct wire_artifact){.name = a->name,
+                                               .media_type = a->media_type,
+                                               .path = a->relpath,
+                                               .url = a->url,
+                                               .bytes = a->bytes,
+                                               .expires_s = a->expires_s,
+                                               .sha256 = a->sha256};
   }
   out->done.artifacts = out->artifacts;
   out->done.artifact_count = job->artifact_count;

@@ -198,6 +198,7 @@ static const struct {
     {WIRE_NOTE, READY, WIRE_SHARED, steps_take_note},
     {WIRE_PROGRESS, READY, 0, steps_take_progress},
     {WIRE_FACT, READY, 0, steps_take_fact},
+    {WIRE_PREVIEW, READY, 0, steps_take_preview},
     {WIRE_DONE, READY, 0, steps_take_done},
     {WIRE_HEARTBEAT, READY, 0, take_heartbeat},
 };

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "observe/log.h"
 #include "wire/fact.h"
+#include "wire/preview.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -17,6 +18,8 @@
 
 /* A worker of ours sends a progress every 20 ms past a burst of 256: these are for others. */
 #define PROGRESS_MS 10
+/* Likewise of previews: a burst of 16, then one in 200 ms. */
+#define PREVIEW_MS 100
 /* A log is cut by the worker, which says so; past so much more it is cut here. */
 #define LOG_SLACK (64 << 10)
 /* Lines that belong to no step go into the daemon's own log. */
@@ -55,6 +58,16 @@ static void learn(const struct workers_step *s, int64_t run_us) {
     b->ewma_us = 1;
 }
 
+/* Without its path. */
+static struct step_artifact artifact_of(const struct wire_artifact *a) {
+  return (struct step_artifact){.name = a->name,
+                                .media_type = a->media_type,
+                                .url = a->url,
+                                .sha256 = a->sha256,
+                                .bytes = a->bytes,
+                                .expires_us = a->expires_s * 1000000};
+}
+
 /* The artifacts of the result, with their paths in the step's folder; one block, the caller frees.
  */
 static struct step_artifact *artifacts_of(const struct wire_done *m, const char *folder) {
@@ -62,12 +75,15 @@ static struct step_artifact *artifacts_of(const struct wire_done *m, const char 
   if (m->artifact_count == 0)
     return NULL;
   for (size_t i = 0; i < m->artifact_count; i++)
-    size += dir + 1 + strlen(m->artifacts[i].path) + 1;
+    size += m->artifacts[i].path ? dir + 1 + strlen(m->artifacts[i].path) + 1 : 0;
   struct step_artifact *all = mem_alloc(size);
   char *at = (char *)(all + m->artifact_count);
   for (size_t i = 0; i < m->artifact_count; i++) {
     const struct wire_artifact *a = &m->artifacts[i];
-    all[i] = (struct step_artifact){.name = a->name, .media_type = a->media_type, .path = at};
+    all[i] = artifact_of(a);
+    if (!a->path)
+      continue;
+    all[i].path = at;
     at += sprintf(at, "%s/%s", folder, a->path) + 1;
   }
   return all;
@@ -182,10 +198,10 @@ int steps_take_began(struct worker *k, const struct wire_frame *f, struct err *e
 }
 
 /* Each may become a write to the disk. */
-static bool may_pass(struct allowance *a, uint64_t now) {
-  uint64_t more = (now - a->at) / PROGRESS_MS;
+static bool may_pass(struct allowance *a, uint64_t now, int burst, uint64_t every_ms) {
+  uint64_t more = (now - a->at) / every_ms;
   if (more > 0) {
-    a->left = more < PROGRESS_BURST - (uint64_t)a->left ? a->left + (int)more : PROGRESS_BURST;
+    a->left = more < (uint64_t)(burst - a->left) ? a->left + (int)more : burst;
     a->at = now;
   }
   if (a->left == 0)
@@ -200,7 +216,7 @@ int steps_take_progress(struct worker *k, const struct wire_frame *f, struct err
   struct wire_progress m;
   if (wire_get_progress(f, &m, err) < 0)
     return err->code;
-  if (s && may_pass(&s->progress, now_of(k))) {
+  if (s && may_pass(&s->progress, now_of(k), PROGRESS_BURST, PROGRESS_MS)) {
     char *what = told(k->b->w, m.what);
     e->progress(e->ctx, s->owner, m.permille, what, m.current, m.total);
     free(what);
@@ -223,7 +239,7 @@ int steps_take_fact(struct worker *k, const struct wire_frame *f, struct err *er
   struct wire_fact m;
   if (wire_get_fact(f, &m, err) < 0)
     return err->code;
-  if (s && (m.weak || may_pass(&s->facts, now_of(k)))) {
+  if (s && (m.weak || may_pass(&s->facts, now_of(k), PROGRESS_BURST, PROGRESS_MS))) {
     char *value = told_fact(k->b->w, &m);
     if (value)
       e->fact(e->ctx, s->owner, m.key, value, m.weak);
@@ -241,7 +257,20 @@ int steps_take_note(struct worker *k, const struct wire_frame *f, struct err *er
   if (!k->remote)
     return err_set(err, ERR_PROTOCOL, "a NOTE of a plugin that is not remote");
   if (s)
-    e->note(e->ctx, s->owner, note, !may_pass(&s->notes, now_of(k)));
+    e->note(e->ctx, s->owner, note, !may_pass(&s->notes, now_of(k), PROGRESS_BURST, PROGRESS_MS));
+  return 0;
+}
+
+int steps_take_preview(struct worker *k, const struct wire_frame *f, struct err *err) {
+  const struct workers_events *e = &k->b->w->events;
+  struct workers_step *s = find(k, f->token);
+  struct wire_preview m;
+  if (wire_get_preview(f, &m, err) < 0)
+    return err->code;
+  if (s && may_pass(&s->previews, now_of(k), PREVIEW_BURST, PREVIEW_MS)) {
+    struct step_artifact a = artifact_of(&m.artifact);
+    e->preview(e->ctx, s->owner, &a, m.data, m.len);
+  }
   return 0;
 }
 

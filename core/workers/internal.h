@@ -110,6 +110,7 @@ struct backend {
   struct metric *m_parked, *m_parked_bytes, *m_park_hits;
 };
 
+#define PREVIEW_BURST  32
 #define PROGRESS_BURST 512 /* messages of a step that pass at once; see heard.c */
 
 enum worker_state { WORKER_LOADING, WORKER_CREATING, WORKER_READY, WORKER_STOPPED };
@@ -173,7 +174,7 @@ struct workers_step {
   bool asking;       /* its reference is on its way to the disk */
   bool log_cut;
   int64_t log_bytes; /* that came */
-  struct allowance progress, facts, notes;
+  struct allowance progress, facts, notes, previews;
   enum step_class doom; /* of a doomed one */
   char *doom_text;
   bool unproven;     /* counts in the backend's */
@@ -285,6 +286,7 @@ int steps_take_done(struct worker *k, const struct wire_frame *f, struct err *er
 int steps_take_began(struct worker *k, const struct wire_frame *f, struct err *err);
 int steps_take_progress(struct worker *k, const struct wire_frame *f, struct err *err);
 int steps_take_fact(struct worker *k, const struct wire_frame *f, struct err *err);
+int steps_take_preview(struct worker *k, const struct wire_frame *f, struct err *err);
 int steps_take_log(struct worker *k, const struct wire_frame *f, struct err *err);
 int steps_take_note(struct worker *k, const struct wire_frame *f, struct err *err);
 int steps_take_checkpoint(struct worker *k, const struct wire_frame *f, struct err *err);

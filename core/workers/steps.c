@@ -180,6 +180,7 @@ struct workers_step *workers_run(struct backend *b, const struct step *step) {
   s->token = b->w->next_token++;
   s->limits = m.limits;
   s->progress.left = s->facts.left = s->notes.left = PROGRESS_BURST;
+  s->previews.left = PREVIEW_BURST;
   list_push_back(&b->pending, &s->ring);
   b->pending_count++;
   b->running++;

@@ -88,7 +88,9 @@ struct step {  /* copied by workers_run, but for `owner` */
 
 struct step_artifact {
   const char *name, *media_type,
-      *path; /* path: absolute, in the work folder; storage looks at it */
+      *path; /* path: absolute, in the work folder; storage looks at it.  NULL: it is at the URL */
+  const char *url, *sha256;  /* sha256: of a URL, as the plugin says; NULL: not known */
+  int64_t bytes, expires_us; /* likewise; bytes -1: not known; expires_us 0: never */
 };
 
 struct step_result {
@@ -126,6 +128,9 @@ struct workers_events {
   /* A fact of the attempt; `value` is JSON.  weak: found by the host, so it does not replace one
    * that there is. */
   void (*fact)(void *ctx, void *owner, const char *key, const char *value, bool weak);
+  /* A provisional artifact: `len` bytes at `data`, or NULL and a URL.  It has no path. */
+  void (*preview)(void *ctx, void *owner, const struct step_artifact *a, const char *data,
+                  size_t len);
   /* A remote step's reference: to be answered by workers_checkpointed() once it is on disk. */
   void (*checkpoint)(void *ctx, void *owner, const char *ref);
   /* What it keeps beside that; lazily: it comes so often that it need not go to the disk. */

@@ -56,6 +56,11 @@ static void on_fact(void *ctx, void *owner, const char *key, const char *value, 
   (void)ctx, (void)owner, (void)key, (void)value, (void)weak;
 }
 
+static void on_preview(void *ctx, void *owner, const struct step_artifact *a, const char *data,
+                       size_t len) {
+  (void)ctx, (void)owner, (void)a, (void)data, (void)len;
+}
+
 static void on_done(void *ctx, void *owner, const struct step_result *r) {
   struct bench *b = owner;
   (void)ctx;
@@ -84,6 +89,7 @@ static void open_bench(struct bench *b, const char *build, const char *plugin, i
                                               .progress = on_progress,
                                               .log = on_log,
                                               .fact = on_fact,
+                                              .preview = on_preview,
                                               .done = on_done,
                                               .ctx = b},
                                });

@@ -18,7 +18,8 @@ NUMBERS = ["class_high", "class_low", "lost", "wait_low", "wait_high", "took_low
 TEXTS = ["escape", "c1", "long_message", "name_up", "name_line", "name_hidden", "name_no_utf8", "media_line",
          "media_none", "media_empty", "path_root", "path_up", "path_round", "path_empty", "many", "twice", "no_folder",
          "code_case", "code_line", "request_line", "request_long", "fact_key", "fact_line", "fact_two", "fact_open",
-         "fact_cost", "fact_long"]
+         "fact_cost", "fact_long", "url_script", "url_line", "url_user", "url_and_path", "url_size", "preview_name",
+         "preview_line", "preview_path", "preview_big"]
 FRAMES = ["unknown", "hello", "ready", "jail", "refused", "recalled", "checkpoint", "log_escape", "log_no_utf8",
           "past_its_end", "before_it", "stage_line", "count_low", "heartbeat_full", "endless", "big"]
 FILES = ["file_gone", "file_link", "file_by_link", "file_folder", "file_pipe", "file_sparse"]
@@ -106,7 +107,7 @@ def test_a_forged_file(make, tmp_path, memory):
     wait_until(lambda: not daemon.files("work"), "its files are gone")
 
 
-@pytest.mark.parametrize("word", ["flood_log", "flood_own_log", "flood_progress", "flood_fact"])
+@pytest.mark.parametrize("word", ["flood_log", "flood_own_log", "flood_progress", "flood_fact", "flood_preview"])
 def test_a_flood_holds_nobody(make, isolation, word):
     daemon = make(attacker(isolation), {"limits": {"log_bytes": "1M"}})
     c = daemon.client()

@@ -8,7 +8,8 @@ enum { SIZE = 1000 };
 
 /* A job that ran, with one artifact of SIZE bytes, under `key`. */
 static int64_t run(struct world *w, const char *key, int64_t ended_us) {
-  struct record_artifact out = {"mesh.msh", "model/mesh", "5ha", SIZE};
+  struct record_artifact out = {
+      .name = "mesh.msh", .media_type = "model/mesh", .sha256 = "5ha", .bytes = SIZE};
   int64_t num = put(w, "mesh", true);
   struct record_job job = {.num = num,
                            .id = w->id[num],
@@ -30,7 +31,8 @@ static int64_t run(struct world *w, const char *key, int64_t ended_us) {
 /* A job answered with the result of `source`. */
 static int64_t answer(struct world *w, int64_t source, const struct store_idempotency *key,
                       struct answer *a) {
-  struct record_artifact out = {"mesh.msh", "model/mesh", "5ha", SIZE};
+  struct record_artifact out = {
+      .name = "mesh.msh", .media_type = "model/mesh", .sha256 = "5ha", .bytes = SIZE};
   struct record_job job = new_job(w, "mesh");
   struct store_event_in queued = {EVENT_QUEUED, "{}"}, completed = {EVENT_COMPLETED, "{}"};
   job.result_json = "{\"r\":1}";

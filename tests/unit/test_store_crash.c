@@ -49,7 +49,8 @@ static void write_next(struct caller *c) {
   struct record_attempt at = attempt_of(1, JOB_RUNNING);
   struct store_event_in queued = {EVENT_QUEUED, "{}"}, started = {EVENT_STARTED, "{}"},
                         completed = {EVENT_COMPLETED, "{}"};
-  struct record_artifact out = {"out", "text/plain", "00", 3};
+  struct record_artifact out = {
+      .name = "out", .media_type = "text/plain", .sha256 = "00", .bytes = 3};
   struct record_job job = {.kind = "echo", .client = "", .params_json = "{}"};
   if (c->line.state == JOB_RUNNING) {
     at.state = job.state = JOB_COMPLETED;

@@ -8,7 +8,8 @@
 enum { SIZE = 1000 };
 
 static int64_t run(struct world *w) {
-  struct record_artifact out = {"mesh.msh", "model/mesh", "5ha", SIZE};
+  struct record_artifact out = {
+      .name = "mesh.msh", .media_type = "model/mesh", .sha256 = "5ha", .bytes = SIZE};
   int64_t num = put(w, "mesh", true);
   struct record_job job = {.num = num,
                            .id = w->id[num],
@@ -27,7 +28,8 @@ static int64_t run(struct world *w) {
 }
 
 static int64_t answer(struct world *w, int64_t source) {
-  struct record_artifact out = {"mesh.msh", "model/mesh", "5ha", SIZE};
+  struct record_artifact out = {
+      .name = "mesh.msh", .media_type = "model/mesh", .sha256 = "5ha", .bytes = SIZE};
   struct record_job job = new_job(w, "mesh");
   struct store_event_in queued = {EVENT_QUEUED, "{}"}, completed = {EVENT_COMPLETED, "{}"};
   struct answer a = {0};

@@ -134,8 +134,12 @@ static void test_no_folder(void **state) {
 
 static void write_fixture(struct world *w) {
   struct record_input in = {.name = "part.step", .sha256 = "5ha-of-input", .bytes = 1234};
-  struct record_artifact out[] = {{"mesh.msh", "model/mesh", "5ha-of-mesh", 999},
-                                  {"result.json", "application/json", "5ha-of-result", 11}};
+  struct record_artifact out[] = {
+      {.name = "mesh.msh", .media_type = "model/mesh", .sha256 = "5ha-of-mesh", .bytes = 999},
+      {.name = "result.json",
+       .media_type = "application/json",
+       .sha256 = "5ha-of-result",
+       .bytes = 11}};
   struct store_idempotency key = {"ann", "key-1", "print-1", INT64_MAX / 2};
   struct record_job job = new_job(w, "mesh");
   struct record_attempt at = attempt_of(1, JOB_COMPLETED);

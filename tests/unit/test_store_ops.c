@@ -165,8 +165,9 @@ static void see_finished(const struct record_job *job) {
 static void test_finish(void **state) {
   struct world *w = *state;
   int64_t num = put(w, "mesh", true);
-  struct record_artifact artifacts[] = {{"mesh.msh", "model/mesh", "11", 90},
-                                        {"result.json", "application/json", "22", 7}};
+  struct record_artifact artifacts[] = {
+      {.name = "mesh.msh", .media_type = "model/mesh", .sha256 = "11", .bytes = 90},
+      {.name = "result.json", .media_type = "application/json", .sha256 = "22", .bytes = 7}};
   struct record_job job = {.num = num,
                            .id = w->id[num],
                            .state = JOB_COMPLETED,

@@ -78,7 +78,8 @@ static void test_by_count_in_batches(void **state) {
 
 static int64_t put_sized(struct world *w, int64_t in, int64_t out) {
   struct record_input input = {.name = "a", .sha256 = "aa", .bytes = in};
-  struct record_artifact artifact = {"b", "x/y", "bb", out};
+  struct record_artifact artifact = {
+      .name = "b", .media_type = "x/y", .sha256 = "bb", .bytes = out};
   struct record_job job = new_job(w, "mesh");
   struct record_attempt at = attempt_of(1, JOB_COMPLETED);
   struct store_event_in event = {EVENT_COMPLETED, "{}"};

@@ -108,7 +108,9 @@ static void test_what_is_sent_is_taken(void **state) {
 
 /* The first thing that is wrong is named. */
 static void test_what_is_wrong_is_named(void **state) {
-  struct wire_artifact fine = {"a", "b/c", "a"}, same[] = {{"x", "b/c", "a"}, {"x", "b/c", "b"}};
+  struct wire_artifact fine = {.name = "a", .media_type = "b/c", .path = "a"},
+                       same[] = {{.name = "x", .media_type = "b/c", .path = "a"},
+                                 {.name = "x", .media_type = "b/c", .path = "b"}};
   const struct {
     struct wire_done done;
     const char *word;
@@ -118,13 +120,15 @@ static void test_what_is_wrong_is_named(void **state) {
       {{.retry_after_ms = -1}, "time to wait"},
       {{.folder = true,
         .artifact_count = 1,
-        .artifacts = &(struct wire_artifact){"../a", "b/c", "a"}},
+        .artifacts = &(struct wire_artifact){.name = "../a", .media_type = "b/c", .path = "a"}},
        "name of an artifact"},
-      {{.folder = true, .artifact_count = 1, .artifacts = &(struct wire_artifact){"a", "bc", "a"}},
+      {{.folder = true,
+        .artifact_count = 1,
+        .artifacts = &(struct wire_artifact){.name = "a", .media_type = "bc", .path = "a"}},
        "media type"},
       {{.folder = true,
         .artifact_count = 1,
-        .artifacts = &(struct wire_artifact){"a", "b/c", "/a"}},
+        .artifacts = &(struct wire_artifact){.name = "a", .media_type = "b/c", .path = "/a"}},
        "path"},
       {{.artifact_count = 1, .artifacts = &fine}, "without a folder"},
       {{.folder = true, .artifact_count = 2, .artifacts = same}, "one name"},

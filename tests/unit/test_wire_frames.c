@@ -10,6 +10,7 @@
 #include "wire/death.h"
 #include "wire/fact.h"
 #include "wire/messages.h"
+#include "wire/preview.h"
 #include "wire/ref.h"
 
 #include <signal.h>
@@ -54,7 +55,8 @@ static struct wire_input_file inputs[] = {{"part.step", "/blobs/aa"}, {"b.stl", 
 static void put_one_of_each(struct buf *b) {
   const char *kinds[] = {"mesh", "preview"};
   uint64_t tokens[] = {5, 6, UINT64_MAX};
-  struct wire_artifact artifacts[] = {{"a.txt", "text/plain", "sub/a.txt"}};
+  struct wire_artifact artifacts[] = {
+      {.name = "a.txt", .media_type = "text/plain", .path = "sub/a.txt"}};
   wire_put_hello(b, &(struct wire_hello){WIRE_VERSION, "p", "1.0", "cpu", WIRE_FORK, 3, 2, 4, 4,
                                          5000, kinds, 2, false});
   wire_put_config(
@@ -81,6 +83,10 @@ static void put_one_of_each(struct buf *b) {
   wire_put_recalled(b, tokens, 3);
   wire_put_progress(b, 7, &(struct wire_progress){500, "faces", 3, 9});
   wire_put_log(b, 7, 1, "a\0b\n", 4);
+  wire_put_preview(b, 7,
+                   &(struct wire_preview){.artifact = {.name = "p.png", .media_type = "image/png"},
+                                          .data = "a\0b",
+                                          .len = 3});
   wire_put_fact(b, 7, &(struct wire_fact){"cost.actual", "0.5", false});
   wire_put_parked(b, &(struct wire_parked){2, 100, 3});
   wire_put_jail(b, WIRE_JAIL_PARTIAL, "something");
@@ -177,7 +183,8 @@ static void messages_survive_the_way(void **state) {
   free(step.inputs);
 
   struct wire_done done;
-  struct wire_artifact artifact = {"a.txt", "text/plain", "sub/a.txt"};
+  struct wire_artifact artifact = {
+      .name = "a.txt", .media_type = "text/plain", .path = "sub/a.txt"};
   buf_clear(&b);
   wire_put_done(&b, UINT64_MAX,
                 &(struct wire_done){WIRE_RETRY, -1, 9, 10, "later", NULL, true, &artifact, 1, true,
@@ -327,7 +334,7 @@ static void frames_arrive_in_any_pieces(void **state) {
   for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
     struct wire_input in = {0};
     memset(count_of, 0, sizeof count_of);
-    assert_int_equal(feed(&in, b.data, b.len, pieces[i], count_types), 17);
+    assert_int_equal(feed(&in, b.data, b.len, pieces[i], count_types), 18);
     assert_int_equal(count_of[WIRE_DONE], 1);
     assert_int_equal(count_of[WIRE_LOG], 1);
     wire_input_free(&in);
@@ -393,6 +400,9 @@ static void decode(const struct wire_frame *f) {
     break;
   case WIRE_PARKED:
     wire_get_parked(f, &(struct wire_parked){0}, NULL);
+    break;
+  case WIRE_PREVIEW:
+    wire_get_preview(f, &(struct wire_preview){0}, NULL);
     break;
   case WIRE_FACT:
     wire_get_fact(f, &(struct wire_fact){0}, NULL);

@@ -88,6 +88,13 @@ static inline void rig_fact(void *ctx, void *owner, const char *key, const char 
   assert_int_equal(s->dones, 0);
 }
 
+static inline void rig_preview(void *ctx, void *owner, const struct step_artifact *a,
+                               const char *data, size_t len) {
+  struct seen *s = owner;
+  (void)ctx, (void)a, (void)data, (void)len;
+  assert_int_equal(s->dones, 0);
+}
+
 static inline void rig_done(void *ctx, void *owner, const struct step_result *result) {
   struct rig *r = ctx;
   struct seen *s = owner;
@@ -151,6 +158,7 @@ static inline void rig_open(struct rig *r) {
                                               .progress = rig_progress,
                                               .log = rig_log,
                                               .fact = rig_fact,
+                                              .preview = rig_preview,
                                               .done = rig_done,
                                               .ctx = r},
                                });

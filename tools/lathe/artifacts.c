@@ -52,7 +52,8 @@ static int on_data(void *arg, const char *data, size_t len) {
 static int check(const struct download *d, const json_t *artifact, const char *hex) {
   const char *sha256 = json_text(artifact, "sha256"); /* "": an archive is made as it is sent */
   long long bytes = (long long)json_integer_value(json_object_get(artifact, "bytes"));
-  if (!*sha256 || (!strcmp(hex, sha256) && d->bytes == bytes))
+  bool sized = json_is_integer(json_object_get(artifact, "bytes"));
+  if (!*sha256 || (!strcmp(hex, sha256) && (d->bytes == bytes || !sized)))
     return CLI_OK;
   if (d->bytes > d->bytes_max)
     return fail(CLI_SERVER,
@@ -81,10 +82,19 @@ static int transfer(struct cli *c, const json_t *artifact, struct download *d, c
   struct http_answer answer;
   char hex[SHA256_HEX_SIZE];
   d->hash = sha256_begin();
-  d->bytes_max = *json_text(artifact, "sha256")
+  d->bytes_max = *json_text(artifact, "sha256") &&
+                         json_is_integer(json_object_get(artifact, "bytes"))
                      ? json_integer_value(json_object_get(artifact, "bytes"))
                      : INT64_MAX;
   int code = http_do(c, &call, &answer);
+  if (answer.location && !strcmp(json_text(artifact, "location"), "remote")) {
+    char *url = mem_dup(answer.location);
+    http_answer_free(&answer);
+    call.path = NULL;
+    call.elsewhere = url;
+    code = http_do(c, &call, &answer);
+    free(url);
+  }
   sha256_end(d->hash, hex);
   say_stream_end(&d->shown);
   if (d->errnum)

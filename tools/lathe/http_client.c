@@ -99,10 +99,20 @@ static void set_tls(const struct cli *c, CURL *curl) {
     curl_easy_setopt(curl, CURLOPT_SSLKEY, c->key);
 }
 
+/* Nothing that says who we are, and no certificates but the system's. */
+static void go_elsewhere(CURL *curl, const char *url) {
+  curl_easy_setopt(curl, CURLOPT_URL, url);
+  curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+  curl_easy_setopt(curl, CURLOPT_MAXREDIRS, 5L);
+  curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+  if (is_loopback(url))
+    curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+}
+
 CURL *http_prepare(struct cli *c, CURL *curl, const struct http_call *call,
                    struct curl_slist **headers) {
   curl_easy_reset(curl);
-  char *url = mem_printf("%s%s", c->server, call->path);
+  char *url = mem_printf("%s%s", c->server, call->path ? call->path : "");
   curl_easy_setopt(curl, CURLOPT_URL, url);
   free(url);
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -117,6 +127,11 @@ CURL *http_prepare(struct cli *c, CURL *curl, const struct http_call *call,
   curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)((c->silence_ms + 999) / 1000));
   if (!call->endless)
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)c->answer_ms);
+  *headers = NULL;
+  if (call->elsewhere) {
+    go_elsewhere(curl, call->elsewhere);
+    return curl;
+  }
   set_tls(c, curl);
   struct curl_slist *list = NULL;
   for (size_t i = 0; i < sizeof call->headers / sizeof *call->headers; i++)
@@ -199,7 +214,7 @@ __attribute__((format(printf, 3, 4))) static int wrong(struct http_answer *a, in
 /* The transfer did not come to its end; `problem` is libcurl's text. */
 static int broken(const struct transfer *t, CURLcode done, const char *problem) {
   struct http_answer *a = t->answer;
-  const char *server = t->c->server;
+  const char *server = t->call->elsewhere ? "where the file lies" : t->c->server;
   if (t->too_long)
     return wrong(a, CLI_SERVER,
                  "%s sent more than %d %s of %s, and was not listened to any further", server,
@@ -228,6 +243,9 @@ static int judge_transfer(const struct transfer *t, CURL *curl) {
                  "%s answered with %.60s where %s was expected; is it a lathe server?", server,
                  type ? type : "no Content-Type",
                  strcmp(t->call->type, "json") != 0 ? t->call->type : "JSON");
+  if (!good && t->call->elsewhere)
+    return wrong(a, code_of_answer(a), "%.150s answered with HTTP %d", t->call->elsewhere,
+                 a->status);
   if (a->status >= 300 && a->status < 400)
     return wrong(a, CLI_SERVER,
                  "%s sends its clients elsewhere (HTTP %d): %.200s; give the address "
@@ -294,6 +312,9 @@ int http_do(struct cli *c, const struct http_call *call, struct http_answer *ans
   curl_off_t retry_after = 0;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
   curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_after);
+  const char *to = NULL;
+  if (curl_easy_getinfo(curl, CURLINFO_REDIRECT_URL, &to) == CURLE_OK && to)
+    answer->location = mem_dup(to);
   answer->status = (int)status;
   answer->retry_after_s = retry_after > 0 && retry_after < 86400 ? (int)retry_after : 0;
   if (answer->body.len && is_type(curl, "json"))
@@ -308,6 +329,7 @@ int http_do(struct cli *c, const struct http_call *call, struct http_answer *ans
 void http_answer_free(struct http_answer *answer) {
   buf_free(&answer->body);
   json_decref(answer->json);
+  free(answer->location);
   *answer = (struct http_answer){0};
 }
 

@@ -4,7 +4,7 @@
  *
  * The server is not trusted: an answer that is kept in memory has at most HTTP_ANSWER_MAX bytes and
  * HTTP_VALUES_MAX values, its headers HTTP_HEADERS_MAX bytes, a silent server is given up,
- * redirections are not followed, and what is not the JSON that was asked for is an error.
+ * redirections are not followed but for `elsewhere`, and what is not the JSON that was asked for is an error.
  */
 #ifndef HTTP_CLIENT_H
 #define HTTP_CLIENT_H
@@ -25,10 +25,13 @@ enum {
 };
 
 struct http_call {
-  const char *method;     /* NULL: GET */
-  const char *path;       /* begins with '/', already encoded */
-  const char *json;       /* body, or NULL */
-  curl_mime *mime;        /* body, or NULL */
+  const char *method; /* NULL: GET */
+  const char *path;   /* begins with '/', already encoded */
+  const char
+      *elsewhere;   /* instead of a path: a URL of another server, which gets no token, certificate
+                             or header of ours; redirections are followed there */
+  const char *json; /* body, or NULL */
+  curl_mime *mime;  /* body, or NULL */
   const char *headers[6]; /* NULL: none */
   const char *type;       /* the media type that a 2xx answer must have; NULL: any */
   bool endless;           /* a stream: no limit on the whole time, but on silence */
@@ -45,6 +48,7 @@ struct http_answer { /* http_answer_free gives it back */
   struct buf body;   /* gathered; of an error also where a sink was given */
   json_t *json;      /* the body, when it is JSON and says so */
   int retry_after_s; /* of the header, else 0 */
+  char *location;    /* where a 3xx leads, or NULL */
   char text[400];    /* what is wrong with it, and what to do; "": it came whole and sound */
 };
 

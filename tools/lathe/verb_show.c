@@ -164,9 +164,14 @@ static void show_files(const char *title, const json_t *files) {
   say("%s\n", title);
   table_begin(&t, "~NAME|>SIZE|SHA-256");
   json_array_foreach(files, i, f) {
+    const json_t *bytes = json_object_get(f, "bytes");
     table_put(&t, json_text(f, "name"));
-    table_put(&t, say_bytes(json_integer_value(json_object_get(f, "bytes")), size));
-    table_putf(&t, "%.12s", json_text(f, "sha256"));
+    table_put(&t, json_is_integer(bytes) ? say_bytes(json_integer_value(bytes), size) : "");
+    if (json_is_true(json_object_get(f, "provisional")))
+      table_put(&t, "provisional");
+    else
+      table_putf(&t, "%.12s%s", json_text(f, "sha256"),
+                 *json_text(f, "location") ? " (elsewhere)" : "");
   }
   table_print(&t, 2);
 }

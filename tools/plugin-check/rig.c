@@ -40,6 +40,11 @@ static void on_fact(void *ctx, void *owner, const char *key, const char *value, 
   (void)ctx, (void)owner, (void)key, (void)value, (void)weak;
 }
 
+static void on_preview(void *ctx, void *owner, const struct step_artifact *a, const char *data,
+                       size_t len) {
+  (void)ctx, (void)owner, (void)a, (void)data, (void)len;
+}
+
 /* Nothing is kept: this job is not taken up again. */
 static void on_checkpoint(void *ctx, void *owner, const char *ref) {
   struct rig *r = ctx;
@@ -130,6 +135,7 @@ struct rig *rig_open(struct tool *t, int slots) {
                                                     .progress = on_progress,
                                                     .log = on_log,
                                                     .fact = on_fact,
+                                                    .preview = on_preview,
                                                     .checkpoint = on_checkpoint,
                                                     .note = on_note,
                                                     .done = on_done,

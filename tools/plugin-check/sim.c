@@ -11,6 +11,7 @@
 #include "sim_private.h"
 #include "wire/check.h"
 #include "wire/fact.h"
+#include "wire/preview.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -185,20 +186,7 @@ static int32_t refuse(struct lathe_job *job, const char *name, const char *why) 
   return LATHE_PERMANENT;
 }
 
-static int32_t sim_artifact(struct lathe_job *job, const char *name, const char *relpath,
-                            const char *media_type) {
-  struct stat st;
-  if (!job || !is_callers_thread(job, "artifact"))
-    return LATHE_PERMANENT;
-  if (!name || !path_is_plain_name(name))
-    return refuse(job, name, "its name must be a plain file name");
-  if (!job->workdir || !relpath || relpath[0] == '/' || strstr(relpath, ".."))
-    return refuse(job, name, "its path must be below the work folder");
-  char *path = path_join(job->workdir, relpath);
-  bool regular = lstat(path, &st) == 0 && S_ISREG(st.st_mode);
-  free(path);
-  if (!regular)
-    return refuse(job, name, "it is not a regular file");
+static int32_t count_artifact(struct lathe_job *job, const char *name, const char *media_type) {
   struct record *r = job->record;
   for (int i = 0; i < r->artifact_count; i++)
     if (strcmp(r->artifacts[i].name, name) == 0)
@@ -210,6 +198,61 @@ static int32_t sim_artifact(struct lathe_job *job, const char *name, const char 
            media_type && *media_type ? media_type : "application/octet-stream");
   die_here(job->plan.after_artifact, ++r->artifact_count);
   return LATHE_OK;
+}
+
+/* LATHE_OK: it is a regular file of the work folder. */
+static int32_t look_at_file(struct lathe_job *job, const char *name, const char *relpath) {
+  struct stat st;
+  if (!job->workdir || !relpath || relpath[0] == '/' || strstr(relpath, ".."))
+    return refuse(job, name, "its path must be below the work folder");
+  char *path = path_join(job->workdir, relpath);
+  bool regular = lstat(path, &st) == 0 && S_ISREG(st.st_mode);
+  free(path);
+  return regular ? LATHE_OK : refuse(job, name, "it is not a regular file");
+}
+
+static int32_t sim_artifact(struct lathe_job *job, const char *name, const char *relpath,
+                            const char *media_type) {
+  if (!job || !is_callers_thread(job, "artifact"))
+    return LATHE_PERMANENT;
+  if (!name || !path_is_plain_name(name))
+    return refuse(job, name, "its name must be a plain file name");
+  int32_t rc = look_at_file(job, name, relpath);
+  return rc == LATHE_OK ? count_artifact(job, name, media_type) : rc;
+}
+
+/* What is wrong with it, as far as that does not need its file; NULL: nothing. */
+static const char *wrong_output(const struct lathe_job *job, const struct lathe_artifact *a) {
+  bool provisional = a->flags & LATHE_PROVISIONAL;
+  if (a->flags & ~LATHE_PROVISIONAL)
+    return "it has a flag that this host does not know";
+  if (!a->name || !path_is_plain_name(a->name))
+    return "its name must be a plain file name";
+  if (!!a->relpath + !!a->data + !!a->url != 1)
+    return "exactly one of relpath, data and url must be set";
+  if (a->data && a->len > (provisional ? WIRE_PREVIEW_MAX : 64u << 20))
+    return provisional ? "a provisional one may have 2 MiB" : "bytes may be 64 MiB";
+  if (a->url && !wire_is_url(a->url))
+    return "its URL must be http or https, without a user, and have at most 4096 characters";
+  if (!provisional && !job->workdir)
+    return "it is for run() and for fetch()";
+  return NULL;
+}
+
+static int32_t sim_put(struct lathe_job *job, const struct lathe_artifact *a) {
+  if (!job || !is_callers_thread(job, "put"))
+    return LATHE_PERMANENT;
+  if (!a || !LATHE_HAS(a, sha256)) {
+    breach(job, "it called put() without struct_size set");
+    return LATHE_PERMANENT;
+  }
+  const char *wrong = wrong_output(job, a);
+  if (wrong)
+    return refuse(job, a->name, wrong);
+  int32_t rc = a->relpath ? look_at_file(job, a->name, a->relpath) : LATHE_OK;
+  if (rc != LATHE_OK || a->flags & LATHE_PROVISIONAL)
+    return rc;
+  return count_artifact(job, a->name, a->media_type);
 }
 
 /* As the worker: LATHE_SECRET_<name> in the environment, else systemd's credentials. */
@@ -331,6 +374,7 @@ const struct lathe_host *sim_table(enum host_shape shape) {
       .note = sim_note,
       .report = sim_report,
       .artifact = sim_artifact,
+      .put = sim_put,
       .secret = sim_secret,
       .backend_state = sim_backend_state,
       .capacity = sim_capacity,

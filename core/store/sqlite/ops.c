@@ -195,6 +195,11 @@ int op_put_artifacts(struct engine *e, const struct record_job *job, struct err 
     bind_text(st, 4, a->media_type);
     bind_text(st, 5, a->sha256);
     sqlite3_bind_int64(st, 6, a->bytes);
+    bind_text(st, 7, a->url);
+    if (a->expires_us != 0)
+      sqlite3_bind_int64(st, 8, a->expires_us);
+    else
+      sqlite3_bind_null(st, 8);
     code = conn_step(&e->conn, st, err);
   }
   return code;

@@ -83,6 +83,8 @@ static void take_artifact(sqlite3_stmt *st, struct arena *a, void *array, size_t
       .media_type = row_text(st, 1, a),
       .sha256 = row_text(st, 2, a),
       .bytes = sqlite3_column_int64(st, 3),
+      .url = row_text(st, 4, a),
+      .expires_us = sqlite3_column_int64(st, 5),
   };
 }
 

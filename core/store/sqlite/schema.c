@@ -113,9 +113,12 @@ static const char schema_9[] = "ALTER TABLE jobs ADD COLUMN att_note TEXT;"
                                "ALTER TABLE attempts ADD COLUMN note TEXT;"
                                "ALTER TABLE attempts ADD COLUMN cancel INTEGER DEFAULT 0;";
 
+static const char schema_10[] = "ALTER TABLE artifacts ADD COLUMN url TEXT;"
+                                "ALTER TABLE artifacts ADD COLUMN expires INTEGER;";
+
 /* [n] brings version n to n + 1 */
 static const char *const migrations[] = {schema_1, schema_2, schema_3, schema_4, schema_5,
-                                         schema_6, schema_7, schema_8, schema_9};
+                                         schema_6, schema_7, schema_8, schema_9, schema_10};
 #define LATEST ((int64_t)(sizeof migrations / sizeof *migrations))
 
 #define APPLICATION_ID 0x4c617468 /* "Lath": tells our files from other SQLite databases */

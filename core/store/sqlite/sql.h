@@ -100,10 +100,12 @@
   X(SQL_INPUTS, "SELECT name,sha256,bytes,role FROM inputs WHERE job=?1 ORDER BY pos")             \
   X(SQL_INPUTS_DELETE, "DELETE FROM inputs WHERE job=?1")                                          \
   X(SQL_INPUT_USED, "SELECT 1 FROM inputs WHERE sha256=?1 LIMIT 1")                                \
-  X(SQL_ARTIFACT_NEW,                                                                              \
-    "INSERT INTO artifacts(job,pos,name,media_type,sha256,bytes) VALUES(?1,?2,?3,?4,?5,?6)")       \
-  X(SQL_ARTIFACTS, "SELECT name,media_type,sha256,bytes FROM artifacts WHERE job=?1 ORDER BY pos") \
-  X(SQL_ARTIFACTS_BYTES, "SELECT CAST(total(bytes) AS INTEGER) FROM artifacts WHERE job=?1")       \
+  X(SQL_ARTIFACT_NEW, "INSERT INTO artifacts(job,pos,name,media_type,sha256,bytes,url,expires) "   \
+                      "VALUES(?1,?2,?3,?4,?5,?6,?7,?8)")                                           \
+  X(SQL_ARTIFACTS,                                                                                 \
+    "SELECT name,media_type,sha256,bytes,url,expires FROM artifacts WHERE job=?1 ORDER BY pos")    \
+  X(SQL_ARTIFACTS_BYTES,                                                                           \
+    "SELECT CAST(total(bytes) AS INTEGER) FROM artifacts WHERE job=?1 AND url IS NULL")            \
   X(SQL_ARTIFACTS_DELETE, "DELETE FROM artifacts WHERE job=?1")                                    \
   X(SQL_EVENT_NEW, "INSERT INTO events(seq,job,type,at,data) VALUES(?1,?2,?3,?4,?5)")              \
   X(SQL_EVENTS_MAX, "SELECT max(seq) FROM events WHERE job=?1")                                    \
@@ -129,8 +131,8 @@
   X(SQL_JOBS_NOISY, "SELECT num,ended,created FROM jobs WHERE noisy=1 AND state>=2 AND num>?1 "    \
                     "ORDER BY num")                                                                \
   X(SQL_NOISE_TOP, "SELECT count(*),max(seq) FROM (SELECT seq FROM events "                        \
-                   "WHERE job=?1 AND type IN (2,3) ORDER BY seq LIMIT ?2)")                        \
-  X(SQL_NOISE_DELETE, "DELETE FROM events WHERE job=?1 AND seq<=?2 AND type IN (2,3)")             \
+                   "WHERE job=?1 AND type IN (2,3,7) ORDER BY seq LIMIT ?2)")                      \
+  X(SQL_NOISE_DELETE, "DELETE FROM events WHERE job=?1 AND seq<=?2 AND type IN (2,3,7)")           \
   X(SQL_NOISE_DONE, "UPDATE jobs SET noisy=?3,gap_seq=?2 WHERE num=?1")                            \
   X(SQL_JOB_CACHED,                                                                                \
     "INSERT INTO jobs(num,id,state,kind,backend,client,created,ended,bytes,started,not_before,"    \

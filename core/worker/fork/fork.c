@@ -27,6 +27,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "wire/fact.h"
+#include "wire/preview.h"
 #include "worker/fork/forked.h"
 #include "worker/fork/orphans.h"
 #include "worker/fork/park.h"
@@ -253,11 +254,22 @@ static void child_move_folder(struct zygote *z, struct child *c) {
     folder_finish(c->cell, z->host->work_root, z->host->stem, c->token, c->token, NULL);
 }
 
+/* As it is. */
+static bool child_pass(struct zygote *z, const struct wire_frame *f) {
+  struct buf *out = link_begin(z->host->link);
+  size_t start = wire_begin(out, f->type, f->token);
+  buf_put(out, f->payload, f->len);
+  wire_end(out, start, NULL);
+  link_end(z->host->link, false);
+  return true;
+}
+
 /* A frame of the child.  False: it broke the protocol. */
 static bool child_frame(struct zygote *z, struct child *c, const struct wire_frame *f) {
   struct wire_progress progress;
   struct wire_done done;
   struct wire_fact fact;
+  struct wire_preview preview;
   int32_t level;
   const char *text;
   size_t len;
@@ -282,11 +294,9 @@ static bool child_frame(struct zygote *z, struct child *c, const struct wire_fra
       logger_flush(&z->host->log);
     return true;
   case WIRE_FACT:
-    if (wire_get_fact(f, &fact, NULL) < 0)
-      return false;
-    wire_put_fact(link_begin(z->host->link), c->token, &fact);
-    link_end(z->host->link, false);
-    return true;
+    return wire_get_fact(f, &fact, NULL) == 0 && child_pass(z, f);
+  case WIRE_PREVIEW:
+    return wire_get_preview(f, &preview, NULL) == 0 && child_pass(z, f);
   case WIRE_DONE:
     if (wire_get_done(f, &done, NULL) < 0)
       return false;

@@ -158,15 +158,17 @@ struct lathe_artifact {             /* the plugin's; read during the call */
  *              text, true, false, or an object of at most 4096 bytes.  The last value of a key counts; at most 64
  *              keys of a-z 0-9 . _ (1 to 64 characters).  Known ones: cost.estimated, cost.actual (numbers)
  *              and cost.currency ("EUR"; ISO 4217), device, model, seed, memory.peak_bytes, quality.* (numbers),
- *              time.queued_s, time.cold_start_s, time.run_s (at the service).  LATHE_OK, or LATHE_PERMANENT
- *              with error() set: not a key, or not a value.
+ *              time.queued_s, time.cold_start_s, time.run_s (at the service).  A flood is thinned as that of
+ *              progress().  LATHE_OK, or LATHE_PERMANENT with error() set: not a key, or not a value.
  * artifact     gives the finished file workdir/relpath to the host, as `name` (a plain file name, once
  *              each).  No symbolic link, no way out of workdir.  Returns LATHE_OK, or LATHE_PERMANENT
  *              with error() set.  The file is read when the call has returned LATHE_OK, so leave it
  *              be; in/<name> may be given back.  One named "result.json" must hold one JSON object of at
  *              most 256 KiB and becomes the job's result.
  * put          the same for an output that is not simply a file: bytes, a URL, a provisional one (a preview while
- *              the job runs; its file is taken when the call returns).  Provisional ones do not outlive the attempt.
+ *              the job runs; its file is taken when the call returns).  Provisional ones do not outlive the attempt;
+ *              a job has at most 8 of them, each of at most 2 MiB, and may give them in poll() too.  A flood is
+ *              thinned to one in 200 ms after the first 16; one held back goes with a later call of the host.
  * secret       writes the value and a NUL into buf; *len: in the room, out the length.  LATHE_OK,
  *              LATHE_NOT_FOUND, or LATHE_PERMANENT when it does not fit.  The admin gives secrets as
  *              LATHE_SECRET_<name> in the environment or as systemd credentials.  The value is that of the time of
