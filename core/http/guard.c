@@ -141,24 +141,12 @@ static bool is_own_origin(const struct http_request *r) {
   return r->head.host && strcasecmp(rest + 3, r->head.host) == 0;
 }
 
-/* The value of Access-Control-Allow-Origin, or NULL when the origin is not configured. */
-static const char *allowed_origin(const struct http_request *r) {
-  const char *origin = r->head.origin;
-  for (char **p = r->h->settings.cors_origins; origin && p && *p; p++) {
-    if (strcmp(*p, "*") == 0)
-      return "*";
-    if (strcasecmp(*p, origin) == 0)
-      return origin;
-  }
-  return NULL;
-}
-
 static bool only_reads(const char *method) {
   return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
 }
 
 bool guard_origin(struct http_request *r) {
-  if (!r->head.origin || only_reads(r->method) || is_own_origin(r) || allowed_origin(r))
+  if (!r->head.origin || only_reads(r->method) || is_own_origin(r) || cors_allowed_origin(r))
     return true;
   http_problem(r, 0, "forbidden-origin", 0,
                "Pages of %.*s may not send this request; the admin of the server can allow the "
@@ -169,25 +157,6 @@ bool guard_origin(struct http_request *r) {
 
 bool guard_is_preflight(const struct http_request *r) {
   return r->head.origin && r->head.request_method && strcmp(r->method, "OPTIONS") == 0;
-}
-
-void guard_cors(const struct http_request *r, guard_add *add, void *arg) {
-  char **origins = r->h->settings.cors_origins;
-  if (!origins || !*origins) {
-    /* An <img> does not tell its page's origin, so where pages elsewhere are allowed, it is all or
-     * none of them.  A link is the permission of whoever has it. */
-    if (!r->by_link)
-      add(arg, "Cross-Origin-Resource-Policy", "same-origin");
-    return;
-  }
-  const char *allow = allowed_origin(r);
-  /* Caches must know that the answer depends on it, also where there was none. */
-  if (!allow || strcmp(allow, "*") != 0)
-    add(arg, "Vary", "Origin");
-  if (!allow)
-    return;
-  add(arg, "Access-Control-Allow-Origin", allow);
-  add(arg, "Access-Control-Expose-Headers", "*");
 }
 
 void guard_preflight(struct http_request *r) {

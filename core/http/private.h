@@ -229,12 +229,16 @@ void request_on_over(void *cls, struct MHD_Connection *mhd, void **context,
                      enum MHD_RequestTerminationCode why);
 /* libmicrohttpd has closed the connection without a word about its request: frees it. */
 void request_lost(struct http_request *r);
+
+/* waiting.c */
 void request_suspend(struct http_request *r);
 void request_resume(struct http_request *r);
 /* The client sends no more: it has a little time left for its reply. */
 void request_half_closed(struct http_request *r);
 /* The client left: tells whoever keeps the request and lets the connection end. */
 void request_gone(struct http_request *r);
+/* The first half of that: for a request that ends anyway. */
+void request_tell_gone(struct http_request *r);
 int64_t request_drop_half_closed(struct http *h, int64_t now_ms); /* next deadline or 0 */
 
 /* head.c: returns false after answering with a problem. */
@@ -245,10 +249,14 @@ bool guard_host(struct http_request *r);
 bool guard_origin(struct http_request *r);
 bool guard_token(struct http_request *r);
 bool guard_is_preflight(const struct http_request *r);
-/* Calls add with every CORS header of a reply. */
-typedef void guard_add(void *arg, const char *name, const char *value);
-void guard_cors(const struct http_request *r, guard_add *add, void *arg);
 void guard_preflight(struct http_request *r);
+
+/* cors.c */
+/* The value of Access-Control-Allow-Origin, or NULL when the origin is not configured. */
+const char *cors_allowed_origin(const struct http_request *r);
+/* Calls add with every CORS header of a reply. */
+typedef void header_add(void *arg, const char *name, const char *value);
+void cors_headers(const struct http_request *r, header_add *add, void *arg);
 
 /* public.c: what the client calls the server; then the prefix goes from the path. */
 void public_read(struct http_request *r);
@@ -292,7 +300,8 @@ void problem_of_err(struct http_request *r, const struct err *err);
 /* reply.c */
 void reply_queue(struct http_request *r, int status, const char *media_type,
                  struct MHD_Response *response);
-void reply_headers(const struct http_request *r, const char *media_type, guard_add *add, void *arg);
+void reply_headers(const struct http_request *r, const char *media_type, header_add *add,
+                   void *arg);
 void reply_count(struct http_request *r, int status);
 void reply_free(struct http_request *r);
 

@@ -81,14 +81,14 @@ static bool has_extra(const struct http_request *r, const char *name) {
   return false;
 }
 
-void reply_headers(const struct http_request *r, const char *media_type, guard_add *add,
+void reply_headers(const struct http_request *r, const char *media_type, header_add *add,
                    void *arg) {
   if (media_type)
     add(arg, "Content-Type", media_type);
   add(arg, "X-Content-Type-Options", "nosniff");
   if (!has_extra(r, "Cache-Control"))
     add(arg, "Cache-Control", "no-store");
-  guard_cors(r, add, arg);
+  cors_headers(r, add, arg);
   for (const struct extra *x = r->extras; x; x = x->next)
     add(arg, x->name, x->value);
 }

@@ -59,58 +59,6 @@ void *request_on_uri(void *cls, const char *uri, struct MHD_Connection *mhd) {
   return r;
 }
 
-void request_half_closed(struct http_request *r) {
-  if (!list_empty(&r->half_link))
-    return;
-  r->half_until_ms = clock_mono_ms() + HALF_CLOSED_GRACE_MS;
-  list_push_back(&r->h->half_closed, &r->half_link);
-  turn_wake(r->h);
-}
-
-void request_suspend(struct http_request *r) {
-  r->suspended = true;
-  MHD_suspend_connection(r->mhd);
-  if (r->conn->half_closed && !r->stream.open)
-    request_half_closed(r);
-}
-
-void request_resume(struct http_request *r) {
-  if (!r->suspended)
-    return;
-  r->suspended = false;
-  list_remove(&r->half_link);
-  MHD_resume_connection(r->mhd);
-  turn_wake(r->h);
-}
-
-static void tell_gone(struct http_request *r) {
-  void (*gone)(void *) = r->on_gone;
-  r->on_gone = NULL;
-  r->gone = true;
-  if (gone)
-    gone(r->gone_arg);
-  if (r->stream.open)
-    stream_over(r);
-}
-
-void request_gone(struct http_request *r) {
-  if (r->gone)
-    return;
-  tell_gone(r);
-  request_resume(r);
-}
-
-int64_t request_drop_half_closed(struct http *h, int64_t now_ms) {
-  while (!list_empty(&h->half_closed)) {
-    struct http_request *r = container_of(h->half_closed.next, struct http_request, half_link);
-    if (r->half_until_ms > now_ms)
-      return r->half_until_ms;
-    list_remove(&r->half_link);
-    request_gone(r);
-  }
-  return 0;
-}
-
 /* ---- the calls of libmicrohttpd ---- */
 
 static bool find_route(struct http_request *r) {
@@ -268,7 +216,7 @@ enum MHD_Result request_on_call(void *cls, struct MHD_Connection *mhd, const cha
 
 static void request_end(struct http_request *r) {
   if (!r->gone)
-    tell_gone(r);
+    request_tell_gone(r);
   body_free(r);
   conn_awaits_head(r->conn);
   list_remove(&r->half_link);
@@ -300,55 +248,4 @@ void request_lost(struct http_request *r) {
   r->method = r->version = ""; /* they and the headers lay in the connection's memory */
   r->head = (struct head){0};
   request_end(r);
-}
-
-/* ---- what a handler may ask ---- */
-
-const char *http_method(const struct http_request *r) {
-  return r->method;
-}
-
-const char *http_path(const struct http_request *r) {
-  return r->uri.raw;
-}
-
-const char *http_pattern(const struct http_request *r) {
-  return r->route ? r->route->http->pattern : "";
-}
-
-const char *http_param(const struct http_request *r, const char *name) {
-  for (size_t i = 0; r->route && i < ROUTE_PARAMS_MAX && r->route->names[i]; i++) {
-    if (strcmp(r->route->names[i], name) == 0)
-      return r->params[i];
-  }
-  return NULL;
-}
-
-const char *http_query(const struct http_request *r, const char *name) {
-  return uri_query(&r->uri, name);
-}
-
-const char *http_header(const struct http_request *r, const char *name) {
-  return MHD_lookup_connection_value(r->mhd, MHD_HEADER_KIND, name);
-}
-
-bool http_has_tokens(const struct http_request *r) {
-  return r->h->settings.authorise != NULL;
-}
-
-const char *http_client(const struct http_request *r) {
-  return r->client ? r->client : "";
-}
-
-void http_set_user(struct http_request *r, void *user) {
-  r->user = user;
-}
-
-void *http_user(const struct http_request *r) {
-  return r->user;
-}
-
-void http_on_abort(struct http_request *r, void (*gone)(void *arg), void *arg) {
-  r->on_gone = gone;
-  r->gone_arg = arg;
 }

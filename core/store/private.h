@@ -67,7 +67,7 @@ struct store {
   struct err health;          /* code 0: well */
 };
 
-/* store.c */
+/* queue.c */
 void store_notify(struct store *s); /* any thread: something is to be delivered */
 void store_expect(struct store *s); /* (loop) one more callback is due: keeps the loop alive */
 void store_push(struct store *s, struct op *op); /* (loop) */

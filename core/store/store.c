@@ -37,21 +37,9 @@ enum { PATIENCE_MS = 50, COMMIT_POLL_US = 400 };
 
 /* ---- from the loop to the threads ---- */
 
-void store_expect(struct store *s) {
-  if (s->outstanding++ == 0)
-    uv_ref((uv_handle_t *)&s->async);
-}
-
 static void settled(struct store *s) {
   if (--s->outstanding == 0)
     uv_unref((uv_handle_t *)&s->async);
-}
-
-void store_push(struct store *s, struct op *op) {
-  store_expect(s);
-  *s->gathered_tail = op;
-  s->gathered_tail = &op->next;
-  s->hurry |= (op->type != OP_EVENT && op->type != OP_CHECKPOINT) || op->done != NULL;
 }
 
 static void on_polling(uv_idle_t *idle) {
@@ -96,14 +84,6 @@ static void flush(struct store *s) {
 }
 
 /* ---- from the threads to the loop ---- */
-
-/* What is to be delivered was listed before: so a loop that stops polling finds it in its list, or
- * is seen here as one that does not poll. */
-void store_notify(struct store *s) {
-  atomic_store(&s->news, true);
-  if (!atomic_load(&s->loop_polls))
-    uv_async_send(&s->async);
-}
 
 static void publish(struct store *s, const struct op *op) {
   if (op->code != 0 || op->replayed)

@@ -87,15 +87,14 @@ struct lathe_job {
 /* wake() of the host's table (remote/due.c): any thread. */
 void remote_wake_ref(const struct lathe_host *table, const void *ref, size_t len);
 
-/* Fills in the table. */
-void host_init(struct host *h);
-
 /* Ends the process if the plugin asked for that; called when no step is inside, with all that was
  * said in the link's buffer. */
 void host_renew_now(struct host *h);
 
 void job_begin(struct lathe_job *job, struct host *h, uint64_t token, const struct wire_step *step);
 void job_free(struct lathe_job *job);
+/* Sends the progress, or holds it back where there is a flood. */
+void job_progress(struct lathe_job *job, int32_t permille, const char *what);
 /* Sends the progress and the facts that were held back. */
 void job_flush(struct lathe_job *job);
 

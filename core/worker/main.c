@@ -18,6 +18,7 @@
 #include "base/path.h"
 #include "base/sha256.h"
 #include "worker/backend.h"
+#include "worker/host_functions.h"
 #include "worker/jail/home.h"
 #include "worker/jail/jail_helper.h"
 #include "worker/jail/limits.h"
@@ -40,40 +41,6 @@
 #include <unistd.h>
 
 enum { EXIT_REFUSED = 3, EXIT_OPTIONS = 4, READY_POLL_MS = 50 };
-
-int serve_redirect_output(struct host *h) {
-  int fds[2] = {h->log_fds[0], h->log_fds[1]};
-  if (fds[0] < 0 && pipe2(fds, O_CLOEXEC) < 0)
-    return -1;
-  fcntl(fds[0], F_SETFL, O_NONBLOCK);
-  fflush(NULL);
-  dup2(fds[1], STDOUT_FILENO);
-  dup2(fds[1], STDERR_FILENO);
-  close(fds[1]);
-  setvbuf(stdout, NULL, _IOLBF, 0);
-  return fds[0];
-}
-
-void serve_send_output(struct host *h, int log_fd) {
-  logger_drain(&h->log, log_fd);
-  logger_flush(&h->log);
-  link_flush(h->link);
-}
-
-void serve_heartbeat(struct host *h, bool busy, int64_t *at) {
-  int64_t now = clock_mono_ms();
-  if (busy && now >= *at) {
-    wire_put_bare(link_begin(h->link), WIRE_HEARTBEAT, 0);
-    link_end(h->link, true);
-  }
-  if (!busy || now >= *at)
-    *at = now + h->heartbeat_ms;
-}
-
-void serve_complain(struct host *h, const struct err *err) {
-  logger_line(&h->log, 3, err->text);
-  logger_flush(&h->log);
-}
 
 static int refuse_backend(struct host *h, bool again, const char *text) {
   wire_put_refused(link_begin(h->link), again, text);

@@ -33,6 +33,7 @@ struct local {
   struct syncers syncers;
 };
 
+/* path.c */
 /* The path of an object, or of all below a key that ends with /; `out` holds at least PATH_MAX.
  * ERR_NOT_FOUND: the key is none. */
 int local_path(const struct local *l, const char *key, char *out);
