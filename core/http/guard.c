@@ -15,7 +15,6 @@
 #include "observe/log.h"
 
 #include <arpa/inet.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 

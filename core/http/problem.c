@@ -6,7 +6,6 @@
  * broken chunks.  A request line that it cannot parse it closes without a word.
  */
 #include "http/problem.h"
-#include "base/mem.h"
 #include "http/private.h"
 
 #include <stdio.h>

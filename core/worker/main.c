@@ -13,7 +13,6 @@
  *
  * Exit codes of the last two: 3 the plugin does not load, 4 its options are wrong.
  */
-#include "base/clock.h"
 #include "base/mem.h"
 #include "base/path.h"
 #include "base/sha256.h"

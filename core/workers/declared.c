@@ -19,10 +19,6 @@
 /* Of one backend, of all texts that it ever declared: jobs may hold each of them. */
 enum { DECLARED_BYTES_MAX = 32 << 20 };
 
-struct declared_kind {
-  char *name, *json;
-};
-
 static struct declared_kind *find(const struct backend *b, const char *kind) {
   for (size_t i = 0; i < b->declared_count; i++)
     if (strcmp(b->declared[i].name, kind) == 0)
@@ -109,14 +105,6 @@ void declared_ready(struct backend *b) {
     if (!backend_does(b, b->declared[i].name))
       drop(b, &b->declared[i]);
   b->w->declared_changed |= b->declared_count > 0;
-}
-
-void declared_free(struct backend *b) {
-  for (size_t i = 0; i < b->declared_count; i++) {
-    free(b->declared[i].name);
-    free(b->declared[i].json);
-  }
-  free(b->declared);
 }
 
 const char *backend_declares(const struct backend *b, const char *kind) {

@@ -18,6 +18,7 @@
 #include <time.h>
 
 struct workers {
+  const struct worker_hooks *hooks;
   uv_loop_t *loop;
   char *program, *work_root;
   char **env; /* that workers get beside the common ones */
@@ -55,6 +56,10 @@ struct plugin_file { /* another file under the same path differs in one of them;
 };
 
 enum pause { PAUSE_NONE, PAUSE_CREDENTIAL, PAUSE_QUOTA, PAUSE_PLUGIN, PAUSE_HEALTH };
+
+struct declared_kind {
+  char *name, *json;
+};
 
 struct backend {
   struct list ring;
@@ -181,8 +186,20 @@ struct workers_step {
   bool open, inside; /* likewise: as in step_result */
 };
 
-/* ---- workers.c ---- */
+/* ---- room.c ---- */
 void workers_touch(struct workers *w); /* something is to be done at the end of the turn */
+
+/* ---- closing.c ---- */
+/* Called whenever something that is waited for is gone. */
+void workers_maybe_stopped(struct workers *w);
+void backend_close(struct backend *b); /* its last worker is gone and it was removed */
+
+/* ---- backend_facts.c ---- */
+#define BATCH_MAX 64 /* steps that are sent ahead */
+int backend_depth(const struct backend *b);
+bool backend_is_ready(const struct worker *k); /* takes steps */
+int backend_ready_workers(const struct backend *b);
+void backend_want_tick(struct backend *b, uint64_t at);
 
 /* ---- told.c: what workers say, as it leaves the room ---- */
 /* The text without the paths of this machine; NULL for NULL.  The caller frees it. */
@@ -209,17 +226,12 @@ void backend_refused(struct backend *b, bool again, const char *text);
 void backend_hello(struct backend *b, const struct wire_hello *m);
 void backend_set_kinds(struct backend *b, const char **kinds, size_t count);
 
-/* declared.c: the message KIND; a worker that is ready, whose READY was taken; the memory. */
+/* declared.c: the message KIND; a worker that is ready, whose READY was taken. */
 int declared_take(struct worker *k, const struct wire_frame *f, struct err *err);
 void declared_ready(struct backend *b);
-void declared_free(struct backend *b);
 void backend_jailed(struct backend *b, enum wire_jail_state state, const char *lacks);
 void backend_update(struct backend *b); /* state, metrics, `changed` */
-void backend_want_tick(struct backend *b, uint64_t at);
-void backend_close(struct backend *b); /* its last worker is gone and it was removed */
 void backend_retire(struct worker *k);
-int backend_depth(const struct backend *b);
-bool backend_is_ready(const struct worker *k); /* takes steps */
 
 /* ---- pause.c: what a service says of all jobs ---- */
 void pause_told(struct worker *k, const struct wire_backend *m);                       /* BACKEND */
@@ -246,6 +258,15 @@ void orphans_adopt(struct workers *w); /* as the process begins */
 void orphans_end(struct workers *w);
 
 /* ---- worker.c: one process and its socket ---- */
+/* What worker.c tells those above it; death.c has the table. */
+struct worker_hooks {
+  void (*started)(struct worker *k);
+  bool (*read)(struct worker *k); /* there is something on its socket; as worker_read() */
+  void (*killed)(struct worker *k);
+  void (*dead)(struct worker *k, int signal, int exit_code); /* its state is the last that it had */
+  void (*gone)(struct worker *k, bool was_ready);            /* it is in no list any more */
+};
+extern const struct worker_hooks worker_hooks;
 int worker_start(struct backend *b, struct err *err);
 /* Marks its buffer as to be written. */
 struct buf *worker_out(struct worker *k);

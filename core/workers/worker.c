@@ -78,14 +78,14 @@ void worker_kill(struct worker *k, uint64_t token, const char *fmt, ...) {
   k->kill_token = token;
   if (kill(-k->pid, SIGKILL) < 0)
     kill(k->pid, SIGKILL);
-  backend_update(k->b); /* it takes nothing from now on, though its end is seen later */
+  k->b->w->hooks->killed(k); /* it takes nothing from now on, though its end is seen later */
 }
 
 /* ---- the socket ---- */
 
 static void on_socket(uv_poll_t *handle, int status, int events) {
   struct worker *k = handle->data;
-  if (status < 0 || (events & UV_READABLE && !worker_read(k))) {
+  if (status < 0 || (events & UV_READABLE && !k->b->w->hooks->read(k))) {
     /* Closed, or garbage: only the end of the process is of interest now.  Mostly it is ending, and
      * then a signal changes nothing about what its exit status says. */
     uv_poll_stop(&k->socket);
@@ -117,41 +117,6 @@ static void handle_closed(uv_handle_t *handle) {
     backend_close(b);
 }
 
-/* The sentence about a death; NULL when it was no accident. */
-static void tell(struct worker *k, int signal, int exit_code) {
-  const char *name = k->b->o.name;
-  if (k->retiring || k->b->removed || k->b->w->freeing)
-    log_debug("worker.exit", "backend %s: worker %d has ended", name, (int)k->pid);
-  else if (k->killed)
-    log_info("worker.killed", "backend %s: worker %d was killed: %s", name, (int)k->pid, k->why);
-  else if (signal)
-    log_warn("worker.exit", "backend %s: worker %d died by signal %d (%s) %s", name, (int)k->pid,
-             signal, strsignal(signal), k->state == WORKER_READY ? "at work" : "while it started");
-  else
-    log_warn("worker.exit", "backend %s: worker %d ended with exit code %d %s", name, (int)k->pid,
-             exit_code, k->state == WORKER_READY ? "at work" : "while it started");
-}
-
-/* For backend_message(). */
-static void note_death(struct worker *k, int signal, int exit_code) {
-  struct backend *b = k->b;
-  if (b->refused || k->refused || k->retiring || k->generation != b->generation)
-    return;
-  const char *when = k->state == WORKER_READY      ? "at work"
-                     : k->state == WORKER_CREATING ? "while its plugin started (create)"
-                                                   : "while it loaded its plugin";
-  if (k->killed)
-    backend_say(b, "worker %d was killed %s: %s", (int)k->pid, when, k->why);
-  else if (signal)
-    backend_say(
-        b, "worker %d died %s by signal %d (%s); the daemon's standard error holds its last words",
-        (int)k->pid, when, signal, strsignal(signal));
-  else
-    backend_say(
-        b, "worker %d ended %s with exit code %d; the daemon's standard error holds its last words",
-        (int)k->pid, when, exit_code);
-}
-
 static void on_exit_of(uv_poll_t *handle, int status, int events) {
   struct worker *k = handle->data;
   int result = 0;
@@ -162,25 +127,16 @@ static void on_exit_of(uv_poll_t *handle, int status, int events) {
   int signal = WIFSIGNALED(result) ? WTERMSIG(result) : 0;
   int exit_code = WIFEXITED(result) ? WEXITSTATUS(result) : 0;
   if (!uv_is_closing((uv_handle_t *)&k->socket) && !k->b->w->freeing)
-    worker_read(k);
-  said_last(k);
-  steps_tell_lost(k);
-  tell(k, signal, exit_code);
-  if (!k->b->has_message || k->state != WORKER_READY)
-    note_death(k, signal, exit_code);
-  if (!k->b->w->freeing)
-    steps_settle(k, signal, exit_code);
-  enum worker_state last = k->state;
+    k->b->w->hooks->read(k);
+  bool was_ready = k->state == WORKER_READY;
+  k->b->w->hooks->dead(k, signal, exit_code);
   k->state = WORKER_STOPPED;
   list_remove(&k->dirty);
   list_remove(&k->ring);
-  orphans_end(k->b->w); /* what it leaves comes to us */
-  health_answered(k);
   uv_close((uv_handle_t *)&k->socket, handle_closed);
   uv_close((uv_handle_t *)&k->output, handle_closed);
   uv_close((uv_handle_t *)&k->exit, handle_closed);
-  if (!k->b->removed && !k->retiring && k->generation == k->b->generation)
-    backend_worker_gone(k, last == WORKER_READY);
+  k->b->w->hooks->gone(k, was_ready);
 }
 
 /* ---- the beginning ---- */
@@ -270,7 +226,7 @@ static void watch(struct worker *k) {
   k->socket.data = k->exit.data = k;
   k->open_handles = 3;
   poll_for(k, false);
-  said_begin(k);
+  k->b->w->hooks->started(k);
   uv_poll_start(&k->exit, UV_READABLE, on_exit_of);
 }
 

@@ -3,12 +3,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/path.h"
 
-#include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 
 _Static_assert((int)STEP_OK == (int)WIRE_OK && (int)STEP_BAD_INPUT == (int)WIRE_BAD_INPUT &&
                    (int)STEP_CANCELLED == (int)WIRE_CANCELLED &&
@@ -20,21 +16,6 @@ _Static_assert((int)STEP_OK == (int)WIRE_OK && (int)STEP_BAD_INPUT == (int)WIRE_
                    (int)STEP_RUN == (int)WIRE_RUN && (int)STEP_SUBMIT == (int)WIRE_SUBMIT &&
                    (int)STEP_FIND == (int)WIRE_FIND && (int)STEP_POLL == (int)WIRE_POLL,
                "words mean the same on the wire");
-
-const char *backend_state_word(enum backend_state s) {
-  static const char *const words[] = {"starting", "ready",  "restarting",
-                                      "failed",   "paused", "stopping"};
-  return words[s];
-}
-
-static void stay_awake(uv_idle_t *handle) {
-  (void)handle;
-}
-
-void workers_touch(struct workers *w) {
-  if (!w->freeing && !uv_is_active((uv_handle_t *)&w->idle))
-    uv_idle_start(&w->idle, stay_awake);
-}
 
 /* The end of a loop's turn: what was asked in it leaves now, each worker's share in one write. */
 static void turn_ends(uv_prepare_t *handle) {
@@ -75,6 +56,7 @@ static void turn_ends(uv_prepare_t *handle) {
 struct workers *workers_new(uv_loop_t *loop, const struct workers_options *options) {
   struct workers *w = mem_alloc(sizeof *w);
   w->loop = loop;
+  w->hooks = &worker_hooks;
   w->program = mem_dup(options->worker_program);
   w->work_root = mem_dup(options->work_root);
   size_t names = 0;
@@ -102,35 +84,6 @@ struct workers *workers_new(uv_loop_t *loop, const struct workers_options *optio
   return w;
 }
 
-static void handle_closed(uv_handle_t *handle) {
-  struct workers *w = handle->data;
-  if (++w->handles_closed < 4)
-    return;
-  void (*stopped)(void *) = w->stopped;
-  void *arg = w->stopped_arg;
-  free(w->program);
-  free(w->work_root);
-  free(w->strangers);
-  gone_free(w);
-  for (size_t i = 0; w->env[i]; i++)
-    free(w->env[i]);
-  free(w->env);
-  free(w);
-  if (stopped)
-    stopped(arg);
-}
-
-/* Called whenever something that is waited for is gone. */
-static void maybe_stopped(struct workers *w) {
-  if (w->freeing && w->backend_count == 0 && w->removals == 0 &&
-      !uv_is_closing((uv_handle_t *)&w->prepare)) {
-    uv_close((uv_handle_t *)&w->prepare, handle_closed);
-    uv_close((uv_handle_t *)&w->idle, handle_closed);
-    uv_close((uv_handle_t *)&w->orphans, handle_closed);
-    uv_close((uv_handle_t *)&w->child_ended, handle_closed);
-  }
-}
-
 void workers_free(struct workers *w, void (*stopped)(void *arg), void *arg) {
   w->freeing = true;
   w->stopped = stopped;
@@ -140,117 +93,5 @@ void workers_free(struct workers *w, void (*stopped)(void *arg), void *arg) {
     steps_drop_all(b);
     workers_remove(b);
   }
-  maybe_stopped(w);
-}
-
-struct backend *workers_next(const struct workers *w, const struct backend *previous) {
-  const struct list *it = previous ? previous->ring.next : w->backends.next;
-  for (; it != &w->backends; it = it->next) {
-    struct backend *b = container_of(it, struct backend, ring);
-    if (!b->removed)
-      return b;
-  }
-  return NULL;
-}
-
-struct backend *workers_find(const struct workers *w, const char *name) {
-  for (struct backend *b = NULL; (b = workers_next(w, b)) != NULL;)
-    if (strcmp(b->o.name, name) == 0)
-      return b;
-  return NULL;
-}
-
-/* ---- work folders ---- */
-
-/* A job may leave millions of files.  Their removal shall not keep all threads of the pool from
- * what other jobs and clients wait for. */
-enum { REMOVALS_AT_ONCE = 2 };
-
-struct removal {
-  uv_work_t work;
-  struct workers *w;
-  struct list ring;
-  char path[];
-};
-
-static void remove_now(uv_work_t *work) {
-  path_remove_tree(container_of(work, struct removal, work)->path, NULL);
-}
-
-static void remove_next(struct workers *w);
-
-static void removed_now(uv_work_t *work, int status) {
-  (void)status;
-  struct removal *r = container_of(work, struct removal, work);
-  struct workers *w = r->w;
-  free(r);
-  w->removals--;
-  remove_next(w);
-  maybe_stopped(w);
-}
-
-static void remove_next(struct workers *w) {
-  while (w->removals < REMOVALS_AT_ONCE && !list_empty(&w->to_remove)) {
-    struct removal *r = container_of(list_pop_front(&w->to_remove), struct removal, ring);
-    if (uv_queue_work(w->loop, &r->work, remove_now, removed_now) == 0)
-      w->removals++;
-    else
-      free(r);
-  }
-}
-
-void workers_release_workdir(struct workers *w, const char *workdir) {
-  size_t root = strlen(w->work_root);
-  if (!workdir || strncmp(workdir, w->work_root, root) != 0 || workdir[root] != '/' ||
-      !path_is_plain_name(workdir + root + 1))
-    return; /* nothing but a folder of ours is ever removed */
-  size_t size = strlen(workdir) + 1;
-  struct removal *r = mem_alloc(sizeof *r + size);
-  r->w = w;
-  memcpy(r->path, workdir, size);
-  list_push_back(&w->to_remove, &r->ring);
-  remove_next(w);
-}
-
-/* ---- the end of a backend ---- */
-
-static void backend_free(struct backend *b) {
-  for (size_t i = 0; i < b->o.option_count; i++) {
-    free((char *)(uintptr_t)b->o.options[i].key);
-    free((char *)(uintptr_t)b->o.options[i].value);
-    free((char *)(uintptr_t)b->o.options[i].where);
-  }
-  free((void *)(uintptr_t)b->o.options);
-  free((char *)(uintptr_t)b->o.name);
-  free((char *)(uintptr_t)b->o.plugin_path);
-  free((char *)(uintptr_t)b->o.missing);
-  for (size_t i = 0; b->kinds && b->kinds[i]; i++)
-    free(b->kinds[i]);
-  free(b->kinds);
-  declared_free(b);
-  free(b->version);
-  free(b->device);
-  free(b->told);
-  free(b);
-}
-
-static void timer_closed(uv_handle_t *handle) {
-  struct backend *b = handle->data;
-  struct workers *w = b->w;
-  if (--b->open_handles)
-    return;
-  list_remove(&b->ring);
-  backend_free(b);
-  w->backend_count--;
-  maybe_stopped(w);
-}
-
-void backend_close(struct backend *b) {
-  if (b->closing)
-    return;
-  b->closing = true;
-  uv_close((uv_handle_t *)&b->restart, timer_closed);
-  uv_close((uv_handle_t *)&b->tick, timer_closed);
-  uv_close((uv_handle_t *)&b->open, timer_closed);
-  uv_close((uv_handle_t *)&b->health, timer_closed);
+  workers_maybe_stopped(w);
 }

@@ -2,15 +2,9 @@
  *
  * The local folder as a backend; path.c says where an object lies.
  */
-#include "base/clock.h"
 #include "base/mem.h"
-#include "base/path.h"
 #include "storage/local/private.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

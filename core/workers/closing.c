@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The end of a backend, whose last worker is gone, and of the room, whose last backend is.
+ */
+#include "workers/internal.h"
+
+#include <stdlib.h>
+
+static void handle_closed(uv_handle_t *handle) {
+  struct workers *w = handle->data;
+  if (++w->handles_closed < 4)
+    return;
+  void (*stopped)(void *) = w->stopped;
+  void *arg = w->stopped_arg;
+  free(w->program);
+  free(w->work_root);
+  free(w->strangers);
+  gone_free(w);
+  for (size_t i = 0; w->env[i]; i++)
+    free(w->env[i]);
+  free(w->env);
+  free(w);
+  if (stopped)
+    stopped(arg);
+}
+
+void workers_maybe_stopped(struct workers *w) {
+  if (w->freeing && w->backend_count == 0 && w->removals == 0 &&
+      !uv_is_closing((uv_handle_t *)&w->prepare)) {
+    uv_close((uv_handle_t *)&w->prepare, handle_closed);
+    uv_close((uv_handle_t *)&w->idle, handle_closed);
+    uv_close((uv_handle_t *)&w->orphans, handle_closed);
+    uv_close((uv_handle_t *)&w->child_ended, handle_closed);
+  }
+}
+
+static void free_declared(struct backend *b) {
+  for (size_t i = 0; i < b->declared_count; i++) {
+    free(b->declared[i].name);
+    free(b->declared[i].json);
+  }
+  free(b->declared);
+}
+
+static void backend_free(struct backend *b) {
+  for (size_t i = 0; i < b->o.option_count; i++) {
+    free((char *)(uintptr_t)b->o.options[i].key);
+    free((char *)(uintptr_t)b->o.options[i].value);
+    free((char *)(uintptr_t)b->o.options[i].where);
+  }
+  free((void *)(uintptr_t)b->o.options);
+  free((char *)(uintptr_t)b->o.name);
+  free((char *)(uintptr_t)b->o.plugin_path);
+  free((char *)(uintptr_t)b->o.missing);
+  for (size_t i = 0; b->kinds && b->kinds[i]; i++)
+    free(b->kinds[i]);
+  free(b->kinds);
+  free_declared(b);
+  free(b->version);
+  free(b->device);
+  free(b->told);
+  free(b);
+}
+
+static void timer_closed(uv_handle_t *handle) {
+  struct backend *b = handle->data;
+  struct workers *w = b->w;
+  if (--b->open_handles)
+    return;
+  list_remove(&b->ring);
+  backend_free(b);
+  w->backend_count--;
+  workers_maybe_stopped(w);
+}
+
+void backend_close(struct backend *b) {
+  if (b->closing)
+    return;
+  b->closing = true;
+  uv_close((uv_handle_t *)&b->restart, timer_closed);
+  uv_close((uv_handle_t *)&b->tick, timer_closed);
+  uv_close((uv_handle_t *)&b->open, timer_closed);
+  uv_close((uv_handle_t *)&b->health, timer_closed);
+}
