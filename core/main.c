@@ -7,8 +7,8 @@
  */
 #include "base/env.h"
 #include "base/mem.h"
+#include "base/nearest_word.h"
 #include "base/terminal.h"
-#include "base/words.h"
 #include "config/config.h"
 #include "daemon.h"
 #include "kinds/kinds.h"

@@ -3,7 +3,7 @@
 
 #include "base/json64.h"
 #include "base/json_check.h"
-#include "base/words.h"
+#include "base/nearest_word.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #ifndef CONFIG_PRIVATE_H
 #define CONFIG_PRIVATE_H
 
-#include "base/words.h"
+#include "base/nearest_word.h"
 #include "config/config.h"
 
 #include <limits.h>

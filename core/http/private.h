@@ -93,7 +93,7 @@ struct http {
   uv_timer_t accept_retry;
   bool stopping, closing;
   struct list waiting_conns, ended, requests, half_closed, lingers;
-  /* turn.c */
+  /* mhd_turn.c */
   uv_poll_t mhd_poll, watch_poll;
   uv_prepare_t prepare;
   uv_check_t check;
@@ -196,7 +196,7 @@ struct http_request { /* request.c */
   struct http_stream stream;
 };
 
-/* turn.c: when libmicrohttpd runs */
+/* mhd_turn.c: when libmicrohttpd runs */
 int turn_open(struct http *h, int listen_fd, struct err *err);
 void turn_close(struct http *h, uv_close_cb closed);
 static inline void turn_wake(struct http *h) {
@@ -258,11 +258,11 @@ const char *cors_allowed_origin(const struct http_request *r);
 typedef void header_add(void *arg, const char *name, const char *value);
 void cors_headers(const struct http_request *r, header_add *add, void *arg);
 
-/* public.c: what the client calls the server; then the prefix goes from the path. */
+/* forwarded.c: what the client calls the server; then the prefix goes from the path. */
 void public_read(struct http_request *r);
 void public_strip(struct http_request *r);
 
-/* link.c */
+/* signed_link.c */
 /* Is it a key of the query that a link of this request's route has? */
 bool link_key(const struct http_request *r, const char *name);
 /* The client that the request's link was made for, or NULL and why. */

@@ -3,7 +3,7 @@
  * A key that a route does not take would be passed over, and the answer be one to another question
  * than the client asked: it is refused, as is a key that comes twice.
  */
-#include "base/words.h"
+#include "base/nearest_word.h"
 #include "http/private.h"
 
 #include <string.h>

@@ -5,7 +5,7 @@
 #include "jobs/answer.h"
 
 #include "base/mem.h"
-#include "jobs/disk.h"
+#include "jobs/disk_retry.h"
 
 #include <stdlib.h>
 #include <string.h>

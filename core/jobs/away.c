@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Jobs that run elsewhere while no worker here can ask for them: they are handed over again when
- * their backend is there, and given up when their time is over.  What makes a job such a one, and
- * that it is submitted once alone, is remote.c's.
+ * their backend is there, and given up when their time is over.  remote.c says which
+ * jobs these are, and sees that each is submitted only once.
  */
 #include "jobs/away.h"
 

@@ -15,11 +15,11 @@
 #include "jobs/backends.h"
 #include "jobs/cache.h"
 #include "jobs/end.h"
+#include "jobs/job_log.h"
 #include "jobs/life.h"
-#include "jobs/lifetime.h"
 #include "jobs/record.h"
+#include "jobs/release.h"
 #include "jobs/submit.h"
-#include "jobs/transition.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,8 +6,8 @@
  *                                \--grace over--> steps stopped, jobs queued again --> drained
  *                                                      \--LAST_MS, disk failing -----> drained
  *
- * At rest means: queued, and on disk as such; or running elsewhere, with what finds it again on
- * disk.  Such a job stays `running` and is taken up at the next start.
+ * A job is at rest when the disk has it as queued, or when it runs on a remote service and the disk
+ * has its reference.  The latter stays `running` and is taken up at the next start.
  */
 #include "jobs/drain.h"
 

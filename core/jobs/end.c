@@ -2,7 +2,7 @@
  *
  * What becomes of a job when its attempt ends.
  *
- *   result --(look.c)--judge.c--> outcome --(adopt outputs)--> commit --> gone | queued again
+ *   result --(disk_check.c)--judge.c--> outcome --(adopt outputs)--> commit --> gone | queued again
  *                                                                |  ^
  *                                                    disk failed +--+ 100 ms .. 5 s later
  *
@@ -16,18 +16,18 @@
 #include "jobs/answer.h"
 #include "jobs/attempt.h"
 #include "jobs/cache.h"
-#include "jobs/disk.h"
+#include "jobs/disk_check.h"
+#include "jobs/disk_retry.h"
+#include "jobs/job_log.h"
 #include "jobs/judge.h"
 #include "jobs/life.h"
-#include "jobs/lifetime.h"
-#include "jobs/look.h"
 #include "jobs/meters.h"
 #include "jobs/output.h"
 #include "jobs/previews.h"
 #include "jobs/record.h"
+#include "jobs/release.h"
 #include "jobs/remote.h"
 #include "jobs/step.h"
-#include "jobs/transition.h"
 #include "observe/log.h"
 
 #include <stdlib.h>

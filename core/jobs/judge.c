@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What follows from the result of an attempt: the class of the result and what the job has behind
- * it give an outcome, in memory alone; end.c brings that to the disk.
+ * The outcome of an attempt.  It follows from the class of the result and the job's earlier
+ * attempts, and is only computed here; end.c writes it to the disk.
  */
 #include "jobs/judge.h"
 
@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "jobs/backends.h"
-#include "jobs/disk.h"
+#include "jobs/disk_retry.h"
 #include "jobs/record.h"
 #include "jobs/remote.h"
 #include "jobs/waiting.h"

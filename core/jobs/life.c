@@ -79,7 +79,7 @@ static const struct transition table[PHASE_COUNT][LIFE_EVENT_COUNT] = {
 
   [PHASE_RUN]     [LIFE_AWAY]      = TO(AWAY),                 /* its worker died, or is refused */
   [PHASE_RUN]     [LIFE_OUTPUTS]   = TO(ADOPT),
-  [PHASE_RUN]     [LIFE_FAILED]    = TO(ADOPT),                /* our disk is looked at: look.c */
+  [PHASE_RUN]     [LIFE_FAILED]    = TO(ADOPT),                /* our disk is looked at: disk_check.c */
   [PHASE_RUN]     [LIFE_ENDS]      = DO(END, SAVE),
   [PHASE_RUN]     [LIFE_RETURNS]   = DO(BACK, SAVE),
 

@@ -4,7 +4,7 @@
  * table are in life.c.
  *
  * Callbacks of the store, of storage, of workers and timers say what happened (life_post); nothing
- * else happens then.  What follows, the effect, is done at the end of the loop's turn (turn.c): so
+ * else happens then.  What follows, the effect, is done at the end of the loop's turn (loop_turn.c): so
  * no function of this room is entered again by what it calls.
  */
 #ifndef JOBS_LIFE_H

@@ -7,7 +7,7 @@
 #include "jobs/output.h"
 
 #include "base/mem.h"
-#include "jobs/reported.h"
+#include "jobs/facts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

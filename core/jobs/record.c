@@ -9,13 +9,13 @@
 #include "base/json64.h"
 #include "base/mem.h"
 #include "jobs/backends.h"
+#include "jobs/batch_members.h"
+#include "jobs/facts.h"
 #include "jobs/lanes.h"
 #include "jobs/life.h"
-#include "jobs/members.h"
 #include "jobs/meters.h"
 #include "jobs/output.h"
 #include "jobs/previews.h"
-#include "jobs/reported.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -20,11 +20,11 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "jobs/backends.h"
+#include "jobs/facts.h"
 #include "jobs/life.h"
-#include "jobs/lifetime.h"
 #include "jobs/output.h"
 #include "jobs/record.h"
-#include "jobs/reported.h"
+#include "jobs/release.h"
 #include "observe/log.h"
 
 #include <stdio.h>

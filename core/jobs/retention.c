@@ -17,7 +17,7 @@
 #include "jobs/retention.h"
 
 #include "base/clock.h"
-#include "jobs/lifetime.h"
+#include "jobs/release.h"
 #include "jobs/sweep.h"
 #include "observe/log.h"
 

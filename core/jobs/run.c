@@ -12,15 +12,15 @@
 #include "base/clock.h"
 #include "jobs/answer.h"
 #include "jobs/attempt.h"
-#include "jobs/disk.h"
+#include "jobs/disk_retry.h"
 #include "jobs/end.h"
+#include "jobs/job_log.h"
 #include "jobs/life.h"
-#include "jobs/lifetime.h"
 #include "jobs/meters.h"
 #include "jobs/record.h"
+#include "jobs/release.h"
 #include "jobs/remote.h"
 #include "jobs/step.h"
-#include "jobs/transition.h"
 #include "observe/log.h"
 
 void run_chosen(struct job *job, const struct sched_choice *choice, int64_t now_us) {

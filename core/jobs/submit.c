@@ -23,11 +23,11 @@
 #include "jobs/backends.h"
 #include "jobs/cache.h"
 #include "jobs/end.h"
+#include "jobs/job_log.h"
 #include "jobs/life.h"
-#include "jobs/lifetime.h"
 #include "jobs/meters.h"
 #include "jobs/record.h"
-#include "jobs/transition.h"
+#include "jobs/release.h"
 
 #include <stdlib.h>
 #include <string.h>

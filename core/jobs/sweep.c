@@ -5,14 +5,14 @@
  *
  *   start, retention -> list some -> which does no row need? -> remove -> pause -> list some -> ...
  *
- * A folder is made after the submit of its job was handed to the store, the question takes its turn
- * after that, and a row is never written again once it is gone: what no row needs then, no commit
- * under way is about to name.  A pass takes few folders at a time and rests between, so that it
- * holds up nobody, however many there are.
+ * A folder is made after its job was handed to the store, and the store answers the question after
+ * that.  A row that was deleted never comes back.  So a folder that no row needs then will not be
+ * needed by a commit under way either.  A pass takes few folders at a time and rests between them,
+ * so that other work does not wait, however many folders there are.
  */
 #include "jobs/sweep.h"
 
-#include "jobs/lifetime.h"
+#include "jobs/release.h"
 #include "observe/log.h"
 
 enum { FIRST_MS = 500, REST_MS = 10 };

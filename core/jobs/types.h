@@ -207,10 +207,10 @@ struct jobs {
 
   uv_timer_t sweep_timer, delay_timer, flush_timer, retry_timer, retention_timer, drain_timer,
       away_timer, hope_timer;
-  uv_prepare_t turn_end; /* turn.c */
+  uv_prepare_t turn_end; /* loop_turn.c */
   uv_idle_t turn_due;    /* active while something is to be done there */
   int open_handles;
-  int64_t requests; /* that wait for the store or storage: control.c, look.c */
+  int64_t requests; /* that wait for the store or storage: control.c, disk_check.c */
   struct metric *queued_gauge, *running_gauge;
 
   struct buf scratch, scratch2;

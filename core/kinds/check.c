@@ -4,8 +4,8 @@
  * converted where it came as text, and written in the declared order.
  */
 #include "base/mem.h"
+#include "base/nearest_word.h"
 #include "base/units.h"
-#include "base/words.h"
 #include "kinds/faults.h"
 #include "kinds/private.h"
 #include "kinds/schema_private.h"

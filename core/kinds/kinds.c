@@ -2,7 +2,7 @@
  *
  * Hands the kinds out in the order of their names, and what each says of itself.
  */
-#include "base/words.h"
+#include "base/nearest_word.h"
 #include "kinds/private.h"
 
 #include <string.h>

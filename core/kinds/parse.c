@@ -6,8 +6,8 @@
  */
 #include "kinds/parse.h"
 
+#include "base/nearest_word.h"
 #include "base/units.h"
-#include "base/words.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A kind in memory; what kinds.c loads and kinds_check.c reads.
+ * A kind in memory: load.c and parse*.c make it, check.c reads it.
  */
 #ifndef KINDS_PRIVATE_H
 #define KINDS_PRIVATE_H

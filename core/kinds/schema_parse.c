@@ -6,7 +6,7 @@
 
 #include "base/json64.h"
 #include "base/mem.h"
-#include "base/words.h"
+#include "base/nearest_word.h"
 #include "kinds/value.h"
 
 #include <stdlib.h>

@@ -7,8 +7,8 @@
  *                                                                              -> release
  *
  * A backend that computes elsewhere takes nothing of the machine.  A job larger than a whole
- * budget may run when nobody else uses that budget.  One job may have the hold: it has waited so
- * long that others leave it what it lacks.
+ * budget may run when nobody else uses that budget.  One job that has waited very
+ * long may have the hold: other jobs do not take the memory or threads that it still needs.
  */
 #ifndef SCHED_BUDGET_H
 #define SCHED_BUDGET_H

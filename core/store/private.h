@@ -18,8 +18,8 @@
 #include <stdatomic.h>
 
 /* What the writer gives back after one commit. */
-struct batch {
-  struct batch *next;
+struct commit_group {
+  struct commit_group *next;
   struct op *ops;
   struct totals totals;
   bool health_changed;
@@ -56,7 +56,7 @@ struct store {
   pthread_cond_t work, read_work, idle;
   struct op *queue, **queue_tail; /* (lock) from here on */
   struct read *reads, **reads_tail;
-  struct batch *batches, **batches_tail;
+  struct commit_group *groups, **groups_tail;
   struct read *reads_done, **reads_done_tail;
   bool writer_sleeps, reader_sleeps, stop;
   bool attention; /* the engine wants its between() */

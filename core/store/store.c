@@ -4,7 +4,7 @@
  *
  *   store_open: the engine opens the database -> handles -> threads
  *
- *      calls -> gathered -(once per turn of the loop)-> queue -> [writer] -> batches
+ *      calls -> gathered -(once per turn of the loop)-> queue -> [writer] -> groups
  *        callbacks <- deliver <- uv_async <-------------------------------------'
  *
  *   store_close: flush, deliver until nothing is due -> threads end -> handles close -> free
@@ -12,9 +12,9 @@
  * What one turn of the loop asks for is handed over in one go, just before the
  * loop sleeps (prepare) and just after it read its sockets (check).  So the
  * requests that arrive together share a commit, instead of the first one going
- * alone and the others waiting for it.  Progress and log, for which nobody
- * waits, hold on for PATIENCE_MS for a commit that is made anyway: a short job
- * has them in the commit with its end.
+ * alone and the others waiting for it.  Nobody waits for
+ * progress and log, so they are held back for up to PATIENCE_MS and join the
+ * next commit; for a short job that is the commit of its end.
  *
  * A request that is alone pays for being handed over: two threads wake each
  * other, which takes a third of the time that its commit takes.  So while one
@@ -131,7 +131,7 @@ static void op_free(struct op *op) {
   arena_free(&op->arena);
 }
 
-static void deliver_batch(struct store *s, struct batch *b) {
+static void deliver_group(struct store *s, struct commit_group *b) {
   struct op *next;
   if (s->lone_since_us > 0)
     poll_time_learn(&s->commit_poll, clock_mono_us() - s->lone_since_us);
@@ -155,16 +155,16 @@ static void deliver_batch(struct store *s, struct batch *b) {
 
 static void deliver(struct store *s) {
   pthread_mutex_lock(&s->lock);
-  struct batch *b = s->batches, *next_batch;
+  struct commit_group *b = s->groups, *next_group;
   struct read *r = s->reads_done, *next_read;
-  s->batches = NULL;
-  s->batches_tail = &s->batches;
+  s->groups = NULL;
+  s->groups_tail = &s->groups;
   s->reads_done = NULL;
   s->reads_done_tail = &s->reads_done;
   pthread_mutex_unlock(&s->lock);
-  for (; b != NULL; b = next_batch) {
-    next_batch = b->next;
-    deliver_batch(s, b);
+  for (; b != NULL; b = next_group) {
+    next_group = b->next;
+    deliver_group(s, b);
   }
   for (; r != NULL; r = next_read) {
     next_read = r->next;
@@ -225,7 +225,7 @@ static void set_up(struct store *s, const struct store_options *options) {
   s->gathered_tail = &s->gathered;
   s->queue_tail = &s->queue;
   s->reads_tail = &s->reads;
-  s->batches_tail = &s->batches;
+  s->groups_tail = &s->groups;
   s->reads_done_tail = &s->reads_done;
   pthread_mutex_init(&s->lock, NULL);
   pthread_cond_init(&s->work, NULL);
@@ -336,7 +336,7 @@ static void drain(struct store *s) {
     if (s->gathered != NULL)
       hand_over(s);
     pthread_mutex_lock(&s->lock);
-    while (s->batches == NULL && s->reads_done == NULL)
+    while (s->groups == NULL && s->reads_done == NULL)
       pthread_cond_wait(&s->idle, &s->lock);
     pthread_mutex_unlock(&s->lock);
     deliver(s);

@@ -3,7 +3,7 @@
  * The writer thread: takes what has gathered, applies it in one transaction,
  * commits, gives the results back.
  *
- *   sleep -> take up to GROUP_MAX -> begin op op op commit (durable) -> batch -> loop
+ *   sleep -> take up to GROUP_MAX -> begin op op op commit (durable) -> group -> loop
  *                                      |  an operation is refused after it changed something
  *                                      |-> rollback, once more with a mark before each
  *                                      |  the disk fails
@@ -104,7 +104,7 @@ static int run_group(struct store *s, struct op *ops, struct err *err) {
 
 /* A group that wrote nothing touched no disk, so its success does not tell that writes work again.
  */
-static void note_health(struct store *s, struct batch *b, int code, bool wrote,
+static void note_health(struct store *s, struct commit_group *b, int code, bool wrote,
                         const struct err *err) {
   if ((code < 0) == (s->health.code < 0) || (code == 0 && !wrote))
     return;
@@ -178,24 +178,24 @@ static bool take_group(struct store *s, struct op **ops) {
   return goes_on;
 }
 
-static void give_batch(struct store *s, struct batch *b) {
+static void give_group(struct store *s, struct commit_group *b) {
   pthread_mutex_lock(&s->lock);
-  *s->batches_tail = b;
-  s->batches_tail = &b->next;
+  *s->groups_tail = b;
+  s->groups_tail = &b->next;
   pthread_cond_signal(&s->idle);
   pthread_mutex_unlock(&s->lock);
   store_notify(s);
 }
 
 static void serve(struct store *s, struct op *ops) {
-  struct batch *b = mem_alloc(sizeof *b);
+  struct commit_group *b = mem_alloc(sizeof *b);
   struct err err = {0};
   int64_t gen = s->ops->totals(s->engine)->gen;
   int code = run_group(s, ops, &err);
   b->totals = *s->ops->totals(s->engine);
   note_health(s, b, code, b->totals.gen != gen, &err);
   b->ops = ops;
-  give_batch(s, b);
+  give_group(s, b);
 }
 
 void *writer_main(void *arg) {

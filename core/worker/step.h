@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * One step: into the plugin and out again.  The same for all three hosts.
+ * One step: into the plugin and out again.  The same for the three ways of run() (fork, process,
+ * shared); a remote step ends with step_conclude().
  */
 #ifndef WORKER_STEP_H
 #define WORKER_STEP_H

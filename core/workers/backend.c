@@ -34,7 +34,7 @@ static int wanted_workers(const struct backend *b) {
 static void has_failed(const struct backend *b) {
   log_error("backend.failed", "backend %s is out of use until the configuration is reloaded: %s",
             b->o.name, b->message);
-  gone_note(b);
+  departed_note(b);
 }
 
 void backend_update(struct backend *b) {
@@ -141,8 +141,8 @@ void backend_hello(struct backend *b, const struct wire_hello *m) {
     backend_set_kinds(b, m->kinds, m->kind_count);
   free(b->version);
   free(b->device);
-  b->version = told(b->w, m->version);
-  b->device = told(b->w, m->device);
+  b->version = client_text(b->w, m->version);
+  b->device = client_text(b->w, m->device);
   b->isolation = m->isolation;
   b->max_concurrency = m->max_concurrency;
   b->flags = m->flags;
@@ -155,7 +155,7 @@ void backend_hello(struct backend *b, const struct wire_hello *m) {
 
 /* Its workers all say the same; people are told once. */
 void backend_jailed(struct backend *b, enum wire_jail_state state, const char *lacks) {
-  char *text = told(b->w, lacks);
+  char *text = client_text(b->w, lacks);
   bool news = text[0] && strncmp(text, b->jail_lacks, sizeof b->jail_lacks - 1) != 0;
   b->jail = 1 + (int)state;
   snprintf(b->jail_lacks, sizeof b->jail_lacks, "%s", text);
@@ -424,7 +424,7 @@ void workers_remove(struct backend *b) {
     return;
   b->removed = true;
   b->w->declared_changed |= b->declared_count > 0;
-  gone_note(b);
+  departed_note(b);
   uv_timer_stop(&b->restart);
   uv_timer_stop(&b->open);
   uv_timer_stop(&b->health);

@@ -103,7 +103,7 @@ static int take_ready(struct worker *k, const struct wire_frame *f, struct err *
   if (wire_get_ready(f, &libraries, &kinds, &count, err) < 0)
     return err->code;
   k->state = WORKER_READY;
-  said_ready(k);
+  worker_output_ready(k);
   if (count && k->generation == k->b->generation)
     backend_set_kinds(k->b, kinds, count);
   if (k->generation == k->b->generation)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Asking the plugin's health(): while the backend is paused or slowed and no time is known when it
- * goes on, and where the admin wants it (health_interval) also while all is well.
+ * Asks the plugin's health() while the backend is paused or slowed without a known end.  With the
+ * key health_interval it is also asked while the backend works.
  *
  *   timer --HEALTH--> a ready worker --BACKEND--> pause.c            one question at a time
  *                      |

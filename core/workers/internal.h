@@ -32,7 +32,7 @@ struct workers {
   size_t backend_count;  /* not yet freed */
   size_t removals;       /* of work folders, under way on the thread pool */
   struct list to_remove; /* that wait for one of these to end */
-  struct gone *gone;     /* backends that went, the last ones; gone.c */
+  struct gone *gone;     /* backends that went, the last ones; departed.c */
   size_t gone_count, gone_cap;
   int64_t return_ms;
   void (*declared)(void *ctx); /* NULL is fine */
@@ -116,7 +116,7 @@ struct backend {
 };
 
 #define PREVIEW_BURST  32
-#define PROGRESS_BURST 512 /* messages of a step that pass at once; see heard.c */
+#define PROGRESS_BURST 512 /* messages of a step that pass at once; see step_frames.c */
 
 enum worker_state { WORKER_LOADING, WORKER_CREATING, WORKER_READY, WORKER_STOPPED };
 
@@ -130,7 +130,7 @@ struct worker {
   pid_t pid;     /* our child, not reaped: nobody else's */
   uint64_t cell; /* its folders are <backend>-<cell>, and those that begin with it and a dot */
   int64_t park_hits;
-  int64_t log_left; /* bytes of lines that belong to no step, for now; see heard.c */
+  int64_t log_left; /* bytes of lines that belong to no step, for now; see step_frames.c */
   int64_t log_lost;
   uint64_t log_at; /* loop time of the last of them */
   int fd, pidfd;
@@ -144,7 +144,7 @@ struct worker {
   bool broken;       /* it broke the protocol: nothing of what it says is heard any more */
   bool used;         /* it was sent a step */
   bool refused;      /* it said itself why it cannot start */
-  bool hears_output; /* we read it, not the worker; see said.c */
+  bool hears_output; /* we read it, not the worker; see worker_output.c */
   struct buf said;   /* of its output: the line that has not ended yet */
   uv_poll_t socket, exit, output;
   int open_handles;
@@ -186,10 +186,10 @@ struct workers_step {
   bool open, inside; /* likewise: as in step_result */
 };
 
-/* ---- room.c ---- */
+/* ---- backend_list.c ---- */
 void workers_touch(struct workers *w); /* something is to be done at the end of the turn */
 
-/* ---- closing.c ---- */
+/* ---- backend_end.c ---- */
 /* Called whenever something that is waited for is gone. */
 void workers_maybe_stopped(struct workers *w);
 void backend_close(struct backend *b); /* its last worker is gone and it was removed */
@@ -201,15 +201,15 @@ bool backend_is_ready(const struct worker *k); /* takes steps */
 int backend_ready_workers(const struct backend *b);
 void backend_want_tick(struct backend *b, uint64_t at);
 
-/* ---- told.c: what workers say, as it leaves the room ---- */
+/* ---- client_text.c: what workers say, as it leaves the room ---- */
 /* The text without the paths of this machine; NULL for NULL.  The caller frees it. */
-char *told(const struct workers *w, const char *text);
+char *client_text(const struct workers *w, const char *text);
 /* Why the backend is not ready: the one place that sets b->message. */
 void backend_say(struct backend *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* ---- gone.c: backends that did something, and went ---- */
-void gone_note(const struct backend *b); /* it was removed, or failed */
-void gone_free(struct workers *w);
+/* ---- departed.c: backends that did something, and went ---- */
+void departed_note(const struct backend *b); /* it was removed, or failed */
+void departed_free(struct workers *w);
 
 /* ---- identity.c ---- */
 /* Changes when a file that an option names is another one, or is written anew. */
@@ -258,7 +258,7 @@ void orphans_adopt(struct workers *w); /* as the process begins */
 void orphans_end(struct workers *w);
 
 /* ---- worker.c: one process and its socket ---- */
-/* What worker.c tells those above it; death.c has the table. */
+/* What worker.c tells those above it; worker_hooks.c has the table. */
 struct worker_hooks {
   void (*started)(struct worker *k);
   bool (*read)(struct worker *k); /* there is something on its socket; as worker_read() */
@@ -274,12 +274,13 @@ void worker_write(struct worker *k);
 void worker_kill(struct worker *k, uint64_t token, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* ---- said.c: its stdout and stderr ---- */
-void said_begin(struct worker *k); /* watches log_fd */
-void said_ready(struct worker *k); /* before it gets its first step: the worker reads from now on */
-void said_last(struct worker *k);  /* it is dead */
+/* ---- worker_output.c: its stdout and stderr ---- */
+void worker_output_begin(struct worker *k); /* watches log_fd */
+void worker_output_ready(
+    struct worker *k); /* before it gets its first step: the worker reads from now on */
+void worker_output_last(struct worker *k); /* it is dead */
 
-/* ---- settle.c: the worker is dead ---- */
+/* ---- blame.c: the worker is dead ---- */
 /* What becomes of its steps.  signal, exit_code: how it ended. */
 void steps_settle(struct worker *k, int signal, int exit_code);
 
@@ -302,7 +303,7 @@ void steps_drop_all(struct backend *b); /* workers_free: nobody is told */
 /* PROCESS: the first of its steps is running now. */
 void steps_head(struct worker *k);
 
-/* ---- heard.c: what workers say of steps; 0, or a negative code: the protocol was broken ---- */
+/* ---- step_frames.c: what workers say of steps; 0, or a negative code: the protocol was broken ---- */
 int steps_take_done(struct worker *k, const struct wire_frame *f, struct err *err);
 int steps_take_began(struct worker *k, const struct wire_frame *f, struct err *err);
 int steps_take_progress(struct worker *k, const struct wire_frame *f, struct err *err);

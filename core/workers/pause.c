@@ -4,14 +4,15 @@
  *
  *   STEP_AUTH                the credential is refused.  The backend is paused and stopped: its
  *                            workers go, the jobs wait with their references.
- *   STEP_QUOTA               quota or credit is used up.  The backend is paused; what it has goes
- *                            on, but where even that was refused: then it is stopped, too.
+ *   STEP_QUOTA               quota or credit is used up.  The backend is paused, and running jobs
+ *                            continue; if the service refuses those too, it is stopped.
  *   the plugin's word        backend_state(), create(), health(): paused, slowed, well
  *   STEP_CODE_RATE           no step is begun before a time; then one, and when that is served
  *                            two, four ..., until all slots are in use again.
  *
- * A pause ends at the time that the plugin gave; where it gave none when health() says so (health.c),
- * when a person does, and with a reload.  One that was stopped goes on with new workers.
+ * A pause ends at the time that the plugin gave.  Without a time it ends when health() says that all
+ * is well (health.c), when a person resumes the backend, or at a reload.  A backend that was stopped
+ * goes on with new workers.
  */
 #include "workers/internal.h"
 
@@ -182,7 +183,7 @@ static void slow_down(struct backend *b, int64_t began_ms, int64_t for_ms, const
   pace_limited(&b->pace, now_of(b), began_ms, for_ms, dice());
   if (!b->pause)
     wake_at(b, b->pace.until_ms);
-  char *why = told(b->w, text);
+  char *why = client_text(b->w, text);
   snprintf(b->limited, sizeof b->limited,
            "its service limits the rate, and jobs wait for it: %.200s",
            why && why[0] ? why : "the plugin gave no reason");

@@ -63,7 +63,7 @@ void steps_tell(struct workers_step *s, const struct step_result *r) {
     metric_set(b->m_running, (double)b->running);
   void *owner = s->owner;
   struct step_result out = *r;
-  char *message = told(b->w, r->message);
+  char *message = client_text(b->w, r->message);
   out.message = message;
   step_free(s);
   b->w->events.done(b->w->events.ctx, owner, &out);

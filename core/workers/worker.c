@@ -4,7 +4,7 @@
  *
  *   loading --HELLO, we send CONFIG--> creating --READY--> ready --STOP, death--> stopped -> freed
  *
- * Nothing is inherited but the socket, the board and a pipe for stdout and stderr (said.c); the
+ * Nothing is inherited but the socket, the board and a pipe for stdout and stderr (worker_output.c); the
  * process is the leader of a group of its own, so that all it started can be killed with it.
  */
 #include "workers/internal.h"

@@ -14,7 +14,7 @@
 #include "import/sniff.h"
 #include "import/trial.h"
 #include "import/unpack.h"
-#include "layers/boundary_layers.h"
+#include "layers/layers_params.h"
 #include "output/formats.h"
 #include "output/result.h"
 #include "params_read.h"

@@ -6,7 +6,7 @@
 #include "params_read.h"
 
 #include "cad/fluid_points.h"
-#include "layers/boundary_layers.h"
+#include "layers/layers_params.h"
 #include "output/formats.h"
 #include "output/picture.h"
 #include "quality/score.h"

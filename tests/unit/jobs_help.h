@@ -19,7 +19,7 @@
 #include "base/mem.h"
 #include "base/path.h"
 #include "jobs/jobs.h"
-#include "jobs/turn.h"
+#include "jobs/loop_turn.h"
 
 #include <limits.h>
 #include <pthread.h>

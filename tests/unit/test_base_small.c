@@ -7,11 +7,11 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/nearest_word.h"
 #include "base/poll_time.h"
 #include "base/sha256.h"
 #include "base/table.h"
 #include "base/units.h"
-#include "base/words.h"
 
 #include <errno.h>
 #include <setjmp.h>

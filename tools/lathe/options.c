@@ -4,8 +4,8 @@
  * "--" before operands that begin with '-'.
  */
 #include "base/mem.h"
+#include "base/nearest_word.h"
 #include "base/units.h"
-#include "base/words.h"
 #include "cli.h"
 
 #include <stdio.h>

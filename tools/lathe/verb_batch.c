@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/mem.h"
-#include "base/words.h"
+#include "base/nearest_word.h"
 #include "follow.h"
 #include "form.h"
 #include "http_client.h"

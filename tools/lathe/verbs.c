@@ -2,7 +2,7 @@
  *
  * The verbs and their options: what is parsed, helped with, completed and put into the manual.
  */
-#include "base/words.h"
+#include "base/nearest_word.h"
 #include "cli.h"
 
 #include <string.h>

@@ -5,7 +5,7 @@
 #include "backends_table.h"
 #include "base/json64.h"
 #include "base/mem.h"
-#include "base/words.h"
+#include "base/nearest_word.h"
 #include "http_client.h"
 #include "table.h"
 

@@ -18,7 +18,8 @@
  *
  * The child is not trusted: only PROGRESS, LOG and a DONE of its own token pass, each checked as
  * the daemon checks it (wire/check.h), and its guard watches it.  When the zygote dies its children
- * die with it; those that are stopped or know better come to the daemon, which ends them.
+ * die with it.  A child that is stopped, or that has switched this off, becomes a child of the
+ * daemon, which kills it.
  */
 #include "worker/serve.h"
 

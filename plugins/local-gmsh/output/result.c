@@ -10,7 +10,7 @@
 #include "cad/fluid_json.h"
 #include "import/stl.h"
 #include "import/wrapping.h"
-#include "layers/boundary_layers.h"
+#include "layers/layers_params.h"
 #include "model/findings.h"
 #include "model/groups.h"
 #include "model/names.h"

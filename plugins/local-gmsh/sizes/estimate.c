@@ -3,7 +3,7 @@
 
 #include "base/out.h"
 #include "cad/mass.h"
-#include "layers/boundary_layers.h"
+#include "layers/layers_params.h"
 #include "model/entity.h"
 #include "sizes/curvature.h"
 #include "sizes/local_sizes.h"

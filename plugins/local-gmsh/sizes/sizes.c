@@ -5,7 +5,7 @@
 #include "base/out.h"
 #include "base/vec.h"
 #include "cad/kernel.h"
-#include "layers/boundary_layers.h"
+#include "layers/layers_params.h"
 #include "model/adjacent.h"
 #include "model/entity.h"
 #include "select/periodic.h"

@@ -87,7 +87,7 @@ struct task {
   struct local_sizes *local; /* local_sizes.c; NULL: none */
   struct sizes *sizes; /* sizes.c: what the size at a point depends on; NULL: not yet, or nothing */
   struct periodic *periodic;      /* pairs of faces: periodic.h.  NULL: none */
-  struct boundary_layers *layers; /* boundary_layers.h; NULL: none */
+  struct boundary_layers *layers; /* layers_params.h; NULL: none */
   struct names names;
   struct findings findings; /* of the file as it was read */
   struct contacts contacts;

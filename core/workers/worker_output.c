@@ -7,7 +7,7 @@
  *                 each of its children and leaves this one to us for good
  *
  * Of a flood a bounded piece is read each turn of the loop; the pipe is full meanwhile, and that
- * holds the writer alone.  How much of it is logged, heard.c bounds.
+ * holds the writer alone.  How much of it is logged, step_frames.c bounds.
  */
 #include "workers/internal.h"
 
@@ -64,14 +64,14 @@ static void on_output(uv_poll_t *handle, int status, int events) {
     uv_poll_stop(&k->output);
 }
 
-void said_begin(struct worker *k) {
+void worker_output_begin(struct worker *k) {
   k->hears_output = true;
   uv_poll_init(k->b->w->loop, &k->output, k->log_fd);
   k->output.data = k;
   uv_poll_start(&k->output, UV_READABLE, on_output);
 }
 
-void said_ready(struct worker *k) {
+void worker_output_ready(struct worker *k) {
   if (k->isolation == WIRE_FORK)
     return;
   uv_poll_stop(&k->output);
@@ -80,7 +80,7 @@ void said_ready(struct worker *k) {
   k->hears_output = false;
 }
 
-void said_last(struct worker *k) {
+void worker_output_last(struct worker *k) {
   char piece[PIECE * PIECES];
   if (k->hears_output) {
     read_some(k);

@@ -44,7 +44,7 @@ static void forget(struct workers *w, const char *name) {
   w->gone_count = kept;
 }
 
-void gone_note(const struct backend *b) {
+void departed_note(const struct backend *b) {
   struct workers *w = b->w;
   size_t n = 0;
   while (b->kinds && b->kinds[n])
@@ -75,7 +75,7 @@ const char *workers_next_gone(const struct workers *w, size_t *pos, const char *
   return NULL;
 }
 
-void gone_free(struct workers *w) {
+void departed_free(struct workers *w) {
   for (size_t i = 0; i < w->gone_count; i++)
     clear(&w->gone[i]);
   free(w->gone);

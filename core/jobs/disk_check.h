@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef JOBS_LOOK_H
-#define JOBS_LOOK_H
+#ifndef JOBS_DISK_CHECK_H
+#define JOBS_DISK_CHECK_H
 
 #include "jobs/types.h"
 

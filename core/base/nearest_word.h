@@ -2,8 +2,8 @@
  *
  * "Did you mean": the known word that is nearest to what somebody wrote.
  */
-#ifndef BASE_WORDS_H
-#define BASE_WORDS_H
+#ifndef BASE_NEAREST_WORD_H
+#define BASE_NEAREST_WORD_H
 
 #include <stddef.h>
 

@@ -5,11 +5,11 @@
  *
  *   failed -> pause (100 ms, doubled up to 5 s) -> all that waits is written again
  */
-#include "jobs/disk.h"
+#include "jobs/disk_retry.h"
 
 #include "base/mem.h"
 #include "jobs/life.h"
-#include "jobs/lifetime.h"
+#include "jobs/release.h"
 
 #include <stdlib.h>
 

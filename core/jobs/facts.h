@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef JOBS_REPORTED_H
-#define JOBS_REPORTED_H
+#ifndef JOBS_FACTS_H
+#define JOBS_FACTS_H
 
 #include "jobs/types.h"
 

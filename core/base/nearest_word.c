@@ -2,7 +2,7 @@
  *
  * "Did you mean": the restricted Damerau-Levenshtein distance.
  */
-#include "base/words.h"
+#include "base/nearest_word.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -217,7 +217,7 @@ int steps_take_progress(struct worker *k, const struct wire_frame *f, struct err
   if (wire_get_progress(f, &m, err) < 0)
     return err->code;
   if (s && may_pass(&s->progress, now_of(k), PROGRESS_BURST, PROGRESS_MS)) {
-    char *what = told(k->b->w, m.what);
+    char *what = client_text(k->b->w, m.what);
     e->progress(e->ctx, s->owner, m.permille, what, m.current, m.total);
     free(what);
   }
@@ -226,7 +226,7 @@ int steps_take_progress(struct worker *k, const struct wire_frame *f, struct err
 
 /* Without the paths of this machine; NULL: what is left is not JSON any more.  The caller frees. */
 static char *told_fact(const struct workers *w, const struct wire_fact *m) {
-  char *value = told(w, m->value);
+  char *value = client_text(w, m->value);
   if (!wire_fact_wrong(m->key, value))
     return value;
   free(value);
@@ -359,7 +359,7 @@ static void log_of_step(const struct worker *k, struct workers_step *s, const ch
   } else if (!memchr(text, '/', len)) {
     e->log(e->ctx, s->owner, text, len);
   } else {
-    char *copy = mem_dup_n(text, len), *lines = told(k->b->w, copy);
+    char *copy = mem_dup_n(text, len), *lines = client_text(k->b->w, copy);
     e->log(e->ctx, s->owner, lines, strlen(lines));
     free(lines);
     free(copy);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef JOBS_TRANSITION_H
-#define JOBS_TRANSITION_H
+#ifndef JOBS_JOB_LOG_H
+#define JOBS_JOB_LOG_H
 
 #include "jobs/types.h"
 

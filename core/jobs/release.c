@@ -3,7 +3,7 @@
  * Who frees what, once jobs_free was called: each callback that was still due frees its job, and
  * the last one frees the room.
  */
-#include "jobs/lifetime.h"
+#include "jobs/release.h"
 
 #include "jobs/answer.h"
 #include "jobs/backends.h"

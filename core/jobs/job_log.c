@@ -7,7 +7,7 @@
  * Each has the job, its kind and client, the address that sent it, its traceparent, the backend and
  * the attempt, and what went wrong.  What clients ask of a job later is a line of the API.
  */
-#include "jobs/transition.h"
+#include "jobs/job_log.h"
 
 #include "jobs/record.h"
 #include "observe/log.h"

@@ -15,7 +15,7 @@ static void handle_closed(uv_handle_t *handle) {
   free(w->program);
   free(w->work_root);
   free(w->strangers);
-  gone_free(w);
+  departed_free(w);
   for (size_t i = 0; w->env[i]; i++)
     free(w->env[i]);
   free(w->env);

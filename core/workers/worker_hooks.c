@@ -48,7 +48,7 @@ static void worker_killed(struct worker *k) {
 }
 
 static void worker_dead(struct worker *k, int signal, int exit_code) {
-  said_last(k);
+  worker_output_last(k);
   steps_tell_lost(k);
   tell(k, signal, exit_code);
   if (!k->b->has_message || k->state != WORKER_READY)
@@ -65,7 +65,7 @@ static void worker_gone(struct worker *k, bool was_ready) {
 }
 
 const struct worker_hooks worker_hooks = {
-    .started = said_begin,
+    .started = worker_output_begin,
     .read = worker_read,
     .killed = worker_killed,
     .dead = worker_dead,

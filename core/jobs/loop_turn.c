@@ -10,7 +10,7 @@
  * It comes before the loop sleeps (uv_prepare).  Whoever posts later than that, from another
  * uv_prepare, keeps the loop from sleeping (life_turn_due).
  */
-#include "jobs/turn.h"
+#include "jobs/loop_turn.h"
 
 #include "base/clock.h"
 #include "jobs/away.h"

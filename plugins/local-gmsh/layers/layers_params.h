@@ -9,8 +9,8 @@
  *   boundary_layers_grow     after the solids were filled: nodes go back, layers between
  *   boundary_layers_json     what came of it
  */
-#ifndef LAYERS_BOUNDARY_LAYERS_H
-#define LAYERS_BOUNDARY_LAYERS_H
+#ifndef LAYERS_LAYERS_PARAMS_H
+#define LAYERS_LAYERS_PARAMS_H
 
 #include "layers/layers.h"
 

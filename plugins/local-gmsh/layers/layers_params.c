@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "layers/boundary_layers.h"
+#include "layers/layers_params.h"
 
 #include "base/out.h"
 #include "layers/layers.h"

@@ -8,7 +8,7 @@
  *
  * An attempt that reports nothing has no memory and no column for it.
  */
-#include "jobs/reported.h"
+#include "jobs/facts.h"
 
 #include "base/json64.h"
 #include "base/mem.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef JOBS_MEMBERS_H
-#define JOBS_MEMBERS_H
+#ifndef JOBS_BATCH_MEMBERS_H
+#define JOBS_BATCH_MEMBERS_H
 
 #include "jobs/types.h"
 

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a failure may owe to our own disk is looked at beside the loop, before anybody is blamed.
+ * When an attempt fails, the data folder and the inputs are checked first, on the thread pool: only
+ * if they are as they should be, the plugin or the input is blamed.
  *
  *   failed attempt -> PHASE_ADOPT, data folder and inputs looked at (pool) -> judge.c -> its end
  */
-#include "jobs/look.h"
+#include "jobs/disk_check.h"
 
 #include "base/mem.h"
 #include "jobs/end.h"
 #include "jobs/judge.h"
 #include "jobs/life.h"
-#include "jobs/lifetime.h"
+#include "jobs/release.h"
 
 #include <stdlib.h>
 

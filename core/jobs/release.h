@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef JOBS_LIFETIME_H
-#define JOBS_LIFETIME_H
+#ifndef JOBS_RELEASE_H
+#define JOBS_RELEASE_H
 
 #include "jobs/types.h"
 

@@ -61,7 +61,7 @@ static void hide_data(struct buf *out, const char *root, const char *text) {
   free(data);
 }
 
-char *told(const struct workers *w, const char *text) {
+char *client_text(const struct workers *w, const char *text) {
   struct buf work = {0}, data = {0}, out = {0};
   if (!text || !strchr(text, '/'))
     return mem_dup(text);
@@ -80,5 +80,5 @@ void backend_say(struct backend *b, const char *fmt, ...) {
   va_end(args);
   b->has_message = true;
   free(b->told);
-  b->told = told(b->w, b->message);
+  b->told = client_text(b->w, b->message);
 }

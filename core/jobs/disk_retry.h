@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef JOBS_DISK_H
-#define JOBS_DISK_H
+#ifndef JOBS_DISK_RETRY_H
+#define JOBS_DISK_RETRY_H
 
 #include "jobs/types.h"
 

@@ -2,7 +2,7 @@
  *
  * Which live jobs belong to a batch.  The batch itself lies in the store.
  */
-#include "jobs/members.h"
+#include "jobs/batch_members.h"
 
 #include "base/mem.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef JOBS_TURN_H
-#define JOBS_TURN_H
+#ifndef JOBS_LOOP_TURN_H
+#define JOBS_LOOP_TURN_H
 
 #include "jobs/types.h"
 
