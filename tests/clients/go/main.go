@@ -94,7 +94,10 @@ func (c caller) fetch(job *lathe.Job, name, output string) string {
 		check(err)
 		expect(answer.StatusCode() == 200, "artifact", answer.Body)
 		check(os.WriteFile(output, answer.Body, 0o600))
-		return artifact.Sha256
+		if artifact.Sha256 == nil { // of one that lies at another service
+			log.Fatalf("%s has no SHA-256", name)
+		}
+		return *artifact.Sha256
 	}
 	log.Fatalf("the job has no %s", name)
 	return ""
