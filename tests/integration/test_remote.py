@@ -732,7 +732,7 @@ def test_a_hint_wakes_a_job(full, remote):
     time.sleep(0.2)  # it is ready there by now
     ref = c.job(job_id)["attempts"][0]["ref"]
     for name, text in (("unknown", "r/999"), ("wake", ref)):
-        path = os.path.join(remote.gates, name)
+        path = os.path.join(remote.gates, f"{name}.new")  # the plugin takes "wake" as soon as it is there
         with open(path, "w", encoding="ascii") as file:
             file.write(text)
         os.rename(path, os.path.join(remote.gates, "wake"))

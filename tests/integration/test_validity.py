@@ -149,6 +149,7 @@ def test_a_cylinder_of_facets(tmp_path, params):
 
 # ---- walls that are thinner than the chords' height ----
 
+@pytest.mark.skipif(SANITIZED, reason="what is chosen depends on the time that each strategy takes")
 def test_a_thin_tube():
     result = meshed(field("thin_tube.step"))
     check_deviation(result, math.pi * (25 ** 2 - 24.9 ** 2) * 100)

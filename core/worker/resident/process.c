@@ -254,8 +254,11 @@ static void watch(struct resident *r) {
       break;
     if (fds[0].revents)
       take_frames(r);
-    if (fds[1].revents)
+    if (fds[1].revents) { /* sent at once: what we hold is lost if the job ends the process now */
       logger_drain(&r->log, r->log_fd);
+      logger_flush(&r->log);
+      link_flush(h->link);
+    }
     check_cpu(r);
     check_memory(r);
     tell_jail_helper(r);
