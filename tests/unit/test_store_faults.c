@@ -320,7 +320,9 @@ static void round_of(enum fault kind, int at, int length, int count, int group, 
   snprintf(l->fault, sizeof l->fault, "%d at calls %d to %d", kind, at, at + length - 1);
   fault(kind, at, length);
   write_jobs(l, count, group, params);
+  pthread_mutex_lock(&disk.lock); /* the thread that moves the log is still at work */
   *reached = disk.calls >= at;
+  pthread_mutex_unlock(&disk.lock);
   int refused = l->refused;
   fault(FAULT_NONE, 0, 0);
   check_after_crash(l);

@@ -91,7 +91,7 @@ void remote_index(struct remote *c, struct remote_job *j);
 void remote_forget_index(struct remote *c, struct remote_job *j);
 
 /* ---- callers.c; under the lock, but for remote_caller ---- */
-void *remote_caller(void *caller); /* a thread */
+void *remote_caller(void *arg); /* a thread; arg: struct caller */
 void remote_visit_begin(struct remote *c, struct visit *v, struct remote_job *j);
 /* What the call said goes to the job; the visit is freed by remote_visit_free. */
 void remote_visit_leave(struct visit *v);
