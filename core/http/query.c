@@ -4,27 +4,14 @@
  * than the client asked: it is refused, as is a key that comes twice.
  */
 #include "base/nearest_word.h"
+#include "base/string_list.h"
 #include "http/private.h"
 
 #include <string.h>
 
-static size_t count_of(const char *const *names) {
-  size_t n = 0;
-  while (names && names[n])
-    n++;
-  return n;
-}
-
-static bool takes(const char *const *names, const char *name) {
-  for (; names && *names; names++)
-    if (strcmp(*names, name) == 0)
-      return true;
-  return false;
-}
-
 static void refuse_key(struct http_request *r, const char *key) {
   const char *const *names = r->route->http->query;
-  const char *near = words_nearest_of(key, names, count_of(names));
+  const char *near = words_nearest_of(key, names, string_list_count(names));
   struct buf what = {0};
   if (near)
     buf_printf(&what, "; did you mean '%s'?", near);
@@ -43,7 +30,7 @@ bool query_check(struct http_request *r) {
   const struct uri *u = &r->uri;
   for (size_t i = 0; i < u->query_count; i++) {
     const char *key = u->query[i].name;
-    if (!takes(r->route->http->query, key) && !link_key(r, key)) {
+    if (!string_list_has(r->route->http->query, key) && !link_key(r, key)) {
       refuse_key(r, key);
       return false;
     }

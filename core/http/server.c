@@ -4,6 +4,7 @@
  */
 #include "base/fatal.h"
 #include "base/mem.h"
+#include "base/string_list.h"
 #include "http/private.h"
 #include "observe/log.h"
 
@@ -21,33 +22,19 @@
 /* ---- settings ---- */
 
 static char **copy_list(const char *const *list) {
-  size_t count = 0;
-  while (list && list[count])
-    count++;
-  char **copy = mem_array(count + 1, sizeof *copy);
-  for (size_t i = 0; i < count; i++)
-    copy[i] = mem_dup(list[i]);
-  return copy;
-}
-
-static void free_list(char **list) {
-  for (char **p = list; p && *p; p++)
-    free(*p);
-  free(list);
+  return string_list_copy(list, string_list_count(list));
 }
 
 static void settings_free(struct settings *s) {
   free(s->host);
-  free_list(s->allowed_hosts);
-  free_list(s->cors_origins);
+  string_list_free(s->allowed_hosts);
+  string_list_free(s->cors_origins);
   public_url_free(&s->public);
   free(s->proxies);
 }
 
 static void take_proxies(struct settings *s, const char *const *list) {
-  size_t count = 0;
-  while (list && list[count])
-    count++;
+  size_t count = string_list_count(list);
   s->proxies = mem_array(count + 1, sizeof *s->proxies);
   for (size_t i = 0; i < count; i++)
     if (address_range_parse(list[i], &s->proxies[s->proxy_count], NULL) == 0)

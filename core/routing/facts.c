@@ -2,49 +2,26 @@
 #include "routing/facts.h"
 
 #include "base/mem.h"
+#include "base/string_list.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char *const no_kinds[] = {NULL};
 
-/* ---- lists of kinds ---- */
-
-static bool has(const char *const *kinds, const char *kind) {
-  for (; *kinds; kinds++)
-    if (strcmp(*kinds, kind) == 0)
-      return true;
-  return false;
-}
-
-static bool are_same(const char *const *a, const char *const *b) {
-  for (; *a && *b; a++, b++)
-    if (strcmp(*a, *b) != 0)
-      return false;
-  return *a == *b;
-}
-
 static void kinds_free(const char *const *kinds) {
-  if (kinds == no_kinds)
-    return;
-  for (const char *const *k = kinds; *k; k++)
-    free((char *)*k);
-  free((void *)kinds);
+  if (kinds != no_kinds)
+    string_list_free((char **)(uintptr_t)kinds);
 }
 
+/* They are told again and again, and seldom change. */
 static void copy_kinds(const char *const **to, const char *const *from) {
-  if (are_same(*to, from))
+  if (string_list_equal(*to, from))
     return;
   kinds_free(*to);
-  size_t n = 0;
-  while (from[n])
-    n++;
-  const char **copy = mem_array(n + 1, sizeof *copy);
-  for (size_t i = 0; i < n; i++)
-    copy[i] = mem_dup(from[i]);
-  *to = n ? copy : no_kinds;
-  if (n == 0)
-    free(copy);
+  size_t n = string_list_count(from);
+  *to = n ? (const char *const *)string_list_copy(from, n) : no_kinds;
 }
 
 static void copy_text(const char **to, const char *from) {
@@ -143,15 +120,15 @@ void facts_free(struct facts *f) {
 /* ---- questions ---- */
 
 bool facts_does(const struct backend_facts *b, const char *kind) {
-  return has(b->kinds, kind);
+  return string_list_has(b->kinds, kind);
 }
 
 bool facts_may_do(const struct backend_facts *b, const char *kind) {
   switch (b->state) {
   case FACTS_READY:
-    return has(b->kinds, kind);
+    return string_list_has(b->kinds, kind);
   case FACTS_COMING:
-    return b->kinds[0] == NULL || has(b->kinds, kind);
+    return b->kinds[0] == NULL || string_list_has(b->kinds, kind);
   case FACTS_ABSENT:
   case FACTS_FAILED:
     break;
@@ -160,5 +137,5 @@ bool facts_may_do(const struct backend_facts *b, const char *kind) {
 }
 
 bool facts_may_return(const struct backend_facts *b, const char *kind) {
-  return has(b->gone_kinds, kind);
+  return string_list_has(b->gone_kinds, kind);
 }

@@ -8,7 +8,9 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/string_list.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,9 +50,7 @@ struct routing *routing_new(void) {
 }
 
 static void route_free(struct route *route) {
-  for (size_t i = 0; route->options.backends[i]; i++)
-    free((char *)route->options.backends[i]);
-  free((void *)route->options.backends);
+  string_list_free((char **)(uintptr_t)route->options.backends);
   free((char *)route->options.kind);
   free(route->rows);
   free(route);
@@ -79,19 +79,14 @@ struct facts *routing_facts(struct routing *r) {
 
 static struct route *route_copy(struct routing *r, const struct route_options *o) {
   struct route *route = mem_alloc(sizeof *route);
-  size_t n = 0;
-  while (o->backends && o->backends[n])
-    n++;
-  const char **names = mem_array(n + 1, sizeof *names);
+  size_t n = string_list_count(o->backends);
   route->rows = mem_array(n + 1, sizeof(struct backend_facts *));
-  for (size_t i = 0; i < n; i++) {
-    names[i] = mem_dup(o->backends[i]);
+  for (size_t i = 0; i < n; i++)
     route->rows[i] = facts_of(&r->facts, o->backends[i]);
-  }
   route->count = n;
   route->options = *o;
   route->options.kind = mem_dup(o->kind);
-  route->options.backends = names;
+  route->options.backends = (const char *const *)string_list_copy(o->backends, n);
   return route;
 }
 

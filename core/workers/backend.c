@@ -6,6 +6,7 @@
 
 #include "base/backoff.h"
 #include "base/mem.h"
+#include "base/string_list.h"
 #include "observe/log.h"
 
 #include <stdio.h>
@@ -127,12 +128,9 @@ void backend_fill(struct backend *b) {
 }
 
 void backend_set_kinds(struct backend *b, const char **kinds, size_t count) {
-  for (size_t i = 0; b->kinds && b->kinds[i]; i++)
-    free(b->kinds[i]);
-  free(b->kinds);
-  b->kinds = mem_array(count + 1, sizeof *b->kinds);
-  for (size_t i = 0; i < count; i++)
-    b->kinds[i] = mem_dup(kinds[i]);
+  char **before = b->kinds; /* some of the new ones may lie in it */
+  b->kinds = string_list_copy(kinds, count);
+  string_list_free(before);
 }
 
 void backend_hello(struct backend *b, const struct wire_hello *m) {
@@ -220,26 +218,6 @@ void backend_worker_gone(struct worker *k, bool was_ready) {
 
 /* ---- options ---- */
 
-static void copy_options(struct backend *b, const struct backend_options *o) {
-  struct backend_option *options = mem_array(o->option_count + 1, sizeof *options);
-  for (size_t i = 0; i < o->option_count; i++)
-    options[i] = (struct backend_option){mem_dup(o->options[i].key), mem_dup(o->options[i].value),
-                                         mem_dup(o->options[i].where)};
-  b->o = *o;
-  b->o.name = mem_dup(o->name);
-  b->o.plugin_path = mem_dup(o->plugin_path);
-  b->o.missing = mem_dup(o->missing);
-  b->o.options = options;
-  if (b->o.slots < 1)
-    b->o.slots = 1;
-  if (b->o.ready_timeout_ms <= 0)
-    b->o.ready_timeout_ms = 60000;
-  if (b->o.heartbeat_timeout_ms <= 0)
-    b->o.heartbeat_timeout_ms = 30000;
-  if (b->o.restart_backoff_max_ms < b->o.restart_backoff_ms)
-    b->o.restart_backoff_max_ms = b->o.restart_backoff_ms;
-}
-
 static struct plugin_file look_at_plugin(const char *path) {
   struct plugin_file f;
   struct stat st;
@@ -260,18 +238,6 @@ static void begin_anew(struct backend *b) {
   backend_named_files(&b->o, b->files);
   if (b->o.missing)
     backend_refused(b, false, b->o.missing);
-}
-
-static void free_options(struct backend_options *o) {
-  for (size_t i = 0; i < o->option_count; i++) {
-    free((char *)(uintptr_t)o->options[i].key);
-    free((char *)(uintptr_t)o->options[i].value);
-    free((char *)(uintptr_t)o->options[i].where);
-  }
-  free((void *)(uintptr_t)o->options);
-  free((char *)(uintptr_t)o->name);
-  free((char *)(uintptr_t)o->plugin_path);
-  free((char *)(uintptr_t)o->missing);
 }
 
 static void make_metrics(struct backend *b) {
@@ -301,7 +267,7 @@ static void make_metrics(struct backend *b) {
 struct backend *workers_add(struct workers *w, const struct backend_options *o) {
   struct backend *b = mem_alloc(sizeof *b);
   b->w = w;
-  copy_options(b, o);
+  backend_copy_options(b, o);
   list_init(&b->workers);
   list_init(&b->pending);
   list_init(&b->doomed);
@@ -378,8 +344,8 @@ static void retire_surplus(struct backend *b) {
 void workers_change(struct backend *b, const struct backend_options *o) {
   bool same = same_process(b, o);
   struct backend_options old = b->o;
-  copy_options(b, o);
-  free_options(&old);
+  backend_copy_options(b, o);
+  backend_free_options(&old);
   if (!same) {
     log_write(o->missing ? LOG_DEBUG : LOG_INFO, "backend.change",
               "backend %s gets new workers: its options, its plugin, or a file "

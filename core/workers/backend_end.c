@@ -4,6 +4,8 @@
  */
 #include "workers/internal.h"
 
+#include "base/string_list.h"
+
 #include <stdlib.h>
 
 static void handle_closed(uv_handle_t *handle) {
@@ -16,9 +18,7 @@ static void handle_closed(uv_handle_t *handle) {
   free(w->work_root);
   free(w->strangers);
   departed_free(w);
-  for (size_t i = 0; w->env[i]; i++)
-    free(w->env[i]);
-  free(w->env);
+  string_list_free(w->env);
   free(w);
   if (stopped)
     stopped(arg);
@@ -43,18 +43,8 @@ static void free_declared(struct backend *b) {
 }
 
 static void backend_free(struct backend *b) {
-  for (size_t i = 0; i < b->o.option_count; i++) {
-    free((char *)(uintptr_t)b->o.options[i].key);
-    free((char *)(uintptr_t)b->o.options[i].value);
-    free((char *)(uintptr_t)b->o.options[i].where);
-  }
-  free((void *)(uintptr_t)b->o.options);
-  free((char *)(uintptr_t)b->o.name);
-  free((char *)(uintptr_t)b->o.plugin_path);
-  free((char *)(uintptr_t)b->o.missing);
-  for (size_t i = 0; b->kinds && b->kinds[i]; i++)
-    free(b->kinds[i]);
-  free(b->kinds);
+  backend_free_options(&b->o);
+  string_list_free(b->kinds);
   free_declared(b);
   free(b->version);
   free(b->device);

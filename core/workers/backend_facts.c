@@ -4,7 +4,7 @@
  */
 #include "workers/internal.h"
 
-#include <string.h>
+#include "base/string_list.h"
 
 #define BATCH_TARGET_US 2000  /* so much work is sent ahead to a PROCESS worker */
 #define THREADS_MOST    65536 /* of one job, whatever its plugin says; as for the admin's keys */
@@ -117,10 +117,7 @@ const char *const *backend_kinds(const struct backend *b) {
 }
 
 bool backend_does(const struct backend *b, const char *kind) {
-  for (size_t i = 0; b->kinds && b->kinds[i]; i++)
-    if (strcmp(b->kinds[i], kind) == 0)
-      return true;
-  return false;
+  return string_list_has(backend_kinds(b), kind);
 }
 
 /* What the admin allows, or what the service takes, where that is less. */

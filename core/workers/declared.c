@@ -11,6 +11,7 @@
 #include "workers/internal.h"
 
 #include "base/mem.h"
+#include "base/string_list.h"
 #include "observe/log.h"
 
 #include <stdlib.h>
@@ -64,20 +65,17 @@ static void keep(struct backend *b, const char *kind, const char *json) {
 
 /* The list of what it does without this kind, or with it. */
 static void set_done(struct backend *b, const char *kind, bool does) {
-  size_t n = 0, count = 0;
+  const char *const *kinds = backend_kinds(b);
+  size_t count = 0;
   if (backend_does(b, kind) == does)
     return;
-  while (b->kinds && b->kinds[n])
-    n++;
-  const char **list = mem_array(n + 2, sizeof *list);
-  for (size_t i = 0; i < n; i++)
-    if (strcmp(b->kinds[i], kind) != 0)
-      list[count++] = mem_dup(b->kinds[i]);
+  const char **list = mem_array(string_list_count(kinds) + 2, sizeof *list);
+  for (; *kinds; kinds++)
+    if (strcmp(*kinds, kind) != 0)
+      list[count++] = *kinds;
   if (does)
-    list[count++] = mem_dup(kind);
+    list[count++] = kind;
   backend_set_kinds(b, list, count);
-  for (size_t i = 0; i < count; i++)
-    free((char *)(uintptr_t)list[i]);
   free(list);
   b->w->declared_changed = true;
   b->notify = true;

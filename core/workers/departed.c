@@ -8,6 +8,7 @@
 #include "workers/internal.h"
 
 #include "base/mem.h"
+#include "base/string_list.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,9 +27,7 @@ static bool is_recent(const struct workers *w, const struct gone *g) {
 }
 
 static void clear(struct gone *g) {
-  for (size_t i = 0; g->kinds[i]; i++)
-    free(g->kinds[i]);
-  free(g->kinds);
+  string_list_free(g->kinds);
   free(g->name);
 }
 
@@ -46,9 +45,7 @@ static void forget(struct workers *w, const char *name) {
 
 void departed_note(const struct backend *b) {
   struct workers *w = b->w;
-  size_t n = 0;
-  while (b->kinds && b->kinds[n])
-    n++;
+  size_t n = string_list_count(backend_kinds(b));
   if (n == 0 || w->freeing)
     return;
   forget(w, b->o.name);
@@ -58,10 +55,8 @@ void departed_note(const struct backend *b) {
   }
   struct gone *g = &w->gone[w->gone_count++];
   *g = (struct gone){.name = mem_dup(b->o.name),
-                     .kinds = mem_array(n + 1, sizeof *g->kinds),
+                     .kinds = string_list_copy(backend_kinds(b), n),
                      .at = uv_now(w->loop)};
-  for (size_t i = 0; i < n; i++)
-    g->kinds[i] = mem_dup(b->kinds[i]);
 }
 
 const char *workers_next_gone(const struct workers *w, size_t *pos, const char *const **kinds) {

@@ -194,6 +194,10 @@ void workers_touch(struct workers *w); /* something is to be done at the end of 
 void workers_maybe_stopped(struct workers *w);
 void backend_close(struct backend *b); /* its last worker is gone and it was removed */
 
+/* ---- backend_options.c ---- */
+void backend_copy_options(struct backend *b, const struct backend_options *o); /* -> b->o */
+void backend_free_options(struct backend_options *o);
+
 /* ---- backend_facts.c ---- */
 #define BATCH_MAX 64 /* steps that are sent ahead */
 int backend_depth(const struct backend *b);

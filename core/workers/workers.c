@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/string_list.h"
 
 #include <stdlib.h>
 
@@ -59,12 +60,7 @@ struct workers *workers_new(uv_loop_t *loop, const struct workers_options *optio
   w->hooks = &worker_hooks;
   w->program = mem_dup(options->worker_program);
   w->work_root = mem_dup(options->work_root);
-  size_t names = 0;
-  while (options->env && options->env[names])
-    names++;
-  w->env = mem_array(names + 1, sizeof *w->env);
-  for (size_t i = 0; i < names; i++)
-    w->env[i] = mem_dup(options->env[i]);
+  w->env = string_list_copy(options->env, string_list_count(options->env));
   w->events = options->events;
   w->metrics = options->metrics;
   w->return_ms = options->return_ms;

@@ -10,6 +10,7 @@
 #include "base/nearest_word.h"
 #include "base/poll_time.h"
 #include "base/sha256.h"
+#include "base/string_list.h"
 #include "base/table.h"
 #include "base/units.h"
 
@@ -294,14 +295,38 @@ static void a_short_wait_makes_the_next_poll_longer(void **state) {
   assert_int_equal(never.budget_us, 0);
 }
 
+static void string_lists(void **state) {
+  static const char *const list[] = {"mesh", "preview", NULL}, *const other[] = {"mesh", NULL};
+  (void)state;
+  assert_int_equal(string_list_count(NULL), 0);
+  assert_int_equal(string_list_count(list), 2);
+  char **copy = string_list_copy(list, 2), **first = string_list_copy(list, 1);
+  assert_true(string_list_equal((const char *const *)copy, list) && copy[0] != list[0]);
+  assert_true(string_list_equal((const char *const *)first, other));
+  assert_false(string_list_equal(list, other) || string_list_equal(other, list));
+  assert_true(string_list_equal(NULL, other + 1));
+  assert_true(string_list_has(list, "preview"));
+  assert_false(string_list_has(list, "prev") || string_list_has(NULL, "mesh"));
+  string_list_free(copy);
+  string_list_free(first);
+  string_list_free(NULL);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(nearest_words), cmocka_unit_test(id_prefixes),
-      cmocka_unit_test(errors),        cmocka_unit_test(ids_ascend_and_are_valid),
-      cmocka_unit_test(bad_ids),       cmocka_unit_test(lists),
-      cmocka_unit_test(maps),          cmocka_unit_test(maps_do_not_grow_by_churn),
-      cmocka_unit_test(tables),        cmocka_unit_test(units),
-      cmocka_unit_test(hashes),        cmocka_unit_test(a_short_wait_makes_the_next_poll_longer),
+      cmocka_unit_test(string_lists),
+      cmocka_unit_test(nearest_words),
+      cmocka_unit_test(id_prefixes),
+      cmocka_unit_test(errors),
+      cmocka_unit_test(ids_ascend_and_are_valid),
+      cmocka_unit_test(bad_ids),
+      cmocka_unit_test(lists),
+      cmocka_unit_test(maps),
+      cmocka_unit_test(maps_do_not_grow_by_churn),
+      cmocka_unit_test(tables),
+      cmocka_unit_test(units),
+      cmocka_unit_test(hashes),
+      cmocka_unit_test(a_short_wait_makes_the_next_poll_longer),
   };
   return cmocka_run_group_tests_name("base_small", tests, NULL, NULL);
 }
