@@ -277,9 +277,10 @@ struct backend *workers_add(struct workers *w, const struct backend_options *o) 
   uv_timer_init(w->loop, &b->tick);
   uv_timer_init(w->loop, &b->open);
   uv_timer_init(w->loop, &b->health);
+  uv_timer_init(w->loop, &b->word.timer);
   b->tick.timer_cb = on_tick;
-  b->restart.data = b->tick.data = b->open.data = b->health.data = b;
-  b->open_handles = 4;
+  b->restart.data = b->tick.data = b->open.data = b->health.data = b->word.timer.data = b;
+  b->open_handles = 5;
   make_metrics(b);
   begin_anew(b);
   backend_fill(b);
@@ -394,6 +395,7 @@ void workers_remove(struct backend *b) {
   uv_timer_stop(&b->restart);
   uv_timer_stop(&b->open);
   uv_timer_stop(&b->health);
+  uv_timer_stop(&b->word.timer);
   backend_update(b);
   if (!b->w->freeing)
     steps_lose_pending(b);

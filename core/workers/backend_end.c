@@ -49,6 +49,7 @@ static void backend_free(struct backend *b) {
   free(b->version);
   free(b->device);
   free(b->told);
+  free(b->word.why);
   free(b);
 }
 
@@ -71,4 +72,5 @@ void backend_close(struct backend *b) {
   uv_close((uv_handle_t *)&b->tick, timer_closed);
   uv_close((uv_handle_t *)&b->open, timer_closed);
   uv_close((uv_handle_t *)&b->health, timer_closed);
+  uv_close((uv_handle_t *)&b->word.timer, timer_closed);
 }

@@ -117,7 +117,7 @@ static int take_backend(struct worker *k, const struct wire_frame *f, struct err
   struct wire_backend m;
   if (wire_get_backend(f, &m, err) < 0)
     return err->code;
-  pause_told(k, &m);
+  word_take(k, &m);
   return 0;
 }
 

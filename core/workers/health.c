@@ -51,7 +51,9 @@ static void is_late(struct backend *b) {
                            .cause = WIRE_BY_HEALTH,
                            .why = "health() gave no answer within ten seconds"};
   bool hangs = k->isolation == WIRE_PROCESS;
-  pause_told(k, &m); /* which takes it for an answer */
+  health_answered(k); /* that is the answer */
+  if (k->generation == b->generation && !b->removed)
+    pause_told(b, &m);
   if (hangs)
     worker_kill(k, 0, "health() hangs");
   else

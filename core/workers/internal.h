@@ -57,6 +57,20 @@ struct plugin_file { /* another file under the same path differs in one of them;
 
 enum pause { PAUSE_NONE, PAUSE_CREDENTIAL, PAUSE_QUOTA, PAUSE_PLUGIN, PAUSE_HEALTH };
 
+struct allowance { /* of messages that each may reach the disk */
+  int left;        /* for now */
+  uint64_t at;     /* loop time of the last of them */
+};
+
+struct backend_word { /* backend_word.c: the last one, where it waits */
+  uv_timer_t timer;
+  struct allowance left;
+  struct wire_backend m;
+  char *why;
+  int generation;
+  bool waits;
+};
+
 struct declared_kind {
   char *name, *json;
 };
@@ -90,6 +104,7 @@ struct backend {
   struct worker *asked;  /* its health() was asked, and has not answered */
   uint64_t asked_at;     /* loop time */
   uv_timer_t restart, tick, open, health;
+  struct backend_word word;
   uint64_t tick_at;  /* loop time; 0: the timer is off */
   uint32_t capacity; /* jobs that its service takes at a time; 0: not known */
   int open_handles;
@@ -155,11 +170,6 @@ struct worker {
   struct table by_token;
   size_t count, died_with;                /* of the steps; what it had when it ended */
   uint64_t heard_at, started_at, stop_at; /* loop time, ms */
-};
-
-struct allowance { /* of messages that each may reach the disk */
-  int left;        /* for now */
-  uint64_t at;     /* loop time of the last of them */
 };
 
 struct workers_step {
@@ -237,8 +247,15 @@ void backend_jailed(struct backend *b, enum wire_jail_state state, const char *l
 void backend_update(struct backend *b); /* state, metrics, `changed` */
 void backend_retire(struct worker *k);
 
+/* ---- allowance.c ---- */
+/* Takes one of `burst`, of which one more is there each every_ms.  False: none is left. */
+bool allowance_take(struct allowance *a, uint64_t now, int burst, uint64_t every_ms);
+
+/* ---- backend_word.c: what a plugin says of its backend ---- */
+void word_take(struct worker *k, const struct wire_backend *m);
+
 /* ---- pause.c: what a service says of all jobs ---- */
-void pause_told(struct worker *k, const struct wire_backend *m);                       /* BACKEND */
+void pause_told(struct backend *b, const struct wire_backend *m); /* BACKEND, see backend_word.c */
 void pause_heard(struct worker *k, struct workers_step *s, const struct wire_done *m); /* its end */
 void pause_begins(struct workers_step *s); /* it may be told to wait */
 void pause_served(struct workers_step *s); /* it was not: submitted, or over */

@@ -248,12 +248,7 @@ static void is_not_begun(struct backend *b, const struct wire_backend *m) {
   pause_now(b, pause_of(m), true, pause_time(b, now_of(b), m->for_ms), m->why);
 }
 
-void pause_told(struct worker *k, const struct wire_backend *m) {
-  struct backend *b = k->b;
-  if (m->cause == WIRE_BY_HEALTH)
-    health_answered(k);
-  if (k->generation != b->generation || b->removed)
-    return;
+void pause_told(struct backend *b, const struct wire_backend *m) {
   if (m->cause == WIRE_BY_START)
     is_not_begun(b, m);
   else if (m->state == WIRE_WELL)
@@ -278,8 +273,9 @@ static void tell_workers(struct backend *b) {
 void pause_clear(struct backend *b) {
   bool renew = b->stopped;
   b->pace = b->denied = (struct pace){0};
-  b->told_slow = false;
+  b->told_slow = b->word.waits = false;
   uv_timer_stop(&b->open);
+  uv_timer_stop(&b->word.timer);
   if (renew) /* a person has mended what create() read */
     retire_all(b);
   pause_end(b);

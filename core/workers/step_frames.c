@@ -197,26 +197,13 @@ int steps_take_began(struct worker *k, const struct wire_frame *f, struct err *e
   return wire_reader_end(&r, "BEGAN", err);
 }
 
-/* Each may become a write to the disk. */
-static bool may_pass(struct allowance *a, uint64_t now, int burst, uint64_t every_ms) {
-  uint64_t more = (now - a->at) / every_ms;
-  if (more > 0) {
-    a->left = more < (uint64_t)(burst - a->left) ? a->left + (int)more : burst;
-    a->at = now;
-  }
-  if (a->left == 0)
-    return false;
-  a->left--;
-  return true;
-}
-
 int steps_take_progress(struct worker *k, const struct wire_frame *f, struct err *err) {
   const struct workers_events *e = &k->b->w->events;
   struct workers_step *s = find(k, f->token);
   struct wire_progress m;
   if (wire_get_progress(f, &m, err) < 0)
     return err->code;
-  if (s && may_pass(&s->progress, now_of(k), PROGRESS_BURST, PROGRESS_MS)) {
+  if (s && allowance_take(&s->progress, now_of(k), PROGRESS_BURST, PROGRESS_MS)) {
     char *what = client_text(k->b->w, m.what);
     e->progress(e->ctx, s->owner, m.permille, what, m.current, m.total);
     free(what);
@@ -239,7 +226,7 @@ int steps_take_fact(struct worker *k, const struct wire_frame *f, struct err *er
   struct wire_fact m;
   if (wire_get_fact(f, &m, err) < 0)
     return err->code;
-  if (s && (m.weak || may_pass(&s->facts, now_of(k), PROGRESS_BURST, PROGRESS_MS))) {
+  if (s && (m.weak || allowance_take(&s->facts, now_of(k), PROGRESS_BURST, PROGRESS_MS))) {
     char *value = told_fact(k->b->w, &m);
     if (value)
       e->fact(e->ctx, s->owner, m.key, value, m.weak);
@@ -257,7 +244,8 @@ int steps_take_note(struct worker *k, const struct wire_frame *f, struct err *er
   if (!k->remote)
     return err_set(err, ERR_PROTOCOL, "a NOTE of a plugin that is not remote");
   if (s)
-    e->note(e->ctx, s->owner, note, !may_pass(&s->notes, now_of(k), PROGRESS_BURST, PROGRESS_MS));
+    e->note(e->ctx, s->owner, note,
+            !allowance_take(&s->notes, now_of(k), PROGRESS_BURST, PROGRESS_MS));
   return 0;
 }
 
@@ -267,7 +255,7 @@ int steps_take_preview(struct worker *k, const struct wire_frame *f, struct err 
   struct wire_preview m;
   if (wire_get_preview(f, &m, err) < 0)
     return err->code;
-  if (s && may_pass(&s->previews, now_of(k), PREVIEW_BURST, PREVIEW_MS)) {
+  if (s && allowance_take(&s->previews, now_of(k), PREVIEW_BURST, PREVIEW_MS)) {
     struct step_artifact a = artifact_of(&m.artifact);
     e->preview(e->ctx, s->owner, &a, m.data, m.len);
   }

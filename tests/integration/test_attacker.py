@@ -22,6 +22,7 @@ TEXTS = ["escape", "c1", "long_message", "name_up", "name_line", "name_hidden", 
          "preview_line", "preview_path", "preview_big"]
 FRAMES = ["unknown", "hello", "ready", "jail", "refused", "recalled", "checkpoint", "log_escape", "log_no_utf8",
           "past_its_end", "before_it", "stage_line", "count_low", "heartbeat_full", "endless", "big"]
+BACKEND = ["backend_state", "backend_cause", "backend_class", "backend_time", "backend_line", "capacity_low", "kind_name"]
 FILES = ["file_gone", "file_link", "file_by_link", "file_folder", "file_pipe", "file_sparse"]
 
 
@@ -92,9 +93,21 @@ def test_what_is_forged_well_is_a_result(make, isolation):
         assert c.artifact(job["job_id"], "result.json").expect(200).body == b'{"forged":1}'
 
 
-@pytest.mark.parametrize("words", [RESULTS, NUMBERS, TEXTS, FRAMES], ids=["results", "numbers", "texts", "frames"])
+@pytest.mark.parametrize("words", [RESULTS, NUMBERS, TEXTS, FRAMES, BACKEND], ids=["results", "numbers", "texts", "frames", "backend"])
 def test_a_forged_message(make, isolation, words):
     costs_the_job_alone(make(attacker(isolation)), words)
+
+
+def test_a_flood_of_words_about_the_backend(make):
+    """The last one counts, and the log has a few of them."""
+    daemon = make(attacker("process"))
+    c = daemon.client()
+    with Bystander(daemon):
+        attack(c, "forge", "flood_backend")
+        wait_until(lambda: state(c)["state"] == "ready", "the last word is heard")
+        assert attack(c, "ok")["status"] == "completed"
+    said = daemon.log(lines=100000).count("event=backend.paused")
+    assert 0 < said < 200, said
 
 
 @pytest.mark.parametrize("memory", ["0", "512M"])
