@@ -5,8 +5,10 @@
  *                         |         +-------------+ the next one
  *                         +-- asked meanwhile: the connection is suspended until it is there
  *
- * One piece is in memory, however large the file and however slow the client; a small one where the
- * pieces of all downloads have half of what other answers may have.  Only the pool touches the file, also to close it: the last close of a file that was removed frees its blocks.
+ * The body of an answer that is a file.  One piece is in memory, however large the file and however
+ * slow the client; a small piece, when all downloads together have half of the memory for answers.
+ * Only the pool touches the file.  It also closes it, because the last close of a file that was
+ * removed frees its blocks.
  */
 #include "http/file_body.h"
 

@@ -3,7 +3,9 @@
 
 #include "base/clock.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -39,4 +41,27 @@ void serve_heartbeat(struct host *h, bool busy, int64_t *at) {
 void serve_complain(struct host *h, const struct err *err) {
   logger_line(&h->log, 3, err->text);
   logger_flush(&h->log);
+}
+
+bool serve_wait(struct host *h, const struct serve_wait *w, int timeout_ms) {
+  struct wire_frame f;
+  struct pollfd fds[] = {
+      {.fd = h->link->fd, .events = POLLIN},
+      {.fd = w->log_fd, .events = POLLIN},
+      {.fd = w->wake_fd, .events = POLLIN}, /* poll() passes over a negative one */
+  };
+  uint64_t wakes;
+  int rc;
+  poll(fds, 3, timeout_ms);
+  if (fds[2].revents && read(w->wake_fd, &wakes, sizeof wakes) < 0 && errno != EAGAIN)
+    return false;
+  if (fds[0].revents && link_read(h->link, false) < 0)
+    return false;
+  pthread_mutex_lock(w->lock);
+  while ((rc = wire_input_next(&h->link->in, &f, NULL)) > 0)
+    w->take(w->arg, &f);
+  pthread_mutex_unlock(w->lock);
+  if (fds[1].revents)
+    serve_send_output(h, w->log_fd);
+  return rc == 0;
 }

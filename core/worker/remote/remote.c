@@ -19,8 +19,6 @@
 #include "worker/backend.h"
 #include "worker/remote/crash_owner.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -130,7 +128,8 @@ static void take_answer(struct remote *c, uint64_t token, int64_t code) {
   pthread_cond_broadcast(&c->answered);
 }
 
-static void take_frame(struct remote *c, const struct wire_frame *f) {
+static void take_frame(void *arg, const struct wire_frame *f) {
+  struct remote *c = arg;
   int64_t value;
   switch (f->type) {
   case WIRE_STEP:
@@ -242,35 +241,17 @@ static int time_left(struct remote *c, int64_t heartbeat_at, int64_t now) {
 
 /* False: the daemon is gone. */
 static bool serve_once(struct remote *c, int64_t *heartbeat_at) {
-  struct host *h = c->host;
-  struct wire_frame f;
-  struct pollfd fds[] = {
-      {.fd = h->link->fd, .events = POLLIN},
-      {.fd = c->log_fd, .events = POLLIN},
-      {.fd = c->wake_fd, .events = POLLIN},
-  };
-  uint64_t wakes;
+  const struct serve_wait w = {c->log_fd, c->wake_fd, &c->lock, take_frame, c};
   int64_t now = clock_mono_ms();
-  int rc;
   pthread_mutex_lock(&c->lock);
   remote_wake(c);
   look_at_calls(c, now);
   bool busy = c->jobs.count > 0;
   int timeout = time_left(c, *heartbeat_at, now);
   pthread_mutex_unlock(&c->lock);
-  poll(fds, 3, timeout);
-  if (fds[2].revents && read(c->wake_fd, &wakes, sizeof wakes) < 0 && errno != EAGAIN)
-    return false;
-  if (fds[0].revents && link_read(h->link, false) < 0)
-    return false;
-  pthread_mutex_lock(&c->lock);
-  while ((rc = wire_input_next(&h->link->in, &f, NULL)) > 0)
-    take_frame(c, &f);
-  pthread_mutex_unlock(&c->lock);
-  if (fds[1].revents)
-    serve_send_output(h, c->log_fd);
-  serve_heartbeat(h, busy, heartbeat_at);
-  return rc == 0;
+  bool there = serve_wait(c->host, &w, timeout);
+  serve_heartbeat(c->host, busy, heartbeat_at);
+  return there;
 }
 
 int serve_remote(struct host *h) {

@@ -18,8 +18,6 @@
 #include "worker/jail/usage.h"
 #include "worker/step.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,7 +153,8 @@ static void cancel(struct pool *c, uint64_t token, int class) {
 }
 
 /* Under the lock. */
-static void pool_take_frame(struct pool *c, const struct wire_frame *f) {
+static void pool_take_frame(void *arg, const struct wire_frame *f) {
+  struct pool *c = arg;
   int64_t class;
   switch (f->type) {
   case WIRE_STEP:
@@ -229,31 +228,17 @@ static void check_memory(struct pool *c) {
   kill(getpgrp() == getpid() ? 0 : getpid(), SIGKILL);
 }
 
-/* Waits for the daemon or for stdout and serves them.  False: the daemon is gone. */
+/* False: the daemon is gone. */
 static bool serve_once(struct pool *c, int64_t *heartbeat_at) {
-  struct host *h = c->host;
-  struct wire_frame f;
-  struct pollfd fds[] = {
-      {.fd = h->link->fd, .events = POLLIN},
-      {.fd = c->log_fd, .events = POLLIN},
-  };
+  const struct serve_wait w = {c->log_fd, -1, &c->lock, pool_take_frame, c};
   pthread_mutex_lock(&c->lock);
   bool active = c->active || c->queued;
   flush_logs(c);
   pthread_mutex_unlock(&c->lock);
-  poll(fds, 2, active ? LOG_LOOK_MS : -1);
-  if (fds[0].revents && link_read(h->link, false) < 0)
-    return false;
-  int rc;
-  pthread_mutex_lock(&c->lock);
-  while ((rc = wire_input_next(&h->link->in, &f, NULL)) > 0)
-    pool_take_frame(c, &f);
-  pthread_mutex_unlock(&c->lock);
-  if (fds[1].revents)
-    serve_send_output(h, c->log_fd);
-  serve_heartbeat(h, active, heartbeat_at);
+  bool there = serve_wait(c->host, &w, active ? LOG_LOOK_MS : -1);
+  serve_heartbeat(c->host, active, heartbeat_at);
   check_memory(c);
-  return rc == 0;
+  return there;
 }
 
 int serve_shared(struct host *h) {
