@@ -2,7 +2,7 @@
  *
  * A child of the zygote, as the zygote sees it: forked, given its step, heard, stopped, ended.
  */
-#include "worker/fork/zygote.h"
+#include "worker/fork/child.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -10,6 +10,8 @@
 #include "wire/preview.h"
 #include "worker/fork/forked.h"
 #include "worker/fork/park.h"
+#include "worker/fork/takeover.h"
+#include "worker/fork/verify_result.h"
 #include "worker/jail/guard.h"
 #include "worker/secrets.h"
 #include "worker/step.h"

@@ -27,7 +27,9 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "worker/fork/child.h"
 #include "worker/fork/orphans.h"
+#include "worker/fork/takeover.h"
 #include "worker/jail/guard.h"
 
 #include <errno.h>

@@ -2,10 +2,11 @@
  *
  * How a job moves from the child that was forked for it into a parked process.
  */
+#include "worker/fork/takeover.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "worker/fork/child.h"
 #include "worker/fork/park.h"
-#include "worker/fork/zygote.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
  * What a child says of its end and of the backend before the daemon hears it, and what is said for one
  * that died.
  */
-#include "worker/fork/zygote.h"
+#include "worker/fork/verify_result.h"
 
 #include "base/proc.h"
 #include "wire/death.h"

@@ -2,7 +2,7 @@
  *
  * The callers of a remote worker: the call, and what follows from it.
  */
-#include "worker/remote/remote.h"
+#include "worker/remote/callers.h"
 
 #include "base/backoff.h"
 #include "base/clock.h"
@@ -11,6 +11,8 @@
 #include "wire/ref.h"
 #include "worker/class.h"
 #include "worker/remote/crash_owner.h"
+#include "worker/remote/due.h"
+#include "worker/remote/many.h"
 #include "worker/step.h"
 
 #include <stdio.h>

@@ -3,12 +3,13 @@
  * Which call of a remote worker is made next, and by whom: queues by the time of the next call, and
  * lanes, so that no sort of call waits for callers that another holds.
  */
-#include "worker/remote/remote.h"
+#include "worker/remote/due.h"
 
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "wire/ref.h"
+#include "worker/remote/callers.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,10 +5,12 @@
  * Nobody knows which of them ended the process when it dies in here: the first one is a suspect (the
  * board has room for one job of each caller), and none pays.
  */
-#include "worker/remote/remote.h"
+#include "worker/remote/many.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "worker/remote/callers.h"
+#include "worker/remote/due.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -17,7 +17,9 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "worker/backend.h"
+#include "worker/remote/callers.h"
 #include "worker/remote/crash_owner.h"
+#include "worker/remote/due.h"
 
 #include <stdio.h>
 #include <stdlib.h>

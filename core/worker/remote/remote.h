@@ -73,42 +73,4 @@ struct remote {
   bool stopping;
 };
 
-/* ---- due.c; all but remote_share and remote_wake_ref under the lock ---- */
-void remote_share(struct remote *c, int most); /* once, first */
-enum lane remote_lane(enum call call);
-struct remote_job *remote_first(const struct remote *c, enum queue queue); /* NULL: none */
-/* The remote job whose call is made now; NULL: none. */
-struct remote_job *remote_pick(const struct remote *c, int64_t now);
-/* After any change of what is due: somebody takes it now, or the main thread wakes in time. */
-void remote_wake(struct remote *c);
-/* When something becomes due, later than now; INT64_MAX: nothing. */
-int64_t remote_next(const struct remote *c, int64_t now);
-/* It waits for its next call; and does not any more. */
-void remote_put_back(struct remote *c, struct remote_job *j, int64_t delay_ms);
-void remote_take_out(struct remote *c, struct remote_job *j);
-/* Its reference is new; or it goes. */
-void remote_index(struct remote *c, struct remote_job *j);
-void remote_forget_index(struct remote *c, struct remote_job *j);
-
-/* ---- callers.c; under the lock, but for remote_caller ---- */
-void *remote_caller(void *arg); /* a thread; arg: struct caller */
-void remote_visit_begin(struct remote *c, struct visit *v, struct remote_job *j);
-/* What the call said goes to the job; the visit is freed by remote_visit_free. */
-void remote_visit_leave(struct visit *v);
-void remote_visit_free(struct visit *v);
-struct lathe_request remote_request(const struct visit *v, int64_t deadline_ms);
-/* What follows from a call of so long ago, for its job and for all. */
-void remote_follow(struct remote *c, struct visit *v, int64_t since_ms, int32_t code);
-/* A line of the job's log, where the call is tried again.  On the thread of the call. */
-void remote_say_failure(struct visit *v, enum call call, int32_t code);
-
-/* ---- many.c; called and left with the lock ---- */
-/* Polls the job and those that are due, too, in one call. */
-void remote_poll_many(struct caller *h, struct remote_job *j);
-
-void remote_send_end(struct remote *c, uint64_t token, const struct remote_job_end *end,
-                     int64_t began_us);
-/* Its end is told, and it is freed; it waits nowhere and no caller has it. */
-void remote_finish(struct remote *c, struct remote_job *j, const struct remote_job_end *end);
-
 #endif
