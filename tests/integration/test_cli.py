@@ -317,6 +317,8 @@ def test_kinds_and_backends(cli, client):
     long = cli.run("submit", "echo", "-p", "steps=" + "9" * 1000, code=3).stderr
     assert '9..."' in long and "...." not in long, long
     text = cli.run("backends").stdout
+    head, row = text.splitlines()[:2]
+    assert row[head.index("RIGHTS"):].split()[:1] == ["none"], text  # echo asks for nothing
     assert re.search(r"echo +ready", text), text
     assert cli.json("backends")["backends"][0]["name"] == "echo"
 

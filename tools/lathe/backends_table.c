@@ -30,6 +30,15 @@ static void put_words(struct table *t, const json_t *list) {
   buf_free(&words);
 }
 
+/* Before the plugin is loaded nobody knows what it asks for, and no jail is named either. */
+static void put_rights(struct table *t, const json_t *backend) {
+  const json_t *rights = json_object_get(backend, "rights");
+  if (json_array_size(rights) == 0 && *json_text(backend, "jail"))
+    table_put(t, "none");
+  else
+    put_words(t, rights);
+}
+
 void backends_table(struct table *t, const json_t *document, bool whole) {
   size_t i;
   json_t *backend;
@@ -48,7 +57,7 @@ void backends_table(struct table *t, const json_t *document, bool whole) {
       put_message(t, backend);
     table_put(t, json_text(backend, "device"));
     table_put(t, json_text(backend, "isolation"));
-    put_words(t, json_object_get(backend, "rights"));
+    put_rights(t, backend);
     table_put(t, json_text(backend, "jail"));
     if (whole)
       put_message(t, backend);
