@@ -185,8 +185,10 @@ def test_a_refused_credential_is_the_backends(make):
     wait_until(lambda: client.backend("turner")["state"] == "paused", "the backend is paused")
     b = client.backend("turner")
     assert b["reason"] == "credential" and "the token has expired" in b["message"], b
+    # The worker says that its backend is paused before it says how the job ended.
+    wait_until(lambda: client.job(job_id)["status"] == "queued", "the job waits again")
     job = client.job(job_id)
-    assert job["status"] == "queued" and job["attempts"][0]["error"]["type"] == "/problems/job-auth", job
+    assert job["attempts"][0]["error"]["type"] == "/problems/job-auth", job
     client.cancel(job_id).expect(200)
     client.post("/api/backends/turner/resume").expect(200)
     assert act(client, "ok")["status"] == "completed"

@@ -77,8 +77,9 @@ static struct remote_job *find(const struct remote *c, uint64_t token) {
   return n ? container_of(n, struct remote_job, by_token) : NULL;
 }
 
-/* The visit of a job that is inside a call, and by whom. */
+/* The visit of a job that is inside a call, and by whom; NULL for one that is not. */
 static struct visit *visit_of(struct remote *c, const struct remote_job *j, struct caller **h) {
+  *h = NULL;
   for (int i = 0; i < c->caller_count; i++) {
     *h = c->callers[i];
     if ((*h)->v.j == j)
@@ -95,6 +96,8 @@ static void stop_inside(struct remote *c, struct remote_job *j, int class) {
   struct caller *h;
   struct visit *v = visit_of(c, j, &h);
   j->stopped = class;
+  if (!v)
+    return;
   if (v == &h->v)
     h->stop_ms = clock_mono_ms();
   atomic_store(&v->job.cancelled, class);
