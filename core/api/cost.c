@@ -3,6 +3,7 @@
 
 #include "base/json64.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,7 +33,7 @@ static void add_attempt(struct sum *s, const char *facts) {
 }
 
 static void put_amount(struct buf *b, const char *key, double amount, bool known) {
-  if (known)
+  if (known && isfinite(amount)) /* each was finite; their sum may be past what JSON holds */
     buf_printf(b, "%s%.12g", key, amount);
   else
     buf_printf(b, "%snull", key);

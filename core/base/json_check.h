@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 /* Is the text one JSON object (RFC 8259) that every reader takes: valid UTF-8, no surrogate alone,
+ * no \u0000 and no U+FDD0 (one text with either makes our own readers refuse the whole document),
  * integers within 64 bits (with a sign or without), other numbers finite, at most `depth` values
  * inside each other?  Where `compact` is asked for, white space between tokens makes it false: such
  * a text has no line end at all. */

@@ -13,7 +13,7 @@ from daemon import is_alive, wait_until
 pytestmark = pytest.mark.skipif(not IS_BUILT, reason="the test plugins are not built")
 
 RESULTS = ["not_json", "two_values", "no_object", "an_event", "a_return", "no_utf8", "long_utf8", "half_a_pair",
-           "a_control", "too_big", "too_long", "deep", "large"]
+           "a_control", "too_big", "too_long", "a_nul", "a_mark", "deep", "large"]
 NUMBERS = ["class_high", "class_low", "lost", "wait_low", "wait_high", "took_low"]
 TEXTS = ["escape", "c1", "long_message", "name_up", "name_line", "name_hidden", "name_no_utf8", "media_line",
          "media_none", "media_empty", "path_root", "path_up", "path_round", "path_empty", "many", "twice", "no_folder",

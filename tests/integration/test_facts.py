@@ -84,6 +84,14 @@ def test_a_failure_has_a_code_and_the_request_of_the_service(scripted):
     assert "code" not in act(c, "late")["error"]
 
 
+def test_a_sum_of_costs_that_no_number_holds_is_null(scripted):
+    c = scripted("fork").client()
+    job = act(c, "facts_huge")
+    assert job["status"] == "completed" and job["cost"] == {"estimated": 1, "actual": None, "currency": None}, job
+    assert [a["facts"]["cost.actual"] for a in job["attempts"]] == [1.7e308, 1.7e308]
+    assert job in c.get("/api/jobs").json["jobs"]
+
+
 def test_what_is_not_a_fact_is_refused_with_a_reason(scripted):
     job = act(scripted("fork").client(), "facts_wrong")
     assert "64 of them" in job["error"]["detail"], job["error"]
