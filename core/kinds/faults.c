@@ -20,10 +20,19 @@ static bool say(struct kind_faults *f, const char *text) {
   return true;
 }
 
+bool faults_full(const struct kind_faults *f) {
+  return f->count >= LISTED_MAX;
+}
+
 void faults_add(struct kind_faults *f, const char *slug, const char *pointer, const char *fmt,
                 ...) {
   va_list args;
   char text[500];
+  if (faults_full(f)) {
+    f->count++;
+    f->unsaid++;
+    return;
+  }
   va_start(args, fmt);
   vsnprintf(text, sizeof text, fmt, args);
   va_end(args);
@@ -33,8 +42,7 @@ void faults_add(struct kind_faults *f, const char *slug, const char *pointer, co
     f->slug = slug;
     f->err.code = ERR_INVAL;
   }
-  if (f->count++ >= LISTED_MAX)
-    return;
+  f->count++;
   buf_puts(&f->list, f->count == 1 ? "[{\"pointer\":" : ",{\"pointer\":");
   buf_put_json_str(&f->list, pointer);
   buf_puts(&f->list, ",\"detail\":");

@@ -7,6 +7,9 @@
 
 #include "kinds/kinds.h"
 
+/* As many as an answer lists: the words of another one are not seen, it only counts. */
+bool faults_full(const struct kind_faults *f);
+
 /* slug: of http/problem.h; the first counts.  pointer: RFC 6901, within the parameters. */
 void faults_add(struct kind_faults *f, const char *slug, const char *pointer, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));

@@ -60,6 +60,10 @@ static int take_type(struct schema_parse *p, struct schema *s, const json_t *v) 
                              "array, object");
 }
 
+int schema_compare_texts(const void *a, const void *b) {
+  return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
 static int take_choices(struct schema_parse *p, struct schema *s, const json_t *v) {
   if (json_array_size(v) == 0)
     return refuse_keyword(p, "enum", "must be a list with at least one value");
@@ -68,12 +72,14 @@ static int take_choices(struct schema_parse *p, struct schema *s, const json_t *
   s->texts = mem_array(s->text_count, sizeof *s->texts);
   for (size_t i = 0; i < s->text_count; i++)
     s->texts[i] = value_canonical(json_array_get(v, i));
+  qsort(s->texts, s->text_count, sizeof *s->texts, schema_compare_texts);
   return 0;
 }
 
 static int take_constant(struct schema_parse *p, struct schema *s, const json_t *v) {
   (void)p;
   s->constant = v;
+  s->constant_text = value_canonical(v);
   return 0;
 }
 
@@ -360,5 +366,6 @@ void schema_free(struct schema *s) {
   pattern_free(s->pattern);
   free(s->properties);
   free(s->texts);
+  free(s->constant_text);
   free(s);
 }

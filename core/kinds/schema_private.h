@@ -33,8 +33,9 @@ struct schema {
   bool never;     /* false as a schema: there is no such value */
   unsigned types; /* 0: any */
   const json_t *choices, *constant;
-  char **texts; /* the choices, or the constant, in canonical form */
+  char **texts; /* the choices in canonical form, sorted */
   size_t text_count;
+  char *constant_text; /* the same of the constant */
   const json_t *minimum, *maximum, *above, *below, *multiple;
   struct span characters, items, members;
   struct pattern *pattern;
@@ -48,6 +49,8 @@ struct schema {
   const json_t *fallback;
 };
 
+/* Of two elements of `texts`. */
+int schema_compare_texts(const void *a, const void *b);
 /* schema_example() of one of these types. */
 json_t *schema_example_of(const struct schema *s, unsigned types);
 

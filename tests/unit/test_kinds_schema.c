@@ -42,6 +42,40 @@ static bool accepts(const struct schema *s, const json_t *v, struct kind_faults 
   return ok;
 }
 
+/* ---- lists as long as a request allows ---- */
+
+/* {"items": {KEYWORD: [1000000, 1000001, ...]}} against a list of as many ones as 64 KiB hold. */
+static size_t faults_of_long(const char *keyword, int length) {
+  struct buf text = {0};
+  struct err err = {0};
+  struct kind_faults faults = {0};
+  buf_printf(&text, "{\"items\":{\"%s\":[0", keyword);
+  for (int i = 1; i < length; i++)
+    buf_printf(&text, ",%d", 1000000 + i);
+  buf_puts(&text, "]}}");
+  json_t *json = load(text.data), *list = json_array();
+  struct schema *s = schema_parse(json, NULL, &err);
+  assert_non_null(s);
+  for (int i = 0; i < 32000; i++)
+    json_array_append_new(list, json_integer(1));
+  assert_false(accepts(s, list, &faults));
+  assert_true(strlen(faults.err.text) < sizeof faults.err.text - 1);
+  size_t count = faults.count;
+  kind_faults_free(&faults);
+  schema_free(s);
+  json_decref(list);
+  json_decref(json);
+  buf_free(&text);
+  return count;
+}
+
+/* Gone through one by one these would take minutes on a thread that others wait for: ctest's limit is the bound. */
+static void test_long_lists_and_many_choices(void **state) {
+  (void)state;
+  assert_int_equal(faults_of_long("enum", 30000), 32000);
+  assert_int_equal(faults_of_long("const", 30000), 32000);
+}
+
 /* ---- the official cases ---- */
 
 static const char *const claimed[] = {
@@ -511,6 +545,7 @@ static void test_examples_are_acceptable(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_long_lists_and_many_choices),
       cmocka_unit_test(test_the_official_cases),
       cmocka_unit_test(test_patterns),
       cmocka_unit_test(test_patterns_that_are_refused),
