@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """`lathe plugin new`: every combination is made, built both ways, checked and run with the installed SDK."""
 import contextlib
+import http.server
 import json
 import os
 import subprocess
+import threading
 
 import pytest
 
@@ -230,3 +232,75 @@ def test_without_templates_it_says_which_package_has_them(prefix, tmp_path):
         os.rename(prefix.path("share/lathe/hidden"), prefix.path("share/lathe/template"))
     assert "they come with the package lathe-dev" in err
     assert not os.listdir(tmp_path)
+
+
+@contextlib.contextmanager
+def moody_service(refusals):
+    """Yields its URL.  It answers PUT with the refusals, one after another (status, headers), then takes jobs, which are done at once."""
+    taken = set()
+
+    class Service(http.server.BaseHTTPRequestHandler):
+        def reply(self, status, headers=(), body=b""):
+            self.send_response(status)
+            for name, value in (*headers, ("Content-Length", str(len(body)))):
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_PUT(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            answer = refusals.pop(0) if refusals else (201,)
+            if answer[0] == 201:
+                taken.add(self.path)
+            self.reply(*answer)
+
+        def do_GET(self):
+            job, output, _ = self.path.partition("/output")
+            self.reply(*((404,) if job not in taken else (200, (), b"sorted" if output else b'{"done": 1}')))
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Service) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_what_a_service_refuses_is_told_as_the_guide_says(prefix, tmp_path):
+    """402 pauses the backend, 429 slows it (Retry-After may be a date), and neither costs the job an attempt; 404 to a submission is
+    no submission."""
+    if not os.path.exists(prefix.path("lib/lathe/plugins/exec.so")):
+        pytest.skip("the plugin exec is not built")
+    new(prefix, "demo", "--shape", "remote", "--lang", "python", cwd=tmp_path)
+    project = tmp_path / "demo"
+    kind = json.loads((project / "kinds/demo.json").read_text())
+    (project / "kinds/demo.json").write_text(json.dumps({**kind, "limits": {"attempts": 1}}))
+    refusals = [(402,), (429, [("Retry-After", "Wed, 21 Oct 2015 07:28:00 GMT")])]
+    config = section(prefix, "remote", project, None)
+    with moody_service(refusals) as url:
+        config["backend demo"]["options"] = f"url={url}"
+        daemon = prefix.daemon(project / "lathed", config)
+        daemon.start()
+        try:
+            c = daemon.client()
+
+            def submit():
+                return c.form("/api/jobs/demo", [("file", "text.txt", b"be\n")]).json["job_id"]
+            job = submit()
+            wait_until(lambda: c.backend("demo")["state"] == "paused", "402 pauses the backend")
+            assert c.backend("demo")["reason"] == "quota" and c.job(job)["status"] == "queued"
+            c.post("/api/backends/demo/resume").expect(200)
+            job = c.wait(job)
+            assert job["status"] == "completed" and not refusals, job
+
+            refusals.append((404,))
+            job = c.wait(submit())
+            assert job["status"] == "failed" and "takes no jobs" in job["error"]["detail"], job
+            daemon.stop()
+        finally:
+            daemon.kill()

@@ -26,9 +26,12 @@ class Elsewhere(lathe_plugin.Remote):
             about = {"code": f"http-{error.code}", "request_id": error.headers.get("X-Request-Id")}
             if error.code in (401, 403):
                 raise lathe_plugin.Auth("the service refuses the credential", **about) from error
-            if error.code == 429:
-                raise lathe_plugin.RateLimit("the service limits the rate", float(error.headers.get("Retry-After", 1)),
-                                             **about) from error
+            if error.code == 402:
+                raise lathe_plugin.Quota("the service's quota or credit is used up", **about) from error
+            wait = error.headers.get("Retry-After", "")
+            wait = int(wait) if wait.isdecimal() else None  # it may also be a date: then lathe chooses
+            if error.code == 429 or (error.code == 503 and wait):
+                raise lathe_plugin.RateLimit("the service limits the rate", wait, **about) from error
             if error.code < 500:
                 raise lathe_plugin.BadInput(f"the service refused the job: {error.reason}", **about) from error
             raise lathe_plugin.Down(f"the service failed: {error.reason}", **about) from error
@@ -40,7 +43,8 @@ class Elsewhere(lathe_plugin.Remote):
         if job.kind != "@NAME@":  # a second kind gets its own work here
             raise lathe_plugin.Permanent("there is no such kind here")
         with open(job.input, "rb") as file:
-            self.ask("PUT", f"/jobs/{job.idem_key}", file.read())
+            if self.ask("PUT", f"/jobs/{job.idem_key}", file.read()) is None:
+                raise lathe_plugin.Permanent("the service takes no jobs at this url")
         return job.idem_key  # the reference: most services give one of their own
 
     def find(self, job):
@@ -58,8 +62,11 @@ class Elsewhere(lathe_plugin.Remote):
 
     def fetch(self, job):
         job.progress(100, "fetch")
+        output = self.ask("GET", f"/jobs/{job.ref}/output")
+        if output is None:
+            raise lathe_plugin.RetryAnew("the service does not know the job any more")
         with open(f"{job.workdir}/output.txt", "wb") as file:
-            file.write(self.ask("GET", f"/jobs/{job.ref}/output"))
+            file.write(output)
         job.artifact("output.txt", media_type="text/plain")
 
     def cancel(self, job):
