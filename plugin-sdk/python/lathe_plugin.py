@@ -91,12 +91,14 @@ _pipes = _take_pipes() if os.environ.pop("LATHE_EXEC", None) else None
 
 class Job:
     """One job.  params: a dict that holds every declared parameter.  inputs: dicts with name, path, bytes, sha256, role (if the kind has any).
-    workdir: its private folder.  deadline: seconds since the epoch, or None."""
+    workdir: its private folder.  deadline: seconds since the epoch, or None.  threads: how many are set aside for it;
+    memory_bytes: its limit, or None."""
 
     def __init__(self, plugin, m, request=None):
         self._plugin = plugin
         self._about = {"id": m["id"]} if request is None else {"id": m["id"], "request": request}
-        for key in ("id", "kind", "attempt", "params", "inputs", "workdir", "deadline", "idem_key"):
+        for key in ("id", "kind", "attempt", "params", "inputs", "workdir", "deadline", "idem_key", "threads",
+                    "memory_bytes"):
             setattr(self, key, m.get(key))
         self.cancelled = False
 
@@ -147,7 +149,8 @@ class Plugin:
         self.name, self.version, self.options = name, version, {}
         self._chdir, self._home = chdir, os.getcwd()
         self._kinds, self._whole, self._declared, self._warm = {}, {}, [], []
-        self._jobs, self._job, self._lock = queue.SimpleQueue(), None, threading.Lock()
+        self._jobs, self._job = queue.SimpleQueue(), None
+        self._lock, self._introduced = threading.RLock(), False  # introduced: hello was said
 
     def option(self, name, type, **rest):
         """Declares an option of the backend.  type: int, real, bool, string, enum, path or secret; default (without
@@ -156,15 +159,28 @@ class Plugin:
 
     def kind(self, *names):
         """Decorates function(job), which does these kinds and returns the result: a dict, or None.  A name alone: the admin
-        has a file of the kind; a dict: the whole kind, as such a file has it."""
+        has a file of the kind; a dict: the whole kind, as such a file has it.  At any time, from any thread, also again
+        for a kind that has changed: plugin.kind(whole)(function)."""
         def decorate(function):
-            for name in names:
-                whole = isinstance(name, dict)
-                self._kinds[name["kind"] if whole else name] = function
-                if whole:
-                    self._whole[name["kind"]] = name
+            self._declare(names, function)
             return function
         return decorate
+
+    def _declare(self, kinds, function=None):
+        with self._lock:
+            for kind in kinds:
+                name = kind["kind"] if isinstance(kind, dict) else kind
+                self._kinds[name], self._whole[name] = function, kind
+                if self._introduced:
+                    self._send(type="kind", kind=kind)
+
+    def withdraw(self, name):
+        """No new job of this kind, please; one that is on its way may still come, and is done."""
+        with self._lock:
+            if self._introduced:
+                self._send(type="withdraw_kind", kind=name)
+            else:
+                del self._kinds[name]
 
     def warm(self, function):
         """Decorates function(options), called once before the backend is ready."""
@@ -230,8 +246,10 @@ class Plugin:
         if not _pipes:
             sys.exit(f"{self.name} is a backend of lathe: give it to a [backend NAME] with plugin = {self._host}")
         self._receive()
-        self._send(type="hello", protocol=PROTOCOL, name=self.name, version=self.version, ping=True,
-                   kinds=[self._whole.get(name, name) for name in self._kinds], options=self._declared, **self._hello)
+        with self._lock:
+            self._send(type="hello", protocol=PROTOCOL, name=self.name, version=self.version, ping=True,
+                       kinds=[self._whole[name] for name in self._kinds], options=self._declared, **self._hello)
+            self._introduced = True
         self.options = self._receive().get("options", {})
         try:
             for function in self._warm:
@@ -256,7 +274,7 @@ TOO_LATE, CHARGED = "too_late", "charged"  # what Remote.cancel() may return
 class RemoteJob(Job):
     """A job in one step of a Remote.  ref: its reference, a string, once it was submitted.  note: what note() kept last.
     job_deadline: when the job's own time is over; deadline: when lathe waits no more for this step.  params and inputs
-    are there in submit, find and fetch, and the inputs' paths and workdir in submit and fetch."""
+    are there in submit, find and fetch, as threads is, and the inputs' paths and workdir in submit and fetch."""
 
     def __init__(self, plugin, m, request):
         super().__init__(plugin, m, request)
@@ -305,8 +323,7 @@ class Remote(Plugin):
     def __init__(self, name, version, kinds, concurrency=8):
         """concurrency: steps at a time; 1: never two, for a library that is not made for threads."""
         super().__init__(name, version, chdir=False)
-        self._whole = {kind["kind"]: kind for kind in kinds if isinstance(kind, dict)}
-        self._kinds = dict.fromkeys(kind["kind"] if isinstance(kind, dict) else kind for kind in kinds)
+        self._declare(kinds)
         self._hello = {"remote": True, "concurrency": concurrency, "poll_many": 100}
         first = queue.SimpleQueue()
         lanes = [first] * 3 if concurrency == 1 else [first, queue.SimpleQueue(), queue.SimpleQueue()]
@@ -320,6 +337,10 @@ class Remote(Plugin):
     def backend_state(self, state, for_s=0, why=None):
         """How the service is for all jobs: well, slowed or paused, for so many seconds (0: until it is told otherwise)."""
         self._send(type="backend_state", state=state, for_s=for_s, why=why)
+
+    def declare(self, *kinds):
+        """The service does these, too, or they have changed: names, or whole kinds as dicts.  At any time, from any thread."""
+        self._declare(kinds)
 
     def capacity(self, jobs):
         """How many jobs the service takes from us at a time."""

@@ -44,8 +44,9 @@ struct piece { /* of text, growing; zeroed: empty */
 
 struct exec {
   const struct lathe_host *host;
-  bool remote, jailed;                                    /* it is exec-remote, exec-jailed */
-  const struct lathe_renew *renewal;                      /* NULL: the host has none */
+  bool remote, jailed;               /* it is exec-remote, exec-jailed */
+  const struct lathe_renew *renewal; /* NULL: the host has none */
+  const struct lathe_kinds *declaring;
   char **argv, **environment, **wanted_kinds, **settings; /* NULL-terminated words */
   char *python_path;     /* PYTHONPATH with our helper module at its end */
   const char *directory; /* "": where the worker is */
@@ -58,7 +59,8 @@ struct exec {
   int poll_many, concurrency;         /* exec-remote: as its hello says */
   bool dead, pings;                   /* pings: it said that it answers them at any time */
   struct rlimit limits[RLIM_NLIMITS]; /* what it has */
-  json_t *kinds;                      /* that it serves; NULL before its hello */
+  json_t
+      *kinds; /* name to true: declared; false: only the command before said it; null: withdrawn */
 
   /* Lines.  Of the thread that runs a job, else of the watch thread under the lock. */
   struct piece sending, reading;
@@ -184,6 +186,9 @@ json_t *line_parse(struct exec *x, const char *text, size_t len, const char **ty
 /* The text of the member `name`, which `message` has, in the line that it was parsed from: the
  * library does not hold every integer of 64 bits. */
 const char *line_member(const json_t *message, const char *line, const char *name, size_t *len);
+/* The text of an array's next element: `at` is the array's text, or where the element before ends.
+ * NULL: there is none. */
+const char *line_element(const char *at, size_t *len);
 /* Logs a message of type log.  job NULL: of the backend. */
 void line_log(struct exec *x, struct lathe_job *job, const json_t *message);
 /* The result that an error's class stands for; 0: there is no such class. */
@@ -205,10 +210,25 @@ void watch_idle(struct exec *x);
 void watch_last_lines(struct exec *x, char *out, size_t size);
 
 /* ---- start.c ---- */
-/* Starts the command and leads it to `ready`.  `kinds`: gives its kinds to the host.  Returns a
- * result; the reason is in x->fault. */
-int32_t start_command(struct exec *x, const struct lathe_kinds *kinds);
-bool start_does_kind(const json_t *kinds, const char *kind);
+/* Starts the command and leads it to `ready`.  Returns a result; the reason is in x->fault. */
+int32_t start_command(struct exec *x);
+
+/* ---- kinds.c ----
+ * On the thread that has the command's lines. */
+/* A command begins: what the one before said of its kinds is old. */
+void kinds_begin(struct exec *x);
+/* Declares those of the hello that came in `line`; false with x->fault. */
+bool kinds_take_hello(struct exec *x, const json_t *hello, const char *line);
+/* It is ready: what it did not name is withdrawn.  False with x->fault: it names none, or lacks one
+ * that the admin asks for. */
+bool kinds_settle(struct exec *x);
+/* May a job of it come to this command?  Also of a kind that it withdrew: the job was on its way. */
+bool kinds_may_come(const struct exec *x, const char *kind);
+/* Is it the type of a message for kinds_take()? */
+bool kinds_is_message(const char *type);
+/* Does what the message says of a kind.  NULL, or what is wrong with it, as in give.c.  A kind that
+ * the host refuses is a warning in the backend's log. */
+const char *kinds_take(struct exec *x, const json_t *m, const char *line);
 
 /* ---- options.c ---- */
 /* What the admin set, by the command's own declaration; NULL with the reason in x->fault. */
@@ -216,7 +236,8 @@ json_t *options_check(struct exec *x, json_t *declared);
 
 /* ---- request.c ---- */
 /* The job of a request as a line: members `type` and those of `head` first, then the job's id, kind,
- * attempt and parameters as the host wrote them, its inputs, those of `tail`, and the traceparent.
+ * attempt and parameters as the host wrote them, its inputs, what is set aside for it, those of
+ * `tail`, and the traceparent.
  * Takes head and tail.  NULL: the specification is not what a host writes.  free() it. */
 char *request_line(const struct lathe_request *r, const char *type, json_t *head, json_t *tail);
 /* A time of CLOCK_MONOTONIC as seconds since the epoch; null: 0. */

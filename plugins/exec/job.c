@@ -59,6 +59,10 @@ static void on_artifact(struct talk *t, const json_t *m) {
   heed(t, give_artifact(t->x, t->job, m, t->r->workdir, &t->artifact_refused));
 }
 
+static void on_kind(struct talk *t, const json_t *m) {
+  heed(t, kinds_take(t->x, m, t->line));
+}
+
 static void on_done(struct talk *t, const json_t *m) {
   const json_t *result = json_object_get(m, "result");
   if (result && !json_is_object(result) && !json_is_null(result)) {
@@ -88,7 +92,7 @@ static const struct {
 } messages[] = {
     {"progress", on_progress, true}, {"log", on_log, false},    {"artifact", on_artifact, true},
     {"done", on_done, true},         {"error", on_error, true}, {"pong", on_pong, false},
-    {"report", on_report, true},
+    {"report", on_report, true},     {"kind", on_kind, false},  {"withdraw_kind", on_kind, false},
 };
 
 static void take_message(struct talk *t, const json_t *m, const char *type) {
@@ -164,14 +168,15 @@ static void converse(struct talk *t) {
   }
 }
 
+static int32_t refuse_kind(struct exec *x, struct lathe_job *job, const char *kind) {
+  char text[250];
+  snprintf(text, sizeof text, "the command \"%s\" does not do the kind %.64s", x->label, kind);
+  x->host->error(job, text);
+  return LATHE_PERMANENT;
+}
+
 int32_t job_run(struct exec *x, struct lathe_job *job, const struct lathe_request *r) {
   struct talk t = {.x = x, .job = job, .r = r};
-  if (!start_does_kind(x->kinds, r->kind)) {
-    char text[250];
-    snprintf(text, sizeof text, "the command \"%s\" does not do the kind %.64s", x->label, r->kind);
-    x->host->error(job, text);
-    return LATHE_PERMANENT;
-  }
   char *message = request_line(r, "job", NULL,
                                json_pack("{s:o}", "deadline", request_time(r->deadline_ms)));
   if (!message) {
@@ -180,12 +185,17 @@ int32_t job_run(struct exec *x, struct lathe_job *job, const struct lathe_reques
   }
   watch_busy(x);
   if (x->dead) { /* only where the host could not replace this process */
-    int32_t code = start_command(x, NULL);
+    int32_t code = start_command(x);
     if (code != LATHE_OK) {
       free(message);
       x->host->error(job, x->fault);
       return code;
     }
+  }
+  if (!kinds_may_come(x, r->kind)) {
+    free(message);
+    watch_idle(x);
+    return refuse_kind(x, job, r->kind);
   }
   process_limit(x);
   line_send_text(x, message);

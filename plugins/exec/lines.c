@@ -17,7 +17,9 @@
 /* Room for `more` bytes and a NUL; out of memory ends the process, as everywhere in a worker. */
 static void grow(struct piece *p, size_t more) {
   size_t need = p->len + more + 1;
-  if (need <= p->room)
+  if (need <= more)
+    abort();
+  if (p->data && need <= p->room)
     return;
   p->room = need > 2 * p->room ? need : 2 * p->room;
   p->data = realloc(p->data, p->room);
@@ -130,11 +132,34 @@ enum line line_wait(struct exec *x, int wait_ms, char **text, size_t *len) {
   }
 }
 
+/* Not every integer of 64 bits fits into one of the library's: those that do not are read as reals,
+ * all others stay integers. */
+static json_t *parse_wide(const char *text, size_t len, json_error_t *why) {
+  struct piece copy = {0};
+  bool in_string = false;
+  size_t n;
+  for (size_t i = 0; i < len; i += n) {
+    bool number = !in_string && strchr("-0123456789", text[i]) && text[i];
+    n = number ? strspn(text + i, "+-.eE0123456789") : in_string && text[i] == '\\' ? 2 : 1;
+    n = n < len - i ? n : len - i;
+    in_string ^= text[i] == '"';
+    piece_append(&copy, text + i, n);
+    errno = 0;
+    if (number && n == strspn(text + i, "-0123456789"))
+      strtoll(text + i, NULL, 10);
+    if (errno == ERANGE)
+      piece_append(&copy, "e0", 2);
+  }
+  json_t *message = json_loadb(copy.data, copy.len, JSON_REJECT_DUPLICATES, why);
+  free(copy.data);
+  return message;
+}
+
 json_t *line_parse(struct exec *x, const char *text, size_t len, const char **type) {
   json_error_t why;
   json_t *message = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
   if (!message && json_error_code(&why) == json_error_numeric_overflow)
-    message = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &why);
+    message = parse_wide(text, len, &why);
   *type = json_string_value(json_object_get(message, "type"));
   if (*type)
     return message;
@@ -195,6 +220,17 @@ const char *line_member(const json_t *message, const char *line, const char *nam
     at = skip_space(skip_space(end) + 1);
   }
   return NULL;
+}
+
+const char *line_element(const char *at, size_t *len) {
+  at = skip_space(at);
+  if (*at == ']')
+    return NULL;
+  at = skip_space(at + 1);
+  if (*at == ']')
+    return NULL;
+  *len = (size_t)(skip_value(at) - at);
+  return at;
 }
 
 int32_t line_class(const json_t *message) {

@@ -124,10 +124,8 @@ static void forget_lost(struct remote *c, uint64_t number) {
 
 /* Gives the message to the one who waits; takes it. */
 static const char *hand_over(struct remote *c, json_t *m, const char *type, const char *line) {
-  const json_t *number = json_object_get(m, "request");
-  /* A line that has an integer past 64 bits is read with reals. */
-  double value = json_is_number(number) ? json_number_value(number) : 0;
-  uint64_t n = value > 0 && value < 1e15 ? (uint64_t)value : 0;
+  json_int_t number = json_integer_value(json_object_get(m, "request"));
+  uint64_t n = number > 0 ? (uint64_t)number : 0;
   const char *wrong = NULL;
   struct said *s = NULL;
   pthread_mutex_lock(&c->lock);
@@ -178,6 +176,11 @@ static const char *take_line(struct remote *c, const char *text, size_t len) {
       json_decref(m);
       return wrong;
     }
+  if (!to_request && kinds_is_message(type)) {
+    wrong = kinds_take(c->x, m, text);
+    json_decref(m);
+    return wrong;
+  }
   if (is_known(type))
     return hand_over(c, m, type, text);
   snprintf(unknown, sizeof unknown, "sent a message of the unknown type \"%.40s\"", type);
@@ -250,7 +253,7 @@ static void start_again(struct remote *c) {
   if (!pause_before(c))
     return;
   watch_busy(x); /* what the last one said is over */
-  if (start_command(x, NULL) != LATHE_OK) {
+  if (start_command(x) != LATHE_OK) {
     c->failed_starts++;
     x->host->log(x->host, NULL, 3, x->fault);
     pthread_mutex_lock(&c->lock);

@@ -76,6 +76,13 @@ static void put_members(json_t *object, FILE *out) {
   json_decref(object);
 }
 
+/* What the host has set aside for the job. */
+static json_t *share_of(const struct lathe_request *r) {
+  int64_t bytes = LATHE_HAS(r, memory_bytes) ? r->memory_bytes : 0;
+  return json_pack("{s:I, s:o}", "threads", (json_int_t)(LATHE_CAN(r, threads) ? r->threads : 1),
+                   "memory_bytes", bytes > 0 ? json_integer(bytes) : json_null());
+}
+
 char *request_line(const struct lathe_request *r, const char *type, json_t *head, json_t *tail) {
   char *text = NULL;
   size_t size = 0;
@@ -89,6 +96,7 @@ char *request_line(const struct lathe_request *r, const char *type, json_t *head
   bool good = put_spec(r, out);
   if (r->workdir)
     put_members(json_pack("{s:s}", "workdir", r->workdir), out);
+  put_members(share_of(r), out);
   put_members(tail, out);
   put_members(json_pack("{s:s, s:o*}", "idem_key", r->idem_key, "traceparent", trace_of(r->spec)),
               out);

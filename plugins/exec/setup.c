@@ -97,8 +97,8 @@ static bool read_options(struct exec *x) {
 
 static int32_t start(struct exec *x) {
   const struct lathe_host *h = x->host;
-  const struct lathe_kinds *kinds = LATHE_CAN(h, extension) ? h->extension(h, LATHE_KINDS_1) : NULL;
-  if (!kinds) {
+  x->declaring = LATHE_CAN(h, extension) ? h->extension(h, LATHE_KINDS_1) : NULL;
+  if (!x->declaring) {
     snprintf(x->fault, sizeof x->fault,
              "this lathe is too old for exec: it has no %s, by which the command's kinds are told",
              LATHE_KINDS_1);
@@ -111,7 +111,7 @@ static int32_t start(struct exec *x) {
     snprintf(x->fault, sizeof x->fault, "the watch thread cannot be started");
     return LATHE_RETRY;
   }
-  return start_command(x, kinds);
+  return start_command(x);
 }
 
 int32_t setup_create(const struct lathe_host *h, bool remote, bool jailed, struct exec **made) {

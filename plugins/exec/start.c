@@ -26,8 +26,26 @@ static int32_t refused(struct exec *x, const json_t *message) {
   return code ? code : LATHE_PERMANENT;
 }
 
-/* Waits for the message of that type.  NULL: *code says how it failed, and the command is ended. */
-static json_t *expect(struct exec *x, const char *type, int64_t end_ms, int32_t *code) {
+/* A message that may come while another one is waited for.  False with x->fault. */
+static bool take_other(struct exec *x, const json_t *message, const char *got, const char *awaited,
+                       const char *line) {
+  if (strcmp(got, "log") == 0) {
+    line_log(x, NULL, message);
+    return true;
+  }
+  bool of_kinds = kinds_is_message(got) && strcmp(awaited, "ready") == 0;
+  const char *wrong = of_kinds ? kinds_take(x, message, line) : NULL;
+  if (wrong)
+    snprintf(x->fault, sizeof x->fault, "%s", wrong);
+  else if (!of_kinds)
+    snprintf(x->fault, sizeof x->fault, "sent \"%.40s\" where \"%s\" was expected", got, awaited);
+  return of_kinds && !wrong;
+}
+
+/* Waits for the message of that type, which came in *line; good until the next call.  NULL: *code
+ * says how it failed, and the command is ended. */
+static json_t *expect(struct exec *x, const char *type, int64_t end_ms, const char **line,
+                      int32_t *code) {
   for (;;) {
     char *text, what[120];
     const char *got_type;
@@ -49,85 +67,20 @@ static json_t *expect(struct exec *x, const char *type, int64_t end_ms, int32_t 
       return NULL;
     }
     json_t *message = line_parse(x, text, len, &got_type);
+    *line = text;
     if (message && strcmp(got_type, type) == 0)
       return message;
-    if (!message) {
-      *code = give_up(x, LATHE_PERMANENT, NULL);
-    } else if (strcmp(got_type, "error") == 0) {
+    if (message && strcmp(got_type, "error") == 0) {
       *code = refused(x, message);
-    } else if (strcmp(got_type, "log") == 0) {
-      line_log(x, NULL, message);
+    } else if (message && take_other(x, message, got_type, type, text)) {
       json_decref(message);
       continue;
     } else {
-      snprintf(what, sizeof what, "sent \"%.40s\" where \"%s\" was expected", got_type, type);
-      *code = give_up(x, LATHE_PERMANENT, what);
+      *code = give_up(x, LATHE_PERMANENT, NULL);
     }
     json_decref(message);
     return NULL;
   }
-}
-
-/* ---- kinds ---- */
-
-/* Of an element of `kinds`: the name alone, or the whole kind.  NULL: neither. */
-static const char *kind_name(const json_t *one) {
-  return json_string_value(json_is_object(one) ? json_object_get(one, "kind") : one);
-}
-
-bool start_does_kind(const json_t *kinds, const char *kind) {
-  for (size_t i = 0; i < json_array_size(kinds); i++) {
-    const char *one = kind_name(json_array_get(kinds, i));
-    if (one && strcmp(one, kind) == 0)
-      return true;
-  }
-  return false;
-}
-
-static bool is_wanted(const struct exec *x, const char *kind) {
-  for (char **w = x->wanted_kinds; *w; w++)
-    if (strcmp(*w, kind) == 0)
-      return true;
-  return !*x->wanted_kinds;
-}
-
-static bool declare(struct exec *x, const struct lathe_kinds *kinds, const json_t *one) {
-  char *text = json_is_object(one) ? json_dumps(one, JSON_COMPACT) : NULL;
-  int32_t code = kinds ? kinds->declare(x->host, kind_name(one), text) : LATHE_OK;
-  free(text);
-  return code == LATHE_OK;
-}
-
-/* False with x->fault. */
-static bool take_kinds(struct exec *x, const json_t *hello, const struct lathe_kinds *kinds) {
-  const json_t *offered = json_object_get(hello, "kinds");
-  size_t i;
-  json_t *one;
-  json_decref(x->kinds);
-  x->kinds = json_array();
-  for (char **w = x->wanted_kinds; *w; w++) {
-    if (!start_does_kind(offered, *w)) {
-      snprintf(x->fault, sizeof x->fault, "does not do the kind \"%.64s\" that `kinds` asks for",
-               *w);
-      return false;
-    }
-  }
-  json_array_foreach(offered, i, one) {
-    const char *kind = kind_name(one);
-    if (kind && !is_wanted(x, kind))
-      continue;
-    if (!kind || !declare(x, kinds, one)) {
-      snprintf(
-          x->fault, sizeof x->fault,
-          "names the kind \"%.64s\" in its hello, which is not a name of a kind (a-z 0-9 _ . -)",
-          kind ? kind : "");
-      return false;
-    }
-    json_array_append(x->kinds, one);
-  }
-  if (json_array_size(offered) == 0)
-    snprintf(x->fault, sizeof x->fault, "names no kind in its hello");
-  return json_array_size(offered) > 0;
 }
 
 /* ---- hello ---- */
@@ -182,7 +135,8 @@ static void log_ready(struct exec *x, const json_t *hello) {
   x->host->log(x->host, NULL, 1, text);
 }
 
-int32_t start_command(struct exec *x, const struct lathe_kinds *kinds) {
+int32_t start_command(struct exec *x) {
+  const char *line;
   int32_t code = process_start(x);
   if (code != LATHE_OK)
     return code;
@@ -190,21 +144,25 @@ int32_t start_command(struct exec *x, const struct lathe_kinds *kinds) {
   watch_command(x);
   line_send(x, json_pack("{s:s, s:i, s:o*}", "type", "hello", "protocol", PROTOCOL, "remote",
                          x->remote ? json_true() : NULL));
-  json_t *hello = expect(x, "hello", end_ms, &code);
+  kinds_begin(x);
+  json_t *hello = expect(x, "hello", end_ms, &line, &code);
   if (!hello)
     return code;
   json_t *options = NULL;
-  if (!check_protocol(x, hello) || !check_shape(x, hello) || !take_kinds(x, hello, kinds) ||
+  if (!check_protocol(x, hello) || !check_shape(x, hello) || !kinds_take_hello(x, hello, line) ||
       !(options = options_check(x, json_object_get(hello, "options")))) {
     json_decref(hello);
     return give_up(x, LATHE_PERMANENT, NULL);
   }
   x->pings = json_is_true(json_object_get(hello, "ping"));
   line_send(x, json_pack("{s:s, s:o}", "type", "start", "options", options));
-  json_t *ready = expect(x, "ready", end_ms, &code);
-  if (ready)
+  json_t *ready = expect(x, "ready", end_ms, &line, &code);
+  bool settled = ready && kinds_settle(x);
+  if (ready && !settled)
+    code = give_up(x, LATHE_PERMANENT, NULL);
+  if (settled)
     log_ready(x, hello);
   json_decref(ready);
   json_decref(hello);
-  return ready ? LATHE_OK : code;
+  return settled ? LATHE_OK : code;
 }

@@ -98,6 +98,25 @@ static void arm(struct exec *x) {
   control(x, EPOLL_CTL_MOD, x->pidfd, EPOLLIN | EPOLLONESHOT, EXIT);
 }
 
+/* A message while it has no job.  False with x->fault. */
+static bool take_unasked(struct exec *x, const json_t *message, const char *type,
+                         const char *line) {
+  const char *wrong = NULL;
+  if (strcmp(type, "pong") == 0)
+    return true;
+  if (strcmp(type, "log") == 0) {
+    line_log(x, NULL, message);
+    return true;
+  }
+  if (!kinds_is_message(type))
+    snprintf(x->fault, sizeof x->fault, "sent \"%.40s\" while it had no job", type);
+  else if ((wrong = kinds_take(x, message, line)) != NULL)
+    snprintf(x->fault, sizeof x->fault, "%s", wrong);
+  else
+    return true;
+  return false;
+}
+
 static void look(struct exec *x) {
   char *text;
   size_t len;
@@ -105,11 +124,7 @@ static void look(struct exec *x) {
   while ((got = line_wait(x, 0, &text, &len)) == LINE_HERE) {
     const char *type;
     json_t *message = line_parse(x, text, len, &type);
-    bool harmless = message && (strcmp(type, "log") == 0 || strcmp(type, "pong") == 0);
-    if (harmless && *type == 'l')
-      line_log(x, NULL, message);
-    else if (message && !harmless)
-      snprintf(x->fault, sizeof x->fault, "sent \"%.40s\" while it had no job", type);
+    bool harmless = message && take_unasked(x, message, type, text);
     json_decref(message);
     if (!harmless)
       break;

@@ -112,10 +112,13 @@ def test_files_go_in_and_out(make):
 
 
 def test_the_job_message_is_what_the_documentation_says(make, tmp_path):
+    turn = kind("turn", act="ok", note="")
+    turn["resources"]["threads"] = 3
+    (tmp_path / "kinds" / "turn.json").write_text(json.dumps(turn))
     folder = tmp_path / "with blank"
     folder.mkdir()
-    client = make(rude("well", "'two words'", "back\\\\slash", directory=str(folder),
-                       environment="WORD='a b' OTHER=1")).client()
+    client = make(rude("well", "'two words'", "back\\\\slash", directory=str(folder), job_memory="3G",
+                       environment="WORD='a b' OTHER=1"), {"limits": {"cpus": 8}}).client()
     r = client.form("/api/jobs/turn", [("file", "a.txt", b"12345")], {"act": "where", "note": "\u2603"}).expect(202)
     job = client.wait(r.json["job_id"])
     result = job["result"]
@@ -125,7 +128,7 @@ def test_the_job_message_is_what_the_documentation_says(make, tmp_path):
     assert got.pop("idem_key").startswith(job["job_id"])
     assert got.pop("inputs") == [{"name": "a.txt", "bytes": 5, "path": workdir + "/in/a.txt",
                                   "sha256": job["inputs"][0]["sha256"]}]
-    assert got == {"type": "job", "id": job["job_id"], "kind": "turn", "attempt": 1,
+    assert got == {"type": "job", "id": job["job_id"], "kind": "turn", "attempt": 1, "threads": 3, "memory_bytes": 3 << 30,
                    "params": {"act": "where", "note": "\u2603"}}
     assert result["in"] == "12345"
     assert result["cwd"] == str(folder)
@@ -306,7 +309,8 @@ STARTS = [
     ("exit", "restarting", ["ended with exit code 4", "its last lines: no licence was found | buy one"]),
     ("garbage", "failed", ["not a message", "'Welcome to rude 0.1!'", "standard error"]),
     ("protocol", "failed", ["speaks protocol 7 and this lathe speaks 1"]),
-    ("no_kinds", "failed", ["names no kind in its hello"]),
+    ("no_kinds", "failed", ["names no kind in its hello, and none before it is ready"]),
+    ("kinds_missing", "failed", ['says hello without the array "kinds"']),
     ("kind", "failed", ['the kind "No Kind"']),
     ("option", "failed", ["unknown type"]),
     ("error", "paused", ["does not start: the key has expired; get a new one"]),
@@ -343,6 +347,7 @@ FAULTS = [  # act, problem, attempts, what the message says
     ("unknown", "job-failed", 1, ['unknown type "finished"']),
     ("class", "job-failed", 1, ["none of bad_input, cancelled, retry"]),
     ("result", "job-failed", 1, ["a result that is not a JSON object"]),
+    ("kind", "job-failed", 1, ["sent a kind without a name or a whole kind"]),
     ("exit", "job-crashed", 2, ["ended with exit code 3", "second line | third line | the fourth über line"]),
     ("segv", "job-crashed", 2, ["died by signal 11 (Segmentation fault)", "about to fall"]),
     ("close", "job-failed", 1, ["closed its standard output and did not end"]),

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """exec-remote.so: jobs that run elsewhere, by a command in another language; a service in a process of its own counts."""
+import json
 import os
 import signal
 import sys
+import time
 
 import pytest
 from daemon import REPO, is_alive, wait_until
@@ -36,6 +38,21 @@ def done(client, remote, job_id, attempts=1):
     assert remote.stats()["submissions"] == {**remote.stats()["submissions"], job_id: 1}
     assert client.artifact(job_id, "out.txt").text == f"result of {job_id}\n"
     return job
+
+
+def there(client, *ids):
+    """All of them have a reference; the last one's."""
+    wait_until(lambda: all((client.job(i)["attempts"] or [{}])[-1].get("ref") for i in ids), "they are there")
+    return client.job(ids[-1])["attempts"][-1]["ref"]
+
+
+def tell(remote, *words):
+    """The command calls a method of its plugin."""
+    path = os.path.join(remote.gates, "tell")
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        json.dump(words, file)
+    os.rename(path + ".new", path)
+    wait_until(lambda: not os.path.exists(path), f"{words[0]} is told")
 
 
 def crash(remote, point):
@@ -223,6 +240,59 @@ def test_a_changed_script_is_taken_up_and_waiting_jobs_go_on(make, remote, tmp_p
     done(client, remote, waiting, attempts=None)
     assert set(remote.stats()["submissions"].values()) == {1}
     wait_until(lambda: not is_alive(before), "the old process is gone")
+
+
+def notes_of(client, job_id):
+    return [int(line.split()[1]) for line in client.get(f"/api/jobs/{job_id}/log").text.splitlines() if line.startswith("note ")]
+
+
+def test_a_note_is_given_back_to_the_next_poll_of_any_life(make, remote):
+    """Of two jobs that share requests; after the command was killed, and after a restart of the daemon."""
+    daemon = make("many")
+    client = daemon.client()
+    pid = done(client, remote, client.echo())["result"]["pid"]
+    ids = [client.echo(sleep_ms=600000), client.echo(sleep_ms=600000)]
+    before = dict.fromkeys(ids, 0)
+    for life in ("first", "second", "third"):
+        for job_id in ids:
+            wait_until(lambda i=job_id: len(notes_of(client, i)) >= before[i] + 3, f"its {life} life goes on")
+        if life == "first":
+            os.kill(pid, signal.SIGKILL)
+            wait_until(lambda: not is_alive(pid), "the command is gone")
+        elif life == "second":
+            daemon.restart()
+            client = daemon.client()
+        before = {i: len(notes_of(client, i)) for i in ids}
+    for job_id in ids:
+        seen = notes_of(client, job_id)
+        assert seen[:3] == [0, 1, 2] and 0 not in seen[1:] and seen == sorted(seen), seen
+        client.cancel(job_id).expect(200)
+
+
+def test_a_told_capacity_bounds_what_is_there(make, remote):
+    client = make().client()
+    tell(remote, "capacity", 3)
+    wait_until(lambda: client.backend("far")["slots"] == 3, "its slots are the service's")
+    ids = [client.echo(sleep_ms=600000) for _ in range(5)]
+    there(client, *ids[:3])
+    assert [client.job(i)["status"] for i in ids] == ["running"] * 3 + ["queued"] * 2
+    tell(remote, "capacity", 0)  # not known: the admin's `workers` counts
+    there(client, *ids)
+    assert client.backend("far")["slots"] == 50
+    for job_id in ids:
+        client.cancel(job_id).expect(200)
+
+
+def test_a_woken_job_is_polled_at_once(make, remote):
+    client = make().client()
+    remote.set(hint_ms=3600000)  # nobody would look for an hour
+    job_id = client.echo(sleep_ms=300)
+    ref = there(client, job_id)
+    wait_until(lambda: remote.stats()["counts"]["POLL"], "it was polled once")
+    time.sleep(0.4)  # it is done there by now
+    tell(remote, "wake", "r/999")  # nobody's: ignored
+    tell(remote, "wake", ref)
+    done(client, remote, job_id)
 
 
 # ---- a command that does not keep to the protocol ----
