@@ -293,7 +293,8 @@ def test_what_a_service_refuses_is_told_as_the_guide_says(prefix, tmp_path):
                 return c.form("/api/jobs/demo", [("file", "text.txt", b"be\n")]).json["job_id"]
             job = submit()
             wait_until(lambda: c.backend("demo")["state"] == "paused", "402 pauses the backend")
-            assert c.backend("demo")["reason"] == "quota" and c.job(job)["status"] == "queued"
+            assert c.backend("demo")["reason"] == "quota"
+            wait_until(lambda: c.job(job)["status"] == "queued", "the job waits again")  # said after the pause
             c.post("/api/backends/demo/resume").expect(200)
             job = c.wait(job)
             assert job["status"] == "completed" and not refusals, job
