@@ -10,7 +10,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define MARK       "\xEF\xB7\x90" /* U+FDD0 */
 #define REAL_EXACT 9007199254740992.0
 
 /* ---- numbers ---- */
@@ -41,8 +40,8 @@ const char *wide_text(wide_int v, char text[WIDE_TEXT]) {
 /* The digits of a number that json64_load kept as a string; NULL: it is another value. */
 static const char *marked(const json_t *v) {
   const char *text = json_string_value(v);
-  size_t mark = strlen(MARK);
-  return text && strncmp(text, MARK, mark) == 0 ? text + mark : NULL;
+  size_t mark = strlen(JSON64_MARK);
+  return text && strncmp(text, JSON64_MARK, mark) == 0 ? text + mark : NULL;
 }
 
 bool json64_int(const json_t *v, wide_int *out) {
@@ -94,7 +93,7 @@ static void put_number(struct buf *out, const char *at, size_t len) {
   snprintf(text, sizeof text, "%.*s", len < sizeof text ? (int)len : 0, at);
   bool fits = whole && wide_read(text, &v);
   bool mark = fits && v > INT64_MAX;
-  buf_puts(out, mark ? "\"" MARK : "");
+  buf_puts(out, mark ? "\"" JSON64_MARK : "");
   buf_put(out, at, len);
   buf_puts(out, mark ? "\"" : whole && !fits ? "e0" : "");
 }
@@ -118,12 +117,12 @@ static void rewrite(struct buf *out, const char *text, size_t len) {
 }
 
 bool json64_has_mark(const char *text) {
-  return strstr(text, MARK) != NULL;
+  return strstr(text, JSON64_MARK) != NULL;
 }
 
 /* Is the mark in the document, as it is or as an escape? */
 static bool document_has_mark(const char *text, size_t len) {
-  if (memmem(text, len, MARK, strlen(MARK)))
+  if (memmem(text, len, JSON64_MARK, strlen(JSON64_MARK)))
     return true;
   const char *end = text + len;
   for (const char *at = text; (at = memchr(at, '\\', (size_t)(end - at))) != NULL; at += 2) {
@@ -159,13 +158,13 @@ json_t *json64_load(const char *text, size_t len, size_t flags, json_error_t *e)
 
 char *json64_dump(const json_t *v, size_t flags) {
   char *text = json_dumps(v, flags);
-  if (!text || !strstr(text, "\"" MARK))
+  if (!text || !strstr(text, "\"" JSON64_MARK))
     return text;
   char *to = text;
   for (const char *at = text, *end = text + strlen(text); at < end;) {
-    size_t mark = strlen("\"" MARK);
+    size_t mark = strlen("\"" JSON64_MARK);
     const char *next = *at == '"' ? skip_string(at, end) : at + 1;
-    bool number = strncmp(at, "\"" MARK, mark) == 0;
+    bool number = strncmp(at, "\"" JSON64_MARK, mark) == 0;
     const char *from = number ? at + mark : at, *last = number ? next - 1 : next;
     memmove(to, from, (size_t)(last - from));
     to += last - from;

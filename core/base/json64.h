@@ -14,6 +14,9 @@
 #include <jansson.h>
 #include <stdbool.h>
 
+#define JSON64_MARK       "\xEF\xB7\x90" /* UTF-8 */
+#define JSON64_MARK_POINT 0xFDD0
+
 typedef __int128 wide_int; /* holds both ranges */
 #define WIDE_MIN ((wide_int)INT64_MIN)
 #define WIDE_MAX ((wide_int)UINT64_MAX)

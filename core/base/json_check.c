@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/json_check.h"
 
+#include "base/json64.h"
 #include "base/utf8.h"
 
 #include <ctype.h>
@@ -10,8 +11,6 @@
 #include <string.h>
 
 enum { NUMBER_MAX = 400 }; /* characters: more than any number needs */
-enum { REFUSED = 0xfdd0 }; /* the mark of base/json64.h: its reader refuses a document with it */
-#define REFUSED_TEXT "\xef\xb7\x90"
 
 struct scan {
   const char *at, *end;
@@ -69,7 +68,7 @@ static bool escape(struct scan *s) {
     return c && strchr("\"\\/bfnrt", c);
   int v = hex4(s);
   if (v < 0xd800 || v > 0xdfff)
-    return v > 0 && v != REFUSED;
+    return v > 0 && v != JSON64_MARK_POINT;
   if (v > 0xdbff || !scan_take(s, '\\') || !scan_take(s, 'u'))
     return false;
   v = hex4(s);
@@ -88,7 +87,7 @@ static bool string(struct scan *s) {
     if (c < ' ')
       return false;
     size_t n = c < 0x80 ? 1 : utf8_sequence(s->at, (size_t)(s->end - s->at));
-    if (n == 0 || (n == 3 && memcmp(s->at, REFUSED_TEXT, n) == 0))
+    if (n == 0 || (n == 3 && memcmp(s->at, JSON64_MARK, n) == 0))
       return false;
     s->at += n;
     if (c == '\\' && !escape(s))
