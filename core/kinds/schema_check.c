@@ -107,8 +107,8 @@ static void add_value(char *list, size_t size, const json_t *v) {
   free(text);
 }
 
-/* A list of a client may hold as many values as the schema has choices, so neither is gone through for each of the
- * other: the choices are sorted, and are named as far as there is room. */
+/* A client's list may be as long as the schema's choices, so no value goes through all of them: they
+ * are sorted, and are named only as far as there is room. */
 static void check_choices(struct checking *c, const struct schema *s, const json_t *v) {
   char list[200] = "", wants[WANTS_SIZE];
   char *text = value_canonical(v);

@@ -59,8 +59,8 @@ struct exec {
   int poll_many, concurrency;         /* exec-remote: as its hello says */
   bool dead, pings;                   /* pings: it said that it answers them at any time */
   struct rlimit limits[RLIM_NLIMITS]; /* what it has */
-  json_t
-      *kinds; /* name to true: declared; false: only the command before said it; null: withdrawn */
+  /* Name to true: declared; to false: only the command before said it; to null: withdrawn. */
+  json_t *kinds;
 
   /* Lines.  Of the thread that runs a job, else of the watch thread under the lock. */
   struct piece sending, reading;

@@ -36,6 +36,15 @@ static bool declare(struct exec *x, const json_t *one, const char *text, size_t 
   return code == LATHE_OK;
 }
 
+/* Why declare() failed. */
+static void say_refused(char *text, size_t size, const char *kind) {
+  snprintf(
+      text, size,
+      "names the kind \"%.64s\", which was refused: it is not a name of a kind (a-z 0-9 _ . -), "
+      "its text has more than 256 KiB, or there are more than 1000",
+      kind);
+}
+
 void kinds_begin(struct exec *x) {
   const char *kind;
   json_t *said;
@@ -62,10 +71,7 @@ bool kinds_take_hello(struct exec *x, const json_t *hello, const char *line) {
     if (kind && !is_wanted(x, kind))
       continue;
     if (!kind || !declare(x, one, text, len)) {
-      snprintf(
-          x->fault, sizeof x->fault,
-          "names the kind \"%.64s\" in its hello, which is not a name of a kind (a-z 0-9 _ . -)",
-          kind ? kind : "");
+      say_refused(x->fault, sizeof x->fault, kind ? kind : "");
       return false;
     }
   }
@@ -125,7 +131,7 @@ static const char *withdraw(struct exec *x, const json_t *m) {
 const char *kinds_take(struct exec *x, const json_t *m, const char *line) {
   const json_t *one = json_object_get(m, "kind");
   const char *kind = kind_name(one);
-  char text[250];
+  char why[250], text[400];
   size_t len = 0;
   if (strcmp(line_text(m, "type"), "withdraw_kind") == 0)
     return withdraw(x, m);
@@ -133,10 +139,8 @@ const char *kinds_take(struct exec *x, const json_t *m, const char *line) {
     return "sent a kind without a name or a whole kind as \"kind\"";
   const char *whole = line_member(m, line, "kind", &len);
   if (is_wanted(x, kind) && !declare(x, one, whole, len)) {
-    snprintf(text, sizeof text,
-             "the kind \"%.64s\" was refused: it is not a name of a kind (a-z 0-9 _ . -), its text "
-             "has more than 256 KiB, or there are more than 1000",
-             kind);
+    say_refused(why, sizeof why, kind);
+    snprintf(text, sizeof text, "the command \"%.100s\" %s", x->label, why);
     x->host->log(x->host, NULL, 2, text);
   }
   return NULL;

@@ -74,7 +74,7 @@ def test_a_command_declares_and_withdraws_kinds_later(make, tmp_path):  # noqa: 
     client.post("/api/jobs/late", {}).problem(404, "unknown-kind")
     tell("withdraw", "nobody")
     tell("kind", {**late(act="ok"), "kind": "No Kind"})
-    daemon.says('the kind \\"No Kind\\" was refused')
+    daemon.says('names the kind \\"No Kind\\", which was refused')
     client.cancel(busy).expect(200)
     assert client.wait(busy)["status"] == "cancelled"
     assert sorted(client.backend("turner")["kinds"]) == ["mill", "turn"]
