@@ -18,12 +18,12 @@ static struct kind *parse_text(const char *name, const char *backend, const char
   kind->file = mem_printf("backend %s", backend);
   kind->owner = mem_dup(backend);
   kind->json = json64_load(text, strlen(text), JSON_REJECT_DUPLICATES, &where);
-  int rc = kind->json ? kind_parse(kind, kind->json, kind->file, err)
-                      : err_set(err, ERR_INVAL, "%s: the kind %s, line %d: %s", kind->file, name,
-                                where.line, where.text);
+  char *place = mem_printf("%s, kind %s", kind->file, name);
+  int rc = kind->json ? kind_parse(kind, kind->json, place, err)
+                      : err_set(err, ERR_INVAL, "%s, line %d: %s", place, where.line, where.text);
   if (rc == 0 && strcmp(kind->name, name) != 0)
-    rc = err_set(err, ERR_INVAL, "%s: \"kind\" is %s, and it was declared as %s", kind->file,
-                 kind->name, name);
+    rc = err_set(err, ERR_INVAL, "%s: \"kind\" is %s", place, kind->name);
+  free(place);
   if (rc == 0)
     return kind;
   kind_free(kind);

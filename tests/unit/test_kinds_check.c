@@ -579,7 +579,7 @@ static void test_kinds_of_backends(void **state) {
     assert_string_equal(kinds_problems(k, &count)->kind, "turn");
   }
   assert_true(declare(k, (const char *const[][3]){{"a", "mill", nine}, {NULL}}));
-  assert_problem(k, "a", "\"kind\" is turn, and it was declared as mill");
+  assert_problem(k, "a", "kind mill: \"kind\" is turn");
   assert_true(declare(k, (const char *const[][3]){{NULL}}));
   p = kinds_problems(k, &count);
   assert_true(count == 0 || p == NULL);
