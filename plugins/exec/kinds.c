@@ -116,6 +116,21 @@ bool kinds_is_message(const char *type) {
   return strcmp(type, "kind") == 0 || strcmp(type, "withdraw_kind") == 0;
 }
 
+enum { NAMES_MAX = 4000 }; /* several times the kinds that the host takes */
+
+/* Jobs of kinds that were withdrawn long ago do not come any more. */
+static void forget_withdrawn(struct exec *x) {
+  const char *kind;
+  json_t *said;
+  void *next;
+  if (json_object_size(x->kinds) < NAMES_MAX)
+    return;
+  json_object_foreach_safe(x->kinds, next, kind, said) {
+    if (json_is_null(said))
+      json_object_del(x->kinds, kind);
+  }
+}
+
 static const char *withdraw(struct exec *x, const json_t *m) {
   const char *kind = line_text(m, "kind");
   if (!kind)
@@ -123,6 +138,7 @@ static const char *withdraw(struct exec *x, const json_t *m) {
   const json_t *said = json_object_get(x->kinds, kind);
   if (!said || json_is_null(said))
     return NULL;
+  forget_withdrawn(x);
   json_object_set_new(x->kinds, kind, json_null());
   x->declaring->withdraw(x->host, kind);
   return NULL;

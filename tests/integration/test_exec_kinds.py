@@ -4,9 +4,11 @@ import json
 import os
 import signal
 
-from daemon import is_alive, wait_until
+import pytest
+from daemon import SANITIZED, is_alive, wait_until
 from test_exec import act, kind, make, polite, rude  # noqa: F401 (make: a fixture)
 from test_exec_remote import done, make as make_remote, remote, tell as tell_remote, there  # noqa: F401 (fixtures)
+from test_remote_many import resident_bytes
 
 MOST = 2**64 - 1
 
@@ -83,6 +85,21 @@ def test_a_command_declares_and_withdraws_kinds_later(make, tmp_path):  # noqa: 
     tell("kind", late(act="ok", most=11))
     assert client.wait(before)["status"] == "completed"
     assert client.backend("turner")["restarts"] == 0
+
+
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer keeps what was freed")
+def test_names_that_were_withdrawn_long_ago_are_forgotten(make):  # noqa: F811
+    client = make(polite()).client()
+
+    def size_after(act_name):
+        keeper = act(client, act_name)["result"]["parent"]
+        with open(f"/proc/{keeper}/stat", encoding="utf-8") as file:
+            worker = int(file.read().rpartition(")")[2].split()[1])
+        return resident_bytes(worker)
+
+    before = size_after("parent")
+    assert size_after("churn") - before < 3 << 20  # 60,000 names have more than 7 MB
+    assert act(client, "ok")["status"] == "completed"
 
 
 def test_kinds_that_are_not_asked_for_are_not_served_later_either(make, tmp_path):  # noqa: F811
