@@ -85,7 +85,8 @@ int kind_parse(struct kind *k, json_t *json, const char *file, struct err *err) 
     return rc;
   k->name = json_string_value(json_object_get(json, "kind"));
   if (!parse_is_word(k->name, "_.-") || k->name[0] < 'a')
-    return err_set(err, ERR_INVAL, "%s: \"%.100s\" is not a name for a kind (a-z 0-9 _ . -)", file,
+    return err_set(err, ERR_INVAL,
+                   "%s: \"%.100s\" is not a name for a kind (a-z first, then a-z 0-9 _ . -)", file,
                    k->name);
   if ((rc = parse_params(&p, k, json_object_get(json, "params"))) ||
       (rc = parse_inputs(&p, k, json_object_get(json, "inputs"))) ||
