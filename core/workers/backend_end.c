@@ -10,7 +10,7 @@
 
 static void handle_closed(uv_handle_t *handle) {
   struct workers *w = handle->data;
-  if (++w->handles_closed < 4)
+  if (++w->handles_closed < 5)
     return;
   void (*stopped)(void *) = w->stopped;
   void *arg = w->stopped_arg;
@@ -29,6 +29,7 @@ void workers_maybe_stopped(struct workers *w) {
       !uv_is_closing((uv_handle_t *)&w->prepare)) {
     uv_close((uv_handle_t *)&w->prepare, handle_closed);
     uv_close((uv_handle_t *)&w->idle, handle_closed);
+    uv_close((uv_handle_t *)&w->declared_pause, handle_closed);
     uv_close((uv_handle_t *)&w->orphans, handle_closed);
     uv_close((uv_handle_t *)&w->child_ended, handle_closed);
   }

@@ -17,6 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Whoever loads kinds may have 32 MiB of each backend to read: after a call that took so long or
+ * longer there is a pause, or a plugin whose kinds come and go would hold all that the daemon does. */
+enum { TELLING_MS = 20, PAUSE_TIMES = 10 };
+
 /* Of one backend, of all texts that it ever declared: jobs may hold each of them. */
 enum { DECLARED_BYTES_MAX = 32 << 20 };
 
@@ -108,4 +112,23 @@ void declared_ready(struct backend *b) {
 const char *backend_declares(const struct backend *b, const char *kind) {
   const struct declared_kind *d = backend_does(b, kind) ? find(b, kind) : NULL;
   return d ? d->json : NULL;
+}
+
+/* The turn that it wakes does the rest. */
+static void pause_ends(uv_timer_t *timer) {
+  (void)timer;
+}
+
+void declared_tell(struct workers *w) {
+  if (!w->declared_changed || w->freeing || uv_is_active((uv_handle_t *)&w->declared_pause))
+    return;
+  uint64_t begun = uv_hrtime();
+  w->declared_changed = false;
+  if (w->declared)
+    w->declared(w->declared_ctx);
+  uint64_t took_ms = (uv_hrtime() - begun) / 1000000;
+  if (took_ms < TELLING_MS)
+    return;
+  uv_update_time(w->loop);
+  uv_timer_start(&w->declared_pause, pause_ends, took_ms * PAUSE_TIMES, 0);
 }

@@ -37,7 +37,8 @@ struct workers {
   int64_t return_ms;
   void (*declared)(void *ctx); /* NULL is fine */
   void *declared_ctx;
-  bool declared_changed; /* to be told when the turn ends */
+  bool declared_changed;     /* to be told when the turn ends */
+  uv_timer_t declared_pause; /* active: that took long; it is told when this is over */
   uv_timer_t orphans;
   uv_signal_t child_ended;
   pid_t *strangers; /* children of the process that were there before */
@@ -243,6 +244,7 @@ void backend_set_kinds(struct backend *b, const char **kinds, size_t count);
 /* declared.c: the message KIND; a worker that is ready, whose READY was taken. */
 int declared_take(struct worker *k, const struct wire_frame *f, struct err *err);
 void declared_ready(struct backend *b);
+void declared_tell(struct workers *w); /* at the end of a turn */
 void backend_jailed(struct backend *b, enum wire_jail_state state, const char *lacks);
 void backend_update(struct backend *b); /* state, metrics, `changed` */
 void backend_retire(struct worker *k);

@@ -22,11 +22,7 @@ _Static_assert((int)STEP_OK == (int)WIRE_OK && (int)STEP_BAD_INPUT == (int)WIRE_
 static void turn_ends(uv_prepare_t *handle) {
   struct workers *w = handle->data;
   bool again = true;
-  if (w->declared_changed && !w->freeing) {
-    w->declared_changed = false;
-    if (w->declared)
-      w->declared(w->declared_ctx);
-  }
+  declared_tell(w);
   while (again && !w->freeing) {
     again = false;
     list_for_each_safe(it, &w->backends) {
@@ -76,6 +72,9 @@ struct workers *workers_new(uv_loop_t *loop, const struct workers_options *optio
   w->prepare.data = w->idle.data = w;
   uv_prepare_start(&w->prepare, turn_ends);
   uv_unref((uv_handle_t *)&w->prepare);
+  uv_timer_init(loop, &w->declared_pause);
+  w->declared_pause.data = w;
+  uv_unref((uv_handle_t *)&w->declared_pause);
   orphans_adopt(w);
   return w;
 }

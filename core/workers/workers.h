@@ -147,8 +147,8 @@ struct workers_options {
   struct workers_events events;
   struct metrics *metrics;
   int64_t return_ms; /* how long one that went may be on its way back; 0: a minute */
-  /* What backends declare (backend_declares) is another now; before `changed` of the same turn.
-   * Or NULL. */
+  /* What backends declare (backend_declares) is another now; before `changed` of the same turn,
+   * but after a pause where it takes long.  Or NULL. */
   void (*declared)(void *ctx);
   void *declared_ctx;
 };

@@ -119,6 +119,25 @@ static void kinds_are_withdrawn(void **state) {
   rig_close(&r);
 }
 
+/* Who loads kinds may take long for each change; the daemon has more to do. */
+static void a_reader_of_kinds_that_is_slow_gets_pauses(void **state) {
+  struct rig r;
+  (void)state;
+  rig_open(&r);
+  declare(&r, "turn");
+  rig_ready(&r);
+  RUN_UNTIL(&r, backend_room(r.b) == 2);
+  r.declared_takes_us = 30000;
+  assert_int_equal(run_once(&r, "declare:" LATE_1), STEP_OK);
+  RUN_UNTIL(&r, r.declared == 1);
+  uint64_t took = r.declared_ended - r.declared_begun, ended = r.declared_ended;
+  assert_int_equal(run_once(&r, "declare:" LATE_2), STEP_OK);
+  RUN_UNTIL(&r, r.declared == 2);
+  assert_string_equal(backend_declares(r.b, "late"), LATE_2);
+  assert_true(r.declared_begun - ended > 5 * took);
+  rig_close(&r);
+}
+
 static pid_t pid_of(const struct seen *s) {
   assert_non_null(s->log.data);
   return atoi(strstr(s->log.data, "pid ") + 4);
@@ -176,6 +195,7 @@ int main(void) {
       cmocka_unit_test(a_backend_without_kinds_fails),
       cmocka_unit_test(kinds_are_declared_later_too),
       cmocka_unit_test(kinds_are_withdrawn),
+      cmocka_unit_test(a_reader_of_kinds_that_is_slow_gets_pauses),
       cmocka_unit_test(a_process_is_replaced_when_it_asks),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

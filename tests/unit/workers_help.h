@@ -56,6 +56,8 @@ struct rig {
   struct backend *b;
   char root[64];
   int changes, declared;
+  unsigned declared_takes_us;
+  uint64_t declared_begun, declared_ended; /* the last time */
 };
 
 static inline void rig_changed(void *ctx, struct backend *b) {
@@ -136,6 +138,9 @@ static inline void rig_leave_signals(const char *variable) {
 static inline void rig_declared(void *ctx) {
   struct rig *r = ctx;
   r->declared++;
+  r->declared_begun = uv_hrtime();
+  usleep(r->declared_takes_us);
+  r->declared_ended = uv_hrtime();
 }
 
 static inline void rig_open(struct rig *r) {
