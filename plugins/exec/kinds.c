@@ -38,11 +38,12 @@ static bool declare(struct exec *x, const json_t *one, const char *text, size_t 
 
 /* Why declare() failed. */
 static void say_refused(char *text, size_t size, const char *kind) {
-  snprintf(text, size,
-           "names the kind \"%.64s\", which was refused: it is not a name of a kind (a-z first, "
-           "then a-z 0-9 _ . -), "
-           "its text has more than 256 KiB, or there are more than 1000",
-           kind);
+  snprintf(
+      text, size,
+      "names the kind \"%.64s\", which was refused: it is not a name of a kind (a-z first, "
+      "then a-z 0-9 _ . -), its text has more than 256 KiB, is nested more than 64 deep, has an "
+      "integer past 64 bits or U+FDD0, or there are more than 1000",
+      kind);
 }
 
 void kinds_begin(struct exec *x) {
@@ -147,7 +148,7 @@ static const char *withdraw(struct exec *x, const json_t *m) {
 const char *kinds_take(struct exec *x, const json_t *m, const char *line) {
   const json_t *one = json_object_get(m, "kind");
   const char *kind = kind_name(one);
-  char why[300], text[450];
+  char why[350], text[500];
   size_t len = 0;
   if (strcmp(line_text(m, "type"), "withdraw_kind") == 0)
     return withdraw(x, m);

@@ -77,6 +77,9 @@ def test_a_command_declares_and_withdraws_kinds_later(make, tmp_path):  # noqa: 
     tell("withdraw", "nobody")
     tell("kind", {**late(act="ok"), "kind": "No Kind"})
     daemon.says('names the kind \\"No Kind\\", which was refused')
+    tell("kind", late(act="ok", most=2**64))  # no reader would have each digit of it
+    daemon.says('names the kind \\"late\\", which was refused')
+    daemon.says("an integer past 64 bits")
     client.cancel(busy).expect(200)
     assert client.wait(busy)["status"] == "cancelled"
     assert sorted(client.backend("turner")["kinds"]) == ["mill", "turn"]
