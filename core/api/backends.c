@@ -44,6 +44,21 @@ static void put_rights(struct buf *b, uint32_t rights) {
   buf_putc(b, ']');
 }
 
+/* Its plugin does a kind, and what the kind is was said nowhere. */
+static void put_undeclared(struct buf *b, const struct backend *x, const char *kind) {
+  char text[500];
+  snprintf(text, sizeof text,
+           "the kind %.80s is declared by no file%s, so it gets no such jobs: put %.80s.json into "
+           "a folder kinds/ beside the plugin or into [server] kinds_path, and reload",
+           kind,
+           backend_kinds_full(x)
+               ? ", and what the plugin said of it was not taken, as it has declared more than 32 "
+                 "MiB of different kinds"
+               : "",
+           kind);
+  buf_put_json_str(b, text);
+}
+
 /* What keeps a backend that may well be ready from getting jobs, or getting them right. */
 static void put_warnings(struct buf *b, struct api *a, const struct backend *x) {
   const char *const *kinds = backend_kinds(x);
@@ -51,15 +66,9 @@ static void put_warnings(struct buf *b, struct api *a, const struct backend *x) 
   const struct kinds_problem *p = kinds_problems(a->at.kinds, &count);
   buf_puts(b, ",\"warnings\":[");
   for (size_t i = 0; kinds[i]; i++) {
-    char text[400];
     if (!kinds_find(a->at.kinds, kinds[i]) && !backend_declares(x, kinds[i])) {
-      snprintf(
-          text, sizeof text,
-          "the kind %.80s is declared by no file, so it gets no such jobs: put %.80s.json into "
-          "a folder kinds/ beside the plugin or into [server] kinds_path, and reload",
-          kinds[i], kinds[i]);
       buf_puts(b, n++ ? "," : "");
-      buf_put_json_str(b, text);
+      put_undeclared(b, x, kinds[i]);
     }
     for (size_t k = 0; k < count; k++) {
       if (!p[k].kind || strcmp(p[k].kind, kinds[i]) != 0)

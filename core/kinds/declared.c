@@ -54,9 +54,28 @@ static struct kind *find(const struct overlay *o, const char *name) {
   return NULL;
 }
 
+/* Of one backend, with the same text. */
+static bool is_same(const struct kind *old, const struct kind *fresh) {
+  return old->owner && strcmp(old->owner, fresh->owner) == 0 &&
+         strcmp(old->name, fresh->name) == 0 && json_equal(old->json, fresh->json);
+}
+
 static bool is_owner(const struct kinds *k, const struct kinds_declaration *d) {
   const struct kind *kind = map_get(&k->by_name, d->kind);
   return kind && kind->owner && strcmp(kind->owner, d->backend) == 0;
+}
+
+/* The same as `fresh`, which was withdrawn: it comes back, or each return would need the room of one
+ * more.  NULL: there is none. */
+static struct kind *take_retired(struct kinds *k, const struct kind *fresh) {
+  for (size_t i = 0; i < k->retired_count; i++) {
+    struct kind *old = k->retired[i];
+    if (!is_same(old, fresh))
+      continue;
+    k->retired[i] = k->retired[--k->retired_count];
+    return old;
+  }
+  return NULL;
 }
 
 static void add(struct overlay *o, const struct kinds_declaration *d) {
@@ -73,13 +92,13 @@ static void add(struct overlay *o, const struct kinds_declaration *d) {
     kind_free(fresh);
     return;
   }
-  bool same = known && strcmp(known->owner, d->backend) == 0 &&
-              json_equal(known->json, fresh->json);
-  if (same)
+  bool stays = known && is_same(known, fresh);
+  struct kind *old = stays ? known : take_retired(o->k, fresh);
+  if (old)
     kind_free(fresh);
   o->list = mem_grow(o->list, (o->count + 1) * sizeof *o->list);
-  o->list[o->count++] = same ? known : fresh;
-  o->changed |= !same;
+  o->list[o->count++] = old ? old : fresh;
+  o->changed |= !stays;
 }
 
 /* The declared ones of before go, but for those that stay. */

@@ -36,11 +36,15 @@ void workers_maybe_stopped(struct workers *w) {
 }
 
 static void free_declared(struct backend *b) {
+  size_t at = 0;
   for (size_t i = 0; i < b->declared_count; i++) {
     free(b->declared[i].name);
     free(b->declared[i].json);
   }
   free(b->declared);
+  for (char *text; (text = map_next(&b->declared_texts, &at)) != NULL;)
+    free(text);
+  map_free(&b->declared_texts);
 }
 
 static void backend_free(struct backend *b) {

@@ -21,7 +21,7 @@
  * longer there is a pause, or a plugin whose kinds come and go would hold all that the daemon does. */
 enum { TELLING_MS = 20, PAUSE_TIMES = 10 };
 
-/* Of one backend, of all texts that it ever declared: jobs may hold each of them. */
+/* Of one backend, of all different texts that it ever declared: jobs may hold each of them. */
 enum { DECLARED_BYTES_MAX = 32 << 20 };
 
 static struct declared_kind *find(const struct backend *b, const char *kind) {
@@ -38,25 +38,39 @@ static void drop(struct backend *b, struct declared_kind *d) {
   b->w->declared_changed = true;
 }
 
-static bool has_room(struct backend *b, size_t len) {
-  if (b->declared_bytes + len <= DECLARED_BYTES_MAX)
+/* A text counts once, however often it comes and goes: a command that starts again tells of its
+ * kinds anew. */
+static bool has_room(struct backend *b, const char *json) {
+  char hex[SHA256_HEX_SIZE];
+  size_t len = strlen(json);
+  sha256_of(json, len, hex);
+  if (map_get(&b->declared_texts, hex))
     return true;
-  if (b->declared_bytes <= DECLARED_BYTES_MAX)
-    log_warn("backend.kinds",
-             "backend %s: its plugin has declared more than 32 MiB of kinds since lathed began; "
-             "further ones are not taken",
-             b->o.name);
-  b->declared_bytes = DECLARED_BYTES_MAX + 1;
-  return false;
+  if (b->declared_bytes + len > DECLARED_BYTES_MAX) {
+    if (!b->declared_full)
+      log_warn("backend.kinds",
+               "backend %s: its plugin has declared more than 32 MiB of different "
+               "kinds since it was configured; further ones are not taken",
+               b->o.name);
+    b->declared_full = true;
+    return false;
+  }
+  char *key = mem_dup(hex);
+  map_put(&b->declared_texts, key, key);
+  b->declared_bytes += len;
+  return true;
+}
+
+bool backend_kinds_full(const struct backend *b) {
+  return b->declared_full;
 }
 
 static void keep(struct backend *b, const char *kind, const char *json) {
   struct declared_kind *d = find(b, kind);
   if (d && strcmp(d->json, json) == 0)
     return;
-  if (!has_room(b, strlen(json)))
+  if (!has_room(b, json))
     return;
-  b->declared_bytes += strlen(json);
   if (!d) {
     b->declared = mem_grow(b->declared, (b->declared_count + 1) * sizeof *b->declared);
     d = &b->declared[b->declared_count++];

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "base/pace.h"
 #include "base/sha256.h"
 #include "base/table.h"
@@ -115,6 +116,8 @@ struct backend {
   char **kinds;
   struct declared_kind *declared; /* declared.c */
   size_t declared_count, declared_bytes;
+  struct map declared_texts; /* SHA-256 of each text that was counted */
+  bool declared_full;        /* one was not taken */
   char identity[SHA256_HEX_SIZE];
   char files[SHA256_HEX_SIZE]; /* those that its options name, when its workers were started */
   uint32_t flags, rights;      /* WIRE_REPEATABLE, ...; WIRE_NEEDS_... */

@@ -239,6 +239,8 @@ const char *const *backend_kinds(const struct backend *b); /* NULL-terminated; e
 /* The whole text of a kind that it does, as its plugin declared it, not looked at; NULL: it is the
  * admin's to declare. */
 const char *backend_declares(const struct backend *b, const char *kind);
+/* Has its plugin declared more than is kept, so that a kind may lack its text? */
+bool backend_kinds_full(const struct backend *b);
 bool backend_does(const struct backend *b, const char *kind);
 int backend_slots(const struct backend *b);
 int backend_running(const struct backend *b);

@@ -105,6 +105,13 @@ def test_names_that_were_withdrawn_long_ago_are_forgotten(make):  # noqa: F811
     assert act(client, "ok")["status"] == "completed"
 
 
+def test_a_kind_that_comes_and_goes_counts_once(make):  # noqa: F811
+    client = make(polite(), {"server": {"worker_env": "WHOLE"}}, env={"WHOLE": json.dumps(late(act="ok"))}).client()
+    act(client, "flap")  # 40 MB; a backend may have 32 MiB of different ones
+    wait_until(lambda: seed_of(client) == MOST, "the kind is there in the end")
+    assert client.backend("turner")["warnings"] == []
+
+
 def test_kinds_that_are_not_asked_for_are_not_served_later_either(make, tmp_path):  # noqa: F811
     (tmp_path / "late.json").write_text(json.dumps(late(act="ok")))
     learn = f"title=learn model={tmp_path / 'late.json'}"

@@ -568,6 +568,13 @@ static void test_kinds_of_backends(void **state) {
   kinds_replace(k, load(f)); /* a reload keeps what backends declare */
   assert_owner(k, "turn", "a", "\"max\":9");
 
+  /* One that comes and goes is one, not more each time. */
+  held = kinds_find(k, "turn");
+  assert_true(declare(k, (const char *const[][3]){{NULL}}));
+  assert_null(kinds_find(k, "turn"));
+  assert_true(declare(k, (const char *const[][3]){{"a", "turn", nine}, {NULL}}));
+  assert_ptr_equal(kinds_find(k, "turn"), held);
+
   /* What is not one of a kind. */
   static const struct {
     const char *text, *says;
