@@ -4,7 +4,7 @@
 
 BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config libuv1-dev libmicrohttpd-dev libsqlite3-dev
   libcurl4-openssl-dev libjansson-dev libinih-dev libpcre2-dev libssl-dev libarchive-dev libgmsh-dev libocct-modeling-algorithms-dev
-  libocct-modeling-data-dev g++ libcgns-dev libcgal-dev libhdf5-dev libpng-dev zlib1g-dev)
+  libocct-modeling-data-dev libocct-visualization-dev g++ libcgns-dev libcgal-dev libhdf5-dev libpng-dev zlib1g-dev)
 RUN_PACKAGES=(python3-minimal curl)
 TEST_PACKAGES=(clang clang-format clang-tidy libclang-rt-14-dev libcmocka-dev python3 python3-pytest python3-venv
   dpkg-dev adduser iproute2 mandoc
