@@ -51,6 +51,7 @@ struct call {
   struct call *next;
   struct said *first, **last;
   pthread_cond_t changed;
+  bool sent;  /* it had its turn */
   bool died;  /* the command did */
   bool alone; /* and had nothing else to do */
 };
@@ -101,6 +102,8 @@ enum outcome {
 /* Sends what write() gives, and works off what is said until the end.  The results of the items are
  * set for those that were answered. */
 enum outcome call_make(struct call *k, char *(*write)(const struct call *));
+/* Under the lock: has it left so many requests without an answer that it is to be replaced? */
+bool is_hung(const struct remote *c);
 
 /* ---- remote_said.c ---- */
 /* Does what the message says.  On the caller's thread, without the lock. */

@@ -14,8 +14,20 @@ enum {
 
 /* ---- whose turn it is; under the lock ---- */
 
+/* So many requests without an answer are one too many: a command puts fresh threads in the place of
+ * those that hang, but for one that has a single thread. */
+static int lost_most(int concurrency) {
+  return concurrency == 1 ? 1 : 2 * concurrency;
+}
+
+bool is_hung(const struct remote *c) {
+  return c->lost_count >= lost_most(c->concurrency);
+}
+
 static bool has_room(const struct remote *c, enum lane lane) {
   int all = c->concurrency, kept = all < 2 ? 0 : all < 8 ? 1 : all / 4;
+  if (is_hung(c)) /* it is about to be replaced, and what it is given dies with it */
+    return false;
   if (lane == LANE_CANCEL)
     return true;
   return c->busy[LANE_START] + c->busy[LANE_REST] < all && c->busy[lane] < all - kept;
@@ -54,6 +66,7 @@ static void begin(struct call *k, char *line) {
   struct remote *c = k->remote;
   k->next = c->calls;
   c->calls = k;
+  k->sent = true;
   c->busy[k->lane]++;
   link_put(c, line);
 }
@@ -130,7 +143,7 @@ enum outcome call_make(struct call *k, char *(*write)(const struct call *)) {
   k->number = ++c->last_number;
   pthread_mutex_unlock(&c->lock);
   k->open = k->count;
-  k->over = k->died = k->alone = k->refused = false;
+  k->over = k->sent = k->died = k->alone = k->refused = false;
   k->kept = LATHE_OK;
   k->first = NULL;
   k->last = &k->first;

@@ -195,7 +195,8 @@ static void go_down(struct remote *c) {
   struct exec *x = c->x;
   x->host->log(x->host, NULL, 3, x->fault);
   pthread_mutex_lock(&c->lock);
-  bool worked = c->answered || c->calls, alone = c->calls && !c->calls->next && !c->lost_count;
+  bool worked = c->answered || c->calls || c->lost_count; /* it took a request at least */
+  bool alone = c->calls && !c->calls->next && !c->lost_count;
   c->up = false;
   c->outbox.len = 0;
   c->lost_count = 0;
@@ -205,8 +206,8 @@ static void go_down(struct remote *c) {
     k->alone = alone;
     pthread_cond_signal(&k->changed);
   }
-  pthread_mutex_unlock(&c->lock);
   c->failed_starts = worked ? 0 : c->failed_starts + 1;
+  pthread_mutex_unlock(&c->lock);
 }
 
 static void fail_with(struct remote *c, const char *what) {
@@ -254,9 +255,9 @@ static void start_again(struct remote *c) {
     return;
   watch_busy(x); /* what the last one said is over */
   if (start_command(x) != LATHE_OK) {
-    c->failed_starts++;
     x->host->log(x->host, NULL, 3, x->fault);
     pthread_mutex_lock(&c->lock);
+    c->failed_starts++;
     snprintf(c->why, sizeof c->why, "%s", x->fault);
     pthread_mutex_unlock(&c->lock);
     return;
@@ -273,19 +274,13 @@ static void start_again(struct remote *c) {
 
 /* ---- the thread ---- */
 
-/* So many requests without an answer are one too many: a command puts fresh threads in the place of
- * those that hang, but for one that has a single thread. */
-static int lost_most(int concurrency) {
-  return concurrency == 1 ? 1 : 2 * concurrency;
-}
-
 /* What waits in the outbox is the link thread's from here on.  Is it asked for anything? */
 static bool take_outbox(struct remote *c, bool *too_many_lost) {
   pthread_mutex_lock(&c->lock);
   struct piece all = c->outbox;
   c->outbox = (struct piece){0};
   bool asked = c->calls != NULL;
-  *too_many_lost = c->lost_count >= lost_most(c->concurrency);
+  *too_many_lost = is_hung(c);
   pthread_mutex_unlock(&c->lock);
   if (all.len)
     piece_append(&c->x->sending, all.data, all.len);
@@ -314,7 +309,8 @@ static void serve(struct remote *c) {
   bool asked = take_outbox(c, &too_many), watched = asked && x->pings && x->ping_ms > 0;
   if (!asked)
     c->heard_ms = exec_now_ms();
-  enum line got = line_wait(x, watched ? (int)(x->ping_ms / 4 + 1) : -1, &text, &len);
+  int wait_ms = too_many ? 0 : watched ? (int)(x->ping_ms / 4 + 1) : -1;
+  enum line got = line_wait(x, wait_ms, &text, &len); /* what it said before counts, too */
   int64_t now = exec_now_ms();
   const char *wrong = NULL;
   if (got == LINE_HERE) {

@@ -108,7 +108,7 @@ static int32_t step(struct remote *c, const char *word, enum lane lane, struct l
       .remote = c,
       .word = word,
       .lane = lane,
-      .patient = lane == LANE_CANCEL, /* it is tried but a few times */
+      .patient = true, /* or it would pay for a command that another job stopped */
       .items = &item,
       .count = 1,
       .end_ms = sooner(item->request->deadline_ms, wait_ms),
@@ -203,6 +203,26 @@ static int32_t submit(void *self, struct lathe_job *job, const struct lathe_requ
 
 /* ---- poll ---- */
 
+/* A job that nobody asked after, as it waited behind one that hung, is as well as before: it is asked
+ * after soon, and no doubling pause holds it. */
+static void put_off(struct remote *c, struct lathe_poll *const *items, size_t count) {
+  const struct lathe_host *h = c->x->host;
+  for (size_t i = 0; i < count; i++) {
+    if (items[i]->result != RESULT_OPEN || h->cancelled(items[i]->job))
+      continue;
+    h->retry_after(items[i]->job, AGAIN_MS);
+    items[i]->result = LATHE_PENDING;
+  }
+}
+
+/* Does the command start, if it is not up? */
+static bool comes_up(struct remote *c) {
+  pthread_mutex_lock(&c->lock);
+  bool yes = c->failed_starts == 0;
+  pthread_mutex_unlock(&c->lock);
+  return yes;
+}
+
 /* Polls of as many as the command takes at a time. */
 static enum outcome poll_some(struct remote *c, struct lathe_poll *const *items, size_t count,
                               int64_t end_ms) {
@@ -218,6 +238,8 @@ static enum outcome poll_some(struct remote *c, struct lathe_poll *const *items,
       if (items[i]->result == RESULT_OPEN && !c->x->host->cancelled(items[i]->job))
         items[i]->result = LATHE_PENDING;
   }
+  if (!k.sent && (how == CALL_LATE || how == CALL_DOWN) && comes_up(c))
+    put_off(c, items, count);
   if (how != CALL_OVER)
     fill(&k, how, repeatable(how));
   return how;
@@ -236,9 +258,10 @@ static int32_t poll_many(void *self, struct lathe_poll *const *items, size_t cou
     n = count - i < most ? count - i : most;
     how = poll_some(c, items + i, n, end_ms);
   }
+  put_off(c, items, count); /* whose turn it was not */
   for (size_t i = 0; i < count; i++)
     if (items[i]->result == RESULT_OPEN)
-      items[i]->result = LATHE_PENDING; /* it was not its turn */
+      items[i]->result = LATHE_PENDING; /* cancelled: the host ends it */
   return LATHE_OK;
 }
 
