@@ -87,9 +87,9 @@ int daemon_read_tokens(struct daemon *d, const struct config *c, struct err *err
   return 0;
 }
 
-static const char *authorise(void *ctx, const char *token) {
+static const char *authorise(void *ctx, const char *token, enum role *role) {
   const struct daemon *d = ctx;
-  return d->tokens->tokens ? tokens_client(d->tokens->tokens, token) : NULL;
+  return d->tokens->tokens ? tokens_client(d->tokens->tokens, token, role) : NULL;
 }
 
 static bool knows(void *ctx, const char *client) {

@@ -44,9 +44,9 @@ void api_start(struct api *a, const struct api_rooms *rooms) {
   a->beat_open = true;
 }
 
-const char *api_authorise(void *api, const char *token) {
+const char *api_authorise(void *api, const char *token, enum role *role) {
   struct api *a = api;
-  return a->options.authorise(a->options.authorise_ctx, token);
+  return a->options.authorise(a->options.authorise_ctx, token, role);
 }
 
 bool api_knows(void *api, const char *client) {

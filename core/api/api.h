@@ -40,8 +40,9 @@ struct api_options {  /* copied; api_reconfigure takes new ones */
   int64_t upload_max; /* bytes of one input; 0: no limit but the kind's */
   int batch_max;      /* jobs of one batch */
   int wait_max_s;     /* most that `Prefer: wait=N` may ask for */
-  /* The client's name for a token, or NULL.  The name must stay valid while the server is open. */
-  const char *(*authorise)(void *ctx, const char *token);
+  /* The client's name for a token, and its role; or NULL.  The name must stay valid while the server
+   * is open. */
+  const char *(*authorise)(void *ctx, const char *token, enum role *role);
   bool (*knows)(void *ctx, const char *client); /* has a client of this name a token? */
   void *authorise_ctx;
 };
@@ -63,7 +64,7 @@ void api_free(struct api *a);
 const struct http_route *api_routes(void);
 const struct http_sink *api_sink(void);
 /* For http_options.authorise, where the server has tokens. */
-const char *api_authorise(void *api, const char *token);
+const char *api_authorise(void *api, const char *token, enum role *role);
 bool api_knows(void *api, const char *client);
 
 /* For store_options.on_event; ctx is the api. */

@@ -14,6 +14,7 @@ enum { DELETES_A_TURN = 200 };
 
 struct batch_act {
   struct call call;
+  char *actor; /* whose own the batch has to be, NULL: anybody's */
   char id[ID_SIZE];
   int64_t from, to; /* of those that are deleted */
   size_t asked;
@@ -23,8 +24,14 @@ struct batch_act {
 static struct batch_act *act_new(struct api *a, struct http_request *r, const char *id) {
   struct batch_act *x = mem_alloc(sizeof *x);
   call_init(&x->call, a, r);
+  x->actor = api_actor(r);
   memcpy(x->id, id, sizeof x->id);
   return x;
+}
+
+static void act_free(struct batch_act *x) {
+  free(x->actor);
+  free(x);
 }
 
 /* Answers a failure; true when there was one. */
@@ -35,8 +42,18 @@ static bool failed(struct batch_act *x, int code) {
     api_unknown_batch(x->call.r, x->id);
   else if (x->call.r)
     api_refuse(x->call.r, code, NULL);
-  free(x);
+  act_free(x);
   return true;
+}
+
+/* Is there such a batch, and may it be acted on?  If not, that was answered. */
+static bool may_go_on(struct batch_act *x, int code, const struct record_batch *batch) {
+  if (failed(x, code))
+    return false;
+  if (api_may_act(x->call.r, x->actor, "batch", batch->client))
+    return true;
+  act_free(x);
+  return false;
 }
 
 /* ---- cancel ---- */
@@ -53,7 +70,7 @@ static void on_after_cancel(void *arg, int code, const struct record_batch *batc
     buf_putc(&b, '}');
     api_reply_json(x->call.r, 200, &b);
   }
-  free(x);
+  act_free(x);
 }
 
 static void on_cancelled(void *arg, int code, const struct jobs_answer *answer) {
@@ -61,7 +78,7 @@ static void on_cancelled(void *arg, int code, const struct jobs_answer *answer) 
   if (code < 0) {
     if (x->call.r)
       api_refuse(x->call.r, code, answer);
-    free(x);
+    act_free(x);
     return;
   }
   store_batch_get(x->call.api->at.store, x->id, on_after_cancel, x);
@@ -70,8 +87,8 @@ static void on_cancelled(void *arg, int code, const struct jobs_answer *answer) 
 static void on_before_cancel(void *arg, int code, const struct record_batch *batch, size_t count,
                              bool more) {
   struct batch_act *x = arg;
-  (void)batch, (void)count, (void)more;
-  if (!failed(x, code))
+  (void)count, (void)more;
+  if (may_go_on(x, code, batch))
     jobs_cancel_batch(x->call.api->at.jobs, x->id, on_cancelled, x);
 }
 
@@ -129,14 +146,14 @@ static void delete_some(struct batch_act *x) {
   }
   if (x->call.r)
     http_reply(x->call.r, 204, NULL, NULL);
-  free(x);
+  act_free(x);
 }
 
 static void on_before_delete(void *arg, int code, const struct record_batch *batch, size_t count,
                              bool more) {
   struct batch_act *x = arg;
   (void)count, (void)more;
-  if (failed(x, code))
+  if (!may_go_on(x, code, batch))
     return;
   int64_t open = jobs_batch_open(x->call.api->at.jobs, x->id);
   if (open > 0) {
@@ -144,7 +161,7 @@ static void on_before_delete(void *arg, int code, const struct record_batch *bat
       http_problem(x->call.r, 0, "wrong-state", 0,
                    "%lld %s queued or running; cancel the batch first.", (long long)open,
                    open == 1 ? "job of the batch is" : "jobs of the batch are");
-    free(x);
+    act_free(x);
     return;
   }
   x->from = batch->num;

@@ -48,6 +48,12 @@ void api_log_asked(const struct http_request *r, const char *event, const char *
 void api_refuse(struct http_request *r, int code, const struct jobs_answer *answer);
 /* 200 with the whole job, or the problem. */
 void api_reply_job(struct http_request *r, int status, const struct record_job *job);
+/* Who acts on a job or a batch: NULL where all may be acted on, else the client whose own it has to
+ * be (the caller frees). */
+char *api_actor(const struct http_request *r);
+/* May the actor act on the "job" or "batch" of this client?  If not, a problem was sent (r NULL: to
+ * nobody). */
+bool api_may_act(struct http_request *r, const char *actor, const char *what, const char *client);
 /* Location: .../api/jobs/ID or .../api/batches/ID. */
 void api_add_location(struct http_request *r, const char *folder, const char *id);
 void api_unknown_job(struct http_request *r, const char *id);

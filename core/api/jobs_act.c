@@ -10,11 +10,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+typedef void act_verb(struct jobs *j, const char *id, jobs_answered *answered, void *arg);
+
 struct act {
   struct call call;
-  int status; /* of success */
+  act_verb *verb;
+  char *actor; /* whose own the job has to be, NULL: anybody's */
+  int status;  /* of success */
   char id[ID_SIZE];
 };
+
+static void act_free(struct act *x) {
+  free(x->actor);
+  free(x);
+}
 
 static void act_on_job(void *arg, int code, const struct record_job *job) {
   struct act *x = arg;
@@ -22,7 +31,7 @@ static void act_on_job(void *arg, int code, const struct record_job *job) {
     api_refuse(x->call.r, code, NULL);
   else if (x->call.r)
     api_reply_job(x->call.r, x->status, job);
-  free(x);
+  act_free(x);
 }
 
 /* Success is told with the job as it is now. */
@@ -40,20 +49,37 @@ static void on_acted(void *arg, int code, const struct jobs_answer *answer) {
     api_unknown_job(x->call.r, x->id);
   else if (x->call.r)
     api_refuse(x->call.r, code, answer);
-  free(x);
+  act_free(x);
 }
 
-static void act(void *ctx, struct http_request *r, int status, const char *event,
-                void (*verb)(struct jobs *j, const char *id, jobs_answered *answered, void *arg)) {
+static void act_on_owner(void *arg, int code, const struct record_job *job) {
+  struct act *x = arg;
+  if (code < 0) {
+    if (x->call.r)
+      api_refuse(x->call.r, code, NULL);
+    act_free(x);
+  } else if (!api_may_act(x->call.r, x->actor, "job", job->client)) {
+    act_free(x);
+  } else {
+    x->verb(x->call.api->at.jobs, x->id, on_acted, x);
+  }
+}
+
+static void act(void *ctx, struct http_request *r, int status, const char *event, act_verb *verb) {
   const char *id = api_job_id(r);
   if (!id || !fields_none(r))
     return;
   struct act *x = mem_alloc(sizeof *x);
   call_init(&x->call, ctx, r);
+  x->verb = verb;
+  x->actor = api_actor(r);
   x->status = status;
   memcpy(x->id, id, sizeof x->id);
   api_log_asked(r, event, "job", x->id);
-  verb(x->call.api->at.jobs, x->id, on_acted, x);
+  if (x->actor)
+    jobs_get(x->call.api->at.jobs, x->id, act_on_owner, x);
+  else
+    verb(x->call.api->at.jobs, x->id, on_acted, x);
 }
 
 void jobs_act_cancel(void *ctx, struct http_request *r) {

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 extern const unsigned char api_openapi_template[];
 
@@ -56,6 +57,35 @@ static void add_problem(json_t *responses, const char *slug) {
   json_object_set_new(response, "description", json_sprintf("%s; %s", before, p->title));
 }
 
+/* ---- roles ---- */
+
+/* Paths are compared without the names of their parameters. */
+static bool same_path(const char *a, const char *b) {
+  for (; *a && *a == *b; a++, b++)
+    if (*a == '{') {
+      a += strcspn(a, "}");
+      b += strcspn(b, "}");
+    }
+  return *a == *b;
+}
+
+static enum role role_of(const char *method, const char *path) {
+  for (const struct http_route *r = api_routes(); r->method; r++)
+    if (strcasecmp(r->method, method) == 0 && same_path(r->pattern, path))
+      return r->role;
+  return ROLE_NONE;
+}
+
+/* OpenAPI has a place for the role that a token needs: the list behind the scheme's name.  Without a
+ * token file nobody needs one. */
+static void add_role(json_t *operation, const char *method, const char *path) {
+  enum role role = role_of(method, path);
+  if (role == ROLE_NONE)
+    return;
+  json_object_set_new(operation, "security", json_pack("[{}, {s:[s]}]", "bearer", role_word(role)));
+  add_problem(json_object_get(operation, "responses"), "forbidden-role");
+}
+
 static void complete_operation(json_t *operation) {
   size_t i;
   json_t *slug, *responses = json_object_get(operation, "responses");
@@ -70,8 +100,10 @@ static void complete_operations(json_t *paths) {
   const char *path, *method;
   json_t *item, *operation;
   json_object_foreach(paths, path, item)
-      json_object_foreach(item, method, operation) if (json_object_get(operation, "responses"))
-          complete_operation(operation);
+      json_object_foreach(item, method, operation) if (json_object_get(operation, "responses")) {
+    complete_operation(operation);
+    add_role(operation, method, path);
+  }
 }
 
 static void add_problem_types(json_t *document, json_t *schemas) {

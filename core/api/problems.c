@@ -23,6 +23,9 @@ static const struct {
                        "rebinding attack. The admin adds names with `allowed_hosts` in [server]."},
     {"forbidden-origin", "A web page of another origin may not use this server. The admin adds "
                          "origins with `cors_origins` in [server]."},
+    {"forbidden-role", "The token may not do this: `detail` names the role that is needed and the "
+                       "token's own. The admin hands tokens out, and changes the role in the "
+                       "server's token file."},
     {"not-found", "No resource has this path; GET /api/openapi.json lists all."},
     {"unknown-job", "The job never existed, was deleted, or was removed by retention."},
     {"unknown-batch",

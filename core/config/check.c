@@ -136,7 +136,7 @@ static void check_server(struct config_load *l) {
   else if (!config_is_loopback(server->host) && !*server->token_file)
     check_fail(l, s, "listen",
                "%s can be reached from other machines, so token_file must be set (a line "
-               "`name:token` for each client); or listen on 127.0.0.1",
+               "`name:token role` for each client); or listen on 127.0.0.1",
                server->host);
   check_origins(l, s);
   check_proxies(l, s);

@@ -19,6 +19,7 @@ struct token {
   struct token *next;
   char digest[SHA256_HEX_SIZE];
   char name[NAME_MAX_LEN + 1];
+  enum role role;
 };
 
 struct tokens {
@@ -42,10 +43,23 @@ static bool token_is_name(const char *text, size_t len) {
   return len > 0 && len <= NAME_MAX_LEN && strspn(text, allowed) >= len;
 }
 
+/* The word after a token.  It is not said in the message: it may be a part of somebody's token. */
+static int token_role(const char *path, int line, const char *word, enum role *role,
+                      struct err *err) {
+  const char *near = role_nearest(word);
+  if (role_find(word, role))
+    return 0;
+  return err_set(err, ERR_INVAL,
+                 "%s:%d: what stands after the token is not a role%s%s%s; write `name:token role` "
+                 "with one of admin, submit, read, or no role for admin",
+                 path, line, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
+}
+
 /* One line without blanks at its ends. */
 static int tokens_add(struct tokens *t, const char *path, int line, char *text, struct err *err) {
   char *token = strchr(text, ':');
   struct token *x = mem_alloc(sizeof(*x));
+  x->role = ROLE_ADMIN;
   if (token) {
     *token++ = '\0';
     if (!token_is_name(text, strlen(text))) {
@@ -60,7 +74,9 @@ static int tokens_add(struct tokens *t, const char *path, int line, char *text, 
     token = text;
     snprintf(x->name, sizeof(x->name), "token-%d", line);
   }
-  size_t len = strlen(token);
+  size_t len = strcspn(token, " \t");
+  char *word = token + len + strspn(token + len, " \t");
+  token[len] = '\0';
   for (const char *p = token; *p; p++)
     if (*p <= ' ' || *p > '~')
       len = 0;
@@ -70,6 +86,10 @@ static int tokens_add(struct tokens *t, const char *path, int line, char *text, 
                    "%s:%d: a token has %d to %d visible ASCII characters; make one with: openssl "
                    "rand -hex 32",
                    path, line, TOKEN_MIN, TOKEN_MAX);
+  }
+  if (*word && token_role(path, line, word, &x->role, err) < 0) {
+    free(x);
+    return err->code;
   }
   sha256_of(token, len, x->digest);
   if (map_get(&t->by_digest, x->digest)) {
@@ -98,8 +118,8 @@ static int tokens_parse(struct tokens *t, const char *path, char *data, struct e
       code = tokens_add(t, path, line, text, err);
   }
   if (code == 0 && !t->first)
-    code = err_set(err, ERR_INVAL, "%s holds no token; write one line `name:token` for each client",
-                   path);
+    code = err_set(err, ERR_INVAL,
+                   "%s holds no token; write one line `name:token role` for each client", path);
   return code;
 }
 
@@ -133,10 +153,12 @@ int tokens_load(const char *path, struct tokens **out, struct err *err) {
   return code;
 }
 
-const char *tokens_client(const struct tokens *t, const char *token) {
+const char *tokens_client(const struct tokens *t, const char *token, enum role *role) {
   char digest[SHA256_HEX_SIZE];
   sha256_of(token, strlen(token), digest);
   const struct token *x = map_get(&t->by_digest, digest);
+  if (x)
+    *role = x->role;
   return x ? x->name : NULL;
 }
 

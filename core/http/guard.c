@@ -249,6 +249,7 @@ static bool judge_token(struct http_request *r, const char *client) {
 static bool guard_link(struct http_request *r) {
   const char *why, *client = link_client(r, &why);
   r->by_link = client != NULL;
+  r->role = ROLE_READ;
   if (client)
     r->client = mem_dup(client);
   else
@@ -268,9 +269,20 @@ bool guard_token(struct http_request *r) {
     refuse_token(r, token_complaint(sent));
     return false;
   }
-  const char *client = r->h->settings.authorise(r->h->ctx, token);
+  const char *client = r->h->settings.authorise(r->h->ctx, token, &r->role);
   if (!judge_token(r, client))
     return false;
   r->client = mem_dup(client);
   return true;
+}
+
+bool guard_role(struct http_request *r) {
+  enum role needed = r->route->http->role;
+  if (http_role(r) >= needed)
+    return true;
+  http_problem(r, 0, "forbidden-role", 0,
+               "%s %s needs a token with the role %s; that of %s has the role %s. The admin of the "
+               "server hands out others.",
+               r->method, r->uri.raw, role_word(needed), r->client, role_word(r->role));
+  return false;
 }

@@ -17,6 +17,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/role.h"
 #include "base/secret.h"
 #include "observe/metrics.h"
 
@@ -66,8 +67,9 @@ struct http_route {
    * route's?  For the Allow header alone.  NULL: any is. */
   bool (*names)(const char *value);
   enum http_body body;
-  bool open; /* needs no token (health, ready) */
-  bool link; /* of GET: a link (http_link) serves where the token is missing */
+  enum role role; /* that a token needs here */
+  bool open;      /* needs no token (health, ready) */
+  bool link;      /* of GET: a link (http_link) serves where the token is missing */
 };
 
 struct http_options {
@@ -86,8 +88,9 @@ struct http_options {
   const char *public_url;          /* what clients call this server; NULL or "": not known */
   /* Addresses and ranges whose X-Forwarded-Prefix, -Proto and -Host count; NULL-terminated. */
   const char *const *trusted_proxies;
-  /* The client's name for a bearer token, or NULL to refuse.  NULL: no tokens, all may. */
-  const char *(*authorise)(void *ctx, const char *token);
+  /* The client's name for a bearer token, and its role; or NULL to refuse.  NULL: no tokens, all
+   * may everything. */
+  const char *(*authorise)(void *ctx, const char *token, enum role *role);
   /* Has the client of this name a token still?  Asked where there are tokens. */
   bool (*knows)(void *ctx, const char *client);
   const struct secret *key;        /* signs links; copied at http_open.  NULL: no links */
@@ -119,6 +122,7 @@ const char *http_header(const struct http_request *r, const char *name);
 const char *http_peer(const struct http_request *r);
 const char *http_client(const struct http_request *r); /* name of the token, "" without one */
 bool http_has_tokens(const struct http_request *r);    /* must clients have one here? */
+enum role http_role(const struct http_request *r);     /* admin where no tokens are asked for */
 const char *http_body(const struct http_request *r,
                       size_t *len); /* gathered body, NUL-terminated */
 /* The path that a proxy puts before every path of ours, "" where there is none: URLs in a reply

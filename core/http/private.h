@@ -62,7 +62,7 @@ struct settings { /* what http_reconfigure replaces */
   struct public_url public;
   struct address_range *proxies;
   size_t proxy_count;
-  const char *(*authorise)(void *ctx, const char *token);
+  const char *(*authorise)(void *ctx, const char *token, enum role *role);
   bool (*knows)(void *ctx, const char *client);
 };
 
@@ -183,7 +183,8 @@ struct http_request { /* request.c */
   const char *params[ROUTE_PARAMS_MAX];
   struct buf rest; /* what a "{name*}" took */
   char *client;
-  bool by_link; /* without a token: the URL carries its permission */
+  enum role role; /* of its token */
+  bool by_link;   /* without a token: the URL carries its permission */
   struct body body;
   bool begun, handled, suspended, gone, replied;
   void *user, *gone_arg;
@@ -248,6 +249,7 @@ bool head_read(struct http_request *r);
 bool guard_host(struct http_request *r);
 bool guard_origin(struct http_request *r);
 bool guard_token(struct http_request *r);
+bool guard_role(struct http_request *r);
 bool guard_is_preflight(const struct http_request *r);
 void guard_preflight(struct http_request *r);
 

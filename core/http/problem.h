@@ -12,6 +12,7 @@
   X("unauthorized", 401, "A valid token is required")                                              \
   X("forbidden-host", 403, "The Host header names no host of this server")                         \
   X("forbidden-origin", 403, "The Origin is not allowed")                                          \
+  X("forbidden-role", 403, "The token's role does not allow this")                                 \
   X("not-found", 404, "There is nothing at this path")                                             \
   X("unknown-job", 404, "There is no such job")                                                    \
   X("unknown-batch", 404, "There is no such batch")                                                \

@@ -73,7 +73,7 @@ static bool find_route(struct http_request *r) {
   if (!options && !(r->route && r->route->http->open) && !guard_token(r))
     return false;
   if (r->route)
-    return query_check(r);
+    return guard_role(r) && query_check(r);
   struct buf allow = {0};
   route_allow(n, r->params[0], &allow);
   if (n || r->uri.asterisk)

@@ -38,6 +38,10 @@ bool http_has_tokens(const struct http_request *r) {
   return r->h->settings.authorise != NULL;
 }
 
+enum role http_role(const struct http_request *r) {
+  return http_has_tokens(r) ? r->role : ROLE_ADMIN;
+}
+
 const char *http_client(const struct http_request *r) {
   return r->client ? r->client : "";
 }

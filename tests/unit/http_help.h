@@ -136,9 +136,10 @@ static inline void on_echo(void *ctx, struct http_request *r) {
   const char *body = http_body(r, &len);
   struct buf b = {0};
   s->handled++;
-  buf_printf(&b, "%s %s id=%s q=%s client=%s body=%zu:", http_method(r), http_path(r),
+  buf_printf(&b, "%s %s id=%s q=%s client=%s role=%s body=%zu:", http_method(r), http_path(r),
              http_param(r, "id") ? http_param(r, "id") : "-",
-             http_query(r, "q") ? http_query(r, "q") : "-", http_client(r), len);
+             http_query(r, "q") ? http_query(r, "q") : "-", http_client(r), role_word(http_role(r)),
+             len);
   buf_put(&b, body, len < 200 ? len : 200);
   http_reply(r, 200, "text/plain", &b);
 }
@@ -240,6 +241,9 @@ static const struct http_route site_routes[] = {
     {.method = "GET", .pattern = "/", .handler = on_echo},
     {.method = "GET", .pattern = "/echo", .handler = on_echo, .query = keys},
     {.method = "POST", .pattern = "/echo", .handler = on_echo, .body = HTTP_BODY_BUFFER},
+    {.method = "GET", .pattern = "/roles", .handler = on_echo, .role = ROLE_READ},
+    {.method = "POST", .pattern = "/roles", .handler = on_echo, .role = ROLE_SUBMIT},
+    {.method = "DELETE", .pattern = "/roles", .handler = on_echo, .role = ROLE_ADMIN},
     {.method = "GET", .pattern = "/open", .handler = on_echo, .open = true},
     {.method = "GET", .pattern = "/things/{id}", .handler = on_echo, .query = keys},
     {.method = "DELETE", .pattern = "/things/{id}", .handler = on_echo},

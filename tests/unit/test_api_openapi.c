@@ -95,6 +95,35 @@ static void every_described_path_is_served(void **state) {
   }
 }
 
+/* A row without a role would be open to every token. */
+static void every_route_states_its_role(void **state) {
+  (void)state;
+  for (const struct http_route *r = api_routes(); r->method; r++) {
+    if (r->open != (r->role == ROLE_NONE))
+      fail_msg("%s %s: either it is open or it states a role", r->method, r->pattern);
+    if (r->link && r->role != ROLE_READ)
+      fail_msg("%s %s: a link is for reading", r->method, r->pattern);
+    if (strcmp(r->method, "GET") != 0 && r->role == ROLE_READ &&
+        strcmp(r->pattern, "/api/links") != 0)
+      fail_msg("%s %s changes something, and asks for the role read", r->method, r->pattern);
+    if (is_original(r))
+      continue;
+    const json_t *op = operation(r->method, r->pattern);
+    const json_t *security = json_object_get(op, "security");
+    const json_t *roles = json_object_get(json_array_get(security, 1), "bearer");
+    const char *described = json_string_value(json_array_get(roles, 0));
+    if (r->open ? json_array_size(security) != 0
+                : !described || strcmp(described, role_word(r->role)) != 0)
+      fail_msg("%s %s: the document says another role", r->method, r->pattern);
+  }
+  /* Also where a kind has a path of its own. */
+  const json_t *mesh = json_object_get(
+      json_object_get(json_object_get(document, "paths"), "/api/jobs/mesh"), "post");
+  char *text = json_dumps(json_object_get(mesh, "security"), JSON_COMPACT);
+  assert_string_equal(text, "[{},{\"bearer\":[\"submit\"]}]");
+  free(text);
+}
+
 static size_t queries_in(const json_t *list, const struct http_route *r, size_t *taken) {
   const json_t *components = json_object_get(document, "components"), *one;
   size_t i, n = 0;
@@ -230,6 +259,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_route_is_described),
       cmocka_unit_test(every_described_path_is_served),
+      cmocka_unit_test(every_route_states_its_role),
       cmocka_unit_test(every_key_of_a_query_is_described),
       cmocka_unit_test(every_problem_is_described_and_explained),
       cmocka_unit_test(every_problem_of_requests_is_a_response),

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/nearest_word.h"
 #include "base/poll_time.h"
+#include "base/role.h"
 #include "base/sha256.h"
 #include "base/string_list.h"
 #include "base/table.h"
@@ -312,21 +313,28 @@ static void string_lists(void **state) {
   string_list_free(NULL);
 }
 
+static void roles(void **state) {
+  enum role role = ROLE_NONE;
+  (void)state;
+  for (int i = ROLE_READ; i <= ROLE_ADMIN; i++) {
+    assert_true(role_find(role_word((enum role)i), &role));
+    assert_int_equal(role, i);
+  }
+  assert_false(role_find("none", &role) || role_find("", &role) || role_find("Admin", &role));
+  assert_int_equal(role, ROLE_ADMIN);
+  assert_string_equal(role_nearest("amdin"), "admin");
+  assert_null(role_nearest("wizard"));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(string_lists),
-      cmocka_unit_test(nearest_words),
-      cmocka_unit_test(id_prefixes),
-      cmocka_unit_test(errors),
-      cmocka_unit_test(ids_ascend_and_are_valid),
-      cmocka_unit_test(bad_ids),
-      cmocka_unit_test(lists),
-      cmocka_unit_test(maps),
-      cmocka_unit_test(maps_do_not_grow_by_churn),
-      cmocka_unit_test(tables),
-      cmocka_unit_test(units),
-      cmocka_unit_test(hashes),
-      cmocka_unit_test(a_short_wait_makes_the_next_poll_longer),
+      cmocka_unit_test(string_lists),  cmocka_unit_test(roles),
+      cmocka_unit_test(nearest_words), cmocka_unit_test(id_prefixes),
+      cmocka_unit_test(errors),        cmocka_unit_test(ids_ascend_and_are_valid),
+      cmocka_unit_test(bad_ids),       cmocka_unit_test(lists),
+      cmocka_unit_test(maps),          cmocka_unit_test(maps_do_not_grow_by_churn),
+      cmocka_unit_test(tables),        cmocka_unit_test(units),
+      cmocka_unit_test(hashes),        cmocka_unit_test(a_short_wait_makes_the_next_poll_longer),
   };
   return cmocka_run_group_tests_name("base_small", tests, NULL, NULL);
 }

@@ -176,6 +176,7 @@ static void tokens(void **state) {
   (void)state;
   struct tokens *t;
   struct err err;
+  enum role role = ROLE_NONE;
   char *path = write_mode("tokens",
                           "# who may\n\n"
                           "alice:0123456789abcdef-alice\r\n"
@@ -183,12 +184,13 @@ static void tokens(void **state) {
                           "0123456789abcdef0123",
                           0600);
   assert_int_equal(tokens_load(path, &t, &err), 0);
-  assert_string_equal(tokens_client(t, "0123456789abcdef-alice"), "alice");
-  assert_string_equal(tokens_client(t, "second-token-of-alice"), "alice");
-  assert_string_equal(tokens_client(t, "0123456789abcdef0123"), "token-5");
-  assert_null(tokens_client(t, ""));
-  assert_null(tokens_client(t, "alice"));
-  assert_null(tokens_client(t, "0123456789abcdef012"));
+  assert_string_equal(tokens_client(t, "0123456789abcdef-alice", &role), "alice");
+  assert_string_equal(tokens_client(t, "second-token-of-alice", &role), "alice");
+  assert_string_equal(tokens_client(t, "0123456789abcdef0123", &role), "token-5");
+  assert_int_equal(role, ROLE_ADMIN); /* as before there were roles */
+  assert_null(tokens_client(t, "", &role));
+  assert_null(tokens_client(t, "alice", &role));
+  assert_null(tokens_client(t, "0123456789abcdef012", &role));
   tokens_free(t);
   assert_int_equal(chmod(path, 0640), 0);
   assert_int_equal(tokens_load(path, &t, &err), ERR_DENIED);
@@ -205,15 +207,58 @@ static void tokens(void **state) {
       {":0123456789abcdef\n", "tokens:1: the client's name"},
       {"a:0123456789 abcdef\n", "a token has"},
       {"a:0123456789abcdef\nb:0123456789abcdef\n", "tokens:2: this token was given before"},
+      {"a:0123456789abcdef submit\nb:0123456789abcdef read\n", "tokens:2: this token was given"},
+      {"\n\nci:0123456789abcdef sumbit\n",
+       "tokens:3: what stands after the token is not a role (did "
+       "you mean 'submit'?); write `name:token role`"},
+      {"ci:0123456789abcdef wizard\n", "not a role; write"},
+      {"ci:0123456789abcdef read submit\n", "not a role"},
+      {"ci: 0123456789abcdef\n", "a token has"},
+      {"ci:0123456789abcdef none\n", "not a role"},
+      {"ci:0123456789abcdef\v read\n", "visible ASCII"},
   };
   for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
     path = write_mode("tokens", bad[i].text, 0600);
     assert_true(tokens_load(path, &t, &err) < 0);
     assert_null(t);
-    assert_non_null(strstr(err.text, bad[i].said));
+    if (!strstr(err.text, bad[i].said))
+      fail_msg("%s: %s", bad[i].text, err.text);
+    assert_null(strstr(err.text, "0123456789")); /* neither a token nor a part of one is told */
+    assert_null(strstr(err.text, "wizard"));
     free(path);
   }
   assert_true(tokens_load(top, &t, &err) < 0);
+}
+
+static void tokens_have_roles(void **state) {
+  (void)state;
+  struct tokens *t;
+  struct err err;
+  static const struct {
+    const char *token, *client;
+    enum role role;
+  } expected[] = {
+      {"0123456789abcdef-root", "root", ROLE_ADMIN},   {"0123456789abcdef-ops", "ops", ROLE_ADMIN},
+      {"0123456789abcdef-ci", "ci", ROLE_SUBMIT},      {"0123456789abcdef-page", "page", ROLE_READ},
+      {"0123456789abcdef-bare", "token-5", ROLE_READ}, {"0123456789abcdef-ci2", "ci", ROLE_READ},
+  };
+  char *path = write_mode("tokens",
+                          "root:0123456789abcdef-root\n"
+                          "ops:0123456789abcdef-ops admin\n"
+                          "ci:0123456789abcdef-ci \t submit  \r\n"
+                          "page:0123456789abcdef-page\tread\n"
+                          "0123456789abcdef-bare read\n"
+                          "ci:0123456789abcdef-ci2 read",
+                          0600);
+  if (tokens_load(path, &t, &err) < 0)
+    fail_msg("%s", err.text);
+  for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+    enum role role = ROLE_NONE;
+    assert_string_equal(tokens_client(t, expected[i].token, &role), expected[i].client);
+    assert_int_equal(role, expected[i].role);
+  }
+  tokens_free(t);
+  free(path);
 }
 
 static void token_file_lies_beside_the_configuration(void **state) {
@@ -356,6 +401,7 @@ int main(void) {
       cmocka_unit_test(differences),
       cmocka_unit_test(reload_keeps_what_needs_a_restart),
       cmocka_unit_test(tokens),
+      cmocka_unit_test(tokens_have_roles),
       cmocka_unit_test(token_file_lies_beside_the_configuration),
       cmocka_unit_test(plugins_are_found),
       cmocka_unit_test(plugins_are_found_in_order),

@@ -173,8 +173,9 @@ static void preflight(void **state) {
   reply_drop(&r);
 }
 
-static const char *authorise(void *ctx, const char *token) {
+static const char *authorise(void *ctx, const char *token, enum role *role) {
   (void)ctx;
+  *role = ROLE_ADMIN;
   return strcmp(token, "secret") == 0 ? "alice" : NULL;
 }
 
@@ -205,8 +206,9 @@ static void tokens(void **state) {
   reply_drop(&r);
 }
 
-static const char *two_clients(void *ctx, const char *token) {
+static const char *two_clients(void *ctx, const char *token, enum role *role) {
   (void)ctx;
+  *role = strcmp(token, "secret") == 0 ? ROLE_SUBMIT : ROLE_READ;
   return strcmp(token, "secret") == 0 ? "alice" : strcmp(token, "other") == 0 ? "bob" : NULL;
 }
 
@@ -238,6 +240,44 @@ static void wrong_tokens_are_slowed(void **state) {
   /* Who was there before goes on. */
   r = ask(s, "GET", "/echo", "Authorization: Bearer secret\r\n", NULL, 0);
   expect_text(&r, 200, "client=alice ");
+  reply_drop(&r);
+}
+
+static void roles(void **state) {
+  struct site *s = *state;
+  static const struct {
+    const char *method, *path, *token;
+    int status;
+  } asked[] = {
+      {"GET", "/roles", "other", 200},   {"GET", "/roles", "secret", 200},
+      {"HEAD", "/roles", "other", 200},  {"POST", "/roles", "other", 403},
+      {"POST", "/roles", "secret", 200}, {"DELETE", "/roles", "secret", 403},
+      {"GET", "/echo", "other", 200},
+  };
+  struct http_options o = site_options(s);
+  o.authorise = two_clients;
+  http_reconfigure(s->http, &o);
+  for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+    char header[100];
+    snprintf(header, sizeof header, "Authorization: Bearer %s\r\n", asked[i].token);
+    struct reply r = ask(s, asked[i].method, asked[i].path, header, NULL, 0);
+    if (r.status != asked[i].status)
+      fail_msg("%s %s of %s: %d %s", asked[i].method, asked[i].path, asked[i].token, r.status,
+               r.body);
+    if (r.status == 403)
+      expect_problem(&r, 403, "forbidden-role");
+    reply_drop(&r);
+  }
+  /* Both roles are named, and the query is looked at later. */
+  struct reply r = ask(s, "DELETE", "/roles?nothing=1", "Authorization: Bearer other\r\n", NULL, 0);
+  expect_problem(&r, 403, "forbidden-role");
+  assert_non_null(
+      strstr(r.body, "needs a token with the role admin; that of bob has the role read"));
+  reply_drop(&r);
+  o.authorise = NULL; /* without tokens all may */
+  http_reconfigure(s->http, &o);
+  r = ask(s, "DELETE", "/roles", NULL, NULL, 0);
+  expect_text(&r, 200, "client= role=admin ");
   reply_drop(&r);
 }
 
@@ -296,6 +336,7 @@ int main(void) {
       TEST(origins),
       TEST(preflight),
       TEST(tokens),
+      TEST(roles),
       TEST(wrong_tokens_are_slowed),
       TEST(peers_are_judged_each_by_itself),
       TEST(a_network_of_ipv6_is_one_peer),

@@ -19,7 +19,7 @@ static void a_request_reaches_its_handler(void **state) {
   struct site *s = *state;
   char text[200];
   struct reply r = ask(s, "GET", "/things/a%20b?q=1%2B1", NULL, NULL, 0);
-  expect_text(&r, 200, "GET /things/a%20b id=a b q=1+1 client= body=0:");
+  expect_text(&r, 200, "GET /things/a%20b id=a b q=1+1 client= role=admin body=0:");
   assert_string_equal(header_of(&r, "X-Content-Type-Options", text, sizeof text), "nosniff");
   assert_string_equal(header_of(&r, "Cache-Control", text, sizeof text), "no-store");
   assert_string_equal(header_of(&r, "Content-Type", text, sizeof text), "text/plain");

@@ -145,6 +145,7 @@ static const struct {
     {"unauthorized", "Give a token that the admin handed out with --token-file FILE or in "
                      "LATHE_TOKEN."},
     {"forbidden-host", "Use a name of the server that its [server] allowed_hosts lists."},
+    {"forbidden-role", "Ask the admin for a token with the role that is needed."},
     {"unknown-job", "`lathe list` shows the jobs that the server keeps."},
     {"unknown-batch", "`lathe batch list` shows the batches that the server keeps."},
     {"unknown-kind", "`lathe kinds` shows what the server can do."},
