@@ -97,7 +97,8 @@ void daemon_configure_routes(const struct config *c, struct routing *routing) {
                                        .backends = r->backends.items,
                                        .policy = (enum route_policy)r->policy,
                                        .attempts = r->attempts,
-                                       .timeout_ms = r->timeout_ms};
+                                       .timeout_ms = r->timeout_ms,
+                                       .max_wait_ms = r->max_wait_ms};
   }
   routing_configure(routing, routes, c->route_count);
   free(routes);

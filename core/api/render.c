@@ -27,6 +27,18 @@ static const char *attempt_word(const struct record_attempt *a) {
   return a->fault == ATTEMPT_INTERRUPTED || !a->error_json ? "interrupted" : "failed";
 }
 
+/* Where there was one candidate nothing is kept; attempts of versions that kept none have no plugin's
+ * version either. */
+static void render_decision(struct buf *b, const struct record_attempt *a) {
+  if (a->decision_json || !a->plugin_version) {
+    put_json_or(b, a->decision_json, "null");
+    return;
+  }
+  put(b, "{\"policy\":\"ordered\",\"considered\":[{\"backend\":");
+  buf_put_json_str(b, a->backend);
+  put(b, ",\"taken\":true,\"reason\":null}]}");
+}
+
 static void render_attempts(struct buf *b, const struct record_job *job) {
   put(b, "[");
   for (size_t i = 0; i < job->attempt_count; i++) {
@@ -50,7 +62,7 @@ static void render_attempts(struct buf *b, const struct record_job *job) {
     put(b, ",\"plugin_version\":");
     buf_put_json_str(b, a->plugin_version);
     put(b, ",\"decision\":");
-    put_json_or(b, a->decision_json, "null");
+    render_decision(b, a);
     put(b, "}");
   }
   put(b, "]");

@@ -47,6 +47,16 @@ void *config_section_base(const struct config *c, const struct config_section *s
   return backend || route ? NULL : (void *)c;
 }
 
+static void warn_of_older(struct config_load *l, const struct config_section *s,
+                          const struct config_key *k, const struct config_value *v) {
+  const char *now;
+  size_t len = k->type == CONFIG_WORD ? config_value_older(k, v->text, &now) : 0;
+  if (len > 0)
+    config_warning(l, v->where, v->line,
+                   "[%s] %s: %s is of an earlier version and is read as %.*s; write %.*s", s->title,
+                   k->key, v->text, (int)len, now, (int)len, now);
+}
+
 static void check_parse(struct config_load *l, const struct config_section *s, void *base) {
   struct config_keys_range keys = config_keys_of(s->spec->name);
   struct err err;
@@ -60,6 +70,8 @@ static void check_parse(struct config_load *l, const struct config_section *s, v
     else if (v->text && config_value_parse(k, base, v->text, &err) != 0)
       check_fail(l, s, k->key, "%s%s", err.text,
                  strstr(v->text, " #") ? " (a comment after a value begins with ';')" : "");
+    else if (v->text)
+      warn_of_older(l, s, k, v);
   }
 }
 

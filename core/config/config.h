@@ -99,9 +99,9 @@ struct config_backend {
 struct config_route {
   char *kind;
   struct config_list backends;
-  int policy;         /* 0 ordered, 1 round_robin, 2 least_loaded: as enum route_policy */
-  int attempts;       /* 0: as in [limits] */
-  int64_t timeout_ms; /* 0: not set here */
+  int policy;                      /* 0 ordered, 1 spread: as enum route_policy */
+  int attempts;                    /* 0: as in [limits] */
+  int64_t timeout_ms, max_wait_ms; /* 0: not set here */
 };
 
 struct config_section; /* the texts and where each came from */

@@ -26,6 +26,7 @@ struct config_key {
   const char *fallback;
   int64_t min, max;  /* of numbers, sizes and times */
   const char *words; /* "text|json" */
+  const char *older; /* words of earlier versions, with those that they mean now: "old=new|..." */
   const char *zero;  /* what 0 means, or NULL */
   const char *help;
   enum config_type type;
@@ -113,6 +114,8 @@ char *config_folder(const char *file);
 /* ---- typed values ---- */
 /* Parses `text` into the field; keeps the field as it is on failure. */
 int config_value_parse(const struct config_key *key, void *base, const char *text, struct err *err);
+/* The word that an earlier version's word means now, within `key->older`; 0 bytes: it is none. */
+size_t config_value_older(const struct config_key *key, const char *text, const char **now);
 /* "1 to 100", "1K to 16T" */
 void config_value_range(const struct config_key *key, char *out, size_t size);
 bool config_value_equal(const struct config_key *key, const void *a, const void *b);

@@ -15,8 +15,7 @@ static void *value_field(const struct config_key *key, void *base) {
 }
 
 /* The place of a word in "a|b|c", -1 when absent. */
-static int value_word(const char *words, const char *text) {
-  size_t len = strlen(text);
+static int value_word(const char *words, const char *text, size_t len) {
   for (int i = 0;; i++) {
     size_t n = strcspn(words, "|");
     if (n == len && memcmp(words, text, n) == 0)
@@ -25,6 +24,24 @@ static int value_word(const char *words, const char *text) {
       return -1;
     words += n + 1;
   }
+}
+
+size_t config_value_older(const struct config_key *key, const char *text, const char **now) {
+  size_t len = strlen(text);
+  for (const char *pair = key->older; pair && *pair;) {
+    size_t n = strcspn(pair, "|"), old = strcspn(pair, "=");
+    *now = pair + old + 1;
+    if (old == len && memcmp(pair, text, len) == 0)
+      return n - old - 1;
+    pair += n + (pair[n] == '|');
+  }
+  return 0;
+}
+
+static int value_word_of(const struct config_key *key, const char *text) {
+  const char *now = text;
+  size_t older = config_value_older(key, text, &now);
+  return value_word(key->words, older ? now : text, older ? older : strlen(text));
 }
 
 static void value_list_free(struct config_list *list) {
@@ -110,7 +127,7 @@ int config_value_parse(const struct config_key *key, void *base, const char *tex
     code = units_bool(text, field, err);
     break;
   case CONFIG_WORD:
-    v = value_word(key->words, text);
+    v = value_word_of(key, text);
     if (v < 0)
       return err_set(err, ERR_INVAL, "\"%.40s\" is not one of %s", text, key->words);
     *(int *)field = (int)v;

@@ -6,6 +6,7 @@
 #include "jobs/backends.h"
 
 #include "base/mem.h"
+#include "jobs/life.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,18 @@ void backends_tell(struct jobs *j) {
   while (j->workers && (name = workers_next_gone(j->workers, &pos, &kinds)))
     facts_tell_gone(facts, name, kinds);
   facts_end(facts);
+}
+
+void jobs_bar(struct jobs *j, const char *backend, const struct bar *bar) {
+  facts_bar(routing_facts(j->routing), backend, bar);
+  life_wake(j); /* those that wait for it alone begin to count the time */
+}
+
+bool jobs_unbar(struct jobs *j, const char *backend, enum admission reason, const char *kind) {
+  bool any = facts_unbar(routing_facts(j->routing), backend, reason, kind);
+  if (any)
+    life_wake(j);
+  return any;
 }
 
 /* ---- what is kept for a name ---- */

@@ -145,7 +145,8 @@ bool cache_look(struct job *job, void (*looked)(void *arg), void *arg) {
     return false;
   struct candidates c = routing_candidates(j->routing, job->lane->kind_name, job->lane->pin);
   for (size_t i = 0; i < c.count && count < sizeof keys / sizeof *keys - 1; i++) {
-    const char *identity = identity_of(j, c.list[i]);
+    bool does = facts_does(c.list[i], job->lane->kind_name);
+    const char *identity = does ? identity_of(j, c.list[i]) : NULL;
     for (int names = names_count(job); identity && names < 2; names++) {
       make_key(job, identity, names, keys[count]);
       list[count] = keys[count];

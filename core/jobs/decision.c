@@ -4,28 +4,60 @@
  *
  *   {"policy": "ordered", "considered": [{"backend": "a", "taken": false, "reason": "full"}, ...]}
  *
- * Only where there was a choice: a kind that one backend does pays nothing for it.
+ * Only where there was a choice: a kind that one backend does pays nothing for it, and whoever shows
+ * such an attempt knows what there is to say.
  */
 #include "jobs/decision.h"
 
 #include "base/buf.h"
 
-char *decision_json(const struct sched_choice *choice) {
-  if (choice->considered_count < 2)
-    return NULL;
-  struct buf b = {0};
-  buf_puts(&b, "{\"policy\":\"");
-  buf_puts(&b, route_policy_word(choice->policy));
-  buf_puts(&b, "\",\"considered\":[");
-  for (size_t i = 0; i < choice->considered_count; i++) {
-    const struct sched_considered *c = &choice->considered[i];
-    buf_puts(&b, i ? ",{\"backend\":" : "{\"backend\":");
-    buf_put_json_str(&b, c->backend->name);
-    buf_puts(&b, c->backend == choice->backend ? ",\"taken\":true,\"reason\":"
-                                               : ",\"taken\":false,\"reason\":");
-    buf_put_json_str(&b, admission_word(c->admission));
-    buf_putc(&b, '}');
+/* What the word alone does not say. */
+static const char *detail_of(const struct candidate *c) {
+  if (c->admission == ADMISSION_NOT_READY)
+    return c->backend->state == FACTS_ABSENT ? "not enabled" : c->backend->state_word;
+  return c->bar && c->bar->reason == c->admission ? c->bar->why : NULL;
+}
+
+static void put_candidate(struct buf *b, const struct candidate *c, bool taken) {
+  const char *detail = detail_of(c);
+  buf_puts(b, "{\"backend\":");
+  buf_put_json_str(b, c->backend->name);
+  buf_puts(b, taken ? ",\"taken\":true,\"reason\":" : ",\"taken\":false,\"reason\":");
+  buf_put_json_str(b, admission_word(c->admission));
+  if (detail) {
+    buf_puts(b, ",\"detail\":");
+    buf_put_json_str(b, detail);
   }
-  buf_puts(&b, "]}");
+  buf_putc(b, '}');
+}
+
+void decision_put(struct buf *b, const struct sched_choice *choice) {
+  buf_puts(b, "{\"policy\":\"");
+  buf_puts(b, route_policy_word(choice->policy));
+  buf_puts(b, "\",\"considered\":[");
+  for (size_t i = 0; i < choice->considered_count; i++) {
+    const struct candidate *c = &choice->considered[i];
+    if (i)
+      buf_putc(b, ',');
+    put_candidate(b, c, c->backend == choice->backend);
+  }
+  buf_puts(b, "]}");
+}
+
+char *decision_json(const struct sched_choice *choice) {
+  struct buf b = {0};
+  if (choice->considered_count < 2 && choice->policy == ROUTE_ORDERED)
+    return NULL;
+  decision_put(&b, choice);
   return buf_take(&b);
+}
+
+void decision_put_reasons(struct buf *b, const struct sched_choice *choice) {
+  for (size_t i = 0; i < choice->considered_count; i++) {
+    const struct candidate *c = &choice->considered[i];
+    if (c->admission == ADMISSION_NOT_READY)
+      continue;
+    buf_puts(b, b->len ? "; " : "");
+    candidate_blame(c, b);
+  }
 }

@@ -4,7 +4,12 @@
 
 #include "sched/sched.h"
 
-/* Of the choice, for the attempt; NULL: there was one candidate.  The caller frees it. */
+/* Of the choice, for the attempt; NULL: there was one candidate, in the order of the file.  The caller
+ * frees it. */
 char *decision_json(const struct sched_choice *choice);
+/* The same, also where there was one. */
+void decision_put(struct buf *b, const struct sched_choice *choice);
+/* Why each that is ready was not taken, for people, after what is in `b`. */
+void decision_put_reasons(struct buf *b, const struct sched_choice *choice);
 
 #endif

@@ -211,14 +211,14 @@ void end_give_back(struct job *job, const char *detail) {
   life_decided(job);
 }
 
-void end_no_backend(struct job *job) {
+void end_no_backend(struct job *job, const struct sched_choice *choice) {
   if (job->recovered) { /* a client's retry before the restart may have lifted the exclusions */
     job->recovered = false;
     job->attempt_base = job->attempt_count;
     life_post(job, LIFE_QUEUED);
     return;
   }
-  judge_no_backend(job);
+  judge_no_backend(job, choice);
   life_decided(job);
 }
 

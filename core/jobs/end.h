@@ -7,7 +7,9 @@
 void end_result(struct job *job, const struct step_result *r);
 void end_cancelled(struct job *job);                     /* of one that no worker has */
 void end_give_back(struct job *job, const char *detail); /* the attempt does not count */
-void end_no_backend(struct job *job); /* every backend refused it for good, or none came */
+void end_no_backend(
+    struct job *job,
+    const struct sched_choice *choice); /* every backend refused it for good, or none came */
 /* Its outcome is known; takes the path of the work folder. */
 void end_judged(struct job *job, char *workdir);
 void end_save(struct job *job);      /* EFFECT_SAVE: job->out onto the disk */

@@ -13,6 +13,7 @@
 #include "observe/log.h"
 
 #include <jansson.h>
+#include <stdlib.h>
 
 static const char *const events[] = {
     [TRANSITION_ACCEPTED] = "job.accepted", [TRANSITION_STARTED] = "job.started",
@@ -28,6 +29,22 @@ static const char *const sentences[] = {
     [TRANSITION_CANCELLED] = "the job was cancelled",
 };
 
+/* "a full, b taken"; NULL: there was no choice. */
+static char *considered_text(const json_t *decision) {
+  struct buf b = {0};
+  const json_t *list = json_object_get(decision, "considered");
+  for (size_t i = 0; i < json_array_size(list); i++) {
+    const json_t *c = json_array_get(list, i);
+    const char *reason = json_string_value(json_object_get(c, "reason"));
+    bool taken = json_is_true(json_object_get(c, "taken"));
+    buf_printf(&b, "%s%s %s", i ? ", " : "", json_string_value(json_object_get(c, "backend")),
+               taken    ? "taken"
+               : reason ? reason
+                        : "admitted");
+  }
+  return buf_take(&b);
+}
+
 void job_transition(const struct job *job, enum transition what) {
   if (!log_wants(LOG_INFO))
     return;
@@ -36,6 +53,9 @@ void job_transition(const struct job *job, enum transition what) {
   bool tried = last && what != TRANSITION_ACCEPTED;
   bool over = what >= TRANSITION_REQUEUED; /* the end of an early one may be known before */
   json_t *error = over && out && out->error_json ? json_loads(out->error_json, 0, NULL) : NULL;
+  bool chosen = what == TRANSITION_STARTED && last->decision_json;
+  json_t *decision = chosen ? json_loads(last->decision_json, 0, NULL) : NULL;
+  char *considered = considered_text(decision);
   const struct log_field fields[] = {
       {.key = "job", .text = job->id},
       {.key = "kind", .text = job->lane->kind_name},
@@ -45,6 +65,8 @@ void job_transition(const struct job *job, enum transition what) {
       {.key = "batch", .text = job->batch ? job->batch->id : NULL},
       {.key = "backend", .text = tried ? last->usage->name : NULL},
       {.key = "attempt", .number = tried ? last->number : 0},
+      {.key = "policy", .text = json_string_value(json_object_get(decision, "policy"))},
+      {.key = "considered", .text = decision ? considered : NULL},
       {.key = "cached_from", .text = out ? out->source : NULL},
       {.key = "problem", .text = json_string_value(json_object_get(error, "type"))},
       {.key = "code", .text = json_string_value(json_object_get(error, "code"))},
@@ -53,6 +75,8 @@ void job_transition(const struct job *job, enum transition what) {
   };
   log_fields(LOG_INFO, events[what], fields, sizeof fields / sizeof *fields, sentences[what]);
   json_decref(error);
+  json_decref(decision);
+  free(considered);
 }
 
 void job_transition_end(const struct job *job) {

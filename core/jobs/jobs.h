@@ -70,6 +70,10 @@ void jobs_store_health(struct jobs *j, int code, const char *text);
 /* Loads what an earlier life left: queued jobs as they are; running local ones are queued again
  * with their attempts kept. Blocking, before the loop runs. */
 int jobs_recover(struct jobs *j, struct err *err);
+/* Keeps jobs from a backend, for every kind or one, or lets them go there again (false: nothing did).
+ * Not kept over a restart: whoever decides it says it again before the loop runs. */
+void jobs_bar(struct jobs *j, const char *backend, const struct bar *bar);
+bool jobs_unbar(struct jobs *j, const char *backend, enum admission reason, const char *kind);
 void jobs_reconfigure(struct jobs *j, const struct jobs_options *options);
 /* Folders of results that no row needs are moved to set-aside/ in the data folder, not removed,
  * until all were looked at; then `done` is called.  Before the loop runs. */

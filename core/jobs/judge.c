@@ -8,7 +8,7 @@
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "jobs/backends.h"
+#include "jobs/decision.h"
 #include "jobs/disk_retry.h"
 #include "jobs/record.h"
 #include "jobs/remote.h"
@@ -345,9 +345,40 @@ void judge_unsaved(struct job *job, const char *text) {
   fail(job, JOB_FAILED, &verdicts[STEP_PERMANENT], text, false);
 }
 
-/* That attempt's error says more where a backend refused the job; else the time was over. */
-void judge_no_backend(struct job *job) {
+/* The decision goes into the problem, before the brace that ends it. */
+static void add_decision(struct job *job, const struct sched_choice *choice) {
+  struct buf b = {0};
+  char *json = job->out->error_json;
+  buf_put(&b, json, strlen(json) - 1);
+  buf_puts(&b, ",\"decision\":");
+  decision_put(&b, choice);
+  buf_putc(&b, '}');
+  free(json);
+  job->out->error_json = buf_take(&b);
+}
+
+static void fail_waited(struct job *job, const struct sched_choice *choice) {
+  struct jobs *j = job->j;
+  const char *kind = job->lane->kind_name;
+  int64_t longest = sched_max_wait_us(j->sched, &job->sched);
+  bool own = longest != j->o.max_wait_ms * 1000;
   struct buf why = {0}, text = {0};
+  routing_blame(j->routing, kind, job->lane->pin, &why);
+  decision_put_reasons(&why, choice);
+  buf_printf(
+      &text,
+      "the job waited for a backend as long as %s%s%s max_wait allows, %lld s, and none %s: %s",
+      own ? "[route " : "[limits", own ? kind : "", "]", (long long)(longest / 1000000),
+      choice->considered_count ? "could take it" : "came",
+      why.len > 0 ? why.data : "no configured backend does this kind");
+  fail(job, JOB_FAILED, &no_backend, text.data, true);
+  add_decision(job, choice);
+  buf_free(&why);
+  buf_free(&text);
+}
+
+/* That attempt's error says more where a backend refused the job; else the time was over. */
+void judge_no_backend(struct job *job, const struct sched_choice *choice) {
   for (int i = job->attempt_count; i-- > job->attempt_base;)
     if (job->attempts[i].fault == ATTEMPT_REFUSED && job->attempts[i].error_json) {
       fail(job, JOB_FAILED, &no_backend, NULL, true);
@@ -355,14 +386,5 @@ void judge_no_backend(struct job *job) {
       job->out->error_json = mem_dup(job->attempts[i].error_json);
       return;
     }
-  backends_tell(job->j);
-  routing_outlook(job->j->routing, job->lane->kind_name, job->lane->pin, &why);
-  buf_printf(&text,
-             "the job waited for a backend as long as [limits] max_wait allows, %lld s, and none "
-             "came: %s",
-             (long long)(job->j->o.max_wait_ms / 1000),
-             why.len > 0 ? why.data : "no configured backend does this kind");
-  fail(job, JOB_FAILED, &no_backend, text.data, true);
-  buf_free(&why);
-  buf_free(&text);
+  fail_waited(job, choice);
 }

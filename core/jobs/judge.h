@@ -27,6 +27,6 @@ void judge_look(struct jobs *j);
 void judge_cancelled(struct job *job);
 void judge_give_back(struct job *job, const char *detail); /* the attempt does not count */
 void judge_unsaved(struct job *job, const char *text);     /* the store does not take its result */
-void judge_no_backend(struct job *job);
+void judge_no_backend(struct job *job, const struct sched_choice *choice);
 
 #endif

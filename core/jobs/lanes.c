@@ -20,6 +20,7 @@ static struct lane *lane_new(struct jobs *j, const char *kind_name, const char *
   lane->kind = kind;
   lane->sched.kind = lane->kind_name;
   lane->sched.pin = lane->pin;
+  lane->awaited = pin ? facts_of(routing_facts(j->routing), pin) : NULL;
   sched_add_lane(j->sched, &lane->sched);
   snprintf(labels, sizeof labels, "kind=\"%.64s\"", kind_name);
   lane->queue_seconds = metrics_histogram(j->metrics, "lathe_job_queue_seconds",

@@ -60,7 +60,7 @@ static void dispatch(struct jobs *j) {
     if (choice.backend)
       run_chosen(job, &choice, now_us);
     else
-      end_no_backend(job);
+      end_no_backend(job, &choice);
   }
   waiting_arm(j);
 }

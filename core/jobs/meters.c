@@ -18,6 +18,8 @@ void job_count(struct job *job, int by) {
   if (job->state == JOB_QUEUED) {
     j->queued += by;
     job->lane->queued += by;
+    if (job->lane->awaited)
+      job->lane->awaited->queued += by;
     job->client->queued += by;
     metric_add(j->queued_gauge, by);
   } else {

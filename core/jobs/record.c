@@ -331,6 +331,10 @@ const char *event_started(struct job *job, const struct attempt *a, struct buf *
   buf_puts(b, ",\"attempt\":");
   buf_put_i64(b, a->number);
   put_time(b, ",\"started_at\":", a->started_us);
+  if (a->decision_json) {
+    buf_puts(b, ",\"decision\":");
+    buf_puts(b, a->decision_json);
+  }
   return end(b);
 }
 

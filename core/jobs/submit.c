@@ -64,7 +64,7 @@ int submit_check(struct jobs *j, const struct jobs_request *r, const char **slug
   const char *kind = kind_name(r->kind);
   struct buf why = {0};
   int rc = 0;
-  if (!j->workers || routing_candidates(j->routing, kind, r->pin).count > 0)
+  if (!j->workers || routing_is_served(j->routing, kind, r->pin))
     return 0;
   *slug = "no-backend";
   if (routing_outlook(j->routing, kind, r->pin, &why) == OUTLOOK_MISSING) {

@@ -47,6 +47,7 @@ struct lane { /* jobs that the same backends may take: (kind, pin) */
   char *kind_name, *pin;   /* pin may be NULL */
   const struct kind *kind; /* NULL: no longer declared */
   int64_t queued;
+  struct backend_facts *awaited; /* the pin's row, or NULL */
   struct metric *queue_seconds, *accepted, *cache_hits, *cache_misses;
   struct lane *next;
 };

@@ -101,11 +101,21 @@ void facts_end(struct facts *f) {
   }
 }
 
+void facts_bar(struct facts *f, const char *name, const struct bar *bar) {
+  bar_set(&facts_of(f, name)->bars, bar);
+}
+
+bool facts_unbar(struct facts *f, const char *name, enum admission reason, const char *kind) {
+  struct backend_facts *b = facts_find(f, name);
+  return b && bar_lift(&b->bars, reason, kind);
+}
+
 void facts_free(struct facts *f) {
   for (size_t i = 0; i < f->count; i++) {
     struct backend_facts *b = f->all[i];
     kinds_free(b->kinds);
     kinds_free(b->gone_kinds);
+    bars_free(&b->bars);
     free((char *)b->message);
     free((char *)b->name);
     free(b);
@@ -134,6 +144,25 @@ bool facts_may_do(const struct backend_facts *b, const char *kind) {
     break;
   }
   return false;
+}
+
+bool facts_is_unfit(const struct backend_facts *b, const char *kind) {
+  return (b->state == FACTS_READY || b->kinds[0]) && !facts_does(b, kind);
+}
+
+bool facts_takes(const struct backend_facts *b, const char *kind) {
+  return b->state == FACTS_READY && facts_does(b, kind) && !bar_find(b->bars, kind);
+}
+
+void facts_blame(const struct backend_facts *b, struct buf *out) {
+  if (b->state == FACTS_ABSENT)
+    buf_printf(out, "backend '%s' is not enabled", b->name);
+  else if (b->state == FACTS_FAILED)
+    buf_printf(out, "backend '%s' has failed", b->name);
+  else
+    buf_printf(out, "backend '%s' is %s", b->name, b->state_word);
+  if (b->state != FACTS_ABSENT && b->message)
+    buf_printf(out, ": %s", b->message);
 }
 
 bool facts_may_return(const struct backend_facts *b, const char *kind) {

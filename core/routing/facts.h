@@ -9,6 +9,9 @@
 #ifndef ROUTING_FACTS_H
 #define ROUTING_FACTS_H
 
+#include "base/buf.h"
+#include "routing/bar.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -27,6 +30,8 @@ struct backend_facts {
   const char *const *kinds;      /* NULL-terminated; empty: not known */
   const char *const *gone_kinds; /* it did these until a moment ago; empty: it did not go */
   int slots, running, room;      /* room: steps that may be handed over now */
+  int64_t queued;                /* jobs that wait for it alone; kept by whoever queues them */
+  struct bar *bars;              /* likewise kept apart from what is told: facts_bar() */
   int threads;                   /* that a job keeps busy which says nothing itself; 0: not known */
   bool local;                    /* it takes memory and threads of this machine */
   bool remote;                   /* it works by submit, find, poll, fetch and cancel */
@@ -47,16 +52,27 @@ struct backend_facts *facts_find(const struct facts *f, const char *name);
 /* The same, made if new.  Not for names that clients choose. */
 struct backend_facts *facts_of(struct facts *f, const char *name);
 void facts_begin(struct facts *f);
-/* Strings are copied; `gone_kinds` and `index` are not read. */
+/* Strings are copied; `gone_kinds`, `queued`, `bars` and `index` are not read. */
 void facts_tell(struct facts *f, const struct backend_facts *told);
 void facts_tell_gone(struct facts *f, const char *name, const char *const *kinds);
 void facts_end(struct facts *f); /* those that were not told are absent */
 void facts_free(struct facts *f);
 
+/* Keeps jobs from a backend, or lets them go there again; false: there was nothing to lift.  Whoever
+ * has the queue is to be woken then. */
+void facts_bar(struct facts *f, const char *name, const struct bar *bar);
+bool facts_unbar(struct facts *f, const char *name, enum admission reason, const char *kind);
+
 /* Does it do the kind, as far as is known? */
 bool facts_does(const struct backend_facts *b, const char *kind);
 /* May it do the kind, now or later?  Before a backend's first word its kinds are not known. */
 bool facts_may_do(const struct backend_facts *b, const char *kind);
+/* Is it known not to do the kind? */
+bool facts_is_unfit(const struct backend_facts *b, const char *kind);
+/* Is it ready for the kind, busy or not, and nothing keeps jobs from it? */
+bool facts_takes(const struct backend_facts *b, const char *kind);
+/* "backend 'a' has failed: ...": why it is not ready. */
+void facts_blame(const struct backend_facts *b, struct buf *out);
 /* It did the kind until a moment ago, so it may be on its way back. */
 bool facts_may_return(const struct backend_facts *b, const char *kind);
 

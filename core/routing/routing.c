@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Routes, and the candidates of a kind in the order of its policy.
+ * Routes, and the candidates of a kind.
  *
- *   (kind, pin) -> the pin, the route's backends, or all -> those that may do it -> policy's order
+ *   (kind, pin) -> the pin, the route's backends, or all that do it
  */
 #include "routing/routing.h"
 
@@ -18,7 +18,6 @@ struct route {
   struct route_options options; /* strings owned */
   struct backend_facts **rows;  /* of its backends, in its order */
   size_t count;
-  size_t turn; /* of round robin: the place in `rows` that is asked first */
 };
 
 struct routing {
@@ -27,23 +26,6 @@ struct routing {
   const struct backend_facts **found; /* candidates of the last question */
   size_t found_cap;
 };
-
-static const char *const policy_words[] = {
-    [ROUTE_ORDERED] = "ordered",
-    [ROUTE_ROUND_ROBIN] = "round-robin",
-    [ROUTE_LEAST_LOADED] = "least-loaded",
-};
-
-int route_policy_parse(const char *word) {
-  for (int i = 0; i < (int)(sizeof policy_words / sizeof *policy_words); i++)
-    if (strcmp(word, policy_words[i]) == 0)
-      return i;
-  return -1;
-}
-
-const char *route_policy_word(enum route_policy policy) {
-  return policy_words[policy];
-}
 
 struct routing *routing_new(void) {
   return mem_alloc(sizeof(struct routing));
@@ -107,9 +89,7 @@ const struct route_options *routing_route(const struct routing *r, const char *k
 
 /* ---- candidates ---- */
 
-static size_t add(struct routing *r, size_t n, const char *kind, const struct backend_facts *b) {
-  if (!b || !facts_may_do(b, kind))
-    return n;
+static size_t add(struct routing *r, size_t n, const struct backend_facts *b) {
   if (n == r->found_cap) {
     r->found_cap = n ? n * 2 : 8;
     r->found = mem_grow((void *)r->found, r->found_cap * sizeof *r->found);
@@ -118,46 +98,32 @@ static size_t add(struct routing *r, size_t n, const char *kind, const struct ba
   return n + 1;
 }
 
-/* Running steps per slot: is a less busy than b? */
-static bool less_loaded(const struct backend_facts *a, const struct backend_facts *b) {
-  int64_t slots_a = a->slots > 0 ? a->slots : 1, slots_b = b->slots > 0 ? b->slots : 1;
-  return a->running * slots_b < b->running * slots_a;
-}
-
-static void sort_by_load(const struct backend_facts **list, size_t n) {
-  for (size_t i = 1; i < n; i++) {
-    const struct backend_facts *b = list[i];
-    size_t at = i;
-    for (; at > 0 && less_loaded(b, list[at - 1]); at--)
-      list[at] = list[at - 1];
-    list[at] = b;
-  }
+/* One that failed is named where it is known to do the kind. */
+static bool is_of_kind(const struct backend_facts *b, const char *kind) {
+  return facts_may_do(b, kind) || (b->state == FACTS_FAILED && facts_does(b, kind));
 }
 
 struct candidates routing_candidates(struct routing *r, const char *kind, const char *pin) {
   const struct route *route = pin ? NULL : map_get(&r->routes, kind);
-  enum route_policy policy = route ? route->options.policy : ROUTE_ORDERED;
-  size_t n = 0, first = policy == ROUTE_ROUND_ROBIN ? route->turn : 0;
-  if (pin)
-    n = add(r, 0, kind, facts_find(&r->facts, pin));
-  else if (route)
-    for (size_t i = 0; i < route->count; i++)
-      n = add(r, n, kind, route->rows[(first + i) % route->count]);
-  else
-    for (size_t i = 0; i < r->facts.there_count; i++)
-      n = add(r, n, kind, r->facts.there[i]);
-  if (policy == ROUTE_LEAST_LOADED)
-    sort_by_load(r->found, n);
-  return (struct candidates){.list = r->found, .count = n, .policy = policy};
+  const struct backend_facts *one = pin ? facts_find(&r->facts, pin) : NULL;
+  size_t n = 0;
+  if (one)
+    n = add(r, 0, one);
+  for (size_t i = 0; route && i < route->count; i++)
+    n = add(r, n, route->rows[i]);
+  for (size_t i = 0; !pin && !route && i < r->facts.there_count; i++)
+    if (is_of_kind(r->facts.there[i], kind))
+      n = add(r, n, r->facts.there[i]);
+  return (struct candidates){
+      .list = r->found, .count = n, .policy = route ? route->options.policy : ROUTE_ORDERED};
 }
 
-void routing_took(struct routing *r, const char *kind, const struct backend_facts *b) {
-  struct route *route = map_get(&r->routes, kind);
-  if (!route || route->options.policy != ROUTE_ROUND_ROBIN)
-    return;
-  for (size_t i = 0; i < route->count; i++)
-    if (route->rows[i] == b)
-      route->turn = i + 1;
+bool routing_is_served(struct routing *r, const char *kind, const char *pin) {
+  struct candidates c = routing_candidates(r, kind, pin);
+  for (size_t i = 0; i < c.count; i++)
+    if (facts_may_do(c.list[i], kind))
+      return true;
+  return false;
 }
 
 /* ---- how it is with a kind ---- */
@@ -173,20 +139,6 @@ const char *route_outlook_word(enum route_outlook o) {
   return outlook_words[o];
 }
 
-static void blame(struct buf *why, const struct backend_facts *b) {
-  if (!why)
-    return;
-  buf_puts(why, why->len ? "; " : "");
-  if (b->state == FACTS_ABSENT)
-    buf_printf(why, "backend '%s' is not enabled", b->name);
-  else if (b->state == FACTS_FAILED)
-    buf_printf(why, "backend '%s' has failed", b->name);
-  else
-    buf_printf(why, "backend '%s' is %s", b->name, b->state_word);
-  if (b->state != FACTS_ABSENT && b->message)
-    buf_printf(why, ": %s", b->message);
-}
-
 /* What a backend that never came up would do is not known. */
 static bool may_be_its(const struct backend_facts *b, const char *kind) {
   return facts_does(b, kind) || (b->state != FACTS_READY && !b->kinds[0]);
@@ -200,16 +152,18 @@ static bool is_to_blame(const struct backend_facts *b, const char *kind, bool na
   return may_be_its(b, kind) && b->state != FACTS_READY;
 }
 
-/* Returns how many should do the kind and are not ready. */
-static size_t blame_all(struct routing *r, const struct route *route, const char *kind,
-                        const char *pin, struct buf *why) {
+size_t routing_blame(struct routing *r, const char *kind, const char *pin, struct buf *why) {
+  const struct route *route = map_get(&r->routes, kind);
   struct backend_facts *one[] = {pin ? facts_find(&r->facts, pin) : NULL};
   struct backend_facts **list = pin ? one : route ? route->rows : r->facts.there;
   size_t count = pin ? one[0] != NULL : route ? route->count : r->facts.there_count, n = 0;
   for (size_t i = 0; i < count; i++) {
     if (!is_to_blame(list[i], kind, !pin))
       continue;
-    blame(why, list[i]);
+    if (why) {
+      buf_puts(why, why->len ? "; " : "");
+      facts_blame(list[i], why);
+    }
     n++;
   }
   return n;
@@ -217,11 +171,11 @@ static size_t blame_all(struct routing *r, const struct route *route, const char
 
 enum route_outlook routing_outlook(struct routing *r, const char *kind, const char *pin,
                                    struct buf *why) {
-  const struct route *route = map_get(&r->routes, kind);
   struct candidates c = routing_candidates(r, kind, pin);
   for (size_t i = 0; i < c.count; i++)
-    if (c.list[i]->state == FACTS_READY)
+    if (c.list[i]->state == FACTS_READY && facts_does(c.list[i], kind))
       return OUTLOOK_READY;
-  size_t n = c.count, blamed = blame_all(r, route, kind, pin, why);
-  return n ? OUTLOOK_STARTING : blamed ? OUTLOOK_MISSING : OUTLOOK_NOBODY;
+  bool served = routing_is_served(r, kind, pin);
+  size_t blamed = routing_blame(r, kind, pin, why);
+  return served ? OUTLOOK_STARTING : blamed ? OUTLOOK_MISSING : OUTLOOK_NOBODY;
 }

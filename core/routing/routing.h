@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Which backends may take a job of a kind, in which order.  Pure: it knows the routes of the
- * configuration and what it was told of the backends (facts.h); it holds no job and no worker.
+ * Which backends are there for a kind.  Pure: it knows the routes of the configuration and what it
+ * was told of the backends (facts.h); it holds no job and no worker.  Who of them gets a job is
+ * decide.h's.
  *
  * A kind without a [route] is served by every backend that does it, in the order of
  * the configuration.
@@ -10,22 +11,18 @@
 #define ROUTING_ROUTING_H
 
 #include "base/buf.h"
-#include "routing/facts.h"
+#include "routing/decide.h"
 
 #include <stdint.h>
 
 struct routing;
 
-enum route_policy { ROUTE_ORDERED, ROUTE_ROUND_ROBIN, ROUTE_LEAST_LOADED };
-int route_policy_parse(const char *word); /* -1: unknown */
-const char *route_policy_word(enum route_policy policy);
-
 struct route_options { /* copied */
   const char *kind;
   const char *const *backends; /* NULL-terminated names */
   enum route_policy policy;
-  int attempts;       /* 0: not set here */
-  int64_t timeout_ms; /* 0: not set here */
+  int attempts;                    /* 0: not set here */
+  int64_t timeout_ms, max_wait_ms; /* likewise */
 };
 
 struct routing *routing_new(void);
@@ -37,16 +34,16 @@ const struct route_options *routing_route(const struct routing *r,
 /* To be told before questions are asked. */
 struct facts *routing_facts(struct routing *r);
 
-/* Those that may do a kind now or later, in the order in which they are to be tried now; `pin`: of
- * this backend alone, or NULL.  The list is valid until the next call. */
+/* Those of the route, whatever their state, or without a route those that do the kind, in the order
+ * of the configuration; `pin`: this backend alone, or NULL.  Valid until the next call. */
 struct candidates {
   const struct backend_facts *const *list;
   size_t count;
   enum route_policy policy;
 };
 struct candidates routing_candidates(struct routing *r, const char *kind, const char *pin);
-/* A candidate gets a job: for policies that take turns. */
-void routing_took(struct routing *r, const char *kind, const struct backend_facts *b);
+/* May one of them do it, now or later? */
+bool routing_is_served(struct routing *r, const char *kind, const char *pin);
 
 /* How it is with a kind as a whole. */
 enum route_outlook {
@@ -56,6 +53,8 @@ enum route_outlook {
   OUTLOOK_NOBODY,   /* no backend of the configuration does it */
 };
 const char *route_outlook_word(enum route_outlook o); /* "ready" ... "unserved" */
+/* Names each that should do the kind and is not ready; returns how many. */
+size_t routing_blame(struct routing *r, const char *kind, const char *pin, struct buf *why);
 /* Of a kind, or (pin not NULL) of one backend for it.  Where it is not ready `why` (may be NULL)
  * gets what stands in the way, "backend 'local' has failed: ...; ...". */
 enum route_outlook routing_outlook(struct routing *r, const char *kind, const char *pin,

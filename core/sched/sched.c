@@ -23,18 +23,9 @@ struct sched {
   uint64_t round;
   struct list *asked_lane; /* the lane whose stuck jobs are asked next; the list's head: all were */
   int64_t look_us;
-  struct sched_considered *considered;
+  struct candidate *considered;
   size_t considered_cap;
 };
-
-static const char *const admission_words[] = {
-    [ADMISSION_YES] = NULL,        [ADMISSION_NOT_READY] = "not_ready", [ADMISSION_FULL] = "full",
-    [ADMISSION_BUDGET] = "budget", [ADMISSION_EXCLUDED] = "excluded",   [ADMISSION_UNFIT] = "unfit",
-};
-
-const char *admission_word(enum admission a) {
-  return admission_words[a];
-}
 
 /* ---- life ---- */
 
@@ -130,33 +121,45 @@ static bool was_refused(const struct sched_job *job) {
   return false;
 }
 
+static bool is_elsewhere(const struct sched_job *job, const struct backend_facts *b) {
+  return job->bound && job->bound != b;
+}
+
+/* A job that is bound goes to its backend, also where a route does not name that any more. */
 static struct candidates candidates_of(struct sched *s, const struct sched_job *job) {
-  const char *pin = job->bound ? job->bound->name : job->lane->pin;
-  return routing_candidates(s->routing, job->lane->kind, pin);
+  struct candidates c = routing_candidates(s->routing, job->lane->kind, job->lane->pin);
+  if (!job->bound)
+    return c;
+  for (size_t i = 0; i < c.count; i++)
+    if (c.list[i] == job->bound)
+      return c;
+  return routing_candidates(s->routing, job->lane->kind, job->bound->name);
 }
 
 static bool is_ready_where_untried(const struct sched_job *job, const struct candidates *c) {
-  for (size_t i = 0; i < c->count; i++)
-    if (c->list[i]->state == FACTS_READY && !find_tried(job, c->list[i]))
+  for (size_t i = 0; i < c->count; i++) {
+    const struct backend_facts *b = c->list[i];
+    if (facts_takes(b, job->lane->kind) && !find_tried(job, b) && !is_elsewhere(job, b))
       return true;
+  }
   return false;
 }
 
-/* *lacks gets what is short, where that is the reason. */
-static enum admission admit(struct sched *s, const struct sched_job *job,
-                            const struct backend_facts *b, bool others, int *lacks) {
+/* The candidate as this job finds it. */
+static struct candidate look_at(struct sched *s, const struct sched_job *job,
+                                const struct backend_facts *b, bool others) {
   const struct sched_tried *tried = find_tried(job, b);
-  if (tried && (tried->never || others))
-    return ADMISSION_EXCLUDED;
-  if (b->state != FACTS_READY)
-    return ADMISSION_NOT_READY;
-  if (!budget_has_slot(&s->budgets, b))
-    return ADMISSION_FULL;
-  if (job->bound && !b->remote)
-    return ADMISSION_UNFIT;
-  int short_of = budget_lacks(&s->budgets, job, b);
-  *lacks |= short_of;
-  return short_of ? ADMISSION_BUDGET : ADMISSION_YES;
+  bool full = !budget_has_slot(&s->budgets, b);
+  return (struct candidate){
+      .backend = b,
+      .bar = job->bound ? NULL : bar_find(b->bars, job->lane->kind), /* it is there already */
+      .excluded = tried && (tried->never || others),
+      .elsewhere = is_elsewhere(job, b),
+      .unfit = facts_is_unfit(b, job->lane->kind) || (job->bound && !b->remote),
+      .full = full,
+      .lacks = full ? BUDGET_FITS : budget_lacks(&s->budgets, job, b),
+      .ahead = b->running + budget_of(&s->budgets, b)->starting + b->queued,
+  };
 }
 
 enum hope {
@@ -170,7 +173,8 @@ static enum hope look_for_hope(struct sched *s, const struct sched_job *job,
   const struct facts *facts = routing_facts(s->routing);
   const char *pin = job->bound ? job->bound->name : job->lane->pin;
   for (size_t i = 0; i < c->count; i++)
-    if (!is_refused(job, c->list[i]))
+    if (facts_may_do(c->list[i], job->lane->kind) && !is_refused(job, c->list[i]) &&
+        !is_elsewhere(job, c->list[i]))
       return HOPE_THERE;
   /* Who takes a backend out of the configuration takes it out of the routes, so those are not
    * asked. */
@@ -193,12 +197,47 @@ bool sched_is_ready_elsewhere(struct sched *s, const struct sched_job *job) {
   return is_ready_where_untried(job, &c);
 }
 
-/* No backend is there that may do it now or later; it waits all the same, for an admin may be about
- * to bring one back.  True: it has waited long enough. */
-static bool gave_up(struct sched *s, struct sched_job *job, int64_t now_us) {
+/* ---- nobody can take it ---- */
+
+enum { UNLIMITED = -1 }; /* it waits, and no time is counted */
+
+static bool is_barred(const struct sched_choice *choice) {
+  for (size_t i = 0; i < choice->considered_count; i++) {
+    const struct candidate *c = &choice->considered[i];
+    if (c->bar && c->bar->reason == c->admission)
+      return true;
+  }
+  return false;
+}
+
+static bool is_busy(const struct sched_choice *choice) {
+  for (size_t i = 0; i < choice->considered_count; i++)
+    if (candidate_is_busy(&choice->considered[i]))
+      return true;
+  return false;
+}
+
+int64_t sched_max_wait_us(const struct sched *s, const struct sched_job *job) {
+  const struct route_options *route = routing_route(s->routing, job->lane->kind);
+  bool own = route && route->max_wait_ms > 0 && !job->bound;
+  return own ? route->max_wait_ms * 1000 : s->o.max_wait_us;
+}
+
+/* How long it may wait as things are; 0: for ever, but the time counts.  One that is on its way is
+ * waited for, unless the route says how long. */
+static int64_t longest_wait(const struct sched *s, const struct sched_choice *choice,
+                            enum hope hope) {
+  int64_t longest = sched_max_wait_us(s, choice->job);
+  bool limited = longest != s->o.max_wait_us || hope != HOPE_THERE || is_barred(choice);
+  return limited ? longest : UNLIMITED;
+}
+
+/* No backend is there that can take it, or none that may do so later; it waits all the same, for an
+ * admin may be about to bring one back.  True: it has waited long enough. */
+static bool gave_up(struct sched *s, struct sched_job *job, int64_t longest, int64_t now_us) {
   bool refused = was_refused(job); /* the others of its lane may well have a backend */
   int64_t *since = refused || job->bound ? &job->hopeless_us : &job->lane->hopeless_us;
-  int64_t longest = s->o.max_wait_us, every = refused ? OFTEN_US : SELDOM_US;
+  int64_t every = refused ? OFTEN_US : SELDOM_US;
   if (*since == 0)
     *since = now_us > 0 ? now_us : 1;
   if (longest > 0 && longest / LOOKS < every)
@@ -209,12 +248,31 @@ static bool gave_up(struct sched *s, struct sched_job *job, int64_t now_us) {
   return longest > 0 && now_us - from >= longest;
 }
 
-static void note(struct sched *s, size_t i, const struct backend_facts *b, enum admission a) {
-  if (i == s->considered_cap) {
-    s->considered_cap = i ? i * 2 : 8;
+/* True: it is given up. */
+static bool wait_for_one(struct sched *s, const struct sched_choice *choice,
+                         const struct candidates *c, int64_t now_us) {
+  struct sched_job *job = choice->job;
+  bool able = choice->backend || is_busy(choice);
+  enum hope hope = able ? HOPE_THERE : look_for_hope(s, job, c);
+  if (hope == HOPE_NONE && was_refused(job))
+    return true;
+  int64_t longest = able ? UNLIMITED : longest_wait(s, choice, hope);
+  if (longest != UNLIMITED)
+    return gave_up(s, job, longest, now_us);
+  job->hopeless_us = job->lane->hopeless_us = 0;
+  return false;
+}
+
+/* ---- one job's choice ---- */
+
+static void look_at_all(struct sched *s, const struct sched_job *job, const struct candidates *c) {
+  bool others = job->tried_count > 0 && is_ready_where_untried(job, c);
+  if (c->count > s->considered_cap) {
+    s->considered_cap = c->count * 2;
     s->considered = mem_grow(s->considered, s->considered_cap * sizeof *s->considered);
   }
-  s->considered[i] = (struct sched_considered){b, a};
+  for (size_t i = 0; i < c->count; i++)
+    s->considered[i] = look_at(s, job, c->list[i], others);
 }
 
 enum answer { ANSWER_START, ANSWER_GIVE_UP, ANSWER_NO_SLOT, ANSWER_NO_BUDGET };
@@ -223,25 +281,21 @@ enum answer { ANSWER_START, ANSWER_GIVE_UP, ANSWER_NO_SLOT, ANSWER_NO_BUDGET };
 static enum answer ask(struct sched *s, struct sched_job *job, int64_t now_us,
                        struct sched_choice *choice) {
   struct candidates c = candidates_of(s, job);
-  bool others = job->tried_count > 0 && is_ready_where_untried(job, &c);
   int lacks = 0;
-  *choice = (struct sched_choice){.job = job, .policy = c.policy, .considered_count = c.count};
-  for (size_t i = 0; i < c.count; i++) {
-    enum admission a = admit(s, job, c.list[i], others, &lacks);
-    note(s, i, c.list[i], a);
-    if (a == ADMISSION_YES && !choice->backend)
-      choice->backend = c.list[i];
-  }
-  choice->considered = s->considered;
-  enum hope hope = choice->backend ? HOPE_THERE : look_for_hope(s, job, &c);
-  if (hope == HOPE_NONE && was_refused(job))
+  look_at_all(s, job, &c);
+  const struct candidate *taken = decide(c.policy, s->considered, c.count);
+  *choice = (struct sched_choice){.job = job,
+                                  .backend = taken ? taken->backend : NULL,
+                                  .policy = c.policy,
+                                  .considered = s->considered,
+                                  .considered_count = c.count};
+  if (wait_for_one(s, choice, &c, now_us))
     return ANSWER_GIVE_UP;
-  if (hope != HOPE_THERE && gave_up(s, job, now_us))
-    return ANSWER_GIVE_UP;
-  if (hope == HOPE_THERE)
-    job->hopeless_us = job->lane->hopeless_us = 0;
   if (choice->backend)
     return ANSWER_START;
+  for (size_t i = 0; i < c.count; i++)
+    if (s->considered[i].admission == ADMISSION_BUDGET)
+      lacks |= s->considered[i].bar ? BUDGET_FITS : s->considered[i].lacks;
   if (!lacks)
     return ANSWER_NO_SLOT;
   /* One that has waited a whole step of ageing for memory or threads makes the others wait. */
@@ -257,7 +311,6 @@ static void start(struct sched *s, const struct sched_choice *choice) {
   queue_remove(&s->queue, job);
   budget_reserve(&s->budgets, job, choice->backend);
   queue_served(&s->queue, job->client);
-  routing_took(s->routing, job->lane->kind, choice->backend);
 }
 
 /* True: it has left the queue. */

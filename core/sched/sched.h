@@ -8,8 +8,7 @@
  * (owner) ^                    and threads; or hopeless
  *                        +---- does not fit: stuck, or its lane is blocked for this round
  *
- * The way of a choice: the head of the best lane -> candidates of its route -> the admission of
- * each -> the first that is admitted.
+ * The way of a choice: the head of the best lane -> candidates of its route -> routing/decide.h.
  */
 #ifndef SCHED_SCHED_H
 #define SCHED_SCHED_H
@@ -21,32 +20,17 @@ struct sched;
 
 struct sched_options { /* 0: no limit, no ageing */
   int64_t ageing_us;   /* a waiting job gains one step of priority per so long */
-  int64_t max_wait_us; /* a job waits so long for a backend that may come back */
-  int64_t memory;      /* of the machine, for all local backends together */
+  int64_t
+      max_wait_us; /* a job waits so long where no backend can take it; a route may say otherwise */
+  int64_t memory;  /* of the machine, for all local backends together */
   int64_t threads;
-};
-
-/* May a candidate get the job now? */
-enum admission {
-  ADMISSION_YES,
-  ADMISSION_NOT_READY,
-  ADMISSION_FULL,     /* no slot */
-  ADMISSION_BUDGET,   /* memory or threads are short */
-  ADMISSION_EXCLUDED, /* an attempt failed there, for good or while another one is ready */
-  ADMISSION_UNFIT,    /* it is bound to a remote submission, and this one is not remote any more */
-};
-const char *admission_word(enum admission a); /* "full" ...; NULL: it is admitted */
-
-struct sched_considered {
-  const struct backend_facts *backend;
-  enum admission admission;
 };
 
 struct sched_choice {
   struct sched_job *job;
   const struct backend_facts *backend; /* NULL: no backend will do it, or none came in time */
   enum route_policy policy;
-  const struct sched_considered *considered; /* valid until the next call */
+  const struct candidate *considered; /* in the order of the route; valid until the next call */
   size_t considered_count;
 };
 
@@ -88,6 +72,9 @@ int64_t sched_look_us(const struct sched *s);
 bool sched_has_hope(struct sched *s, const struct sched_job *job);
 /* Is a backend ready (busy or not) where it has not failed? */
 bool sched_is_ready_elsewhere(struct sched *s, const struct sched_job *job);
+
+/* How long a job of its route may wait where nobody can take it; 0: for ever. */
+int64_t sched_max_wait_us(const struct sched *s, const struct sched_job *job);
 
 /* ---- what is reserved ---- */
 /* Its slot is counted by the backend from here on. */

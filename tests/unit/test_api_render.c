@@ -94,6 +94,18 @@ static void finished_job_lists_attempts_and_artifacts(void **state) {
   assert_string_equal(text_of(json_array_get(list, 3), "plugin_version"), "2.1");
   assert_string_equal(text_of(json_object_get(json_array_get(list, 3), "decision"), "policy"),
                       "ordered");
+  /* one of this version without a decision: there was one candidate */
+  attempts[2].plugin_version = "1.0";
+  json_t *again = rendered(&(struct record_job){
+      .id = ID, .kind = "mesh", .client = "c", .attempts = attempts, .attempt_count = 3});
+  json_t *alone = json_object_get(json_array_get(json_object_get(again, "attempts"), 2),
+                                  "decision");
+  json_t *one = json_array_get(json_object_get(alone, "considered"), 0);
+  assert_string_equal(text_of(alone, "policy"), "ordered");
+  assert_string_equal(text_of(one, "backend"), "b");
+  assert_true(json_is_true(json_object_get(one, "taken")));
+  assert_true(json_is_null(json_object_get(one, "reason")));
+  json_decref(again);
   json_t *artifact = json_array_get(json_object_get(j, "artifacts"), 0);
   assert_string_equal(text_of(artifact, "url"), "/api/jobs/" ID "/artifacts/a%20b%25%C3%A4.glb");
   assert_string_equal(text_of(json_array_get(json_object_get(j, "inputs"), 0), "name"), "p\".step");

@@ -109,7 +109,7 @@ static void values(void **state) {
                                "plugin = echo.so\nthreads = 2\n"
                                "mesh_size = 0.5\nname = a = b\n"
                                "[backend off]\nplugin = absent\nenabled = no\n"
-                               "[route mesh]\nbackends = quick\npolicy = least_loaded\n"
+                               "[route mesh]\nbackends = quick\npolicy = spread\n"
                                "timeout = 2h");
   assert_string_equal(c->server.host, "::1");
   assert_int_equal(c->server.port, 0);
@@ -135,7 +135,7 @@ static void values(void **state) {
   assert_int_equal(c->route_count, 1);
   assert_string_equal(c->routes[0].kind, "mesh");
   assert_string_equal(c->routes[0].backends.items[0], "quick");
-  assert_int_equal(c->routes[0].policy, 2);
+  assert_int_equal(c->routes[0].policy, 1);
   assert_true(c->routes[0].timeout_ms == 7200000);
   config_free(c);
 }
@@ -187,6 +187,14 @@ static void mistakes(void **state) {
       {"[backend a]\nplugin = echo\nenabled = no\n[route m]\nbackends = a\n",
        "(warning) [route m] backends: a gets no jobs, because [backend a] says enabled = no"},
       {"[route mesh]\n", "[route mesh] backends: it is missing"},
+      {"[backend a]\nplugin = echo\n[route m]\nbackends = a\npolicy = least_loaded\n",
+       "lathe.ini:5: (warning) [route m] policy: least_loaded is of an earlier version and is read "
+       "as "
+       "spread; write spread"},
+      {"[backend a]\nplugin = echo\n[route m]\nbackends = a\npolicy = round_robin\n",
+       "(warning) [route m] policy: round_robin is of an earlier version and is read as spread"},
+      {"[backend a]\nplugin = echo\n[route m]\nbackends = a\npolicy = robin\n",
+       "[route m] policy: \"robin\" is not one of ordered|spread"},
       {"[guard quiet]\nx = 1\n", "lathe.ini:1: this version does not know [guard ...] yet"},
       {"[model m]\n", "this version does not know [model ...] yet"},
       {"[cost]\n", "this version does not know [cost] yet"},

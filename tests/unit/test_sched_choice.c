@@ -233,6 +233,93 @@ static void test_waits_for_a_backend_so_long(void **state) {
   assert_int_equal(sched_look_us(w.sched), INT64_MAX);
 }
 
+/* Reasons of a backend, not of the job: another one is taken; where there is none, the time counts. */
+static void test_bars(void **state) {
+  const struct bar breaker = {.reason = ADMISSION_BREAKER},
+                   guard = {.reason = ADMISSION_GUARD, .kind = (char *)"mesh"};
+  struct facts *f = routing_facts(w.routing);
+  (void)state;
+  w.options.max_wait_us = 80LL * S;
+  sched_configure(w.sched, &w.options);
+  facts_bar(f, "a", &breaker);
+  push(0);
+  assert_string_equal(round_of(), "b");
+  assert_string_equal(reason("a"), "breaker");
+  end(job(0));
+  struct sched_tried tried = {fact("b"), false};
+  facts_bar(f, "c", &guard);
+  job(1)->tried = &tried;
+  job(1)->tried_count = 1;
+  assert_false(sched_is_ready_elsewhere(w.sched, job(1))); /* ready, and closed */
+  push(1);
+  assert_string_equal(round_of(), "b"); /* so the one that failed is asked again */
+  end(job(1));
+  facts_bar(f, "b", &breaker);
+  push(2);
+  assert_string_equal(round_of(), "-");
+  assert_string_equal(reason("c"), "guard");
+  w.now += 79LL * S;
+  assert_string_equal(round_of(), "-");
+  assert_true(facts_unbar(f, "b", ADMISSION_BREAKER, NULL));
+  w.made[1].room = 0; /* it is open again, and busy: no time counts */
+  assert_string_equal(round_of(), "-");
+  assert_string_equal(reason("b"), "full");
+  w.now += 79LL * S;
+  assert_string_equal(round_of(), "-");
+  facts_bar(f, "b", &breaker);
+  assert_string_equal(round_of(), "-");
+  w.now += 80LL * S;
+  assert_string_equal(round_of(), "x");
+  assert_int_equal(w.choice.considered_count, 3);
+}
+
+static void route(int64_t max_wait_ms, const char *const *backends) {
+  struct route_options o = {.kind = "mesh", .backends = backends, .max_wait_ms = max_wait_ms};
+  routing_configure(w.routing, &o, 1);
+}
+
+/* A route's max_wait also counts while a backend is on its way; [limits] max_wait does not. */
+static void test_the_wait_of_a_route(void **state) {
+  static const char *const ab[] = {"a", "b", NULL};
+  (void)state;
+  w.options.max_wait_us = 3600LL * S;
+  sched_configure(w.sched, &w.options);
+  route(0, ab);
+  w.made[0].state = FACTS_COMING;
+  w.made[1].state = FACTS_FAILED;
+  push(0);
+  for (int i = 0; i < 3; i++, w.now += 3600LL * S)
+    assert_string_equal(round_of(), "-");
+  assert_int_equal(sched_look_us(w.sched), INT64_MAX);
+  route(8000, ab);
+  assert_string_equal(round_of(), "-");
+  assert_int_equal(sched_look_us(w.sched), w.now + S + 1);
+  w.now += 8LL * S;
+  assert_string_equal(round_of(), "x");
+  assert_string_equal(reason("a"), "not_ready");
+  assert_string_equal(reason("b"), "not_ready");
+  assert_string_equal(reason("c"), "not a candidate");
+  assert_int_equal(sched_max_wait_us(w.sched, job(0)), 8LL * S);
+}
+
+/* The others are named, and a bar does not part a job from what it has submitted. */
+static void test_bound_with_a_bar(void **state) {
+  const struct bar drain = {.reason = ADMISSION_DRAINED};
+  (void)state;
+  w.made[1].remote = true;
+  job(0)->bound = fact("b");
+  facts_bar(routing_facts(w.routing), "b", &drain);
+  push(0);
+  assert_string_equal(round_of(), "b");
+  assert_string_equal(reason("a"), "pinned_elsewhere");
+  static const char *const ac[] = {"a", "c", NULL};
+  end(job(0));
+  route(0, ac); /* the route does not name it any more */
+  push(0);
+  assert_string_equal(round_of(), "b");
+  assert_int_equal(w.choice.considered_count, 1);
+}
+
 static void test_delays(void **state) {
   (void)state;
   const int due[] = {30, 10, 20};
@@ -339,6 +426,9 @@ int main(void) {
       T(test_threads_of_a_job),
       T(test_bound),
       T(test_waits_for_a_backend_so_long),
+      T(test_bars),
+      T(test_the_wait_of_a_route),
+      T(test_bound_with_a_bar),
       T(test_delays),
       T(test_the_hold),
       T(test_the_hold_ends_with_its_job),

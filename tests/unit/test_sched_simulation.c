@@ -169,7 +169,7 @@ static void open_sim(void) {
   static const char *const paint_route[] = {"paint", "cloud", NULL};
   const struct route_options routes[] = {
       {.kind = "mesh", .backends = mesh_route, .policy = ROUTE_ORDERED},
-      {.kind = "paint", .backends = paint_route, .policy = ROUTE_ROUND_ROBIN},
+      {.kind = "paint", .backends = paint_route, .policy = ROUTE_SPREAD},
   };
   sim = (struct sim){.random = 20261129};
   sim.routing = routing_new();

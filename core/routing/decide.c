@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+#include "routing/decide.h"
+
+#include "base/buf.h"
+
+#include <string.h>
+
+/* ---- policies: each picks one that is admitted, from a list in the order of the route ---- */
+
+typedef const struct candidate *picker(const struct candidate *list, size_t count);
+
+static const struct candidate *pick_first(const struct candidate *list, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (list[i].admission == ADMISSION_YES)
+      return &list[i];
+  return NULL;
+}
+
+static int64_t slots_of(const struct candidate *c) {
+  return c->backend->slots > 0 ? c->backend->slots : 1;
+}
+
+/* The least (running + queued) / slots; of equals, the first. */
+static const struct candidate *pick_least_busy(const struct candidate *list, size_t count) {
+  const struct candidate *best = NULL;
+  for (size_t i = 0; i < count; i++) {
+    const struct candidate *c = &list[i];
+    if (c->admission == ADMISSION_YES &&
+        (!best || c->ahead * slots_of(best) < best->ahead * slots_of(c)))
+      best = c;
+  }
+  return best;
+}
+
+static const struct {
+  const char *word;
+  picker *pick;
+} policies[] = {
+    [ROUTE_ORDERED] = {"ordered", pick_first},
+    [ROUTE_SPREAD] = {"spread", pick_least_busy},
+};
+
+int route_policy_parse(const char *word) {
+  for (int i = 0; i < (int)(sizeof policies / sizeof *policies); i++)
+    if (strcmp(word, policies[i].word) == 0)
+      return i;
+  return -1;
+}
+
+const char *route_policy_word(enum route_policy policy) {
+  return policies[policy].word;
+}
+
+/* ---- admission ---- */
+
+static enum admission admit(const struct candidate *c) {
+  const struct {
+    bool holds;
+    enum admission reason;
+  } rules[] = {
+      {c->excluded, ADMISSION_EXCLUDED},
+      {c->elsewhere, ADMISSION_PINNED_ELSEWHERE},
+      {c->unfit, ADMISSION_UNFIT},
+      {c->backend->state != FACTS_READY, ADMISSION_NOT_READY},
+      {c->bar != NULL, c->bar ? c->bar->reason : ADMISSION_YES},
+      {c->full, ADMISSION_FULL},
+      {c->lacks != 0, ADMISSION_BUDGET},
+  };
+  for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
+    if (rules[i].holds)
+      return rules[i].reason;
+  return ADMISSION_YES;
+}
+
+const struct candidate *decide(enum route_policy policy, struct candidate *list, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    list[i].admission = admit(&list[i]);
+  return policies[policy].pick(list, count);
+}
+
+bool candidate_is_busy(const struct candidate *c) {
+  return c->admission == ADMISSION_FULL || (c->admission == ADMISSION_BUDGET && !c->bar);
+}
+
+void candidate_blame(const struct candidate *c, struct buf *out) {
+  if (c->admission == ADMISSION_NOT_READY) {
+    facts_blame(c->backend, out);
+    return;
+  }
+  buf_printf(out, "backend '%s' %s", c->backend->name, admission_text(c->admission));
+  if (c->bar && c->bar->reason == c->admission && c->bar->why)
+    buf_printf(out, ": %s", c->bar->why);
+}

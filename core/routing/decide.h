@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The decision: who of the candidates gets a job, and for each other one, why not.  Pure: it is made
+ * from a snapshot, and reads no clock, no worker and no random number, so it can be made again.
+ *
+ *   snapshot of each candidate -> its admission -> the policy over those that are admitted
+ */
+#ifndef ROUTING_DECIDE_H
+#define ROUTING_DECIDE_H
+
+#include "routing/facts.h"
+
+#include <stddef.h>
+
+enum route_policy { ROUTE_ORDERED, ROUTE_SPREAD }; /* as the words of the configuration */
+int route_policy_parse(const char *word);          /* -1: unknown */
+const char *route_policy_word(enum route_policy policy);
+
+struct candidate { /* as one job finds it */
+  const struct backend_facts *backend;
+  const struct bar *bar; /* what keeps all jobs of the kind from it; NULL: nothing */
+  bool excluded, elsewhere, unfit, full;
+  int lacks;     /* memory or threads: flags of the caller's; 0: none */
+  int64_t ahead; /* jobs that run there, or wait for it alone */
+
+  enum admission admission; /* decide() says it */
+};
+
+/* Sets the admission of each, and returns the one that gets the job; NULL: none can take it now.
+ * The list is in the order of the route. */
+const struct candidate *decide(enum route_policy policy, struct candidate *list, size_t count);
+
+/* Would it take the job as soon as others there are done? */
+bool candidate_is_busy(const struct candidate *c);
+/* "backend 'a' is drained: ..."; of one that was not taken. */
+void candidate_blame(const struct candidate *c, struct buf *out);
+
+#endif

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""Routes: which backend gets a job, and what is said of those that did not."""
+import json
+import subprocess
+
+import pytest
+
+from daemon import LATHED, clean_env
+from test_remote import wait_until
+
+TWO = {"backend a": {"plugin": "echo", "workers": 2}, "backend b": {"plugin": "echo", "workers": 2}}
+# Its program never says that it is ready.
+STARTING = {"backend a": {"plugin": "exec", "command": "/bin/sleep 1000", "ready_timeout": "1h"}}
+
+
+def route(backends, **more):
+    return {"route echo": {"backends": backends, **more}}
+
+
+def considered(decision):
+    """{"a": "full", "b": "taken"}; a backend that could have had the job: None."""
+    return {c["backend"]: "taken" if c["taken"] else c["reason"] for c in decision["considered"]}
+
+
+def run_together(c, count):
+    """Jobs that run at the same time, one after the other submitted; each with where it runs."""
+    ids = []
+    for _ in range(count):
+        ids.append(c.echo(sleep_ms=600000))
+        c.wait(ids[-1], ("running",))
+    return [c.job(i) for i in ids]
+
+
+@pytest.mark.parametrize("policy,where", [("ordered", "aabb"), ("spread", "abab")])
+def test_policies(make_daemon, policy, where):
+    c = make_daemon({**TWO, **route("a, b", policy=policy)}, base={}).client()
+    jobs = run_together(c, 4)
+    assert "".join(j["backend"] for j in jobs) == where
+    last = jobs[3]["attempts"][0]["decision"]
+    assert last["policy"] == policy
+    assert considered(last) == {"a": "full", "b": "taken"}
+    first = jobs[0]["attempts"][0]["decision"]
+    assert first["considered"] == [{"backend": "a", "taken": True, "reason": None}, {"backend": "b", "taken": False, "reason": None}]
+
+
+def test_spread_counts_slots_and_those_that_wait(make_daemon):
+    """1 of 1 is more than 2 of 4; a job that waits for one backend alone counts there."""
+    config = {"backend a": {"plugin": "echo", "workers": 1}, "backend b": {"plugin": "echo", "workers": 4},
+              "backend c": {"plugin": "echo", "workers": 4}}
+    c = make_daemon({**config, **route("a, b, c", policy="spread")}, base={}).client()
+    assert "".join(j["backend"] for j in run_together(c, 5)) == "abcbc"
+    for name in "bb":
+        c.wait(c.submit("echo", params={"sleep_ms": 600000}, backend=name), ("running",))
+    for _ in range(3):
+        c.submit("echo", params={"sleep_ms": 600000}, backend="b")  # they wait: b is full
+    assert "".join(j["backend"] for j in run_together(c, 1)) == "c"
+
+
+def test_the_decision_is_in_the_job_the_event_and_the_log(make_daemon):
+    daemon = make_daemon({"backend a": {"plugin": "echo", "workers": 1}, "backend b": {"plugin": "echo", "workers": 1},
+                          **route("a, b")}, base={})
+    c = daemon.client()
+    first = c.echo(sleep_ms=600000)
+    c.wait(first, ("running",))
+    job = c.wait(c.echo())
+    decision = job["attempts"][0]["decision"]
+    assert decision == {"policy": "ordered", "considered": [{"backend": "a", "taken": False, "reason": "full"},
+                                                            {"backend": "b", "taken": True, "reason": None}]}
+    started = [e for e in c.events(job["job_id"]) if e.name == "started"]
+    assert [e.data["decision"] for e in started] == [decision]
+    daemon.says('policy="ordered" considered="a full, b taken"')
+    c.post(f"/api/jobs/{first}/cancel").expect(200)
+    job = c.wait(c.echo(fail="retry"))
+    assert [considered(a["decision"]) for a in job["attempts"]][:2] == [{"a": "taken", "b": None},
+                                                                       {"a": "excluded", "b": "taken"}]
+
+
+def test_one_candidate(make_daemon):
+    """What is not written for each job is said all the same to who looks."""
+    c = make_daemon().client()
+    job = c.wait(c.echo())
+    assert job["attempts"][0]["decision"] == {"policy": "ordered",
+                                              "considered": [{"backend": "echo", "taken": True, "reason": None}]}
+    assert not any("decision" in e.data for e in c.events(job["job_id"]))
+
+
+def test_what_a_route_names_and_cannot_have(make_daemon):
+    config = {"backend a": {"plugin": "absent"}, "backend off": {"plugin": "echo", "enabled": "no"},
+              "backend gmsh": {"plugin": "local-gmsh"}, "backend b": {"plugin": "echo"}}
+    c = make_daemon({**config, **route("a, off, gmsh, b")}, base={}, ready=False).client()
+    wait_until(lambda: c.get("/api/ready?kind=echo").status == 200, "echo is ready")
+    wait_until(lambda: all(b["state"] in ("ready", "failed") for b in c.get("/api/backends").json["backends"]), "all are settled")
+    decision = c.wait(c.echo())["attempts"][0]["decision"]
+    reason = {c["backend"]: (c["reason"], c.get("detail")) for c in decision["considered"]}
+    assert reason == {"a": ("not_ready", "failed"), "off": ("not_ready", "not enabled"), "gmsh": ("unfit", None), "b": (None, None)}
+
+
+def test_a_route_says_how_long_a_job_waits(make_daemon):
+    """Nobody can take it: then it fails, and each candidate's reason is in the error."""
+    config = {**STARTING, "backend b": {"plugin": "absent"}, **route("a, b", max_wait="300ms")}
+    daemon = make_daemon(config, base={}, ready=False)
+    c = daemon.client()
+    job = c.wait(c.echo())
+    assert job["status"] == "failed" and job["attempts"] == []
+    error = job["error"]
+    assert error["type"] == "/problems/no-backend" and error["retryable"] is True
+    assert "max_wait of [route echo]" in error["detail"] or "[route echo] max_wait" in error["detail"]
+    assert "backend 'a' is starting" in error["detail"] and "backend 'b' has failed" in error["detail"]
+    assert considered(error["decision"]) == {"a": "not_ready", "b": "not_ready"}
+    daemon.write_config({**daemon.config, **route("a, b")})  # without it the job waits
+    daemon.reload()
+    waiting = c.echo()
+    assert c.wait(c.submit("echo", backend="a"), ("queued",))["status"] == "queued"
+    daemon.write_config({**daemon.config, "backend b": {"plugin": "echo"}})
+    daemon.reload()
+    job = c.wait(waiting)
+    assert job["status"] == "completed" and job["backend"] == "b"
+    assert considered(job["attempts"][0]["decision"]) == {"a": "not_ready", "b": "taken"}
+
+
+def test_a_busy_backend_is_waited_for(make_daemon):
+    """max_wait is about backends that cannot take a job, not about a queue."""
+    c = make_daemon({**route("echo", max_wait="100ms"), "backend echo": {"workers": 1}}).client()
+    first = c.echo(sleep_ms=700)
+    assert c.wait(c.echo())["status"] == "completed"
+    assert c.job(first)["status"] == "completed"
+
+
+@pytest.mark.parametrize("word", ["least_loaded", "round_robin"])
+def test_words_of_earlier_versions(make_daemon, word):
+    daemon = make_daemon({**TWO, **route("a, b", policy=word)}, base={})
+    said = subprocess.run([LATHED, "--config", daemon.ini, "--check-config"], env=clean_env(), text=True, capture_output=True, check=True)
+    assert f"[route echo] policy: {word} is of an earlier version and is read as spread; write spread" in said.stdout + said.stderr
+    jobs = run_together(daemon.client(), 2)
+    assert [j["backend"] for j in jobs] == ["a", "b"]
+    assert jobs[0]["attempts"][0]["decision"]["policy"] == "spread"
+    assert json.dumps(jobs).count(word) == 0

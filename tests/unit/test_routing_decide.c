@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The decision over a snapshot of candidates: admission with one reason each, policies, bars.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "routing/routing.h"
+
+#include <string.h>
+
+static const char *const mesh[] = {"mesh", NULL};
+static struct backend_facts made[3];
+static struct candidate list[3];
+
+static int setup(void **state) {
+  static const char *const names[] = {"a", "b", "c"};
+  (void)state;
+  for (size_t i = 0; i < 3; i++) {
+    made[i] = (struct backend_facts){
+        .name = names[i], .state = FACTS_READY, .state_word = "ready", .kinds = mesh, .slots = 2};
+    list[i] = (struct candidate){.backend = &made[i]};
+  }
+  return 0;
+}
+
+/* "a", or "-". */
+static const char *taken(enum route_policy policy) {
+  const struct candidate *c = decide(policy, list, 3);
+  return c ? c->backend->name : "-";
+}
+
+static void test_words(void **state) {
+  (void)state;
+  assert_null(admission_word(ADMISSION_YES));
+  for (int a = ADMISSION_YES + 1; a < ADMISSION_COUNT; a++) {
+    assert_non_null(admission_word((enum admission)a));
+    assert_non_null(admission_text((enum admission)a));
+  }
+  for (int policy = ROUTE_ORDERED; policy <= ROUTE_SPREAD; policy++)
+    assert_int_equal(route_policy_parse(route_policy_word((enum route_policy)policy)), policy);
+  assert_int_equal(route_policy_parse("best"), -1);
+}
+
+/* From the last that counts to the first: each one hides those before it. */
+static void test_one_reason_each(void **state) {
+  struct bar drained = {.reason = ADMISSION_DRAINED};
+  struct candidate *a = &list[0];
+  (void)state;
+  assert_string_equal(taken(ROUTE_ORDERED), "a");
+  assert_int_equal(a->admission, ADMISSION_YES);
+  a->lacks = 1;
+  assert_string_equal(taken(ROUTE_ORDERED), "b");
+  assert_int_equal(a->admission, ADMISSION_BUDGET);
+  assert_true(candidate_is_busy(a));
+  a->full = true;
+  taken(ROUTE_ORDERED);
+  assert_int_equal(a->admission, ADMISSION_FULL);
+  assert_true(candidate_is_busy(a));
+  a->bar = &drained;
+  taken(ROUTE_ORDERED);
+  assert_int_equal(a->admission, ADMISSION_DRAINED);
+  assert_false(candidate_is_busy(a));
+  made[0].state = FACTS_COMING;
+  taken(ROUTE_ORDERED);
+  assert_int_equal(a->admission, ADMISSION_NOT_READY);
+  a->unfit = true;
+  taken(ROUTE_ORDERED);
+  assert_int_equal(a->admission, ADMISSION_UNFIT);
+  a->elsewhere = true;
+  taken(ROUTE_ORDERED);
+  assert_int_equal(a->admission, ADMISSION_PINNED_ELSEWHERE);
+  a->excluded = true;
+  taken(ROUTE_ORDERED);
+  assert_int_equal(a->admission, ADMISSION_EXCLUDED);
+  list[1].full = list[2].full = true;
+  assert_string_equal(taken(ROUTE_ORDERED), "-");
+  assert_string_equal(taken(ROUTE_SPREAD), "-");
+}
+
+/* Money that is spent is not a place that becomes free. */
+static void test_a_budget_of_money(void **state) {
+  struct bar money = {.reason = ADMISSION_BUDGET, .why = "10.00 EUR of 10.00 EUR are spent"};
+  struct buf b = {0};
+  (void)state;
+  list[0].bar = &money;
+  assert_string_equal(taken(ROUTE_ORDERED), "b");
+  assert_string_equal(admission_word(list[0].admission), "budget");
+  assert_false(candidate_is_busy(&list[0]));
+  candidate_blame(&list[0], &b);
+  assert_string_equal(b.data,
+                      "backend 'a' has no budget left for it: 10.00 EUR of 10.00 EUR are spent");
+  buf_free(&b);
+}
+
+static void test_spread(void **state) {
+  (void)state;
+  assert_string_equal(taken(ROUTE_SPREAD), "a"); /* of equals, the first */
+  list[0].ahead = 1;
+  assert_string_equal(taken(ROUTE_SPREAD), "b");
+  list[1].ahead = 1;
+  assert_string_equal(taken(ROUTE_SPREAD), "c");
+  list[2].ahead = 2, made[2].slots = 8; /* 2/8 is less than 1/2 */
+  assert_string_equal(taken(ROUTE_SPREAD), "c");
+  made[2].slots = 3; /* 2/3 is not */
+  assert_string_equal(taken(ROUTE_SPREAD), "a");
+  list[0].full = true;
+  assert_string_equal(taken(ROUTE_SPREAD), "b");
+  made[1].slots = 0; /* counts as one */
+  assert_string_equal(taken(ROUTE_SPREAD), "c");
+  assert_string_equal(taken(ROUTE_ORDERED), "b");
+}
+
+static void test_bars(void **state) {
+  struct facts f = {0};
+  const struct bar breaker = {.reason = ADMISSION_BREAKER, .why = "refused", .until_us = 7},
+                   again = {.reason = ADMISSION_BREAKER, .why = "reset"},
+                   guard = {.reason = ADMISSION_GUARD, .kind = (char *)"mesh"},
+                   drain = {.reason = ADMISSION_DRAINED};
+  (void)state;
+  const struct backend_facts *b = facts_of(&f, "a");
+  assert_null(bar_find(b->bars, "mesh"));
+  facts_bar(&f, "a", &guard);
+  assert_int_equal(bar_find(b->bars, "mesh")->reason, ADMISSION_GUARD);
+  assert_null(bar_find(b->bars, "preview"));
+  facts_bar(&f, "a", &breaker);
+  assert_int_equal(bar_find(b->bars, "mesh")->reason, ADMISSION_BREAKER);
+  assert_int_equal(bar_find(b->bars, "preview")->until_us, 7);
+  facts_bar(&f, "a", &again); /* in the place of the first */
+  assert_string_equal(bar_find(b->bars, "preview")->why, "reset");
+  facts_bar(&f, "a", &drain);
+  assert_int_equal(bar_find(b->bars, "mesh")->reason, ADMISSION_DRAINED);
+  facts_begin(&f); /* its backend goes and comes: the bars stay */
+  facts_end(&f);
+  facts_begin(&f);
+  facts_tell(&f, &made[0]);
+  facts_end(&f);
+  assert_false(facts_takes(b, "mesh"));
+  assert_true(facts_unbar(&f, "a", ADMISSION_DRAINED, NULL));
+  assert_false(facts_unbar(&f, "a", ADMISSION_DRAINED, NULL));
+  assert_true(facts_unbar(&f, "a", ADMISSION_BREAKER, NULL));
+  assert_false(facts_unbar(&f, "a", ADMISSION_GUARD, NULL)); /* it is of one kind */
+  assert_false(facts_unbar(&f, "b", ADMISSION_GUARD, "mesh"));
+  assert_true(facts_unbar(&f, "a", ADMISSION_GUARD, "mesh"));
+  assert_true(facts_takes(b, "mesh"));
+  assert_false(facts_takes(b, "preview"));
+  facts_bar(&f, "a", &drain); /* to be freed with the table */
+  facts_free(&f);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup(name, setup)
+      T(test_words), T(test_one_reason_each), T(test_a_budget_of_money), T(test_spread),
+      T(test_bars),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
