@@ -59,6 +59,7 @@ static void on_jobs_made(void *arg) {
   }
   b->batch.peer = http_peer(b->s.call.r);
   b->batch.trace = api_trace(b->s.call.r);
+  b->batch.via = b->s.via;
   jobs_submit_batch(b->s.call.api->at.jobs, &b->batch, on_answered, b);
 }
 

@@ -3,6 +3,7 @@
  * GET /api/jobs/{id}/events, GET /api/batches/{id}/events and GET /api/events: server-sent events
  * (WHATWG HTML 9.2).
  */
+#include "api/fields.h"
 #include "api/stream.h"
 
 /* Where the client wants to go on: header Last-Event-ID, else the query's last_event_id
@@ -28,9 +29,11 @@ static bool resume_point(struct http_request *r, const char *query, int64_t *aft
 void events_of_job(void *ctx, struct http_request *r) {
   const char *id = api_job_id(r);
   int64_t after;
-  if (!id || !resume_point(r, NULL, &after) || api_head_of_stream(r, "text/event-stream"))
+  bool follow = true;
+  if (!id || !resume_point(r, NULL, &after) || !fields_flag(r, "follow", &follow) ||
+      api_head_of_stream(r, "text/event-stream"))
     return;
-  stream_open(ctx, r, &(struct stream_request){.job_id = id, .after = after});
+  stream_open(ctx, r, &(struct stream_request){.job_id = id, .after = after, .once = !follow});
 }
 
 void batches_events(void *ctx, struct http_request *r) {

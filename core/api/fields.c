@@ -4,6 +4,7 @@
 #include "base/json64.h"
 #include "base/json_check.h"
 #include "base/nearest_word.h"
+#include "base/units.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -138,6 +139,19 @@ bool fields_none(struct http_request *r) {
   if (rc < 0)
     http_problem(r, 0, no.slug, 0, "%s", no.err.text);
   return rc == 0;
+}
+
+bool fields_flag(struct http_request *r, const char *name, bool *out) {
+  const char *text = http_query(r, name);
+  int value = 0;
+  if (!text || !*text)
+    return true;
+  if (units_bool(text, &value, NULL) < 0) {
+    http_problem(r, 0, "bad-request", 0, "%s must be 1 or 0, not '%.40s'.", name, text);
+    return false;
+  }
+  *out = value;
+  return true;
 }
 
 /* ---- forms ---- */

@@ -43,4 +43,7 @@ bool fields_none(struct http_request *r);
 /* The file is the input from here on, with the hold on its blob. */
 void input_take(struct input *x, struct api_file *file);
 
+/* A query that is 1 or 0; *out stays as it is where there is none.  False after the 400 was sent. */
+bool fields_flag(struct http_request *r, const char *name, bool *out);
+
 #endif

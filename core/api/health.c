@@ -46,14 +46,15 @@ void health_get(void *ctx, struct http_request *r) {
   jobs_stats(a->at.jobs, &stats);
   bool degraded = put_kinds(a, &kinds) > 0 || stats.store_code < 0;
   buf_printf(&b,
-             "{\"status\":\"%s\",\"model_loaded\":%s,\"version\":\"%s\",\"uptime_s\":%.3f,"
+             "{\"status\":\"%s\",\"model_loaded\":%s,\"version\":\"%s\",\"instance\":\"%s\","
+             "\"uptime_s\":%.3f,"
              "\"queued\":%lld,\"running\":%lld,%s}",
              stats.draining ? "draining"
              : degraded     ? "degraded"
                             : "ok",
              any_backend(a, BACKEND_READY) ? "true" : "false", LATHE_VERSION,
-             (double)(clock_mono_us() - a->started_us) / 1e6, (long long)stats.queued,
-             (long long)stats.running, kinds.data);
+             store_instance(a->at.store), (double)(clock_mono_us() - a->started_us) / 1e6,
+             (long long)stats.queued, (long long)stats.running, kinds.data);
   buf_free(&kinds);
   http_add_header(r, "Cache-Control", "no-store");
   api_reply_json(r, 200, &b);

@@ -111,12 +111,12 @@ void openapi_make(const struct kinds *kinds, struct buf *out);
 
 /* ---- handlers, one group a file; the table is in routes.c ---- */
 http_handler jobs_submit_post;
-http_handler jobs_read_list, jobs_read_get;
+http_handler jobs_read_list, jobs_read_get, status_get;
 http_handler jobs_act_cancel, jobs_act_retry, jobs_act_delete;
 http_handler events_of_job, events_of_all;
 http_handler log_get;
 http_handler artifacts_get;
-http_handler blobs_post, links_post;
+http_handler blobs_post, blobs_get, links_post;
 http_handler batches_post, batches_list, batches_get, batches_summary;
 http_handler batches_cancel, batches_delete, batches_events, batches_archive;
 http_handler kinds_list, kinds_get;

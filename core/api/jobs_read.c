@@ -100,10 +100,41 @@ static bool read_filter(struct http_request *r, struct store_filter *f, char pre
   return true;
 }
 
+/* ---- that of an Idempotency-Key ---- */
+
+static void on_keyed(void *arg, int code, const struct record_job *job) {
+  on_list(arg, code == ERR_NOT_FOUND ? 0 : code, job, code == 0, false);
+}
+
+/* A key belongs to its client: that of the token, where there is one. */
+static void list_keyed(struct api *a, struct http_request *r, const char *key) {
+  const char *of_token = http_client(r), *asked = given(r, "client");
+  const char *client = of_token && *of_token ? of_token : asked ? asked : "";
+  store_get_by_key(a->at.store, client, key, on_keyed, call_new(a, r));
+}
+
+/* The filters of the list are for others. */
+static bool goes_alone(struct http_request *r) {
+  static const char *const others[] = {"state",      "kind",      "backend",
+                                       "page_token", "id_prefix", "limit"};
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+    if (given(r, others[i])) {
+      http_problem(r, 0, "bad-request", 0,
+                   "idempotency_key does not go with %s; leave one of them out.", others[i]);
+      return false;
+    }
+  return true;
+}
+
 void jobs_read_list(void *ctx, struct http_request *r) {
   struct api *a = ctx;
   struct store_filter filter;
   char prefix[ID_SIZE];
-  if (read_filter(r, &filter, prefix))
+  const char *key = given(r, "idempotency_key");
+  if (key) {
+    if (goes_alone(r))
+      list_keyed(a, r, key);
+  } else if (read_filter(r, &filter, prefix)) {
     store_list(a->at.store, &filter, on_list, call_new(a, r));
+  }
 }

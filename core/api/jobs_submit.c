@@ -81,6 +81,7 @@ static void submit(struct submission *s) {
                   .client = s->client ? s->client : "",
                   .peer = http_peer(s->call.r),
                   .trace = api_trace(s->call.r),
+                  .via = s->via,
                   .pin = s->backend,
                   .priority = s->priority,
                   .timeout_ms = s->timeout_ms,

@@ -103,6 +103,11 @@ static const struct {
      "No backend does this kind now: none is configured, or those that are have failed; `detail` "
      "says which and why. The same request will fail until the admin acts. Also in the "
      "`error` of a job that was waiting."},
+    {"daemon-loop", "The job comes from a server that got it from this one, or has passed more "
+                    "servers than it may. "
+                    "A backend that sends jobs on to another server leads back: the admin has to "
+                    "change its `url`, "
+                    "or the route of the kind. The same request will fail again."},
 };
 
 static const char *advice_of(const char *slug) {

@@ -133,6 +133,24 @@ static void render_request(struct buf *b, const struct record_job *job) {
   buf_put_json_str(b, job->client ? job->client : "");
 }
 
+static void put_progress(struct buf *b, const struct record_job *job) {
+  put_json_or(b, job->progress_json,
+              job->state == JOB_COMPLETED
+                  ? "{\"percent\":100.0,\"stage\":null,\"current\":0,\"total\":0}"
+                  : "{\"percent\":0.0,\"stage\":null,\"current\":0,\"total\":0}");
+}
+
+static void render_times(struct buf *b, const struct record_job *job) {
+  put(b, ",\"created_at\":");
+  buf_put_json_time(b, job->created_us);
+  put(b, ",\"started_at\":");
+  buf_put_json_time(b, job->started_us);
+  put(b, ",\"ended_at\":");
+  buf_put_json_time(b, job->ended_us);
+  put(b, ",\"retry_at\":");
+  buf_put_json_time(b, job->state == JOB_QUEUED ? job->not_before_us : 0);
+}
+
 void render_job(struct buf *b, const struct record_job *job, const char *base) {
   buf_reserve(b, 1024);
   put(b, "{\"job_id\":\"");
@@ -146,10 +164,7 @@ void render_job(struct buf *b, const struct record_job *job, const char *base) {
   put(b, ",\"attempts\":");
   render_attempts(b, job);
   put(b, ",\"progress\":");
-  put_json_or(b, job->progress_json,
-              job->state == JOB_COMPLETED
-                  ? "{\"percent\":100.0,\"stage\":null,\"current\":0,\"total\":0}"
-                  : "{\"percent\":0.0,\"stage\":null,\"current\":0,\"total\":0}");
+  put_progress(b, job);
   render_request(b, job);
   put(b, ",\"artifacts\":");
   render_artifacts(b, job, base);
@@ -163,13 +178,23 @@ void render_job(struct buf *b, const struct record_job *job, const char *base) {
   buf_put_json_str(b, job->batch);
   put(b, ",\"cost\":");
   render_cost(b, job);
-  put(b, ",\"created_at\":");
-  buf_put_json_time(b, job->created_us);
-  put(b, ",\"started_at\":");
-  buf_put_json_time(b, job->started_us);
-  put(b, ",\"ended_at\":");
-  buf_put_json_time(b, job->ended_us);
-  put(b, ",\"retry_at\":");
-  buf_put_json_time(b, job->state == JOB_QUEUED ? job->not_before_us : 0);
+  render_times(b, job);
+  put(b, "}");
+}
+
+void render_job_brief(struct buf *b, const struct record_job *job) {
+  put(b, "{\"job_id\":\"");
+  put(b, job->id);
+  put(b, "\",\"kind\":");
+  buf_put_json_str(b, job->kind);
+  put(b, ",\"status\":\"");
+  put(b, job_state_word(job->state));
+  put(b, "\",\"backend\":");
+  buf_put_json_str(b, job->backend ? job->backend : job->pin);
+  put(b, ",\"progress\":");
+  put_progress(b, job);
+  put(b, ",\"error\":");
+  put_json_or(b, job->error_json, "null");
+  render_times(b, job);
   put(b, "}");
 }

@@ -7,5 +7,7 @@
 
 /* The job as clients see it (docs/api.md, "A job").  base: http_base of whom it is for. */
 void render_job(struct buf *b, const struct record_job *job, const char *base);
+/* What one who waits for it looks at: without the request, the attempts and the result. */
+void render_job_brief(struct buf *b, const struct record_job *job);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "api/fields.h"
 #include "api/upload.h"
+#include "api/via.h"
 #include "base/json64.h"
 #include "base/mem.h"
 #include "base/sha256.h"
@@ -260,9 +261,10 @@ int submission_headers(struct submission *s, struct refusal *no) {
   struct http_request *r = s->call.r;
   s->anew = wants_anew(http_header(r, "Cache-Control"));
   s->wait_s = prefer_wait(http_header(r, "Prefer"), s->call.api->options.wait_max_s);
+  int rc = via_take(r, store_instance(s->call.api->at.store), &s->via, no);
   const char *key = http_header(r, "Idempotency-Key");
-  if (!key)
-    return 0;
+  if (rc < 0 || !key)
+    return rc;
   size_t len = strlen(key);
   if (len >= 2 && key[0] == '"' && key[len - 1] == '"') { /* the draft's form: a quoted string */
     key++;
@@ -388,6 +390,7 @@ void submission_free(struct submission *s, bool refused) {
   free(s->backend);
   free(s->client);
   free(s->idem_key);
+  free(s->via);
   free(s->no.errors);
   free(s);
 }

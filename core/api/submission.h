@@ -20,6 +20,7 @@ struct submission {
   struct inputs inputs;
   struct buf params; /* checked, defaults filled in */
   char *backend, *client, *idem_key;
+  char *via; /* as in struct jobs_request */
   int priority;
   int64_t timeout_ms;
   int wait_s;

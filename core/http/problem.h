@@ -55,6 +55,7 @@
   X("job-quota", 500, "The quota of the backend is used up")                                       \
   X("job-cancelled", 500, "The job was cancelled")                                                 \
   X("job-interrupted", 500, "The attempt was interrupted")                                         \
-  X("no-backend", 503, "No backend can do this job")
+  X("no-backend", 503, "No backend can do this job")                                               \
+  X("daemon-loop", 508, "The job goes in a circle between servers")
 
 #endif

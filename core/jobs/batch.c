@@ -186,6 +186,7 @@ void jobs_submit_batch(struct jobs *j, const struct jobs_batch *b, jobs_answered
     struct jobs_request request = b->jobs[i];
     request.peer = b->peer;
     request.trace = b->trace;
+    request.via = b->via;
     g->jobs[i] = submit_job(j, &request, g->id, g->created_us);
     bool looks = !b->jobs[i].anew && cache_look(g->jobs[i], on_looked, g);
     g->looking += looks;

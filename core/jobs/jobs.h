@@ -88,6 +88,7 @@ struct jobs_request { /* copied */
   const struct kind *kind;
   const char *client;                /* "" for none */
   const char *peer, *trace;          /* the request's address and traceparent, or NULL */
+  const char *via;                   /* its Lathe-Via, checked; or NULL */
   const char *pin;                   /* backend, or NULL */
   int priority;                      /* -100..100 */
   int64_t timeout_ms;                /* 0: default */
@@ -116,7 +117,7 @@ void jobs_submit(struct jobs *j, const struct jobs_request *request, jobs_answer
 /* Jobs that are accepted together, all or none. */
 struct jobs_batch {
   const char *name;                /* for people, "" for none */
-  const char *peer, *trace;        /* of all its jobs, as in jobs_request */
+  const char *peer, *trace, *via;  /* of all its jobs, as in jobs_request */
   const char *sets_json;           /* array, kept for people */
   const struct jobs_request *jobs; /* same kind and client; idem_key and fingerprint are not read */
   const struct record_batch_item *items; /* of each job */

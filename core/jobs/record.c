@@ -25,7 +25,8 @@
 
 static size_t strings_size(const struct record_job *r) {
   size_t n = (r->peer ? strlen(r->peer) + 1 : 0) + (r->trace ? strlen(r->trace) + 1 : 0) +
-             strlen(r->params_json) + 1 + r->input_count * sizeof(struct record_input);
+             (r->via ? strlen(r->via) + 1 : 0) + strlen(r->params_json) + 1 +
+             r->input_count * sizeof(struct record_input);
   for (size_t i = 0; i < r->input_count; i++)
     n += strlen(r->inputs[i].name) + 1 + strlen(r->inputs[i].sha256) + 1 +
          (r->inputs[i].role ? strlen(r->inputs[i].role) + 1 : 0);
@@ -88,6 +89,7 @@ struct job *job_new(struct jobs *j, const struct record_job *r, const struct kin
   job->params_json = put(&at, r->params_json);
   job->peer = r->peer ? put(&at, r->peer) : NULL;
   job->trace = r->trace ? put(&at, r->trace) : NULL;
+  job->via = r->via ? put(&at, r->via) : NULL;
   memcpy(job->id, r->id, sizeof job->id);
   job->j = j;
   list_init(&job->link);
@@ -245,6 +247,7 @@ const struct record_job *job_view(struct job *job) {
       .client = job->client->name,
       .peer = job->peer,
       .trace = job->trace,
+      .via = job->via,
       .pin = job->lane->pin,
       .state = (enum job_state)job->state,
       .priority = job->sched.priority,

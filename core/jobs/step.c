@@ -44,6 +44,22 @@ struct step_limits step_limits_of(const struct job *job) {
   };
 }
 
+/* Whoever sends the job on to another daemon tells it by this where the job was.  The header's ids are
+ * plain words between commas. */
+static void put_via(const struct job *job, struct buf *b) {
+  buf_puts(b, ",\"via\":[");
+  for (const char *at = job->via; at && *at;) {
+    size_t len = strcspn(at, ", ");
+    buf_putc(b, '"');
+    buf_put(b, at, len);
+    buf_puts(b, "\",");
+    at += len + strspn(at + len, ", ");
+  }
+  buf_puts(b, "\"");
+  buf_puts(b, store_instance(job->j->store));
+  buf_puts(b, "\"]");
+}
+
 static const char *write_spec(const struct job *job, struct buf *b) {
   buf_clear(b);
   buf_puts(b, "{\"params\":");
@@ -63,6 +79,8 @@ static const char *write_spec(const struct job *job, struct buf *b) {
     buf_putc(b, '}');
   }
   buf_putc(b, ']');
+  if (job->remote)
+    put_via(job, b);
   if (job->trace) {
     buf_puts(b, ",\"traceparent\":");
     buf_put_json_str(b, job->trace);

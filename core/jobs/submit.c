@@ -320,6 +320,7 @@ struct job *submit_job(struct jobs *j, const struct jobs_request *request, const
       .pin = request->pin,
       .peer = request->peer,
       .trace = request->trace,
+      .via = request->via,
       .priority = request->priority,
       .timeout_ms = request->timeout_ms,
       .params_json = request->params_json ? request->params_json : "{}",

@@ -144,9 +144,9 @@ struct job {
   jobs_answered *answered; /* of the submit or retry; NULL once answered */
   void *arg;
   struct waiter *waiters;
-  char *identity;           /* of the backend that has it, if its result may answer later jobs */
-  const char *peer, *trace; /* or NULL; in the same allocation */
-  const char *params_json;  /* in the same allocation, as are the inputs */
+  char *identity; /* of the backend that has it, if its result may answer later jobs */
+  const char *peer, *trace, *via; /* or NULL; in the same allocation */
+  const char *params_json;        /* in the same allocation, as are the inputs */
   struct record_input *inputs;
   int32_t input_count;
 };

@@ -99,6 +99,7 @@ enum read_type {
   READ_BATCH,
   READ_BATCHES,
   READ_ITEMS,
+  READ_KEY,
   READ_TYPES
 };
 
@@ -106,7 +107,7 @@ struct read {
   struct read *next;
   struct arena arena; /* as above */
   enum read_type type;
-  const char *id;
+  const char *id;    /* or an idempotency key, of `client` */
   const char **keys; /* of a cached result */
   size_t key_count;
   int64_t since_us;

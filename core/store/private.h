@@ -17,6 +17,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+/* instance.c */
+enum { INSTANCE_SIZE = 17 };
+/* database_id: of the totals; path: of the file. */
+void instance_make(const char *database_id, const char *path, char out[INSTANCE_SIZE]);
+
 /* What the writer gives back after one commit. */
 struct commit_group {
   struct commit_group *next;
@@ -31,6 +36,7 @@ struct store {
   char *path;
   const struct engine_ops *ops;
   struct engine *engine; /* as engine.h says */
+  char instance[INSTANCE_SIZE];
 
   uv_loop_t *loop; /* (loop) from here on */
   uv_async_t async;

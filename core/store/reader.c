@@ -81,6 +81,15 @@ void store_get(struct store *s, const char *id,
   read_push(s, r);
 }
 
+void store_get_by_key(struct store *s, const char *client, const char *key,
+                      void (*done)(void *arg, int code, const struct record_job *job), void *arg) {
+  struct read *r = read_new(READ_KEY, arg);
+  r->client = arena_dup(&r->arena, client);
+  r->id = arena_dup(&r->arena, key);
+  r->done.get = done;
+  read_push(s, r);
+}
+
 void store_list(struct store *s, const struct store_filter *filter,
                 void (*done)(void *arg, int code, const struct record_job *jobs, size_t count,
                              bool more),
@@ -137,7 +146,7 @@ static void deliver_events(struct read *r) {
 static void (*const deliverers[READ_TYPES])(struct read *) = {
     [READ_GET] = deliver_get,     [READ_LIST] = deliver_list,     [READ_EVENTS] = deliver_events,
     [READ_CACHED] = deliver_get,  [READ_BATCH] = deliver_batches, [READ_BATCHES] = deliver_batches,
-    [READ_ITEMS] = deliver_items,
+    [READ_ITEMS] = deliver_items, [READ_KEY] = deliver_get,
 };
 
 void read_deliver(struct read *r) {

@@ -144,6 +144,7 @@ struct record_job {
   bool cancel;       /* a client's cancellation was accepted; read only, see store_cancel */
   const char *peer;  /* address of who submitted it, or NULL: not known */
   const char *trace; /* the request's traceparent, or NULL */
+  const char *via;   /* the daemons that it passed, as in a Lathe-Via header; or NULL */
 
   const struct record_input *inputs;
   size_t input_count;

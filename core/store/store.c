@@ -212,6 +212,7 @@ static int open_engine(struct store *s, struct err *err) {
     return code;
   s->totals = *s->ops->totals(s->engine);
   s->next_num = s->totals.last_num + 1;
+  instance_make(s->totals.id, s->path, s->instance);
   return 0;
 }
 
@@ -353,6 +354,10 @@ void store_close(struct store *s) {
 int store_recover(struct store *s, int (*each)(void *ctx, const struct record_job *job), void *ctx,
                   struct err *err) {
   return s->ops->recover(s->engine, each, ctx, err);
+}
+
+const char *store_instance(const struct store *s) {
+  return s->instance;
 }
 
 bool store_sets_aside(const struct store *s) {

@@ -49,6 +49,10 @@ struct store_options {
 int store_open(struct store **out, uv_loop_t *loop, const struct store_options *options,
                struct err *err);
 
+/* Names this daemon among others: 16 hexadecimal digits that stay while the data folder lies where it
+ * does.  A copy of the folder, on this machine or another, has its own. */
+const char *store_instance(const struct store *s);
+
 /* Was a database accepted that does not name all files?  Then orphans are moved, not removed, until
  * the second call says that all were looked at.  Survives a restart. */
 bool store_sets_aside(const struct store *s);
@@ -231,6 +235,11 @@ void store_unowned(struct store *s, const char *const *job_ids, size_t count,
 /* job is NULL with code ERR_NOT_FOUND. */
 void store_get(struct store *s, const char *id,
                void (*done)(void *arg, int code, const struct record_job *job), void *arg);
+
+/* The same, of the job that was submitted under an idempotency key; also under one that has expired and
+ * was not forgotten yet. */
+void store_get_by_key(struct store *s, const char *client, const char *key,
+                      void (*done)(void *arg, int code, const struct record_job *job), void *arg);
 
 struct store_filter {
   int state;                           /* enum job_state, or -1 */

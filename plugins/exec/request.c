@@ -18,9 +18,10 @@ json_t *request_time(int64_t mono_ms) {
   return json_real(now + (double)(mono_ms - exec_now_ms()) / 1000);
 }
 
-/* Takes {"params":{...},"inputs":[...]} apart, as the host writes it, for the parameters go on as
- * they are: the library would not hold every integer of 64 bits.  False: it is something else. */
-static bool split_spec(const char *spec, const char **params, size_t *len, json_t **inputs) {
+/* Takes {"params":{...},"inputs":[...],...} apart, as the host writes it, for the parameters go on as
+ * they are: the library would not hold every integer of 64 bits.  `rest`: what follows them.  False: it is something
+ * else. */
+static bool split_spec(const char *spec, const char **params, size_t *len, json_t **rest) {
   static const char head[] = "{\"params\":", middle[] = ",\"inputs\":";
   const char *cut = NULL;
   if (strncmp(spec, head, strlen(head)) != 0)
@@ -31,28 +32,24 @@ static bool split_spec(const char *spec, const char **params, size_t *len, json_
     return false;
   *params = spec + strlen(head);
   *len = (size_t)(cut - *params);
-  const char *list = cut + strlen(middle);
-  *inputs = json_loadb(list, strlen(list) - 1, JSON_DISABLE_EOF_CHECK, NULL);
-  return json_is_array(*inputs);
+  char *text = strdup(cut);
+  if (!text)
+    abort();
+  text[0] = '{'; /* in place of the comma */
+  *rest = json_loads(text, 0, NULL);
+  free(text);
+  return json_is_array(json_object_get(*rest, "inputs"));
 }
 
-/* The traceparent that the specification ends with, 55 characters; NULL: it has none. */
-static json_t *trace_of(const char *spec) {
-  static const char key[] = ",\"traceparent\":\"";
-  const size_t trace = 55, tail = sizeof key - 1 + trace + 2; /* and "} */
-  size_t len = strlen(spec);
-  if (len < tail || strncmp(spec + len - tail, key, sizeof key - 1) != 0)
-    return NULL;
-  return json_stringn(spec + len - trace - 2, trace);
-}
-
-/* Appends "params":...,"inputs":[...] of the specification; false: it is not what a host writes. */
-static bool put_spec(const struct lathe_request *r, FILE *out) {
-  json_t *inputs = NULL, *input;
+/* Appends "params":...,"inputs":[...] of the specification; *rest: what else it has, as far as a command
+ * is told of it.  False: it is not what a host writes. */
+static bool put_spec(const struct lathe_request *r, FILE *out, json_t **rest) {
+  json_t *all = NULL, *inputs = NULL, *input;
   const char *params;
   size_t i, len;
-  bool good = split_spec(r->spec, &params, &len, &inputs);
+  bool good = split_spec(r->spec, &params, &len, &all);
   if (good) {
+    inputs = json_object_get(all, "inputs");
     json_array_foreach(inputs, i, input) {
       const char *name = line_text(input, "name");
       if (r->workdir)
@@ -62,7 +59,9 @@ static bool put_spec(const struct lathe_request *r, FILE *out) {
     fprintf(out, ",\"params\":%.*s,\"inputs\":%s", (int)len, params, text);
     free(text);
   }
-  json_decref(inputs);
+  *rest = json_pack("{s:O*, s:O*}", "via", json_object_get(all, "via"), "traceparent",
+                    json_object_get(all, "traceparent"));
+  json_decref(all);
   return good;
 }
 
@@ -93,13 +92,14 @@ char *request_line(const struct lathe_request *r, const char *type, json_t *head
   put_members(head, out);
   put_members(
       json_pack("{s:s, s:s, s:i}", "id", r->id, "kind", r->kind, "attempt", (int)r->attempt), out);
-  bool good = put_spec(r, out);
+  json_t *rest = NULL;
+  bool good = put_spec(r, out, &rest);
   if (r->workdir)
     put_members(json_pack("{s:s}", "workdir", r->workdir), out);
   put_members(share_of(r), out);
   put_members(tail, out);
-  put_members(json_pack("{s:s, s:o*}", "idem_key", r->idem_key, "traceparent", trace_of(r->spec)),
-              out);
+  json_object_set_new(rest, "idem_key", json_string(r->idem_key));
+  put_members(rest, out);
   fputc('}', out);
   if (fclose(out) != 0)
     abort();

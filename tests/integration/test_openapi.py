@@ -5,10 +5,10 @@ import re
 from daemon import REPO
 
 METHODS = ("get", "post", "delete")
-SERVED = [("post", "/api/jobs/{kind}"), ("get", "/api/jobs"), ("get", "/api/jobs/{id}"), ("delete", "/api/jobs/{id}"),
+SERVED = [("post", "/api/jobs/{kind}"), ("get", "/api/jobs"), ("get", "/api/status"), ("get", "/api/jobs/{id}"), ("delete", "/api/jobs/{id}"),
           ("get", "/api/jobs/{id}/events"), ("get", "/api/events"), ("post", "/api/jobs/{id}/cancel"),
           ("post", "/api/jobs/{id}/retry"), ("get", "/api/jobs/{id}/log"), ("get", "/api/jobs/{id}/artifacts/{name}"),
-          ("post", "/api/blobs"), ("post", "/api/batches"), ("get", "/api/batches"), ("get", "/api/batches/{id}"),
+          ("post", "/api/blobs"), ("get", "/api/blobs/{sha256}"), ("post", "/api/batches"), ("get", "/api/batches"), ("get", "/api/batches/{id}"),
           ("delete", "/api/batches/{id}"), ("get", "/api/batches/{id}/events"), ("post", "/api/batches/{id}/cancel"),
           ("get", "/api/batches/{id}/summary"), ("get", "/api/batches/{id}/archive"), ("get", "/api/kinds"), ("get", "/api/backends"), ("get", "/api/health"),
           ("get", "/api/ready"), ("get", "/metrics"), ("get", "/api/openapi.json")]

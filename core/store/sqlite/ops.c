@@ -136,6 +136,7 @@ static int put_job(struct engine *e, const struct op *op, int64_t bytes, struct 
   bind_text(st, 24, job->trace);
   bind_text(st, 25, start != NULL ? start->plugin_version : NULL);
   bind_text(st, 26, start != NULL ? start->decision_json : NULL);
+  bind_text(st, 27, job->via);
   return conn_step(&e->conn, st, err);
 }
 

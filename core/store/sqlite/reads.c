@@ -26,6 +26,21 @@ static int read_get(struct conn *c, struct read *r, struct err *err) {
   return code;
 }
 
+static int read_key(struct conn *c, struct read *r, struct err *err) {
+  sqlite3_stmt *st = conn_stmt(c, SQL_JOB_BY_KEY);
+  bind_text(st, 1, r->client);
+  bind_text(st, 2, r->id);
+  int code = conn_step(c, st, err);
+  if (code == 0)
+    return err_set(err, ERR_NOT_FOUND, "there is no job of this key");
+  if (code < 0)
+    return code;
+  r->jobs = arena_alloc(&r->arena, sizeof *r->jobs);
+  code = row_job(c, st, &r->arena, r->jobs, err);
+  sqlite3_reset(st);
+  return code;
+}
+
 /* ---- list ---- */
 
 static enum sql list_sql(const struct store_filter *f) {
@@ -186,7 +201,7 @@ static int read_cached(struct conn *c, struct read *r, struct err *err) {
 static int (*const readers[READ_TYPES])(struct conn *, struct read *, struct err *) = {
     [READ_GET] = read_get,       [READ_LIST] = read_list,   [READ_EVENTS] = read_events,
     [READ_CACHED] = read_cached, [READ_BATCH] = read_batch, [READ_BATCHES] = read_batches,
-    [READ_ITEMS] = read_items,
+    [READ_ITEMS] = read_items,   [READ_KEY] = read_key,
 };
 
 /* One snapshot for all statements of a piece. */

@@ -47,6 +47,7 @@ enum col { /* the order of JOB_COLUMNS */
            COL_ATT_DECISION,
            COL_ATT_NOTE,
            COL_ATT_CANCEL,
+           COL_VIA,
 };
 
 const char *row_text(sqlite3_stmt *st, int col, struct arena *a) {
@@ -165,6 +166,7 @@ static void columns_of(sqlite3_stmt *st, struct arena *a, struct record_job *job
       .cancel = sqlite3_column_int(st, COL_CANCEL) != 0,
       .peer = row_text(st, COL_PEER, a),
       .trace = row_text(st, COL_TRACE, a),
+      .via = row_text(st, COL_VIA, a),
   };
 }
 

@@ -116,9 +116,12 @@ static const char schema_9[] = "ALTER TABLE jobs ADD COLUMN att_note TEXT;"
 static const char schema_10[] = "ALTER TABLE artifacts ADD COLUMN url TEXT;"
                                 "ALTER TABLE artifacts ADD COLUMN expires INTEGER;";
 
+static const char schema_11[] = "ALTER TABLE jobs ADD COLUMN via TEXT;";
+
 /* [n] brings version n to n + 1 */
-static const char *const migrations[] = {schema_1, schema_2, schema_3, schema_4, schema_5,
-                                         schema_6, schema_7, schema_8, schema_9, schema_10};
+static const char *const migrations[] = {schema_1, schema_2,  schema_3, schema_4,
+                                         schema_5, schema_6,  schema_7, schema_8,
+                                         schema_9, schema_10, schema_11};
 #define LATEST ((int64_t)(sizeof migrations / sizeof *migrations))
 
 #define APPLICATION_ID 0x4c617468 /* "Lath": tells our files from other SQLite databases */
