@@ -197,10 +197,14 @@ void daemon_declare_kinds(void *daemon) {
       if (!json)
         continue;
       list = mem_grow(list, (count + 1) * sizeof *list);
-      list[count++] = (struct kinds_declaration){backend_name(b), kinds[i], json};
+      list[count++] =
+          (struct kinds_declaration){.backend = backend_name(b), .kind = kinds[i], .json = json};
     }
   }
-  if (kinds_declare(d->kinds, list, count)) {
+  bool changed = kinds_declare(d->kinds, list, count);
+  for (size_t i = 0; i < count; i++)
+    backend_kind_differs(workers_find(d->workers, list[i].backend), list[i].kind, list[i].differs);
+  if (changed) {
     const struct kinds_problem *p = kinds_problems(d->kinds, &count);
     for (size_t i = 0; i < count; i++)
       if (p[i].declared)

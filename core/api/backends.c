@@ -81,7 +81,7 @@ static void put_warnings(struct buf *b, struct api *a, const struct backend *x) 
 }
 
 static void put_backend(struct buf *b, struct api *a, const struct backend *x) {
-  const char *const *kinds = backend_kinds(x);
+  const char *const *kinds = backend_offers(x);
   int64_t queued = jobs_queued_for(a->at.jobs, backend_name(x));
   buf_puts(b, "{\"name\":");
   buf_put_json_str(b, backend_name(x));
@@ -102,7 +102,7 @@ static void put_backend(struct buf *b, struct api *a, const struct backend *x) {
   put_member(b, "jail", backend_jail(x));
   put_member(b, "jail_lacks", backend_jail_lacks(x));
   buf_puts(b, ",\"kinds\":[");
-  for (size_t i = 0; kinds[i]; i++) {
+  for (size_t i = 0; kinds[i] && *kinds[i]; i++) {
     if (i)
       buf_putc(b, ',');
     buf_put_json_str(b, kinds[i]);

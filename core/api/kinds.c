@@ -5,6 +5,7 @@
 #include "api/internal.h"
 
 #include "base/json64.h"
+#include "base/string_list.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@ static void put_kind(struct buf *b, struct api *a, const struct kind *k) {
   int n = 0;
   for (const struct backend *x = workers_next(a->at.workers, NULL); x;
        x = workers_next(a->at.workers, x)) {
-    if (!backend_does(x, kind_name(k)))
+    if (!string_list_has(backend_offers(x), kind_name(k)))
       continue;
     if (n++)
       buf_putc(b, ',');

@@ -41,7 +41,7 @@ static void tell(struct facts *facts, const struct backend *b) {
                         .state = state_of(b),
                         .state_word = backend_state_word(backend_state(b)),
                         .message = backend_message(b),
-                        .kinds = backend_kinds(b),
+                        .kinds = backend_offers(b),
                         .slots = backend_slots(b),
                         .running = backend_running(b),
                         .room = backend_room(b),

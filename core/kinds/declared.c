@@ -78,17 +78,18 @@ static struct kind *take_retired(struct kinds *k, const struct kind *fresh) {
   return NULL;
 }
 
-static void add(struct overlay *o, const struct kinds_declaration *d) {
+static void add(struct overlay *o, struct kinds_declaration *d) {
   struct err err = {0};
   struct kind *known = map_get(&o->k->by_name, d->kind), *taken = find(o, d->kind);
   struct kind *fresh = parse_text(d->kind, d->backend, d->json, &err);
   struct kind *first = known && !known->owner ? known : taken;
+  d->differs = !fresh;
   if (!fresh) {
     kinds_add_problem(o->k, d->kind, d->backend, "%s", err.text);
     return;
   }
   if (first) {
-    kinds_compare(o->k, first, fresh);
+    d->differs = kinds_compare(o->k, first, fresh);
     kind_free(fresh);
     return;
   }
@@ -159,7 +160,7 @@ static bool mark_problems(struct kinds *k, size_t first, const char *before) {
   return others;
 }
 
-bool kinds_declare(struct kinds *k, const struct kinds_declaration *list, size_t count) {
+bool kinds_declare(struct kinds *k, struct kinds_declaration *list, size_t count) {
   struct overlay o = {.k = k};
   char *before = take_problems(k);
   size_t first = k->problem_count;

@@ -37,11 +37,14 @@ const struct kinds_problem *kinds_problems(const struct kinds *k, size_t *count)
 /* A kind that the plugin of a backend declares. */
 struct kinds_declaration {
   const char *backend, *kind, *json; /* json: as a file has it */
+  bool
+      differs; /* set by kinds_declare: another declaration of the kind counts and says other things, or
+                   the text is not one of a kind */
 };
 /* All that backends declare now, in place of what they declared before.  A file goes before them;
  * of two that declare a kind the one that did first keeps it while it does; that they differ is a
  * problem, as is a text that is not one of a kind.  True: a kind or a problem is another now. */
-bool kinds_declare(struct kinds *k, const struct kinds_declaration *list, size_t count);
+bool kinds_declare(struct kinds *k, struct kinds_declaration *list, size_t count);
 /* Is the text (a file's, or a declaration's) one of the kind? */
 int kinds_check_text(const char *kind, const char *json, struct err *err);
 

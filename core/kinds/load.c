@@ -139,12 +139,13 @@ static void strip_words(json_t *json) {
   }
 }
 
-void kinds_compare(struct kinds *k, const struct kind *first, const struct kind *second) {
+bool kinds_compare(struct kinds *k, const struct kind *first, const struct kind *second) {
   char place[PLACE_MAX] = "";
   json_t *a = json_deep_copy(first->json), *b = json_deep_copy(second->json);
   strip_words(a);
   strip_words(b);
-  if (differs_in(a, b, place, sizeof place))
+  bool differs = differs_in(a, b, place, sizeof place);
+  if (differs)
     kinds_add_problem(
         k, first->name, second->file,
         "the kind %s is declared differently in %s and in %s (first in %s): the first is "
@@ -152,6 +153,7 @@ void kinds_compare(struct kinds *k, const struct kind *first, const struct kind 
         first->name, tail(first->file), tail(second->file), place);
   json_decref(a);
   json_decref(b);
+  return differs;
 }
 
 /* ---- loading ---- */

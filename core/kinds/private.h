@@ -79,7 +79,7 @@ void kind_free(struct kind *k); /* and itself */
 __attribute__((format(printf, 4, 5))) void
 kinds_add_problem(struct kinds *k, const char *kind, const char *file, const char *fmt, ...);
 /* Of two declarations of one kind: a problem where they disagree. */
-void kinds_compare(struct kinds *k, const struct kind *first, const struct kind *second);
+bool kinds_compare(struct kinds *k, const struct kind *first, const struct kind *second);
 /* No longer declared so, but somebody may hold it. */
 void kinds_retire(struct kinds *k, struct kind *kind);
 void kinds_sort(struct kinds *k);

@@ -89,7 +89,7 @@ enum wire_class {
 /* lathe/plugin.h's isolation, as it travels. */
 enum { WIRE_FORK = 100, WIRE_PROCESS = 200, WIRE_SHARED = 300 };
 /* Its flags, and what its jobs need. */
-enum { WIRE_REPEATABLE = 2, WIRE_HAS_HEALTH = 4 };
+enum { WIRE_REPEATABLE = 2, WIRE_HAS_HEALTH = 4, WIRE_SAME_KINDS = 8 };
 enum { WIRE_NEEDS_NETWORK = 1, WIRE_NEEDS_FILES = 2, WIRE_NEEDS_DEVICES = 4 };
 
 #define WIRE_INSIDE_MAX 64 /* calls of remote steps at a time */

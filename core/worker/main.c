@@ -56,7 +56,7 @@ static void say_hello(struct host *h) {
       .device = d->device ? d->device : "cpu",
       .isolation = d->isolation,
       .max_concurrency = d->max_concurrency,
-      .flags = (d->flags & WIRE_REPEATABLE) | (d->health ? WIRE_HAS_HEALTH : 0),
+      .flags = (d->flags & (WIRE_REPEATABLE | WIRE_SAME_KINDS)) | (d->health ? WIRE_HAS_HEALTH : 0),
       .rights = d->rights,
       .threads = d->threads,
       .cancel_grace_ms = d->cancel_grace_ms,

@@ -50,6 +50,7 @@ static void free_declared(struct backend *b) {
 static void backend_free(struct backend *b) {
   backend_free_options(&b->o);
   string_list_free(b->kinds);
+  string_list_free(b->offered);
   free_declared(b);
   free(b->version);
   free(b->device);

@@ -75,6 +75,7 @@ struct backend_word { /* backend_word.c: the last one, where it waits */
 
 struct declared_kind {
   char *name, *json;
+  bool differs; /* the kind is another here */
 };
 
 struct backend {
@@ -114,6 +115,7 @@ struct backend {
   /* from HELLO */
   char *version, *device;
   char **kinds;
+  char **offered;                 /* of `kinds`, those that it gets jobs of; NULL: all */
   struct declared_kind *declared; /* declared.c */
   size_t declared_count, declared_bytes;
   struct map declared_texts; /* SHA-256 of each text that was counted */
@@ -246,6 +248,7 @@ void backend_set_kinds(struct backend *b, const char **kinds, size_t count);
 
 /* declared.c: the message KIND; a worker that is ready, whose READY was taken. */
 int declared_take(struct worker *k, const struct wire_frame *f, struct err *err);
+void declared_offer(struct backend *b); /* its kinds are others, or one differs */
 void declared_ready(struct backend *b);
 void declared_tell(struct workers *w); /* at the end of a turn */
 void backend_jailed(struct backend *b, enum wire_jail_state state, const char *lacks);

@@ -239,6 +239,11 @@ const char *const *backend_kinds(const struct backend *b); /* NULL-terminated; e
 /* The whole text of a kind that it does, as its plugin declared it, not looked at; NULL: it is the
  * admin's to declare. */
 const char *backend_declares(const struct backend *b, const char *kind);
+/* What counts here as this kind is not what its plugin declares.  One that says LATHE_SAME_KINDS gets no
+ * jobs of it then. */
+void backend_kind_differs(struct backend *b, const char *kind, bool differs);
+/* Those of its kinds that it gets jobs of; NULL-terminated; empty: not known. */
+const char *const *backend_offers(const struct backend *b);
 /* Has its plugin declared more than is kept, so that a kind may lack its text? */
 bool backend_kinds_full(const struct backend *b);
 bool backend_does(const struct backend *b, const char *kind);

@@ -37,7 +37,7 @@ def test_every_route_refuses_keys_that_it_does_not_take(client):
 @pytest.mark.parametrize("path, said", [
     ("/api/jobs?status=failed", "GET /api/jobs takes no key 'status' in its query; did you mean 'state'?"),
     ("/api/kinds?verbose=1", "this path takes no query."),
-    ("/api/jobs?sort=asc", "the keys are state, kind, backend, client, limit, page_token, id_prefix."),
+    ("/api/jobs?sort=asc", "the keys are state, kind, backend, idempotency_key, client, limit, page_token, id_prefix."),
     ("/api/jobs?=1", "takes no key ''"),
     ("/api/jobs?st%61te=failed&state=failed", "'state' twice"),
 ])

@@ -501,7 +501,8 @@ static bool declare(struct kinds *k, const char *const (*list)[3]) {
   struct kinds_declaration all[8];
   size_t n = 0;
   for (; list[n][0]; n++)
-    all[n] = (struct kinds_declaration){list[n][0], list[n][1], list[n][2]};
+    all[n] =
+        (struct kinds_declaration){.backend = list[n][0], .kind = list[n][1], .json = list[n][2]};
   return kinds_declare(k, all, n);
 }
 

@@ -38,7 +38,8 @@ void declared_load(struct tool *t) {
   for (int i = 0; i < t->facts->kind_count; i++) {
     char *path = path_of(t, t->facts->kinds[i]), *text = NULL;
     if (path_read_file(path, BYTES_MAX + 1, &text, &len, NULL) == 0)
-      list[count++] = (struct kinds_declaration){"plugin", t->facts->kinds[i], text};
+      list[count++] =
+          (struct kinds_declaration){.backend = "plugin", .kind = t->facts->kinds[i], .json = text};
     free(path);
   }
   kinds_declare(t->kinds, list, count);

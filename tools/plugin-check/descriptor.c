@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KNOWN_FLAGS  LATHE_REPEATABLE
+#define KNOWN_FLAGS  (LATHE_REPEATABLE | LATHE_SAME_KINDS)
 #define KNOWN_RIGHTS (LATHE_NEEDS_NETWORK | LATHE_NEEDS_FILES | LATHE_NEEDS_DEVICES)
 /* The sizes of 1.0. */
 #define OPTION_SIZE (offsetof(struct lathe_option, help) + sizeof(const char *))

@@ -137,7 +137,8 @@ static int64_t in_step(const struct remote *c, const struct remote_job *j, int64
 void remote_put_back(struct remote *c, struct remote_job *j, int64_t delay_ms) {
   if (j->woken && j->next == CALL_POLL)
     delay_ms = 0;
-  j->woken = false;
+  if (j->next == CALL_POLL)
+    j->woken = false;
   j->due_ms = in_step(c, j, clock_mono_ms() + delay_ms, delay_ms);
   heap_push(&c->waiting[queue_of(j->next)], &j->node);
   remote_wake(c);
@@ -190,9 +191,10 @@ void remote_wake_ref(const struct lathe_host *table, const void *ref, size_t len
     make_index(c);
   struct table_node *n = table_get(&c->by_ref, mark_of(ref, len));
   struct remote_job *j = n ? container_of(n, struct remote_job, by_ref) : NULL;
-  if (j && j->ref_len == len && memcmp(j->ref, ref, len) == 0 && j->next == CALL_POLL) {
-    j->woken = true; /* where a poll is under way: the next one comes at once */
-    if (j->node.at) {
+  bool found = j && j->ref_len == len && memcmp(j->ref, ref, len) == 0;
+  if (found && j->next != CALL_FETCH && j->next != CALL_CANCEL) {
+    j->woken = true; /* where another call is under way: the next poll comes at once */
+    if (j->node.at && j->next == CALL_POLL) {
       remote_take_out(c, j);
       remote_put_back(c, j, 0);
     }

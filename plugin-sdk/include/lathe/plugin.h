@@ -50,6 +50,8 @@
 /* Flags of a plugin.  Bits 0 to 15 may be ignored by a host that does not know them. */
 #define LATHE_REPEATABLE   0x2u     /* the same inputs, parameters and plugin version give a result as good:
                                        the host may answer a repeat from an earlier result */
+#define LATHE_SAME_KINDS   0x8u     /* it gets jobs of a kind that it declares only where the kind is declared alike
+                                       here, words for people apart: parameters are checked by both */
 
 /* Rights: what a job needs besides its work folder, system files (libraries, fonts, time zones) and the
  * paths of the plugin's LATHE_PATH options.  What is not asked for is locked, as far as the kernel can.
