@@ -96,6 +96,9 @@ const char *backend_state_word(enum backend_state s) {
 const char *const *backend_kinds(const struct backend *b) {
   return b->kinds;
 }
+const char *const *backend_offers(const struct backend *b) {
+  return b->kinds;
+}
 bool backend_does(const struct backend *b, const char *kind) {
   for (int i = 0; b->kinds[i]; i++)
     if (strcmp(b->kinds[i], kind) == 0)
