@@ -131,7 +131,7 @@ void backend_set_kinds(struct backend *b, const char **kinds, size_t count) {
   char **before = b->kinds; /* some of the new ones may lie in it */
   b->kinds = string_list_copy(kinds, count);
   string_list_free(before);
-  declared_offer(b);
+  offered_set(b);
 }
 
 void backend_hello(struct backend *b, const struct wire_hello *m) {
@@ -145,7 +145,7 @@ void backend_hello(struct backend *b, const struct wire_hello *m) {
   b->isolation = m->isolation;
   b->max_concurrency = m->max_concurrency;
   b->flags = m->flags;
-  declared_offer(b);
+  offered_set(b);
   b->rights = m->rights;
   b->threads = m->threads;
   b->cancel_grace_ms = m->cancel_grace_ms;

@@ -99,50 +99,6 @@ static void set_done(struct backend *b, const char *kind, bool does) {
   b->notify = true;
 }
 
-/* ---- a kind that is another here ---- */
-
-static bool leaves_out(const struct backend *b, const char *kind) {
-  const struct declared_kind *d = b->flags & WIRE_SAME_KINDS ? find(b, kind) : NULL;
-  return d && d->differs;
-}
-
-/* An empty list would mean that its kinds are not known: no kind has an empty name. */
-void declared_offer(struct backend *b) {
-  const char *const *kinds = backend_kinds(b);
-  string_list_free(b->offered);
-  b->offered = NULL;
-  if (!(b->flags & WIRE_SAME_KINDS))
-    return;
-  size_t all = string_list_count(kinds), count = 0;
-  const char **list = mem_array(all + 2, sizeof *list);
-  for (; *kinds; kinds++)
-    if (!leaves_out(b, *kinds))
-      list[count++] = *kinds;
-  if (count == 0 && all > 0)
-    list[count++] = "";
-  b->offered = string_list_copy(list, count);
-  free(list);
-}
-
-const char *const *backend_offers(const struct backend *b) {
-  return b->offered ? (const char *const *)b->offered : backend_kinds(b);
-}
-
-void backend_kind_differs(struct backend *b, const char *kind, bool differs) {
-  struct declared_kind *d = find(b, kind);
-  if (!d || d->differs == differs)
-    return;
-  d->differs = differs;
-  if (!(b->flags & WIRE_SAME_KINDS))
-    return;
-  log_write(differs ? LOG_WARN : LOG_INFO, "backend.kinds",
-            differs ? "backend %s gets no jobs of the kind %s: it is declared differently here"
-                    : "backend %s gets jobs of the kind %s again",
-            b->o.name, kind);
-  declared_offer(b);
-  b->notify = true;
-}
-
 int declared_take(struct worker *k, const struct wire_frame *f, struct err *err) {
   struct wire_kind m;
   struct backend *b = k->b;

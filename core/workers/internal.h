@@ -248,7 +248,7 @@ void backend_set_kinds(struct backend *b, const char **kinds, size_t count);
 
 /* declared.c: the message KIND; a worker that is ready, whose READY was taken. */
 int declared_take(struct worker *k, const struct wire_frame *f, struct err *err);
-void declared_offer(struct backend *b); /* its kinds are others, or one differs */
+void offered_set(struct backend *b); /* its kinds are others, or one differs */
 void declared_ready(struct backend *b);
 void declared_tell(struct workers *w); /* at the end of a turn */
 void backend_jailed(struct backend *b, enum wire_jail_state state, const char *lacks);
