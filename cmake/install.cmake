@@ -8,7 +8,7 @@ install(FILES tools/lathe/lathe.bash DESTINATION share/bash-completion/completio
 install(FILES conf/sysusers.conf DESTINATION lib/sysusers.d RENAME lathe.conf COMPONENT runtime)
 include(cmake/docs.cmake)
 file(GLOB decisions CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} docs/adr/*.md)
-foreach(page README.md docs/admin.md docs/api.md docs/benchmarks.md docs/cli.md docs/configuration.md docs/meshing.md
+foreach(page README.md docs/admin.md docs/api.md docs/bench.md docs/benchmarks.md docs/cli.md docs/configuration.md docs/meshing.md
         docs/original.md docs/outputs.md docs/security.md docs/testing.md)
   lathe_doc(runtime ${page})
 endforeach()

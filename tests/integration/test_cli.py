@@ -385,6 +385,7 @@ def test_completion(cli, client):
     assert "--idempotency-key" in complete(cli, LATHE, "submit", "--id")
     assert complete(cli, LATHE, "submit", "echo", "-p", "sle") == ["sleep_ms="]
     assert complete(cli, LATHE, "list", "--state", "run") == ["running"]
+    assert complete(cli, LATHE, "bench", "--kind", "echo", "a.step", "-p", "sle") == ["sleep_ms="]
     assert complete(cli, LATHE, "submit", "--backend", "") == ["echo"]
     job_id = client.run()["job_id"]
     assert job_id in complete(cli, LATHE, "show", "")

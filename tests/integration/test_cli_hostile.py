@@ -22,7 +22,7 @@ MEMORY_MAX, LIST_MAX = 300 << 20, 900 << 20
 VERBS = {
     "submit": ["submit", "echo"], "submit --wait": ["submit", "echo", "--wait"], "watch": ["watch", JOB], "list": ["list"],
     "show": ["show", JOB], "log": ["log", JOB], "cancel": ["cancel", JOB], "retry": ["retry", JOB], "delete": ["delete", JOB],
-    "get": ["get", JOB], "kinds": ["kinds"], "backends": ["backends"], "top": ["top", "--once"],
+    "get": ["get", JOB], "kinds": ["kinds"], "backends": ["backends"], "top": ["top", "--once"], "bench": ["bench"],
     "batch submit": ["batch", "submit", "echo"], "batch list": ["batch", "list"], "batch show": ["batch", "show", BATCH],
     "batch wait": ["batch", "wait", BATCH], "batch cancel": ["batch", "cancel", BATCH],
     "batch delete": ["batch", "delete", BATCH], "prefix": ["show", "01AR"], "batch prefix": ["batch", "show", "01AR"],

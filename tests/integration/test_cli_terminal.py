@@ -57,7 +57,7 @@ def env(server):
 VERBS = [["list"], ["show", JOB], ["batch", "list"], ["batch", "show", BATCH], ["kinds"], ["kinds", "tetrahedral-mesh"], ["backends"], ["version"],
          ["help"], ["top", "--once"], ["submit", "mesh", "/no/such/file/with/a/long/name/" + "x" * 60], ["show", "01AR"], ["nothing"],
          ["show", BATCH], ["list", "--since", "x"]]
-HELP = [["help", verb] for verb in "submit watch list show log cancel retry delete get batch kinds backends top plugin version help".split()]
+HELP = [["help", verb] for verb in "submit watch list show log cancel retry delete get batch kinds backends bench top plugin version help".split()]
 
 
 @pytest.mark.parametrize("rows,width", [(24, 80), (50, 200), (24, 60)])

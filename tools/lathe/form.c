@@ -228,3 +228,35 @@ int form_add_params(const struct cli *c, curl_mime *mime, const char *kind, int 
   add_reserved(mime, "priority", option_get(c, "priority"), count);
   return add_timeout(c, mime, count);
 }
+
+/* ---- sets ---- */
+
+/* "k=v,k=v" into an object of texts; the server knows their types. */
+static int parse_pairs(const char *text, json_t *params) {
+  char *copy = mem_dup(text), *rest = copy;
+  int code = CLI_OK;
+  for (char *pair; code == CLI_OK && (pair = strsep(&rest, ","));) {
+    char *equals = strchr(pair, '=');
+    if (!equals || equals == pair) {
+      code = fail(CLI_USAGE, "--set takes NAME:key=value,key=value or key=value,..., not %s", text);
+      continue;
+    }
+    *equals = '\0';
+    json_object_set_new(params, pair, json_string(equals + 1));
+  }
+  free(copy);
+  return code;
+}
+
+int form_add_set(json_t *sets, const char *text) {
+  size_t name = strcspn(text, ":=");
+  bool named = name > 0 && text[name] == ':';
+  json_t *params = json_object(), *set = json_object();
+  const char *pairs = named ? text + name + 1 : text;
+  int code = *pairs ? parse_pairs(pairs, params) : CLI_OK;
+  if (named)
+    json_object_set_new(set, "name", json_stringn(text, name));
+  json_object_set_new(set, "params", params);
+  json_array_append_new(sets, set);
+  return code;
+}

@@ -15,5 +15,8 @@ void form_add_field(curl_mime *mime, const char *name, size_t name_len, const ch
 /* The options that every submit has: -p, --backend, --priority, --timeout.  *count grows by the
  * fields. */
 int form_add_params(const struct cli *c, curl_mime *mime, const char *kind, int *count);
+/* "NAME:key=value,key=value" or "key=value,...", appended to the list as {"name", "params"} with
+ * values as texts.  A name is what stands before the first ':', when no '=' comes earlier. */
+int form_add_set(json_t *sets, const char *text);
 
 #endif

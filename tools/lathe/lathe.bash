@@ -9,15 +9,17 @@ _lathe_words() {
 
 _lathe() {
   local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-  local verb= operand= words= i
+  local verb= operand= kind= words= i
   local _lathe_server=()
   COMPREPLY=()
   for ((i = 1; i < COMP_CWORD; i++)); do
     case ${COMP_WORDS[i]} in
       --server | -s) _lathe_server+=(--server "${COMP_WORDS[++i]}") ;;
       --token-file | --cacert | --cert | --key) _lathe_server+=("${COMP_WORDS[i]}" "${COMP_WORDS[++i]}") ;;
+      --kind) kind=${COMP_WORDS[++i]} ;;
       --param | -p | --out | -o | --output | --backend | -b | --priority | --timeout | -t | --idempotency-key | -k | \
-        --state | --kind | --client | --since | --limit | -n | --after | --set | --name | --input-name | --shape | --lang | --dir) ((i++)) ;;
+        --state | --client | --since | --limit | -n | --after | --set | --name | --input-name | --shape | --lang | --dir | \
+        --rounds | --max-rounds | --within | --warmup | --seed | --prefer-local | --report) ((i++)) ;;
       -*) ;;
       *) if [ -z "$verb" ]; then verb=${COMP_WORDS[i]}; elif [ -z "$operand" ]; then operand=${COMP_WORDS[i]}; fi ;;
     esac
@@ -30,10 +32,11 @@ _lathe() {
     --shape) words="run remote exec" ;;
     --lang) words="c c++ python" ;;
     --param | -p)
+      [ "$verb" != bench ] || operand=${kind:-mesh}
       words=$(_lathe_words params "$operand")
       compopt -o nospace 2>/dev/null
       ;;
-    --out | -o | --output | --token-file | --dir | --cacert | --cert | --key)
+    --out | -o | --output | --report | --token-file | --dir | --cacert | --cert | --key)
       compopt -o default 2>/dev/null
       return
       ;;
@@ -58,6 +61,10 @@ _lathe() {
               show | wait | cancel | get | delete) words=$(_lathe_words batches) ;;
               *) compopt -o default 2>/dev/null ;;
             esac
+            ;;
+          bench)
+            compopt -o default 2>/dev/null
+            return
             ;;
           help) words= ;;
           kinds) words=$(_lathe_words kinds) ;;

@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 
-enum { TABLE_COLUMNS_MAX = 12 };
+enum { TABLE_COLUMNS_MAX = 16 };
 
 struct table { /* zeroed: empty */
   char **cells;

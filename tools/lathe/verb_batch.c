@@ -22,44 +22,13 @@ enum { PAGE = 200 };
 
 /* ---- submit ---- */
 
-/* "k=v,k=v" into an object of texts; the server knows their types. */
-static int parse_pairs(const char *text, json_t *params) {
-  char *copy = mem_dup(text), *rest = copy;
-  int code = CLI_OK;
-  for (char *pair; code == CLI_OK && (pair = strsep(&rest, ","));) {
-    char *equals = strchr(pair, '=');
-    if (!equals || equals == pair) {
-      code = fail(CLI_USAGE, "--set takes NAME:key=value,key=value or key=value,..., not %s", text);
-      continue;
-    }
-    *equals = '\0';
-    json_object_set_new(params, pair, json_string(equals + 1));
-  }
-  free(copy);
-  return code;
-}
-
-/* A name is what stands before the first ':', when no '=' comes earlier. */
-static int add_set(json_t *sets, const char *text) {
-  size_t name = strcspn(text, ":=");
-  bool named = name > 0 && text[name] == ':';
-  json_t *params = json_object(), *set = json_object();
-  const char *pairs = named ? text + name + 1 : text;
-  int code = *pairs ? parse_pairs(pairs, params) : CLI_OK;
-  if (named)
-    json_object_set_new(set, "name", json_stringn(text, name));
-  json_object_set_new(set, "params", params);
-  json_array_append_new(sets, set);
-  return code;
-}
-
 static int fill_form(const struct cli *c, curl_mime *mime) {
   const char *kind = c->operands[1], *name = option_get(c, "name");
   json_t *sets = json_array();
   size_t pos = 0;
   int count = 0, code = CLI_OK;
   for (const char *text; code == CLI_OK && (text = option_each(c, "set", &pos));)
-    code = add_set(sets, text);
+    code = form_add_set(sets, text);
   form_add_field(mime, "kind", 4, kind);
   if (name)
     form_add_field(mime, "name", 4, name);

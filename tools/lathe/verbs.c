@@ -75,6 +75,23 @@ static const struct cli_option batch_options[] = {
     {"output", 'o', "FILE", "get: ends in .zip, .tar, .tar.gz or .tgz; - is stdout (zip)"},
     {NULL, 0, NULL, NULL},
 };
+static const struct cli_option bench_options[] = {
+    {"kind", 0, "KIND", "what the jobs do (mesh)"},
+    {"backend", 'b', "NAME", "only this backend; repeat for more (all that do the kind)"},
+    {"set", 0, "[NAME:]K=V,...", "a set of parameters, tried with each file; repeat for more"},
+    {"param", 'p', "NAME=VALUE", "a parameter of all sets; repeat for more"},
+    {"rounds", 0, "N", "at least so many (5)"},
+    {"max-rounds", 0, "N", "at most so many (20)"},
+    {"within", 0, "SHARE",
+     "enough when the 95% interval of each median is within this share of it (5%)"},
+    {"warmup", 0, "N", "rounds before, which are not counted (1)"},
+    {"seed", 0, "N", "of the random order; the one that was used is printed"},
+    {"timeout", 't', "TIME", "wall time of one attempt, as 90s, 5m or 2h"},
+    {"prefer-local", 0, "TIME", "recommend a local backend that is no more than this slower (2s)"},
+    {"output", 'o', "FILE", "the results (benchmark_results.json)"},
+    {"report", 0, "FILE", "judge and show a stored result again; runs nothing"},
+    {NULL, 0, NULL, NULL},
+};
 static const struct cli_option top_options[] = {
     {"once", '1', NULL, "print once and end"},
     {NULL, 0, NULL, NULL},
@@ -116,6 +133,12 @@ static const struct cli_verb verbs[] = {
      "and "
      "it takes jobs again.",
      NULL, 0, 2, verb_backends, IDS_NONE},
+    {"bench", "[FILE...]", "Which backend is faster, and whether that is more than noise",
+     "Runs each file with each set of parameters on each backend, one job at a time, in rounds of "
+     "a random order, and recommends a backend. Without a FILE it takes two parts that ship with "
+     "lathe. An earlier result never answers. Ctrl-C cancels the job that runs and keeps what was "
+     "measured. Exit code 1: a backend completed no job of a case.",
+     bench_options, 0, -1, verb_bench, IDS_NONE},
     {"top", "", "A live view of the server; q ends it", NULL, top_options, 0, 0, verb_top,
      IDS_NONE},
     {"plugin", "new NAME", "Begin a plugin: a project with a test and a README",

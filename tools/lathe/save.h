@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A file of ours, written as a whole or not at all.
+ */
+#ifndef SAVE_H
+#define SAVE_H
+
+#include <stddef.h>
+
+/* What was there before is replaced when the new file is complete.  CLI_OK or CLI_USAGE (said). */
+int save_file(const char *path, const char *data, size_t len);
+
+#endif

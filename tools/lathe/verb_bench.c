@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * lathe bench: which backend is faster, by how much, and whether that is more than noise.
+ */
+#include "base/json64.h"
+#include "base/mem.h"
+#include "bench/program.h"
+#include "http_client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DOCUMENT_MAX = 256 << 20 };
+
+/* Shows what there is. */
+static void show(const struct cli *c, const struct bench *b) {
+  struct bench_analysis a;
+  struct bench_advice advice;
+  bench_analyse(&a, b);
+  bench_advise(&advice, &a);
+  if (c->json) {
+    json_t *document = bench_results(&a, &advice);
+    say_json(document);
+    json_decref(document);
+  } else {
+    bench_print(&a, &advice);
+  }
+  bench_advice_free(&advice);
+  bench_analysis_free(&a);
+}
+
+/* Did a backend that was tried never complete a case? */
+static bool has_failed(const struct bench *b) {
+  struct bench_analysis a;
+  bool failed = false;
+  bench_analyse(&a, b);
+  for (size_t i = 0; i < b->backend_count; i++)
+    failed |= !b->backends[i].error && !a.totals[i].whole;
+  bench_analysis_free(&a);
+  return failed;
+}
+
+/* ---- a stored result ---- */
+
+static char *read_file(const char *path, size_t *len) {
+  FILE *file = fopen(path, "re");
+  struct buf b = {0};
+  char piece[65536];
+  size_t n = 0;
+  while (file && b.len <= DOCUMENT_MAX && (n = fread(piece, 1, sizeof piece, file)) > 0)
+    buf_put(&b, piece, n);
+  bool failed = !file || ferror(file);
+  int errnum = errno;
+  if (file)
+    fclose(file);
+  *len = b.len;
+  if (!failed && b.len <= DOCUMENT_MAX)
+    return buf_take(&b);
+  if (failed)
+    fail(CLI_USAGE, "cannot read %s: %s", path, strerror(errnum));
+  else
+    fail(CLI_USAGE, "%s has more than %d MB, which no result of lathe bench has", path,
+         DOCUMENT_MAX >> 20);
+  buf_free(&b);
+  return NULL;
+}
+
+static int show_stored(struct cli *c, const char *path) {
+  size_t len;
+  char *text = read_file(path, &len);
+  if (!text)
+    return CLI_USAGE;
+  json_t *document = http_json(text, len, NULL);
+  struct bench b = {0};
+  struct err err = {0};
+  int code = CLI_OK;
+  if (!document)
+    code = fail(CLI_USAGE, "%s is not JSON; --report takes a file that lathe bench wrote", path);
+  else if (bench_from_json(&b, document, &err) != 0)
+    code = fail(CLI_USAGE, "%s: %s; --report takes a file that lathe bench wrote", path, err.text);
+  if (code == CLI_OK)
+    show(c, &b);
+  bench_free(&b);
+  json_decref(document);
+  free(text);
+  return code;
+}
+
+/* ---- a new one ---- */
+
+static int measure(struct cli *c) {
+  const char *out = option_get(c, "output");
+  struct bench_plan p = {.results = mem_dup(out ? out : "benchmark_results.json")};
+  int code = bench_plan_make(c, &p);
+  bool planned = code == CLI_OK;
+  if (planned)
+    code = bench_save(&p.bench, p.results); /* what cannot be written is said before the work */
+  if (planned && code == CLI_OK) {
+    code = bench_run(c, &p);
+    cli_clear_interrupt();
+    int saved = bench_save(&p.bench, p.results);
+    bool shown = !c->json || code == CLI_OK || code == CLI_INTERRUPTED;
+    if (shown && p.bench.job_count)
+      show(c, &p.bench);
+    if (!c->json)
+      say_note("%s%s\n", code == CLI_OK ? "" : "Not finished; what there is: ", p.results);
+    if (code == CLI_OK)
+      code = saved != CLI_OK ? saved : has_failed(&p.bench) ? CLI_JOB_FAILED : CLI_OK;
+  }
+  bench_plan_free(&p);
+  return code;
+}
+
+int verb_bench(struct cli *c) {
+  const char *stored = option_get(c, "report");
+  if (stored && c->operand_count)
+    return fail(CLI_USAGE, "--report shows a stored result and takes no files");
+  return stored ? show_stored(c, stored) : measure(c);
+}
