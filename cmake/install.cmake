@@ -27,7 +27,7 @@ file(STRINGS plugin-sdk/include/lathe/plugin.h lathe_abi REGEX "define LATHE_ABI
 string(REGEX REPLACE ".*MAJOR +([0-9]+).*MINOR +([0-9]+).*" "\\1.\\2" LATHE_ABI_VERSION "${lathe_abi}")
 configure_package_config_file(plugin-sdk/cmake/lathe-plugin-config.cmake.in ${lathe_sdk}/lathe-plugin-config.cmake
   INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/lathe-plugin
-  PATH_VARS CMAKE_INSTALL_INCLUDEDIR LATHE_PLUGIN_DIR CMAKE_INSTALL_BINDIR)
+  PATH_VARS CMAKE_INSTALL_INCLUDEDIR CMAKE_INSTALL_LIBDIR LATHE_PLUGIN_DIR CMAKE_INSTALL_BINDIR)
 # The version is that of the ABI: a plugin asks for the oldest header that it can be built with.
 write_basic_package_version_file(${lathe_sdk}/lathe-plugin-config-version.cmake
   VERSION ${LATHE_ABI_VERSION} COMPATIBILITY SameMajorVersion ARCH_INDEPENDENT)
@@ -37,10 +37,17 @@ configure_file(plugin-sdk/lathe-plugin.pc.in ${lathe_sdk}/lathe-plugin.pc @ONLY)
 install(FILES ${lathe_sdk}/lathe-plugin-config.cmake ${lathe_sdk}/lathe-plugin-config-version.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/lathe-plugin COMPONENT dev)
 install(FILES ${lathe_sdk}/lathe-plugin.pc DESTINATION share/pkgconfig COMPONENT dev)
-install(FILES plugin-sdk/include/lathe/plugin.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/lathe COMPONENT dev)
+install(FILES plugin-sdk/include/lathe/plugin.h plugin-sdk/net/include/lathe/net.h
+        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/lathe COMPONENT dev)
+if(NOT LATHE_SANITIZE) # the client kit: an archive that goes into plugins of others
+  configure_file(plugin-sdk/net/lathe-net.pc.in ${lathe_sdk}/lathe-net.pc @ONLY)
+  install(FILES ${lathe_sdk}/lathe-net.pc DESTINATION share/pkgconfig COMPONENT dev)
+  install(TARGETS lathe_net ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT dev)
+endif()
 install(DIRECTORY plugin-sdk/template DESTINATION ${LATHE_SHARE_DIR} COMPONENT dev USE_SOURCE_PERMISSIONS)
 install(FILES plugin-sdk/plugin.map DESTINATION ${LATHE_SHARE_DIR} COMPONENT dev)
-file(GLOB guides CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} docs/plugin*.md docs/exec.md)
+file(GLOB guides CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} docs/plugin*.md docs/exec.md
+     docs/net.md)
 foreach(page ${guides})
   lathe_doc(dev ${page})
 endforeach()

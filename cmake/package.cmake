@@ -71,11 +71,13 @@ more."
   SUGGESTS "lathe-plugin-gmsh, lathe-dev"
   CONTROL_EXTRA "${debian}/postinst|${debian}/prerm|${debian}/postrm|${debian_made}/lathe/conffiles|${debian_made}/lathe/triggers")
 lathe_package(dev lathe-dev "what is needed to write plugins for lathe"
-  "The header, the rules for CMake and pkg-config, the templates of `lathe plugin
-new`, and lathe-plugin-check, which tells whether a plugin keeps its promises."
+  "The header, the client kit for services that speak HTTP, the rules for CMake
+and pkg-config, the templates of `lathe plugin new`, and lathe-plugin-check,
+which tells whether a plugin keeps its promises."
   SECTION devel
   DEPENDS "lathe (= ${PROJECT_VERSION}-1)"
-  RECOMMENDS "cmake, pkg-config, gcc, g++")
+  RECOMMENDS "cmake, pkg-config, gcc, g++, libjansson-dev"
+  SUGGESTS "libcurl4-openssl-dev, libssl-dev")
 if(TARGET plugin_local-gmsh)
   lathe_package(gmsh lathe-plugin-gmsh "surface and volume meshes for lathe, with Gmsh"
     "The plugin local-gmsh, which does the kinds mesh and preview on this machine,

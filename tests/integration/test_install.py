@@ -70,7 +70,7 @@ def one_job(daemon, kind, **body):
 
 def test_everything_is_where_it_belongs(prefix):
     for name in ("bin/lathed", "bin/lathe", "bin/lathe-worker", "lib/lathe/plugins/echo.so", "share/lathe/kinds/echo.json",
-                 "include/lathe/plugin.h", "share/pkgconfig/lathe-plugin.pc", "share/lathe/plugin.map",
+                 "include/lathe/plugin.h", "include/lathe/net.h", "lib/liblathe-net.a", "share/pkgconfig/lathe-net.pc", "share/pkgconfig/lathe-plugin.pc", "share/lathe/plugin.map",
                  "lib/cmake/lathe-plugin/lathe-plugin-config.cmake", "etc/lathe/lathe.ini",
                  "lib/systemd/system/lathed.service", "share/doc/lathe/MIT.txt", "share/doc/lathe/admin.md",
                  "share/bash-completion/completions/lathe", "bin/lathe-plugin-check", "share/man/man8/lathed.8.gz",

@@ -56,6 +56,7 @@ def test_packages_hold_what_their_names_say(debs):
                  "/etc/lathe/lathe.ini", "/usr/lib/systemd/system/lathed.service", "/usr/share/lathe/kinds/echo.json"):
         assert path in files["lathe"], path
     for path in ("/usr/include/lathe/plugin.h", "/usr/share/pkgconfig/lathe-plugin.pc",
+                 "/usr/include/lathe/net.h", "/usr/share/pkgconfig/lathe-net.pc", "/usr/lib/liblathe-net.a",
                  "/usr/lib/cmake/lathe-plugin/lathe-plugin-config.cmake"):
         assert path in files["lathe-dev"], path
     if GMSH:
