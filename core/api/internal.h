@@ -121,6 +121,7 @@ http_handler batches_post, batches_list, batches_get, batches_summary;
 http_handler batches_cancel, batches_delete, batches_events, batches_archive;
 http_handler kinds_list, kinds_get;
 http_handler backends_list, backends_resume;
+http_handler routing_list, routing_get, routing_of_job;
 http_handler health_get, health_ready, health_metrics;
 http_handler openapi_get;
 http_handler problems_get, problems_list;

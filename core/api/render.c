@@ -39,7 +39,7 @@ static void render_decision(struct buf *b, const struct record_attempt *a) {
   put(b, ",\"taken\":true,\"reason\":null}]}");
 }
 
-static void render_attempts(struct buf *b, const struct record_job *job) {
+void render_attempts(struct buf *b, const struct record_job *job) {
   put(b, "[");
   for (size_t i = 0; i < job->attempt_count; i++) {
     const struct record_attempt *a = &job->attempts[i];

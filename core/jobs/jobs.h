@@ -162,6 +162,19 @@ void jobs_get(struct jobs *j, const char *id,
 void jobs_on_ended(struct jobs *j, void (*ended)(void *ctx, const struct record_job *job),
                    void *ctx);
 
+/* Where a job of a kind would go now, as JSON (docs/api.md, "Routes"). */
+struct jobs_route_question {
+  const char *kind;
+  const char *pin; /* only this backend, or NULL */
+};
+void jobs_put_route(struct jobs *j, const struct jobs_route_question *q, struct buf *b);
+bool jobs_has_route(const struct jobs *j, const char *kind); /* in the configuration */
+/* Walks their kinds: start with *pos = 0; NULL at the end. */
+const char *jobs_next_route(const struct jobs *j, size_t *pos);
+/* Members "backend", "decision" and "queued" of a job that waits: what would be decided now.  False,
+ * and nothing is written: it does not wait. */
+bool jobs_put_waiting(struct jobs *j, const char *id, struct buf *b);
+
 struct jobs_stats {
   int64_t queued, running, queue_max;
   bool draining;

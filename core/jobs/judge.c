@@ -147,14 +147,18 @@ static int crashes(const struct job *job) {
   return n;
 }
 
-static int attempts_allowed(const struct job *job) {
-  const struct route_options *route = routing_route(job->j->routing, job->lane->kind_name);
+int judge_attempts(const struct jobs *j, const char *name, const struct kind *kind) {
+  const struct route_options *route = routing_route(j->routing, name);
   int n = route ? route->attempts : 0;
-  if (n <= 0 && job->lane->kind)
-    n = kind_attempts(job->lane->kind);
+  if (n <= 0 && kind)
+    n = kind_attempts(kind);
   if (n <= 0)
-    n = job->j->o.attempts;
+    n = j->o.attempts;
   return n > 0 ? n : 1;
+}
+
+static int attempts_allowed(const struct job *job) {
+  return judge_attempts(job->j, job->lane->kind_name, job->lane->kind);
 }
 
 /* Exponential with full jitter, so that many that failed together do not come back together. */

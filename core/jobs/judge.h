@@ -24,6 +24,8 @@ void judge_seen(struct job *job, const struct step_result *r, int code,
 struct outcome *judge_outcome(struct job *job, enum job_state state); /* with nothing but that */
 /* Makes work/ anew where it is gone, with no attempt that would tell: a worker could not start. */
 void judge_look(struct jobs *j);
+/* How many attempts a job of the kind has; kind NULL: no longer declared. */
+int judge_attempts(const struct jobs *j, const char *name, const struct kind *kind);
 void judge_cancelled(struct job *job);
 void judge_give_back(struct job *job, const char *detail); /* the attempt does not count */
 void judge_unsaved(struct job *job, const char *text);     /* the store does not take its result */

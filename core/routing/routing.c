@@ -87,6 +87,11 @@ const struct route_options *routing_route(const struct routing *r, const char *k
   return route ? &route->options : NULL;
 }
 
+const char *routing_next_route(const struct routing *r, size_t *pos) {
+  const struct route *route = map_next(&r->routes, pos);
+  return route ? route->options.kind : NULL;
+}
+
 /* ---- candidates ---- */
 
 static size_t add(struct routing *r, size_t n, const struct backend_facts *b) {

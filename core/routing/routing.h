@@ -31,6 +31,8 @@ void routing_free(struct routing *r);
 void routing_configure(struct routing *r, const struct route_options *routes, size_t count);
 const struct route_options *routing_route(const struct routing *r,
                                           const char *kind); /* NULL: none */
+/* Walks the kinds that have a route: start with *pos = 0; NULL at the end. */
+const char *routing_next_route(const struct routing *r, size_t *pos);
 /* To be told before questions are asked. */
 struct facts *routing_facts(struct routing *r);
 

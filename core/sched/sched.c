@@ -265,14 +265,26 @@ static bool wait_for_one(struct sched *s, const struct sched_choice *choice,
 
 /* ---- one job's choice ---- */
 
-static void look_at_all(struct sched *s, const struct sched_job *job, const struct candidates *c) {
-  bool others = job->tried_count > 0 && is_ready_where_untried(job, c);
-  if (c->count > s->considered_cap) {
-    s->considered_cap = c->count * 2;
+static struct candidates look_at_all(struct sched *s, const struct sched_job *job,
+                                     struct sched_choice *choice) {
+  struct candidates c = candidates_of(s, job);
+  bool others = job->tried_count > 0 && is_ready_where_untried(job, &c);
+  if (c.count > s->considered_cap) {
+    s->considered_cap = c.count * 2;
     s->considered = mem_grow(s->considered, s->considered_cap * sizeof *s->considered);
   }
-  for (size_t i = 0; i < c->count; i++)
-    s->considered[i] = look_at(s, job, c->list[i], others);
+  for (size_t i = 0; i < c.count; i++)
+    s->considered[i] = look_at(s, job, c.list[i], others);
+  const struct candidate *taken = decide(c.policy, s->considered, c.count);
+  *choice = (struct sched_choice){.backend = taken ? taken->backend : NULL,
+                                  .policy = c.policy,
+                                  .considered = s->considered,
+                                  .considered_count = c.count};
+  return c;
+}
+
+void sched_look(struct sched *s, const struct sched_job *job, struct sched_choice *choice) {
+  look_at_all(s, job, choice);
 }
 
 enum answer { ANSWER_START, ANSWER_GIVE_UP, ANSWER_NO_SLOT, ANSWER_NO_BUDGET };
@@ -280,15 +292,9 @@ enum answer { ANSWER_START, ANSWER_GIVE_UP, ANSWER_NO_SLOT, ANSWER_NO_BUDGET };
 /* Sets choice->backend for ANSWER_START, and nothing else changes then. */
 static enum answer ask(struct sched *s, struct sched_job *job, int64_t now_us,
                        struct sched_choice *choice) {
-  struct candidates c = candidates_of(s, job);
+  struct candidates c = look_at_all(s, job, choice);
   int lacks = 0;
-  look_at_all(s, job, &c);
-  const struct candidate *taken = decide(c.policy, s->considered, c.count);
-  *choice = (struct sched_choice){.job = job,
-                                  .backend = taken ? taken->backend : NULL,
-                                  .policy = c.policy,
-                                  .considered = s->considered,
-                                  .considered_count = c.count};
+  choice->job = job;
   if (wait_for_one(s, choice, &c, now_us))
     return ANSWER_GIVE_UP;
   if (choice->backend)

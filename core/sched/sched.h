@@ -27,7 +27,7 @@ struct sched_options { /* 0: no limit, no ageing */
 };
 
 struct sched_choice {
-  struct sched_job *job;
+  struct sched_job *job;               /* NULL of sched_look */
   const struct backend_facts *backend; /* NULL: no backend will do it, or none came in time */
   enum route_policy policy;
   const struct candidate *considered; /* in the order of the route; valid until the next call */
@@ -61,6 +61,8 @@ void sched_begin_round(struct sched *s);
 /* The next job of this round that starts, or is given up.  It has left the queue; where it starts,
  * what it needs is reserved.  False: nothing more happens in this round. */
 bool sched_next(struct sched *s, int64_t now_us, struct sched_choice *choice);
+/* What a choice for this job alone would be now; nothing is reserved, and its place does not count. */
+void sched_look(struct sched *s, const struct sched_job *job, struct sched_choice *choice);
 /* For a job that is in no queue, when nothing in its lane waits: may it start at once? */
 bool sched_try(struct sched *s, struct sched_job *job, int64_t now_us, struct sched_choice *choice);
 /* When the next round is due though nothing changed, because somebody waits for a backend that is

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from daemon import LATHED, clean_env
+from daemon import LATHE, LATHED, clean_env
 from test_remote import wait_until
 
 TWO = {"backend a": {"plugin": "echo", "workers": 2}, "backend b": {"plugin": "echo", "workers": 2}}
@@ -135,3 +135,82 @@ def test_words_of_earlier_versions(make_daemon, word):
     assert [j["backend"] for j in jobs] == ["a", "b"]
     assert jobs[0]["attempts"][0]["decision"]["policy"] == "spread"
     assert json.dumps(jobs).count(word) == 0
+
+
+# ---- asked by people ----
+
+def lathe(daemon, *args, code=0):
+    run = subprocess.run([LATHE, *args, "--server", daemon.url], env=clean_env(), text=True, capture_output=True, check=False)
+    assert run.returncode == code, (args, run.stdout, run.stderr)
+    return run.stdout + run.stderr
+
+
+def test_where_a_job_would_go(make_daemon):
+    daemon = make_daemon({**STARTING, "backend b": {"plugin": "echo", "workers": 1}, "backend c": {"plugin": "echo", "workers": 1},
+                          **route("a, c, b", policy="spread", max_wait="90s", attempts=2, timeout="5m"),
+                          "route unheard-of": {"backends": "b"}}, base={}, ready=False)
+    c = daemon.client()
+    wait_until(lambda: {b["name"]: b["state"] for b in c.get("/api/backends").json["backends"]} == {"a": "starting", "b": "ready", "c": "ready"}, "b and c are ready")
+    one = c.get("/api/routes/echo").expect(200).json
+    assert one == {"kind": "echo", "configured": True, "policy": "spread", "backends": ["a", "c", "b"], "attempts": 2, "max_wait_s": 90,
+                   "timeout_s": 300, "queued": 0, "backend": "c",
+                   "decision": {"policy": "spread", "considered": [
+                       {"backend": "a", "taken": False, "reason": "not_ready", "detail": "starting"},
+                       {"backend": "c", "taken": True, "reason": None}, {"backend": "b", "taken": False, "reason": None}]}}
+    pinned = c.get("/api/routes/echo?backend=b").expect(200).json
+    assert pinned["backend"] == "b" and considered(pinned["decision"]) == {"b": "taken"}
+    every = {r["kind"]: r for r in c.get("/api/routes").expect(200).json["routes"]}
+    assert every["echo"] == one and every["preview"]["configured"] is False
+    assert every["preview"]["backends"] == ["a"]  # what it would do is not known yet
+    assert considered(every["unheard-of"]["decision"]) == {"b": "unfit"}
+    c.get("/api/routes/nothing").problem(404, "unknown-kind")
+    c.get("/api/routes/echo?backend=nothing").problem(422, "unknown-backend")
+    c.get("/api/routes/echo?bakcend=b").problem(400, "bad-request")
+    text = lathe(daemon, "route", "echo")
+    for said in ("echo: policy spread, at most 2 attempts, waits at most 1:30 min", "a job that is sent now goes to c",
+                 "a        not_ready      it is not ready: starting", "c        is next", "b        could take it"):
+        assert said in text, text
+    table = lathe(daemon, "route")
+    assert "echo" in table and "a, c, b" in table and "QUEUED" in table, table
+    assert json.loads(lathe(daemon, "route", "echo", "--json")) == one
+    assert json.loads(lathe(daemon, "route", "--json"))["routes"]
+    assert "lathe route KIND --backend b" in lathe(daemon, "route", "--backend", "b", code=2)
+    lathe(daemon, "route", "nothing", code=3)
+    ids = [c.echo(sleep_ms=600000) for _ in range(3)]
+    wait_until(lambda: c.get("/api/routes/echo").json["queued"] == 1, "one waits")
+    full = c.get("/api/routes/echo").json
+    assert full["backend"] is None and considered(full["decision"]) == {"a": "not_ready", "b": "full", "c": "full"}
+    assert "1 job of this kind waits" in lathe(daemon, "route", "echo")
+    assert c.job(ids[2])["status"] == "queued"
+
+
+def test_why_a_job_is_where_it_is(make_daemon):
+    daemon = make_daemon({"backend a": {"plugin": "echo", "workers": 1}, "backend b": {"plugin": "echo", "workers": 1}, **route("a, b"),
+                          "limits": {"backoff_base": "1h", "backoff_max": "1h"}}, base={})
+    c = daemon.client()
+    first, second = [j["job_id"] for j in run_together(c, 2)]
+    waits, pinned = c.echo(), c.submit("echo", backend="b")
+    answer = c.get(f"/api/jobs/{waits}/decision").expect(200).json
+    assert answer["status"] == "queued" and answer["attempts"] == [] and answer["backend"] is None and answer["queued"] == 1
+    assert considered(answer["decision"]) == {"a": "full", "b": "full"}
+    text = lathe(daemon, "why", waits)
+    assert "now: it waits, because no backend can take it now, policy ordered" in text and "a        full    all its slots are in use" in text, text
+    answer = c.get(f"/api/jobs/{pinned}/decision").expect(200).json
+    assert answer["pinned_to"] == "b" and considered(answer["decision"]) == {"b": "full"}
+    assert "its request names the backend b" in lathe(daemon, "why", pinned)
+    answer = c.get(f"/api/jobs/{second}/decision").expect(200).json
+    assert answer["decision"] is None and answer["queued"] is None and answer["backend"] is None
+    assert answer["attempts"] == c.job(second)["attempts"]
+    text = lathe(daemon, "why", second[:20] + second[20:])
+    assert f"{second}, echo: running" in text and "attempt 1 on b: running, policy ordered" in text and "b        taken" in text, text
+    for one in (waits, pinned, first, second):
+        c.cancel(one).expect(200)
+        c.wait(one)
+    assert "no backend had it" in lathe(daemon, "why", waits)
+    again = c.echo(fail="retry")  # on a, on b, then it waits an hour
+    wait_until(lambda: c.job(again)["retry_at"], "it waits to be tried again")
+    text = lathe(daemon, "why", again)
+    assert "attempt 1 on a: failed" in text and "attempt 2 on b: failed" in text and "before it is tried again" in text, text
+    assert "a        excluded  an attempt failed there" in text, text
+    assert json.loads(lathe(daemon, "why", again, "--json")) == c.get(f"/api/jobs/{again}/decision").json
+    c.get("/api/jobs/00000000000000000000000000/decision").problem(404, "unknown-job")

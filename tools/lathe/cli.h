@@ -131,6 +131,8 @@ int verb_batch(struct cli *c);
 int verb_kinds(struct cli *c);
 int verb_backends(struct cli *c);
 int verb_bench(struct cli *c);
+int verb_why(struct cli *c);
+int verb_route(struct cli *c);
 int verb_top(struct cli *c);
 int verb_version(struct cli *c);
 int verb_help(struct cli *c);

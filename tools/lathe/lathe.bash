@@ -67,9 +67,9 @@ _lathe() {
             return
             ;;
           help) words= ;;
-          kinds) words=$(_lathe_words kinds) ;;
+          kinds | route) words=$(_lathe_words kinds) ;;
           plugin) [ -n "$operand" ] || words=new ;;
-          watch | show | log | cancel | retry | delete | get) words=$(_lathe_words jobs) ;;
+          watch | show | why | log | cancel | retry | delete | get) words=$(_lathe_words jobs) ;;
         esac
       fi
       ;;

@@ -92,6 +92,10 @@ static const struct cli_option bench_options[] = {
     {"report", 0, "FILE", "judge and show a stored result again; runs nothing"},
     {NULL, 0, NULL, NULL},
 };
+static const struct cli_option route_options[] = {
+    {"backend", 'b', "NAME", "of a job that names this backend"},
+    {NULL, 0, NULL, NULL},
+};
 static const struct cli_option top_options[] = {
     {"once", '1', NULL, "print once and end"},
     {NULL, 0, NULL, NULL},
@@ -111,6 +115,11 @@ static const struct cli_verb verbs[] = {
      "On a narrow terminal the less important columns are left out; --json has all.", list_options,
      0, 0, verb_list, IDS_NONE},
     {"show", "JOB", "Show all of one job", NULL, NULL, 1, 1, verb_show, IDS_JOBS},
+    {"why", "JOB", "Why it is on its backend, or what it waits for",
+     "For each attempt, and for a job that waits: which backends were asked, and why those that "
+     "did "
+     "not get it did not.",
+     NULL, 1, 1, verb_why, IDS_JOBS},
     {"log", "JOB", "Print what the plugin said",
      "As it is into a file or a pipe; on a terminal its control characters are made visible.",
      log_options, 1, 1, verb_log, IDS_JOBS},
@@ -139,6 +148,9 @@ static const struct cli_verb verbs[] = {
      "lathe. An earlier result never answers. Ctrl-C cancels the job that runs and keeps what was "
      "measured. Exit code 1: a backend completed no job of a case.",
      bench_options, 0, -1, verb_bench, IDS_NONE},
+    {"route", "[KIND]", "Where jobs of a kind would go now, and why",
+     "Asks as a job that is sent now would; nothing changes by that.", route_options, 0, 1,
+     verb_route, IDS_NONE},
     {"top", "", "A live view of the server; q ends it", NULL, top_options, 0, 0, verb_top,
      IDS_NONE},
     {"plugin", "new NAME", "Begin a plugin: a project with a test and a README",
