@@ -8,6 +8,7 @@
 #include "daemon_private.h"
 #include "observe/log.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,7 +29,9 @@ struct jobs_options daemon_jobs_options(const struct config *c,
                    .cpu_ms = b->job_cpu_ms,
                    .memory = b->job_memory,
                    .output_bytes = b->job_output},
+        .price = {.per_second = b->cost_per_second, .per_job = b->cost_per_job},
     };
+    snprintf((*budgets)[i].price.currency, MONEY_CURRENCY_SIZE, "%s", b->currency);
   }
   return (struct jobs_options){
       .queue_max = l->queue_max,
@@ -48,12 +51,14 @@ struct jobs_options daemon_jobs_options(const struct config *c,
       .cpus = l->cpus,
       .budgets = *budgets,
       .budget_count = c->backend_count,
+      .time_zone = c->cost.time_zone,
       .retention_age = {.jobs_before_us = r->jobs_age_ms * 1000,
                         .jobs_max = r->jobs_max,
                         .bytes_max = r->bytes_max,
                         .events_before_us = r->events_age_ms * 1000,
                         .cache_before_us = cache->max_age_ms * 1000,
-                        .cache_max = cache->max_entries},
+                        .cache_max = cache->max_entries,
+                        .ledger_before_us = c->cost.keep_ms * 1000},
       .cache = cache->enabled != 0,
       .cache_age_us = cache->max_age_ms * 1000,
       .blobs_age_us = r->blobs_age_ms * 1000,

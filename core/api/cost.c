@@ -1,56 +1,70 @@
 /* SPDX-License-Identifier: MIT */
 #include "api/cost.h"
 
-#include "base/json64.h"
-
-#include <math.h>
-#include <stdio.h>
+#include <stdbool.h>
 #include <string.h>
 
 struct sum {
-  double estimated, actual;
-  bool has_estimated, has_actual, mixed;
-  char currency[8]; /* "": none was named */
+  int64_t estimated, actual;
+  const char *currency; /* NULL: of none yet */
+  const char *source;
+  bool mixed, sources_mixed;
 };
 
-static void add(double *sum, bool *has, const json_t *v) {
-  if (!json64_is_number(v))
-    return;
-  *sum += json64_number(v);
-  *has = true;
+static void add(int64_t *sum, int64_t amount) {
+  if (amount != MONEY_UNKNOWN)
+    *sum = *sum == MONEY_UNKNOWN ? amount : money_add(*sum, amount);
 }
 
-static void add_attempt(struct sum *s, const char *facts) {
-  json_t *f = strstr(facts, "\"cost.") ? json64_load(facts, strlen(facts), 0, NULL) : NULL;
-  const char *currency = json_string_value(json_object_get(f, "cost.currency"));
-  add(&s->estimated, &s->has_estimated, json_object_get(f, "cost.estimated"));
-  add(&s->actual, &s->has_actual, json_object_get(f, "cost.actual"));
-  if (currency) {
-    s->mixed |= s->currency[0] && strncmp(s->currency, currency, sizeof s->currency - 1) != 0;
-    snprintf(s->currency, sizeof s->currency, "%s", currency);
-  }
-  json_decref(f);
+static void add_attempt(struct sum *s, const struct record_cost *cost) {
+  const char *source = cost_source_word(cost->source);
+  add(&s->estimated, cost->estimated);
+  add(&s->actual, cost->actual);
+  s->mixed |= s->currency && strcmp(s->currency, cost->currency) != 0;
+  s->currency = cost->currency;
+  s->sources_mixed |= s->source && source && strcmp(s->source, source) != 0;
+  s->source = source ? source : s->source;
 }
 
-static void put_amount(struct buf *b, const char *key, double amount, bool known) {
-  if (known && isfinite(amount)) /* each was finite; their sum may be past what JSON holds */
-    buf_printf(b, "%s%.12g", key, amount);
-  else
-    buf_printf(b, "%snull", key);
+void render_currency(struct buf *b, const char *currency) {
+  buf_put_json_str(b, *currency ? currency : NULL);
+}
+
+static void put_amount(struct buf *b, const char *key, int64_t amount) {
+  buf_puts(b, key);
+  money_put(b, amount);
 }
 
 void render_cost(struct buf *b, const struct record_job *job) {
-  struct sum s = {0};
+  struct sum s = {.estimated = MONEY_UNKNOWN, .actual = MONEY_UNKNOWN};
   for (size_t i = 0; i < job->attempt_count; i++)
-    if (job->attempts[i].facts_json)
-      add_attempt(&s, job->attempts[i].facts_json);
-  if (!s.has_estimated && !s.has_actual) {
+    if (job->attempts[i].cost)
+      add_attempt(&s, job->attempts[i].cost);
+  if (!s.currency) {
     buf_puts(b, "null");
     return;
   }
-  put_amount(b, "{\"estimated\":", s.estimated, s.has_estimated && !s.mixed);
-  put_amount(b, ",\"actual\":", s.actual, s.has_actual && !s.mixed);
+  put_amount(b, "{\"estimated\":", s.mixed ? MONEY_UNKNOWN : s.estimated);
+  put_amount(b, ",\"actual\":", s.mixed ? MONEY_UNKNOWN : s.actual);
   buf_puts(b, ",\"currency\":");
-  buf_put_json_str(b, s.currency[0] && !s.mixed ? s.currency : NULL);
+  render_currency(b, s.mixed ? "" : s.currency);
+  buf_puts(b, ",\"source\":");
+  buf_put_json_str(b, s.mixed ? NULL : s.sources_mixed ? "mixed" : s.source);
+  buf_putc(b, '}');
+}
+
+void render_attempt_cost(struct buf *b, const struct record_attempt *attempt) {
+  const struct record_cost *cost = attempt->cost;
+  if (!cost) {
+    buf_puts(b, "null");
+    return;
+  }
+  put_amount(b, "{\"estimated\":", cost->estimated);
+  put_amount(b, ",\"actual\":", cost->actual);
+  buf_puts(b, ",\"currency\":");
+  render_currency(b, cost->currency);
+  buf_puts(b, ",\"source\":");
+  buf_put_json_str(b, cost_source_word(cost->source));
+  put_amount(b, ",\"priced\":", cost->priced);
   buf_putc(b, '}');
 }

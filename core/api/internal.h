@@ -122,6 +122,7 @@ http_handler batches_cancel, batches_delete, batches_events, batches_archive;
 http_handler kinds_list, kinds_get;
 http_handler backends_list, backends_resume;
 http_handler routing_list, routing_get, routing_of_job;
+http_handler costs_get;
 http_handler health_get, health_ready, health_metrics;
 http_handler openapi_get;
 http_handler problems_get, problems_list;

@@ -63,6 +63,8 @@ void render_attempts(struct buf *b, const struct record_job *job) {
     buf_put_json_str(b, a->plugin_version);
     put(b, ",\"decision\":");
     render_decision(b, a);
+    put(b, ",\"cost\":");
+    render_attempt_cost(b, a);
     put(b, "}");
   }
   put(b, "]");

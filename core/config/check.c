@@ -4,8 +4,10 @@
  */
 #include "base/address.h"
 #include "base/mem.h"
+#include "base/money.h"
 #include "base/path.h"
 #include "base/public_url.h"
+#include "base/zone.h"
 #include "config/private.h"
 #include "config/tokens.h"
 
@@ -184,6 +186,31 @@ static void check_limits(struct config_load *l) {
     limits->cpus = machine_cpus();
 }
 
+/* ---- [cost] ---- */
+static const int64_t KEEP_LEAST_MS = INT64_C(62) * 24 * 3600 * 1000;
+
+static void check_currency(struct config_load *l, const struct config_section *s,
+                           const char *code) {
+  if (*code && !money_is_currency(code))
+    check_fail(l, s, "currency",
+               "\"%.40s\" is not a code of ISO 4217; write three capital letters, as EUR", code);
+}
+
+static void check_cost(struct config_load *l) {
+  const struct config_cost *cost = &l->config->cost;
+  const struct config_section *s = config_section_find(l->config, "cost", NULL);
+  struct zone *zone = NULL;
+  struct err err;
+  check_currency(l, s, cost->currency);
+  if (zone_load(cost->time_zone, &zone, &err) != 0)
+    check_fail(l, s, "time_zone", "%s", err.text);
+  zone_free(zone);
+  if (cost->keep_ms > 0 && cost->keep_ms < KEEP_LEAST_MS)
+    check_fail(
+        l, s, "keep",
+        "it is shorter than 62d, so sums of a month would lack days; make it 62d or longer, or 0");
+}
+
 /* ---- [backend NAME] ---- */
 static const char *backend_key(const void *ctx, size_t i) {
   return ((const struct config_key *)ctx)[i].key;
@@ -218,6 +245,11 @@ static void check_backend(struct config_load *l, const struct config_section *s,
   check_options(l, s, b);
   if (b->workers == 0)
     b->workers = l->config->limits.cpus;
+  check_currency(l, s, b->currency);
+  if (!*b->currency) {
+    free(b->currency);
+    b->currency = mem_dup(l->config->cost.currency);
+  }
   if (b->health_interval_ms > 0 && b->health_interval_ms < 1000)
     check_fail(l, s, "health_interval", "it is shorter than a second; make it 1s or longer, or 0");
   if (b->restart_backoff_max_ms < b->restart_backoff_ms)
@@ -279,6 +311,7 @@ void config_check(struct config_load *l) {
   }
   check_server(l);
   check_limits(l);
+  check_cost(l);
   c->backends = mem_array(c->backend_count, sizeof(*c->backends));
   c->routes = mem_array(c->route_count, sizeof(*c->routes));
   struct config_backend *b = c->backends;

@@ -70,6 +70,12 @@ struct config_storage {
   int sync;
 };
 
+struct config_cost {
+  char *currency;  /* "": none */
+  char *time_zone; /* in the database of them */
+  int64_t keep_ms; /* 0: for ever */
+};
+
 struct config_option { /* of a plugin; the core does not know it */
   char *key, *value, *where;
   const char *near; /* a key of the core that differs by one slip, or NULL */
@@ -91,8 +97,10 @@ struct config_backend {
   int nice;
   int64_t ready_timeout_ms, heartbeat_timeout_ms, restart_backoff_ms, restart_backoff_max_ms;
   int64_t cancel_grace_ms;
-  int64_t health_interval_ms;    /* 0: health() is asked only while it is not well */
-  struct config_option *options; /* in the order of the file */
+  int64_t cost_per_second, cost_per_job; /* MONEY_UNKNOWN: not set */
+  char *currency;                        /* resolved: "" for none */
+  int64_t health_interval_ms;            /* 0: health() is asked only while it is not well */
+  struct config_option *options;         /* in the order of the file */
   size_t option_count;
 };
 
@@ -114,6 +122,7 @@ struct config {
   struct config_cache cache;
   struct config_log log;
   struct config_storage storage;
+  struct config_cost cost;
   struct config_backend *backends; /* in the order of the file */
   size_t backend_count;
   struct config_route *routes;

@@ -35,7 +35,11 @@ const struct config_section_spec config_section_specs[] = {
          "that does it, in the order of the file."},
     {.name = "guard", .argument = "NAME", .future = true},
     {.name = "model", .argument = "NAME", .future = true},
-    {.name = "cost", .future = true},
+    {.name = "cost",
+     .help =
+         "How money is counted. What an attempt costs follows from `cost_per_second` and "
+         "`cost_per_job` of its backend, or its plugin says it; `GET /api/costs` and `lathe costs` "
+         "show it."},
 };
 const size_t config_section_spec_count = sizeof(config_section_specs) /
                                          sizeof(config_section_specs[0]);
@@ -50,6 +54,7 @@ const size_t config_section_spec_count = sizeof(config_section_specs) /
 #define BOOL           .type = CONFIG_BOOL
 #define TEXT           .type = CONFIG_TEXT
 #define LIST           .type = CONFIG_LIST
+#define MONEY          .type = CONFIG_MONEY
 
 /* clang-format off */
 const struct config_key config_keys[] = {
@@ -150,6 +155,13 @@ const struct config_key config_keys[] = {
     {"storage", "sync", BOOL, PLACE(storage.sync), .fallback = "yes", .restart = true,
      .help = "Results are on disk before a job says `completed`. `no` may lose files of the last seconds in a power cut."},
 
+    {"cost", "currency", TEXT, PLACE(cost.currency), .fallback = "",
+     .help = "Code of ISO 4217, as `EUR`: of the prices of backends that name none. Empty: amounts are without one."},
+    {"cost", "time_zone", TEXT, PLACE(cost.time_zone), .fallback = "UTC",
+     .help = "Whose days and months count, as `Europe/Berlin`; from the time zone database of the system."},
+    {"cost", "keep", DURATION(0, 36500 * DAY), PLACE(cost.keep_ms), .fallback = "800d", .zero = "for ever",
+     .help = "How long it is known what an attempt cost, also where its job is gone; at least 62d."},
+
     {"backend", "plugin", TEXT, B(plugin), .fallback = "", .required = "plugin = local-gmsh",
      .help = "`local-gmsh`, `local-gmsh.so` or an absolute path. Looked for in `$LATHE_PLUGIN_PATH` (folders with `:` between them), in `[server] plugin_path`, then where lathe is installed."},
     {"backend", "enabled", BOOL, B(enabled), .fallback = "yes",
@@ -180,6 +192,12 @@ const struct config_key config_keys[] = {
      .help = "Whose next job on the same file may go on in it: that of the client whose job left it, or of any. The process ran that client's job, and would see the next one's parameters."},
     {"backend", "nice", INT(0, 19), B(nice), .fallback = "5",
      .help = "Scheduling niceness of the workers; above 0 the daemon answers before they compute."},
+    {"backend", "cost_per_second", MONEY, B(cost_per_second), .fallback = "",
+     .help = "Price of a second of an attempt, from its start to its end; also of one that fails or is cancelled. Empty: not known; 0 is a price. What a plugin reports (`cost.actual`) goes before it."},
+    {"backend", "cost_per_job", MONEY, B(cost_per_job), .fallback = "",
+     .help = "Price of an attempt, whatever its time; both may be given. An attempt that never began, or that a remote backend did not accept, costs nothing."},
+    {"backend", "currency", TEXT, B(currency), .fallback = "",
+     .help = "Code of ISO 4217 of these prices. Empty: that of `[cost]`."},
     {"backend", "ready_timeout", DURATION(100, DAY), B(ready_timeout_ms), .fallback = "30s",
      .help = "A worker that is not ready by then is replaced."},
     {"backend", "heartbeat_timeout", DURATION(SECOND, DAY), B(heartbeat_timeout_ms), .fallback = "30s",

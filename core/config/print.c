@@ -111,7 +111,7 @@ static const char reference_head[] =
     "only.\n";
 
 static const char *const type_words[] = {"number", "size", "time", "yes/no",
-                                         "word",   "text", "list"};
+                                         "word",   "text", "list", "amount"};
 
 static void reference_key(const struct config_key *k, FILE *out) {
   bool range = k->type == CONFIG_INT || k->type == CONFIG_SIZE || k->type == CONFIG_DURATION;
@@ -151,7 +151,7 @@ void config_print_reference(FILE *out) {
       reference_key(&keys.first[k], out);
   }
   fputs(precedence, out);
-  fputs("\nThe sections `[guard NAME]`, `[model NAME]` and `[cost]` are reserved and refused by "
-        "this version.\n",
+  fputs("\nThe sections `[guard NAME]` and `[model NAME]` are reserved and refused by this "
+        "version.\n",
         out);
 }

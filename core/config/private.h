@@ -18,6 +18,7 @@ enum config_type {
   CONFIG_WORD,     /* int: the place of the word in `words` */
   CONFIG_TEXT,     /* char * */
   CONFIG_LIST,     /* struct config_list */
+  CONFIG_MONEY,    /* int64_t, as in base/money.h; empty: MONEY_UNKNOWN */
 };
 
 struct config_key {

@@ -3,6 +3,7 @@
  * One value: from text into its field, compared, freed.
  */
 #include "base/mem.h"
+#include "base/money.h"
 #include "base/units.h"
 #include "config/private.h"
 
@@ -132,6 +133,11 @@ int config_value_parse(const struct config_key *key, void *base, const char *tex
       return err_set(err, ERR_INVAL, "\"%.40s\" is not one of %s", text, key->words);
     *(int *)field = (int)v;
     break;
+  case CONFIG_MONEY:
+    code = *text ? money_parse(text, &v, err) : 0;
+    if (code == 0)
+      *(int64_t *)field = *text ? v : MONEY_UNKNOWN;
+    break;
   case CONFIG_TEXT:
     free(*(char **)field);
     *(char **)field = mem_dup(text);
@@ -153,6 +159,7 @@ bool config_value_equal(const struct config_key *key, const void *a, const void 
     return *(const int *)x == *(const int *)y;
   case CONFIG_SIZE:
   case CONFIG_DURATION:
+  case CONFIG_MONEY:
     return *(const int64_t *)x == *(const int64_t *)y;
   case CONFIG_TEXT:
     return strcmp(*(char *const *)x, *(char *const *)y) == 0;
@@ -179,6 +186,7 @@ void config_value_copy(const struct config_key *key, void *base, const void *fro
     break;
   case CONFIG_SIZE:
   case CONFIG_DURATION:
+  case CONFIG_MONEY:
     *(int64_t *)field = *(const int64_t *)other;
     break;
   case CONFIG_TEXT:

@@ -5,6 +5,7 @@
 #include "jobs/attempt.h"
 
 #include "jobs/backends.h"
+#include "jobs/cost.h"
 #include "jobs/decision.h"
 #include "jobs/meters.h"
 #include "jobs/record.h"
@@ -22,6 +23,7 @@ struct attempt *attempt_begin(struct job *job, const struct sched_choice *choice
   a->plugin_version = usage_version(job->usage, version_of(j, job->usage->name));
   a->decision_json = decision_json(choice);
   remote_attempt(job, a);
+  cost_begin(job, a);
   return a;
 }
 

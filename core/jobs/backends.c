@@ -129,6 +129,7 @@ void backends_limit(struct jobs *j) {
 static void meters_free(struct meter *m) {
   for (struct meter *next; m; m = next) {
     next = m->next;
+    free(m->costs);
     free(m);
   }
 }

@@ -16,6 +16,7 @@
 #include "jobs/answer.h"
 #include "jobs/attempt.h"
 #include "jobs/cache.h"
+#include "jobs/cost.h"
 #include "jobs/disk_check.h"
 #include "jobs/disk_retry.h"
 #include "jobs/job_log.h"
@@ -175,6 +176,7 @@ void end_result(struct job *job, const struct step_result *r) {
   output_flush(job);
   metric_observe(meter->run_seconds, clock_mono_us() - job_last(job)->begun_mono);
   job_last(job)->open = job->remote && r->open;
+  job_last(job)->begun = r->class != STEP_LOST; /* else it never was */
   job_last(job)->cancel = (enum attempt_cancel)r->cancel;
   if (judge_asks_disk(job, r)) {
     look_at_failure(job, r, 0);
@@ -264,6 +266,7 @@ void end_save(struct job *job) {
   struct record_attempt attempt;
   previews_drop(job);
   if (out->with_attempt) {
+    cost_settle(job, out);
     attempt = job_attempt_record(job_last(job));
     attempt.state = out->attempt_state;
     attempt.ended_us = out->ended_us;
@@ -285,6 +288,7 @@ static void went_back(struct job *job) {
   job_transition(job, TRANSITION_REQUEUED);
   release_workdir(job);
   if (out->with_attempt) {
+    cost_count(job, out);
     last->state = out->attempt_state;
     last->ended_us = out->ended_us;
     last->fault = out->fault;
@@ -341,6 +345,8 @@ static void on_saved(void *arg, int code, const struct store_receipt *receipt) {
     return;
   }
   job_transition_end(job);
+  if (job->out->with_attempt)
+    cost_count(job, job->out);
   if (job->j->ended)
     job->j->ended(job->j->ended_ctx, job_view_ended(job));
   end_gone(job, job->out->state);

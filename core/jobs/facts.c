@@ -53,6 +53,13 @@ void reported_take(struct job *job, const char *key, const char *value, bool wea
     output_later(job);
 }
 
+const char *reported_value(const struct reported *f, const char *key) {
+  for (size_t i = 0; f && i < f->count; i++)
+    if (strcmp(f->all[i].key, key) == 0)
+      return f->all[i].value;
+  return NULL;
+}
+
 const char *reported_json(struct reported *f) {
   struct buf b = {0};
   if (!f || f->json)

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "jobs/answer.h"
+#include "jobs/cost.h"
 #include "jobs/end.h"
 #include "jobs/facts.h"
 #include "jobs/judge.h"
@@ -79,6 +80,7 @@ void jobs_set_workers(struct jobs *j, struct workers *w) {
 }
 
 void jobs_reconfigure(struct jobs *j, const struct jobs_options *options) {
+  cost_reprice(j, options);
   options_copy(j, options);
   waiting_configure(j);
   retention_arm(j);
@@ -129,6 +131,15 @@ void jobs_stats(const struct jobs *j, struct jobs_stats *out) {
                              .store_code = j->store_code};
 }
 
+const struct jobs_backend_budget *jobs_budgets(const struct jobs *j, size_t *count) {
+  *count = j->o.budget_count;
+  return j->o.budgets;
+}
+
+const struct zone *jobs_zone(const struct jobs *j) {
+  return j->zone;
+}
+
 int64_t jobs_queued_for(const struct jobs *j, const char *backend_or_kind) {
   int64_t n = 0;
   for (const struct lane *lane = j->lanes; lane; lane = lane->next)
@@ -167,6 +178,8 @@ static void on_log(void *ctx, void *owner, const char *text, size_t len) {
 static void on_fact(void *ctx, void *owner, const char *key, const char *value, bool weak) {
   (void)ctx;
   reported_take(owner, key, value, weak);
+  if (strncmp(key, "cost.", 5) == 0)
+    cost_reported(job_last(owner));
 }
 
 static void on_preview(void *ctx, void *owner, const struct step_artifact *a, const char *data,

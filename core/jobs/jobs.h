@@ -16,8 +16,10 @@
 #define JOBS_JOBS_H
 
 #include "base/err.h"
+#include "base/zone.h"
 #include "kinds/kinds.h"
 #include "observe/metrics.h"
+#include "routing/cost.h"
 #include "routing/routing.h"
 #include "storage/storage.h"
 #include "store/store.h"
@@ -30,6 +32,7 @@ struct jobs_backend_budget { /* of one backend; 0: no limit of that sort */
   int64_t memory;
   int threads;
   struct step_limits limits; /* 0 fields: the defaults of jobs_options.limits */
+  struct cost_price price;
 };
 
 struct jobs_options { /* copied; jobs_reconfigure takes new ones while jobs run */
@@ -47,6 +50,7 @@ struct jobs_options { /* copied; jobs_reconfigure takes new ones while jobs run 
   int cpus;
   const struct jobs_backend_budget *budgets;
   size_t budget_count;
+  const char *time_zone;                /* of days and months of money; NULL: UTC */
   struct store_retention retention_age; /* fields *_before_us hold ages in microseconds here */
   int64_t blobs_age_us;
   int64_t retention_interval_ms;
@@ -174,6 +178,11 @@ const char *jobs_next_route(const struct jobs *j, size_t *pos);
 /* Members "backend", "decision" and "queued" of a job that waits: what would be decided now.  False,
  * and nothing is written: it does not wait. */
 bool jobs_put_waiting(struct jobs *j, const char *id, struct buf *b);
+
+/* What the budgets of the configuration say, and the zone of its days and months; both until the
+ * next jobs_reconfigure. */
+const struct jobs_backend_budget *jobs_budgets(const struct jobs *j, size_t *count);
+const struct zone *jobs_zone(const struct jobs *j);
 
 struct jobs_stats {
   int64_t queued, running, queue_max;

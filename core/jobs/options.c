@@ -2,6 +2,7 @@
 #include "jobs/options.h"
 
 #include "base/mem.h"
+#include "observe/log.h"
 
 #include <stdlib.h>
 
@@ -9,9 +10,22 @@ void options_free(struct jobs *j) {
   for (size_t i = 0; i < j->o.budget_count; i++)
     free((char *)j->o.budgets[i].backend);
   free((void *)j->o.budgets);
+  zone_free(j->zone);
+}
+
+/* It was there when the configuration was checked. */
+static struct zone *load_zone(const char *name) {
+  struct zone *z = NULL;
+  struct err err = {0};
+  if (zone_load(name ? name : "UTC", &z, &err) == 0)
+    return z;
+  log_error("jobs.time_zone", "months and days are those of UTC: %s", err.text);
+  zone_load("UTC", &z, NULL);
+  return z;
 }
 
 void options_copy(struct jobs *j, const struct jobs_options *o) {
+  struct zone *zone = load_zone(o->time_zone);
   options_free(j);
   struct jobs_backend_budget *budgets = mem_array(o->budget_count + 1, sizeof *budgets);
   for (size_t i = 0; i < o->budget_count; i++) {
@@ -20,4 +34,6 @@ void options_copy(struct jobs *j, const struct jobs_options *o) {
   }
   j->o = *o;
   j->o.budgets = budgets;
+  j->zone = zone;
+  j->o.time_zone = zone_name(zone);
 }

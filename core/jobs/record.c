@@ -69,6 +69,11 @@ static void copy_attempts(struct job *job, const struct record_job *r) {
     a->decision_json = mem_dup(from->decision_json);
     a->note = mem_dup(from->note);
     a->cancel = from->cancel;
+    a->begun = a->recalled = true;
+    if (from->cost) {
+      a->cost = mem_alloc(sizeof *a->cost);
+      *a->cost = *from->cost;
+    }
   }
 }
 
@@ -181,6 +186,7 @@ void job_drop_attempt(struct job *job) {
   free(a->error_json);
   free(a->decision_json);
   free(a->note);
+  free(a->cost);
   reported_free(a->facts);
 }
 
@@ -216,6 +222,7 @@ struct record_attempt job_attempt_record(const struct attempt *a) {
       .facts_json = reported_json(a->facts),
       .note = a->note,
       .cancel = a->cancel,
+      .cost = a->cost,
       .fault = a->fault,
       .open = a->open,
       .plugin_version = a->plugin_version,

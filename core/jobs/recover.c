@@ -14,6 +14,7 @@
  */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "jobs/cost.h"
 #include "jobs/end.h"
 #include "jobs/life.h"
 #include "jobs/meters.h"
@@ -93,6 +94,7 @@ int jobs_recover(struct jobs *j, struct err *err) {
   if (rc < 0)
     return rc;
   sweep_start(j);
+  cost_recall(j);
   size_t n = 0;
   list_for_each(it, &j->cleaning) n++;
   if (n > 0) {

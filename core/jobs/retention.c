@@ -131,6 +131,7 @@ static void purge(struct jobs *j) {
       .jobs_max = age->jobs_max,
       .bytes_max = age->bytes_max,
       .events_before_us = before(now, age->events_before_us),
+      .ledger_before_us = before(now, age->ledger_before_us),
       .keys_before_us = now,
       .cache_before_us = before(now, age->cache_before_us),
       .cache_max = age->cache_max,

@@ -151,6 +151,7 @@ void step_hand_over(struct job *job, struct backend *b) {
   };
   if (job->go == STEP_RUN || job->go == STEP_SUBMIT) /* else another one may have begun it */
     cache_handed_over(job, b);
+  job_last(job)->begun = true;
   life_post(job, LIFE_RUNS);
   job->steps++;
   job->output_max = step.limits.output_bytes;

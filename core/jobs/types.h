@@ -33,6 +33,7 @@ struct meter {      /* metrics of one kind on one backend (usage NULL: on none) 
   const char *kind; /* the lane's */
   struct metric *finished[5];
   struct metric *run_seconds;
+  struct cost_meter *costs; /* NULL: none of it cost anything */
   struct meter *next;
 };
 
@@ -64,6 +65,9 @@ struct attempt {
   enum attempt_fault fault;
   bool open; /* it is over, but what it submitted may not be */
   enum attempt_cancel cancel;
+  bool begun;                 /* a worker has it, or had */
+  bool recalled;              /* of an earlier life */
+  struct record_cost *cost;   /* owned; NULL: nobody knows of any */
   const char *plugin_version; /* the usage's, or NULL */
   char *decision_json;        /* owned; NULL: there was no choice */
   char *note;                 /* owned: what it keeps beside its reference, as text; or NULL */
@@ -163,7 +167,8 @@ struct jobs {
   void *ended_ctx;
   void (*batch_ended)(void *ctx, const char *id); /* may be NULL */
   void *batch_ended_ctx;
-  struct jobs_options o; /* budgets owned */
+  struct jobs_options o; /* budgets owned; time_zone is that of `zone` */
+  struct zone *zone;
   struct id_maker ids;
   uint64_t random;
 

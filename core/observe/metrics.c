@@ -8,6 +8,7 @@
 #include "base/fatal.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/money.h"
 #include "observe/log.h"
 #include "observe/process.h"
 
@@ -17,8 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
-static const char *const type_words[] = {"counter", "gauge", "histogram"};
+enum metric_type { METRIC_COUNTER, METRIC_AMOUNT, METRIC_GAUGE, METRIC_HISTOGRAM };
+static const char *const type_words[] = {"counter", "counter", "gauge", "histogram"};
 
 /* Upper bounds in microseconds, with the text of the label `le` in seconds. */
 static const struct {
@@ -40,7 +41,7 @@ struct metric {
   char *key;    /* name and labels, for finding */
   char *labels; /* NULL: none */
   union {
-    atomic_int_least64_t count; /* counter */
+    atomic_int_least64_t count; /* counter, amount */
     _Atomic double value;       /* gauge */
     struct {
       atomic_int_least64_t sum_us;
@@ -130,6 +131,11 @@ struct metric *metrics_counter(struct metrics *m, const char *name, const char *
   return metrics_find(m, METRIC_COUNTER, name, help, labels);
 }
 
+struct metric *metrics_amount(struct metrics *m, const char *name, const char *help,
+                              const char *labels) {
+  return metrics_find(m, METRIC_AMOUNT, name, help, labels);
+}
+
 struct metric *metrics_gauge(struct metrics *m, const char *name, const char *help,
                              const char *labels) {
   return metrics_find(m, METRIC_GAUGE, name, help, labels);
@@ -141,7 +147,7 @@ struct metric *metrics_histogram(struct metrics *m, const char *name, const char
 }
 
 void metric_add(struct metric *x, int64_t n) {
-  if (x->type == METRIC_COUNTER) {
+  if (x->type == METRIC_COUNTER || x->type == METRIC_AMOUNT) {
     atomic_fetch_add_explicit(&x->count, n, memory_order_relaxed);
   } else if (x->type == METRIC_GAUGE) {
     double before = atomic_load_explicit(&x->value, memory_order_relaxed);
@@ -210,6 +216,8 @@ static void metric_render(const struct metric *x, const char *name, struct buf *
   metric_put_name(out, name, "", x->labels, NULL);
   if (x->type == METRIC_COUNTER) {
     buf_put_i64(out, atomic_load_explicit(&x->count, memory_order_relaxed));
+  } else if (x->type == METRIC_AMOUNT) {
+    money_put(out, atomic_load_explicit(&x->count, memory_order_relaxed));
   } else {
     double v = atomic_load_explicit(&x->value, memory_order_relaxed);
     if (isfinite(v))

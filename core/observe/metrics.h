@@ -20,6 +20,9 @@ void metrics_free(struct metrics *m);
 /* name: "lathe_jobs_accepted_total"; labels: "kind=\"mesh\",backend=\"local\"" or NULL. */
 struct metric *metrics_counter(struct metrics *m, const char *name, const char *help,
                                const char *labels);
+/* A counter of money: metric_add takes billionths, as in base/money.h. */
+struct metric *metrics_amount(struct metrics *m, const char *name, const char *help,
+                              const char *labels);
 struct metric *metrics_gauge(struct metrics *m, const char *name, const char *help,
                              const char *labels);
 /* Seconds; buckets from 100 us to 1000 s. */

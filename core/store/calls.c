@@ -45,6 +45,11 @@ static void copy_attempt(struct op *op, const struct record_attempt *in) {
   a->plugin_version = arena_dup(&op->arena, in->plugin_version);
   a->decision_json = arena_dup(&op->arena, in->decision_json);
   a->note = arena_dup(&op->arena, in->note);
+  if (in->cost != NULL) {
+    struct record_cost *cost = arena_alloc(&op->arena, sizeof *cost);
+    *cost = *in->cost;
+    a->cost = cost;
+  }
   op->attempt = a;
 }
 

@@ -100,6 +100,8 @@ enum read_type {
   READ_BATCHES,
   READ_ITEMS,
   READ_KEY,
+  READ_COSTS,
+  READ_COSTS_LATEST,
   READ_TYPES
 };
 
@@ -118,6 +120,8 @@ struct read {
   int64_t from, to; /* of batches and their jobs: numbers of jobs, from <= num < to */
   const char *client;
   bool artifacts; /* of the jobs of a batch: with their artifacts */
+  struct store_costs_query costs;
+  size_t edge; /* the next piece of it */
 
   /* The answer: `count` of the one array that belongs to the type. */
   int code;
@@ -125,6 +129,7 @@ struct read {
   struct record_event *events;
   struct record_batch *batches;
   struct record_batch_job *items;
+  struct record_cost_sum *sums;
   size_t count;
   bool more, gap;
 
@@ -136,6 +141,7 @@ struct read {
                     bool more);
     void (*items)(void *arg, int code, const struct record_batch_job *items, size_t count,
                   bool more);
+    void (*costs)(void *arg, int code, const struct record_cost_sum *sums, size_t count, bool more);
   } done;
   void *arg;
 };

@@ -101,4 +101,7 @@ void read_deliver(struct read *r); /* (loop) calls back and frees */
 void deliver_batches(struct read *r);
 void deliver_items(struct read *r);
 
+/* costs.c (loop) */
+void deliver_costs(struct read *r);
+
 #endif

@@ -144,9 +144,11 @@ static void deliver_events(struct read *r) {
 }
 
 static void (*const deliverers[READ_TYPES])(struct read *) = {
-    [READ_GET] = deliver_get,     [READ_LIST] = deliver_list,     [READ_EVENTS] = deliver_events,
-    [READ_CACHED] = deliver_get,  [READ_BATCH] = deliver_batches, [READ_BATCHES] = deliver_batches,
-    [READ_ITEMS] = deliver_items, [READ_KEY] = deliver_get,
+    [READ_GET] = deliver_get,       [READ_LIST] = deliver_list,
+    [READ_EVENTS] = deliver_events, [READ_CACHED] = deliver_get,
+    [READ_BATCH] = deliver_batches, [READ_BATCHES] = deliver_batches,
+    [READ_ITEMS] = deliver_items,   [READ_KEY] = deliver_get,
+    [READ_COSTS] = deliver_costs,   [READ_COSTS_LATEST] = deliver_costs,
 };
 
 void read_deliver(struct read *r) {

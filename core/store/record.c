@@ -42,3 +42,14 @@ const char *attempt_cancel_word(enum attempt_cancel c) {
   }
   return NULL;
 }
+
+const char *cost_source_word(enum cost_source s) {
+  switch (s) {
+#define X(name, value, word)                                                                       \
+  case name:                                                                                       \
+    return word;
+    COST_SOURCE_TABLE(X)
+#undef X
+  }
+  return NULL;
+}

@@ -10,6 +10,7 @@
 #define STORE_RECORD_H
 
 #include "base/id.h"
+#include "base/money.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -103,6 +104,29 @@ enum attempt_cancel {
 };
 const char *attempt_cancel_word(enum attempt_cancel c); /* NULL: none */
 
+/* Where an attempt's cost comes from.  On disk: never renumber. */
+#define COST_SOURCE_TABLE(X)                                                                       \
+  X(COST_OPEN, 0, NULL)           /* it has not ended */                                           \
+  X(COST_REPORTED, 1, "reported") /* the plugin said so */                                         \
+  X(COST_PRICED, 2, "price")      /* its time, by the price of the backend */                      \
+  X(COST_RESERVED, 3, "reserved") /* how long it ran, or whether it did, is not known */
+
+enum cost_source {
+#define X(name, value, word) name = (value),
+  COST_SOURCE_TABLE(X)
+#undef X
+};
+const char *cost_source_word(enum cost_source s); /* NULL: it has not ended */
+
+struct record_cost { /* of an attempt: a row of the ledger; amounts may be MONEY_UNKNOWN */
+  char currency[MONEY_CURRENCY_SIZE];
+  enum cost_source source;
+  int64_t estimated; /* as the plugin said, else what was reserved */
+  int64_t priced;    /* by its time; also where the plugin said what it cost */
+  int64_t actual;
+  int64_t counted; /* in the currency of the backend: what is reserved, then what it cost */
+};
+
 struct record_attempt {
   int number;           /* 1, 2, ... */
   enum job_state state; /* JOB_RUNNING, then its end; JOB_QUEUED: given back, to be tried again */
@@ -117,6 +141,7 @@ struct record_attempt {
   const char *decision_json;  /* why on this backend, where there was a choice; else NULL */
   const char *note;           /* what a remote attempt keeps beside its reference, or NULL */
   enum attempt_cancel cancel;
+  const struct record_cost *cost; /* NULL: its backend has no price, and it reported none */
 };
 
 struct record_job {
@@ -179,6 +204,19 @@ struct record_batch_job {
   bool there;               /* not deleted; else nothing below is set */
   struct record_job job;    /* without inputs, attempts, result; artifacts only if asked for */
   const char *summary_json; /* object: the result's plain values, two levels deep */
+};
+
+/* What attempts that began in a piece of time cost, of one currency: sums over the ledger. */
+struct record_cost_sum {
+  int64_t from_us;                     /* when the piece began */
+  const char *kind, *backend, *client; /* NULL: of all */
+  const char *currency;                /* "" for none */
+  int64_t attempts;
+  int64_t states[5]; /* of those, by enum job_state; JOB_QUEUED: given back */
+  int64_t unknown;   /* that ended at a cost that nobody knows */
+  int64_t amount;    /* of those that ended */
+  int64_t reported;  /* of that, as plugins said */
+  int64_t reserved;  /* for those that run */
 };
 
 struct record_event {

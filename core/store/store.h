@@ -193,6 +193,30 @@ void store_batch_jobs(struct store *s, int64_t from, int64_t to, int limit, bool
                                    size_t count, bool more),
                       void *arg);
 
+/* ---- what attempts cost ----
+ *
+ * The ledger has a row for each attempt that has a cost (record_attempt.cost): written with its
+ * start, and again with its end.  It outlives the job. */
+
+enum { COSTS_BY_KIND = 1, COSTS_BY_BACKEND = 2, COSTS_BY_CLIENT = 4 };
+struct store_costs_query {
+  const int64_t *edges; /* microseconds, ascending: each piece between two is summed up apart */
+  size_t edge_count;
+  int by;                              /* bit mask of COSTS_BY_*: sums for each apart */
+  const char *kind, *backend, *client; /* NULL: any */
+  int limit;                           /* sums that are told at most: 1..10000 */
+};
+/* In order of time, then of kind, backend, client and currency. */
+void store_costs(struct store *s, const struct store_costs_query *q,
+                 void (*done)(void *arg, int code, const struct record_cost_sum *sums, size_t count,
+                              bool more),
+                 void *arg);
+/* The latest attempts that completed at a known cost, the latest first, each as a sum of one. */
+void store_costs_latest(struct store *s, int limit,
+                        void (*done)(void *arg, int code, const struct record_cost_sum *sums,
+                                     size_t count, bool more),
+                        void *arg);
+
 /* ---- retention ---- */
 
 struct store_retention {  /* 0: no limit of that sort */
@@ -203,6 +227,7 @@ struct store_retention {  /* 0: no limit of that sort */
   int64_t keys_before_us;   /* expired idempotency keys */
   int64_t cache_before_us;  /* older results answer no later job */
   int64_t cache_max;        /* and the oldest past this count */
+  int64_t ledger_before_us; /* older rows of the ledger, of attempts that ended */
   int batch;                /* at most so many jobs a call: 1..1000, 0: 100 */
 };
 struct store_purged {

@@ -341,7 +341,7 @@ def test_version_and_help(cli):
     assert cli.json("version")["server"]
     assert Cli("http://127.0.0.1:9").json("version")["server"] is None
     text = cli.run("help").stdout
-    for word in "submit watch list show log cancel retry delete get kinds backends top 130".split():
+    for word in "submit watch list show log cancel retry delete get kinds backends costs top 130".split():
         assert word in text
     assert cli.run("submit", "--help").stdout == cli.run("help", "submit").stdout
     assert "--idempotency-key" in cli.run("help", "submit").stdout

@@ -22,7 +22,7 @@ MEMORY_MAX, LIST_MAX = 300 << 20, 900 << 20
 VERBS = {
     "submit": ["submit", "echo"], "submit --wait": ["submit", "echo", "--wait"], "watch": ["watch", JOB], "list": ["list"],
     "show": ["show", JOB], "log": ["log", JOB], "cancel": ["cancel", JOB], "retry": ["retry", JOB], "delete": ["delete", JOB],
-    "get": ["get", JOB], "kinds": ["kinds"], "backends": ["backends"], "top": ["top", "--once"], "bench": ["bench"],
+    "get": ["get", JOB], "kinds": ["kinds"], "backends": ["backends"], "costs": ["costs"], "top": ["top", "--once"], "bench": ["bench"],
     "batch submit": ["batch", "submit", "echo"], "batch list": ["batch", "list"], "batch show": ["batch", "show", BATCH],
     "batch wait": ["batch", "wait", BATCH], "batch cancel": ["batch", "cancel", BATCH],
     "batch delete": ["batch", "delete", BATCH], "prefix": ["show", "01AR"], "batch prefix": ["batch", "show", "01AR"],
@@ -276,13 +276,14 @@ def evil_server():
         f"/api/jobs/{JOB}/events": raw(SSE_HEAD + events), "/api/batches": answer({"batches": [batch]}),
         f"/api/batches/{BATCH}": answer(batch), f"/api/batches/{BATCH}/events": raw(SSE_HEAD + events),
         "/api/kinds": answer({"kinds": [kind], "problems": [{"text": EVIL}]}), "/api/backends": answer({"backends": [backend]}),
+        "/api/costs": answer({"costs": [{"day": EVIL, "kind": EVIL, "currency": EVIL, "cost": 1, "unknown": 1}], "more": True}),
         "/api/health": answer({"version": EVIL}), "/metrics": reply(200, b'lathe_jobs{state="queued"} 1\n', "text/plain")},
         default=answer(error, 400))
 
 
 SHOWING = [["list"], ["show", JOB], ["watch", JOB], ["log", JOB], ["cancel", JOB], ["retry", JOB], ["delete", JOB], ["get", JOB],
            ["get", JOB, EVIL], ["get", JOB, EVIL, "-o", "-"], ["batch", "list"], ["batch", "show", BATCH], ["batch", "wait", BATCH],
-           ["batch", "cancel", BATCH], ["batch", "get", BATCH], ["kinds"], ["kinds", EVIL], ["kinds", "none"], ["backends"],
+           ["batch", "cancel", BATCH], ["batch", "get", BATCH], ["kinds"], ["kinds", EVIL], ["kinds", "none"], ["backends"], ["costs", "--by", "day"], ["costs", "--month", EVIL],
            ["version"], ["top", "--once"], ["submit", EVIL], [EVIL], ["--" + EVIL], ["show", "01AR"], ["show", EVIL],
            ["submit", "echo", EVIL + ".step"], ["batch", EVIL], ["help", EVIL], ["list", "--since", EVIL], ["-s", EVIL, "list"],
            ["list", "--token-file", EVIL], ["complete", "kinds"], ["complete", "params", EVIL], ["plugin", "new", EVIL]]

@@ -38,6 +38,8 @@ def server_with(jobs=60, backends=5, queued=123456, file="Gehäuse_oben_中文�
             "artifacts": [{"name": "mesh.msh", "media_type": "application/octet-stream", "help": "The mesh in the format of Gmsh. " * 4}]}
     backend = [{"name": f"workstation-in-the-cellar-{i}", "state": "restarting", "running": 12345, "slots": 20000, "kinds": ["tetrahedral-mesh", "preview"] * 4,
                 "isolation": "process", "device": "NVIDIA Something", "message": "the plugin has not answered for a while, and " * 5} for i in range(backends)]
+    cost = [{"day": "2026-11-29", "kind": "tetrahedral-mesh", "backend": "workstation-in-the-cellar", "client": "engineering-department",
+             "currency": "EUR", "cost": 12345.678901234, "reserved": 3, "unknown": 5, "attempts": 123456, "failed": 12345}] * 9
     metrics = f'lathe_jobs{{state="queued"}} {queued}\nlathe_jobs{{state="running"}} 250\n' + "".join(
         f'lathe_jobs_finished_total{{state="{s}"}} 123456789\n' for s in ("completed", "failed", "cancelled"))
 
@@ -45,7 +47,7 @@ def server_with(jobs=60, backends=5, queued=123456, file="Gehäuse_oben_中文�
         return reply(200, json.dumps(value).encode())
 
     return Hostile({"/api/jobs": answer(all_jobs), f"/api/jobs/{JOB}": answer(job(0)), "/api/batches": answer({"batches": [batch] * 9}),
-                    f"/api/batches/{BATCH}": answer(batch), "/api/kinds": answer({"kinds": [kind] * 3}), "/api/backends": answer({"backends": backend}),
+                    f"/api/batches/{BATCH}": answer(batch), "/api/kinds": answer({"kinds": [kind] * 3}), "/api/backends": answer({"backends": backend}), "/api/costs": answer({"costs": cost}),
                     "/api/health": answer({"version": "1.2.3"}), "/metrics": reply(200, metrics.encode(), "text/plain"),
                     "/api/events": raw(SSE_HEAD + b": hello\n\n")})
 
@@ -54,10 +56,10 @@ def env(server):
     return clean_env({"LATHE_SERVER": server.url, "TERM": "xterm"})
 
 
-VERBS = [["list"], ["show", JOB], ["batch", "list"], ["batch", "show", BATCH], ["kinds"], ["kinds", "tetrahedral-mesh"], ["backends"], ["version"],
+VERBS = [["list"], ["show", JOB], ["batch", "list"], ["batch", "show", BATCH], ["kinds"], ["kinds", "tetrahedral-mesh"], ["backends"], ["costs"], ["version"],
          ["help"], ["top", "--once"], ["submit", "mesh", "/no/such/file/with/a/long/name/" + "x" * 60], ["show", "01AR"], ["nothing"],
          ["show", BATCH], ["list", "--since", "x"]]
-HELP = [["help", verb] for verb in "submit watch list show log cancel retry delete get batch kinds backends bench top plugin version help".split()]
+HELP = [["help", verb] for verb in "submit watch list show log cancel retry delete get batch kinds backends bench costs top plugin version help".split()]
 
 
 @pytest.mark.parametrize("rows,width", [(24, 80), (50, 200), (24, 60)])

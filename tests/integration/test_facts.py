@@ -43,7 +43,8 @@ def test_facts_are_kept_with_the_attempt(scripted, isolation):
     job = act(c, "facts")
     assert job["status"] == "completed", job
     assert reported(job["attempts"][0]) == REPORTED
-    assert job["cost"] == {"estimated": 0.25, "actual": 0.2, "currency": "EUR"}
+    assert job["cost"] == {"estimated": 0.25, "actual": 0.2, "currency": "EUR", "source": "reported"}
+    assert job["attempts"][0]["cost"] == {**job["cost"], "priced": None}
     plain = act(c, "ok")
     assert reported(plain["attempts"][0]) == {} and plain["cost"] is None
     daemon.restart()
@@ -59,7 +60,7 @@ def test_facts_outlive_a_crash_of_the_process(scripted, isolation):
         assert reported(attempt) == REPORTED
         if isolation == "fork":  # the kernel counts what such a process used
             assert attempt["facts"]["memory.peak_bytes"] > 0 and attempt["facts"]["time.cpu_s"] >= 0
-    assert job["cost"] == {"estimated": 0.5, "actual": 0.4, "currency": "EUR"}
+    assert job["cost"] == {"estimated": 0.5, "actual": 0.4, "currency": "EUR", "source": "reported"}
     assert job == next(j for j in c.get("/api/jobs").json["jobs"] if j["job_id"] == job["job_id"])
 
 
@@ -67,7 +68,7 @@ def test_a_failure_has_a_code_and_the_request_of_the_service(scripted):
     daemon = scripted("process")
     c = daemon.client()
     job = act(c, "facts_fail")
-    assert job["status"] == "failed" and job["cost"] == {"estimated": None, "actual": 3, "currency": None}
+    assert job["status"] == "failed" and job["cost"] == {"estimated": None, "actual": 3, "currency": None, "source": "reported"}
     for error in (job["error"], job["attempts"][0]["error"]):
         assert error["code"] == "content_policy" and error["request_id"] == "req_8f3a", error
         assert error["detail"] == "the picture was refused"
@@ -80,14 +81,14 @@ def test_a_failure_has_a_code_and_the_request_of_the_service(scripted):
     assert job["status"] == "completed" and job["error"] is None
     error = job["attempts"][0]["error"]
     assert error["code"] == "busy_now" and error["request_id"] == "req-1?", error
-    assert job["cost"] == {"estimated": None, "actual": 0.3, "currency": "USD"}
+    assert job["cost"] == {"estimated": None, "actual": 0.3, "currency": "USD", "source": "reported"}
     assert "code" not in act(c, "late")["error"]
 
 
 def test_a_sum_of_costs_that_no_number_holds_is_null(scripted):
     c = scripted("fork").client()
     job = act(c, "facts_huge")
-    assert job["status"] == "completed" and job["cost"] == {"estimated": 1, "actual": None, "currency": None}, job
+    assert job["status"] == "completed" and job["cost"] == {"estimated": 1, "actual": None, "currency": None, "source": "reported"}, job
     assert [a["facts"]["cost.actual"] for a in job["attempts"]] == [1.7e308, 1.7e308]
     assert job in c.get("/api/jobs").json["jobs"]
 

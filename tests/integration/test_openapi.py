@@ -10,7 +10,7 @@ SERVED = [("post", "/api/jobs/{kind}"), ("get", "/api/jobs"), ("get", "/api/stat
           ("post", "/api/jobs/{id}/retry"), ("get", "/api/jobs/{id}/log"), ("get", "/api/jobs/{id}/artifacts/{name}"),
           ("post", "/api/blobs"), ("get", "/api/blobs/{sha256}"), ("post", "/api/batches"), ("get", "/api/batches"), ("get", "/api/batches/{id}"),
           ("delete", "/api/batches/{id}"), ("get", "/api/batches/{id}/events"), ("post", "/api/batches/{id}/cancel"),
-          ("get", "/api/batches/{id}/summary"), ("get", "/api/batches/{id}/archive"), ("get", "/api/kinds"), ("get", "/api/backends"), ("get", "/api/health"),
+          ("get", "/api/batches/{id}/summary"), ("get", "/api/batches/{id}/archive"), ("get", "/api/kinds"), ("get", "/api/backends"), ("get", "/api/costs"), ("get", "/api/health"),
           ("get", "/api/ready"), ("get", "/metrics"), ("get", "/api/openapi.json")]
 
 

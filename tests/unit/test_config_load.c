@@ -197,7 +197,14 @@ static void mistakes(void **state) {
        "[route m] policy: \"robin\" is not one of ordered|spread"},
       {"[guard quiet]\nx = 1\n", "lathe.ini:1: this version does not know [guard ...] yet"},
       {"[model m]\n", "this version does not know [model ...] yet"},
-      {"[cost]\n", "this version does not know [cost] yet"},
+      {"[cost]\ncurrency = euro\n", "[cost] currency: \"euro\" is not a code of ISO 4217"},
+      {"[cost]\ntime_zone = Mars/Olympus\n",
+       "[cost] time_zone: there is no time zone \"Mars/Olympus\""},
+      {"[cost]\nkeep = 30d\n", "[cost] keep: it is shorter than 62d"},
+      {"[backend a]\nplugin = echo\ncost_per_second = 1,5\n",
+       "[backend a] cost_per_second: \"1,5\" is not an amount; write it as 0.0004 or 12"},
+      {"[backend a]\nplugin = echo\ncost_per_job = 1\ncurrency = Eur\n",
+       "[backend a] currency: \"Eur\" is not a code of ISO 4217"},
       {"[server]\nlisten = 8080\n", "has no port from 0 to 65535; write it as 127.0.0.1:8080"},
       {"[server]\nlisten = 127.0.0.1:70000\n", "has no port"},
       {"[server]\nlisten = ::1:80\n", "does not begin with a numeric address"},
@@ -222,7 +229,7 @@ static void mistakes(void **state) {
 
 static void all_mistakes_at_once_in_order(void **state) {
   (void)state;
-  char *said = complaints("[server]\nlisten = x\n[limits]\nqueue_mx = 1\n[cost]\nfree = 1\n"
+  char *said = complaints("[server]\nlisten = x\n[limits]\nqueue_mx = 1\n[model m]\nfree = 1\n"
                           "[backend a]\nplugin = echo\nworkers = -1\n");
   static const char *const lines[] = {
       "lathe.ini:2: ", "lathe.ini:4: ", "lathe.ini:5: ", "lathe.ini:9: "};
@@ -297,7 +304,7 @@ static void environment(void **state) {
       {"LATHE_LIMITS__a__QUEUE_MAX", "1", "[limits] takes no name"},
       {"LATHE_BACKEND__WORKERS", "1", "[backend] needs a name"},
       {"LATHE_BACKEND__locl__WORKERS", "1", "the file has no [backend locl]; did you mean local?"},
-      {"LATHE_COST__MAX", "1", "this version does not know [cost] yet"},
+      {"LATHE_COST__MAX", "1", "[cost] has no key \"max\""},
       {"LATHE_LOG____", "1", "LATHE_LOG____: "},
       {"LATHE___", "1", "LATHE___: there is no section []"},
       {"LATHE_BACKEND__local__X", "a ;b", "a value is one line"},

@@ -344,6 +344,64 @@ static void test_attempts_of_schema_5(void **state) {
   assert_int_equal(seen, 1);
 }
 
+/* What attempts reported of their cost before there was a ledger.  The code of schema 10
+ * wrote schema-10-costs.db with this. */
+static void write_costs(struct world *w) {
+  static const char *const facts[] = {
+      "{\"cost.actual\":0.2,\"cost.estimated\":0.25,\"cost.currency\":\"EUR\",\"seed\":7}",
+      "{\"cost.actual\":1.7e308}", "{\"device\":\"cpu\"}"};
+  struct store_event_in queued = {EVENT_QUEUED, "{}"}, started = {EVENT_STARTED, "{}"};
+  struct store_event_in over = {EVENT_FAILED, "{}"};
+  struct answer a = {0};
+  for (int i = 0; i < 3; i++) {
+    int64_t num = put(w, "mesh", true);
+    struct record_attempt first = attempt_of(1, JOB_FAILED), next = attempt_of(2, JOB_RUNNING);
+    struct record_job job = {.num = num, .id = w->id[num], .state = JOB_FAILED, .ended_us = 1};
+    first.facts_json = facts[i];
+    store_requeue(w->store, num, w->id[num], &first, 0, &queued, help_done, &a);
+    store_start(w->store, num, w->id[num], &next, &started, help_done, &a);
+    next.state = JOB_FAILED;
+    next.facts_json = facts[(i + 1) % 3];
+    store_finish(w->store, &job, &next, &over, help_done, &a);
+  }
+  settle(w);
+}
+
+static void see_costs(void *arg, int code, const struct record_job *jobs, size_t count, bool more) {
+  /* [job][attempt], the newest job first; -2: it has no cost */
+  static const int64_t actual[][2] = {
+      {-2, MONEY_UNIT / 5}, {MONEY_UNKNOWN, -2}, {MONEY_UNIT / 5, MONEY_UNKNOWN}};
+  *(int *)arg = 1;
+  (void)more;
+  assert_int_equal(code, 0);
+  assert_int_equal(count, 3);
+  for (int i = 0; i < 3; i++) {
+    for (int k = 0; k < 2; k++) {
+      const struct record_cost *cost = jobs[i].attempts[k].cost;
+      assert_int_equal(cost ? cost->actual : -2, actual[i][k]);
+      if (cost)
+        assert_int_equal(cost->source, COST_REPORTED);
+      if (cost && cost->actual > 0)
+        assert_string_equal(cost->currency, "EUR");
+    }
+  }
+}
+
+static void test_costs_of_schema_10(void **state) {
+  struct world *w = *state;
+  int seen = 0;
+  world_close(w);
+  char *marker = mem_printf("%s.id", w->path); /* of the database that lies there now */
+  unlink(marker);
+  free(marker);
+  copy_file(TEST_SOURCE_DIR "/tests/fixtures/store/schema-10-costs.db", w->path);
+  world_must_open(w);
+  struct store_filter all = {.state = -1, .limit = 10};
+  store_list(w->store, &all, see_costs, &seen);
+  settle(w);
+  assert_int_equal(seen, 1);
+}
+
 static int make_fixture(const char *path, void (*write)(struct world *w)) {
   struct world *w = world_dir();
   world_must_open(w);
@@ -366,11 +424,14 @@ int main(int argc, char **argv) {
       T(test_schema_1),
       T(test_schema_3),
       T(test_attempts_of_schema_5),
+      T(test_costs_of_schema_10),
       T(test_no_migration_without_a_copy),
   };
   if (argc == 3 && strcmp(argv[1], "--make") == 0)
     return make_fixture(argv[2], write_fixture);
   if (argc == 3 && strcmp(argv[1], "--make-attempts") == 0)
     return make_fixture(argv[2], write_attempts);
+  if (argc == 3 && strcmp(argv[1], "--make-costs") == 0)
+    return make_fixture(argv[2], write_costs);
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

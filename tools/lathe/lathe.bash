@@ -19,7 +19,8 @@ _lathe() {
       --kind) kind=${COMP_WORDS[++i]} ;;
       --param | -p | --out | -o | --output | --backend | -b | --priority | --timeout | -t | --idempotency-key | -k | \
         --state | --client | --since | --limit | -n | --after | --set | --name | --input-name | --shape | --lang | --dir | \
-        --rounds | --max-rounds | --within | --warmup | --seed | --prefer-local | --report) ((i++)) ;;
+        --rounds | --max-rounds | --within | --warmup | --seed | --prefer-local | --report | \
+        --month | --from | --to | --by) ((i++)) ;;
       -*) ;;
       *) if [ -z "$verb" ]; then verb=${COMP_WORDS[i]}; elif [ -z "$operand" ]; then operand=${COMP_WORDS[i]}; fi ;;
     esac
@@ -29,6 +30,7 @@ _lathe() {
     --backend | -b) words=$(_lathe_words backends) ;;
     --kind) words=$(_lathe_words kinds) ;;
     --state) words="queued running completed failed cancelled" ;;
+    --by) words="day kind backend client" ;;
     --shape) words="run remote exec" ;;
     --lang) words="c c++ python" ;;
     --param | -p)

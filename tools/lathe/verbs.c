@@ -96,6 +96,16 @@ static const struct cli_option route_options[] = {
     {"backend", 'b', "NAME", "of a job that names this backend"},
     {NULL, 0, NULL, NULL},
 };
+static const struct cli_option costs_options[] = {
+    {"month", 0, "MONTH", "of this month, as 2026-11 (the present one)"},
+    {"from", 0, "DAY", "from this day on, as 2026-11-01"},
+    {"to", 0, "DAY", "to this day, with it"},
+    {"by", 0, "LIST", "sums by day, kind, backend, client (backend,kind)"},
+    {"kind", 0, "KIND", "only this kind"},
+    {"backend", 'b', "NAME", "only this backend"},
+    {"client", 0, "NAME", "only of this client"},
+    {NULL, 0, NULL, NULL},
+};
 static const struct cli_option top_options[] = {
     {"once", '1', NULL, "print once and end"},
     {NULL, 0, NULL, NULL},
@@ -151,6 +161,11 @@ static const struct cli_verb verbs[] = {
     {"route", "[KIND]", "Where jobs of a kind would go now, and why",
      "Asks as a job that is sent now would; nothing changes by that.", route_options, 0, 1,
      verb_route, IDS_NONE},
+    {"costs", "", "What jobs cost",
+     "What attempts cost that began in that time: as their plugins said, else by the prices of "
+     "their backends. RESERVED is for those that run, UNKNOWN counts those at a cost that nobody "
+     "knows. Days and months are those of the server's [cost] time_zone.",
+     costs_options, 0, 0, verb_costs, IDS_NONE},
     {"top", "", "A live view of the server; q ends it", NULL, top_options, 0, 0, verb_top,
      IDS_NONE},
     {"plugin", "new NAME", "Begin a plugin: a project with a test and a README",

@@ -158,7 +158,8 @@ int op_put_new(struct engine *e, struct op *op, enum job_state state, op_put_row
 }
 
 static int apply_submit(struct engine *e, struct op *op, struct err *err) {
-  return op_put_new(e, op, op->attempt != NULL ? JOB_RUNNING : JOB_QUEUED, put_job, err);
+  int code = op_put_new(e, op, op->attempt != NULL ? JOB_RUNNING : JOB_QUEUED, put_job, err);
+  return code < 0 || op->replayed ? code : ledger_put(e, op, err);
 }
 
 /* ---- the life of a job ---- */
@@ -182,7 +183,8 @@ static int apply_start(struct engine *e, struct op *op, struct err *err) {
     return code < 0 ? code : rules_refuse_state(op, &row, "start", err);
   }
   totals_move(&e->now, JOB_QUEUED, JOB_RUNNING);
-  return op_put_events(e, op, err);
+  code = ledger_put(e, op, err);
+  return code < 0 ? code : op_put_events(e, op, err);
 }
 
 int op_put_artifacts(struct engine *e, const struct record_job *job, struct err *err) {
@@ -256,6 +258,8 @@ static int apply_finish(struct engine *e, struct op *op, struct err *err) {
   totals_move(&e->now, from, op->job->state);
   totals_add_bytes(&e->now, rules_artifact_bytes(op->job));
   code = op_put_artifacts(e, op->job, err);
+  if (code == 0)
+    code = ledger_put(e, op, err);
   if (code == 0 && op->job->cache_key != NULL)
     code = cache_put(e, op, err);
   return code < 0 ? code : op_put_events(e, op, err);
@@ -301,6 +305,7 @@ static int apply_requeue(struct engine *e, struct op *op, struct err *err) {
   if (code < 0)
     return code;
   if ((code = rules_may_requeue(op, &row, err)) < 0 || (code = keep_attempt(e, op, err)) < 0 ||
+      (code = ledger_put(e, op, err)) < 0 ||
       (row.artifacts > 0 && (code = drop_artifacts(e, op->num, &bytes, err)) < 0))
     return code;
   sqlite3_stmt *st = conn_stmt(&e->conn, SQL_JOB_REQUEUE);

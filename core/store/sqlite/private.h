@@ -110,6 +110,16 @@ typedef int op_put_row(struct engine *e, const struct op *op, int64_t input_byte
 int op_put_new(struct engine *e, struct op *op, enum job_state state, op_put_row *put,
                struct err *err);
 
+/* ledger.c (writer).  The row of the operation's attempt, where that has a cost. */
+int ledger_put(struct engine *e, const struct op *op, struct err *err);
+int ledger_purge(struct engine *e, struct op *op, struct err *err);
+/* ledger.c (reader) */
+int read_costs(struct conn *c, struct read *r, struct err *err);
+int read_costs_latest(struct conn *c, struct read *r, struct err *err);
+/* Gives the attempts of a job their costs. */
+int row_costs(struct conn *c, int64_t num, struct record_attempt *attempts, size_t count,
+              struct arena *a, struct err *err);
+
 /* cache.c (writer).  The result of op->job answers later ones. */
 int cache_put(struct engine *e, const struct op *op, struct err *err);
 int cache_purge(struct engine *e, struct op *op, struct err *err);

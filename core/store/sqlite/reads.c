@@ -199,9 +199,11 @@ static int read_cached(struct conn *c, struct read *r, struct err *err) {
 /* ---- all of them ---- */
 
 static int (*const readers[READ_TYPES])(struct conn *, struct read *, struct err *) = {
-    [READ_GET] = read_get,       [READ_LIST] = read_list,   [READ_EVENTS] = read_events,
-    [READ_CACHED] = read_cached, [READ_BATCH] = read_batch, [READ_BATCHES] = read_batches,
+    [READ_GET] = read_get,       [READ_LIST] = read_list,
+    [READ_EVENTS] = read_events, [READ_CACHED] = read_cached,
+    [READ_BATCH] = read_batch,   [READ_BATCHES] = read_batches,
     [READ_ITEMS] = read_items,   [READ_KEY] = read_key,
+    [READ_COSTS] = read_costs,   [READ_COSTS_LATEST] = read_costs_latest,
 };
 
 /* One snapshot for all statements of a piece. */

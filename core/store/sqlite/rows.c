@@ -48,6 +48,7 @@ enum col { /* the order of JOB_COLUMNS */
            COL_ATT_NOTE,
            COL_ATT_CANCEL,
            COL_VIA,
+           COL_PAID,
 };
 
 const char *row_text(sqlite3_stmt *st, int col, struct arena *a) {
@@ -192,7 +193,12 @@ int row_job(struct conn *c, sqlite3_stmt *st, struct arena *a, struct record_job
   }
   if (code == 0)
     code = row_artifacts(c, job->num, artifacts, a, job, err);
-  return code < 0 ? code : attempts_of(c, st, a, job, err);
+  if (code == 0)
+    code = attempts_of(c, st, a, job, err);
+  if (code == 0 && sqlite3_column_int(st, COL_PAID) != 0)
+    code = row_costs(c, job->num, (struct record_attempt *)job->attempts, job->attempt_count, a,
+                     err);
+  return code;
 }
 
 void row_event(sqlite3_stmt *st, struct arena *a, struct record_event *event) {

@@ -14,6 +14,7 @@
  *   cache         results that answer later jobs, by the digest of all that they depend on
  *   batches       by the number of their first job; the jobs of one follow each other
  *   batch_jobs    by the job's number: what a batch remembers of a job that was deleted
+ *   ledger        what attempts cost, by the job's number; at: the start of the attempt
  *   events        by seq, the order of all; events_job: those of one job
  */
 #include "store/sqlite/private.h"
@@ -118,10 +119,36 @@ static const char schema_10[] = "ALTER TABLE artifacts ADD COLUMN url TEXT;"
 
 static const char schema_11[] = "ALTER TABLE jobs ADD COLUMN via TEXT;";
 
+/* What attempts cost.  That of older ones is what they reported. */
+/* clang-format off */
+#define AMOUNT_OF(facts, key)                                                                      \
+  "(SELECT iif(v BETWEEN 0 AND 1e9,CAST(round(v*1e9) AS INTEGER),NULL) FROM "                      \
+  "(SELECT json_extract(" facts ",'$.\"cost." key "\"') v))"
+#define REPORTED_OF(facts)                                                                         \
+  "ifnull(json_extract(" facts ",'$.\"cost.currency\"'),''),1," AMOUNT_OF(facts, "estimated")      \
+  ",NULL," AMOUNT_OF(facts, "actual") ",ifnull(" AMOUNT_OF(facts, "actual") ",0)"
+
+static const char schema_12[] =
+    "ALTER TABLE jobs ADD COLUMN paid INTEGER DEFAULT 0;"
+    "CREATE TABLE ledger(job INTEGER, attempt INTEGER, at INTEGER, ended INTEGER, kind TEXT,"
+    " backend TEXT, client TEXT, state INTEGER, currency TEXT, source INTEGER,"
+    " estimated INTEGER, priced INTEGER, actual INTEGER, counted INTEGER,"
+    " PRIMARY KEY(job,attempt)) WITHOUT ROWID;"
+    "CREATE INDEX ledger_at ON ledger(at);"
+    "CREATE INDEX ledger_backend ON ledger(backend,at,counted);"
+    "INSERT INTO ledger SELECT num,tries,att_started,att_ended,kind,backend,client,att_state,"
+    REPORTED_OF("att_facts") " FROM jobs WHERE state>=2 AND json_valid(att_facts)"
+    " AND att_facts LIKE '%\"cost.%' AND att_state IS NOT NULL;"
+    "INSERT INTO ledger SELECT a.job,a.number,a.started,a.ended,j.kind,a.backend,j.client,a.state,"
+    REPORTED_OF("a.facts") " FROM attempts a JOIN jobs j ON j.num=a.job"
+    " WHERE json_valid(a.facts) AND a.facts LIKE '%\"cost.%';"
+    "UPDATE jobs SET paid=1 WHERE num IN (SELECT job FROM ledger);";
+/* clang-format on */
+
 /* [n] brings version n to n + 1 */
-static const char *const migrations[] = {schema_1, schema_2,  schema_3, schema_4,
-                                         schema_5, schema_6,  schema_7, schema_8,
-                                         schema_9, schema_10, schema_11};
+static const char *const migrations[] = {schema_1, schema_2,  schema_3,  schema_4,
+                                         schema_5, schema_6,  schema_7,  schema_8,
+                                         schema_9, schema_10, schema_11, schema_12};
 #define LATEST ((int64_t)(sizeof migrations / sizeof *migrations))
 
 #define APPLICATION_ID 0x4c617468 /* "Lath": tells our files from other SQLite databases */

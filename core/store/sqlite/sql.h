@@ -15,7 +15,7 @@
   "num,id,state,kind,backend,client,created,ended,started,not_before,priority,timeout,cached,"     \
   "inputs,artifacts,tries,att_state,att_started,att_ended,att_ref,att_error,pin,params,progress,"  \
   "result,error,source,batch,cancel,peer,trace,att_facts,"                                         \
-  "att_fault,att_open,att_plugin,att_decision,att_note,att_cancel,via"
+  "att_fault,att_open,att_plugin,att_decision,att_note,att_cancel,via,paid"
 #define BATCH_COLUMNS "num,id,kind,client,name,sets,created,count"
 /* The plain values of a result, two levels deep: lists, and what lies deeper, are for its reader.
  */
@@ -27,6 +27,8 @@
   "json_each(iif(json_valid(j.result),j.result,'{}')) o,"                                          \
   "json_each(iif(o.type='object',o.value,'{}')) i) "                                               \
   "WHERE t IN ('true','false','integer','real') OR (t='text' AND length(v)<=200)"
+/* In two parts, as a sum of billionths may be past what a number of SQLite holds. */
+#define SUM_OF(amount) "sum((" amount ")/1000000000),sum((" amount ")%1000000000)"
 #define JOB_FILTER                                                                                 \
   " AND (?4 IS NULL OR kind=?4) AND (?5 IS NULL OR backend=?5) AND (?6 IS NULL OR client=?6)"      \
   " ORDER BY num DESC LIMIT ?1"
@@ -153,6 +155,42 @@
                    "(SELECT key FROM cache WHERE made<?1 ORDER BY made LIMIT ?2)")                 \
   X(SQL_CACHE_MANY, "DELETE FROM cache WHERE key IN (SELECT key FROM cache ORDER BY made "         \
                     "LIMIT max(0,min(?2,(SELECT count(*) FROM cache)-?1)))")                       \
+  X(SQL_LEDGER_PUT,                                                                                \
+    "INSERT INTO ledger(job,attempt,at,ended,kind,backend,client,state,currency,source,estimated," \
+    "priced,actual,counted) SELECT num,?2,?3,?4,kind,?5,client,?6,?7,?8,?9,?10,?11,?12 FROM jobs " \
+    "WHERE num=?1 ON CONFLICT(job,attempt) DO UPDATE SET ended=excluded.ended,"                    \
+    "state=excluded.state,currency=excluded.currency,source=excluded.source,"                      \
+    "estimated=excluded.estimated,priced=excluded.priced,actual=excluded.actual,"                  \
+    "counted=excluded.counted")                                                                    \
+  X(SQL_JOB_PAID, "UPDATE jobs SET paid=1 WHERE num=?1")                                           \
+  X(SQL_LEDGER_OF_JOB, "SELECT attempt,currency,source,estimated,priced,actual,counted "           \
+                       "FROM ledger WHERE job=?1")                                                 \
+  X(SQL_LEDGER_SUMS,                                                                               \
+    "SELECT iif(?3&1,kind,NULL),iif(?3&2,backend,NULL),iif(?3&4,client,NULL),currency,count(*),"   \
+    "sum(state=0),sum(state=1),sum(state=2),sum(state=3),sum(state=4),"                            \
+    "sum(state<>1 AND actual IS NULL)," SUM_OF("iif(state=1,0,actual)") "," SUM_OF(                \
+        "iif(state<>1 AND source=1,actual,0)") "," SUM_OF("iif(state=1,counted,0)") " "            \
+                                                                                    "FROM ledger " \
+                                                                                    "WHERE "       \
+                                                                                    "at>=?1 AND "  \
+                                                                                    "at<?2 AND "   \
+                                                                                    "(?4 IS NULL " \
+                                                                                    "OR kind=?4) " \
+                                                                                    "AND (?5 IS "  \
+                                                                                    "NULL OR "     \
+                                                                                    "backend=?5) " \
+                                                                                    "AND (?6 IS "  \
+                                                                                    "NULL OR "     \
+                                                                                    "client=?6) "  \
+                                                                                    "GROUP BY "    \
+                                                                                    "1,2,3,4 "     \
+                                                                                    "ORDER BY "    \
+                                                                                    "1,2,3,4 "     \
+                                                                                    "LIMIT ?7")    \
+  X(SQL_LEDGER_LATEST, "SELECT kind,backend,currency,actual FROM ledger "                          \
+                       "WHERE state=2 AND actual IS NOT NULL ORDER BY at DESC LIMIT ?1")           \
+  X(SQL_LEDGER_PURGE, "DELETE FROM ledger WHERE (job,attempt) IN (SELECT job,attempt FROM ledger " \
+                      "WHERE at<?1 AND state<>1 ORDER BY at LIMIT ?2)")                            \
   X(SQL_BATCH_NEW, "INSERT INTO batches(num,id,kind,client,name,sets,created,count) "              \
                    "VALUES(?1,?2,?3,?4,?5,?6,?7,?8)")                                              \
   X(SQL_BATCH_JOB_NEW, "INSERT INTO batch_jobs(job,id,file,label,folder) VALUES(?1,?2,?3,?4,?5)")  \

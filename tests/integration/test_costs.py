@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: MIT
+"""What attempts cost: by the price of their backend, in the job, in GET /api/costs, in `lathe costs`, in the metrics."""
+import datetime
+import json
+import os
+import re
+import subprocess
+import zoneinfo
+
+import pytest
+from daemon import LATHE, LATHED, TEST_PLUGINS, clean_env, wait_until
+from test_facts import scripted  # noqa: F401 (a fixture)
+
+SECOND, JOB = "0.5", "0.25"
+PRICED = {"cost": {"currency": "EUR", "time_zone": "Europe/Berlin"},
+          "backend echo": {"plugin": "echo", "workers": 2, "cost_per_second": SECOND, "cost_per_job": JOB, "job_timeout": "900s"}}
+
+
+@pytest.fixture
+def priced(make_daemon):
+    return make_daemon(PRICED)
+
+
+def costs(client, query=""):
+    return client.get("/api/costs" + query).expect(200).json
+
+
+def price_of(attempt):
+    return float(JOB) + float(SECOND) * (attempt["ended_at"] - attempt["started_at"])
+
+
+def row_of(answer, **want):
+    rows = [r for r in answer["costs"] if all(r[k] == v for k, v in want.items())]
+    assert len(rows) == 1, answer
+    return rows[0]
+
+
+def close(a, b):
+    return abs(a - b) < 1e-6
+
+
+def test_time_and_start_have_a_price(priced):
+    c = priced.client()
+    job = c.run(params={"sleep_ms": 300})
+    attempt = job["attempts"][0]
+    assert close(attempt["cost"]["actual"], price_of(attempt)) and attempt["cost"]["actual"] > 0.4
+    assert attempt["cost"]["source"] == "price" and attempt["cost"]["currency"] == "EUR"
+    assert attempt["cost"]["priced"] == attempt["cost"]["actual"]
+    assert attempt["cost"]["estimated"] == 0.25 + 0.5 * 900  # of its time limit, at first
+    assert job["cost"] == {k: v for k, v in attempt["cost"].items() if k != "priced"}
+    priced.restart()
+    assert priced.client().job(job["job_id"]) == job
+
+
+def test_a_running_job_shows_what_is_reserved(priced):
+    c = priced.client()
+    job_id = c.echo(sleep_ms=60000)
+    wait_until(lambda: c.job(job_id)["status"] == "running", "it runs")
+    job = c.job(job_id)
+    assert job["cost"] == {"estimated": 450.25, "actual": None, "currency": "EUR", "source": None}
+    row = row_of(costs(c), backend="echo", kind="echo")
+    assert row["running"] == 1 and row["reserved"] == 450.25 and row["cost"] == 0
+    c.cancel(job_id)
+    wait_until(lambda: c.job(job_id)["status"] == "cancelled", "it is cancelled")
+    row = row_of(costs(c), backend="echo", kind="echo")
+    assert row["running"] == 0 and row["reserved"] == 0 and row["cancelled"] == 1
+    assert close(row["cost"], price_of(c.job(job_id)["attempts"][0]))
+
+
+def test_failed_attempts_cost_too_each_of_them(make_daemon):
+    c = make_daemon({**PRICED, "limits": {"backoff_base": "1ms"}}).client()
+    job = c.run(params={"fail": "retry"})
+    assert job["status"] == "failed" and len(job["attempts"]) == 3
+    assert close(job["cost"]["actual"], sum(map(price_of, job["attempts"])))
+    row = row_of(costs(c), backend="echo")
+    assert row["attempts"] == row["failed"] == 3 and close(row["cost"], job["cost"]["actual"])
+
+
+def test_a_kind_without_prices_has_no_row(daemon):
+    c = daemon.client()
+    job = c.run()
+    assert job["cost"] is None and job["attempts"][0]["cost"] is None
+    answer = costs(c)
+    assert answer["costs"] == [] and answer["prices"][0]["cost_per_second"] is None
+    assert "lathe_cost_total" not in c.get("/metrics").text
+
+
+def test_zero_is_a_price_and_nothing_is_none(make_daemon):
+    """A: three backends: unset, 0, 0.01."""
+    config = {f"backend {name}": {"plugin": "echo", "workers": 1, **({"cost_per_job": price} if price else {})}
+              for name, price in (("unset", None), ("zero", "0"), ("cent", "0.01"))}
+    c = make_daemon(config, base={}).client()
+    jobs = {name: c.run(backend=name) for name in ("unset", "zero", "cent")}
+    assert jobs["unset"]["cost"] is None
+    assert jobs["zero"]["cost"]["actual"] == 0 and jobs["cent"]["cost"]["actual"] == 0.01
+    answer = costs(c)
+    assert {r["backend"]: r["cost"] for r in answer["costs"]} == {"zero": 0, "cent": 0.01}
+    assert {p["backend"]: p["cost_per_job"] for p in answer["prices"]} == {"unset": None, "zero": 0, "cent": 0.01}
+
+
+def test_what_a_plugin_says_goes_before_the_price(scripted):  # noqa: F811
+    plugin = os.path.join(TEST_PLUGINS, "scripted_fork.so")
+    daemon = scripted("fork", {"backend scripted": {"plugin": plugin, "workers": 1, "cost_per_job": "7", "currency": "EUR"}})
+    c = daemon.client()
+    job = c.run("scripted", params={"act": "facts"})
+    assert job["attempts"][0]["cost"] == {"estimated": 0.25, "actual": 0.2, "currency": "EUR", "source": "reported", "priced": 7}
+    row = row_of(costs(c), backend="scripted")
+    assert row["cost"] == row["reported"] == 0.2
+    plain = c.run("scripted", params={"act": "ok"})
+    assert plain["cost"] == {"estimated": 7, "actual": 7, "currency": "EUR", "source": "price"}
+    other = c.run("scripted", params={"act": "facts_again"})  # says dollars, and then nothing
+    assert {a["cost"]["currency"] for a in other["attempts"]} >= {"USD"}, other
+    assert {r["currency"] for r in costs(c)["costs"]} == {"EUR", "USD"}
+
+
+def test_the_ledger_outlives_its_jobs_and_the_daemon(priced):
+    c = priced.client()
+    job = c.run()
+    before = costs(c)["costs"]
+    c.request("DELETE", f"/api/jobs/{job['job_id']}")
+    assert costs(c)["costs"] == before and before[0]["attempts"] == 1
+    priced.kill()
+    priced.start()
+    assert costs(priced.client())["costs"] == before
+
+
+def test_an_attempt_that_a_crash_cut_off_keeps_what_was_reserved(make_daemon):
+    daemon = make_daemon({**PRICED, "backend echo": {**PRICED["backend echo"], "job_timeout": "100s"}})
+    c = daemon.client()
+    job_id = c.echo(sleep_ms=1500)
+    wait_until(lambda: c.job(job_id)["status"] == "running", "it runs")
+    daemon.kill()
+    daemon.start()
+    job = daemon.client().wait(job_id)
+    first, second = job["attempts"]
+    assert first["status"] == "interrupted" and first["cost"]["source"] == "reserved", first
+    assert first["cost"]["actual"] == first["cost"]["estimated"] == 50.25
+    assert second["cost"]["source"] == "price" and close(second["cost"]["actual"], price_of(second))
+    assert job["cost"]["source"] == "mixed"
+    row = row_of(costs(daemon.client()), backend="echo")
+    assert row["given_back"] == 1 and row["completed"] == 1 and close(row["cost"], job["cost"]["actual"])
+
+
+def test_the_reservation_is_learned_also_over_a_restart(priced):
+    c = priced.client()
+    for _ in range(6):
+        c.run()
+    assert c.run()["cost"]["estimated"] < 1
+    priced.restart()
+    c = priced.client()
+    wait_until(lambda: c.run()["cost"]["estimated"] < 1, "the ledger was read")
+
+
+def test_by_day_kind_backend_and_client(priced):
+    c = priced.client()
+    for client in ("ann", "ann", "bob"):
+        c.run(client=client)
+    zone = zoneinfo.ZoneInfo("Europe/Berlin")
+    today = datetime.datetime.now(zone).date()
+    answer = costs(c, "?by=day,client,kind,backend")
+    assert {(r["day"], r["kind"], r["backend"], r["client"], r["attempts"]) for r in answer["costs"]} == {
+        (str(today), "echo", "echo", "ann", 2), (str(today), "echo", "echo", "bob", 1)}
+    assert answer["time_zone"] == "Europe/Berlin"
+    first = datetime.datetime(today.year, today.month, 1, tzinfo=zone)
+    assert answer["from"] == first.timestamp()
+    after = datetime.datetime(today.year + today.month // 12, today.month % 12 + 1, 1, tzinfo=zone)
+    assert answer["to"] == after.timestamp()
+    assert [r["attempts"] for r in costs(c, "?by=client&client=bob")["costs"]] == [1]
+    assert costs(c, "?kind=mesh")["costs"] == [] and costs(c, "?to=2020-01-31")["costs"] == []
+    assert costs(c, f"?from={today}&to={today}")["costs"][0]["attempts"] == 3
+    assert costs(c, f"?from={today}")["costs"][0]["attempts"] == 3
+
+
+@pytest.mark.parametrize("query, first, after", [
+    ("month=2026-10", "2026-09-30T22:00Z", "2026-10-31T23:00Z"),  # the clock goes back within
+    ("month=2026-03", "2026-02-28T23:00Z", "2026-03-31T22:00Z"),  # and forward
+    ("month=2026-12", "2026-11-30T23:00Z", "2026-12-31T23:00Z"),
+    ("from=2026-10-25&to=2026-10-25", "2026-10-24T22:00Z", "2026-10-25T23:00Z"),
+    ("to=2026-10-25", "2026-09-30T22:00Z", "2026-10-25T23:00Z")])
+def test_months_and_days_are_those_of_the_zone(priced, query, first, after):
+    answer = costs(priced.client(), "?" + query)
+    assert [answer["from"], answer["to"]] == [datetime.datetime.fromisoformat(t).timestamp() for t in (first, after)]
+
+
+@pytest.mark.parametrize("query", ["month=2026", "month=2026-13", "month=2026-1", "month=2026-11&from=2026-11-01", "from=2026-11-31x", "from=soon",
+                                   "from=2026-11-02&to=2026-11-01", "by=week", "by=day,,", "by=day&from=1990-01-01", "from=0000-01-01", "day=1"])
+def test_what_is_no_range_is_refused(priced, query):
+    r = priced.client().get("/api/costs?" + query).expect(400)
+    assert r.json["type"] == "/problems/bad-request" and r.json["detail"]
+
+
+def test_on_the_command_line(priced):
+    c = priced.client()
+    for client in ("ann", "bob"):
+        c.run(client=client)
+    env = clean_env({"LATHE_SERVER": f"http://127.0.0.1:{priced.port}"})
+
+    def lathe(*args):
+        return subprocess.run([LATHE, *args], capture_output=True, text=True, env=env, timeout=60, check=True)
+
+    out = lathe("costs", "--by", "client,backend").stdout
+    assert re.search(r"^BACKEND +CLIENT +COST +CURRENCY +ATTEMPTS", out), out
+    assert re.search(r"^echo +ann +0\.25\d* +EUR +1 ", out, re.M) and re.search(r"^total 0\.5\d* EUR$", out, re.M), out
+    assert json.loads(lathe("costs", "--json").stdout) == costs(c)
+    assert "Nothing cost anything" in lathe("costs", "--month", "2020-01").stderr
+
+
+def test_in_the_metrics(priced):
+    c = priced.client()
+    job = c.run()
+    line = [l for l in c.get("/metrics").text.splitlines() if l.startswith("lathe_cost_total{")]
+    assert len(line) == 1 and 'kind="echo",backend="echo",currency="EUR"' in line[0], line
+    assert close(float(line[0].split()[-1]), job["cost"]["actual"])
+
+
+def test_prices_are_reloaded(priced):
+    c = priced.client()
+    for _ in range(6):
+        c.run()
+    config = {**PRICED, "backend echo": {"plugin": "echo", "workers": 2, "cost_per_job": "3"}}
+    priced.write_config(config)
+    priced.reload()
+    wait_until(lambda: costs(c)["prices"][0]["cost_per_job"] == 3, "the new price is in effect")
+    assert c.run()["cost"] == {"estimated": 3, "actual": 3, "currency": "EUR", "source": "price"}
+
+
+def test_the_printed_configuration_says_the_prices(tmp_path):
+    ini = tmp_path / "lathe.ini"
+    ini.write_text("[cost]\ncurrency = EUR\n[backend a]\nplugin = echo\ncost_per_second = 0.0004\n")
+    done = subprocess.run([LATHED, "--config", ini, "--print-config"], capture_output=True, text=True, env=clean_env(), timeout=60, check=True)
+    assert re.search(r"^cost_per_second = 0\.0004 ", done.stdout, re.M) and re.search(r"^time_zone = UTC ", done.stdout, re.M), done.stdout
+
+
