@@ -12,6 +12,7 @@ foreach(page README.md docs/admin.md docs/api.md docs/bench.md docs/benchmarks.m
         docs/original.md docs/outputs.md docs/security.md docs/testing.md)
   lathe_doc(runtime ${page})
 endforeach()
+install(FILES docs/benchmark_results.schema.json DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
 foreach(page ${decisions})
   get_filename_component(name ${page} NAME)
   lathe_doc(runtime ${page} adr/${name})

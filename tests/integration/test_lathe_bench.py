@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import pytest
+from browser import CHROMIUM, TELL, Site, visit
 from daemon import ECHO, LATHE, PATIENCE, REPO, clean_env, wait_until
 from terminal import Terminal
 
@@ -60,6 +61,13 @@ def row_of(text, *words):
     return next(line for line in text.splitlines() if all(word in line.split() for word in words))
 
 
+def check_schema(document):
+    """What docs/ promises of the file."""
+    jsonschema = pytest.importorskip("jsonschema")
+    with open(os.path.join(REPO, "docs", "benchmark_results.schema.json"), encoding="utf-8") as file:
+        jsonschema.Draft202012Validator(json.load(file)).validate(document)
+
+
 def rounded(value):
     """The file has nine digits of each number, the output of --json all that a double has."""
     if isinstance(value, dict):
@@ -79,6 +87,7 @@ def test_the_slower_one_is_recognised(bench):
     assert "seed 7" in done.stderr and "\r" not in done.stderr and "%" not in done.stderr
     assert "0.02 EUR" in row_of(done.stdout, "slow", "one") and "0.900" in row_of(done.stdout, "slow", "two")
     d = run.document()
+    check_schema(d)
     assert d["format"] == "lathe-bench/1" and d["iterations"] == 9 and d["kind"] == "pace" and d["seed"] == "7"
     # The members of the original's file.
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", d["timestamp"])
@@ -133,6 +142,7 @@ def test_failures_are_counted_and_told(bench):
     assert "Recommended: good" in done.stdout and "; left out: bad\n; left out: shaky\n" in done.stdout
     assert "note: shaky failed in 2 of 6 jobs" in done.stdout
     d = run.document()
+    check_schema(d)
     bad, good, shaky = d["results"][0]["backends"]
     assert bad["status"] == "failed" and bad["avg_time"] is None and "never" in bad["error"] and bad["times"] == []
     assert bad["reasons"][0]["jobs"] == 3  # and was not tried again
@@ -151,6 +161,8 @@ def test_ctrl_c_keeps_what_was_measured(bench):
     assert process.returncode == 130 and "BACKEND" in out and "Not finished" in said, (out, said)
     assert "interrupted after" in out
     d = run.document()
+    check_schema(d)
+    assert os.path.exists(run.folder / "benchmark_results.html")
     assert d["interrupted"] and len(d["jobs"]) > 8 and d["results"][0]["backends"][0]["status"] == "ok"
     assert all(j["error"] is None for j in d["jobs"])  # the one that was cancelled is none of them
 
@@ -260,6 +272,7 @@ def test_a_backend_that_is_not_ready(bench, tmp_path):
     wait_until(lambda: client.backend("quick")["state"] == "ready" and client.backend("broken")["state"] not in ("ready", "starting"), "one is broken")
     done = run("-b", "quick", "-b", "broken", "--max-rounds", 5)
     assert "not available" in row_of(done.stdout, "broken") and "note: broken was left out: it is" in done.stdout
+    check_schema(run.document())
     broken = run.document()["results"][0]["backends"][1]
     assert broken["available"] is False and broken["error"] and broken["times"] == []
 
@@ -342,3 +355,74 @@ def test_stored_results_that_are_none(tmp_path):
         path.write_text(json.dumps(document))
         done = subprocess.run([LATHE, "bench", "--report", str(path)], capture_output=True, check=False, env=clean_env(), timeout=PATIENCE)
         assert done.returncode in (0, 2) and b"Sanitizer" not in done.stderr and b"\x1b" not in done.stdout, (document, done)
+
+
+# ---- the page ----
+
+EVIL = "</title></script><script>document.title='run'</script><img src=http://127.0.0.1:9/x onerror=alert(1)> \"'&"
+
+
+def evil_document():
+    """Every text that may come from somebody else says something to a browser."""
+    document = stored({"local": SAMPLE, "far" + EVIL: [t * 2 for t in SAMPLE], "gone": [None] * 4})
+    for job in document["jobs"]:
+        job.update(error=EVIL if job["error"] else None, queue_s=0.1, transfer_s=0.2, cold_start_s=0.1, retry_s=0.05)
+        job["quality"] = {"score": 0.5, EVIL: 7.0} if not job["error"] else {}
+        job["cost"] = {"amount": 0.01, "currency": "<b>"} if not job["error"] else None
+    for key in ("kind", "server", "server_version", "timestamp"):
+        document[key] = EVIL
+    document["cases"][0].update(file=EVIL, set=EVIL)
+    document["backends"].append({"backend": "idle" + EVIL, "plugin": EVIL, "version": EVIL, "device": EVIL, "local": True, "error": EVIL})
+    return document
+
+
+def test_the_page_escapes_and_fetches_nothing(tmp_path):
+    again(evil_document(), tmp_path)
+    page = (tmp_path / "stored.html").read_text()
+    assert page.count("<script") == 0 and "<img" not in page and "<b>" not in page and "&lt;script&gt;" in page and "&quot;&#39;&amp;" in page
+    # No address is used by anything, and a browser would not follow one.
+    assert not re.search(r"(?:src|href|action|data)\s*=|url\(|@import", re.sub(r"&lt;.*?&gt;", "", page)), page[:200]
+    assert "default-src 'none'" in page and "prefers-color-scheme:dark" in page and 'name="viewport"' in page
+    assert page.count("<svg") > 5 and "<svg" in page and page.count("<title>") > 10
+    assert "No backend" in again(stored({"a": [None] * 3}), tmp_path).stdout and "No backend is recommended" in (tmp_path / "stored.html").read_text()
+
+
+def test_where_the_page_goes(tmp_path):
+    again(stored({"a": SAMPLE}), tmp_path, "--html", "other.html")
+    assert (tmp_path / "other.html").exists() and not (tmp_path / "stored.html").exists()
+    (tmp_path / "x.html").write_text(json.dumps(stored({"a": SAMPLE})))  # a name that ends so is not the page's
+    subprocess.run([LATHE, "bench", "--report", "x.html"], check=True, cwd=tmp_path, capture_output=True, env=clean_env())
+    assert json.loads((tmp_path / "x.html").read_text())["kind"] == "mesh" and (tmp_path / "x.html.html").exists()
+    done = again(stored({"a": SAMPLE}), tmp_path, "--html", "no/such/folder.html", code=2)
+    assert "cannot write no/such/folder.html" in done.stderr and "Recommended" in done.stdout
+
+
+LOOK = TELL + """<body style="margin:0"><script>
+const look = width => new Promise(done => {
+  const frame = document.createElement('iframe');
+  frame.style = `width:${width}px;height:900px;border:0`;
+  frame.onload = () => {
+    const page = frame.contentDocument, root = page.documentElement;
+    const size = mark => { const box = mark.getBoundingClientRect(); return [box.left, box.right, box.width]; };
+    done({width, wide: root.scrollWidth, title: page.title, scripts: page.scripts.length, images: page.images.length, svgs: page.querySelectorAll('svg').length,
+          dots: [...page.querySelectorAll('.dot')].map(size), medians: [...page.querySelectorAll('.median')].map(size),
+          text: Math.min(...[...page.querySelectorAll('.axis text')].map(t => t.getBoundingClientRect().height))});
+  };
+  frame.src = '/page';
+  document.body.append(frame);
+});
+(async () => tell([await look(1000), await look(390), await look(320)]))();
+</script>"""
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="there is no chromium")
+def test_the_page_in_a_browser(tmp_path):
+    again(evil_document(), tmp_path)
+    with Site({"/": LOOK, "/page": (tmp_path / "stored.html").read_text()}) as site:
+        told = visit(site, "/", tmp_path / "browser")
+        assert set(site.asked) <= {"/", "/page", "/favicon.ico"}
+    for seen in told:
+        assert seen["wide"] <= seen["width"], seen  # nothing has to be pushed aside
+        assert seen["scripts"] == seen["images"] == 0 and seen["title"].startswith("lathe bench: ") and seen["svgs"] > 5
+        assert len(seen["dots"]) == 16 and all(0 <= left < right <= seen["width"] for left, right, _ in seen["dots"])
+        assert len(seen["medians"]) == 3 and seen["text"] > 10

@@ -19,7 +19,7 @@ _lathe() {
       --kind) kind=${COMP_WORDS[++i]} ;;
       --param | -p | --out | -o | --output | --backend | -b | --priority | --timeout | -t | --idempotency-key | -k | \
         --state | --client | --since | --limit | -n | --after | --set | --name | --input-name | --shape | --lang | --dir | \
-        --rounds | --max-rounds | --within | --warmup | --seed | --prefer-local | --report | \
+        --rounds | --max-rounds | --within | --warmup | --seed | --prefer-local | --html | --report | \
         --month | --from | --to | --by) ((i++)) ;;
       -*) ;;
       *) if [ -z "$verb" ]; then verb=${COMP_WORDS[i]}; elif [ -z "$operand" ]; then operand=${COMP_WORDS[i]}; fi ;;
@@ -38,7 +38,7 @@ _lathe() {
       words=$(_lathe_words params "$operand")
       compopt -o nospace 2>/dev/null
       ;;
-    --out | -o | --output | --report | --token-file | --dir | --cacert | --cert | --key)
+    --out | -o | --output | --html | --report | --token-file | --dir | --cacert | --cert | --key)
       compopt -o default 2>/dev/null
       return
       ;;

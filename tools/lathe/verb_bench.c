@@ -14,21 +14,36 @@
 
 enum { DOCUMENT_MAX = 256 << 20 };
 
-/* Shows what there is. */
-static void show(const struct cli *c, const struct bench *b) {
+/* Where the page goes: beside the results, with their name. */
+static char *page_path(const struct cli *c, const char *results) {
+  const char *named = option_get(c, "html"), *slash = strrchr(results, '/');
+  const char *dot = strrchr(slash ? slash : results, '.');
+  if (named)
+    return mem_dup(named);
+  bool ending = dot && !strcmp(dot, ".json");
+  return mem_printf("%.*s.html", ending ? (int)(dot - results) : (int)strlen(results), results);
+}
+
+/* Shows what there is, and writes the page of it.  CLI_OK or CLI_USAGE (said). */
+static int show(const struct cli *c, const struct bench *b, const char *results) {
   struct bench_analysis a;
   struct bench_advice advice;
+  char *page = page_path(c, results);
   bench_analyse(&a, b);
   bench_advise(&advice, &a);
-  if (c->json) {
+  int code = bench_report(&a, &advice, page);
+  if (c->json && code == CLI_OK) {
     json_t *document = bench_results(&a, &advice);
     say_json(document);
     json_decref(document);
-  } else {
+  } else if (!c->json) {
     bench_print(&a, &advice);
+    say_note("%s\n", code == CLI_OK ? page : "");
   }
   bench_advice_free(&advice);
   bench_analysis_free(&a);
+  free(page);
+  return code;
 }
 
 /* Did a backend that was tried never complete a case? */
@@ -81,7 +96,7 @@ static int show_stored(struct cli *c, const char *path) {
   else if (bench_from_json(&b, document, &err) != 0)
     code = fail(CLI_USAGE, "%s: %s; --report takes a file that lathe bench wrote", path, err.text);
   if (code == CLI_OK)
-    show(c, &b);
+    code = show(c, &b, path);
   bench_free(&b);
   json_decref(document);
   free(text);
@@ -100,10 +115,10 @@ static int measure(struct cli *c) {
   if (planned && code == CLI_OK) {
     code = bench_run(c, &p);
     cli_clear_interrupt();
+    bool told = c->json && code != CLI_OK && code != CLI_INTERRUPTED; /* the one document */
     int saved = bench_save(&p.bench, p.results);
-    bool shown = !c->json || code == CLI_OK || code == CLI_INTERRUPTED;
-    if (shown && p.bench.job_count)
-      show(c, &p.bench);
+    if (saved == CLI_OK && !told && p.bench.job_count)
+      saved = show(c, &p.bench, p.results);
     if (!c->json)
       say_note("%s%s\n", code == CLI_OK ? "" : "Not finished; what there is: ", p.results);
     if (code == CLI_OK)

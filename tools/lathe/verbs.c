@@ -89,7 +89,8 @@ static const struct cli_option bench_options[] = {
     {"timeout", 't', "TIME", "wall time of one attempt, as 90s, 5m or 2h"},
     {"prefer-local", 0, "TIME", "recommend a local backend that is no more than this slower (2s)"},
     {"output", 'o', "FILE", "the results (benchmark_results.json)"},
-    {"report", 0, "FILE", "judge and show a stored result again; runs nothing"},
+    {"html", 0, "FILE", "the page with charts (beside the results, with their name)"},
+    {"report", 0, "FILE", "judge and show a stored result again, and write its page; runs nothing"},
     {NULL, 0, NULL, NULL},
 };
 static const struct cli_option route_options[] = {

@@ -108,17 +108,27 @@ static void note_equals(struct bench_advice *advice, const struct bench_analysis
       note(advice, "%s is equal to it within noise", b->backends[i].name);
 }
 
+/* The scores of another backend that are better by more than a little. */
 static void note_quality(struct bench_advice *advice, const struct bench_analysis *a) {
   const struct bench *b = a->bench;
-  for (size_t c = 0; c < b->case_count; c++) {
-    double own = bench_quality(b, c, advice->backend, "score");
-    for (size_t i = 0; i < b->backend_count; i++) {
-      double other = bench_quality(b, c, i, "score");
-      if (own > 0 && other > own * (1 + SCORE_MATTERS))
-        note(advice, "on %s%s%s the score of %s is %.3g, that of %s is %.3g", b->cases[c].file,
-             *b->cases[c].set ? " " : "", b->cases[c].set, b->backends[advice->backend].name, own,
-             b->backends[i].name, other);
+  for (size_t i = 0; i < b->backend_count; i++) {
+    size_t better = 0;
+    double best_own = 0, best = 0;
+    for (size_t c = 0; c < b->case_count; c++) {
+      double own = bench_quality(b, c, advice->backend, "score"),
+             other = bench_quality(b, c, i, "score");
+      if (!(own > 0 && other > own * (1 + SCORE_MATTERS)))
+        continue;
+      if (better++ == 0 || other / own > best / best_own) {
+        best = other;
+        best_own = own;
+      }
     }
+    if (better)
+      note(advice,
+           "the score of %s is better in %zu of %zu cases, at most %.3g where that of %s is %.3g",
+           b->backends[i].name, better, b->case_count, best, b->backends[advice->backend].name,
+           best_own);
   }
 }
 

@@ -39,7 +39,6 @@ void bench_plan_free(struct bench_plan *p) {
   json_decref(p->values);
   free(p->timeout);
   free(p->results);
-  free(p->report);
   bench_free(&p->bench);
 }
 

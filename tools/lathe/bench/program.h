@@ -21,7 +21,7 @@ struct bench_plan {
   struct bench_input *inputs; /* of each case; its sets follow each other */
   json_t *values;             /* names of the result's numbers that are kept */
   char *timeout;              /* seconds of an attempt, or NULL */
-  char *results, *report;     /* the files that are written */
+  char *results;              /* the file that is written */
 };
 
 /* What is to be tried, from the options and what the server has.  CLI_OK, or what failed (said). */
@@ -36,6 +36,9 @@ int bench_run(struct cli *c, struct bench_plan *p);
 json_t *bench_results(const struct bench_analysis *a, const struct bench_advice *advice);
 /* For a person, on stdout. */
 void bench_print(const struct bench_analysis *a, const struct bench_advice *advice);
+/* Writes the page.  CLI_OK or CLI_USAGE (said). */
+int bench_report(const struct bench_analysis *a, const struct bench_advice *advice,
+                 const char *path);
 /* Writes the document.  CLI_OK or CLI_USAGE (said). */
 int bench_save(const struct bench *b, const char *path);
 
