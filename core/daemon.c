@@ -366,6 +366,7 @@ static void close_rooms(struct daemon *d) {
     kinds_free(d->kinds);
   metrics_free(d->metrics);
   free_tokens(d);
+  free(d->audited);
   config_free(d->config);
 }
 
@@ -394,6 +395,8 @@ static int open_rooms(struct daemon *d, struct err *err) {
     rc = open_jobs(d, err);
   if (rc == 0)
     rc = open_http(d, err);
+  if (rc == 0)
+    rc = daemon_audit_start(d, err);
   return rc;
 }
 

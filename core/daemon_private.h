@@ -35,6 +35,7 @@ struct daemon {
   struct workers *workers;
   struct api *api;
   struct http *http;
+  char *audited; /* the configuration that the audit log knows, as JSON; NULL: none */
 };
 
 /* ---- daemon.c: what a start and a reload both do ---- */
@@ -48,6 +49,12 @@ void daemon_log_kind_problems(const struct kinds *kinds);
 void daemon_declare_kinds(void *daemon);
 /* Starts the backend, or gives the one of this name its new options. */
 void daemon_start_backend(struct daemon *d, const struct config_backend *b);
+
+/* ---- daemon_audit.c ---- */
+/* Before the loop runs, with all rooms open: a line where the configuration is not that of before. */
+int daemon_audit_start(struct daemon *d, struct err *err);
+/* After a reload: a line where it changed something. */
+void daemon_audit_reload(struct daemon *d, const struct config_changes *changes);
 
 /* ---- daemon_reload.c ---- */
 /* What the metrics say of the last reload; the start counts as one. */

@@ -106,6 +106,9 @@ bool original_asked(const struct http_request *r);
 /* As render_job, in their words. */
 void original_render(struct buf *b, const struct record_job *job, const char *base);
 
+/* A line of the audit log as JSON (audit.c). */
+void audit_render(struct buf *b, const struct record_audit *line);
+
 /* The whole OpenAPI document as text. */
 void openapi_make(const struct kinds *kinds, struct buf *out);
 
@@ -123,6 +126,7 @@ http_handler kinds_list, kinds_get;
 http_handler backends_list, backends_resume;
 http_handler routing_list, routing_get, routing_of_job;
 http_handler costs_get;
+http_handler audit_list;
 http_handler health_get, health_ready, health_metrics;
 http_handler openapi_get;
 http_handler problems_get, problems_list;

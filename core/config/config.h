@@ -52,7 +52,9 @@ struct config_limits { /* sizes in bytes */
 struct config_retention { /* 0: without limit */
   int64_t jobs_age_ms;
   int jobs_max;
-  int64_t bytes_max, events_age_ms, blobs_age_ms, interval_ms;
+  int64_t bytes_max, events_age_ms, blobs_age_ms, audit_age_ms;
+  int audit_max;
+  int64_t interval_ms;
 };
 
 struct config_cache {
@@ -170,6 +172,11 @@ int config_find_plugin(const char *plugin, const char *const *folders, char **pa
 /* ---- showing ---- */
 /* The effective configuration as an INI file that loads, with where each value came from. */
 void config_print(const struct config *c, FILE *out);
+/* Each value that the file or the environment gives, as it was written; not the defaults.  secret: it
+ * looks like a credential and is for nobody's eyes. */
+typedef void config_given_seen(void *ctx, const char *section, const char *key, const char *text,
+                               bool secret);
+void config_given(const struct config *c, config_given_seen *seen, void *ctx);
 /* docs/configuration.md */
 void config_print_reference(FILE *out);
 

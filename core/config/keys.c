@@ -136,6 +136,10 @@ const struct config_key config_keys[] = {
      .help = "Progress and log of finished jobs older than this go; the job stays."},
     {"retention", "blobs_age", DURATION(0, 36500 * DAY), PLACE(retention.blobs_age_ms), .fallback = "1d", .zero = "for ever",
      .help = "Inputs that no job refers to go when unused for so long."},
+    {"retention", "audit_age", DURATION(0, 36500 * DAY), PLACE(retention.audit_age_ms), .fallback = "730d", .zero = "for ever",
+     .help = "Lines of the audit log older than this go."},
+    {"retention", "audit_max", INT(0, 100000000), PLACE(retention.audit_max), .fallback = "100000", .zero = "no limit",
+     .help = "Lines of the audit log that are kept; the oldest go first."},
     {"retention", "interval", DURATION(SECOND, DAY), PLACE(retention.interval_ms), .fallback = "10m",
      .help = "How often retention looks."},
 

@@ -64,6 +64,19 @@ void config_print(const struct config *c, FILE *out) {
   }
 }
 
+void config_given(const struct config *c, config_given_seen *seen, void *ctx) {
+  for (size_t i = 0; i < c->section_count; i++) {
+    const struct config_section *s = &c->sections[i];
+    struct config_keys_range keys = config_keys_of(s->spec->name);
+    for (size_t k = 0; k < keys.count; k++)
+      if (s->values[k].text)
+        seen(ctx, s->title, keys.first[k].key, s->values[k].text, false);
+    for (size_t k = 0; k < s->option_count; k++)
+      seen(ctx, s->title, s->options[k].key, s->options[k].value.text,
+           config_option_is_secret(s->options[k].key));
+  }
+}
+
 /* ---- docs/configuration.md ---- */
 
 static const char precedence[] =

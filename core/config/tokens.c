@@ -13,7 +13,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { TOKEN_MIN = 16, TOKEN_MAX = 1024, NAME_MAX_LEN = 64, FILE_MAX_BYTES = 1 << 20 };
+enum {
+  TOKEN_MIN = 16,
+  TOKEN_MAX = 1024,
+  NAME_MAX_LEN = 64,
+  FILE_MAX_BYTES = 1 << 20,
+  MARK_LEN = 8
+};
 
 struct token {
   struct token *next;
@@ -43,6 +49,15 @@ static bool token_is_name(const char *text, size_t len) {
   return len > 0 && len <= NAME_MAX_LEN && strspn(text, allowed) >= len;
 }
 
+/* The audit log says of these who it was where no token was used. */
+static bool token_is_kept_name(const char *name) {
+  static const char *const kept[] = {"loopback", "signal", "start", "guard"};
+  for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+    if (strcmp(kept[i], name) == 0)
+      return true;
+  return false;
+}
+
 /* The word after a token.  It is not said in the message: it may be a part of somebody's token. */
 static int token_role(const char *path, int line, const char *word, enum role *role,
                       struct err *err) {
@@ -68,6 +83,13 @@ static int tokens_add(struct tokens *t, const char *path, int line, char *text, 
                      "%s:%d: the client's name before ':' is made of letters, digits, '.', '_' "
                      "and '-' (at most %d)",
                      path, line, NAME_MAX_LEN);
+    }
+    if (token_is_kept_name(text)) {
+      free(x);
+      return err_set(err, ERR_INVAL,
+                     "%s:%d: the audit log has a meaning of its own for the name '%s'; give the "
+                     "client another one",
+                     path, line, text);
     }
     memcpy(x->name, text, strlen(text) + 1);
   } else {
@@ -167,4 +189,14 @@ bool tokens_know(const struct tokens *t, const char *client) {
     if (strcmp(x->name, client) == 0)
       return true;
   return false;
+}
+
+void tokens_each(const struct tokens *t,
+                 void (*seen)(void *ctx, const char *client, enum role role, const char *mark),
+                 void *ctx) {
+  for (const struct token *x = t->first; x; x = x->next) {
+    char mark[MARK_LEN + 1];
+    snprintf(mark, sizeof(mark), "%.*s", MARK_LEN, x->digest);
+    seen(ctx, x->name, x->role, mark);
+  }
 }

@@ -22,4 +22,9 @@ const char *tokens_client(const struct tokens *t, const char *token, enum role *
 /* Is there a token of this client? */
 bool tokens_know(const struct tokens *t, const char *client);
 
+/* Every token: its client, its role and a mark by which two tokens are told apart. */
+void tokens_each(const struct tokens *t,
+                 void (*seen)(void *ctx, const char *client, enum role role, const char *mark),
+                 void *ctx);
+
 #endif

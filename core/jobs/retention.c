@@ -135,6 +135,8 @@ static void purge(struct jobs *j) {
       .keys_before_us = now,
       .cache_before_us = before(now, age->cache_before_us),
       .cache_max = age->cache_max,
+      .audit_before_us = before(now, age->audit_before_us),
+      .audit_max = age->audit_max,
       .batch = age->batch > 0 ? age->batch : PURGE_BATCH,
   };
   j->purging = true;

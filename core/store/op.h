@@ -41,6 +41,8 @@ enum op_type {
   OP_UNOWNED,
   OP_CACHED,
   OP_BATCH,
+  OP_CHANGE,
+  OP_UNDO,
   OP_TYPES,
 };
 
@@ -75,9 +77,11 @@ struct op {
   const struct record_batch *batch;
   const struct record_batch_item *item; /* of a job in a batch */
   struct op *jobs, *last_job;           /* of a batch: its submits, by `next` */
+  struct record_audit line;             /* of a change; an undo finds most of it */
+  const char *setting, *value_json;     /* likewise */
 
   /* The answer; also `num` and `id` (of a replayed submit: those of the job that has the key),
-   * `seq` of the events, `names`, `folders` and `more`. */
+   * `seq` of the events, `names`, `folders` and `more`; `line`, `setting` and `value_json`. */
   int code;
   bool replayed;    /* the idempotency key was known, and nothing was written */
   const char *text; /* of a failure */
@@ -86,6 +90,7 @@ struct op {
   store_done *done;
   void (*purged)(void *arg, int code, const struct store_purged *p);
   void (*unused)(void *arg, int code, const char *const *unused, size_t n);
+  store_change_done *changed;
   void *arg;
 };
 
@@ -102,6 +107,7 @@ enum read_type {
   READ_KEY,
   READ_COSTS,
   READ_COSTS_LATEST,
+  READ_AUDIT,
   READ_TYPES
 };
 
@@ -122,6 +128,7 @@ struct read {
   bool artifacts; /* of the jobs of a batch: with their artifacts */
   struct store_costs_query costs;
   size_t edge; /* the next piece of it */
+  struct store_audit_filter audit;
 
   /* The answer: `count` of the one array that belongs to the type. */
   int code;
@@ -130,6 +137,7 @@ struct read {
   struct record_batch *batches;
   struct record_batch_job *items;
   struct record_cost_sum *sums;
+  struct record_audit *lines;
   size_t count;
   bool more, gap;
 
@@ -142,6 +150,7 @@ struct read {
     void (*items)(void *arg, int code, const struct record_batch_job *items, size_t count,
                   bool more);
     void (*costs)(void *arg, int code, const struct record_cost_sum *sums, size_t count, bool more);
+    void (*audit)(void *arg, int code, const struct record_audit *lines, size_t count, bool more);
   } done;
   void *arg;
 };

@@ -104,4 +104,8 @@ void deliver_items(struct read *r);
 /* costs.c (loop) */
 void deliver_costs(struct read *r);
 
+/* changes.c (loop) */
+void changes_tell(const struct op *op);
+void deliver_audit(struct read *r);
+
 #endif

@@ -149,6 +149,7 @@ static void (*const deliverers[READ_TYPES])(struct read *) = {
     [READ_BATCH] = deliver_batches, [READ_BATCHES] = deliver_batches,
     [READ_ITEMS] = deliver_items,   [READ_KEY] = deliver_get,
     [READ_COSTS] = deliver_costs,   [READ_COSTS_LATEST] = deliver_costs,
+    [READ_AUDIT] = deliver_audit,
 };
 
 void read_deliver(struct read *r) {

@@ -229,4 +229,23 @@ struct record_event {
   size_t data_len;
 };
 
+/* One line of the audit log: what changed how the server works. */
+struct record_audit {
+  int64_t num, at_us;
+  const char *who;   /* the name of a token, or who it was without one: "signal", "start" ... */
+  const char *what;  /* "config.reload", "backend.drain" */
+  const char *about; /* what it is about: a backend, a kind; "" for none */
+  const char *from_json, *to_json; /* any JSON, or NULL for nothing */
+  const char *why;                 /* for people; "" for none */
+  bool by_hand;                    /* it changed a setting, and may be undone (store_undo) */
+  bool undone;                     /* it was; read only */
+};
+
+/* What was set while the daemon ran, and goes over the configuration's file. */
+struct record_setting {
+  const char *name, *value_json;
+  int64_t at_us;
+  const char *who, *why;
+};
+
 #endif

@@ -113,6 +113,8 @@ static void end_op(struct op *op) {
     op->purged(op->arg, op->code, &p);
   } else if (op->unused != NULL) {
     op->unused(op->arg, op->code, ok ? op->names : NULL, ok ? op->name_count : 0);
+  } else if (op->changed != NULL) {
+    changes_tell(op);
   } else if (op->done != NULL) {
     struct store_receipt r = {.job_num = op->num,
                               .job_id = op->id,

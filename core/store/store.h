@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The durable state: jobs, attempts, events, inputs, artifacts, idempotency keys.
+ * The durable state: jobs, attempts, events, inputs, artifacts, idempotency keys, settings and the
+ * audit log.
  *
  * One writer thread owns the writing connection.  The loop hands it operations;
  * whatever has gathered while the last commit was under way goes into the next
@@ -68,6 +69,10 @@ void store_close(struct store *s);
  * finished jobs in the file.  A callback that returns non-zero stops. */
 int store_recover(struct store *s, int (*each)(void *ctx, const struct record_job *job), void *ctx,
                   struct err *err);
+
+/* Blocking; before the loop runs: every setting. */
+typedef void store_setting_seen(void *ctx, const struct record_setting *setting);
+int store_settings(struct store *s, store_setting_seen *seen, void *ctx, struct err *err);
 
 /* ---- writes ---- */
 
@@ -217,6 +222,43 @@ void store_costs_latest(struct store *s, int limit,
                                      size_t count, bool more),
                         void *arg);
 
+/* ---- settings and the audit log ---- */
+
+/* A line of the audit log, and with it in one commit what it tells of. */
+struct store_change {
+  struct record_audit line; /* num is the store's; at_us 0: now */
+  const char *setting;      /* that changes, by its name; NULL: none does */
+  const char *value_json;   /* its new value; NULL: it goes */
+};
+struct store_changed {
+  const struct record_audit *line; /* as it was written; num 0: the setting has that value already,
+                                      and nothing was written */
+  const char *setting;             /* NULL: none */
+  const char *value_json;          /* what it is now; NULL: nothing */
+  const char *text;                /* of a failure */
+};
+typedef void store_change_done(void *arg, int code, const struct store_changed *c);
+/* A line of a setting that says neither from nor to gets both: the value before and after.  A
+ * change that is not by hand ends what store_undo() may undo of its setting. */
+void store_change(struct store *s, const struct store_change *change, store_change_done *done,
+                  void *arg);
+/* Undoes the last change by hand that was not undone, and is a line itself: `what` of it, who, why
+ * and at_us are read.  ERR_NOT_FOUND where there is none. */
+void store_undo(struct store *s, const struct record_audit *line, store_change_done *done,
+                void *arg);
+
+struct store_audit_filter {
+  const char *who, *what; /* NULL: any; what: also its beginning up to a '.' */
+  int64_t since_us;       /* 0: any */
+  int64_t before_num;     /* page; 0: from the newest */
+  int limit;              /* 1..1000 */
+};
+/* Newest first. */
+void store_audit(struct store *s, const struct store_audit_filter *filter,
+                 void (*done)(void *arg, int code, const struct record_audit *lines, size_t count,
+                              bool more),
+                 void *arg);
+
 /* ---- retention ---- */
 
 struct store_retention {  /* 0: no limit of that sort */
@@ -228,6 +270,8 @@ struct store_retention {  /* 0: no limit of that sort */
   int64_t cache_before_us;  /* older results answer no later job */
   int64_t cache_max;        /* and the oldest past this count */
   int64_t ledger_before_us; /* older rows of the ledger, of attempts that ended */
+  int64_t audit_before_us;  /* lines of the audit log from before it go */
+  int64_t audit_max;        /* and the oldest past this count */
   int batch;                /* at most so many jobs a call: 1..1000, 0: 100 */
 };
 struct store_purged {

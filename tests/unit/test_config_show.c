@@ -215,6 +215,7 @@ static void tokens(void **state) {
       {"ci:0123456789abcdef read submit\n", "not a role"},
       {"ci: 0123456789abcdef\n", "a token has"},
       {"ci:0123456789abcdef none\n", "not a role"},
+      {"signal:0123456789abcdef\n", "tokens:1: the audit log has a meaning of its own"},
       {"ci:0123456789abcdef\v read\n", "visible ASCII"},
   };
   for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -134,6 +134,7 @@ int verb_bench(struct cli *c);
 int verb_why(struct cli *c);
 int verb_route(struct cli *c);
 int verb_costs(struct cli *c);
+int verb_audit(struct cli *c);
 int verb_top(struct cli *c);
 int verb_version(struct cli *c);
 int verb_help(struct cli *c);

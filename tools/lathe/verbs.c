@@ -107,6 +107,13 @@ static const struct cli_option costs_options[] = {
     {"client", 0, "NAME", "only of this client"},
     {NULL, 0, NULL, NULL},
 };
+static const struct cli_option audit_options[] = {
+    {"who", 0, "NAME", "only of this client; also loopback, signal and start"},
+    {"what", 0, "WORD", "only of this sort, as config or config.reload"},
+    {"since", 0, "TIME", "only of the last 30m, 2h, 7d ..."},
+    {"limit", 'n', "N", "at most so many (50)"},
+    {NULL, 0, NULL, NULL},
+};
 static const struct cli_option top_options[] = {
     {"once", '1', NULL, "print once and end"},
     {NULL, 0, NULL, NULL},
@@ -167,6 +174,12 @@ static const struct cli_verb verbs[] = {
      "their backends. RESERVED is for those that run, UNKNOWN counts those at a cost that nobody "
      "knows. Days and months are those of the server's [cost] time_zone.",
      costs_options, 0, 0, verb_costs, IDS_NONE},
+    {"audit", "", "What changed how the server works, newest first",
+     "A line for each start with another configuration than before, each reload that changed "
+     "something, and each change by hand: when, who, what, from what to what, and why. Needs a "
+     "token "
+     "with the role admin.",
+     audit_options, 0, 0, verb_audit, IDS_NONE},
     {"top", "", "A live view of the server; q ends it", NULL, top_options, 0, 0, verb_top,
      IDS_NONE},
     {"plugin", "new NAME", "Begin a plugin: a project with a test and a README",

@@ -95,6 +95,7 @@ const struct engine_ops engine_sqlite = {
     .name = "sqlite",
     .open = open_engine,
     .recover = recover_jobs,
+    .settings = changes_settings,
     .close = close_engine,
     .totals = totals,
     .ready = transaction_ready,

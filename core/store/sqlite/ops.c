@@ -371,7 +371,8 @@ static int (*const appliers[OP_TYPES])(struct engine *, struct op *, struct err 
     [OP_DELETE] = op_apply_delete, [OP_PURGE] = op_apply_purge,
     [OP_UNUSED] = op_apply_unused, [OP_UNOWNED] = op_apply_unowned,
     [OP_CACHED] = op_apply_cached, [OP_BATCH] = op_apply_batch,
-    [OP_CANCEL] = apply_cancel,
+    [OP_CANCEL] = apply_cancel,    [OP_CHANGE] = op_apply_change,
+    [OP_UNDO] = op_apply_undo,
 };
 
 int op_apply(struct engine *e, struct op *op, struct err *err) {

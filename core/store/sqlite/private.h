@@ -87,7 +87,7 @@ int transaction_commit(struct engine *e, struct err *err);
 void transaction_rollback(struct engine *e, int code);
 void transaction_between(struct engine *e);
 
-/* ops.c, purge.c, cache.c, batch.c (writer): 0, or a negative code with err set.  One that is not
+/* ops.c, purge.c, cache.c, batch.c, changes.c (writer): 0, or a negative code with err set.  One that is not
  * engine_broken is the operation's own failure; what it changed until then is rolled back by the
  * caller. */
 int op_apply(struct engine *e, struct op *op, struct err *err);
@@ -97,6 +97,8 @@ int op_apply_unused(struct engine *e, struct op *op, struct err *err);
 int op_apply_unowned(struct engine *e, struct op *op, struct err *err);
 int op_apply_cached(struct engine *e, struct op *op, struct err *err);
 int op_apply_batch(struct engine *e, struct op *op, struct err *err);
+int op_apply_change(struct engine *e, struct op *op, struct err *err);
+int op_apply_undo(struct engine *e, struct op *op, struct err *err);
 
 /* ops.c: for those in other files. */
 int op_look_at_key(struct engine *e, struct op *op, struct err *err);
@@ -127,6 +129,11 @@ int cache_purge(struct engine *e, struct op *op, struct err *err);
  * their bytes from here on. */
 int cache_leave(struct engine *e, int64_t num, const char *id, const char *source,
                 bool *folder_goes, struct err *err);
+
+/* changes.c (writer; changes_settings as store_settings; read_audit reader) */
+int changes_purge(struct engine *e, struct op *op, struct err *err);
+int changes_settings(struct engine *e, store_setting_seen *seen, void *ctx, struct err *err);
+int read_audit(struct conn *c, struct read *r, struct err *err);
 
 /* batch.c (writer).  The row of a job of this batch is gone: with the last one the batch goes. */
 int batch_leave(struct engine *e, const char *batch, struct err *err);

@@ -249,7 +249,7 @@ int op_apply_purge(struct engine *e, struct op *op, struct err *err) {
       (r->events_before_us > 0 && (code = purge_events(&p, err)) < 0) ||
       (r->keys_before_us > 0 && (code = purge_keys(&p, err)) < 0) ||
       (r->ledger_before_us > 0 && (code = ledger_purge(e, op, err)) < 0) ||
-      (code = cache_purge(e, op, err)) < 0)
+      (code = cache_purge(e, op, err)) < 0 || (code = changes_purge(e, op, err)) < 0)
     return code;
   return give_back_pages(&p, err);
 }

@@ -204,6 +204,7 @@ static int (*const readers[READ_TYPES])(struct conn *, struct read *, struct err
     [READ_BATCH] = read_batch,   [READ_BATCHES] = read_batches,
     [READ_ITEMS] = read_items,   [READ_KEY] = read_key,
     [READ_COSTS] = read_costs,   [READ_COSTS_LATEST] = read_costs_latest,
+    [READ_AUDIT] = read_audit,
 };
 
 /* One snapshot for all statements of a piece. */

@@ -15,6 +15,8 @@
  *   batches       by the number of their first job; the jobs of one follow each other
  *   batch_jobs    by the job's number: what a batch remembers of a job that was deleted
  *   ledger        what attempts cost, by the job's number; at: the start of the attempt
+ *   settings      by name: what was set while the daemon ran; a few rows
+ *   audit         by num: what changed how the server works; audit_hand: what may be undone
  *   events        by seq, the order of all; events_job: those of one job
  */
 #include "store/sqlite/private.h"
@@ -145,10 +147,17 @@ static const char schema_12[] =
     "UPDATE jobs SET paid=1 WHERE num IN (SELECT job FROM ledger);";
 /* clang-format on */
 
+static const char schema_13[] =
+    "CREATE TABLE settings(name TEXT PRIMARY KEY, value TEXT, at INTEGER, who TEXT, why TEXT)"
+    " WITHOUT ROWID;"
+    "CREATE TABLE audit(num INTEGER PRIMARY KEY, at INTEGER, who TEXT, what TEXT, about TEXT,"
+    " was TEXT, now TEXT, why TEXT, setting TEXT, hand INTEGER, undone INTEGER DEFAULT 0);"
+    "CREATE INDEX audit_hand ON audit(num) WHERE hand=1 AND undone=0;";
+
 /* [n] brings version n to n + 1 */
-static const char *const migrations[] = {schema_1, schema_2,  schema_3,  schema_4,
-                                         schema_5, schema_6,  schema_7,  schema_8,
-                                         schema_9, schema_10, schema_11, schema_12};
+static const char *const migrations[] = {schema_1,  schema_2,  schema_3, schema_4, schema_5,
+                                         schema_6,  schema_7,  schema_8, schema_9, schema_10,
+                                         schema_11, schema_12, schema_13};
 #define LATEST ((int64_t)(sizeof migrations / sizeof *migrations))
 
 #define APPLICATION_ID 0x4c617468 /* "Lath": tells our files from other SQLite databases */

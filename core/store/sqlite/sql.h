@@ -33,6 +33,8 @@
   " AND (?4 IS NULL OR kind=?4) AND (?5 IS NULL OR backend=?5) AND (?6 IS NULL OR client=?6)"      \
   " ORDER BY num DESC LIMIT ?1"
 
+#define AUDIT_COLUMNS "num,at,who,what,about,was,now,why,hand,undone"
+
 #define SQL_TABLE(X)                                                                               \
   X(SQL_BEGIN, "BEGIN IMMEDIATE")                                                                  \
   X(SQL_BEGIN_READ, "BEGIN")                                                                       \
@@ -191,6 +193,23 @@
                        "WHERE state=2 AND actual IS NOT NULL ORDER BY at DESC LIMIT ?1")           \
   X(SQL_LEDGER_PURGE, "DELETE FROM ledger WHERE (job,attempt) IN (SELECT job,attempt FROM ledger " \
                       "WHERE at<?1 AND state<>1 ORDER BY at LIMIT ?2)")                            \
+  X(SQL_AUDIT_OLD, "DELETE FROM audit WHERE num IN (SELECT num FROM audit WHERE at<?1 LIMIT ?2)")  \
+  X(SQL_AUDIT_MANY, "DELETE FROM audit WHERE num IN (SELECT num FROM audit ORDER BY num LIMIT "    \
+                    "max(0,min(?2,(SELECT count(*) FROM audit)-?1)))")                             \
+  X(SQL_AUDIT_NEW, "INSERT INTO audit(at,who,what,about,was,now,why,setting,hand) "                \
+                   "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)")                                           \
+  X(SQL_AUDIT_LAST, "SELECT num,about,was,setting FROM audit WHERE hand=1 AND undone=0 "           \
+                    "ORDER BY num DESC LIMIT 1")                                                   \
+  X(SQL_AUDIT_UNDONE, "UPDATE audit SET undone=?2 WHERE num=?1")                                   \
+  X(SQL_AUDIT_SETTLED, "UPDATE audit SET hand=0 WHERE hand=1 AND undone=0 AND setting=?1")         \
+  X(SQL_AUDIT_LIST, "SELECT " AUDIT_COLUMNS " FROM audit WHERE num<?1 AND at>=?2 "                 \
+                    "AND (?3 IS NULL OR who=?3) "                                                  \
+                    "AND (?4 IS NULL OR what=?4 OR substr(what,1,length(?4)+1)=?4||'.') "          \
+                    "ORDER BY num DESC LIMIT ?5")                                                  \
+  X(SQL_SETTING_GET, "SELECT value FROM settings WHERE name=?1")                                   \
+  X(SQL_SETTING_PUT, "REPLACE INTO settings(name,value,at,who,why) VALUES(?1,?2,?3,?4,?5)")        \
+  X(SQL_SETTING_DELETE, "DELETE FROM settings WHERE name=?1")                                      \
+  X(SQL_SETTINGS, "SELECT name,value,at,who,why FROM settings ORDER BY name")                      \
   X(SQL_BATCH_NEW, "INSERT INTO batches(num,id,kind,client,name,sets,created,count) "              \
                    "VALUES(?1,?2,?3,?4,?5,?6,?7,?8)")                                              \
   X(SQL_BATCH_JOB_NEW, "INSERT INTO batch_jobs(job,id,file,label,folder) VALUES(?1,?2,?3,?4,?5)")  \
