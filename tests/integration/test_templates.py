@@ -40,12 +40,15 @@ def section(prefix, shape, project, built):
         if line and line[0] not in ";[":
             key, _, value = line.partition(" = ")
             keys[key] = value
-    if shape == "remote" and sources(project):
-        keys["spool"] = project / "spool"
-        keys["spool"].mkdir()
     if shape != "exec" and sources(project):
         keys["plugin"] = built
     return {"server": {"kinds_path": project / "kinds"}, "backend demo": keys}
+
+
+def set_url(config, url):
+    """A plugin has an option for it; the command behind exec-remote finds it in its `options`."""
+    keys = config["backend demo"]
+    keys.update({"url": url} if "url" in keys else {"options": f"url={url}"})
 
 
 @contextlib.contextmanager
@@ -56,7 +59,7 @@ def service_of(project, config):
         return
     with subprocess.Popen(["python3", project / "service.py"], stdout=subprocess.PIPE, text=True) as service:
         try:
-            config["backend demo"]["options"] = "url=" + service.stdout.readline().strip()
+            set_url(config, service.stdout.readline().strip())
             yield
         finally:
             service.kill()
@@ -103,7 +106,7 @@ def test_what_a_template_does_not_expect(prefix, tmp_path, shape, lang):
             'kinds[] = {"demo", nullptr}', 'kinds[] = {"demo", "other", nullptr}')
     assert '"other"' in text
     if lang == "c++":
-        at = {"run": "    count(self, job", "remote": "    self.remote->prepare(", "exec": "    json_t *result = count("}[shape]
+        at = {"run": "    count(self, job", "remote": "    Json spec(", "exec": "    json_t *result = count("}[shape]
         assert at in text
         text = text.replace(at, "    throw 42;\n" + at)
     source.write_text(text)
@@ -166,29 +169,54 @@ def test_a_new_plugin_is_built_checked_and_run(prefix, tmp_path, shape, lang):
 
 @pytest.mark.parametrize("lang", ["c", "c++"])
 def test_a_remote_of_the_template_outlives_a_crash(prefix, tmp_path, lang):
-    """The daemon is killed while the job is elsewhere; the next one takes it up, and nothing ran twice."""
+    """The daemon is killed while the job is elsewhere; the next one takes it up, and it was submitted once."""
     new(prefix, "demo", "--shape", "remote", "--lang", lang, cwd=tmp_path)
     project = tmp_path / "demo"
     run("make", cwd=project, env=prefix.env())
     config = section(prefix, "remote", project, project / "build/demo.so")
-    config["backend demo"]["command"] = f"echo begun >>{tmp_path}/begun; until test -e {tmp_path}/go; do sleep 0.05; done; sort"
-    daemon = prefix.daemon(project / "lathed", config)
-    daemon.start()
-    try:
-        c = daemon.client()
-        job_id = c.form("/api/jobs/demo", [("file", "text.txt", b"b\na\n")]).json["job_id"]
-        wait_until((tmp_path / "begun").exists, "the command has begun")
-        daemon.kill()
+    go, asked = threading.Event(), []
+    with moody_service([], go, asked) as url:
+        set_url(config, url)
+        daemon = prefix.daemon(project / "lathed", config)
         daemon.start()
-        (tmp_path / "go").touch()
-        job = daemon.client().wait(job_id)
-        assert job["status"] == "completed", job
-        assert daemon.client().artifact(job_id, "output.txt").text == "a\nb\n"
-        assert (tmp_path / "begun").read_text() == "begun\n"
-        daemon.stop()
-    finally:
-        (tmp_path / "go").touch()
-        daemon.kill()
+        try:
+            c = daemon.client()
+            job_id = c.form("/api/jobs/demo", [("file", "text.txt", b"b\na\n")]).json["job_id"]
+            wait_until(lambda: any(a.startswith("GET ") for a in asked), "the job is polled")
+            daemon.kill()
+            daemon.start()
+            go.set()
+            job = daemon.client().wait(job_id)
+            assert job["status"] == "completed", job
+            assert daemon.client().artifact(job_id, "output.txt").text == "sorted"
+            assert [a for a in asked if a.startswith("PUT ")] == [f"PUT /jobs/{job_id}"]
+            daemon.stop()
+        finally:
+            daemon.kill()
+
+
+@pytest.mark.parametrize("lang", ["c", "c++"])
+def test_a_remote_of_the_template_stops_its_job(prefix, tmp_path, lang):
+    """A cancel is passed on; a service that is not there is no failure of the job."""
+    new(prefix, "demo", "--shape", "remote", "--lang", lang, cwd=tmp_path)
+    project = tmp_path / "demo"
+    run("make", cwd=project, env=prefix.env())
+    config = section(prefix, "remote", project, project / "build/demo.so")
+    asked = []
+    with moody_service([], threading.Event(), asked) as url:
+        set_url(config, url)
+        daemon = prefix.daemon(project / "lathed", config)
+        daemon.start()
+        try:
+            c = daemon.client()
+            job_id = c.form("/api/jobs/demo", [("file", "text.txt", b"b\na\n")]).json["job_id"]
+            wait_until(lambda: any(a.startswith("GET ") for a in asked), "the job is polled")
+            c.cancel(job_id).expect(200)
+            assert c.wait(job_id)["status"] == "cancelled"
+            wait_until(lambda: f"DELETE /jobs/{job_id}" in asked, "the service is told")
+            daemon.stop()
+        finally:
+            daemon.kill()
 
 
 @pytest.mark.parametrize("shape,lang", REFUSED)
@@ -235,9 +263,11 @@ def test_without_templates_it_says_which_package_has_them(prefix, tmp_path):
 
 
 @contextlib.contextmanager
-def moody_service(refusals):
-    """Yields its URL.  It answers PUT with the refusals, one after another (status, headers), then takes jobs, which are done at once."""
+def moody_service(refusals, go=None, asked=None):
+    """Yields its URL.  It answers PUT with the refusals, one after another (status, headers), then takes jobs, which are
+    done at once, or when go is set.  What it is asked goes into asked."""
     taken = set()
+    asked = [] if asked is None else asked
 
     class Service(http.server.BaseHTTPRequestHandler):
         def reply(self, status, headers=(), body=b""):
@@ -249,6 +279,7 @@ def moody_service(refusals):
 
         def do_PUT(self):
             self.rfile.read(int(self.headers["Content-Length"]))
+            asked.append(f"PUT {self.path}")
             answer = refusals.pop(0) if refusals else (201,)
             if answer[0] == 201:
                 taken.add(self.path)
@@ -256,7 +287,13 @@ def moody_service(refusals):
 
         def do_GET(self):
             job, output, _ = self.path.partition("/output")
-            self.reply(*((404,) if job not in taken else (200, (), b"sorted" if output else b'{"done": 1}')))
+            asked.append(f"GET {self.path}")
+            done = b'{"done": 1}' if go is None or go.is_set() else b'{"done": 0.5}'
+            self.reply(*((404,) if job not in taken else (200, (), b"sorted" if output else done)))
+
+        def do_DELETE(self):
+            asked.append(f"DELETE {self.path}")
+            self.reply(200, (), b"stopped")
 
         def log_message(self, *_):
             pass
@@ -271,19 +308,22 @@ def moody_service(refusals):
             thread.join()
 
 
-def test_what_a_service_refuses_is_told_as_the_guide_says(prefix, tmp_path):
+@pytest.mark.parametrize("lang", ["python", "c", "c++"])
+def test_what_a_service_refuses_is_told_as_the_guide_says(prefix, tmp_path, lang):
     """402 pauses the backend, 429 slows it (Retry-After may be a date), and neither costs the job an attempt; 404 to a submission is
     no submission."""
-    if not os.path.exists(prefix.path("lib/lathe/plugins/exec.so")):
+    if lang == "python" and not os.path.exists(prefix.path("lib/lathe/plugins/exec.so")):
         pytest.skip("the plugin exec is not built")
-    new(prefix, "demo", "--shape", "remote", "--lang", "python", cwd=tmp_path)
+    new(prefix, "demo", "--shape", "remote", "--lang", lang, cwd=tmp_path)
     project = tmp_path / "demo"
+    if lang != "python":
+        run("make", cwd=project, env=prefix.env())
     kind = json.loads((project / "kinds/demo.json").read_text())
     (project / "kinds/demo.json").write_text(json.dumps({**kind, "limits": {"attempts": 1}}))
     refusals = [(402,), (429, [("Retry-After", "Wed, 21 Oct 2015 07:28:00 GMT")])]
-    config = section(prefix, "remote", project, None)
+    config = section(prefix, "remote", project, project / "build/demo.so")
     with moody_service(refusals) as url:
-        config["backend demo"]["options"] = f"url={url}"
+        set_url(config, url)
         daemon = prefix.daemon(project / "lathed", config)
         daemon.start()
         try:

@@ -21,7 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { NAME_LONGEST = 40, FILE_BYTES_MAX = 1 << 20, LAYERS_MOST = 3 };
+enum { NAME_LONGEST = 40, FILE_BYTES_MAX = 1 << 20, LAYERS_MOST = 4 };
 
 static const struct combination {
   const char *shape, *lang;
@@ -29,9 +29,9 @@ static const struct combination {
 } combinations[] = {
     {"run", "c", {"native", "run", "run-c"}},
     {"run", "c++", {"native", "run", "run-c++"}},
-    {"remote", "c", {"native", "remote", "remote-c"}},
-    {"remote", "c++", {"native", "remote", "remote-c++"}},
-    {"remote", "python", {"exec", "exec-python", "remote-python"}},
+    {"remote", "c", {"native", "service", "remote", "remote-c"}},
+    {"remote", "c++", {"native", "service", "remote", "remote-c++"}},
+    {"remote", "python", {"exec", "exec-python", "service", "remote-python"}},
     {"exec", "python", {"exec", "exec-python"}},
     {"exec", "c", {"exec", "exec-native", "exec-c"}},
     {"exec", "c++", {"exec", "exec-native", "exec-c++"}},
@@ -48,7 +48,7 @@ static const struct language {
 };
 
 struct project {
-  const char *name;
+  const char *name, *needs; /* needs: what pkg-config is asked for */
   const struct language *language;
   char *folder;    /* absolute; that of the project */
   char *templates; /* share/lathe/template */
@@ -127,7 +127,7 @@ static const char *word_value(const struct project *p, const char *word, size_t 
       {"NAME", p->name},       {"PWD", p->folder},        {"SHARE", p->share},
       {"SOURCE", l->source},   {"CMAKE", l->cmake},       {"COMPILER", l->compiler},
       {"FLAGS", l->flags},     {"STANDARD", l->standard}, {"LANG", l->lang},
-      {"COMMAND", l->command},
+      {"COMMAND", l->command}, {"NEEDS", p->needs},
   };
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)
     if (strlen(words[i].word) == len && !strncmp(words[i].word, word, len))
@@ -281,6 +281,7 @@ int verb_plugin(struct cli *c) {
   if (!what || check_name(c->operands[1]) != CLI_OK)
     return CLI_USAGE;
   struct project p = {.name = c->operands[1], .language = find_language(lang)};
+  p.needs = strcmp(shape, "remote") != 0 ? "lathe-plugin jansson" : "lathe-net";
   int code = make_project(&p, what, parent ? parent : ".", &err);
   if (code == 0)
     say_made(c, &p, what);

@@ -1,149 +1,61 @@
 // SPDX-License-Identifier: MIT
 //
-// @NAME@: a plugin of lathe whose jobs run elsewhere.
+// @NAME@: a plugin of lathe whose jobs run at a service.
 //
-// "Elsewhere" is a folder here, `spool`: each job is a subfolder in which a detached process runs
-// `command` on the input, and goes on when lathe does not.  Put your service in place of the class
-// Remote; what must stay is the order of things:
+// The service of the example is service.py: PUT /jobs/KEY begins a job, GET /jobs/KEY says how far it is,
+// GET /jobs/KEY/output is the result, DELETE /jobs/KEY stops it.  Put your service's requests in place of
+// these; what must stay is the order of things:
 //
 //   submit   begins the work under request->idem_key, and makes the reference durable
-//   find     was something begun under that key?  lathe asks after a crash, instead of submitting twice
+//   find     was something begun under that key?  lathe asks after a crash, before it submits
 //   poll     is it over?
 //   fetch    brings the result
 //   cancel   stops it
 //
-// What a service answers, as lathe wants it: 401, 403 LATHE_AUTH and 402 LATHE_QUOTA pause the backend, 429
-// LATHE_RETRY_RATE (with retry_after()) slows it, and no job loses an attempt; no answer and 5xx
-// LATHE_RETRY_DOWN; 400, 422 LATHE_BAD_INPUT.  error_code() keeps its own word and its id of the request.
-//
 // Each may be repeated, in any process, with nothing but the reference; no state is kept here.  They are
-// called on several threads at once.  No exception may leave them: guarded() sees to that.
-#include <lathe/plugin.h>
+// called on several threads at once, and last as long as one request.  No exception may leave them:
+// guarded() sees to that.
+//
+// The client kit (lathe/net.h) says what a failure means: 401, 403 and 402 pause the backend, 429 slows it, no
+// answer and 5xx are tried again, 400 and 422 are the job's own fault.  Where the service means something
+// else, say so: here by what a 404 is in each step.
+#include <lathe/net.h>
 
-#include <cerrno>
-#include <csignal>
-#include <cstdlib>
 #include <exception>
-#include <fcntl.h>
-#include <filesystem>
-#include <fstream>
 #include <jansson.h>
 #include <memory>
-#include <spawn.h>
+#include <new>
 #include <stdexcept>
 #include <string>
-#include <sys/file.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-namespace fs = std::filesystem;
 
 namespace {
 
+constexpr int64_t poll_ms = 50, answer_ms = 20000;
+
 struct Failure : std::runtime_error { // how a step fails: its result, and a text for people
-  Failure(int32_t result_, const std::string &what) : std::runtime_error(what), result(result_) {}
+  Failure(int32_t result_, const std::string &what) : std::runtime_error(what), result(result_) {
+  }
   int32_t result;
 };
 
-// ---- the service: here a folder with a process in it ----
-
-class Remote {
-public:
-  enum class State { waiting, running, done, failed, lost };
-
-  Remote(const fs::path &spool, const std::string &command) : spool_(spool), command_(command) {
-    if (access(spool_.c_str(), W_OK | X_OK) != 0)
-      throw Failure(LATHE_PERMANENT, spool_.string() + ": it cannot be written to");
+struct Answer : lathe_net_answer {
+  Answer() : lathe_net_answer() {
   }
-
-  fs::path folder(std::string name) const {
-    for (char &c : name)
-      if (c == '/')
-        c = '_';
-    return spool_ / ("job-" + name);
+  ~Answer() {
+    lathe_net_free(this);
   }
-
-  bool exists(const std::string &name) const { return fs::exists(folder(name)); }
-
-  // All is prepared aside and renamed in one step, so that a folder that is there is whole.
-  void prepare(const std::string &name, const fs::path &input) const {
-    std::string aside = spool_ / "new-XXXXXX";
-    if (!mkdtemp(aside.data()))
-      throw Failure(LATHE_RETRY, aside + ": no folder can be made there");
-    std::error_code why;
-    fs::copy_file(input, fs::path(aside) / "input", why);
-    if (!why)
-      fs::rename(aside, folder(name), why);
-    if (!why)
-      return;
-    std::error_code ignored;
-    fs::remove_all(aside, ignored);
-    if (!exists(name)) // else it was submitted before
-      throw Failure(LATHE_RETRY, folder(name).string() + ": " + why.message());
-  }
-
-  // Begins the work, or does nothing where it was begun before: the lock is held while it runs.
-  void start(const std::string &name) const {
-    static const char script[] = R"(cd "$1" || exit 1
-setsid sh -c '
-  flock -n 9 || exit 0
-  test -e exit && exit 0
-  echo $$ >pid
-  sh -c "$1" <input >output.txt 2>log
-  echo $? >exit.new && mv exit.new exit
-' sh "$2" 9>lock </dev/null >/dev/null 2>&1 &
-)";
-    const std::string where = folder(name);
-    const char *argv[] = {"sh", "-c", script, "sh", where.c_str(), command_.c_str(), nullptr};
-    pid_t pid;
-    int status = -1;
-    if (posix_spawnp(&pid, argv[0], nullptr, nullptr, const_cast<char **>(argv), environ) == 0)
-      while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-      }
-    if (status != 0)
-      throw Failure(LATHE_RETRY_DOWN, where + ": the command cannot be started there");
-  }
-
-  State state(const std::string &name) const {
-    const bool running = is_running(name); // first: it may end while we look
-    const int code = number(name, "exit");
-    if (code >= 0)
-      return code == 0 ? State::done : State::failed;
-    if (running)
-      return State::running;
-    return number(name, "pid") > 0 ? State::lost : State::waiting;
-  }
-
-  void stop(const std::string &name) const {
-    const int pid = is_running(name) ? number(name, "pid") : -1;
-    if (pid > 1)
-      kill(-pid, SIGTERM);
-  }
-
-private:
-  int number(const std::string &name, const char *file) const { // -1: there is none
-    std::ifstream in(folder(name) / file);
-    int value;
-    return in >> value ? value : -1;
-  }
-
-  bool is_running(const std::string &name) const {
-    const int fd = open((folder(name) / "lock").c_str(), O_RDONLY | O_CLOEXEC);
-    const bool held = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0;
-    if (fd >= 0)
-      close(fd);
-    return held;
-  }
-
-  fs::path spool_;
-  std::string command_;
+  Answer(const Answer &) = delete;
+  Answer &operator=(const Answer &) = delete;
 };
 
-// ---- the five steps ----
+using Json = std::unique_ptr<json_t, void (*)(json_t *)>;
 
 struct Self {
-  const lathe_host *host;
-  std::unique_ptr<Remote> remote;
+  const lathe_host *host = nullptr;
+  lathe_net *net = nullptr; // one service, one client
+  ~Self() {
+    lathe_net_close(net);
+  }
 };
 
 // Runs `work`, which returns the result; what it throws becomes the result, and the text the job's error.
@@ -165,85 +77,148 @@ template <typename Work> int32_t guarded(const lathe_host *host, lathe_job *job,
   }
 }
 
-// Begun or not, what is there goes on from here; the reference is the name of the job there.
-int32_t go_on(const Self &self, lathe_job *job, const std::string &name) {
-  self.remote->start(name);
-  return self.host->checkpoint(job, name.data(), name.size());
+// "/jobs/REFERENCE" and what follows
+std::string path_of(const std::string &name, const char *tail = "") {
+  char part[600];
+  if (!lathe_net_escape(name.c_str(), part, sizeof part))
+    throw Failure(LATHE_PERMANENT, "the reference is not one of this plugin's");
+  return std::string("/jobs/") + part + tail;
 }
+
+std::string path_of(const void *ref, size_t len, const char *tail = "") {
+  return path_of(std::string(static_cast<const char *>(ref), len), tail);
+}
+
+// ---- the five steps ----
 
 int32_t find(void *data, lathe_job *job, const lathe_request *r, const void *, size_t) {
   const Self &self = *static_cast<Self *>(data);
-  return guarded(self.host, job, [&] {
-    return self.remote->exists(r->idem_key) ? go_on(self, job, r->idem_key) : LATHE_NOT_FOUND;
+  return guarded(self.host, job, [&]() -> int32_t {
+    const std::string key = r->idem_key, path = path_of(key);
+    lathe_net_request request = {};
+    request.path = path.c_str();
+    request.job = job;
+    request.deadline_ms = r->deadline_ms;
+    request.most_ms = answer_ms;
+    Answer answer;
+    if (lathe_net_call(self.net, &request, &answer) == LATHE_OK)
+      return self.host->checkpoint(job, key.data(), key.size());
+    return answer.status == 404 ? LATHE_NOT_FOUND : lathe_net_fail(self.net, job, &answer);
   });
 }
 
+// The job is not passed on: what may have begun needs its reference, and then cancel() follows.
 int32_t submit(void *data, lathe_job *job, const lathe_request *r, const void *, size_t) {
   const Self &self = *static_cast<Self *>(data);
-  return guarded(self.host, job, [&] {
+  return guarded(self.host, job, [&]() -> int32_t {
     if (r->kind != std::string("@NAME@")) // a second kind in the table gets its own work here
       throw Failure(LATHE_PERMANENT, std::string(r->kind) + ": this plugin does no such kind");
-    std::unique_ptr<json_t, void (*)(json_t *)> spec(json_loads(r->spec, 0, nullptr), json_decref);
-    const json_t *input = json_array_get(json_object_get(spec.get(), "inputs"), 0);
-    const char *name = json_string_value(json_object_get(input, "name"));
+    Json spec(json_loads(r->spec, 0, nullptr), json_decref);
+    const json_t *first = json_array_get(json_object_get(spec.get(), "inputs"), 0);
+    const char *name = json_string_value(json_object_get(first, "name"));
     if (!name)
-      throw Failure(LATHE_BAD_INPUT, "the specification has no input");
-    self.remote->prepare(r->idem_key, fs::path(r->workdir) / "in" / name);
-    return go_on(self, job, r->idem_key);
+      throw Failure(LATHE_BAD_INPUT, "the job has no input");
+    const std::string key = r->idem_key, path = path_of(key),
+                      input = std::string(r->workdir) + "/in/" + name;
+    lathe_net_request request = {};
+    request.method = "PUT";
+    request.path = path.c_str();
+    request.file = input.c_str();
+    request.type = "text/plain";
+    request.deadline_ms = r->deadline_ms;
+    request.keyed =
+        1; // the service begins a key once, however often it comes.  Leave it out if yours does not
+    Answer answer;
+    if (lathe_net_call(self.net, &request, &answer) ==
+        LATHE_OK) // the reference: most services give one of their own
+      return self.host->checkpoint(job, key.data(), key.size());
+    if (answer.status == 404)
+      throw Failure(LATHE_PERMANENT, "the service takes no jobs at this url");
+    return lathe_net_fail(self.net, job, &answer);
   });
 }
 
-int32_t poll(void *data, lathe_job *job, const lathe_request *, const void *ref, size_t len) {
+int32_t poll(void *data, lathe_job *job, const lathe_request *r, const void *ref, size_t len) {
   const Self &self = *static_cast<Self *>(data);
-  const std::string name(static_cast<const char *>(ref), len);
   return guarded(self.host, job, [&]() -> int32_t {
-    switch (self.remote->state(name)) {
-    case Remote::State::done:
+    const std::string path = path_of(ref, len);
+    lathe_net_request request = {};
+    request.path = path.c_str();
+    request.job = job;
+    request.deadline_ms = r->deadline_ms;
+    request.most_ms = answer_ms;
+    Answer answer;
+    int32_t rc = lathe_net_call(self.net, &request, &answer);
+    if (answer.status == 404)
+      throw Failure(LATHE_RETRY_ANEW, "the service does not know the job any more");
+    Json state(rc == LATHE_OK ? lathe_net_json(&answer) : nullptr,
+               json_decref); // {"done": 0.4}, from 0 to 1
+    if (!state)
+      return lathe_net_fail(self.net, job, &answer);
+    const double done = json_number_value(json_object_get(state.get(), "done"));
+    if (done >= 1)
       return LATHE_OK;
-    case Remote::State::failed:
-      throw Failure(LATHE_PERMANENT, self.remote->folder(name).string() + ": the command failed; the file `log` there says more");
-    case Remote::State::lost:
-      throw Failure(LATHE_RETRY_ANEW, self.remote->folder(name).string() + ": the command was killed before it was done");
-    case Remote::State::waiting:
-      self.remote->start(name);
-      break;
-    case Remote::State::running:
-      self.host->progress(job, 500, "there");
-    }
-    self.host->retry_after(job, 50);
+    self.host->progress(job, done > 0 ? static_cast<int32_t>(900 * done) : 0, "there");
+    self.host->retry_after(job, poll_ms);
     return LATHE_PENDING;
   });
 }
 
 int32_t fetch(void *data, lathe_job *job, const lathe_request *r, const void *ref, size_t len) {
   const Self &self = *static_cast<Self *>(data);
-  const std::string name(static_cast<const char *>(ref), len);
-  return guarded(self.host, job, [&] {
+  return guarded(self.host, job, [&]() -> int32_t {
+    const std::string path = path_of(ref, len, "/output"),
+                      target = std::string(r->workdir) + "/output.txt";
+    lathe_net_request request = {};
+    request.path = path.c_str();
+    request.job = job;
+    request.deadline_ms = r->deadline_ms;
+    lathe_net_file file = {}; // give bytes and sha256, too, where the service tells them
+    file.path = target.c_str();
+    file.most = int64_t{64} << 20;
     self.host->progress(job, 900, "fetch");
-    fs::copy_file(self.remote->folder(name) / "output.txt", fs::path(r->workdir) / "output.txt",
-                  fs::copy_options::overwrite_existing);
-    return self.host->artifact(job, "output.txt", "output.txt", "text/plain");
+    Answer answer;
+    if (lathe_net_download(self.net, &request, &file, &answer) == LATHE_OK)
+      return self.host->artifact(job, "output.txt", "output.txt", "text/plain");
+    if (answer.status == 404)
+      throw Failure(LATHE_RETRY_ANEW, "the service does not know the job any more");
+    return lathe_net_fail(self.net, job, &answer);
   });
 }
 
-int32_t cancel(void *data, lathe_job *job, const lathe_request *, const void *ref, size_t len) {
+int32_t cancel(void *data, lathe_job *job, const lathe_request *r, const void *ref, size_t len) {
   const Self &self = *static_cast<Self *>(data);
-  const std::string name(static_cast<const char *>(ref), len);
-  return guarded(self.host, job, [&] {
-    self.remote->stop(name);
-    return LATHE_OK;
+  return guarded(self.host, job, [&]() -> int32_t {
+    const std::string path = path_of(ref, len);
+    lathe_net_request request = {};
+    request.method = "DELETE";
+    request.path = path.c_str();
+    request.deadline_ms = r->deadline_ms;
+    request.keyed = 1;
+    Answer answer;
+    if (lathe_net_call(self.net, &request, &answer) == LATHE_OK)
+      return answer.body == std::string("late") ? LATHE_TOO_LATE : LATHE_OK;
+    return answer.status == 404
+               ? LATHE_OK
+               : lathe_net_fail(self.net, job, &answer); // unknown there: it does not run
   });
 }
 
 // ---- the plugin ----
 
 int32_t create(const lathe_host *host, void **data) {
-  return guarded(host, nullptr, [&] {
+  return guarded(host, nullptr, [&]() -> int32_t {
     auto self = std::make_unique<Self>();
+    const char *key = host->config(host, "key");
+    lathe_net_options options = {};
+    options.base = host->config(host, "url");
+    options.token = *key ? key
+                         : nullptr; // the name of a secret, sent as "Authorization: Bearer ..."
     self->host = host;
-    self->remote = std::make_unique<Remote>(host->config(host, "spool"), host->config(host, "command"));
-    *data = self.release();
-    return LATHE_OK;
+    const int32_t rc = lathe_net_open(host, &options, &self->net);
+    if (rc == LATHE_OK)
+      *data = self.release();
+    return rc;
   });
 }
 
@@ -252,11 +227,12 @@ void destroy(void *data) {
 }
 
 const char *const kinds[] = {"@NAME@", nullptr};
-const lathe_option spool = {sizeof spool, LATHE_PATH, "spool", nullptr, nullptr,
-                            "Folder in which the jobs run; it must be there."};
-const lathe_option command = {sizeof command, LATHE_STRING, "command", "sort", nullptr,
-                              "What a shell runs there: it reads the input and writes the output."};
-const lathe_option *const options[] = {&spool, &command, nullptr};
+const lathe_option url = {sizeof url, LATHE_STRING, "url",
+                          nullptr,    nullptr,      "Where the service is: https://host:port."};
+const lathe_option key = {
+    sizeof key, LATHE_SECRET, "key",
+    "",         nullptr,      "Name of the secret with the service's key; empty: it wants none."};
+const lathe_option *const options[] = {&url, &key, nullptr};
 
 constexpr lathe_remote steps() {
   lathe_remote r = {};
@@ -276,10 +252,10 @@ constexpr lathe_plugin describe() { // at compile time: loading the plugin runs 
   p.struct_size = sizeof p;
   p.abi_major = LATHE_ABI_MAJOR;
   p.abi_minor = LATHE_ABI_MINOR;
-  p.rights = LATHE_NEEDS_NETWORK | LATHE_NEEDS_FILES;
+  p.rights = LATHE_NEEDS_NETWORK;
   p.name = "@NAME@";
   p.version = "0.1";
-  p.summary = "Runs a command on a text, detached";
+  p.summary = "Sorts lines, at a service";
   p.license = "MIT";
   p.kinds = kinds;
   p.options = options;

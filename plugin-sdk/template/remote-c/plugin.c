@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * @NAME@: a plugin of lathe whose jobs run elsewhere.
+ * @NAME@: a plugin of lathe whose jobs run at a service.
  *
- * "Elsewhere" is a folder here, `spool`: each job is a subfolder in which a detached process runs
- * `command` on the input, and goes on when lathe does not.  Put your service in place of start(),
- * state_of() and the copying; what must stay is the order of things:
+ * The service of the example is service.py: PUT /jobs/KEY begins a job, GET /jobs/KEY says how far it
+ * is, GET /jobs/KEY/output is the result, DELETE /jobs/KEY stops it.  Put your service's requests in
+ * place of these; what must stay is the order of things:
  *
  *   submit   begins the work under request->idem_key, and makes the reference durable
  *
@@ -16,259 +16,221 @@
  *
  *   cancel   stops it
  *
- * What a service answers, as lathe wants it: 401, 403 LATHE_AUTH and 402 LATHE_QUOTA pause the backend, 429
- * LATHE_RETRY_RATE (with retry_after()) slows it, and no job loses an attempt; no answer and 5xx
- * LATHE_RETRY_DOWN; 400, 422 LATHE_BAD_INPUT.  error_code() keeps its own word and its id of the request.
- *
  * Each may be repeated, in any process, with nothing but the reference; no state is kept here. They
- * are called on several threads at once.
+ * are called on several threads at once, and last as long as one request.
+ *
+ * The client kit (lathe/net.h) says what a failure means: 401, 403 and 402 pause the backend, 429 slows
+ * it, no answer and 5xx are tried again, 400 and 422 are the job's own fault.  Where the service means
+ * something else, say so: here by `gone`, what a 404 is in each step.
  */
-#include <lathe/plugin.h>
+#include <lathe/net.h>
 
-#include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
-#include <signal.h>
-#include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-enum { PATH_SIZE = 4200, FILE_SIZE = PATH_SIZE + 20, POLL_MS = 50 };
+enum { PATH_SIZE = 4200, POLL_MS = 50, ANSWER_MS = 20000 };
 
-struct self { /* strings of the host, which live as long as the process */
+struct self {
   const struct lathe_host *host;
-  const char *spool, *command;
+  struct lathe_net *net; /* one service, one client */
 };
 
 static int32_t fail(const struct self *self, struct lathe_job *job, int32_t result,
-                    const char *what, const char *why) {
-  char text[900];
-  snprintf(text, sizeof text, "%.400s: %.400s", what, why);
-  self->host->error(job, text);
+                    const char *why) {
+  self->host->error(job, why);
   return result;
 }
 
-/* Runs a program to its end; its exit code, -1 when it could not be run or was killed. */
-static int run_program(char *const argv[]) {
-  extern char **environ;
-  pid_t pid;
-  int status;
-  if (posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ) != 0)
-    return -1;
-  while (waitpid(pid, &status, 0) < 0)
-    if (errno != EINTR)
-      return -1;
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+/* "/jobs/REFERENCE" and what follows; false: that cannot be one of ours. */
+static bool path_of(char *path, const void *ref, size_t len, const char *tail) {
+  char name[200], part[600];
+  if (len >= sizeof name)
+    return false;
+  memcpy(name, ref, len);
+  name[len] = '\0';
+  if (!lathe_net_escape(name, part, sizeof part))
+    return false;
+  return snprintf(path, PATH_SIZE, "/jobs/%s%s", part, tail) < PATH_SIZE;
 }
 
-static int copy(char *from, char *to) {
-  char *argv[] = {"cp", "--", from, to, NULL};
-  return run_program(argv);
-}
-
-/* ---- the service: here a folder with a process in it ---- */
-
-/* Begins the work, or does nothing where it was begun before: the lock is held while it runs. */
-static int start(const struct self *self, char *folder) {
-  static char script[] = "cd \"$1\" || exit 1\n"
-                         "setsid sh -c '\n"
-                         "  flock -n 9 || exit 0\n"
-                         "  test -e exit && exit 0\n"
-                         "  echo $$ >pid\n"
-                         "  sh -c \"$1\" <input >output.txt 2>log\n"
-                         "  echo $? >exit.new && mv exit.new exit\n"
-                         "' sh \"$2\" 9>lock </dev/null >/dev/null 2>&1 &\n";
-  char *argv[] = {"sh", "-c", script, "sh", folder, (char *)self->command, NULL};
-  return run_program(argv);
-}
-
-/* The number in a file of the folder; -1: there is none. */
-static int number_in(const char *folder, const char *name) {
-  char path[FILE_SIZE];
-  int number = -1;
-  snprintf(path, sizeof path, "%s/%s", folder, name);
-  FILE *f = fopen(path, "r");
-  if (f && fscanf(f, "%d", &number) != 1)
-    number = -1;
-  if (f)
-    fclose(f);
-  return number;
-}
-
-static int is_running(const char *folder) {
-  char path[FILE_SIZE];
-  snprintf(path, sizeof path, "%s/lock", folder);
-  int fd = open(path, O_RDONLY | O_CLOEXEC);
-  int held = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0;
-  if (fd >= 0)
-    close(fd);
-  return held;
-}
-
-enum state { WAITING, RUNNING, DONE, FAILED, LOST };
-
-static enum state state_of(const char *folder) {
-  int running = is_running(folder); /* first: it may end while we look */
-  int code = number_in(folder, "exit");
-  if (code >= 0)
-    return code == 0 ? DONE : FAILED;
-  if (running)
-    return RUNNING;
-  return number_in(folder, "pid") > 0 ? LOST : WAITING;
+/* One request.  What a 404 means in this step is `gone`, and `why_gone` says it. */
+static int32_t ask(const struct self *self, struct lathe_job *job,
+                   const struct lathe_net_request *request, struct lathe_net_answer *answer,
+                   int32_t gone, const char *why_gone) {
+  int32_t rc = lathe_net_call(self->net, request, answer);
+  if (answer->status != 404)
+    return rc == LATHE_OK ? rc : lathe_net_fail(self->net, job, answer);
+  return *why_gone ? fail(self, job, gone, why_gone) : gone;
 }
 
 /* ---- the five steps ---- */
 
-static void folder_of(const struct self *self, const char *name, size_t len, char *folder) {
-  int n = snprintf(folder, PATH_SIZE, "%s/%.*s", self->spool, (int)len, name);
-  for (char *p = folder + strlen(self->spool) + 1; n > 0 && *p; p++)
-    if (*p == '/' || (*p == '.' && p[-1] == '/'))
-      *p = '_';
-}
-
-/* Begun or not, what is there goes on from here; the reference is the name of the folder. */
-static int32_t go_on(const struct self *self, struct lathe_job *job, char *folder) {
-  const char *name = strrchr(folder, '/') + 1;
-  if (start(self, folder) != 0)
-    return fail(self, job, LATHE_RETRY_DOWN, folder, "the command cannot be started there");
-  return self->host->checkpoint(job, name, strlen(name));
-}
+static const char *const kinds[] = {"@NAME@", NULL};
 
 static int32_t find(void *data, struct lathe_job *job, const struct lathe_request *r,
                     const void *ref, size_t len) {
-  char folder[PATH_SIZE];
   const struct self *self = data;
+  struct lathe_net_answer answer = {0};
+  char path[PATH_SIZE];
   (void)ref, (void)len;
-  folder_of(self, r->idem_key, strlen(r->idem_key), folder);
-  return access(folder, F_OK) == 0 ? go_on(self, job, folder) : LATHE_NOT_FOUND;
+  if (!path_of(path, r->idem_key, strlen(r->idem_key), ""))
+    return LATHE_NOT_FOUND;
+  struct lathe_net_request request = {
+      .path = path, .job = job, .deadline_ms = r->deadline_ms, .most_ms = ANSWER_MS};
+  int32_t rc = ask(self, job, &request, &answer, LATHE_NOT_FOUND, "");
+  lathe_net_free(&answer);
+  return rc == LATHE_OK ? self->host->checkpoint(job, r->idem_key, strlen(r->idem_key)) : rc;
 }
 
-static int input_of(const struct lathe_request *r, char *path) {
+static bool input_of(const struct lathe_request *r, char *path) {
   json_t *spec = json_loads(r->spec, 0, NULL);
   const json_t *input = json_array_get(json_object_get(spec, "inputs"), 0);
   const char *name = json_string_value(json_object_get(input, "name"));
-  if (name)
-    snprintf(path, PATH_SIZE, "%s/in/%s", r->workdir, name);
+  bool fits = name && snprintf(path, PATH_SIZE, "%s/in/%s", r->workdir, name) < PATH_SIZE;
   json_decref(spec);
-  return name ? 0 : -1;
+  return fits;
 }
 
-static const char *const kinds[] = {"@NAME@", NULL};
-
-/* All is prepared aside and renamed in one step, so that a folder that is there is whole. */
+/* The job is not passed on: what may have begun needs its reference, and then cancel() follows. */
 static int32_t submit(void *data, struct lathe_job *job, const struct lathe_request *r,
                       const void *ref, size_t len) {
-  char input[PATH_SIZE], folder[PATH_SIZE], aside[PATH_SIZE], target[FILE_SIZE];
   const struct self *self = data;
+  struct lathe_net_answer answer = {0};
+  char path[PATH_SIZE], input[PATH_SIZE];
   (void)ref, (void)len;
   if (strcmp(r->kind, kinds[0]) != 0) /* a second kind in the table gets its own work here */
-    return fail(self, job, LATHE_PERMANENT, r->kind, "this plugin does no such kind");
-  if (input_of(r, input) != 0)
-    return fail(self, job, LATHE_BAD_INPUT, "the specification", "it has no input");
-  folder_of(self, r->idem_key, strlen(r->idem_key), folder);
-  snprintf(aside, sizeof aside, "%s/.new-XXXXXX", self->spool);
-  if (!mkdtemp(aside))
-    return fail(self, job, LATHE_RETRY, aside, strerror(errno));
-  snprintf(target, sizeof target, "%s/input", aside);
-  int copied = copy(input, target);
-  if (copied != 0 || rename(aside, folder) != 0) {
-    int why = errno, there = copied == 0 && (why == ENOTEMPTY || why == EEXIST);
-    unlink(target);
-    rmdir(aside);
-    if (!there)
-      return fail(self, job, LATHE_RETRY, folder,
-                  copied ? "the input cannot be copied" : strerror(why));
-  }
-  return go_on(self, job, folder);
+    return fail(self, job, LATHE_PERMANENT, "this plugin does no such kind");
+  if (!input_of(r, input) || !path_of(path, r->idem_key, strlen(r->idem_key), ""))
+    return fail(self, job, LATHE_BAD_INPUT, "the job has no input");
+  struct lathe_net_request request = {
+      .method = "PUT",
+      .path = path,
+      .file = input,
+      .type = "text/plain",
+      .deadline_ms = r->deadline_ms,
+      .keyed = 1, /* the service begins a key once, however often it comes; else leave it out */
+  };
+  int32_t rc = ask(self, job, &request, &answer, LATHE_PERMANENT,
+                   "the service takes no jobs at this url");
+  lathe_net_free(&answer);
+  /* the reference: most services give one of their own */
+  return rc == LATHE_OK ? self->host->checkpoint(job, r->idem_key, strlen(r->idem_key)) : rc;
 }
 
-static int32_t poll_job(void *data, struct lathe_job *job, const struct lathe_request *r,
-                        const void *ref, size_t len) {
-  char folder[PATH_SIZE];
-  const struct self *self = data;
-  (void)r;
-  folder_of(self, ref, len, folder);
-  switch (state_of(folder)) {
-  case DONE:
+/* {"done": 0.4}: how far it is, from 0 to 1 */
+static int32_t read_state(const struct self *self, struct lathe_job *job,
+                          struct lathe_net_answer *answer) {
+  json_t *state = lathe_net_json(answer);
+  if (!state) /* a page of a proxy, say */
+    return lathe_net_fail(self->net, job, answer);
+  double done = json_number_value(json_object_get(state, "done"));
+  json_decref(state);
+  if (done >= 1)
     return LATHE_OK;
-  case FAILED:
-    return fail(self, job, LATHE_PERMANENT, folder,
-                "the command failed; the file `log` there says more");
-  case LOST:
-    return fail(self, job, LATHE_RETRY_ANEW, folder, "the command was killed before it was done");
-  case WAITING:
-    start(self, folder);
-    break;
-  case RUNNING:
-    self->host->progress(job, 500, "there");
-  }
+  self->host->progress(job, done > 0 ? (int32_t)(900 * done) : 0, "there");
   self->host->retry_after(job, POLL_MS);
   return LATHE_PENDING;
 }
 
+static int32_t poll_job(void *data, struct lathe_job *job, const struct lathe_request *r,
+                        const void *ref, size_t len) {
+  const struct self *self = data;
+  struct lathe_net_answer answer = {0};
+  char path[PATH_SIZE];
+  if (!path_of(path, ref, len, ""))
+    return fail(self, job, LATHE_PERMANENT, "the reference is not one of this plugin's");
+  struct lathe_net_request request = {
+      .path = path, .job = job, .deadline_ms = r->deadline_ms, .most_ms = ANSWER_MS};
+  int32_t rc = ask(self, job, &request, &answer, LATHE_RETRY_ANEW,
+                   "the service does not know the job any more");
+  if (rc == LATHE_OK)
+    rc = read_state(self, job, &answer);
+  lathe_net_free(&answer);
+  return rc;
+}
+
 static int32_t fetch(void *data, struct lathe_job *job, const struct lathe_request *r,
                      const void *ref, size_t len) {
-  char folder[PATH_SIZE], from[FILE_SIZE], to[PATH_SIZE];
   const struct self *self = data;
-  folder_of(self, ref, len, folder);
-  snprintf(from, sizeof from, "%s/output.txt", folder);
-  snprintf(to, sizeof to, "%s/output.txt", r->workdir);
+  struct lathe_net_answer answer = {0};
+  char path[PATH_SIZE], target[PATH_SIZE];
+  snprintf(target, sizeof target, "%s/output.txt", r->workdir);
+  if (!path_of(path, ref, len, "/output"))
+    return fail(self, job, LATHE_PERMANENT, "the reference is not one of this plugin's");
+  struct lathe_net_request request = {.path = path, .job = job, .deadline_ms = r->deadline_ms};
+  /* give bytes and sha256, too, where the service tells them */
+  struct lathe_net_file file = {.path = target, .most = (int64_t)64 << 20};
   self->host->progress(job, 900, "fetch");
-  if (copy(from, to) != 0)
-    return fail(self, job, LATHE_RETRY, from, "it cannot be copied");
-  return self->host->artifact(job, "output.txt", "output.txt", "text/plain");
+  int32_t rc = lathe_net_download(self->net, &request, &file, &answer);
+  if (rc == LATHE_OK)
+    rc = self->host->artifact(job, "output.txt", "output.txt", "text/plain");
+  else if (answer.status == 404)
+    rc = fail(self, job, LATHE_RETRY_ANEW, "the service does not know the job any more");
+  else
+    rc = lathe_net_fail(self->net, job, &answer);
+  lathe_net_free(&answer);
+  return rc;
 }
 
 static int32_t cancel(void *data, struct lathe_job *job, const struct lathe_request *r,
                       const void *ref, size_t len) {
-  char folder[PATH_SIZE];
-  (void)job, (void)r;
-  folder_of(data, ref, len, folder);
-  int pid = is_running(folder) ? number_in(folder, "pid") : -1;
-  if (pid > 1)
-    kill(-pid, SIGTERM);
-  return LATHE_OK;
+  const struct self *self = data;
+  struct lathe_net_answer answer = {0};
+  char path[PATH_SIZE];
+  if (!path_of(path, ref, len, ""))
+    return LATHE_OK;
+  struct lathe_net_request request = {
+      .method = "DELETE", .path = path, .deadline_ms = r->deadline_ms, .keyed = 1};
+  int32_t rc = ask(self, job, &request, &answer, LATHE_OK, ""); /* unknown there: it does not run */
+  if (rc == LATHE_OK && !strcmp(answer.body, "late"))
+    rc = LATHE_TOO_LATE;
+  lathe_net_free(&answer);
+  return rc;
 }
 
 /* ---- the plugin ---- */
 
 static int32_t create(const struct lathe_host *host, void **data) {
   struct self *self = calloc(1, sizeof *self);
+  const char *key = host->config(host, "key");
+  struct lathe_net_options options = {
+      .base = host->config(host, "url"),
+      .token = *key ? key : NULL, /* the name of a secret, sent as "Authorization: Bearer ..." */
+  };
   if (!self)
     return LATHE_RETRY_MEM;
-  *self = (struct self){host, host->config(host, "spool"), host->config(host, "command")};
-  if (access(self->spool, W_OK | X_OK) != 0) {
-    int32_t rc = fail(self, NULL, LATHE_PERMANENT, self->spool, strerror(errno));
+  self->host = host;
+  int32_t rc = lathe_net_open(host, &options, &self->net);
+  if (rc == LATHE_OK)
+    *data = self;
+  else
     free(self);
-    return rc;
-  }
-  *data = self;
-  return LATHE_OK;
+  return rc;
 }
 
-static void destroy(void *self) {
+static void destroy(void *data) {
+  struct self *self = data;
+  lathe_net_close(self->net);
   free(self);
 }
 
-static const struct lathe_option spool = {
-    .struct_size = sizeof spool,
-    .type = LATHE_PATH,
-    .key = "spool",
-    .help = "Folder in which the jobs run; it must be there.",
-};
-static const struct lathe_option command = {
-    .struct_size = sizeof command,
+static const struct lathe_option url = {
+    .struct_size = sizeof url,
     .type = LATHE_STRING,
-    .key = "command",
-    .fallback = "sort",
-    .help = "What a shell runs there: it reads the input and writes the output.",
+    .key = "url",
+    .help = "Where the service is: https://host:port.",
 };
-static const struct lathe_option *const options[] = {&spool, &command, NULL};
+static const struct lathe_option key = {
+    .struct_size = sizeof key,
+    .type = LATHE_SECRET,
+    .key = "key",
+    .fallback = "",
+    .help = "Name of the secret with the service's key; empty: it wants none.",
+};
+static const struct lathe_option *const options[] = {&url, &key, NULL};
 static const struct lathe_remote remote = {
     .struct_size = sizeof remote,
     .submit = submit,
@@ -279,10 +241,10 @@ static const struct lathe_remote remote = {
 };
 static const struct lathe_plugin plugin = {
     LATHE_PLUGIN_INIT,
-    .rights = LATHE_NEEDS_NETWORK | LATHE_NEEDS_FILES,
+    .rights = LATHE_NEEDS_NETWORK,
     .name = "@NAME@",
     .version = "0.1",
-    .summary = "Runs a command on a text, detached",
+    .summary = "Sorts lines, at a service",
     .license = "MIT",
     .kinds = kinds,
     .options = options,
