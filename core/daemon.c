@@ -19,6 +19,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/path.h"
+#include "base/sha256.h"
 #include "config/tokens.h"
 #include "observe/log.h"
 #include "storage/storage.h"
@@ -232,10 +233,25 @@ static int open_http(struct daemon *d, struct err *err) {
   return rc;
 }
 
+/* Of what a backend is, for what is known of it: its plugin and the plugin's own options. */
+static void identify(const struct backend_options *o, char hex[SHA256_HEX_SIZE]) {
+  struct sha256 *h = sha256_begin();
+  sha256_add(h, o->plugin_path, strlen(o->plugin_path) + 1);
+  for (size_t i = 0; i < o->option_count; i++) {
+    sha256_add(h, o->options[i].key, strlen(o->options[i].key) + 1);
+    sha256_add(h, o->options[i].value, strlen(o->options[i].value) + 1);
+  }
+  sha256_end(h, hex);
+  hex[16] = '\0';
+}
+
 void daemon_start_backend(struct daemon *d, const struct config_backend *b) {
   struct backend_option *own;
   struct backend_options options = daemon_backend_options(b, &own);
   struct backend *running = workers_find(d->workers, b->name);
+  char identity[SHA256_HEX_SIZE];
+  identify(&options, identity);
+  jobs_backend_is(d->jobs, b->name, identity);
   if (running)
     workers_change(running, &options);
   else

@@ -36,8 +36,10 @@ static void apply_backends(struct daemon *d, const struct config *old) {
   for (size_t i = 0; i < old->backend_count; i++) {
     const char *name = old->backends[i].name;
     struct backend *b = workers_find(d->workers, name);
-    if (b && old->backends[i].enabled && !enabled_backend(d->config, name))
-      workers_remove(b);
+    if (!b || !old->backends[i].enabled || enabled_backend(d->config, name))
+      continue;
+    workers_remove(b);
+    jobs_backend_gone(d->jobs, name);
   }
   for (size_t i = 0; i < d->config->backend_count; i++) {
     const struct config_backend *b = &d->config->backends[i];

@@ -4,6 +4,7 @@
  */
 #include "api/fields.h"
 #include "api/internal.h"
+#include "base/clock.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -80,6 +81,29 @@ static void put_warnings(struct buf *b, struct api *a, const struct backend *x) 
   buf_putc(b, ']');
 }
 
+static void put_time(struct buf *b, const char *name, int64_t mono_us) {
+  buf_printf(b, ",\"%s\":", name);
+  if (mono_us == 0 || mono_us == BREAKER_FOR_EVER)
+    buf_puts(b, "null");
+  else
+    buf_put_json_time(b, clock_wall_us() + mono_us - clock_mono_us());
+}
+
+/* A force without an end has forced and no forced_until. */
+static void put_breaker(struct buf *b, const struct breaker *x) {
+  int64_t now = clock_mono_us(), reopens_us = breaker_reopens_us(x, false);
+  bool forced = breaker_is_forced(x, now);
+  buf_puts(b, ",\"breaker\":{\"state\":\"");
+  buf_puts(b, breaker_state_word(breaker_state_at(x, now)));
+  buf_putc(b, '"');
+  put_time(b, "since", x->since_us);
+  put_member(b, "reason", breaker_reason(x));
+  put_time(b, "reopens_at", reopens_us > now ? reopens_us : 0);
+  buf_puts(b, forced ? ",\"forced\":true" : ",\"forced\":false");
+  put_time(b, "forced_until", forced ? x->hand_until_us : 0);
+  buf_printf(b, ",\"openings\":%lld}", (long long)x->openings);
+}
+
 static void put_backend(struct buf *b, struct api *a, const struct backend *x) {
   const char *const *kinds = backend_offers(x);
   int64_t queued = jobs_queued_for(a->at.jobs, backend_name(x));
@@ -94,6 +118,7 @@ static void put_backend(struct buf *b, struct api *a, const struct backend *x) {
     buf_printf(b, ",\"resumes_at\":%.3f", (double)resumes_us / 1e6);
   else
     buf_puts(b, ",\"resumes_at\":null");
+  put_breaker(b, jobs_breaker(a->at.jobs, backend_name(x)));
   put_plugin(b, backend_plugin(x));
   put_member(b, "version", backend_plugin_version(x));
   put_member(b, "device", backend_device(x));
@@ -128,7 +153,7 @@ void backends_list(void *ctx, struct http_request *r) {
   api_reply_json(r, 200, &b);
 }
 
-/* The answer is the backend as it is now; one that was not paused is not changed. */
+/* The answer is the backend as it is now; one that was neither paused nor cut off is not changed. */
 void backends_resume(void *ctx, struct http_request *r) {
   struct api *a = ctx;
   const char *name = http_param(r, "name");
@@ -143,6 +168,7 @@ void backends_resume(void *ctx, struct http_request *r) {
   }
   api_log_asked(r, "backend.resume", "backend", name);
   workers_resume(x);
+  jobs_breaker_reset(a->at.jobs, name);
   put_backend(&b, a, x);
   api_reply_json(r, 200, &b);
 }

@@ -5,11 +5,13 @@
 #include "jobs/attempt.h"
 
 #include "jobs/backends.h"
+#include "jobs/breakers.h"
 #include "jobs/cost.h"
 #include "jobs/decision.h"
 #include "jobs/meters.h"
 #include "jobs/record.h"
 #include "jobs/remote.h"
+#include "jobs/step.h"
 
 static const char *version_of(const struct jobs *j, const char *name) {
   const struct backend *b = workers_find(j->workers, name);
@@ -24,6 +26,7 @@ struct attempt *attempt_begin(struct job *job, const struct sched_choice *choice
   a->decision_json = decision_json(choice);
   remote_attempt(job, a);
   cost_begin(job, a);
+  breakers_take(job, step_limits_of(job).wall_ms);
   return a;
 }
 
@@ -33,6 +36,7 @@ void attempt_release(struct job *job) {
 }
 
 void attempt_undo(struct job *job) {
+  breakers_neutral(job);
   job_drop_attempt(job);
   sched_started(job->j->sched, &job->sched);
   attempt_release(job);

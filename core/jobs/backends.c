@@ -138,6 +138,7 @@ void usages_free(struct jobs *j) {
   for (struct backend_usage *p = j->usages, *next; p; p = next) {
     next = p->next;
     meters_free(p->meters);
+    free(p->identity);
     for (struct version *v = p->versions, *older; v; v = older) {
       older = v->next;
       free(v);

@@ -10,12 +10,20 @@
 #include "jobs/decision.h"
 
 #include "base/buf.h"
+#include "base/clock.h"
 
 /* What the word alone does not say. */
 static const char *detail_of(const struct candidate *c) {
   if (c->admission == ADMISSION_NOT_READY)
     return c->backend->state == FACTS_ABSENT ? "not enabled" : c->backend->state_word;
-  return c->bar && c->bar->reason == c->admission ? c->bar->why : NULL;
+  return candidate_detail(c);
+}
+
+/* When it may get jobs again, as far as is known; 0: it is not. */
+static int64_t until_of(const struct candidate *c) {
+  if (c->admission == ADMISSION_BREAKER && c->cut_off)
+    return c->reopens_us ? clock_wall_us() + c->reopens_us - clock_mono_us() : 0;
+  return c->bar && c->bar->reason == c->admission ? c->bar->until_us : 0;
 }
 
 static void put_candidate(struct buf *b, const struct candidate *c, bool taken) {
@@ -27,6 +35,11 @@ static void put_candidate(struct buf *b, const struct candidate *c, bool taken) 
   if (detail) {
     buf_puts(b, ",\"detail\":");
     buf_put_json_str(b, detail);
+  }
+  int64_t until_us = until_of(c);
+  if (until_us) {
+    buf_puts(b, ",\"until\":");
+    buf_put_json_time(b, until_us);
   }
   buf_putc(b, '}');
 }

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "jobs/answer.h"
 #include "jobs/attempt.h"
+#include "jobs/breakers.h"
 #include "jobs/cache.h"
 #include "jobs/cost.h"
 #include "jobs/disk_check.h"
@@ -163,11 +164,15 @@ static void adopt(struct job *job, const struct step_result *r) {
 void end_result(struct job *job, const struct step_result *r) {
   struct jobs *j = job->j;
   struct step_result crashed = {.class = STEP_CRASHED, .message = r->message, .open = true};
-  if ((r->class == STEP_AUTH || r->class == STEP_QUOTA) && remote_keeps(job, r))
+  if ((r->class == STEP_AUTH || r->class == STEP_QUOTA) && remote_keeps(job, r)) {
+    breakers_result(job, r);
     return;
+  }
   if (r->class == STEP_LOST && job->remote && (r->open || job->go != STEP_SUBMIT)) {
-    if (remote_survives(job, r))
+    if (remote_survives(job, r)) {
+      breakers_result(job, r);
       return;
+    }
     r = &crashed;
   }
   struct meter *meter = meter_find(j, job->usage, job->lane);
@@ -182,6 +187,7 @@ void end_result(struct job *job, const struct step_result *r) {
     look_at_failure(job, r, 0);
     return;
   }
+  breakers_result(job, r);
   if (r->class == STEP_OK && !job->cancel)
     keep_result(job, r);
   else

@@ -184,6 +184,18 @@ bool jobs_put_waiting(struct jobs *j, const char *id, struct buf *b);
 const struct jobs_backend_budget *jobs_budgets(const struct jobs *j, size_t *count);
 const struct zone *jobs_zone(const struct jobs *j);
 
+/* ---- breakers ---- */
+/* How a backend is configured, as a word that changes with it; before it has jobs.  What is known of
+ * a backend that is another one now is forgotten. */
+void jobs_backend_is(struct jobs *j, const char *name, const char *identity);
+void jobs_backend_gone(struct jobs *j, const char *name); /* out of the configuration */
+/* Valid until jobs_free; NULL: there is no backend of that name. */
+const struct breaker *jobs_breaker(const struct jobs *j, const char *name);
+/* By a person, until a time of the wall clock, or BREAKER_FOR_EVER.  The backend is configured. */
+void jobs_breaker_force(struct jobs *j, const char *name, enum breaker_hand hand, int64_t until_us);
+/* Closed, as new.  False: it was so. */
+bool jobs_breaker_reset(struct jobs *j, const char *name);
+
 struct jobs_stats {
   int64_t queued, running, queue_max;
   bool draining;

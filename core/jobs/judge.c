@@ -8,6 +8,7 @@
 #include "base/backoff.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "jobs/breakers.h"
 #include "jobs/decision.h"
 #include "jobs/disk_retry.h"
 #include "jobs/record.h"
@@ -278,8 +279,13 @@ static bool excused(struct job *job, const struct step_result *r, int code,
 
 void judge_seen(struct job *job, const struct step_result *r, int code,
                 const struct disk_seen *seen) {
-  if (!excused(job, r, code, seen))
-    judge_result(job, r);
+  if (excused(job, r, code, seen)) {
+    breakers_neutral(job);
+    return;
+  }
+  if (job->permit.generation) /* else it is known: its outputs could not be taken */
+    breakers_result(job, r);
+  judge_result(job, r);
 }
 
 /* The service's own words for it, before the brace that ends the problem. */

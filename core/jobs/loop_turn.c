@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "jobs/away.h"
 #include "jobs/backends.h"
+#include "jobs/breakers.h"
 #include "jobs/drain.h"
 #include "jobs/end.h"
 #include "jobs/life.h"
@@ -53,6 +54,7 @@ static void dispatch(struct jobs *j) {
   if (j->paused || j->queued == 0)
     return;
   int64_t now_us = clock_wall_us(), now_mono = clock_mono_us();
+  breakers_look(j);
   backends_tell(j);
   sched_begin_round(j->sched);
   while (sched_next(j->sched, now_mono, &choice)) {

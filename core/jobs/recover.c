@@ -14,6 +14,7 @@
  */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "jobs/breakers.h"
 #include "jobs/cost.h"
 #include "jobs/end.h"
 #include "jobs/life.h"
@@ -90,7 +91,9 @@ static void on_clean(void *arg, int code, const struct err *err) {
 
 int jobs_recover(struct jobs *j, struct err *err) {
   struct tally t = {.j = j};
-  int rc = store_recover(j->store, take, &t, err);
+  int rc = breakers_load(j, err);
+  if (rc == 0)
+    rc = store_recover(j->store, take, &t, err);
   if (rc < 0)
     return rc;
   sweep_start(j);

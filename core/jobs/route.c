@@ -4,6 +4,7 @@
  * Nothing changes by asking.
  */
 #include "base/buf.h"
+#include "base/clock.h"
 #include "jobs/backends.h"
 #include "jobs/decision.h"
 #include "jobs/judge.h"
@@ -42,7 +43,7 @@ void jobs_put_route(struct jobs *j, const struct jobs_route_question *q, struct 
                           .threads = kind ? kind_threads(kind, NULL) : 0};
   struct sched_choice choice;
   backends_tell(j);
-  sched_look(j->sched, &job, &choice);
+  sched_look(j->sched, &job, clock_mono_us(), &choice);
   buf_puts(b, "{\"kind\":");
   buf_put_json_str(b, q->kind);
   buf_puts(b, route ? ",\"configured\":true,\"policy\":\"" : ",\"configured\":false,\"policy\":\"");
@@ -74,7 +75,7 @@ bool jobs_put_waiting(struct jobs *j, const char *id, struct buf *b) {
   if (!job || job->state != JOB_QUEUED)
     return false;
   backends_tell(j);
-  sched_look(j->sched, &job->sched, &choice);
+  sched_look(j->sched, &job->sched, clock_mono_us(), &choice);
   put_choice(b, &choice);
   buf_printf(b, ",\"queued\":%lld", (long long)job->lane->queued);
   return true;

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "jobs/answer.h"
 #include "jobs/attempt.h"
+#include "jobs/breakers.h"
 #include "jobs/disk_retry.h"
 #include "jobs/end.h"
 #include "jobs/job_log.h"
@@ -69,6 +70,7 @@ void run_launch(struct job *job) {
   sched_started(j->sched, &job->sched);
   if (job->abandoned) { /* its first commit failed before it could begin */
     attempt_release(job);
+    breakers_neutral(job);
     end_forget(job);
     return;
   }
@@ -85,6 +87,7 @@ void run_launch(struct job *job) {
     return;
   }
   attempt_release(job);
+  breakers_neutral(job);
   if (job->cancel)
     end_cancelled(job);
   else

@@ -21,6 +21,7 @@
 #include "jobs/answer.h"
 #include "jobs/attempt.h"
 #include "jobs/backends.h"
+#include "jobs/breakers.h"
 #include "jobs/cache.h"
 #include "jobs/end.h"
 #include "jobs/job_log.h"
@@ -142,6 +143,7 @@ void submit_forget(struct job *job, int code) {
   if (job->usage) {
     sched_started(j->sched, &job->sched);
     attempt_release(job);
+    breakers_neutral(job);
   }
   answer_waiters(job, code < 0 ? code : ERR_NOT_FOUND, JOB_QUEUED);
   job_free(job);

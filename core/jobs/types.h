@@ -21,6 +21,11 @@ struct backend_usage { /* a backend's name, for ever, and what this room keeps f
   bool said_away;
   struct meter *meters;
   struct version *versions; /* of its plugin, the latest first */
+  char *identity;           /* of its configuration; NULL: not known */
+  int64_t died_mono;        /* when a worker of it died last */
+  int64_t openings;         /* of its breaker, that were counted */
+  /* NULL: it is not configured */
+  struct metric *breaker_state, *breaker_openings, *breaker_failures;
   struct backend_usage *next;
 };
 
@@ -139,9 +144,10 @@ struct job {
   struct sched_tried *tried;   /* backends where attempts failed since the base; or NULL */
   struct backend_usage *usage; /* where what it needs is reserved, or NULL */
   struct workers_step *step;
-  uint32_t steps;    /* handed over so far: tells a step from an earlier one */
-  uint8_t go;        /* enum step_go of the last one */
-  int64_t away_mono; /* since when it is in PHASE_AWAY */
+  struct breaker_permit permit; /* of the attempt under way */
+  uint32_t steps;               /* handed over so far: tells a step from an earlier one */
+  uint8_t go;                   /* enum step_go of the last one */
+  int64_t away_mono;            /* since when it is in PHASE_AWAY */
   struct outcome *out;
   struct previews *previews; /* NULL: none */
   struct output *output;

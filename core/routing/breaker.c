@@ -30,6 +30,17 @@ enum breaker_state breaker_state_at(const struct breaker *b, int64_t now_us) {
   return b->state == BREAKER_OPEN && now_us >= b->until_us ? BREAKER_HALF_OPEN : b->state;
 }
 
+bool breaker_is_closed(const struct breaker *b) {
+  return b->hand == BREAKER_BY_ITSELF ? b->state == BREAKER_CLOSED
+                                      : b->hand == BREAKER_FORCED_CLOSED;
+}
+
+const char *breaker_reason(const struct breaker *b) {
+  if (breaker_is_closed(b))
+    return NULL;
+  return b->hand == BREAKER_FORCED_OPEN ? "a person opened it" : b->reason;
+}
+
 /* Where jobs have no other candidate, a long probe must not hold them all: one more goes beside it
  * every now and then. */
 static int64_t next_probe_us(const struct breaker *b, bool last) {
@@ -318,7 +329,7 @@ static struct breaker_candidate *first_to_probe(struct breaker_candidate *list, 
   struct breaker_candidate *best = NULL;
   for (size_t i = 0; i < count; i++) {
     struct breaker_candidate *c = &list[i];
-    if (!c->able || c->admitted || c->last || breaker_is_forced(c->breaker, now_us))
+    if (!c->able || c->full || c->admitted || c->last || breaker_is_forced(c->breaker, now_us))
       continue;
     if (!best || breaker_reopens_us(c->breaker, true) < breaker_reopens_us(best->breaker, true))
       best = c;

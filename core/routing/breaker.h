@@ -84,7 +84,11 @@ struct breaker_permit { /* zeroed: none, as of a job of an earlier life */
 
 /* As a person sees it: OPEN, and its time is over, is half-open; a force is what it forces. */
 enum breaker_state breaker_state_at(const struct breaker *b, int64_t now_us);
+/* Why it is not closed, for people; NULL: it is. */
+const char *breaker_reason(const struct breaker *b);
 bool breaker_is_forced(const struct breaker *b, int64_t now_us);
+/* It keeps no job away; of the last look. */
+bool breaker_is_closed(const struct breaker *b);
 /* May one more job go there?  `last`: no other candidate of the route would take it. */
 bool breaker_admits(const struct breaker *b, int64_t now_us, bool last);
 /* The earliest time at which it may admit one; `now_us` or before: it does, or when the probe that
@@ -119,7 +123,8 @@ bool breaker_read(struct breaker *b, const char *text, int64_t now_us, int64_t w
 
 struct breaker_candidate {
   const struct breaker *breaker;
-  bool able;     /* told: nothing but the breaker keeps jobs from it */
+  bool able;     /* told: nothing but the breaker keeps jobs from it, or they wait for a slot */
+  bool full;     /* told: it has no slot for this one */
   bool admitted; /* answered */
   bool last;     /* answered: it stays in though its breaker is open */
 };

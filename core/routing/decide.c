@@ -53,6 +53,16 @@ const char *route_policy_word(enum route_policy policy) {
 
 /* ---- admission ---- */
 
+/* What keeps all jobs of the kind from it, though it is ready. */
+static enum admission kept_away(const struct candidate *c) {
+  enum admission bar = c->bar ? c->bar->reason : ADMISSION_YES;
+  return c->cut_off && (!c->bar || bar > ADMISSION_BREAKER) ? ADMISSION_BREAKER : bar;
+}
+
+bool candidate_is_kept_away(const struct candidate *c) {
+  return c->admission != ADMISSION_YES && c->admission == kept_away(c);
+}
+
 static enum admission admit(const struct candidate *c) {
   const struct {
     bool holds;
@@ -62,7 +72,7 @@ static enum admission admit(const struct candidate *c) {
       {c->elsewhere, ADMISSION_PINNED_ELSEWHERE},
       {c->unfit, ADMISSION_UNFIT},
       {c->backend->state != FACTS_READY, ADMISSION_NOT_READY},
-      {c->bar != NULL, c->bar ? c->bar->reason : ADMISSION_YES},
+      {kept_away(c) != ADMISSION_YES, kept_away(c)},
       {c->full, ADMISSION_FULL},
       {c->lacks != 0, ADMISSION_BUDGET},
   };
@@ -82,12 +92,19 @@ bool candidate_is_busy(const struct candidate *c) {
   return c->admission == ADMISSION_FULL || (c->admission == ADMISSION_BUDGET && !c->bar);
 }
 
+const char *candidate_detail(const struct candidate *c) {
+  if (c->admission == ADMISSION_BREAKER && c->cut_off)
+    return breaker_reason(c->backend->breaker);
+  return c->bar && c->bar->reason == c->admission ? c->bar->why : NULL;
+}
+
 void candidate_blame(const struct candidate *c, struct buf *out) {
   if (c->admission == ADMISSION_NOT_READY) {
     facts_blame(c->backend, out);
     return;
   }
+  const char *why = candidate_detail(c);
   buf_printf(out, "backend '%s' %s", c->backend->name, admission_text(c->admission));
-  if (c->bar && c->bar->reason == c->admission && c->bar->why)
-    buf_printf(out, ": %s", c->bar->why);
+  if (why)
+    buf_printf(out, ": %s", why);
 }

@@ -20,8 +20,10 @@ struct candidate { /* as one job finds it */
   const struct backend_facts *backend;
   const struct bar *bar; /* what keeps all jobs of the kind from it; NULL: nothing */
   bool excluded, elsewhere, unfit, full;
-  int lacks;     /* memory or threads: flags of the caller's; 0: none */
-  int64_t ahead; /* jobs that run there, or wait for it alone */
+  bool cut_off;       /* its breaker does not admit it */
+  int64_t reopens_us; /* where it does not: when it may, by the caller's clock; 0: not known */
+  int lacks;          /* memory or threads: flags of the caller's; 0: none */
+  int64_t ahead;      /* jobs that run there, or wait for it alone */
 
   enum admission admission; /* decide() says it */
 };
@@ -32,6 +34,10 @@ const struct candidate *decide(enum route_policy policy, struct candidate *list,
 
 /* Would it take the job as soon as others there are done? */
 bool candidate_is_busy(const struct candidate *c);
+/* Is it ready, and all jobs of the kind are kept from it? */
+bool candidate_is_kept_away(const struct candidate *c);
+/* Why, for people; NULL: there is nothing to add. */
+const char *candidate_detail(const struct candidate *c);
 /* "backend 'a' is drained: ..."; of one that was not taken. */
 void candidate_blame(const struct candidate *c, struct buf *out);
 

@@ -55,8 +55,11 @@ struct backend_facts *facts_of(struct facts *f, const char *name) {
   if (f->count == f->cap)
     grow(f);
   b = mem_alloc(sizeof *b);
-  *b = (struct backend_facts){
-      .name = mem_dup(name), .kinds = no_kinds, .gone_kinds = no_kinds, .index = f->count};
+  *b = (struct backend_facts){.name = mem_dup(name),
+                              .kinds = no_kinds,
+                              .gone_kinds = no_kinds,
+                              .index = f->count,
+                              .breaker = mem_alloc(sizeof(struct breaker))};
   f->told[f->count] = f->told_gone[f->count] = f->round - 1;
   f->all[f->count++] = b;
   return b;
@@ -116,6 +119,7 @@ void facts_free(struct facts *f) {
     kinds_free(b->kinds);
     kinds_free(b->gone_kinds);
     bars_free(&b->bars);
+    free(b->breaker);
     free((char *)b->message);
     free((char *)b->name);
     free(b);
@@ -151,7 +155,8 @@ bool facts_is_unfit(const struct backend_facts *b, const char *kind) {
 }
 
 bool facts_takes(const struct backend_facts *b, const char *kind) {
-  return b->state == FACTS_READY && facts_does(b, kind) && !bar_find(b->bars, kind);
+  return b->state == FACTS_READY && facts_does(b, kind) && !bar_find(b->bars, kind) &&
+         breaker_is_closed(b->breaker);
 }
 
 void facts_blame(const struct backend_facts *b, struct buf *out) {

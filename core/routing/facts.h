@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "routing/bar.h"
+#include "routing/breaker.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,6 +33,7 @@ struct backend_facts {
   int slots, running, room;      /* room: steps that may be handed over now */
   int64_t queued;                /* jobs that wait for it alone; kept by whoever queues them */
   struct bar *bars;              /* likewise kept apart from what is told: facts_bar() */
+  struct breaker *breaker;       /* likewise; whoever hears how jobs end keeps it */
   int threads;                   /* that a job keeps busy which says nothing itself; 0: not known */
   bool local;                    /* it takes memory and threads of this machine */
   bool remote;                   /* it works by submit, find, poll, fetch and cancel */
@@ -52,7 +54,7 @@ struct backend_facts *facts_find(const struct facts *f, const char *name);
 /* The same, made if new.  Not for names that clients choose. */
 struct backend_facts *facts_of(struct facts *f, const char *name);
 void facts_begin(struct facts *f);
-/* Strings are copied; `gone_kinds`, `queued`, `bars` and `index` are not read. */
+/* Strings are copied; `gone_kinds`, `queued`, `bars`, `breaker` and `index` are not read. */
 void facts_tell(struct facts *f, const struct backend_facts *told);
 void facts_tell_gone(struct facts *f, const char *name, const char *const *kinds);
 void facts_end(struct facts *f); /* those that were not told are absent */

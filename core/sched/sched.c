@@ -24,6 +24,7 @@ struct sched {
   struct list *asked_lane; /* the lane whose stuck jobs are asked next; the list's head: all were */
   int64_t look_us;
   struct candidate *considered;
+  struct breaker_candidate *breakers; /* of those */
   size_t considered_cap;
 };
 
@@ -42,6 +43,7 @@ void sched_free(struct sched *s) {
   queue_free(&s->queue);
   budget_free(&s->budgets);
   free(s->considered);
+  free(s->breakers);
   free(s);
 }
 
@@ -202,11 +204,9 @@ bool sched_is_ready_elsewhere(struct sched *s, const struct sched_job *job) {
 enum { UNLIMITED = -1 }; /* it waits, and no time is counted */
 
 static bool is_barred(const struct sched_choice *choice) {
-  for (size_t i = 0; i < choice->considered_count; i++) {
-    const struct candidate *c = &choice->considered[i];
-    if (c->bar && c->bar->reason == c->admission)
+  for (size_t i = 0; i < choice->considered_count; i++)
+    if (candidate_is_kept_away(&choice->considered[i]))
       return true;
-  }
   return false;
 }
 
@@ -265,16 +265,49 @@ static bool wait_for_one(struct sched *s, const struct sched_choice *choice,
 
 /* ---- one job's choice ---- */
 
-static struct candidates look_at_all(struct sched *s, const struct sched_job *job,
+enum { STAY = 1 }; /* candidates of a route, though all their breakers are open */
+
+static bool is_any_open(const struct candidates *c) {
+  for (size_t i = 0; i < c->count; i++)
+    if (!breaker_is_closed(c->list[i]->breaker))
+      return true;
+  return false;
+}
+
+/* A job that is bound is there already. */
+static void look_at_breakers(struct sched *s, const struct sched_job *job,
+                             const struct candidates *c, int64_t now_us) {
+  if (job->bound || !is_any_open(c))
+    return;
+  for (size_t i = 0; i < c->count; i++) {
+    const struct candidate *x = &s->considered[i];
+    bool able = x->backend->state == FACTS_READY && !x->excluded && !x->unfit && !x->bar;
+    s->breakers[i] =
+        (struct breaker_candidate){.breaker = x->backend->breaker, .able = able, .full = x->full};
+  }
+  int64_t next = breaker_admit_all(s->breakers, c->count, STAY, now_us);
+  for (size_t i = 0; i < c->count; i++) {
+    const struct breaker_candidate *b = &s->breakers[i];
+    int64_t at = b->admitted ? 0 : breaker_reopens_us(b->breaker, b->last);
+    s->considered[i].cut_off = !b->admitted;
+    s->considered[i].reopens_us = at > now_us && at < INT64_MAX ? at : 0;
+  }
+  if (next > now_us && next < s->look_us)
+    s->look_us = next;
+}
+
+static struct candidates look_at_all(struct sched *s, const struct sched_job *job, int64_t now_us,
                                      struct sched_choice *choice) {
   struct candidates c = candidates_of(s, job);
   bool others = job->tried_count > 0 && is_ready_where_untried(job, &c);
   if (c.count > s->considered_cap) {
     s->considered_cap = c.count * 2;
     s->considered = mem_grow(s->considered, s->considered_cap * sizeof *s->considered);
+    s->breakers = mem_grow(s->breakers, s->considered_cap * sizeof *s->breakers);
   }
   for (size_t i = 0; i < c.count; i++)
     s->considered[i] = look_at(s, job, c.list[i], others);
+  look_at_breakers(s, job, &c, now_us);
   const struct candidate *taken = decide(c.policy, s->considered, c.count);
   *choice = (struct sched_choice){.backend = taken ? taken->backend : NULL,
                                   .policy = c.policy,
@@ -283,8 +316,9 @@ static struct candidates look_at_all(struct sched *s, const struct sched_job *jo
   return c;
 }
 
-void sched_look(struct sched *s, const struct sched_job *job, struct sched_choice *choice) {
-  look_at_all(s, job, choice);
+void sched_look(struct sched *s, const struct sched_job *job, int64_t now_us,
+                struct sched_choice *choice) {
+  look_at_all(s, job, now_us, choice);
 }
 
 enum answer { ANSWER_START, ANSWER_GIVE_UP, ANSWER_NO_SLOT, ANSWER_NO_BUDGET };
@@ -292,7 +326,7 @@ enum answer { ANSWER_START, ANSWER_GIVE_UP, ANSWER_NO_SLOT, ANSWER_NO_BUDGET };
 /* Sets choice->backend for ANSWER_START, and nothing else changes then. */
 static enum answer ask(struct sched *s, struct sched_job *job, int64_t now_us,
                        struct sched_choice *choice) {
-  struct candidates c = look_at_all(s, job, choice);
+  struct candidates c = look_at_all(s, job, now_us, choice);
   int lacks = 0;
   choice->job = job;
   if (wait_for_one(s, choice, &c, now_us))

@@ -62,7 +62,8 @@ void sched_begin_round(struct sched *s);
  * what it needs is reserved.  False: nothing more happens in this round. */
 bool sched_next(struct sched *s, int64_t now_us, struct sched_choice *choice);
 /* What a choice for this job alone would be now; nothing is reserved, and its place does not count. */
-void sched_look(struct sched *s, const struct sched_job *job, struct sched_choice *choice);
+void sched_look(struct sched *s, const struct sched_job *job, int64_t now_us,
+                struct sched_choice *choice);
 /* For a job that is in no queue, when nothing in its lane waits: may it start at once? */
 bool sched_try(struct sched *s, struct sched_job *job, int64_t now_us, struct sched_choice *choice);
 /* When the next round is due though nothing changed, because somebody waits for a backend that is

@@ -241,6 +241,13 @@ void store_note(struct store *s, int64_t num, int attempt, const char *note) {
   store_push(s, op);
 }
 
+void store_keep(struct store *s, const char *name, const char *value) {
+  struct op *op = op_new(OP_KEEP, 0, NULL, NULL);
+  op->kept_name = arena_dup(&op->arena, name);
+  op->kept_value = arena_dup(&op->arena, value);
+  store_push(s, op);
+}
+
 void store_cancel(struct store *s, int64_t num, const char *id, store_done *done, void *arg) {
   struct op *op = op_new(OP_CANCEL, num, done, arg);
   op->id = arena_dup(&op->arena, id);

@@ -4,11 +4,11 @@
  * group commit, the answers and the rules (rules.h); an engine has the tables, the statements, and
  * what makes a commit durable.
  *
- *   loop:    open, recover, settings ..................................... close
+ *   loop:    open, recover, settings, kept ............................... close
  *   writer:        ready begin (apply | mark apply undo? release)* commit|rollback between
  *   reader:        read read read ...
  *
- * Threads.  open, recover, settings and close come from the loop thread while no other thread is in the
+ * Threads.  open, recover, settings, kept and close come from the loop thread while no other thread is in the
  * engine.  Then the writer and the reader thread call at the same time, each the functions that are
  * marked so below and no others.  A thread that the engine starts itself is its own matter; signals
  * are blocked in it, for they are the loop's.
@@ -59,6 +59,8 @@ struct engine_ops {
                  struct err *err);
   /* As store_settings. */
   int (*settings)(struct engine *e, store_setting_seen *seen, void *ctx, struct err *err);
+  /* As store_kept. */
+  int (*kept)(struct engine *e, store_kept_seen *seen, void *ctx, struct err *err);
   /* No transaction is open.  Frees. */
   void (*close)(struct engine *e);
 

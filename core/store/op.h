@@ -43,6 +43,7 @@ enum op_type {
   OP_BATCH,
   OP_CHANGE,
   OP_UNDO,
+  OP_KEEP,
   OP_TYPES,
 };
 
@@ -79,6 +80,7 @@ struct op {
   struct op *jobs, *last_job;           /* of a batch: its submits, by `next` */
   struct record_audit line;             /* of a change; an undo finds most of it */
   const char *setting, *value_json;     /* likewise */
+  const char *kept_name, *kept_value;
 
   /* The answer; also `num` and `id` (of a replayed submit: those of the job that has the key),
    * `seq` of the events, `names`, `folders` and `more`; `line`, `setting` and `value_json`. */

@@ -14,7 +14,8 @@ void store_push(struct store *s, struct op *op) {
   store_expect(s);
   *s->gathered_tail = op;
   s->gathered_tail = &op->next;
-  s->hurry |= (op->type != OP_EVENT && op->type != OP_CHECKPOINT) || op->done != NULL;
+  s->hurry |= (op->type != OP_EVENT && op->type != OP_CHECKPOINT && op->type != OP_KEEP) ||
+              op->done != NULL;
 }
 
 /* What is to be delivered was listed before: so a loop that stops polling finds it in its list, or

@@ -353,6 +353,10 @@ void store_close(struct store *s) {
   close_handles(s);
 }
 
+int store_kept(struct store *s, store_kept_seen *seen, void *ctx, struct err *err) {
+  return s->ops->kept(s->engine, seen, ctx, err);
+}
+
 int store_recover(struct store *s, int (*each)(void *ctx, const struct record_job *job), void *ctx,
                   struct err *err) {
   return s->ops->recover(s->engine, each, ctx, err);

@@ -74,6 +74,10 @@ int store_recover(struct store *s, int (*each)(void *ctx, const struct record_jo
 typedef void store_setting_seen(void *ctx, const struct record_setting *setting);
 int store_settings(struct store *s, store_setting_seen *seen, void *ctx, struct err *err);
 
+/* Blocking; before the loop runs.  All that store_keep() wrote, by name. */
+typedef void store_kept_seen(void *ctx, const char *name, const char *value);
+int store_kept(struct store *s, store_kept_seen *seen, void *ctx, struct err *err);
+
 /* ---- writes ---- */
 
 struct store_receipt {
@@ -144,6 +148,10 @@ void store_facts(struct store *s, int64_t num, int attempt, const char *facts_js
 
 /* What a remote attempt keeps beside its reference; likewise. */
 void store_note(struct store *s, int64_t num, int attempt, const char *note);
+
+/* What the daemon found out and would have to find out again, by name: the state of a breaker, what
+ * is known of a kind's times.  NULL: it is forgotten.  It may wait some time for a commit. */
+void store_keep(struct store *s, const char *name, const char *value);
 
 /* A client wants the job to end.  It stays queued or running until an operation ends it; from here
  * on store_recover() says so, and only a client's retry of the ended job takes it back.

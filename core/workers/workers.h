@@ -52,8 +52,16 @@ enum step_class {
   STEP_QUOTA,   /* quota, credit or budget is used up: the backend is paused */
 };
 
-/* Codes of a STEP_RETRY: any, and that about the rate of requests (LATHE_RETRY_RATE). */
-enum { STEP_CODE_RETRY = 3000, STEP_CODE_RATE = 3100 };
+/* Codes of a STEP_RETRY, as LATHE_RETRY* of lathe/plugin.h: any, about the rate of requests, short
+ * of memory, over without a result, a program crashed, the service was not reached. */
+enum {
+  STEP_CODE_RETRY = 3000,
+  STEP_CODE_RATE = 3100,
+  STEP_CODE_MEM = 3200,
+  STEP_CODE_ANEW = 3300,
+  STEP_CODE_CRASH = 3400,
+  STEP_CODE_DOWN = 3500
+};
 
 /* Where a step begins: run(), or that call of a remote plugin (lathe/plugin.h's struct
  * lathe_remote). */

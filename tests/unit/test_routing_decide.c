@@ -152,11 +152,39 @@ static void test_bars(void **state) {
   facts_free(&f);
 }
 
+/* A bar for a drain is told before an open breaker, one of a guard after it. */
+static void test_breaker(void **state) {
+  (void)state;
+  struct breaker open = {.state = BREAKER_OPEN, .reason = "connection refused"};
+  struct backend_facts b = {.name = "a", .state = FACTS_READY, .breaker = &open};
+  struct bar drained = {.reason = ADMISSION_DRAINED, .why = (char *)"for the night"};
+  struct bar guard = {.reason = ADMISSION_GUARD, .why = (char *)"too many errors"};
+  struct candidate c = {.backend = &b, .cut_off = true};
+  struct buf text = {0};
+  assert_null(decide(ROUTE_ORDERED, &c, 1));
+  assert_int_equal(c.admission, ADMISSION_BREAKER);
+  assert_true(candidate_is_kept_away(&c));
+  candidate_blame(&c, &text);
+  assert_string_equal(text.data, "backend 'a' is cut off by its breaker: connection refused");
+  c.bar = &guard;
+  decide(ROUTE_ORDERED, &c, 1);
+  assert_int_equal(c.admission, ADMISSION_BREAKER);
+  assert_string_equal(candidate_detail(&c), "connection refused");
+  c.bar = &drained;
+  decide(ROUTE_ORDERED, &c, 1);
+  assert_int_equal(c.admission, ADMISSION_DRAINED);
+  assert_string_equal(candidate_detail(&c), "for the night");
+  c.full = c.cut_off = false, c.bar = NULL;
+  assert_ptr_equal(decide(ROUTE_ORDERED, &c, 1), &c);
+  assert_false(candidate_is_kept_away(&c));
+  buf_free(&text);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup(name, setup)
       T(test_words), T(test_one_reason_each), T(test_a_budget_of_money), T(test_spread),
-      T(test_bars),
+      T(test_bars),  T(test_breaker),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -273,6 +273,45 @@ static void test_bars(void **state) {
   assert_int_equal(w.choice.considered_count, 3);
 }
 
+static void cut_off(const char *name, int64_t for_us) {
+  struct breaker *b = fact(name)->breaker;
+  b->state = BREAKER_OPEN;
+  b->until_us = w.now + for_us;
+  b->last_us = w.now + 4LL * S;
+}
+
+/* Others do what a backend does not get; where there is none, it is asked again before its time. */
+static void test_breakers(void **state) {
+  (void)state;
+  cut_off("a", 100LL * S);
+  push(0);
+  assert_string_equal(round_of(), "b");
+  assert_string_equal(reason("a"), "breaker");
+  assert_int_equal(w.choice.considered[0].reopens_us, w.now + 100LL * S);
+  cut_off("b", 200LL * S);
+  cut_off("c", 300LL * S);
+  push(1);
+  assert_string_equal(round_of(), "-");
+  assert_string_equal(reason("b"), "breaker");
+  assert_int_equal(sched_look_us(w.sched), w.now + 4LL * S); /* nobody has to wake it */
+  w.now += 4LL * S;
+  assert_string_equal(round_of(), "a"); /* the first of those that may be tried first */
+  breaker_take(fact("a")->breaker, w.now, 60LL * S);
+  push(2);
+  assert_string_equal(round_of(), "c"); /* its probe is under way (b is busy) */
+}
+
+/* Its breaker does not part a job from the backend that has it. */
+static void test_bound_with_a_breaker(void **state) {
+  (void)state;
+  w.made[1].remote = true;
+  tell();
+  cut_off("b", 100LL * S);
+  job(0)->bound = fact("b");
+  push(0);
+  assert_string_equal(round_of(), "b");
+}
+
 static void route(int64_t max_wait_ms, const char *const *backends) {
   struct route_options o = {.kind = "mesh", .backends = backends, .max_wait_ms = max_wait_ms};
   routing_configure(w.routing, &o, 1);
@@ -427,6 +466,8 @@ int main(void) {
       T(test_bound),
       T(test_waits_for_a_backend_so_long),
       T(test_bars),
+      T(test_breakers),
+      T(test_bound_with_a_breaker),
       T(test_the_wait_of_a_route),
       T(test_bound_with_a_bar),
       T(test_delays),

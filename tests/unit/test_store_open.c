@@ -72,6 +72,27 @@ static void test_recover(void **state) {
   buf_free(&r.text);
 }
 
+static void on_kept(void *ctx, const char *name, const char *value) {
+  buf_printf(ctx, "%s=%s ", name, value);
+}
+
+static void test_kept(void **state) {
+  struct world *w = *state;
+  struct err err = {0};
+  struct buf seen = {0};
+  store_keep(w->store, "b", "one");
+  store_keep(w->store, "a", "two words");
+  store_keep(w->store, "gone", "three");
+  store_keep(w->store, "b", "four");
+  store_keep(w->store, "gone", NULL);
+  store_keep(w->store, "never", NULL);
+  world_close(w);
+  world_must_open(w);
+  assert_int_equal(store_kept(w->store, on_kept, &seen, &err), 0);
+  assert_string_equal(seen.data, "a=two words b=four ");
+  buf_free(&seen);
+}
+
 static void test_second_is_refused(void **state) {
   struct world *w = *state;
   struct world other = {0};
@@ -417,6 +438,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       T(test_state_survives),
       T(test_recover),
+      T(test_kept),
       T(test_second_is_refused),
       T(test_newer_is_refused),
       T(test_stranger_is_refused),

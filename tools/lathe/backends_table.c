@@ -6,17 +6,33 @@
 
 #include "cli.h"
 
+#include <string.h>
+
 /* Why it is not ready, else what is amiss all the same. */
 static void put_message(struct table *t, const json_t *backend) {
   struct buf b = {0};
   size_t i;
   json_t *warning;
+  const char *cut_off = json_text(json_object_get(backend, "breaker"), "reason");
   buf_puts(&b, json_text(backend, "message"));
+  if (*cut_off)
+    buf_printf(&b, "%s%s", b.len ? "; " : "", cut_off);
   json_array_foreach(json_object_get(backend, "warnings"), i, warning) {
     buf_printf(&b, "%s%s", b.len ? "; " : "", json_string_value(warning));
   }
   table_put(t, b.len ? b.data : "");
   buf_free(&b);
+}
+
+/* One that is ready and gets no jobs all the same is not called ready. */
+static void put_state(struct table *t, const json_t *backend) {
+  const char *state = json_text(backend, "state");
+  const char *breaker = json_text(json_object_get(backend, "breaker"), "state");
+  if (strcmp(state, "ready") == 0 &&
+      (strcmp(breaker, "open") == 0 || strcmp(breaker, "half-open") == 0))
+    table_putf(t, "breaker %s", breaker);
+  else
+    table_put(t, state);
 }
 
 static void put_words(struct table *t, const json_t *list) {
@@ -49,7 +65,7 @@ void backends_table(struct table *t, const json_t *document, bool whole) {
           : "~BACKEND|STATE|>RUNNING|>SLOTS|~KINDS|?~MESSAGE|?~DEVICE|?~ISOLATION|?~RIGHTS|?~JAIL");
   json_array_foreach(json_object_get(document, "backends"), i, backend) {
     table_put(t, json_text(backend, "name"));
-    table_put(t, json_text(backend, "state"));
+    put_state(t, backend);
     table_putf(t, "%d", (int)json_real_of(backend, "running"));
     table_putf(t, "%d", (int)json_real_of(backend, "slots"));
     put_words(t, json_object_get(backend, "kinds"));

@@ -96,6 +96,7 @@ const struct engine_ops engine_sqlite = {
     .open = open_engine,
     .recover = recover_jobs,
     .settings = changes_settings,
+    .kept = kept_tell,
     .close = close_engine,
     .totals = totals,
     .ready = transaction_ready,

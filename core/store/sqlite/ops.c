@@ -372,7 +372,7 @@ static int (*const appliers[OP_TYPES])(struct engine *, struct op *, struct err 
     [OP_UNUSED] = op_apply_unused, [OP_UNOWNED] = op_apply_unowned,
     [OP_CACHED] = op_apply_cached, [OP_BATCH] = op_apply_batch,
     [OP_CANCEL] = apply_cancel,    [OP_CHANGE] = op_apply_change,
-    [OP_UNDO] = op_apply_undo,
+    [OP_UNDO] = op_apply_undo,     [OP_KEEP] = op_apply_keep,
 };
 
 int op_apply(struct engine *e, struct op *op, struct err *err) {

@@ -99,6 +99,7 @@ int op_apply_cached(struct engine *e, struct op *op, struct err *err);
 int op_apply_batch(struct engine *e, struct op *op, struct err *err);
 int op_apply_change(struct engine *e, struct op *op, struct err *err);
 int op_apply_undo(struct engine *e, struct op *op, struct err *err);
+int op_apply_keep(struct engine *e, struct op *op, struct err *err);
 
 /* ops.c: for those in other files. */
 int op_look_at_key(struct engine *e, struct op *op, struct err *err);
@@ -154,6 +155,9 @@ const char *row_text(sqlite3_stmt *st, int col, struct arena *a);
 int row_artifacts(struct conn *c, int64_t num, size_t max, struct arena *a, struct record_job *job,
                   struct err *err);
 /* As store_recover. */
+/* kept.c: as store_kept */
+int kept_tell(struct engine *e, store_kept_seen *seen, void *ctx, struct err *err);
+
 int recover_jobs(struct engine *e, int (*each)(void *ctx, const struct record_job *job), void *ctx,
                  struct err *err);
 

@@ -17,6 +17,7 @@
  *   ledger        what attempts cost, by the job's number; at: the start of the attempt
  *   settings      by name: what was set while the daemon ran; a few rows
  *   audit         by num: what changed how the server works; audit_hand: what may be undone
+ *   kept          by name: what the daemon found out of its backends; a few rows
  *   events        by seq, the order of all; events_job: those of one job
  */
 #include "store/sqlite/private.h"
@@ -154,10 +155,13 @@ static const char schema_13[] =
     " was TEXT, now TEXT, why TEXT, setting TEXT, hand INTEGER, undone INTEGER DEFAULT 0);"
     "CREATE INDEX audit_hand ON audit(num) WHERE hand=1 AND undone=0;";
 
+static const char schema_14[] =
+    "CREATE TABLE kept(name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;";
+
 /* [n] brings version n to n + 1 */
-static const char *const migrations[] = {schema_1,  schema_2,  schema_3, schema_4, schema_5,
-                                         schema_6,  schema_7,  schema_8, schema_9, schema_10,
-                                         schema_11, schema_12, schema_13};
+static const char *const migrations[] = {schema_1,  schema_2,  schema_3,  schema_4, schema_5,
+                                         schema_6,  schema_7,  schema_8,  schema_9, schema_10,
+                                         schema_11, schema_12, schema_13, schema_14};
 #define LATEST ((int64_t)(sizeof migrations / sizeof *migrations))
 
 #define APPLICATION_ID 0x4c617468 /* "Lath": tells our files from other SQLite databases */

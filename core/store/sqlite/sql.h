@@ -36,6 +36,9 @@
 #define AUDIT_COLUMNS "num,at,who,what,about,was,now,why,hand,undone"
 
 #define SQL_TABLE(X)                                                                               \
+  X(SQL_KEPT_PUT, "REPLACE INTO kept(name,value) VALUES(?1,?2)")                                   \
+  X(SQL_KEPT_DELETE, "DELETE FROM kept WHERE name=?1")                                             \
+  X(SQL_KEPT_ALL, "SELECT name,value FROM kept ORDER BY name")                                     \
   X(SQL_BEGIN, "BEGIN IMMEDIATE")                                                                  \
   X(SQL_BEGIN_READ, "BEGIN")                                                                       \
   X(SQL_COMMIT, "COMMIT")                                                                          \
