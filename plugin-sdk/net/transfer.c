@@ -157,6 +157,11 @@ static void least(int64_t *wait, int64_t left) {
     *wait = left > 0 ? left : 0;
 }
 
+static bool is_stopped(const struct lathe_net *net, const struct lathe_net_request *r) {
+  return (r->job && net->host->cancelled(r->job)) ||
+         (r->stop && __atomic_load_n(r->stop, __ATOMIC_RELAXED));
+}
+
 /* How long we may sleep; 0 or less, with t->stop set: it is over. */
 static int64_t time_left(struct net_transfer *t, int64_t now) {
   const struct lathe_net_request *r = t->request;
@@ -172,8 +177,8 @@ static int64_t time_left(struct net_transfer *t, int64_t now) {
                         ? t->last + net->stall_ms + (r->wait_ms > 0 ? r->wait_ms : 0)
                         : INT64_MAX},
   };
-  int64_t wait = r->job ? 50 : 1000;
-  if (r->job && net->host->cancelled(r->job)) {
+  int64_t wait = r->job ? 50 : r->stop ? 250 : 1000;
+  if (is_stopped(net, r)) {
     t->stop = NET_CANCELLED;
     return 0;
   }
@@ -273,7 +278,7 @@ int32_t lathe_net_call(struct lathe_net *net, const struct lathe_net_request *re
 int32_t net_pause(struct lathe_net *net, const struct lathe_net_request *r, int64_t ms,
                   struct lathe_net_answer *answer) {
   for (int64_t end = lathe_net_now() + ms, now; (now = lathe_net_now()) < end;) {
-    if (r->job && net->host->cancelled(r->job))
+    if (is_stopped(net, r))
       return net_why(answer, LATHE_CANCELLED, "%s: the job was cancelled", answer->where);
     if (r->deadline_ms > 0 && now >= r->deadline_ms)
       return net_why(answer, LATHE_TIMEOUT, "%s: no time is left", answer->where);

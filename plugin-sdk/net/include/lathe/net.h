@@ -97,6 +97,8 @@ struct lathe_net_request {
   void (*moved)(void *user, int64_t bytes, int64_t of); /* [C] a body moves, up or down; at most 10 times a second and at the
                                          end.  of: -1 where it is not known.  NULL: not told */
   void *user;                         /* for moved() */
+  const int32_t *stop;                /* set to another value than 0 by any thread (atomically), it ends the call within 300 ms as
+                                         the job's cancellation does: for a thread of the plugin's that listens.  NULL: none */
 };
 
 /* What came.  {0} ({} in C++) before its first call; each call empties it; lathe_net_free() at the end.  Read-only, but for result
