@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Requests to the far daemon, and what is said of those that failed.
+ */
+#include "private.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int32_t far_say(const struct far *f, struct lathe_net_answer *a, int32_t result, const char *format,
+                ...) {
+  va_list args;
+  int len = snprintf(a->why, sizeof a->why, "the far daemon at %.200s ", f->where);
+  va_start(args, format);
+  vsnprintf(a->why + len, sizeof a->why - (size_t)len, format, args);
+  va_end(args);
+  a->result = result;
+  return result;
+}
+
+int32_t far_ready(struct far *f, struct lathe_net_answer *a) {
+  if (!f->t.ready)
+    return LATHE_OK;
+  lathe_net_free(a);
+  a->retry_after_ms = -1;
+  return a->result = f->t.ready(f->t.ctx, a);
+}
+
+void far_failed(struct far *f, struct lathe_net_answer *a) {
+  if (f->t.failed && a->status == 0 && a->result / 1000 == LATHE_RETRY / 1000)
+    f->t.failed(f->t.ctx, a);
+}
+
+int32_t far_call(struct far *f, struct lathe_net_request *r, struct lathe_net_answer *a) {
+  if (!r->most_ms)
+    r->most_ms = f->request_ms;
+  if (!r->job)
+    r->stop = &f->closing;
+  if (far_ready(f, a) != LATHE_OK)
+    return a->result;
+  lathe_net_call(f->t.net, r, a);
+  far_failed(f, a);
+  return a->result;
+}
+
+json_t *far_get(struct far *f, struct lathe_job *job, const struct lathe_request *request,
+                const char *path, int64_t most, struct lathe_net_answer *a) {
+  struct lathe_net_request r = {.path = path,
+                                .job = job,
+                                .deadline_ms = request ? request->deadline_ms : 0,
+                                .answer_max = most};
+  return far_call(f, &r, a) == LATHE_OK ? lathe_net_json(a) : NULL;
+}
+
+int32_t far_tell(struct far *f, struct lathe_job *job, const struct lathe_net_answer *a) {
+  return lathe_net_fail(f->t.net, job, a);
+}
+
+bool far_is_problem(const struct lathe_net_answer *a, const char *word) {
+  char type[80];
+  return lathe_net_header(a, "Content-Type", type, sizeof type) &&
+         strncmp(type, "application/problem+json", 24) == 0 && strcmp(a->code, word) == 0;
+}
+
+const char *far_text(const json_t *object, const char *name) {
+  const char *text = json_string_value(json_object_get(object, name));
+  return text ? text : "";
+}

@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What another daemon as a backend costs: two daemons on this machine, and curl beside them.
+
+    tests/bench/far.py [--rounds 200] [--megabytes 1024]
+
+One job at a time of an 8 KB input, at the far daemon itself and through the near one, in turns; a large output and a
+large input that the far daemon does not have, beside curl with the same bytes to the same disk; one that it has.
+"""
+import argparse
+import base64
+import json
+import os
+import pathlib
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "integration"))
+
+from daemon import PLUGINS, REPO  # noqa: E402
+from far import Pair  # noqa: E402
+
+PART = os.path.join(REPO, "tests", "fixtures", "cad", "block.step")
+
+
+def timed(action, *args):
+    begun = time.monotonic()
+    value = action(*args)
+    return time.monotonic() - begun, value
+
+
+def run(client, kind, body, wait=60):
+    r = client.post(f"/api/jobs/{kind}", body, {"Prefer": f"wait={wait}", "Cache-Control": "no-cache"})
+    job = r.json
+    assert r.status in (200, 202), r
+    while job["status"] not in ("completed", "failed", "cancelled"):
+        time.sleep(0.01)
+        job = client.job(job["job_id"])
+    assert job["status"] == "completed", job["error"]
+    return job
+
+
+def quantiles(seconds):
+    ordered = sorted(seconds)
+    return (f"p50 {statistics.median(ordered) * 1000:7.2f} ms   "
+            f"p90 {ordered[int(len(ordered) * 0.9)] * 1000:7.2f} ms")
+
+
+def small_jobs(pair, kind, body, rounds):
+    """In turns, so that whatever else the machine does meets both."""
+    times = {"local": [], "far": []}
+    clients = {"local": pair.far.client(), "far": pair.near.client()}
+    for i in range(rounds + 5):
+        for name, client in clients.items():
+            seconds, _ = timed(run, client, kind, body)
+            if i >= 5:
+                times[name].append(seconds)
+    for name, seconds in times.items():
+        print(f"{kind:8} 8 KB  {name:6} {quantiles(seconds)}")
+    more = statistics.median(times["far"]) - statistics.median(times["local"])
+    print(f"{kind:8} 8 KB  more   p50 {more * 1000:7.2f} ms")
+
+
+def random_file(path, megabytes, seed):
+    with open(path, "wb") as file:
+        for i in range(megabytes):
+            file.write(random.Random(seed + i).randbytes(1 << 20))
+
+
+def upload(daemon, path):
+    """With curl; the seconds, and the blob."""
+    seconds, done = timed(lambda: subprocess.run(
+        ["curl", "-sS", "--fail", "-X", "POST", "-T", path, f"{daemon.url}/api/blobs"], capture_output=True, check=True))
+    return seconds, json.loads(done.stdout)["blob"]
+
+
+def large_files(pair, folder, megabytes):
+    near, size = pair.near.client(), megabytes << 20
+    source, out = os.path.join(folder, "source.bin"), os.path.join(folder, "out.bin")
+
+    def say(what, seconds):
+        print(f"{megabytes} MB {what}: {seconds:6.2f} s ({size / seconds / 1e6:.0f} MB/s)")
+
+    random_file(source, megabytes, 0)
+    _, blob = upload(pair.near, source)
+    both, job = timed(run, near, "echo", {"input": blob})
+    down, again = timed(run, near, "echo", {"input": blob})
+    there = again["attempts"][0]["ref"]
+    os.unlink(source)
+    random_file(source, megabytes, -megabytes)
+    up_curl, _ = upload(pair.far, source)
+    url = f"{pair.far.url}{pair.far.client().job(there)['artifacts'][0]['url']}"
+    down_curl, _ = timed(lambda: subprocess.run(["curl", "-sS", "--fail", "-o", out, url], check=True))
+    say("in, which the far daemon has not (less the next line)", both - down)
+    say("out, with its job", down)
+    say("in with curl", up_curl)
+    say("out with curl", down_curl)
+
+
+def known_input(pair, folder, megabytes=500):
+    """The time from the submission here to the one there."""
+    source, times = os.path.join(folder, "known.bin"), []
+    random_file(source, megabytes, 7)
+    blob = [upload(daemon, source)[1] for daemon in (pair.near, pair.far)][0]
+    client = pair.near.client()
+    for _ in range(7):
+        job_id = client.submit("echo", {"Cache-Control": "no-cache"}, input=blob, params={"sleep_ms": 60000})
+        while not (ref := (client.job(job_id)["attempts"] or [{"ref": None}])[0]["ref"]):
+            pass
+        times.append(pair.far.client().job(ref)["created_at"] - client.job(job_id)["created_at"])
+        client.cancel(job_id)
+        client.wait(job_id)
+    print(f"{megabytes} MB that the far daemon has: accepted there {statistics.median(times) * 1000:.1f} ms after here")
+
+
+def main():
+    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    args.add_argument("--rounds", type=int, default=200)
+    args.add_argument("--megabytes", type=int, default=1024)
+    o = args.parse_args()
+    config = {"server": {"max_upload": "4G"}, "limits": {"job_output": "8G"}}
+    if os.path.exists(os.path.join(PLUGINS, "local-gmsh.so")):
+        config["backend local"] = {"plugin": "local-gmsh", "workers": 1}
+    with tempfile.TemporaryDirectory() as folder:
+        pair = Pair(pathlib.Path(folder), config, workers=8)
+        pair.near.config["server"]["max_upload"] = "4G"
+        pair.near.write_config({k: v for k, v in pair.near.config.items() if k != "server"} |
+                               {"server": {"max_upload": "4G"}, "limits": {"job_output": "8G"}})
+        pair.start()
+        try:
+            body = {"input": {"name": "a.bin", "data": "QUJD" * 2000}}
+            small_jobs(pair, "echo", body, o.rounds)
+            if "backend local" in config:
+                with open(PART, "rb") as file:
+                    data = base64.b64encode(file.read()).decode()
+                small_jobs(pair, "preview", {"input": {"name": "block.step", "data": data}}, o.rounds)
+            known_input(pair, folder)
+            large_files(pair, folder, o.megabytes)
+        finally:
+            pair.near.kill()
+            pair.far.kill()
+
+
+if __name__ == "__main__":
+    main()
