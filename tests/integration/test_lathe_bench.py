@@ -12,6 +12,7 @@ import sys
 import pytest
 from browser import CHROMIUM, TELL, Site, visit
 from daemon import ECHO, LATHE, PATIENCE, REPO, clean_env, wait_until
+from hostile import SSE_HEAD, Hostile, raw, reply
 from terminal import Terminal
 
 COMMAND = f"{sys.executable} {os.path.join(REPO, 'tests', 'fixtures', 'exec', 'pace.py')}"
@@ -180,6 +181,30 @@ def test_ctrl_c_cancels_the_job_that_runs(bench):
     assert json.loads(out)["detail"] and run.document()["jobs"] == [] and run.document()["interrupted"]
 
 
+def test_patience_ends(bench):
+    run = bench({"quick": {}, "stuck": {"seconds": 50}})
+    done = run("--patience", "300ms", "--rounds", 3, "--max-rounds", 3, code=1)
+    assert "stuck, 3 jobs: it did not end within 0.3 s" in done.stdout and "Recommended: quick" in done.stdout, done.stdout
+    stuck = [j for j in run.document()["jobs"] if j["backend"] == "stuck"]
+    client = run.daemon.client()
+    assert len(stuck) == 3 and all(client.wait(j["job_id"])["status"] == j["status"] == "cancelled" for j in stuck)
+
+
+def test_prices_of_the_configuration(bench, tmp_path):
+    run = bench({"dear": {}, "cheap": {}})
+    daemon = run.daemon
+    with open(daemon.ini, encoding="utf-8") as file:
+        ini = file.read()
+    with open(daemon.ini, "w", encoding="utf-8") as file:
+        file.write(ini.replace("[backend dear]", "[backend dear]\ncost_per_job = 0.5\ncurrency = EUR").replace("[backend cheap]", "[backend cheap]\ncost_per_job = 0.25"))
+    daemon.restart()
+    done = run("--rounds", 5, "--max-rounds", 5)
+    assert "0.5 EUR" in row_of(done.stdout, "dear") and "0.25  " in row_of(done.stdout, "cheap")
+    dear, cheap = run.document()["results"][0]["backends"]
+    assert dear["cost"] == {"amount": 0.5, "currency": "EUR"} and cheap["cost"] == {"amount": 0.25, "currency": None}
+    assert rounded(again(run.document(), tmp_path, json_form=True)) == rounded(run.document())
+
+
 def test_a_daemon_that_restarts_meanwhile(bench):
     run = bench({"quick": {"seconds": 0.05}})
     process = subprocess.Popen([LATHE, "bench", "--kind", "pace", "--rounds", "20"], cwd=run.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -275,6 +300,30 @@ def test_a_backend_that_is_not_ready(bench, tmp_path):
     check_schema(run.document())
     broken = run.document()["results"][0]["backends"][1]
     assert broken["available"] is False and broken["error"] and broken["times"] == []
+
+
+def test_a_server_that_lies(tmp_path):
+    """Names and reasons that would act on a terminal, a page or a file of configuration; jobs that are none."""
+    job_id, evil = "01ARZ3NDEKTSV4RRFFQ69G5FAV", "x\x1b[2J\n[backend evil]\nplugin = evil"
+
+    def answer(value):
+        return reply(200, json.dumps(value).encode())
+    backend = {"name": evil, "state": "ready", "kinds": ["mesh"], "rights": 7, "running": -5, "queued": 1e300}
+    whole = {"job_id": job_id, "status": "completed", "backend": evil, "created_at": 5.0, "ended_at": 6.0, "attempts": [{"facts": {"time.run_s": -3, "quality.x": 1e308}}],
+             "result": {"score": 1e308, "total_elements": "many"}, "cost": {"actual": 1e308, "currency": evil}}
+    for record in (whole, {**whole, "attempts": 5}, {**whole, "created_at": "now"}, {**whole, "ended_at": 1}, {**whole, "status": evil, "error": {"detail": evil * 50}},
+                   {"job_id": job_id}, {**whole, "attempts": [[]] * 3, "result": []}):
+        with Hostile({"/api/health": answer({"version": evil}), "/api/kinds/mesh": answer({"kind": "mesh", "inputs": {"min": 0, "formats": [".step", 5]}, "compare": [5, {}]}),
+                      "/api/backends": answer({"backends": [backend, 5, {}]}), "/api/blobs": answer({"blob": evil, "sha256": evil}),
+                      "/api/jobs/mesh": answer({"job_id": job_id}), f"/api/jobs/{job_id}": answer(record),
+                      f"/api/jobs/{job_id}/events": raw(SSE_HEAD + b"event: completed\nid: 1\ndata: {}\n\n")}) as server:
+            for args in ([], ["--json"]):
+                done = subprocess.run([LATHE, *args, "bench", "--rounds", "5", "--max-rounds", "5"], capture_output=True, text=True, check=False, cwd=tmp_path,
+                                      stdin=subprocess.DEVNULL, env=clean_env({"LATHE_SERVER": server.url}), timeout=2 * PATIENCE)
+                assert done.returncode in (0, 1), (record, done.stdout, done.stderr)
+                assert "\x1b" not in done.stdout + done.stderr and "\n[backend evil]" not in done.stdout + done.stderr, done.stdout
+            assert json.loads(done.stdout)["recommendation"]["ini"] is None
+        assert "\x1b" not in (tmp_path / "benchmark_results.html").read_text()
 
 
 # ---- stored results ----

@@ -70,6 +70,7 @@ struct cli {
   void *curl;             /* CURL *, reused so that connections are */
   struct cli_gathered gathered;
   int64_t silence_ms, answer_ms; /* how long a server may be silent, and answer */
+  int64_t give_up_ms; /* on the monotonic clock, when a transfer ends as if interrupted; 0: never */
   const struct cli_verb *verb;
   const char **operands;
   size_t operand_count;

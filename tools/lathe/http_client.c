@@ -4,6 +4,7 @@
  */
 #include "http_client.h"
 
+#include "base/clock.h"
 #include "base/json64.h"
 #include "base/json_check.h"
 #include "base/mem.h"
@@ -77,7 +78,7 @@ static int on_progress(void *user, curl_off_t down_total, curl_off_t down, curl_
   const struct transfer *t = user;
   if (t->call->sent && up_total > 0)
     t->call->sent(t->call->arg, up, up_total);
-  return cli_interrupted();
+  return cli_interrupted() || (t->c->give_up_ms && clock_mono_ms() >= t->c->give_up_ms);
 }
 
 static bool is_loopback(const char *server) {

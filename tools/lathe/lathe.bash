@@ -19,7 +19,7 @@ _lathe() {
       --kind) kind=${COMP_WORDS[++i]} ;;
       --param | -p | --out | -o | --output | --backend | -b | --priority | --timeout | -t | --idempotency-key | -k | \
         --state | --client | --who | --what | --since | --limit | -n | --after | --set | --name | --input-name | --shape | --lang | --dir | \
-        --rounds | --max-rounds | --within | --warmup | --seed | --prefer-local | --html | --report | \
+        --rounds | --max-rounds | --within | --warmup | --seed | --patience | --prefer-local | --html | --report | \
         --month | --from | --to | --by) ((i++)) ;;
       -*) ;;
       *) if [ -z "$verb" ]; then verb=${COMP_WORDS[i]}; elif [ -z "$operand" ]; then operand=${COMP_WORDS[i]}; fi ;;

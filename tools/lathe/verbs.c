@@ -87,6 +87,8 @@ static const struct cli_option bench_options[] = {
     {"warmup", 0, "N", "rounds before, which are not counted (1)"},
     {"seed", 0, "N", "of the random order; the one that was used is printed"},
     {"timeout", 't', "TIME", "wall time of one attempt, as 90s, 5m or 2h"},
+    {"patience", 0, "TIME",
+     "a job that has not ended by then is cancelled and counts as failed (1h)"},
     {"prefer-local", 0, "TIME", "recommend a local backend that is no more than this slower (2s)"},
     {"output", 'o', "FILE", "the results (benchmark_results.json)"},
     {"html", 0, "FILE", "the page with charts (beside the results, with their name)"},

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { NAME_MAX_CHARS = 64 };
 #define FAILED_MOST   0.05
 #define SCORE_MATTERS 0.02
 
@@ -157,6 +158,20 @@ static void note_others(struct bench_advice *advice, const struct bench_analysis
 
 /* ---- the lines to paste ---- */
 
+/* As the configuration has names.  What a server says otherwise is not to be pasted into a file. */
+static bool is_name(const char *text) {
+  size_t len = strlen(text);
+  return len > 0 && len <= NAME_MAX_CHARS &&
+         strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == len;
+}
+
+static bool are_names(const struct bench *b) {
+  bool good = is_name(b->kind);
+  for (size_t i = 0; i < b->backend_count; i++)
+    good = good && is_name(b->backends[i].name);
+  return good;
+}
+
 static void put_ini(struct bench_advice *advice, const struct bench_analysis *a) {
   const struct bench *b = a->bench;
   struct buf ini = {0};
@@ -189,7 +204,8 @@ void bench_advise(struct bench_advice *advice, const struct bench_analysis *a) {
   if (advice->backend != SIZE_MAX) {
     note_equals(advice, a);
     note_quality(advice, a);
-    put_ini(advice, a);
+    if (are_names(a->bench))
+      put_ini(advice, a);
   }
   note_others(advice, a);
 }

@@ -51,7 +51,7 @@ struct bench_job {
   double seconds; /* from accepted to ended, and what that consists of; NAN: not known */
   double queue, cold_start, transfer, compute, retry;
   double cost;
-  char *currency;  /* or NULL */
+  char *currency;  /* "": the server names none; NULL: the cost is not known */
   json_t *quality; /* numbers of the result, by name */
 };
 
@@ -90,7 +90,7 @@ struct bench_cell {             /* a case on a backend */
   struct stat_interval interval;
   double warm;                                              /* the first warm-up */
   double queue, cold_start, transfer, compute, retry, cost; /* medians */
-  const char *currency;                                     /* NULL: none, or several */
+  const char *currency; /* of all of them; NULL: none, or several */
 };
 enum bench_verdict {
   BENCH_UNKNOWN, /* too few pairs */

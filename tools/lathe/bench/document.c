@@ -88,8 +88,9 @@ static json_t *backend_to_json(const struct bench_backend *one) {
 }
 
 static json_t *job_to_json(const struct bench *b, const struct bench_job *job) {
+  bool named = job->currency && *job->currency;
   json_t *cost = isfinite(job->cost) ? json_pack("{s:f, s:o}", "amount", job->cost, "currency",
-                                                 text_or_null(job->currency))
+                                                 text_or_null(named ? job->currency : NULL))
                                      : json_null();
   return json_pack("{s:i, s:I, s:s, s:i, s:b, s:o, s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:o, "
                    "s:o, s:O}",
@@ -223,7 +224,8 @@ static int take_job(struct bench *b, const json_t *value) {
   job->compute = time_of(value, "compute_s");
   job->retry = time_of(value, "retry_s");
   job->cost = real_of(cost, "amount");
-  job->currency = text_of(cost, "currency");
+  if (isfinite(job->cost))
+    job->currency = text_or_empty(cost, "currency");
   job->quality = numbers_of(json_object_get(value, "quality"));
   /* A success without a time, or a failure without a reason, is neither. */
   return job->error || job->seconds > 0 ? 0 : ERR_INVAL;

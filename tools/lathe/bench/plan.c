@@ -27,7 +27,12 @@ static const struct {
 } samples[] = {{"block.step", bench_sample_block}, {"bracket.step", bench_sample_bracket}};
 enum { SAMPLES = sizeof samples / sizeof *samples };
 
-enum { ROUNDS_MIN = 5, ROUNDS_MAX = 20, TIMEOUT_MAX_MS = 7 * 86400 * 1000 };
+enum {
+  ROUNDS_MIN = 5,
+  ROUNDS_MAX = 20,
+  TIMEOUT_MAX_MS = 7 * 86400 * 1000,
+  PATIENCE_MS = 3600 * 1000
+};
 
 /* What a result says of how good it is, where its kind does not name it. */
 static const char *const usual_values[] = {"score", "total_elements", "total_nodes"};
@@ -75,11 +80,13 @@ static int take_numbers(struct cli *c, struct bench_plan *p) {
   int64_t least = ROUNDS_MIN, most = -1, warmup = 1, prefer_ms = 2000;
   int64_t seed = clock_wall_us() % 1000000000;
   b->within = 0.05;
+  p->patience_ms = PATIENCE_MS;
   if (option_int(c, "rounds", 1, BENCH_ROUNDS_MAX, &least) != CLI_OK ||
       option_int(c, "max-rounds", 1, BENCH_ROUNDS_MAX, &most) != CLI_OK ||
       option_int(c, "warmup", 0, 100, &warmup) != CLI_OK ||
       option_int(c, "seed", 0, INT64_MAX, &seed) != CLI_OK ||
       option_duration(c, "prefer-local", &prefer_ms) != CLI_OK ||
+      option_duration(c, "patience", &p->patience_ms) != CLI_OK ||
       take_share(c, &b->within) != CLI_OK || take_timeout(c, p) != CLI_OK)
     return CLI_USAGE;
   if (most >= 0 && most < least)

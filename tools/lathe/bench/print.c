@@ -27,6 +27,14 @@ char *bench_say_time(double seconds, char out[SAY_SIZE]) {
   return out;
 }
 
+char *bench_say_cost(double amount, const char *currency, char out[SAY_SIZE]) {
+  bool named = currency && *currency;
+  out[0] = '\0';
+  if (isfinite(amount))
+    snprintf(out, SAY_SIZE, "%.4g%s%.8s", amount, named ? " " : "", named ? currency : "");
+  return out;
+}
+
 const char *bench_status(const struct bench_analysis *a, size_t which, size_t backend,
                          char out[BENCH_STATUS_SIZE]) {
   const struct bench_cell *cell = bench_cell(a, which, backend);
@@ -111,10 +119,8 @@ static void put_row(struct table *t, const struct bench_analysis *a, const struc
     put_number(t, "score", bench_quality(b, which, backend, "score"));
   if (has->elements)
     put_number(t, "count", bench_quality(b, which, backend, "total_elements"));
-  if (has->cost && isfinite(cell->cost))
-    table_putf(t, "%.4g %.8s", cell->cost, cell->currency ? cell->currency : "");
-  else if (has->cost)
-    table_put(t, "");
+  if (has->cost)
+    table_put(t, bench_say_cost(cell->cost, cell->currency, text));
   table_put(t, bench_status(a, which, backend, text));
 }
 

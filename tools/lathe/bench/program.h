@@ -21,6 +21,7 @@ struct bench_plan {
   struct bench_input *inputs; /* of each case; its sets follow each other */
   json_t *values;             /* names of the result's numbers that are kept */
   char *timeout;              /* seconds of an attempt, or NULL */
+  int64_t patience_ms;        /* for one job */
   char *results;              /* the file that is written */
 };
 
@@ -44,6 +45,8 @@ int bench_save(const struct bench *b, const char *path);
 
 /* "44.1 ms", "2.84 s", "1:05 min" */
 char *bench_say_time(double seconds, char out[SAY_SIZE]);
+/* "0.02 EUR"; "" where it is not known. */
+char *bench_say_cost(double amount, const char *currency, char out[SAY_SIZE]);
 const char *bench_status(const struct bench_analysis *a, size_t which, size_t backend,
                          char out[BENCH_STATUS_SIZE]);
 /* "cloud is slower than local: 1.32 times its time (1.28 to 1.37)"; the caller frees. */

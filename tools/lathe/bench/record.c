@@ -67,8 +67,8 @@ static void take_cost(struct bench_job *out, const json_t *job) {
   double actual = real_of(cost, "actual");
   const char *currency = json_string_value(json_object_get(cost, "currency"));
   out->cost = isfinite(actual) ? actual : real_of(cost, "estimated");
-  if (isfinite(out->cost) && currency)
-    out->currency = mem_dup(currency);
+  if (isfinite(out->cost))
+    out->currency = mem_dup(currency ? currency : "");
 }
 
 /* "quality.min_sicn": the member of a member. */
@@ -152,4 +152,13 @@ void record_refusal(struct bench *b, size_t which, size_t backend, int round, in
   struct bench_job *out = begin(b, which, backend, round, order);
   out->status = mem_dup("refused");
   out->error = reason_of(problem, "the server refused it");
+}
+
+void record_lost(struct bench *b, size_t which, size_t backend, int round, int order,
+                 const char *id, int64_t patience_ms) {
+  struct bench_job *out = begin(b, which, backend, round, order);
+  out->id = mem_dup(id);
+  out->status = mem_dup("cancelled");
+  out->error = mem_printf("it did not end within %.6g s (--patience), and was cancelled",
+                          (double)patience_ms / 1000);
 }

@@ -13,5 +13,8 @@ void record_job(struct bench *b, size_t which, size_t backend, int round, int or
 /* The server refused it; a failure whose reason is the problem's. */
 void record_refusal(struct bench *b, size_t which, size_t backend, int round, int order,
                     const json_t *problem);
+/* It did not end in that time, and was cancelled. */
+void record_lost(struct bench *b, size_t which, size_t backend, int round, int order,
+                 const char *id, int64_t patience_ms);
 
 #endif

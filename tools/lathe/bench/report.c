@@ -337,10 +337,7 @@ static void put_table(struct buf *out, const struct bench_analysis *a, size_t wh
         snprintf(text, sizeof text, "%.6g", value);
       put_cell(out, text);
     }
-    text[0] = '\0';
-    if (isfinite(cell->cost))
-      snprintf(text, sizeof text, "%.4g %.8s", cell->cost, cell->currency ? cell->currency : "");
-    put_cell(out, text);
+    put_cell(out, bench_say_cost(cell->cost, cell->currency, text));
     buf_puts(out, "</tr>\n");
   }
   buf_puts(out, "</table></div>\n");

@@ -45,7 +45,8 @@ static json_t *quality_of(const struct bench *b, size_t which, size_t backend) {
 }
 
 static json_t *cost_of(double amount, const char *currency) {
-  return isfinite(amount) ? json_pack("{s:f, s:s?}", "amount", amount, "currency", currency)
+  return isfinite(amount) ? json_pack("{s:f, s:s?}", "amount", amount, "currency",
+                                      currency && *currency ? currency : NULL)
                           : json_null();
 }
 

@@ -174,11 +174,18 @@ static void cancel(struct cli *c, const char *id) {
   free(path);
 }
 
-/* Waits for its end and gives its record in *job, NULL where that is gone. */
+/* Waits for its end and gives its record in *job; it stays NULL where the patience ended. */
 static int see_through(struct run *r, const char *id, json_t **job) {
   struct bench *b = &r->plan->bench;
   char *path = http_path(r->c, "/api/jobs/%s", id);
+  r->c->give_up_ms = clock_mono_ms() + r->plan->patience_ms;
   int code = b->interrupted ? CLI_INTERRUPTED : follow_job(r->c, id, NULL, on_event, NULL);
+  r->c->give_up_ms = 0;
+  if (code == CLI_INTERRUPTED && !b->interrupted && !cli_interrupted()) {
+    cancel(r->c, id);
+    free(path);
+    return CLI_OK;
+  }
   if (code == CLI_OK)
     code = http_fetch(r->c, NULL, path, "job_id", job);
   if (code == CLI_INTERRUPTED) {
@@ -212,7 +219,10 @@ static int run_job(struct run *r, size_t which, size_t backend, int round) {
     code = fail(CLI_SERVER, "%s did not answer with a job; is it a lathe server?", r->c->server);
   } else {
     code = see_through(r, json_text(answer.json, "job_id"), &job);
-    if (code == CLI_OK)
+    if (code == CLI_OK && !job)
+      record_lost(b, which, backend, round, r->order, json_text(answer.json, "job_id"),
+                  r->plan->patience_ms);
+    else if (code == CLI_OK)
       record_job(b, which, backend, round, r->order, job, r->plan->values);
   }
   if (code == CLI_INTERRUPTED)
