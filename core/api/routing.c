@@ -4,12 +4,42 @@
  */
 #include "api/internal.h"
 #include "api/render.h"
+#include "base/sha256.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static void put_route(struct buf *b, struct api *a, const char *kind, const char *pin) {
-  jobs_put_route(a->at.jobs, &(struct jobs_route_question){.kind = kind, .pin = pin}, b);
+static void put_route(struct buf *b, struct api *a, struct http_request *r, const char *kind) {
+  struct jobs_route_question q = {.kind = kind, .client = http_client(r)};
+  jobs_put_route(a->at.jobs, &q, b);
+}
+
+/* False after the problem was sent. */
+static bool read_question(struct api *a, struct http_request *r, struct jobs_route_question *q) {
+  const char *bytes = http_query(r, "bytes");
+  *q = (struct jobs_route_question){.kind = http_param(r, "kind"),
+                                    .pin = http_query(r, "backend"),
+                                    .client = http_client(r),
+                                    .input = http_query(r, "input")};
+  if (!kinds_find(a->at.kinds, q->kind) && !jobs_has_route(a->at.jobs, q->kind)) {
+    api_unknown_kind(a, r, q->kind);
+    return false;
+  }
+  if (q->pin && !workers_find(a->at.workers, q->pin)) {
+    http_problem(r, 0, "unknown-backend", 0,
+                 "There is no backend '%.60s'; GET /api/backends lists all.", q->pin);
+    return false;
+  }
+  if (q->input && !sha256_is_hex(q->input)) {
+    http_problem(r, 0, "bad-request", 0,
+                 "input must be the SHA-256 of an input, 64 small hexadecimal digits.");
+    return false;
+  }
+  if (bytes && !api_parse_number(bytes, INT64_MAX, &q->bytes)) {
+    http_problem(r, 0, "bad-request", 0, "bytes must be a whole number, not '%.40s'.", bytes);
+    return false;
+  }
+  return true;
 }
 
 /* Of each kind that is declared, then of routes whose kind nobody declares. */
@@ -20,13 +50,13 @@ void routing_list(void *ctx, struct http_request *r) {
   buf_puts(&b, "{\"routes\":[");
   for (const struct kind *k = kinds_next(a->at.kinds, NULL); k; k = kinds_next(a->at.kinds, k)) {
     buf_puts(&b, n++ ? "," : "");
-    put_route(&b, a, kind_name(k), NULL);
+    put_route(&b, a, r, kind_name(k));
   }
   for (const char *kind; (kind = jobs_next_route(a->at.jobs, &pos));) {
     if (kinds_find(a->at.kinds, kind))
       continue;
     buf_puts(&b, n++ ? "," : "");
-    put_route(&b, a, kind, NULL);
+    put_route(&b, a, r, kind);
   }
   buf_puts(&b, "]}");
   http_add_header(r, "Cache-Control", "no-store");
@@ -35,18 +65,11 @@ void routing_list(void *ctx, struct http_request *r) {
 
 void routing_get(void *ctx, struct http_request *r) {
   struct api *a = ctx;
-  const char *kind = http_param(r, "kind"), *pin = http_query(r, "backend");
+  struct jobs_route_question q;
   struct buf b = {0};
-  if (!kinds_find(a->at.kinds, kind) && !jobs_has_route(a->at.jobs, kind)) {
-    api_unknown_kind(a, r, kind);
+  if (!read_question(a, r, &q))
     return;
-  }
-  if (pin && !workers_find(a->at.workers, pin)) {
-    http_problem(r, 0, "unknown-backend", 0,
-                 "There is no backend '%.60s'; GET /api/backends lists all.", pin);
-    return;
-  }
-  put_route(&b, a, kind, pin);
+  jobs_put_route(a->at.jobs, &q, &b);
   http_add_header(r, "Cache-Control", "no-store");
   api_reply_json(r, 200, &b);
 }

@@ -7,6 +7,7 @@
 #include "base/money.h"
 #include "base/path.h"
 #include "base/public_url.h"
+#include "base/units.h"
 #include "base/zone.h"
 #include "config/private.h"
 #include "config/tokens.h"
@@ -273,21 +274,58 @@ static const char *backend_name_at(const void *ctx, size_t i) {
   return ((const struct config *)ctx)->backends[i].name;
 }
 
+int config_canary(const char *text, char backend[64], int *share, struct err *err) {
+  size_t n = strcspn(text, " \t"), gap = strspn(text + n, " \t");
+  double part = 0;
+  if (n == 0 || n > 63 || gap == 0 || !text[n + gap])
+    return err_set(err, ERR_INVAL, "\"%.80s\" is not a backend and a share; write it as NAME 10%%",
+                   text);
+  memcpy(backend, text, n);
+  backend[n] = '\0';
+  int rc = units_share(text + n + gap, &part, err);
+  *share = (int)(part * CONFIG_SHARES + 0.5);
+  return rc;
+}
+
+static const struct config_backend *find_backend(const struct config *c, const char *name) {
+  for (size_t i = 0; i < c->backend_count; i++)
+    if (strcmp(c->backends[i].name, name) == 0)
+      return &c->backends[i];
+  return NULL;
+}
+
+static void fail_unknown_backend(struct config_load *l, const struct config_section *s,
+                                 const char *key, const char *name) {
+  const struct config *c = l->config;
+  const char *near = words_nearest(name, backend_name_at, c, c->backend_count);
+  check_fail(l, s, key, "there is no [backend %.60s]%s%s%s", name,
+             near ? "; did you mean " : "; write that section, or take the name out",
+             near ? near : "", near ? "?" : "");
+}
+
+static void check_canary(struct config_load *l, const struct config_section *s,
+                         const struct config_route *r) {
+  struct err err;
+  char name[64];
+  int share;
+  if (!*r->canary)
+    return;
+  if (config_canary(r->canary, name, &share, &err) != 0)
+    check_fail(l, s, "canary", "%s", err.text);
+  else if (!find_backend(l->config, name))
+    fail_unknown_backend(l, s, "canary", name);
+}
+
 static void check_route(struct config_load *l, const struct config_section *s,
                         struct config_route *r) {
   const struct config *c = l->config;
   check_parse(l, s, r);
+  check_canary(l, s, r);
   for (size_t i = 0; i < r->backends.count; i++) {
     const char *name = r->backends.items[i];
-    const struct config_backend *b = NULL;
-    for (size_t k = 0; k < c->backend_count && !b; k++)
-      if (strcmp(c->backends[k].name, name) == 0)
-        b = &c->backends[k];
-    const char *near = b ? NULL : words_nearest(name, backend_name_at, c, c->backend_count);
+    const struct config_backend *b = find_backend(c, name);
     if (!b)
-      check_fail(l, s, "backends", "there is no [backend %.60s]%s%s%s", name,
-                 near ? "; did you mean " : "; write that section, or take the name out",
-                 near ? near : "", near ? "?" : "");
+      fail_unknown_backend(l, s, "backends", name);
     for (size_t k = 0; k < i; k++)
       if (strcmp(r->backends.items[k], name) == 0)
         check_fail(l, s, "backends", "%s is named twice; name it once", name);

@@ -109,10 +109,17 @@ struct config_backend {
 struct config_route {
   char *kind;
   struct config_list backends;
-  int policy;                      /* 0 ordered, 1 spread: as enum route_policy */
+  int policy; /* 0 ordered, 1 spread: as enum route_policy */
+  int fallback;
+  int sticky;                      /* 0 client, 1 input, 2 none: as enum route_sticky */
+  char *canary;                    /* "b 10%"; empty: none */
   int attempts;                    /* 0: as in [limits] */
   int64_t timeout_ms, max_wait_ms; /* 0: not set here */
 };
+
+enum { CONFIG_SHARES = 10000 }; /* a share is a part of it */
+/* Takes "b 10%" apart. */
+int config_canary(const char *text, char backend[64], int *share, struct err *err);
 
 struct config_section; /* the texts and where each came from */
 

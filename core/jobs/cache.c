@@ -143,7 +143,8 @@ bool cache_look(struct job *job, void (*looked)(void *arg), void *arg) {
   size_t count = 0;
   if (!j->o.cache || !j->workers)
     return false;
-  struct candidates c = routing_candidates(j->routing, job->lane->kind_name, job->lane->pin);
+  struct candidates c = routing_candidates(j->routing, job->lane->kind_name, job->lane->pin,
+                                           job->sched.draw);
   for (size_t i = 0; i < c.count && count < sizeof keys / sizeof *keys - 1; i++) {
     bool does = facts_does(c.list[i], job->lane->kind_name);
     const char *identity = does ? identity_of(j, c.list[i]) : NULL;

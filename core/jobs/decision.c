@@ -44,6 +44,18 @@ static void put_candidate(struct buf *b, const struct candidate *c, bool taken) 
   buf_putc(b, '}');
 }
 
+void decision_put_canary(struct buf *b, const struct route_options *route, int draw) {
+  buf_puts(b, "{\"backend\":");
+  buf_put_json_str(b, route->canary);
+  buf_printf(b,
+             ",\"share\":%.4f,\"sticky\":\"%s\",\"draw\":", (double)route->canary_share / DRAW_OF,
+             route_sticky_word(route->sticky));
+  if (draw > 0)
+    buf_printf(b, "%.4f}", (double)draw / DRAW_OF);
+  else
+    buf_puts(b, "null}");
+}
+
 void decision_put(struct buf *b, const struct sched_choice *choice) {
   buf_puts(b, "{\"policy\":\"");
   buf_puts(b, route_policy_word(choice->policy));
@@ -54,12 +66,18 @@ void decision_put(struct buf *b, const struct sched_choice *choice) {
       buf_putc(b, ',');
     put_candidate(b, c, c->backend == choice->backend);
   }
-  buf_puts(b, "]}");
+  buf_putc(b, ']');
+  if (choice->route && choice->route->canary) {
+    buf_puts(b, ",\"canary\":");
+    decision_put_canary(b, choice->route, choice->draw);
+  }
+  buf_putc(b, '}');
 }
 
 char *decision_json(const struct sched_choice *choice) {
   struct buf b = {0};
-  if (choice->considered_count < 2 && choice->policy == ROUTE_ORDERED)
+  bool canary = choice->route && choice->route->canary;
+  if (choice->considered_count < 2 && choice->policy == ROUTE_ORDERED && !canary)
     return NULL;
   decision_put(&b, choice);
   return buf_take(&b);

@@ -219,6 +219,11 @@ void end_give_back(struct job *job, const char *detail) {
   life_decided(job);
 }
 
+void end_interrupted(struct job *job, const char *detail) {
+  judge_interrupted(job, detail);
+  life_decided(job);
+}
+
 void end_no_backend(struct job *job, const struct sched_choice *choice) {
   if (job->recovered) { /* a client's retry before the restart may have lifted the exclusions */
     job->recovered = false;

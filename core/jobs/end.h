@@ -5,8 +5,9 @@
 #include "jobs/types.h"
 
 void end_result(struct job *job, const struct step_result *r);
-void end_cancelled(struct job *job);                     /* of one that no worker has */
-void end_give_back(struct job *job, const char *detail); /* the attempt does not count */
+void end_cancelled(struct job *job);                       /* of one that no worker has */
+void end_give_back(struct job *job, const char *detail);   /* the attempt does not count */
+void end_interrupted(struct job *job, const char *detail); /* likewise, and it had begun */
 void end_no_backend(
     struct job *job,
     const struct sched_choice *choice); /* every backend refused it for good, or none came */

@@ -83,6 +83,9 @@ void jobs_reconfigure(struct jobs *j, const struct jobs_options *options) {
   cost_reprice(j, options);
   options_copy(j, options);
   waiting_configure(j);
+  size_t pos = 0;
+  for (struct job *job; (job = map_next(&j->live, &pos));)
+    job_draw(job); /* the routes are new, too */
   retention_arm(j);
   life_wake(j);
 }

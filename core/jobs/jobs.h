@@ -169,7 +169,9 @@ void jobs_on_ended(struct jobs *j, void (*ended)(void *ctx, const struct record_
 /* Where a job of a kind would go now, as JSON (docs/api.md, "Routes"). */
 struct jobs_route_question {
   const char *kind;
-  const char *pin; /* only this backend, or NULL */
+  const char *pin;            /* only this backend, or NULL */
+  const char *client, *input; /* as of draw_keys */
+  int64_t bytes;              /* of its inputs */
 };
 void jobs_put_route(struct jobs *j, const struct jobs_route_question *q, struct buf *b);
 bool jobs_has_route(const struct jobs *j, const char *kind); /* in the configuration */

@@ -162,6 +162,27 @@ static int attempts_allowed(const struct job *job) {
   return judge_attempts(job->j, job->lane->kind_name, job->lane->kind);
 }
 
+/* One attempt and no fallback: nothing is submitted a second time, whoever ended the first one. */
+static bool is_once(const struct job *job) {
+  const struct route_options *route = routing_route(job->j->routing, job->lane->kind_name);
+  return route && route->no_fallback && attempts_allowed(job) == 1;
+}
+
+static void interrupt(struct job *job, const struct verdict *v, const char *detail,
+                      int64_t delay_ms) {
+  struct buf text = {0};
+  if (!is_once(job)) {
+    again(job, v, detail, true, false, delay_ms);
+    return;
+  }
+  buf_printf(
+      &text,
+      "%s; it is not made again, because [route %s] says fallback = no and it has one attempt",
+      detail, job->lane->kind_name);
+  fail(job, JOB_FAILED, v, text.data, true);
+  buf_free(&text);
+}
+
 /* Exponential with full jitter, so that many that failed together do not come back together. */
 static int64_t back_off(struct job *job, int tries, int64_t at_least_ms) {
   const struct jobs_options *o = &job->j->o;
@@ -243,7 +264,7 @@ static bool spoilt(struct job *job, int code, const struct disk_seen *seen) {
   ours |= lost_work(job);
   if (!failing && !ours)
     return false;
-  again(job, &disk_failed, seen->text, true, false, DISK_PAUSE_MS);
+  interrupt(job, &disk_failed, seen->text, DISK_PAUSE_MS);
   disk_pause(job->j);
   return true;
 }
@@ -321,7 +342,7 @@ void judge_result(struct job *job, const struct step_result *r) {
   if (job->cancel)
     fail(job, JOB_CANCELLED, &verdicts[STEP_CANCELLED], NULL, true);
   else if (job->give_back && stopped)
-    again(job, &verdicts[STEP_LOST], "the server shut down", true, false, 0);
+    interrupt(job, &verdicts[STEP_LOST], "the server shut down", 0);
   else if (v == &rate_limited)
     wait_for_rate(job, r->message, r->retry_after_ms);
   else if (is_of_backend(r->class))
@@ -349,6 +370,10 @@ void judge_cancelled(struct job *job) {
 
 void judge_give_back(struct job *job, const char *detail) {
   again(job, &verdicts[STEP_LOST], detail, true, false, 0);
+}
+
+void judge_interrupted(struct job *job, const char *detail) {
+  interrupt(job, &verdicts[STEP_LOST], detail, 0);
 }
 
 void judge_unsaved(struct job *job, const char *text) {

@@ -28,7 +28,9 @@ void judge_look(struct jobs *j);
 int judge_attempts(const struct jobs *j, const char *name, const struct kind *kind);
 void judge_cancelled(struct job *job);
 void judge_give_back(struct job *job, const char *detail); /* the attempt does not count */
-void judge_unsaved(struct job *job, const char *text);     /* the store does not take its result */
+/* The same where the attempt had begun: where only one may be made, that was it. */
+void judge_interrupted(struct job *job, const char *detail);
+void judge_unsaved(struct job *job, const char *text); /* the store does not take its result */
 void judge_no_backend(struct job *job, const struct sched_choice *choice);
 
 #endif

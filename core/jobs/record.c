@@ -114,11 +114,19 @@ struct job *job_new(struct jobs *j, const struct record_job *r, const struct kin
   job->client->live++;
   job->sched.lane = &job->lane->sched;
   job->sched.client = &job->client->sched;
+  job_draw(job);
   job_count(job, 1);
   map_put(&j->live, job->id, job);
   if (r->batch)
     batch_join(job, r->batch);
   return job;
+}
+
+void job_draw(struct job *job) {
+  const struct draw_keys keys = {.client = job->client->name,
+                                 .input = job->input_count > 0 ? job->inputs[0].sha256 : NULL,
+                                 .job = job->id};
+  job->sched.draw = routing_draw(job->j->routing, job->lane->kind_name, &keys);
 }
 
 static void set_needs(struct job *job, const struct kind *kind) {

@@ -5,6 +5,7 @@
 #include "jobs/types.h"
 
 struct job *job_new(struct jobs *j, const struct record_job *r, const struct kind *kind);
+void job_draw(struct job *job); /* anew, as its route says now */
 /* The job is in no queue and nobody else will call about it. */
 void job_free(struct job *job);
 const struct record_job *job_view(struct job *job);

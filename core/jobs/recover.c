@@ -78,7 +78,7 @@ static void on_clean(void *arg, int code, const struct err *err) {
     else if (job->cancel)
       end_cancelled(job);
     else if (job->state == JOB_RUNNING)
-      end_give_back(job, "the server stopped while the attempt was running");
+      end_interrupted(job, "the server stopped while the attempt was running");
     else
       life_post(job, LIFE_QUEUED);
   }

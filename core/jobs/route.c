@@ -38,8 +38,10 @@ void jobs_put_route(struct jobs *j, const struct jobs_route_question *q, struct 
   const struct route_options *route = routing_route(j->routing, q->kind);
   const struct kind *kind = kinds_find(j->kinds, q->kind);
   struct sched_lane lane = {.kind = q->kind, .pin = q->pin};
+  const struct draw_keys keys = {.client = q->client, .input = q->input};
   struct sched_job job = {.lane = &lane,
-                          .memory = kind ? kind_memory(kind, 0) : 0,
+                          .draw = routing_draw(j->routing, q->kind, &keys),
+                          .memory = kind ? kind_memory(kind, q->bytes) : 0,
                           .threads = kind ? kind_threads(kind, NULL) : 0};
   struct sched_choice choice;
   backends_tell(j);
@@ -54,6 +56,12 @@ void jobs_put_route(struct jobs *j, const struct jobs_route_question *q, struct 
     buf_put_json_str(b, choice.considered[i].backend->name);
   }
   buf_printf(b, "],\"attempts\":%d", judge_attempts(j, q->kind, kind));
+  buf_puts(b, !route || !route->no_fallback ? ",\"fallback\":true,\"canary\":"
+                                            : ",\"fallback\":false,\"canary\":");
+  if (route && route->canary)
+    decision_put_canary(b, route, job.draw);
+  else
+    buf_puts(b, "null");
   put_seconds(b, "max_wait_s", sched_max_wait_us(j->sched, &job) / 1000);
   put_seconds(b, "timeout_s", route ? route->timeout_ms : 0);
   buf_printf(b, ",\"queued\":%lld,", (long long)queued_of(j, q->kind));

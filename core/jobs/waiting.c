@@ -64,6 +64,9 @@ static void on_delay(uv_timer_t *t) {
 static void tell_tried(struct job *job) {
   const struct attempt *open = remote_open(job);
   int n = 0;
+  job->sched.first = job->attempt_count > job->attempt_base
+                         ? job->attempts[job->attempt_base].usage->facts
+                         : NULL;
   job->sched.bound = open ? open->usage->facts : NULL;
   for (int i = job->attempt_base; i < job->attempt_count; i++) {
     const struct attempt *a = &job->attempts[i];

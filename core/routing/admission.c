@@ -8,8 +8,9 @@ static const struct {
 } rows[ADMISSION_COUNT] = {
     [ADMISSION_YES] = {NULL, "can take it"},
     [ADMISSION_EXCLUDED] = {"excluded", "is left out, because an attempt failed there"},
-    [ADMISSION_PINNED_ELSEWHERE] = {"pinned_elsewhere",
-                                    "is left out, because another backend may have the job"},
+    [ADMISSION_PINNED_ELSEWHERE] =
+        {"pinned_elsewhere",
+         "is left out, because another backend has the job, or is the only one to have it"},
     [ADMISSION_UNFIT] = {"unfit", "does not do this"},
     [ADMISSION_NOT_READY] = {"not_ready", "is not ready"},
     [ADMISSION_DRAINED] = {"drained", "is drained"},

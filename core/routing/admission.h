@@ -8,7 +8,7 @@
 enum admission { /* where several hold, the first is told */
                  ADMISSION_YES,
                  ADMISSION_EXCLUDED, /* an attempt failed there, for good or while another one is ready */
-                 ADMISSION_PINNED_ELSEWHERE, /* another one may have what the job submitted */
+                 ADMISSION_PINNED_ELSEWHERE, /* another one may have what the job submitted, or keeps the job */
                  ADMISSION_UNFIT, /* it does not do this, or is not what has the job any more */
                  ADMISSION_NOT_READY,
                  ADMISSION_DRAINED, /* by hand */

@@ -85,6 +85,9 @@ static enum admission admit(const struct candidate *c) {
 const struct candidate *decide(enum route_policy policy, struct candidate *list, size_t count) {
   for (size_t i = 0; i < count; i++)
     list[i].admission = admit(&list[i]);
+  for (size_t i = 0; i < count; i++)
+    if (list[i].preferred && list[i].admission == ADMISSION_YES)
+      return &list[i];
   return policies[policy].pick(list, count);
 }
 

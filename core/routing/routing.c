@@ -18,6 +18,7 @@ struct route {
   struct route_options options; /* strings owned */
   struct backend_facts **rows;  /* of its backends, in its order */
   size_t count;
+  struct backend_facts *canary; /* NULL: none */
 };
 
 struct routing {
@@ -34,6 +35,7 @@ struct routing *routing_new(void) {
 static void route_free(struct route *route) {
   string_list_free((char **)(uintptr_t)route->options.backends);
   free((char *)route->options.kind);
+  free((char *)route->options.canary);
   free(route->rows);
   free(route);
 }
@@ -68,6 +70,8 @@ static struct route *route_copy(struct routing *r, const struct route_options *o
   route->count = n;
   route->options = *o;
   route->options.kind = mem_dup(o->kind);
+  route->options.canary = mem_dup(o->canary);
+  route->canary = o->canary ? facts_of(&r->facts, o->canary) : NULL;
   route->options.backends = (const char *const *)string_list_copy(o->backends, n);
   return route;
 }
@@ -108,23 +112,31 @@ static bool is_of_kind(const struct backend_facts *b, const char *kind) {
   return facts_may_do(b, kind) || (b->state == FACTS_FAILED && facts_does(b, kind));
 }
 
-struct candidates routing_candidates(struct routing *r, const char *kind, const char *pin) {
+struct candidates routing_candidates(struct routing *r, const char *kind, const char *pin,
+                                     int draw) {
   const struct route *route = pin ? NULL : map_get(&r->routes, kind);
   const struct backend_facts *one = pin ? facts_find(&r->facts, pin) : NULL;
+  bool drawn = route && route->canary && draw > 0 && draw <= route->options.canary_share;
   size_t n = 0;
-  if (one)
-    n = add(r, 0, one);
+  if (one || drawn)
+    n = add(r, 0, drawn ? route->canary : one);
   for (size_t i = 0; route && i < route->count; i++)
-    n = add(r, n, route->rows[i]);
+    if (!drawn || route->rows[i] != route->canary)
+      n = add(r, n, route->rows[i]);
   for (size_t i = 0; !pin && !route && i < r->facts.there_count; i++)
     if (is_of_kind(r->facts.there[i], kind))
       n = add(r, n, r->facts.there[i]);
   return (struct candidates){
-      .list = r->found, .count = n, .policy = route ? route->options.policy : ROUTE_ORDERED};
+      .list = r->found, .count = n, .route = route ? &route->options : NULL, .drawn = drawn};
+}
+
+int routing_draw(const struct routing *r, const char *kind, const struct draw_keys *keys) {
+  const struct route_options *o = routing_route(r, kind);
+  return o && o->canary ? draw_number(o->sticky, keys, o->canary, kind) : 0;
 }
 
 bool routing_is_served(struct routing *r, const char *kind, const char *pin) {
-  struct candidates c = routing_candidates(r, kind, pin);
+  struct candidates c = routing_candidates(r, kind, pin, 0);
   for (size_t i = 0; i < c.count; i++)
     if (facts_may_do(c.list[i], kind))
       return true;
@@ -176,7 +188,7 @@ size_t routing_blame(struct routing *r, const char *kind, const char *pin, struc
 
 enum route_outlook routing_outlook(struct routing *r, const char *kind, const char *pin,
                                    struct buf *why) {
-  struct candidates c = routing_candidates(r, kind, pin);
+  struct candidates c = routing_candidates(r, kind, pin, 0);
   for (size_t i = 0; i < c.count; i++)
     if (c.list[i]->state == FACTS_READY && facts_does(c.list[i], kind))
       return OUTLOOK_READY;

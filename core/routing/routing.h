@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "routing/decide.h"
+#include "routing/draw.h"
 
 #include <stdint.h>
 
@@ -21,6 +22,10 @@ struct route_options { /* copied */
   const char *kind;
   const char *const *backends; /* NULL-terminated names */
   enum route_policy policy;
+  const char *canary; /* a backend; NULL: none */
+  int canary_share;   /* of DRAW_OF */
+  enum route_sticky sticky;
+  bool no_fallback;                /* the backend that a job goes to first keeps it */
   int attempts;                    /* 0: not set here */
   int64_t timeout_ms, max_wait_ms; /* likewise */
 };
@@ -37,13 +42,18 @@ const char *routing_next_route(const struct routing *r, size_t *pos);
 struct facts *routing_facts(struct routing *r);
 
 /* Those of the route, whatever their state, or without a route those that do the kind, in the order
- * of the configuration; `pin`: this backend alone, or NULL.  Valid until the next call. */
+ * of the configuration; `pin`: this backend alone, or NULL.  draw: of draw_number(), 0 for none; where
+ * that is in the canary's share, the canary comes first.  Valid until the next call. */
 struct candidates {
   const struct backend_facts *const *list;
   size_t count;
-  enum route_policy policy;
+  const struct route_options *route; /* NULL: none, or it is not asked */
+  bool drawn;                        /* the first is the canary, and to be preferred */
 };
-struct candidates routing_candidates(struct routing *r, const char *kind, const char *pin);
+struct candidates routing_candidates(struct routing *r, const char *kind, const char *pin,
+                                     int draw);
+/* What a job of the kind draws; 0: its route has no canary. */
+int routing_draw(const struct routing *r, const char *kind, const struct draw_keys *keys);
 /* May one of them do it, now or later? */
 bool routing_is_served(struct routing *r, const char *kind, const char *pin);
 

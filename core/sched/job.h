@@ -54,9 +54,12 @@ struct sched_job {
   int64_t due_us;    /* not before; 0: at once */
   int64_t memory;
   int32_t threads; /* 0: it does not say, and the backend's word counts */
+  int32_t draw;    /* routing_draw() */
   int8_t priority;
   const struct sched_tried *tried; /* the owner's */
   int tried_count;
+  const struct backend_facts
+      *first; /* where it was first, for routes without a fallback; NULL: nowhere */
   const struct backend_facts *bound; /* only there, and only if that is remote; NULL: anywhere */
 
   /* the scheduler's */

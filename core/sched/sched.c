@@ -123,40 +123,67 @@ static bool was_refused(const struct sched_job *job) {
   return false;
 }
 
-static bool is_elsewhere(const struct sched_job *job, const struct backend_facts *b) {
-  return job->bound && job->bound != b;
+/* A route's candidates, and the only one of them that the job may go to; NULL: it may go to each. */
+struct view {
+  struct candidates c;
+  const struct backend_facts *only;
+};
+
+/* Of a route without a fallback: the one that had it first, or will, as the first of the list. */
+static const struct backend_facts *keeper(const struct sched_job *job, const struct candidates *c) {
+  if (!c->route || !c->route->no_fallback)
+    return NULL;
+  if (job->first)
+    return job->first;
+  bool by_order = c->drawn || c->route->policy == ROUTE_ORDERED;
+  return by_order && c->count > 0 ? c->list[0] : NULL;
 }
 
-/* A job that is bound goes to its backend, also where a route does not name that any more. */
-static struct candidates candidates_of(struct sched *s, const struct sched_job *job) {
-  struct candidates c = routing_candidates(s->routing, job->lane->kind, job->lane->pin);
-  if (!job->bound)
-    return c;
-  for (size_t i = 0; i < c.count; i++)
-    if (c.list[i] == job->bound)
-      return c;
-  return routing_candidates(s->routing, job->lane->kind, job->bound->name);
+static bool has(const struct candidates *c, const struct backend_facts *b) {
+  for (size_t i = 0; i < c->count; i++)
+    if (c->list[i] == b)
+      return true;
+  return false;
 }
 
-static bool is_ready_where_untried(const struct sched_job *job, const struct candidates *c) {
-  for (size_t i = 0; i < c->count; i++) {
-    const struct backend_facts *b = c->list[i];
-    if (facts_takes(b, job->lane->kind) && !find_tried(job, b) && !is_elsewhere(job, b))
+/* A job that is bound or kept goes to its backend, also where a route does not name that any more. */
+static struct view view_of(struct sched *s, const struct sched_job *job) {
+  const char *kind = job->lane->kind;
+  struct view v = {.c = routing_candidates(s->routing, kind, job->lane->pin, job->draw)};
+  v.only = job->bound ? job->bound : keeper(job, &v.c);
+  if (v.only && !has(&v.c, v.only)) {
+    const struct route_options *route = v.c.route;
+    v.c = routing_candidates(s->routing, kind, v.only->name, 0);
+    v.c.route = route;
+  }
+  return v;
+}
+
+static bool is_elsewhere(const struct view *v, const struct backend_facts *b) {
+  return v->only && v->only != b;
+}
+
+static bool is_ready_where_untried(const struct sched_job *job, const struct view *v) {
+  for (size_t i = 0; i < v->c.count; i++) {
+    const struct backend_facts *b = v->c.list[i];
+    if (facts_takes(b, job->lane->kind) && !find_tried(job, b) && !is_elsewhere(v, b))
       return true;
   }
   return false;
 }
 
 /* The candidate as this job finds it. */
-static struct candidate look_at(struct sched *s, const struct sched_job *job,
-                                const struct backend_facts *b, bool others) {
+static struct candidate look_at(struct sched *s, const struct sched_job *job, const struct view *v,
+                                size_t i, bool others) {
+  const struct backend_facts *b = v->c.list[i];
   const struct sched_tried *tried = find_tried(job, b);
   bool full = !budget_has_slot(&s->budgets, b);
   return (struct candidate){
       .backend = b,
       .bar = job->bound ? NULL : bar_find(b->bars, job->lane->kind), /* it is there already */
       .excluded = tried && (tried->never || others),
-      .elsewhere = is_elsewhere(job, b),
+      .elsewhere = is_elsewhere(v, b),
+      .preferred = v->c.drawn && i == 0,
       .unfit = facts_is_unfit(b, job->lane->kind) || (job->bound && !b->remote),
       .full = full,
       .lacks = full ? BUDGET_FITS : budget_lacks(&s->budgets, job, b),
@@ -170,14 +197,14 @@ enum hope {
   HOPE_NONE,
 };
 
-static enum hope look_for_hope(struct sched *s, const struct sched_job *job,
-                               const struct candidates *c) {
+static enum hope look_for_hope(struct sched *s, const struct sched_job *job, const struct view *v) {
   const struct facts *facts = routing_facts(s->routing);
-  const char *pin = job->bound ? job->bound->name : job->lane->pin;
-  for (size_t i = 0; i < c->count; i++)
-    if (facts_may_do(c->list[i], job->lane->kind) && !is_refused(job, c->list[i]) &&
-        !is_elsewhere(job, c->list[i]))
+  const char *pin = v->only ? v->only->name : job->lane->pin;
+  for (size_t i = 0; i < v->c.count; i++) {
+    const struct backend_facts *b = v->c.list[i];
+    if (facts_may_do(b, job->lane->kind) && !is_refused(job, b) && !is_elsewhere(v, b))
       return HOPE_THERE;
+  }
   /* Who takes a backend out of the configuration takes it out of the routes, so those are not
    * asked. */
   for (size_t i = 0; i < facts->count; i++) {
@@ -190,13 +217,13 @@ static enum hope look_for_hope(struct sched *s, const struct sched_job *job,
 }
 
 bool sched_has_hope(struct sched *s, const struct sched_job *job) {
-  struct candidates c = candidates_of(s, job);
-  return look_for_hope(s, job, &c) != HOPE_NONE || !was_refused(job);
+  struct view v = view_of(s, job);
+  return look_for_hope(s, job, &v) != HOPE_NONE || !was_refused(job);
 }
 
 bool sched_is_ready_elsewhere(struct sched *s, const struct sched_job *job) {
-  struct candidates c = candidates_of(s, job);
-  return is_ready_where_untried(job, &c);
+  struct view v = view_of(s, job);
+  return is_ready_where_untried(job, &v);
 }
 
 /* ---- nobody can take it ---- */
@@ -249,11 +276,11 @@ static bool gave_up(struct sched *s, struct sched_job *job, int64_t longest, int
 }
 
 /* True: it is given up. */
-static bool wait_for_one(struct sched *s, const struct sched_choice *choice,
-                         const struct candidates *c, int64_t now_us) {
+static bool wait_for_one(struct sched *s, const struct sched_choice *choice, const struct view *v,
+                         int64_t now_us) {
   struct sched_job *job = choice->job;
   bool able = choice->backend || is_busy(choice);
-  enum hope hope = able ? HOPE_THERE : look_for_hope(s, job, c);
+  enum hope hope = able ? HOPE_THERE : look_for_hope(s, job, v);
   if (hope == HOPE_NONE && was_refused(job))
     return true;
   int64_t longest = able ? UNLIMITED : longest_wait(s, choice, hope);
@@ -267,26 +294,27 @@ static bool wait_for_one(struct sched *s, const struct sched_choice *choice,
 
 enum { STAY = 1 }; /* candidates of a route, though all their breakers are open */
 
-static bool is_any_open(const struct candidates *c) {
-  for (size_t i = 0; i < c->count; i++)
-    if (!breaker_is_closed(c->list[i]->breaker))
+static bool is_any_open(const struct view *v) {
+  for (size_t i = 0; i < v->c.count; i++)
+    if (!breaker_is_closed(v->c.list[i]->breaker))
       return true;
   return false;
 }
 
 /* A job that is bound is there already. */
-static void look_at_breakers(struct sched *s, const struct sched_job *job,
-                             const struct candidates *c, int64_t now_us) {
-  if (job->bound || !is_any_open(c))
+static void look_at_breakers(struct sched *s, const struct sched_job *job, const struct view *v,
+                             int64_t now_us) {
+  if (job->bound || !is_any_open(v))
     return;
-  for (size_t i = 0; i < c->count; i++) {
+  for (size_t i = 0; i < v->c.count; i++) {
     const struct candidate *x = &s->considered[i];
-    bool able = x->backend->state == FACTS_READY && !x->excluded && !x->unfit && !x->bar;
+    bool able = x->backend->state == FACTS_READY && !x->excluded && !x->elsewhere && !x->unfit &&
+                !x->bar;
     s->breakers[i] =
         (struct breaker_candidate){.breaker = x->backend->breaker, .able = able, .full = x->full};
   }
-  int64_t next = breaker_admit_all(s->breakers, c->count, STAY, now_us);
-  for (size_t i = 0; i < c->count; i++) {
+  int64_t next = breaker_admit_all(s->breakers, v->c.count, STAY, now_us);
+  for (size_t i = 0; i < v->c.count; i++) {
     const struct breaker_candidate *b = &s->breakers[i];
     int64_t at = b->admitted ? 0 : breaker_reopens_us(b->breaker, b->last);
     s->considered[i].cut_off = !b->admitted;
@@ -296,24 +324,28 @@ static void look_at_breakers(struct sched *s, const struct sched_job *job,
     s->look_us = next;
 }
 
-static struct candidates look_at_all(struct sched *s, const struct sched_job *job, int64_t now_us,
-                                     struct sched_choice *choice) {
-  struct candidates c = candidates_of(s, job);
-  bool others = job->tried_count > 0 && is_ready_where_untried(job, &c);
-  if (c.count > s->considered_cap) {
-    s->considered_cap = c.count * 2;
+static struct view look_at_all(struct sched *s, const struct sched_job *job, int64_t now_us,
+                               struct sched_choice *choice) {
+  struct view v = view_of(s, job);
+  size_t count = v.c.count;
+  bool others = job->tried_count > 0 && is_ready_where_untried(job, &v);
+  if (count > s->considered_cap) {
+    s->considered_cap = count * 2;
     s->considered = mem_grow(s->considered, s->considered_cap * sizeof *s->considered);
     s->breakers = mem_grow(s->breakers, s->considered_cap * sizeof *s->breakers);
   }
-  for (size_t i = 0; i < c.count; i++)
-    s->considered[i] = look_at(s, job, c.list[i], others);
-  look_at_breakers(s, job, &c, now_us);
-  const struct candidate *taken = decide(c.policy, s->considered, c.count);
+  for (size_t i = 0; i < count; i++)
+    s->considered[i] = look_at(s, job, &v, i, others);
+  look_at_breakers(s, job, &v, now_us);
+  enum route_policy policy = v.c.route ? v.c.route->policy : ROUTE_ORDERED;
+  const struct candidate *taken = decide(policy, s->considered, count);
   *choice = (struct sched_choice){.backend = taken ? taken->backend : NULL,
-                                  .policy = c.policy,
+                                  .policy = policy,
+                                  .route = v.c.route,
+                                  .draw = job->draw,
                                   .considered = s->considered,
-                                  .considered_count = c.count};
-  return c;
+                                  .considered_count = count};
+  return v;
 }
 
 void sched_look(struct sched *s, const struct sched_job *job, int64_t now_us,
@@ -326,14 +358,14 @@ enum answer { ANSWER_START, ANSWER_GIVE_UP, ANSWER_NO_SLOT, ANSWER_NO_BUDGET };
 /* Sets choice->backend for ANSWER_START, and nothing else changes then. */
 static enum answer ask(struct sched *s, struct sched_job *job, int64_t now_us,
                        struct sched_choice *choice) {
-  struct candidates c = look_at_all(s, job, now_us, choice);
+  struct view v = look_at_all(s, job, now_us, choice);
   int lacks = 0;
   choice->job = job;
-  if (wait_for_one(s, choice, &c, now_us))
+  if (wait_for_one(s, choice, &v, now_us))
     return ANSWER_GIVE_UP;
   if (choice->backend)
     return ANSWER_START;
-  for (size_t i = 0; i < c.count; i++)
+  for (size_t i = 0; i < v.c.count; i++)
     if (s->considered[i].admission == ADMISSION_BUDGET)
       lacks |= s->considered[i].bar ? BUDGET_FITS : s->considered[i].lacks;
   if (!lacks)

@@ -30,6 +30,8 @@ struct sched_choice {
   struct sched_job *job;               /* NULL of sched_look */
   const struct backend_facts *backend; /* NULL: no backend will do it, or none came in time */
   enum route_policy policy;
+  const struct route_options *route; /* NULL: none was asked */
+  int draw;
   const struct candidate *considered; /* in the order of the route; valid until the next call */
   size_t considered_count;
 };

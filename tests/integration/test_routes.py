@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Routes: which backend gets a job, and what is said of those that did not."""
+import hashlib
 import json
 import subprocess
 
@@ -70,6 +71,7 @@ def test_the_decision_is_in_the_job_the_event_and_the_log(make_daemon):
     assert [e.data["decision"] for e in started] == [decision]
     daemon.says('policy="ordered" considered="a full, b taken"')
     c.post(f"/api/jobs/{first}/cancel").expect(200)
+    c.wait(first)
     job = c.wait(c.echo(fail="retry"))
     assert [considered(a["decision"]) for a in job["attempts"]][:2] == [{"a": "taken", "b": None},
                                                                        {"a": "excluded", "b": "taken"}]
@@ -152,7 +154,7 @@ def test_where_a_job_would_go(make_daemon):
     c = daemon.client()
     wait_until(lambda: {b["name"]: b["state"] for b in c.get("/api/backends").json["backends"]} == {"a": "starting", "b": "ready", "c": "ready"}, "b and c are ready")
     one = c.get("/api/routes/echo").expect(200).json
-    assert one == {"kind": "echo", "configured": True, "policy": "spread", "backends": ["a", "c", "b"], "attempts": 2, "max_wait_s": 90,
+    assert one == {"kind": "echo", "configured": True, "fallback": True, "canary": None, "policy": "spread", "backends": ["a", "c", "b"], "attempts": 2, "max_wait_s": 90,
                    "timeout_s": 300, "queued": 0, "backend": "c",
                    "decision": {"policy": "spread", "considered": [
                        {"backend": "a", "taken": False, "reason": "not_ready", "detail": "starting"},
@@ -214,3 +216,119 @@ def test_why_a_job_is_where_it_is(make_daemon):
     assert "a        excluded  an attempt failed there" in text, text
     assert json.loads(lathe(daemon, "why", again, "--json")) == c.get(f"/api/jobs/{again}/decision").json
     c.get("/api/jobs/00000000000000000000000000/decision").problem(404, "unknown-job")
+
+
+# ---- canary, and no fallback ----
+
+def draw(canary, kind, key):
+    """As docs/api.md says: anybody can tell who is drawn."""
+    return (int(hashlib.sha256(f"{canary}\n{kind}\n{key}".encode()).hexdigest()[:15], 16) % 10000 + 1) / 10000
+
+
+def test_a_canary_gets_its_share_of_the_clients(make_daemon, tmp_path):
+    names = [f"client{i}" for i in range(60)]
+    tokens = tmp_path / "tokens"
+    tokens.write_text("".join(f"{n}:{n}-{'x' * 24}\n" for n in names))
+    tokens.chmod(0o600)
+    daemon = make_daemon({**TWO, "backend new": {"plugin": "echo", "workers": 8}, "server": {"token_file": tokens},
+                          **route("a, b", canary="new 20%")}, base={}, ready=False)
+
+    def client(name):
+        return daemon.client(token=f"{name}-{'x' * 24}")
+
+    def all_ready():
+        wait_until(lambda: all(b["state"] == "ready" for b in client(names[0]).get("/api/backends").json["backends"]), "all are ready")
+
+    def served():
+        """Whose jobs the canary had; all of a client's jobs go one way."""
+        found = set()
+        for name in names:
+            c = client(name)
+            jobs = [c.wait(i) for i in [c.echo() for _ in range(2)]]
+            assert len({j["backend"] == "new" for j in jobs}) == 1, jobs
+            canary = jobs[0]["attempts"][0]["decision"]["canary"]
+            assert canary["draw"] == pytest.approx(draw("new", "echo", name)) and canary["backend"] == "new", canary
+            if jobs[0]["backend"] == "new":
+                found.add(name)
+        return found
+
+    all_ready()
+    first = served()
+    assert first == {n for n in names if draw("new", "echo", n) <= 0.2} and 0 < len(first) < len(names)
+    daemon.restart()
+    all_ready()
+    daemon.write_config({**daemon.config, **route("a, b", canary="new 40%")})
+    daemon.reload()
+    wait_until(lambda: client(names[0]).get("/api/routes/echo").json["canary"]["share"] == 0.4, "the canary has more")
+    more = served()
+    assert more > first and more == {n for n in names if draw("new", "echo", n) <= 0.4}
+    asked = client(names[0]).get("/api/routes/echo").json["canary"]
+    assert asked == {"backend": "new", "share": 0.4, "sticky": "client", "draw": pytest.approx(draw("new", "echo", names[0]))}
+
+
+def test_a_canary_by_input_and_by_job(make_daemon, tmp_path):
+    daemon = make_daemon({**TWO, **route("a", canary="b 50%", sticky="input")}, base={})
+    c = daemon.client()
+    for i in range(8):
+        data = f"content {i}".encode()
+        key = hashlib.sha256(data).hexdigest()
+        (tmp_path / "file").write_bytes(data)
+        drawn = draw("b", "echo", key) <= 0.5
+        job = c.wait(c.submit("echo", input={"data": "data:," + data.decode().replace(" ", "%20"), "name": "f.txt"}))
+        assert job["inputs"][0]["sha256"] == key and job["backend"] == ("b" if drawn else "a"), job
+        said = lathe(daemon, "route", "echo", "--file", str(tmp_path / "file"))
+        assert ("so it is drawn" if drawn else "so it is not") in said and "canary b: 50% of the inputs" in said, said
+    assert c.get("/api/routes/echo").json["canary"]["draw"] is None
+    assert "cannot be read" in lathe(daemon, "route", "echo", "--file", str(tmp_path / "none"), code=2)
+    c.get("/api/routes/echo?input=abc").problem(400, "bad-request")
+    job = c.wait(c.echo())  # no input: its id draws
+    assert job["attempts"][0]["decision"]["canary"]["draw"] == pytest.approx(draw("b", "echo", job["job_id"]))
+
+
+def test_a_canary_that_cannot_take_it_makes_nobody_wait(make_daemon):
+    c = make_daemon({**TWO, **STARTING, "backend b": {"plugin": "echo"}, **route("b", canary="a 100%")}, base={}, ready=False).client()
+    job = c.wait(c.echo())
+    assert considered(job["attempts"][0]["decision"]) == {"a": "not_ready", "b": "taken"}
+    assert job["attempts"][0]["decision"]["canary"]["share"] == 1
+
+
+QUICK = {"limits": {"backoff_base": "10ms", "backoff_max": "50ms"}}
+
+
+def test_without_a_fallback_one_backend_has_the_job(make_daemon):
+    c = make_daemon({**TWO, **QUICK, **route("a, b", fallback="no", attempts=3)}, base={}).client()
+    job = c.wait(c.echo(fail="permanent"))
+    assert job["status"] == "failed" and [a["backend"] for a in job["attempts"]] == ["a"]
+    job = c.wait(c.echo(fail="retry"))
+    assert job["status"] == "failed" and [a["backend"] for a in job["attempts"]] == ["a"] * 3
+    assert considered(job["attempts"][2]["decision"]) == {"a": "taken", "b": "pinned_elsewhere"}
+    assert c.get("/api/routes/echo").json["fallback"] is False
+    busy = run_together(c, 2)
+    waits = c.echo()  # a is full, b is idle
+    assert considered(c.get(f"/api/jobs/{waits}/decision").json["decision"]) == {"a": "full", "b": "pinned_elsewhere"}
+    c.cancel(busy[0]["job_id"]).expect(200)
+    assert c.wait(waits)["backend"] == "a"
+
+
+def test_without_a_fallback_a_backend_that_is_down_is_waited_for(make_daemon):
+    c = make_daemon({**STARTING, "backend b": {"plugin": "echo"}, **route("a, b", fallback="no", max_wait="300ms")}, base={}, ready=False).client()
+    job = c.wait(c.echo())
+    assert job["status"] == "failed" and job["attempts"] == []
+    assert considered(job["error"]["decision"]) == {"a": "not_ready", "b": "pinned_elsewhere"}
+
+
+@pytest.mark.parametrize("how", ["kill", "stop"])
+def test_one_attempt_without_a_fallback_is_one_submission(make_daemon, how):
+    """Also where the daemon ends meanwhile; without `fallback = no` that attempt would not count."""
+    once = make_daemon({**TWO, **route("a, b", fallback="no", attempts=1)}, base={})
+    other = make_daemon({**TWO, **route("a, b", attempts=1)}, base={})
+    jobs = [(d, d.client().echo(sleep_ms=600000)) for d in (once, other)]
+    for d, job_id in jobs:
+        d.client().wait(job_id, ("running",))
+        getattr(d, how)()
+        d.start()
+    job = once.client().wait(jobs[0][1])
+    assert job["status"] == "failed" and len(job["attempts"]) == 1, job
+    assert job["error"]["type"] == "/problems/job-interrupted" and "fallback = no" in job["error"]["detail"], job
+    job = other.client().wait(jobs[1][1], ("running",))
+    assert [a["status"] for a in job["attempts"]] == ["interrupted", "running"], job

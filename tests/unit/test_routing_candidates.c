@@ -49,7 +49,7 @@ static void tell(struct routing *r) {
 static const char *candidates(struct routing *r, const char *kind, const char *pin) {
   static char names[8];
   tell(r);
-  struct candidates c = routing_candidates(r, kind, pin);
+  struct candidates c = routing_candidates(r, kind, pin, 0);
   assert_true(c.count < sizeof names);
   for (size_t i = 0; i < c.count; i++)
     names[i] = c.list[i]->name[0];
@@ -109,8 +109,8 @@ static void test_those_that_cannot_now(void **state) {
   made_count = 2;
   assert_string_equal(candidates(r, "mesh", NULL), "bc"); /* c is not there at all */
   assert_false(routing_is_served(r, "mesh", NULL));
-  assert_int_equal(routing_candidates(r, "mesh", NULL).policy, ROUTE_SPREAD);
-  assert_int_equal(routing_candidates(r, "mesh", "b").policy, ROUTE_ORDERED);
+  assert_int_equal(routing_candidates(r, "mesh", NULL, 0).route->policy, ROUTE_SPREAD);
+  assert_null(routing_candidates(r, "mesh", "b", 0).route);
 }
 
 static void test_states(void **state) {

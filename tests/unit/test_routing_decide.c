@@ -82,6 +82,16 @@ static void test_one_reason_each(void **state) {
   assert_string_equal(taken(ROUTE_SPREAD), "-");
 }
 
+/* The canary of a drawn job goes before any policy, where it can. */
+static void test_the_canary(void **state) {
+  (void)state;
+  list[0].preferred = true;
+  list[0].ahead = 1;
+  assert_string_equal(taken(ROUTE_SPREAD), "a");
+  list[0].full = true;
+  assert_string_equal(taken(ROUTE_SPREAD), "b");
+}
+
 /* Money that is spent is not a place that becomes free. */
 static void test_a_budget_of_money(void **state) {
   struct bar money = {.reason = ADMISSION_BUDGET, .why = "10.00 EUR of 10.00 EUR are spent"};
@@ -184,7 +194,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup(name, setup)
       T(test_words), T(test_one_reason_each), T(test_a_budget_of_money), T(test_spread),
-      T(test_bars),  T(test_breaker),
+      T(test_bars),  T(test_breaker),         T(test_the_canary),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -359,6 +359,46 @@ static void test_bound_with_a_bar(void **state) {
   assert_int_equal(w.choice.considered_count, 1);
 }
 
+/* One backend has the job, whatever its state; the others are named and not asked. */
+static void test_no_fallback(void **state) {
+  static const char *const abc[] = {"a", "b", "c", NULL}, *const bc[] = {"b", "c", NULL};
+  struct route_options o = {.kind = "mesh", .backends = abc, .no_fallback = true};
+  (void)state;
+  routing_configure(w.routing, &o, 1);
+  w.made[0].state = FACTS_COMING;
+  push(0);
+  assert_string_equal(round_of(), "-");
+  assert_string_equal(reason("a"), "not_ready");
+  assert_string_equal(reason("b"), "pinned_elsewhere");
+  assert_false(sched_is_ready_elsewhere(w.sched, job(0)));
+  w.made[0].state = FACTS_READY;
+  assert_string_equal(round_of(), "a");
+  end(job(0));
+  struct sched_tried tried = {fact("a"), false};
+  job(0)->tried = &tried;
+  job(0)->tried_count = 1;
+  job(0)->first = fact("a");
+  push(0);
+  assert_string_equal(round_of(), "a"); /* again there */
+  end(job(0));
+  o.backends = bc; /* also where the route has changed */
+  routing_configure(w.routing, &o, 1);
+  push(0);
+  assert_string_equal(round_of(), "a");
+  end(job(0));
+  tried.never = true;
+  assert_false(sched_has_hope(w.sched, job(0)));
+  o.policy = ROUTE_SPREAD; /* it picks among those that can, and then it is that one */
+  w.made[1].room = 0;
+  routing_configure(w.routing, &o, 1);
+  push(1);
+  assert_string_equal(round_of(), "c");
+  end(job(1));
+  o.no_fallback = false;
+  routing_configure(w.routing, &o, 1);
+  assert_true(sched_has_hope(w.sched, job(0)));
+}
+
 static void test_delays(void **state) {
   (void)state;
   const int due[] = {30, 10, 20};
@@ -470,6 +510,7 @@ int main(void) {
       T(test_bound_with_a_breaker),
       T(test_the_wait_of_a_route),
       T(test_bound_with_a_bar),
+      T(test_no_fallback),
       T(test_delays),
       T(test_the_hold),
       T(test_the_hold_ends_with_its_job),

@@ -97,6 +97,7 @@ static const struct cli_option bench_options[] = {
 };
 static const struct cli_option route_options[] = {
     {"backend", 'b', "NAME", "of a job that names this backend"},
+    {"file", 0, "FILE", "of a job with this input"},
     {NULL, 0, NULL, NULL},
 };
 static const struct cli_option costs_options[] = {

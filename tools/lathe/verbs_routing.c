@@ -5,10 +5,13 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/sha256.h"
 #include "cli.h"
 #include "http_client.h"
 #include "table.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -169,6 +172,20 @@ static void show_routes(const json_t *answer) {
   table_print(&t, 0);
 }
 
+static void show_canary(const json_t *canary) {
+  const char *sticky = json_text(canary, "sticky");
+  double share = json_real_of(canary, "share"), draw = json_real_of(canary, "draw");
+  if (!json_is_object(canary))
+    return;
+  say("canary %s: %.12g%% of the %s", json_text(canary, "backend"), share * 100,
+      !strcmp(sticky, "client")  ? "clients"
+      : !strcmp(sticky, "input") ? "inputs"
+                                 : "jobs");
+  if (draw > 0)
+    say("; this one draws %.12g%%, so it is %s", draw * 100, draw <= share ? "drawn" : "not");
+  say("\n");
+}
+
 static void show_route(const json_t *route) {
   const char *backend = json_text(route, "backend");
   int queued = (int)json_real_of(route, "queued");
@@ -178,7 +195,8 @@ static void show_route(const json_t *route) {
       (int)json_real_of(route, "attempts"), (int)json_real_of(route, "attempts") == 1 ? "" : "s");
   if (json_is_number(json_object_get(route, "max_wait_s")))
     say(", waits at most %s", say_seconds(json_real_of(route, "max_wait_s"), time));
-  say("\n");
+  say("%s\n", json_is_false(json_object_get(route, "fallback")) ? ", no fallback" : "");
+  show_canary(json_object_get(route, "canary"));
   if (queued > 0)
     say("%d job%s of this kind wait%s\n", queued, queued == 1 ? "" : "s", queued == 1 ? "s" : "");
   if (*backend)
@@ -191,15 +209,53 @@ static void show_route(const json_t *route) {
   show_decision(json_object_get(route, "decision"), "is next");
 }
 
+/* "&input=...&bytes=N" of the file, which is not sent; CLI_OK, or CLI_USAGE (said). */
+static int describe_file(const char *path, struct buf *query) {
+  enum { PIECE = 1 << 16 };
+  char hex[SHA256_HEX_SIZE], *piece = mem_alloc(PIECE);
+  FILE *file = fopen(path, "rb");
+  struct sha256 *hash = sha256_begin();
+  long long bytes = 0;
+  for (size_t n; file && (n = fread(piece, 1, PIECE, file)) > 0; bytes += (long long)n)
+    sha256_add(hash, piece, n);
+  int code = !file || ferror(file) ? fail(CLI_USAGE, "%s cannot be read: %s", path, strerror(errno))
+                                   : CLI_OK;
+  sha256_end(hash, hex);
+  buf_printf(query, "&input=%s&bytes=%lld", hex, bytes);
+  if (file)
+    fclose(file);
+  free(piece);
+  return code;
+}
+
+/* Path of the request; the caller frees.  NULL: it was said what is wrong. */
+static char *route_path(struct cli *c, const char *kind, int *code) {
+  const char *pin = option_get(c, "backend"), *file = option_get(c, "file");
+  struct buf path = {0};
+  if (!kind && (pin || file)) {
+    *code = fail(CLI_USAGE, "--%s needs the kind: lathe route KIND --%s %s",
+                 pin ? "backend" : "file", pin ? "backend" : "file", pin ? pin : file);
+    return NULL;
+  }
+  char *base = kind ? http_path(c, "/api/routes/%s?", kind) : mem_dup("/api/routes");
+  char *one = pin ? http_path(c, "backend=%s", pin) : NULL;
+  buf_puts(&path, base);
+  buf_puts(&path, one ? one : "");
+  *code = file ? describe_file(file, &path) : CLI_OK;
+  free(one);
+  free(base);
+  if (*code != CLI_OK)
+    buf_free(&path);
+  return buf_take(&path);
+}
+
 int verb_route(struct cli *c) {
-  const char *kind = c->operand_count ? c->operands[0] : NULL, *pin = option_get(c, "backend");
-  json_t *answer;
-  if (!kind && pin)
-    return fail(CLI_USAGE, "--backend needs the kind: lathe route KIND --backend %s", pin);
-  char *path = !kind ? mem_dup("/api/routes")
-               : pin ? http_path(c, "/api/routes/%s?backend=%s", kind, pin)
-                     : http_path(c, "/api/routes/%s", kind);
-  int code = http_fetch(c, NULL, path, kind ? "kind" : "routes[]", &answer);
+  const char *kind = c->operand_count ? c->operands[0] : NULL;
+  json_t *answer = NULL;
+  int code;
+  char *path = route_path(c, kind, &code);
+  if (code == CLI_OK)
+    code = http_fetch(c, NULL, path, kind ? "kind" : "routes[]", &answer);
   free(path);
   if (code == CLI_OK && c->json)
     say_json(answer);
