@@ -60,10 +60,10 @@ if(TARGET lathe-plugin-check)
   install(TARGETS lathe-plugin-check RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT dev)
 endif()
 
-# ---- manual pages: made from the programs, docs/ and plugin.h ----
+# ---- manual pages: made from the programs, docs/ and the headers of the SDK ----
 find_package(Python3 COMPONENTS Interpreter)
 find_program(GZIP gzip)
-set(pages lathe.1 lathe-plugin-check.1 lathe-plugin.3 lathe.ini.5 lathed.8 lathe-worker.8)
+set(pages lathe.1 lathe-plugin-check.1 lathe-plugin.3 lathe-net.3 lathe.ini.5 lathed.8 lathe-worker.8)
 if(Python3_FOUND AND GZIP AND NOT LATHE_SANITIZE)
   list(TRANSFORM pages PREPEND ${PROJECT_BINARY_DIR}/man/ OUTPUT_VARIABLE made)
   list(TRANSFORM made APPEND .gz OUTPUT_VARIABLE zipped)
@@ -71,12 +71,12 @@ if(Python3_FOUND AND GZIP AND NOT LATHE_SANITIZE)
     COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/tools/man-pages $<TARGET_FILE_DIR:lathed> ${PROJECT_BINARY_DIR}/man
     COMMAND ${GZIP} -9nf ${made}
     DEPENDS lathed lathe lathe-worker lathe-plugin-check tools/man-pages plugin-sdk/include/lathe/plugin.h
-            docs/admin.md docs/cli.md docs/configuration.md docs/plugin-check.md VERBATIM)
+            plugin-sdk/net/include/lathe/net.h docs/admin.md docs/cli.md docs/configuration.md docs/plugin-check.md VERBATIM)
   add_custom_target(manual-pages ALL DEPENDS ${zipped})
   foreach(page ${pages})
     string(REGEX REPLACE ".*\\." "" chapter ${page})
     set(package runtime)
-    if(page MATCHES "^lathe-plugin")
+    if(page MATCHES "^lathe-(plugin|net)")
       set(package dev)
     endif()
     install(FILES ${PROJECT_BINARY_DIR}/man/${page}.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man${chapter} COMPONENT ${package})

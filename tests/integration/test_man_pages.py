@@ -10,7 +10,7 @@ import pytest
 
 from daemon import BUILD, LATHE, LATHED, REPO, SANITIZED
 
-PAGES = ["lathe.1", "lathe-plugin-check.1", "lathe-plugin.3", "lathe.ini.5", "lathed.8", "lathe-worker.8"]
+PAGES = ["lathe.1", "lathe-plugin-check.1", "lathe-plugin.3", "lathe-net.3", "lathe.ini.5", "lathed.8", "lathe-worker.8"]
 FOLDER = os.path.join(BUILD, "man")
 
 pytestmark = pytest.mark.skipif(SANITIZED or not os.path.isdir(FOLDER), reason="this build makes no manual pages")
@@ -66,6 +66,16 @@ def test_the_header_is_whole():
     for word in re.findall(r"\bLATHE_[A-Z_0-9]+\b", header):
         assert word in text, word
     assert "const struct lathe_plugin *lathe_plugin_v1(void);" in text
+
+
+def test_the_header_of_the_client_kit_is_whole():
+    with open(os.path.join(REPO, "plugin-sdk/net/include/lathe/net.h"), encoding="utf-8") as file:
+        header = file.read()
+    text = plain(page("lathe-net.3"))
+    names = set(re.findall(r"\blathe_net_\w+", header))
+    assert len(names) > 15
+    for name in names:
+        assert name in text, name
 
 
 def test_the_daemons_options_and_signals_are_there():
