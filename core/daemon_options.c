@@ -29,6 +29,8 @@ struct jobs_options daemon_jobs_options(const struct config *c,
                    .cpu_ms = b->job_cpu_ms,
                    .memory = b->job_memory,
                    .output_bytes = b->job_output},
+        .budget_month = b->budget_month,
+        .budget_job = b->budget_job,
         .price = {.per_second = b->cost_per_second, .per_job = b->cost_per_job},
     };
     snprintf((*budgets)[i].price.currency, MONEY_CURRENCY_SIZE, "%s", b->currency);

@@ -29,6 +29,7 @@ struct costs {
   int by;
   struct zone_date first, after; /* from the first day to the day after the last */
   int64_t from, to;              /* the same as moments, in seconds */
+  struct buf out;
 };
 
 /* ---- the query ---- */
@@ -178,7 +179,26 @@ static void put_sum(struct buf *b, const struct costs *c, const struct zone *zon
   buf_putc(b, '}');
 }
 
-static void put_prices(struct buf *b, const struct api *a) {
+static void put_amount(struct buf *b, const char *key, int64_t amount) {
+  buf_puts(b, key);
+  money_put(b, amount);
+}
+
+/* What is spent of the month's budget; sums: of this month, by backend. */
+static void put_month(struct buf *b, const struct api *a, const struct jobs_backend_budget *budget,
+                      const struct record_cost_sum *sums, size_t count) {
+  int64_t spent = 0, from_us, to_us;
+  for (size_t i = 0; i < count; i++)
+    if (strcmp(sums[i].backend, budget->backend) == 0)
+      spent = money_add(spent, sums[i].counted);
+  jobs_month(a->at.jobs, clock_wall_us(), &from_us, &to_us);
+  put_amount(b, ",\"spent\":", spent);
+  put_amount(b, ",\"left\":", budget->budget_month > spent ? budget->budget_month - spent : 0);
+  buf_printf(b, ",\"month_ends_at\":%lld", (long long)(to_us / 1000000));
+}
+
+static void put_prices(struct buf *b, const struct api *a, const struct record_cost_sum *sums,
+                       size_t sum_count) {
   size_t count;
   const struct jobs_backend_budget *budgets = jobs_budgets(a->at.jobs, &count);
   buf_puts(b, "],\"prices\":[");
@@ -188,40 +208,82 @@ static void put_prices(struct buf *b, const struct api *a) {
     buf_put_json_str(b, budgets[i].backend);
     buf_puts(b, ",\"currency\":");
     render_currency(b, p->currency);
-    buf_puts(b, ",\"cost_per_second\":");
-    money_put(b, p->per_second);
-    buf_puts(b, ",\"cost_per_job\":");
-    money_put(b, p->per_job);
+    put_amount(b, ",\"cost_per_second\":", p->per_second);
+    put_amount(b, ",\"cost_per_job\":", p->per_job);
+    put_amount(b, ",\"budget_job\":", budgets[i].budget_job);
+    put_amount(b, ",\"budget_month\":", budgets[i].budget_month);
+    if (budgets[i].budget_month != MONEY_UNKNOWN)
+      put_month(b, a, &budgets[i], sums, sum_count);
+    else
+      buf_puts(b, ",\"spent\":null,\"left\":null,\"month_ends_at\":null");
     buf_putc(b, '}');
   }
+}
+
+static void costs_free(struct costs *c) {
+  buf_free(&c->out);
+  free(c);
+}
+
+/* Frees where the answer cannot be given (any more). */
+static bool is_lost(struct costs *c, int code) {
+  if (c->call.r && code == 0)
+    return false;
+  if (c->call.r)
+    api_refuse(c->call.r, code, NULL);
+  costs_free(c);
+  return true;
+}
+
+static void finish(struct costs *c, const struct record_cost_sum *sums, size_t count) {
+  put_prices(&c->out, c->call.api, sums, count);
+  buf_puts(&c->out, "]}");
+  http_add_header(c->call.r, "Cache-Control", "no-store");
+  api_reply_json(c->call.r, 200, &c->out);
+  costs_free(c);
+}
+
+static void on_month(void *arg, int code, const struct record_cost_sum *sums, size_t count,
+                     bool more) {
+  (void)more;
+  if (!is_lost(arg, code))
+    finish(arg, sums, count);
+}
+
+static bool has_budget(const struct api *a) {
+  size_t count;
+  const struct jobs_backend_budget *budgets = jobs_budgets(a->at.jobs, &count);
+  for (size_t i = 0; i < count; i++)
+    if (budgets[i].budget_month != MONEY_UNKNOWN)
+      return true;
+  return false;
 }
 
 static void on_sums(void *arg, int code, const struct record_cost_sum *sums, size_t count,
                     bool more) {
   struct costs *c = arg;
   struct api *a = c->call.api;
-  struct buf b = {0};
-  if (!c->call.r || code < 0) {
-    if (c->call.r)
-      api_refuse(c->call.r, code, NULL);
-    free(c);
+  int64_t month[2];
+  if (is_lost(c, code))
     return;
-  }
   const struct zone *zone = jobs_zone(a->at.jobs);
-  buf_puts(&b, "{\"time_zone\":");
-  buf_put_json_str(&b, zone_name(zone));
-  buf_printf(&b, ",\"from\":%lld,\"to\":%lld,\"more\":%s,\"costs\":[", (long long)c->from,
+  buf_puts(&c->out, "{\"time_zone\":");
+  buf_put_json_str(&c->out, zone_name(zone));
+  buf_printf(&c->out, ",\"from\":%lld,\"to\":%lld,\"more\":%s,\"costs\":[", (long long)c->from,
              (long long)c->to, more ? "true" : "false");
   for (size_t i = 0; i < count; i++) {
     if (i)
-      buf_putc(&b, ',');
-    put_sum(&b, c, zone, &sums[i]);
+      buf_putc(&c->out, ',');
+    put_sum(&c->out, c, zone, &sums[i]);
   }
-  put_prices(&b, a);
-  buf_puts(&b, "]}");
-  http_add_header(c->call.r, "Cache-Control", "no-store");
-  api_reply_json(c->call.r, 200, &b);
-  free(c);
+  if (!has_budget(a)) {
+    finish(c, NULL, 0);
+    return;
+  }
+  jobs_month(a->at.jobs, clock_wall_us(), &month[0], &month[1]);
+  const struct store_costs_query q = {
+      .edges = month, .edge_count = 2, .by = COSTS_BY_BACKEND, .limit = ROWS_MAX};
+  store_costs(a->at.store, &q, on_month, c);
 }
 
 static const char *filter(const struct http_request *r, const char *name) {

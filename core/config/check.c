@@ -239,6 +239,16 @@ static void check_options(struct config_load *l, const struct config_section *s,
   }
 }
 
+/* What nothing is known to cost would pass every budget. */
+static void check_budget(struct config_load *l, const struct config_section *s,
+                         const struct config_backend *b) {
+  bool month = b->budget_month != MONEY_UNKNOWN, job = b->budget_job != MONEY_UNKNOWN;
+  if ((month || job) && b->cost_per_second == MONEY_UNKNOWN && b->cost_per_job == MONEY_UNKNOWN)
+    check_fail(l, s, month ? "budget_month" : "budget_job",
+               "it has no effect without a price; set cost_per_second or cost_per_job (0 is a "
+               "price, for a plugin that reports its costs)");
+}
+
 static void check_backend(struct config_load *l, const struct config_section *s,
                           struct config_backend *b) {
   struct err err;
@@ -247,6 +257,7 @@ static void check_backend(struct config_load *l, const struct config_section *s,
   if (b->workers == 0)
     b->workers = l->config->limits.cpus;
   check_currency(l, s, b->currency);
+  check_budget(l, s, b);
   if (!*b->currency) {
     free(b->currency);
     b->currency = mem_dup(l->config->cost.currency);

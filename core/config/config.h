@@ -100,6 +100,7 @@ struct config_backend {
   int64_t ready_timeout_ms, heartbeat_timeout_ms, restart_backoff_ms, restart_backoff_max_ms;
   int64_t cancel_grace_ms;
   int64_t cost_per_second, cost_per_job; /* MONEY_UNKNOWN: not set */
+  int64_t budget_month, budget_job;      /* likewise */
   char *currency;                        /* resolved: "" for none */
   int64_t health_interval_ms;            /* 0: health() is asked only while it is not well */
   struct config_option *options;         /* in the order of the file */

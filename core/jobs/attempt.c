@@ -11,6 +11,7 @@
 #include "jobs/meters.h"
 #include "jobs/record.h"
 #include "jobs/remote.h"
+#include "jobs/spending.h"
 #include "jobs/step.h"
 
 static const char *version_of(const struct jobs *j, const char *name) {
@@ -26,6 +27,7 @@ struct attempt *attempt_begin(struct job *job, const struct sched_choice *choice
   a->decision_json = decision_json(choice);
   remote_attempt(job, a);
   cost_begin(job, a);
+  spending_begin(a);
   breakers_take(job, step_limits_of(job).wall_ms);
   return a;
 }

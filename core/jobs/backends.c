@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "jobs/life.h"
+#include "jobs/price.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -93,6 +94,7 @@ struct backend_usage *usage_find(struct jobs *j, const char *name) {
   p->facts = facts_of(routing_facts(j->routing), name);
   p->name = p->facts->name;
   p->budget = find_budget(j, name);
+  p->spending.spent = MONEY_UNKNOWN;
   list_init(&p->away);
   p->next = j->usages;
   j->usages = p;
@@ -126,10 +128,17 @@ void backends_limit(struct jobs *j) {
     p->budget = find_budget(j, p->name);
 }
 
+static void cost_meters_free(struct cost_meter *m) {
+  for (struct cost_meter *next; m; m = next) {
+    next = m->next;
+    free(m->kind);
+    free(m);
+  }
+}
+
 static void meters_free(struct meter *m) {
   for (struct meter *next; m; m = next) {
     next = m->next;
-    free(m->costs);
     free(m);
   }
 }
@@ -139,6 +148,7 @@ void usages_free(struct jobs *j) {
     next = p->next;
     meters_free(p->meters);
     free(p->identity);
+    cost_meters_free(p->costs);
     for (struct version *v = p->versions, *older; v; v = older) {
       older = v->next;
       free(v);

@@ -18,8 +18,7 @@
 #include "base/mem.h"
 #include "jobs/backends.h"
 #include "jobs/facts.h"
-#include "jobs/lanes.h"
-#include "jobs/meters.h"
+#include "jobs/price.h"
 #include "jobs/record.h"
 #include "jobs/release.h"
 #include "jobs/step.h"
@@ -31,21 +30,7 @@
 
 enum { LATEST = 5000 }; /* rows of the ledger that are learned from at the start */
 
-/* ---- prices ---- */
-
-/* NULL: it has none. */
-static const struct cost_price *price_of(const struct backend_usage *usage) {
-  const struct jobs_backend_budget *b = usage->budget;
-  return b && cost_has_price(&b->price) ? &b->price : NULL;
-}
-
-static struct cost_meter *meter_of(struct jobs *j, struct backend_usage *usage,
-                                   const struct lane *lane) {
-  struct meter *m = meter_find(j, usage, lane);
-  if (!m->costs)
-    m->costs = mem_alloc(sizeof *m->costs);
-  return m->costs;
-}
+/* ---- the start ---- */
 
 static struct record_cost *cost_new(struct attempt *a) {
   a->cost = mem_alloc(sizeof *a->cost);
@@ -59,12 +44,12 @@ void cost_begin(struct job *job, struct attempt *a) {
   if (!price)
     return;
   struct record_cost *cost = cost_new(a);
-  const struct meter *m = meter_find(job->j, job->usage, job->lane);
-  const struct cost_history *history = m->costs && strcmp(m->costs->currency, price->currency) == 0
-                                           ? &m->costs->history
-                                           : NULL;
+  int64_t left = price_left(job, a->usage);
   memcpy(cost->currency, price->currency, sizeof cost->currency);
-  cost->estimated = cost_reserve(price, history, step_limits_of(job).wall_ms * 1000);
+  cost->estimated = cost_reserve(price, price_history(a->usage, job->lane->kind_name),
+                                 step_limits_of(job).wall_ms * 1000);
+  if (left != MONEY_UNKNOWN && left < cost->estimated)
+    cost->estimated = left;
   cost->counted = cost->estimated;
 }
 
@@ -167,9 +152,8 @@ void cost_reprice(struct jobs *j, const struct jobs_options *o) {
         new = &o->budgets[i].price;
     bool same = old->per_second == new->per_second &&
                 old->per_job == new->per_job &&strcmp(old->currency, new->currency) == 0;
-    for (struct meter *m = p->meters; m && !same; m = m->next)
-      if (m->costs)
-        m->costs->history = (struct cost_history){0};
+    for (struct cost_meter *m = p->costs; m && !same; m = m->next)
+      m->history = (struct cost_history){0};
   }
 }
 
@@ -179,7 +163,7 @@ void cost_count(struct job *job, const struct outcome *out) {
   char labels[320];
   if (!cost || cost->actual == MONEY_UNKNOWN)
     return;
-  struct cost_meter *m = meter_of(job->j, (struct backend_usage *)a->usage, job->lane);
+  struct cost_meter *m = price_meter((struct backend_usage *)a->usage, job->lane->kind_name);
   if (!m->total || strcmp(m->currency, cost->currency) != 0) {
     snprintf(labels, sizeof labels, "kind=\"%.64s\",backend=\"%.64s\",currency=\"%s\"",
              job->lane->kind_name, a->usage->name, cost->currency);
@@ -215,8 +199,7 @@ static void on_latest(void *arg, int code, const struct record_cost_sum *sums, s
     struct backend_usage *usage = usage_find(j, s->backend);
     if (!usage->budget) /* not in the configuration any more */
       continue;
-    struct cost_meter *m = meter_of(j, usage,
-                                    lane_find(j, s->kind, NULL, kinds_find(j->kinds, s->kind)));
+    struct cost_meter *m = price_meter(usage, s->kind);
     if (strcmp(m->currency, s->currency) != 0)
       m->history = (struct cost_history){0};
     snprintf(m->currency, sizeof m->currency, "%s", s->currency);

@@ -4,12 +4,6 @@
 
 #include "jobs/types.h"
 
-struct cost_meter { /* of one kind on one backend */
-  struct cost_history history;
-  char currency[MONEY_CURRENCY_SIZE]; /* of the amounts in it */
-  struct metric *total;
-};
-
 void cost_begin(struct job *job, struct attempt *a); /* reserves, where its backend has a price */
 void cost_reported(struct attempt *a);               /* it reported something of a cost */
 /* The attempt ends as the outcome says: what it cost.  May be called again. */

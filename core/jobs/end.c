@@ -29,6 +29,7 @@
 #include "jobs/record.h"
 #include "jobs/release.h"
 #include "jobs/remote.h"
+#include "jobs/spending.h"
 #include "jobs/step.h"
 #include "observe/log.h"
 
@@ -275,10 +276,12 @@ static void save_back(struct job *job, const struct record_attempt *attempt) {
 void end_save(struct job *job) {
   const struct outcome *out = job->out;
   struct record_attempt attempt;
+  struct record_month month;
   previews_drop(job);
   if (out->with_attempt) {
     cost_settle(job, out);
     attempt = job_attempt_record(job_last(job));
+    attempt.month = spending_month(job->j, job_last(job), &month);
     attempt.state = out->attempt_state;
     attempt.ended_us = out->ended_us;
     attempt.error_json = out->error_json;
@@ -351,6 +354,8 @@ static void on_saved(void *arg, int code, const struct store_receipt *receipt) {
     return;
   }
   job->j->retry_ms = 0;
+  if (job->out->with_attempt)
+    spending_settled(job, receipt);
   if (job->out->state == JOB_QUEUED) {
     went_back(job);
     return;

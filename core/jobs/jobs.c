@@ -68,6 +68,8 @@ int jobs_new(struct jobs **out, uv_loop_t *loop, struct store *store, struct sto
   init_timer(j, &j->drain_timer);
   init_timer(j, &j->away_timer);
   init_timer(j, &j->hope_timer);
+  init_timer(j, &j->month_timer);
+  uv_unref((uv_handle_t *)&j->month_timer);
   uv_unref((uv_handle_t *)&j->hope_timer);
   retention_arm(j);
   *out = j;
@@ -105,8 +107,9 @@ static bool nothing_due(const struct job *job) {
 }
 
 void jobs_free(struct jobs *j) {
-  uv_timer_t *timers[] = {&j->sweep_timer,     &j->delay_timer, &j->flush_timer, &j->retry_timer,
-                          &j->retention_timer, &j->drain_timer, &j->away_timer,  &j->hope_timer};
+  uv_timer_t *timers[] = {&j->sweep_timer, &j->delay_timer,     &j->flush_timer,
+                          &j->retry_timer, &j->retention_timer, &j->drain_timer,
+                          &j->away_timer,  &j->hope_timer,      &j->month_timer};
   size_t pos = 0;
   j->workers = NULL;
   j->drained = NULL;
@@ -132,15 +135,6 @@ void jobs_stats(const struct jobs *j, struct jobs_stats *out) {
                              .queue_max = j->o.queue_max,
                              .draining = j->draining,
                              .store_code = j->store_code};
-}
-
-const struct jobs_backend_budget *jobs_budgets(const struct jobs *j, size_t *count) {
-  *count = j->o.budget_count;
-  return j->o.budgets;
-}
-
-const struct zone *jobs_zone(const struct jobs *j) {
-  return j->zone;
 }
 
 int64_t jobs_queued_for(const struct jobs *j, const char *backend_or_kind) {

@@ -33,6 +33,7 @@ struct jobs_backend_budget { /* of one backend; 0: no limit of that sort */
   int threads;
   struct step_limits limits; /* 0 fields: the defaults of jobs_options.limits */
   struct cost_price price;
+  int64_t budget_month, budget_job; /* MONEY_UNKNOWN: no limit of that sort */
 };
 
 struct jobs_options { /* copied; jobs_reconfigure takes new ones while jobs run */
@@ -181,6 +182,8 @@ const char *jobs_next_route(const struct jobs *j, size_t *pos);
  * and nothing is written: it does not wait. */
 bool jobs_put_waiting(struct jobs *j, const char *id, struct buf *b);
 
+/* The month of the budgets in which a moment lies, in microseconds. */
+void jobs_month(const struct jobs *j, int64_t at_us, int64_t *from_us, int64_t *to_us);
 /* What the budgets of the configuration say, and the zone of its days and months; both until the
  * next jobs_reconfigure. */
 const struct jobs_backend_budget *jobs_budgets(const struct jobs *j, size_t *count);

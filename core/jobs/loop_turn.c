@@ -20,6 +20,7 @@
 #include "jobs/end.h"
 #include "jobs/life.h"
 #include "jobs/run.h"
+#include "jobs/spending.h"
 #include "jobs/waiting.h"
 
 static void run_effect(struct job *job, enum effect effect) {
@@ -56,6 +57,7 @@ static void dispatch(struct jobs *j) {
   int64_t now_us = clock_wall_us(), now_mono = clock_mono_us();
   breakers_look(j);
   backends_tell(j);
+  spending_tell(j);
   sched_begin_round(j->sched);
   while (sched_next(j->sched, now_mono, &choice)) {
     struct job *job = container_of(choice.job, struct job, sched);

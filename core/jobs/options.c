@@ -31,9 +31,27 @@ void options_copy(struct jobs *j, const struct jobs_options *o) {
   for (size_t i = 0; i < o->budget_count; i++) {
     budgets[i] = o->budgets[i];
     budgets[i].backend = mem_dup(o->budgets[i].backend);
+    j->has_budgets |= o->budgets[i].budget_month != MONEY_UNKNOWN ||
+                      o->budgets[i].budget_job != MONEY_UNKNOWN;
   }
   j->o = *o;
   j->o.budgets = budgets;
   j->zone = zone;
   j->o.time_zone = zone_name(zone);
+}
+
+const struct jobs_backend_budget *jobs_budgets(const struct jobs *j, size_t *count) {
+  *count = j->o.budget_count;
+  return j->o.budgets;
+}
+
+void jobs_month(const struct jobs *j, int64_t at_us, int64_t *from_us, int64_t *to_us) {
+  int64_t from, to;
+  zone_month(j->zone, at_us / 1000000, &from, &to);
+  *from_us = from * 1000000;
+  *to_us = to * 1000000;
+}
+
+const struct zone *jobs_zone(const struct jobs *j) {
+  return j->zone;
 }

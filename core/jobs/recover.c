@@ -22,6 +22,7 @@
 #include "jobs/record.h"
 #include "jobs/release.h"
 #include "jobs/remote.h"
+#include "jobs/spending.h"
 #include "jobs/sweep.h"
 #include "observe/log.h"
 
@@ -98,6 +99,7 @@ int jobs_recover(struct jobs *j, struct err *err) {
     return rc;
   sweep_start(j);
   cost_recall(j);
+  spending_recall(j);
   size_t n = 0;
   list_for_each(it, &j->cleaning) n++;
   if (n > 0) {

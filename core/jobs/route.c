@@ -8,6 +8,7 @@
 #include "jobs/backends.h"
 #include "jobs/decision.h"
 #include "jobs/judge.h"
+#include "jobs/spending.h"
 #include "jobs/types.h"
 
 #include <string.h>
@@ -45,6 +46,7 @@ void jobs_put_route(struct jobs *j, const struct jobs_route_question *q, struct 
                           .threads = kind ? kind_threads(kind, NULL) : 0};
   struct sched_choice choice;
   backends_tell(j);
+  spending_tell(j);
   sched_look(j->sched, &job, clock_mono_us(), &choice);
   buf_puts(b, "{\"kind\":");
   buf_put_json_str(b, q->kind);
@@ -83,6 +85,7 @@ bool jobs_put_waiting(struct jobs *j, const char *id, struct buf *b) {
   if (!job || job->state != JOB_QUEUED)
     return false;
   backends_tell(j);
+  spending_tell(j);
   sched_look(j->sched, &job->sched, clock_mono_us(), &choice);
   put_choice(b, &choice);
   buf_printf(b, ",\"queued\":%lld", (long long)job->lane->queued);

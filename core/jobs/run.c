@@ -21,6 +21,7 @@
 #include "jobs/record.h"
 #include "jobs/release.h"
 #include "jobs/remote.h"
+#include "jobs/spending.h"
 #include "jobs/step.h"
 #include "observe/log.h"
 
@@ -36,6 +37,7 @@ static void on_started(void *arg, int code, const struct store_receipt *receipt)
   struct job *job = arg;
   if (job_orphaned(job))
     return;
+  spending_started(job, receipt);
   if (code == 0) {
     job_transition(job, TRANSITION_STARTED);
     life_post(job, LIFE_STARTED);
@@ -43,6 +45,10 @@ static void on_started(void *arg, int code, const struct store_receipt *receipt)
   }
   const char *text = receipt && receipt->text ? receipt->text : err_slug(code);
   attempt_undo(job);
+  if (code == ERR_LIMIT) { /* no money is left for it there: it is not sent */
+    life_post(job, LIFE_QUEUED);
+    return;
+  }
   if (!disk_is_failure(code)) { /* the store knows better */
     log_error("job.start", "the start of job %s was refused: %s", job->id, text);
     answer_waiters(job, code, JOB_QUEUED);
@@ -58,6 +64,8 @@ void run_write_start(struct job *job) {
   struct jobs *j = job->j;
   const struct attempt *a = job_last(job);
   struct record_attempt record = job_attempt_record(a);
+  struct record_month month;
+  record.month = spending_month(j, a, &month);
   struct store_event_in event = {EVENT_STARTED, event_started(job, a, &j->scratch)};
   store_start(j->store, job->num, job->id, &record, &event, on_started, job);
 }

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "jobs/cache.h"
 #include "jobs/life.h"
+#include "jobs/price.h"
 #include "jobs/record.h"
 #include "jobs/remote.h"
 
@@ -23,25 +24,33 @@ static int64_t first_set(int64_t a, int64_t b) {
   return a > 0 ? a : b;
 }
 
-struct step_limits step_limits_of(const struct job *job) {
-  const struct jobs *j = job->j;
-  const struct route_options *route = routing_route(j->routing, job->lane->kind_name);
+struct step_limits step_limits_for(const struct jobs *j, const struct lane *lane,
+                                   const struct backend_usage *usage) {
+  const struct route_options *route = routing_route(j->routing, lane->kind_name);
   const struct step_limits *all = &j->o.limits;
   static const struct step_limits none;
-  const struct step_limits *own = job->usage->budget ? &job->usage->budget->limits : &none;
+  const struct step_limits *own = usage->budget ? &usage->budget->limits : &none;
   /* What the admin wrote goes before what the kind's author thought. */
   int64_t wall = first_set(route ? route->timeout_ms : 0, own->wall_ms);
-  wall = first_set(wall, job->lane->kind ? kind_timeout_ms(job->lane->kind) : 0);
-  wall = first_set(wall, all->wall_ms);
-  if (job->timeout_ms > 0 && (wall == 0 || job->timeout_ms < wall))
-    wall = job->timeout_ms;
+  wall = first_set(wall, lane->kind ? kind_timeout_ms(lane->kind) : 0);
   return (struct step_limits){
-      .wall_ms = wall,
+      .wall_ms = first_set(wall, all->wall_ms),
       .cpu_ms = first_set(own->cpu_ms, all->cpu_ms),
       .memory = first_set(own->memory, all->memory),
       .output_bytes = first_set(own->output_bytes, all->output_bytes),
       .log_bytes = first_set(own->log_bytes, all->log_bytes),
   };
+}
+
+static int64_t shorter(int64_t a, int64_t b) {
+  return a > 0 && b > 0 ? (a < b ? a : b) : first_set(a, b);
+}
+
+struct step_limits step_limits_of(const struct job *job) {
+  struct step_limits l = step_limits_for(job->j, job->lane, job->usage);
+  l.wall_ms = shorter(l.wall_ms, job->timeout_ms);
+  l.wall_ms = shorter(l.wall_ms, price_time_ms(job->usage, price_left(job, job->usage)));
+  return l;
 }
 
 /* Whoever sends the job on to another daemon tells it by this where the job was.  The header's ids are

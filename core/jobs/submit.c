@@ -29,6 +29,7 @@
 #include "jobs/meters.h"
 #include "jobs/record.h"
 #include "jobs/release.h"
+#include "jobs/spending.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -193,7 +194,14 @@ static bool find_room(struct job *job, struct sched_choice *choice) {
   if (!j->workers || j->paused || !sched_lane_is_empty(&job->lane->sched))
     return false;
   backends_tell(j);
-  return sched_try(j->sched, &job->sched, clock_mono_us(), choice);
+  spending_tell(j);
+  if (!sched_try(j->sched, &job->sched, clock_mono_us(), choice))
+    return false;
+  if (!spending_is_limited(j, choice->backend))
+    return true;
+  sched_started(j->sched, &job->sched); /* it waits for its turn, which asks the store */
+  sched_release(j->sched, &job->sched);
+  return false;
 }
 
 static struct store_idempotency key_of(const struct job *job, const char *key,

@@ -13,6 +13,13 @@
 #include "jobs/jobs.h"
 #include "sched/sched.h"
 
+struct spending {         /* of a backend with a budget for a month, as far as this life knows */
+  int64_t from_us, to_us; /* the month; 0: not looked at yet */
+  int64_t spent;          /* what the ledger said last; MONEY_UNKNOWN: nothing yet */
+  int64_t pending;        /* reserved for attempts whose start is on its way to the disk */
+  struct metric *spent_gauge, *budget_gauge;
+};
+
 struct backend_usage { /* a backend's name, for ever, and what this room keeps for it */
   const char *name;    /* the facts' */
   const struct backend_facts *facts;
@@ -20,6 +27,8 @@ struct backend_usage { /* a backend's name, for ever, and what this room keeps f
   struct list away;                         /* jobs that it has, though it is not there now */
   bool said_away;
   struct meter *meters;
+  struct cost_meter *costs; /* of its kinds that cost something, or may */
+  struct spending spending;
   struct version *versions; /* of its plugin, the latest first */
   char *identity;           /* of its configuration; NULL: not known */
   int64_t died_mono;        /* when a worker of it died last */
@@ -38,7 +47,6 @@ struct meter {      /* metrics of one kind on one backend (usage NULL: on none) 
   const char *kind; /* the lane's */
   struct metric *finished[5];
   struct metric *run_seconds;
-  struct cost_meter *costs; /* NULL: none of it cost anything */
   struct meter *next;
 };
 
@@ -72,6 +80,7 @@ struct attempt {
   enum attempt_cancel cancel;
   bool begun;                 /* a worker has it, or had */
   bool recalled;              /* of an earlier life */
+  int64_t pending;            /* of its cost, in usage->spending.pending */
   struct record_cost *cost;   /* owned; NULL: nobody knows of any */
   const char *plugin_version; /* the usage's, or NULL */
   char *decision_json;        /* owned; NULL: there was no choice */
@@ -175,6 +184,7 @@ struct jobs {
   void *batch_ended_ctx;
   struct jobs_options o; /* budgets owned; time_zone is that of `zone` */
   struct zone *zone;
+  bool has_budgets; /* or had, since the start: of money */
   struct id_maker ids;
   uint64_t random;
 
@@ -218,7 +228,7 @@ struct jobs {
   void *set_aside_ctx;
 
   uv_timer_t sweep_timer, delay_timer, flush_timer, retry_timer, retention_timer, drain_timer,
-      away_timer, hope_timer;
+      away_timer, hope_timer, month_timer;
   uv_prepare_t turn_end; /* loop_turn.c */
   uv_idle_t turn_due;    /* active while something is to be done there */
   int open_handles;

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "jobs/backends.h"
 #include "jobs/life.h"
+#include "jobs/price.h"
 #include "jobs/remote.h"
 
 void waiting_configure(struct jobs *j) {
@@ -68,14 +69,17 @@ static void tell_tried(struct job *job) {
                          ? job->attempts[job->attempt_base].usage->facts
                          : NULL;
   job->sched.bound = open ? open->usage->facts : NULL;
-  for (int i = job->attempt_base; i < job->attempt_count; i++) {
+  for (int i = 0; i < job->attempt_count; i++) {
     const struct attempt *a = &job->attempts[i];
-    if (a->state != JOB_FAILED)
+    bool dear = price_is_used_up(job, a->usage);
+    if (!dear && (i < job->attempt_base || a->state != JOB_FAILED))
       continue;
     if (n == 0)
       job->tried = mem_grow(job->tried, (size_t)job->attempt_count * sizeof *job->tried);
     job->tried[n++] = (struct sched_tried){.backend = a->usage->facts,
-                                           .never = a->fault == ATTEMPT_REFUSED};
+                                           .never = dear                          ? SCHED_DEAR
+                                                    : a->fault == ATTEMPT_REFUSED ? SCHED_NEVER
+                                                                                  : SCHED_LATER};
   }
   job->sched.tried = job->tried;
   job->sched.tried_count = n;

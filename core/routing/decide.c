@@ -73,6 +73,7 @@ static enum admission admit(const struct candidate *c) {
       {c->unfit, ADMISSION_UNFIT},
       {c->backend->state != FACTS_READY, ADMISSION_NOT_READY},
       {kept_away(c) != ADMISSION_YES, kept_away(c)},
+      {c->dear, ADMISSION_BUDGET},
       {c->full, ADMISSION_FULL},
       {c->lacks != 0, ADMISSION_BUDGET},
   };
@@ -92,12 +93,15 @@ const struct candidate *decide(enum route_policy policy, struct candidate *list,
 }
 
 bool candidate_is_busy(const struct candidate *c) {
-  return c->admission == ADMISSION_FULL || (c->admission == ADMISSION_BUDGET && !c->bar);
+  return c->admission == ADMISSION_FULL ||
+         (c->admission == ADMISSION_BUDGET && c->lacks && !c->dear && !c->bar);
 }
 
 const char *candidate_detail(const struct candidate *c) {
   if (c->admission == ADMISSION_BREAKER && c->cut_off)
     return breaker_reason(c->backend->breaker);
+  if (c->admission == ADMISSION_BUDGET && c->dear)
+    return "its earlier attempts there took what budget_job allows";
   return c->bar && c->bar->reason == c->admission ? c->bar->why : NULL;
 }
 

@@ -20,6 +20,7 @@ struct candidate { /* as one job finds it */
   const struct backend_facts *backend;
   const struct bar *bar; /* what keeps all jobs of the kind from it; NULL: nothing */
   bool excluded, elsewhere, unfit, full;
+  bool dear;          /* the job has no money left there */
   bool preferred;     /* it is the canary of a job that was drawn: before any policy */
   bool cut_off;       /* its breaker does not admit it */
   int64_t reopens_us; /* where it does not: when it may, by the caller's clock; 0: not known */

@@ -38,9 +38,15 @@ struct sched_flow {      /* the waiting jobs of one client in one lane */
   struct heap jobs;
 };
 
-struct sched_tried { /* a backend where an attempt failed */
+enum sched_again {
+  SCHED_LATER, /* while no other one is ready */
+  SCHED_NEVER, /* it failed for good */
+  SCHED_DEAR,  /* never, because the job has no money left there */
+};
+
+struct sched_tried { /* a backend where an attempt failed: may it get the job again? */
   const struct backend_facts *backend;
-  bool never; /* for good: it must not get the job again; else only while no other one is ready */
+  enum sched_again never;
 };
 
 enum sched_place { SCHED_NOWHERE, SCHED_WAITING, SCHED_STUCK, SCHED_DELAYED };

@@ -181,7 +181,8 @@ static struct candidate look_at(struct sched *s, const struct sched_job *job, co
   return (struct candidate){
       .backend = b,
       .bar = job->bound ? NULL : bar_find(b->bars, job->lane->kind), /* it is there already */
-      .excluded = tried && (tried->never || others),
+      .excluded = tried && tried->never != SCHED_DEAR && (tried->never || others),
+      .dear = tried && tried->never == SCHED_DEAR,
       .elsewhere = is_elsewhere(v, b),
       .preferred = v->c.drawn && i == 0,
       .unfit = facts_is_unfit(b, job->lane->kind) || (job->bound && !b->remote),

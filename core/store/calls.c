@@ -17,6 +17,7 @@ struct op *op_new(enum op_type type, int64_t num, store_done *done, void *arg) {
   op->num = num;
   op->done = done;
   op->arg = arg;
+  op->spent = MONEY_UNKNOWN;
   return op;
 }
 
@@ -49,6 +50,11 @@ static void copy_attempt(struct op *op, const struct record_attempt *in) {
     struct record_cost *cost = arena_alloc(&op->arena, sizeof *cost);
     *cost = *in->cost;
     a->cost = cost;
+  }
+  if (in->month != NULL) {
+    struct record_month *month = arena_alloc(&op->arena, sizeof *month);
+    *month = *in->month;
+    a->month = month;
   }
   op->attempt = a;
 }

@@ -87,6 +87,7 @@ struct op {
   int code;
   bool replayed;    /* the idempotency key was known, and nothing was written */
   const char *text; /* of a failure */
+  int64_t spent;    /* as in the receipt */
 
   /* Whom it is told: the store's, not an engine's. */
   store_done *done;

@@ -127,6 +127,11 @@ struct record_cost { /* of an attempt: a row of the ledger; amounts may be MONEY
   int64_t counted; /* in the currency of the backend: what is reserved, then what it cost */
 };
 
+struct record_month { /* of the budget of an attempt's backend */
+  int64_t from_us, to_us;
+  int64_t limit; /* of what attempts cost that begin between these */
+};
+
 struct record_attempt {
   int number;           /* 1, 2, ... */
   enum job_state state; /* JOB_RUNNING, then its end; JOB_QUEUED: given back, to be tried again */
@@ -141,7 +146,8 @@ struct record_attempt {
   const char *decision_json;  /* why on this backend, where there was a choice; else NULL */
   const char *note;           /* what a remote attempt keeps beside its reference, or NULL */
   enum attempt_cancel cancel;
-  const struct record_cost *cost; /* NULL: its backend has no price, and it reported none */
+  const struct record_cost *cost;   /* NULL: its backend has no price, and it reported none */
+  const struct record_month *month; /* handed in only; NULL: there is no budget */
 };
 
 struct record_job {
@@ -217,6 +223,7 @@ struct record_cost_sum {
   int64_t amount;    /* of those that ended */
   int64_t reported;  /* of that, as plugins said */
   int64_t reserved;  /* for those that run */
+  int64_t counted;   /* of the budgets of their backends, in whatever currency */
 };
 
 struct record_event {

@@ -64,6 +64,14 @@ int rules_may_requeue(const struct op *op, const struct job_row *row, struct err
   return fits ? 0 : rules_refuse_state(op, row, "be given back", err);
 }
 
+int rules_may_spend(const struct op *op, int64_t spent, struct err *err) {
+  if (money_add(spent, op->attempt->cost->counted) <= op->attempt->month->limit)
+    return 0;
+  return err_set(err, ERR_LIMIT,
+                 "what is left of the budget of backend %s is not enough for job %s",
+                 op->attempt->backend, op->id != NULL ? op->id : "?");
+}
+
 /* A client was told that nothing follows the last event. */
 int rules_may_tell(const struct op *op, const struct job_row *row, struct err *err) {
   return job_state_is_final(row->state) ? rules_refuse_state(op, row, "have more events", err) : 0;

@@ -38,6 +38,9 @@ int rules_may_requeue(const struct op *op, const struct job_row *row, struct err
 int rules_may_tell(const struct op *op, const struct job_row *row, struct err *err);
 int rules_may_delete(const struct op *op, enum job_state state, struct err *err);
 
+/* Does what is reserved for the attempt fit into its month?  0 or ERR_LIMIT. */
+int rules_may_spend(const struct op *op, int64_t spent, struct err *err);
+
 /* ---- idempotency keys ---- */
 
 struct key_row { /* what is known under the key of an operation */

@@ -120,7 +120,8 @@ static void end_op(struct op *op) {
                               .job_id = op->id,
                               .replayed = op->replayed,
                               .folder = ok && op->folder_count > 0 ? op->folders[0] : NULL,
-                              .text = op->text};
+                              .text = op->text,
+                              .spent = op->spent};
     op->done(op->arg, op->code, &r);
   }
 }

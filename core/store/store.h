@@ -86,6 +86,7 @@ struct store_receipt {
   bool replayed;      /* the idempotency key was known, with the same fingerprint */
   const char *folder; /* of store_delete: the job whose files nobody needs any more, or NULL */
   const char *text;   /* of a failure */
+  int64_t spent;      /* of record_attempt.month, with this operation; MONEY_UNKNOWN: not asked */
 };
 typedef void store_done(void *arg, int code, const struct store_receipt *receipt);
 
@@ -112,7 +113,8 @@ void store_submit(struct store *s, const struct record_job *job,
                   store_done *done, void *arg);
 
 /* A queued job begins an attempt; its first one gives the job its started_us.  ERR_CONFLICT where
- * the job is not queued. */
+ * the job is not queued; ERR_LIMIT where what is reserved for the attempt (record_cost.counted) does
+ * not fit into its month, which the receipt tells.  store_submit does not look at that. */
 void store_start(struct store *s, int64_t num, const char *id, const struct record_attempt *attempt,
                  const struct store_event_in *started, store_done *done, void *arg);
 

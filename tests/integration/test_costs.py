@@ -5,10 +5,12 @@ import json
 import os
 import re
 import subprocess
+import time
 import zoneinfo
 
 import pytest
-from daemon import LATHE, LATHED, TEST_PLUGINS, clean_env, wait_until
+from daemon import LATHE, LATHED, SANITIZED, TEST_PLUGINS, clean_env, wait_until
+from test_clock import clocked  # noqa: F401 (a fixture)
 from test_facts import scripted  # noqa: F401 (a fixture)
 
 SECOND, JOB = "0.5", "0.25"
@@ -231,3 +233,132 @@ def test_the_printed_configuration_says_the_prices(tmp_path):
     assert re.search(r"^cost_per_second = 0\.0004 ", done.stdout, re.M) and re.search(r"^time_zone = UTC ", done.stdout, re.M), done.stdout
 
 
+
+
+# ---- budgets ----
+
+def budget(client, name="echo"):
+    return next(p for p in costs(client)["prices"] if p["backend"] == name)
+
+
+def started(client):
+    return [j for j in client.all_jobs() if j["attempts"]]
+
+
+def test_a_hundred_jobs_of_one_and_a_budget_of_ten(make_daemon):
+    """A: 100 jobs of 1.00, budget 10.00: 10 start; a restart in between does not forget it."""
+    daemon = make_daemon({"backend echo": {"plugin": "echo", "workers": 100, "cost_per_job": "1.00", "budget_month": "10.00"}})
+    c = daemon.client()
+    for _ in range(60):
+        c.echo()
+    wait_until(lambda: len([j for j in started(c) if j["status"] == "completed"]) == 10, "ten of them ran")
+    assert budget(c)["spent"] == 10 and budget(c)["left"] == 0
+    daemon.kill()
+    daemon.start()
+    c = daemon.client()
+    last = [c.echo() for _ in range(40)][-1]
+    why = wait_until(lambda: c.get(f"/api/jobs/{last}").json, "it is there")
+    assert why["status"] == "queued"
+    assert len(started(c)) == 10 and budget(c)["spent"] == 10
+    assert c.backend("echo")["state"] == "ready", "nothing that the backend did"
+    assert "gets no jobs of the kind echo: 0 of its budget of 10 for this month is left" in daemon.log(100000)
+    metrics = c.get("/metrics").text
+    assert re.search(r'^lathe_budget_spent{backend="echo",currency=""} 10$', metrics, re.M), metrics
+    assert re.search(r'^lathe_budget_month{backend="echo",currency=""} 10$', metrics, re.M)
+    daemon.write_config({"backend echo": {"plugin": "echo", "workers": 100, "cost_per_job": "1.00", "budget_month": "12"}})
+    daemon.reload()
+    wait_until(lambda: len(started(c)) == 12, "a larger budget takes effect at once")
+
+
+def test_concurrent_jobs_do_not_overspend(make_daemon):
+    daemon = make_daemon({"backend echo": {"plugin": "echo", "workers": 50, "cost_per_job": "1", "budget_month": "10"}})
+    c = daemon.client()
+    ids = [c.echo(sleep_ms=60000) for _ in range(50)]
+    wait_until(lambda: len([j for j in ids if c.job(j)["status"] == "running"]) == 10, "ten run")
+    assert budget(c)["spent"] == 10
+    for job_id in ids:
+        c.cancel(job_id)
+    wait_until(lambda: all(c.job(j)["status"] == "cancelled" for j in ids), "all are cancelled")
+    assert len(started(c)) == 10 and budget(c)["spent"] == 10
+
+
+def test_what_was_reserved_and_not_spent_comes_back(make_daemon):
+    """At first the time limit is reserved: one at a time; then what such jobs really cost."""
+    daemon = make_daemon({"backend echo": {"plugin": "echo", "workers": 4, "cost_per_second": "1", "budget_month": "15", "job_timeout": "10s"}})
+    c = daemon.client()
+    ids = [c.echo() for _ in range(12)]
+    for job_id in ids:
+        job = c.wait(job_id)
+        assert job["status"] == "completed" and job["cost"]["actual"] < 1, job
+    assert min(c.job(j)["cost"]["estimated"] for j in ids) < 1 < c.job(ids[0])["cost"]["estimated"] == 10
+    assert budget(c)["spent"] < 12
+
+
+def test_the_next_backend_takes_what_the_first_has_no_money_for(make_daemon):
+    config = {"backend paid": {"plugin": "echo", "workers": 4, "cost_per_job": "1", "currency": "EUR", "budget_month": "2"},
+              "backend free": {"plugin": "echo", "workers": 4}, "route echo": {"backends": "paid, free"}}
+    c = make_daemon(config, base={}).client()
+    jobs = [c.run() for _ in range(5)]
+    assert [j["backend"] for j in jobs] == ["paid", "paid", "free", "free", "free"]
+    considered = jobs[-1]["attempts"][0]["decision"]["considered"]
+    assert considered[0]["backend"] == "paid" and considered[0]["reason"] == "budget", considered
+    assert "0 EUR of its budget of 2 EUR" in considered[0]["detail"] and "may cost 1 EUR" in considered[0]["detail"]
+    assert jobs[-1]["cost"] is None and len(jobs[-1]["attempts"]) == 1
+
+
+def test_a_budget_of_nothing_and_none_at_all(make_daemon):
+    """0 means nothing may be spent, and no budget no limit; 0 is a price and fits into 0."""
+    config = {"backend none": {"plugin": "echo", "workers": 1, "cost_per_job": "5", "budget_month": ""},
+              "backend nil": {"plugin": "echo", "workers": 1, "cost_per_job": "5", "budget_month": "0"},
+              "backend gratis": {"plugin": "echo", "workers": 1, "cost_per_job": "0", "budget_month": "0"}}
+    c = make_daemon(config, base={}).client()
+    assert c.run(backend="none")["cost"]["actual"] == 5 and c.run(backend="gratis")["cost"]["actual"] == 0
+    waits = c.submit(backend="nil")
+    assert c.run(backend="none")["status"] == "completed" and c.job(waits)["status"] == "queued"
+    assert budget(c, "none")["spent"] is None and budget(c, "nil")["left"] == 0
+
+
+def test_a_job_that_waits_for_money_ends_with_the_reason(make_daemon):
+    c = make_daemon({"backend echo": {"plugin": "echo", "workers": 1, "cost_per_job": "1", "budget_month": "0.5"},
+                     "limits": {"max_wait": "1s"}}).client()
+    job = c.run()
+    assert job["status"] == "failed" and job["error"]["type"] == "/problems/no-backend", job
+    assert "0.5 of its budget of 0.5 for this month is left" in job["error"]["detail"], job["error"]
+    assert job["attempts"] == [] and job["cost"] is None
+
+
+def test_a_job_has_a_budget_over_its_attempts(make_daemon):
+    c = make_daemon({"backend echo": {"plugin": "echo", "workers": 1, "cost_per_job": "1", "budget_job": "2"}, "limits": {"backoff_base": "1ms"}}).client()
+    job = c.run(params={"fail": "retry"})
+    assert job["status"] == "failed" and len(job["attempts"]) == 2 and job["cost"]["actual"] == 2, job
+
+
+def test_an_attempt_is_stopped_when_its_money_is_gone(make_daemon):
+    c = make_daemon({"backend echo": {"plugin": "echo", "workers": 1, "cost_per_second": "1", "budget_job": "1.2"}}).client()
+    job = c.run(params={"sleep_ms": 60000})
+    assert job["status"] == "failed" and job["error"]["type"] == "/problems/job-timeout" and len(job["attempts"]) == 1, job
+    assert job["attempts"][0]["cost"]["estimated"] == 1.2 and job["cost"]["actual"] >= 1.2
+
+
+def test_budgets_on_the_command_line(make_daemon):
+    daemon = make_daemon({"cost": {"currency": "EUR"}, "backend echo": {"plugin": "echo", "workers": 1, "cost_per_job": "1", "budget_month": "10"}})
+    daemon.client().run()
+    env = clean_env({"LATHE_SERVER": f"http://127.0.0.1:{daemon.port}", "TZ": "UTC"})
+    out = subprocess.run([LATHE, "costs"], capture_output=True, text=True, env=env, timeout=60, check=True).stdout
+    assert re.search(r"^echo: 9 of 10 EUR are left until \d{4}-\d\d-01 00:00 UTC$", out, re.M), out
+
+
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer's library has to be the first one that is preloaded")
+def test_a_month_ends_by_the_clock_of_its_zone(clocked):  # noqa: F811
+    """In Berlin October 2026 has an hour more, and ends an hour before it does by UTC."""
+    end = datetime.datetime.fromisoformat("2026-10-31T23:00Z").timestamp()
+    daemon, _ = clocked({"cost": {"time_zone": "Europe/Berlin"}, "backend echo": {"plugin": "echo", "workers": 1, "cost_per_job": "1", "budget_month": "1"}},
+                        shift=int(end - 8 - time.time()))
+    c = daemon.client()
+    first, second = c.echo(), c.echo()
+    assert c.wait(first)["ended_at"] < end and budget(c)["month_ends_at"] == end and budget(c)["left"] == 0
+    assert c.job(second)["status"] == "queued"
+    assert c.wait(second)["started_at"] >= end, "without a sign from anybody"
+    assert budget(c)["month_ends_at"] == datetime.datetime.fromisoformat("2026-11-30T23:00Z").timestamp()
+    for month in ("2026-10", "2026-11"):
+        assert [r["cost"] for r in costs(c, f"?month={month}")["costs"]] == [1]

@@ -206,6 +206,59 @@ static void test_large_sums_do_not_overflow(void **state) {
                          "EUR 9223372036.854775807+0 12:"));
 }
 
+struct spent {
+  struct answer a;
+  int64_t spent;
+};
+
+static void on_spent(void *arg, int code, const struct store_receipt *r) {
+  struct spent *s = arg;
+  help_done(&s->a, code, r);
+  s->spent = r->spent;
+}
+
+/* A start is written only where what it reserves fits into the month; the store is asked each time. */
+static void test_a_month_has_a_limit(void **state) {
+  struct world *w = *state;
+  struct store_event_in started = {EVENT_STARTED, NULL}, over = {EVENT_COMPLETED, NULL};
+  const struct record_month month = {DAY_US, 3 * DAY_US, 7 * MONEY_UNIT};
+  struct record_cost cheap = ended(MONEY_UNIT, COST_PRICED);
+  struct spent got[4] = {0};
+  int64_t nums[4];
+  begin(w, "", DAY_US - 1, &running); /* of another month */
+  for (int i = 0; i < 4; i++) {
+    struct record_attempt one = attempt_of(1, JOB_RUNNING);
+    nums[i] = put(w, "mesh", false);
+    one.started_us = 2 * DAY_US;
+    one.cost = &running;
+    one.month = &month;
+    store_start(w->store, nums[i], w->id[nums[i]], &one, &started, on_spent, &got[i]);
+  }
+  settle(w);
+  for (int i = 0; i < 4; i++) {
+    assert_int_equal(got[i].a.code, i < 2 ? 0 : ERR_LIMIT);
+    assert_int_equal(got[i].spent, (i == 0 ? 3 : 6) * MONEY_UNIT);
+  }
+  assert_non_null(strstr(got[2].a.text, "budget of backend echo"));
+  assert_int_equal(look(w, w->id[nums[2]], NULL), JOB_QUEUED);
+  struct record_attempt end = attempt_of(1, JOB_COMPLETED);
+  struct record_job job = {.num = nums[0], .id = w->id[nums[0]], .state = JOB_COMPLETED};
+  end.started_us = 2 * DAY_US;
+  end.cost = &cheap;
+  end.month = &month;
+  store_finish(w->store, &job, &end, &over, on_spent, &got[0]);
+  settle(w);
+  assert_int_equal(got[0].spent, 4 * MONEY_UNIT);
+  struct record_attempt one = attempt_of(1, JOB_RUNNING);
+  one.started_us = 2 * DAY_US;
+  one.cost = &running;
+  one.month = &month;
+  store_start(w->store, nums[2], w->id[nums[2]], &one, &started, on_spent, &got[2]);
+  settle(w);
+  assert_int_equal(got[2].a.code, 0); /* to the last cent */
+  assert_int_equal(got[2].spent, 7 * MONEY_UNIT);
+}
+
 static void on_purged(void *arg, int code, const struct store_purged *p) {
   (void)arg, (void)p;
   assert_int_equal(code, 0);
@@ -238,6 +291,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_sums, world_set_up, world_tear_down),
       cmocka_unit_test_setup_teardown(test_large_sums_do_not_overflow, world_set_up,
                                       world_tear_down),
+      cmocka_unit_test_setup_teardown(test_a_month_has_a_limit, world_set_up, world_tear_down),
       cmocka_unit_test_setup_teardown(test_jobs_go_and_the_ledger_stays, world_set_up,
                                       world_tear_down),
   };

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* The columns that an answer may have, by the members of its rows. */
 static const struct {
@@ -93,6 +94,27 @@ static void print_totals(const json_t *rows) {
   }
 }
 
+static void print_budgets(const json_t *prices) {
+  size_t i;
+  json_t *price;
+  json_array_foreach(prices, i, price) {
+    struct buf line = {0};
+    const char *currency = json_text(price, "currency");
+    time_t ends = (time_t)json_real_of(price, "month_ends_at");
+    struct tm tm;
+    char at[40] = "";
+    if (!json_is_number(json_object_get(price, "budget_month")))
+      continue;
+    if (localtime_r(&ends, &tm))
+      strftime(at, sizeof at, "%Y-%m-%d %H:%M %Z", &tm);
+    buf_printf(&line, "%s: %.15g of %.15g%s%s are left until %s", json_text(price, "backend"),
+               json_real_of(price, "left"), json_real_of(price, "budget_month"),
+               *currency ? " " : "", currency, at);
+    say_wrapped("", 2, line.data, 0);
+    buf_free(&line);
+  }
+}
+
 int verb_costs(struct cli *c) {
   json_t *answer = NULL;
   char *path = costs_path(c);
@@ -109,6 +131,8 @@ int verb_costs(struct cli *c) {
     if (json_is_true(json_object_get(answer, "more")))
       say_note("There is more; ask for less with --from, --to, --kind, --backend or --client.\n");
   }
+  if (code == CLI_OK && !c->json)
+    print_budgets(json_object_get(answer, "prices"));
   json_decref(answer);
   return code;
 }

@@ -19,7 +19,36 @@ static void bind_amount(sqlite3_stmt *st, int at, int64_t amount) {
     sqlite3_bind_int64(st, at, amount);
 }
 
-int ledger_put(struct engine *e, const struct op *op, struct err *err) {
+/* Of a SUM_OF: the units, then the billionths. */
+static int64_t sum_at(sqlite3_stmt *st, int col) {
+  int64_t units = sqlite3_column_int64(st, col), rest = sqlite3_column_int64(st, col + 1), whole;
+  if (__builtin_mul_overflow(units, MONEY_UNIT, &whole))
+    return INT64_MAX;
+  return money_add(whole, rest);
+}
+
+/* What counts in the month of the operation's attempt. */
+static int look_at_month(struct engine *e, struct op *op, struct err *err) {
+  const struct record_month *month = op->attempt->month;
+  sqlite3_stmt *st = conn_stmt(&e->conn, SQL_LEDGER_MONTH);
+  bind_text(st, 1, op->attempt->backend);
+  sqlite3_bind_int64(st, 2, month->from_us);
+  sqlite3_bind_int64(st, 3, month->to_us);
+  int code = conn_step(&e->conn, st, err);
+  if (code > 0)
+    op->spent = sum_at(st, 0);
+  sqlite3_reset(st);
+  return code < 0 ? code : 0;
+}
+
+int ledger_may_start(struct engine *e, struct op *op, struct err *err) {
+  if (op->attempt->month == NULL)
+    return 0;
+  int code = look_at_month(e, op, err);
+  return code < 0 ? code : rules_may_spend(op, op->spent, err);
+}
+
+int ledger_put(struct engine *e, struct op *op, struct err *err) {
   const struct record_attempt *a = op->attempt;
   const struct record_cost *cost = a != NULL ? a->cost : NULL;
   if (cost == NULL)
@@ -42,7 +71,8 @@ int ledger_put(struct engine *e, const struct op *op, struct err *err) {
     return code;
   st = conn_stmt(&e->conn, SQL_JOB_PAID);
   sqlite3_bind_int64(st, 1, op->num);
-  return conn_step(&e->conn, st, err);
+  code = conn_step(&e->conn, st, err);
+  return code < 0 || a->month == NULL ? code : look_at_month(e, op, err);
 }
 
 int ledger_purge(struct engine *e, struct op *op, struct err *err) {
@@ -90,14 +120,6 @@ int row_costs(struct conn *c, int64_t num, struct record_attempt *attempts, size
   return code;
 }
 
-/* Of a SUM_OF: the units, then the billionths. */
-static int64_t sum_at(sqlite3_stmt *st, int col) {
-  int64_t units = sqlite3_column_int64(st, col), rest = sqlite3_column_int64(st, col + 1), whole;
-  if (__builtin_mul_overflow(units, MONEY_UNIT, &whole))
-    return INT64_MAX;
-  return money_add(whole, rest);
-}
-
 static void take_sum(sqlite3_stmt *st, struct read *r, int64_t from_us) {
   struct record_cost_sum *sum = &r->sums[r->count++];
   *sum = (struct record_cost_sum){
@@ -111,6 +133,7 @@ static void take_sum(sqlite3_stmt *st, struct read *r, int64_t from_us) {
       .amount = sum_at(st, 11),
       .reported = sum_at(st, 13),
       .reserved = sum_at(st, 15),
+      .counted = sum_at(st, 17),
   };
   for (int i = 0; i < 5; i++)
     sum->states[i] = sqlite3_column_int64(st, 5 + i);

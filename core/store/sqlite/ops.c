@@ -165,6 +165,9 @@ static int apply_submit(struct engine *e, struct op *op, struct err *err) {
 /* ---- the life of a job ---- */
 
 static int apply_start(struct engine *e, struct op *op, struct err *err) {
+  int may = ledger_may_start(e, op, err);
+  if (may < 0)
+    return may;
   sqlite3_stmt *st = conn_stmt(&e->conn, SQL_JOB_START);
   sqlite3_bind_int64(st, 1, op->num);
   bind_text(st, 2, op->attempt->backend);

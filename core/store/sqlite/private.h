@@ -114,7 +114,9 @@ int op_put_new(struct engine *e, struct op *op, enum job_state state, op_put_row
                struct err *err);
 
 /* ledger.c (writer).  The row of the operation's attempt, where that has a cost. */
-int ledger_put(struct engine *e, const struct op *op, struct err *err);
+int ledger_put(struct engine *e, struct op *op, struct err *err);
+/* Before the start of an attempt is written: 0, or ERR_LIMIT where there is no money for it. */
+int ledger_may_start(struct engine *e, struct op *op, struct err *err);
 int ledger_purge(struct engine *e, struct op *op, struct err *err);
 /* ledger.c (reader) */
 int read_costs(struct conn *c, struct read *r, struct err *err);

@@ -29,6 +29,11 @@
   "WHERE t IN ('true','false','integer','real') OR (t='text' AND length(v)<=200)"
 /* In two parts, as a sum of billionths may be past what a number of SQLite holds. */
 #define SUM_OF(amount) "sum((" amount ")/1000000000),sum((" amount ")%1000000000)"
+/* clang-format off */
+#define LEDGER_AMOUNTS                                                                             \
+  SUM_OF("iif(state=1,0,actual)") "," SUM_OF("iif(state<>1 AND source=1,actual,0)") ","            \
+  SUM_OF("iif(state=1,counted,0)") "," SUM_OF("counted")
+/* clang-format on */
 #define JOB_FILTER                                                                                 \
   " AND (?4 IS NULL OR kind=?4) AND (?5 IS NULL OR backend=?5) AND (?6 IS NULL OR client=?6)"      \
   " ORDER BY num DESC LIMIT ?1"
@@ -173,25 +178,11 @@
   X(SQL_LEDGER_SUMS,                                                                               \
     "SELECT iif(?3&1,kind,NULL),iif(?3&2,backend,NULL),iif(?3&4,client,NULL),currency,count(*),"   \
     "sum(state=0),sum(state=1),sum(state=2),sum(state=3),sum(state=4),"                            \
-    "sum(state<>1 AND actual IS NULL)," SUM_OF("iif(state=1,0,actual)") "," SUM_OF(                \
-        "iif(state<>1 AND source=1,actual,0)") "," SUM_OF("iif(state=1,counted,0)") " "            \
-                                                                                    "FROM ledger " \
-                                                                                    "WHERE "       \
-                                                                                    "at>=?1 AND "  \
-                                                                                    "at<?2 AND "   \
-                                                                                    "(?4 IS NULL " \
-                                                                                    "OR kind=?4) " \
-                                                                                    "AND (?5 IS "  \
-                                                                                    "NULL OR "     \
-                                                                                    "backend=?5) " \
-                                                                                    "AND (?6 IS "  \
-                                                                                    "NULL OR "     \
-                                                                                    "client=?6) "  \
-                                                                                    "GROUP BY "    \
-                                                                                    "1,2,3,4 "     \
-                                                                                    "ORDER BY "    \
-                                                                                    "1,2,3,4 "     \
-                                                                                    "LIMIT ?7")    \
+    "sum(state<>1 AND actual IS NULL)," LEDGER_AMOUNTS " FROM ledger WHERE at>=?1 AND at<?2 "      \
+    "AND (?4 IS NULL OR kind=?4) AND (?5 IS NULL OR backend=?5) AND (?6 IS NULL OR client=?6) "    \
+    "GROUP BY 1,2,3,4 ORDER BY 1,2,3,4 LIMIT ?7")                                                  \
+  X(SQL_LEDGER_MONTH,                                                                              \
+    "SELECT " SUM_OF("counted") " FROM ledger WHERE backend=?1 AND at>=?2 AND at<?3")              \
   X(SQL_LEDGER_LATEST, "SELECT kind,backend,currency,actual FROM ledger "                          \
                        "WHERE state=2 AND actual IS NOT NULL ORDER BY at DESC LIMIT ?1")           \
   X(SQL_LEDGER_PURGE, "DELETE FROM ledger WHERE (job,attempt) IN (SELECT job,attempt FROM ledger " \
