@@ -413,6 +413,8 @@ static int open_rooms(struct daemon *d, struct err *err) {
     rc = open_http(d, err);
   if (rc == 0)
     rc = daemon_audit_start(d, err);
+  if (rc == 0)
+    switches_settle(d->jobs, "start");
   return rc;
 }
 

@@ -8,6 +8,7 @@
 
 #include "api/api.h"
 #include "daemon.h"
+#include "jobs/switches.h"
 
 #include <uv.h>
 

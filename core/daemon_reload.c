@@ -75,6 +75,7 @@ static void apply(struct daemon *d, struct config *new, const struct config_chan
   struct jobs_options jobs = daemon_jobs_options(new, &budgets);
   jobs_reconfigure(d->jobs, &jobs);
   daemon_audit_reload(d, changes);
+  switches_settle(d->jobs, "signal");
   log_info("config.reload", "the configuration was reloaded: %zu change%s", changes->count,
            changes->count == 1 ? "" : "s");
   free(budgets);

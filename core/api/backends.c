@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * GET /api/backends, POST /api/backends/{name}/resume
+ * GET /api/backends.  What a person may do with one: switch.c.
  */
-#include "api/fields.h"
 #include "api/internal.h"
 #include "base/clock.h"
+#include "jobs/switches.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -104,7 +104,7 @@ static void put_breaker(struct buf *b, const struct breaker *x) {
   buf_printf(b, ",\"openings\":%lld}", (long long)x->openings);
 }
 
-static void put_backend(struct buf *b, struct api *a, const struct backend *x) {
+void backends_render(struct buf *b, struct api *a, const struct backend *x) {
   const char *const *kinds = backend_offers(x);
   int64_t queued = jobs_queued_for(a->at.jobs, backend_name(x));
   buf_puts(b, "{\"name\":");
@@ -119,6 +119,8 @@ static void put_backend(struct buf *b, struct api *a, const struct backend *x) {
   else
     buf_puts(b, ",\"resumes_at\":null");
   put_breaker(b, jobs_breaker(a->at.jobs, backend_name(x)));
+  buf_puts(b, ",\"drained\":");
+  switches_put(b, switches_of_backend(a->at.jobs, backend_name(x)));
   put_plugin(b, backend_plugin(x));
   put_member(b, "version", backend_plugin_version(x));
   put_member(b, "device", backend_device(x));
@@ -146,29 +148,9 @@ void backends_list(void *ctx, struct http_request *r) {
   for (const struct backend *x = first; x; x = workers_next(a->at.workers, x)) {
     if (x != first)
       buf_putc(&b, ',');
-    put_backend(&b, a, x);
+    backends_render(&b, a, x);
   }
   buf_puts(&b, "]}");
   http_add_header(r, "Cache-Control", "no-store");
-  api_reply_json(r, 200, &b);
-}
-
-/* The answer is the backend as it is now; one that was neither paused nor cut off is not changed. */
-void backends_resume(void *ctx, struct http_request *r) {
-  struct api *a = ctx;
-  const char *name = http_param(r, "name");
-  struct backend *x = workers_find(a->at.workers, name);
-  struct buf b = {0};
-  if (!fields_none(r))
-    return;
-  if (!x) {
-    http_problem(r, 0, "not-found", 0, "There is no backend '%.60s'; GET /api/backends lists all.",
-                 name);
-    return;
-  }
-  api_log_asked(r, "backend.resume", "backend", name);
-  workers_resume(x);
-  jobs_breaker_reset(a->at.jobs, name);
-  put_backend(&b, a, x);
   api_reply_json(r, 200, &b);
 }

@@ -106,6 +106,9 @@ bool original_asked(const struct http_request *r);
 /* As render_job, in their words. */
 void original_render(struct buf *b, const struct record_job *job, const char *base);
 
+/* A backend as JSON (backends.c). */
+void backends_render(struct buf *b, struct api *a, const struct backend *x);
+
 /* A line of the audit log as JSON (audit.c). */
 void audit_render(struct buf *b, const struct record_audit *line);
 
@@ -123,7 +126,8 @@ http_handler blobs_post, blobs_get, links_post;
 http_handler batches_post, batches_list, batches_get, batches_summary;
 http_handler batches_cancel, batches_delete, batches_events, batches_archive;
 http_handler kinds_list, kinds_get;
-http_handler backends_list, backends_resume;
+http_handler backends_list;
+http_handler switch_use, switch_unuse, switch_drain, switch_resume, switch_warm, switch_rollback;
 http_handler routing_list, routing_get, routing_of_job;
 http_handler costs_get;
 http_handler audit_list;

@@ -43,6 +43,9 @@ static const struct {
      "that do."},
     {"wrong-state", "The job's state does not allow the action: only a failed or cancelled job can "
                     "be retried, only a finished one deleted, only an unfinished one cancelled."},
+    {"nothing-to-undo",
+     "Each switch by hand is undone already, was taken over by the configuration's "
+     "file, or is older than the audit log. GET /api/audit lists them."},
     {"idempotency-in-flight", "Another request with the same Idempotency-Key is being worked on; "
                               "send this one again in a moment."},
     {"precondition-failed", "An If-Match or If-Unmodified-Since of the request does not hold."},

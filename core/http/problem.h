@@ -22,6 +22,7 @@
   X("method-not-allowed", 405, "The path does not support this method")                            \
   X("wrong-state", 409, "The job is not in a state that allows this")                              \
   X("idempotency-in-flight", 409, "A request with this Idempotency-Key is under way")              \
+  X("nothing-to-undo", 409, "Nothing was switched by hand that could be undone")                   \
   X("artifact-expired", 410, "The artifact is no longer where it was")                             \
   X("precondition-failed", 412, "A precondition of the request does not hold")                     \
   X("too-large", 413, "The body is larger than allowed")                                           \

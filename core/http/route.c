@@ -171,5 +171,5 @@ void route_allow(const struct route_node *n, const char *value, struct buf *out)
     buf_puts(out, method);
     buf_puts(out, strcmp(method, "GET") == 0 ? ", HEAD, " : ", ");
   }
-  buf_puts(out, n ? "OPTIONS" : "GET, HEAD, POST, DELETE, OPTIONS");
+  buf_puts(out, n ? "OPTIONS" : "GET, HEAD, POST, PUT, DELETE, OPTIONS");
 }

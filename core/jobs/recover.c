@@ -24,6 +24,7 @@
 #include "jobs/remote.h"
 #include "jobs/spending.h"
 #include "jobs/sweep.h"
+#include "jobs/switches.h"
 #include "observe/log.h"
 
 #include <stdlib.h>
@@ -96,6 +97,8 @@ int jobs_recover(struct jobs *j, struct err *err) {
   if (rc == 0)
     rc = store_recover(j->store, take, &t, err);
   if (rc < 0)
+    return rc;
+  if ((rc = switches_recall(j, err)) < 0)
     return rc;
   sweep_start(j);
   cost_recall(j);

@@ -10,11 +10,13 @@
 #include "jobs/lanes.h"
 #include "jobs/options.h"
 #include "jobs/record.h"
+#include "jobs/switches.h"
 
 #include <stdlib.h>
 
 static void free_all(struct jobs *j) {
   usages_free(j);
+  switches_free(j);
   lanes_free(j);
   sched_free(j->sched);
   map_free(&j->live);

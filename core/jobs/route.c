@@ -9,6 +9,7 @@
 #include "jobs/decision.h"
 #include "jobs/judge.h"
 #include "jobs/spending.h"
+#include "jobs/switches.h"
 #include "jobs/types.h"
 
 #include <string.h>
@@ -52,7 +53,9 @@ void jobs_put_route(struct jobs *j, const struct jobs_route_question *q, struct 
   buf_put_json_str(b, q->kind);
   buf_puts(b, route ? ",\"configured\":true,\"policy\":\"" : ",\"configured\":false,\"policy\":\"");
   buf_puts(b, route_policy_word(route ? route->policy : ROUTE_ORDERED));
-  buf_puts(b, "\",\"backends\":[");
+  buf_puts(b, "\",\"override\":");
+  switches_put(b, switches_of_kind(j, q->kind));
+  buf_puts(b, ",\"backends\":[");
   for (size_t i = 0; i < choice.considered_count; i++) {
     buf_puts(b, i ? "," : "");
     buf_put_json_str(b, choice.considered[i].backend->name);

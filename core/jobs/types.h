@@ -188,9 +188,10 @@ struct jobs {
   struct id_maker ids;
   uint64_t random;
 
-  struct map live;    /* id -> struct job */
-  struct map batches; /* id -> struct batch */
-  struct map clients; /* name -> struct client */
+  struct map live;     /* id -> struct job */
+  struct map batches;  /* id -> struct batch */
+  struct map clients;  /* name -> struct client */
+  struct map switches; /* setting -> what was switched by hand: switches.c */
   struct lane *lanes;
   struct backend_usage *usages;
   struct meter *without_backend; /* metrics of jobs that never had a backend */

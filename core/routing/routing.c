@@ -15,15 +15,23 @@
 #include <string.h>
 
 struct route {
-  struct route_options options; /* strings owned */
-  struct backend_facts **rows;  /* of its backends, in its order */
+  struct route_options options; /* in effect; strings owned */
+  char **given;                 /* as configured: its backends, and its policy */
+  enum route_policy given_policy;
+  struct backend_facts **rows; /* of its backends, in its order */
   size_t count;
   struct backend_facts *canary; /* NULL: none */
+};
+
+struct used { /* by hand */
+  struct backend_facts *backend;
+  char kind[];
 };
 
 struct routing {
   struct facts facts;
   struct map routes;                  /* kind -> struct route */
+  struct map used;                    /* kind -> struct used */
   const struct backend_facts **found; /* candidates of the last question */
   size_t found_cap;
 };
@@ -34,6 +42,7 @@ struct routing *routing_new(void) {
 
 static void route_free(struct route *route) {
   string_list_free((char **)(uintptr_t)route->options.backends);
+  string_list_free(route->given);
   free((char *)route->options.kind);
   free((char *)route->options.canary);
   free(route->rows);
@@ -52,6 +61,10 @@ void routing_free(struct routing *r) {
   if (!r)
     return;
   clear_routes(r);
+  size_t pos = 0;
+  for (struct used *u; (u = map_next(&r->used, &pos));)
+    free(u);
+  map_free(&r->used);
   facts_free(&r->facts);
   free(r->found);
   free(r);
@@ -61,18 +74,39 @@ struct facts *routing_facts(struct routing *r) {
   return &r->facts;
 }
 
+/* What is configured, with what was set by hand over it. */
+static void route_arrange(struct routing *r, struct route *route) {
+  const struct used *used = map_get(&r->used, route->options.kind);
+  size_t given = string_list_count((const char *const *)route->given), n = 0;
+  const char **names = mem_array(given + 2, sizeof *names);
+  free(route->rows);
+  route->rows = mem_array(given + 1, sizeof(struct backend_facts *));
+  if (used)
+    route->rows[n++] = used->backend;
+  for (size_t i = 0; i < given; i++) {
+    struct backend_facts *b = facts_of(&r->facts, route->given[i]);
+    if (!used || b != used->backend)
+      route->rows[n++] = b;
+  }
+  for (size_t i = 0; i < n; i++)
+    names[i] = route->rows[i]->name;
+  route->count = n;
+  string_list_free((char **)(uintptr_t)route->options.backends);
+  route->options.backends = (const char *const *)string_list_copy(names, n);
+  route->options.policy = used ? ROUTE_ORDERED : route->given_policy;
+  free(names);
+}
+
 static struct route *route_copy(struct routing *r, const struct route_options *o) {
   struct route *route = mem_alloc(sizeof *route);
-  size_t n = string_list_count(o->backends);
-  route->rows = mem_array(n + 1, sizeof(struct backend_facts *));
-  for (size_t i = 0; i < n; i++)
-    route->rows[i] = facts_of(&r->facts, o->backends[i]);
-  route->count = n;
   route->options = *o;
   route->options.kind = mem_dup(o->kind);
   route->options.canary = mem_dup(o->canary);
   route->canary = o->canary ? facts_of(&r->facts, o->canary) : NULL;
-  route->options.backends = (const char *const *)string_list_copy(o->backends, n);
+  route->options.backends = NULL;
+  route->given = string_list_copy(o->backends, string_list_count(o->backends));
+  route->given_policy = o->policy;
+  route_arrange(r, route);
   return route;
 }
 
@@ -94,6 +128,24 @@ const struct route_options *routing_route(const struct routing *r, const char *k
 const char *routing_next_route(const struct routing *r, size_t *pos) {
   const struct route *route = map_next(&r->routes, pos);
   return route ? route->options.kind : NULL;
+}
+
+void routing_use(struct routing *r, const char *kind, const char *backend) {
+  struct route *route = map_get(&r->routes, kind);
+  free(map_remove(&r->used, kind));
+  if (backend) {
+    struct used *used = mem_alloc(sizeof *used + strlen(kind) + 1);
+    memcpy(used->kind, kind, strlen(kind) + 1);
+    used->backend = facts_of(&r->facts, backend);
+    map_put(&r->used, used->kind, used);
+  }
+  if (route)
+    route_arrange(r, route);
+}
+
+const char *routing_configured_first(const struct routing *r, const char *kind) {
+  const struct route *route = map_get(&r->routes, kind);
+  return route ? route->given[0] : NULL;
 }
 
 /* ---- candidates ---- */
@@ -123,8 +175,11 @@ struct candidates routing_candidates(struct routing *r, const char *kind, const 
   for (size_t i = 0; route && i < route->count; i++)
     if (!drawn || route->rows[i] != route->canary)
       n = add(r, n, route->rows[i]);
+  const struct used *used = pin || route ? NULL : map_get(&r->used, kind);
+  if (used)
+    n = add(r, n, used->backend);
   for (size_t i = 0; !pin && !route && i < r->facts.there_count; i++)
-    if (is_of_kind(r->facts.there[i], kind))
+    if (is_of_kind(r->facts.there[i], kind) && !(used && used->backend == r->facts.there[i]))
       n = add(r, n, r->facts.there[i]);
   return (struct candidates){
       .list = r->found, .count = n, .route = route ? &route->options : NULL, .drawn = drawn};
@@ -175,12 +230,18 @@ size_t routing_blame(struct routing *r, const char *kind, const char *pin, struc
   struct backend_facts **list = pin ? one : route ? route->rows : r->facts.there;
   size_t count = pin ? one[0] != NULL : route ? route->count : r->facts.there_count, n = 0;
   for (size_t i = 0; i < count; i++) {
-    if (!is_to_blame(list[i], kind, !pin))
+    const struct bar *bar = list[i]->state == FACTS_READY && facts_does(list[i], kind)
+                                ? bar_find(list[i]->bars, kind)
+                                : NULL;
+    if (!bar && !is_to_blame(list[i], kind, !pin))
       continue;
-    if (why) {
+    if (why)
       buf_puts(why, why->len ? "; " : "");
+    if (why && bar)
+      candidate_blame(&(struct candidate){.backend = list[i], .bar = bar, .admission = bar->reason},
+                      why);
+    else if (why)
       facts_blame(list[i], why);
-    }
     n++;
   }
   return n;
@@ -190,7 +251,7 @@ enum route_outlook routing_outlook(struct routing *r, const char *kind, const ch
                                    struct buf *why) {
   struct candidates c = routing_candidates(r, kind, pin, 0);
   for (size_t i = 0; i < c.count; i++)
-    if (c.list[i]->state == FACTS_READY && facts_does(c.list[i], kind))
+    if (facts_takes(c.list[i], kind))
       return OUTLOOK_READY;
   bool served = routing_is_served(r, kind, pin);
   size_t blamed = routing_blame(r, kind, pin, why);

@@ -35,7 +35,12 @@ void routing_free(struct routing *r);
 /* Replaces all routes. */
 void routing_configure(struct routing *r, const struct route_options *routes, size_t count);
 const struct route_options *routing_route(const struct routing *r,
-                                          const char *kind); /* NULL: none */
+                                          const char *kind); /* as it is in effect; NULL: none */
+/* By hand, over the configuration: this backend comes first for the kind, and the others in their
+ * order where it cannot take a job, whatever the policy is.  NULL: as configured again. */
+void routing_use(struct routing *r, const char *kind, const char *backend);
+/* The first of the kind's [route] as it is configured; NULL: it has none. */
+const char *routing_configured_first(const struct routing *r, const char *kind);
 /* Walks the kinds that have a route: start with *pos = 0; NULL at the end. */
 const char *routing_next_route(const struct routing *r, size_t *pos);
 /* To be told before questions are asked. */
@@ -65,7 +70,7 @@ enum route_outlook {
   OUTLOOK_NOBODY,   /* no backend of the configuration does it */
 };
 const char *route_outlook_word(enum route_outlook o); /* "ready" ... "unserved" */
-/* Names each that should do the kind and is not ready; returns how many. */
+/* Names each that should do the kind and is not ready, or gets no jobs; returns how many. */
 size_t routing_blame(struct routing *r, const char *kind, const char *pin, struct buf *why);
 /* Of a kind, or (pin not NULL) of one backend for it.  Where it is not ready `why` (may be NULL)
  * gets what stands in the way, "backend 'local' has failed: ...; ...". */

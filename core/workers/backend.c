@@ -242,6 +242,18 @@ static void begin_anew(struct backend *b) {
     backend_refused(b, false, b->o.missing);
 }
 
+void workers_warm(struct backend *b) {
+  if (b->removed || b->pause || b->w->freeing)
+    return;
+  if (b->refused)
+    begin_anew(b);
+  b->failures = 0;
+  b->start_wait_ms = 0;
+  uv_timer_stop(&b->restart);
+  backend_fill(b);
+  backend_update(b);
+}
+
 static void make_metrics(struct backend *b) {
   struct metrics *m = b->w->metrics;
   if (!m)

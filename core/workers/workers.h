@@ -217,6 +217,9 @@ const char *backend_reason(const struct backend *b);
 bool backend_goes_on(const struct backend *b);
 /* A person says that it is well again: what was paused or slowed goes on.  False: nothing was. */
 bool workers_resume(struct backend *b);
+/* A person wants its workers now: what waits to be started again starts at once, and one that has
+ * failed is tried once more.  One that is paused stays so. */
+void workers_warm(struct backend *b);
 /* When it goes on by itself (wall clock, us): one that is paused, or one whose service limits the
  * rate; 0: it does now, or never. */
 int64_t backend_resumes_us(const struct backend *b);

@@ -4,13 +4,14 @@ import re
 
 from daemon import REPO
 
-METHODS = ("get", "post", "delete")
+METHODS = ("get", "post", "put", "delete")
 SERVED = [("post", "/api/jobs/{kind}"), ("get", "/api/jobs"), ("get", "/api/status"), ("get", "/api/jobs/{id}"), ("delete", "/api/jobs/{id}"),
           ("get", "/api/jobs/{id}/events"), ("get", "/api/events"), ("post", "/api/jobs/{id}/cancel"),
           ("post", "/api/jobs/{id}/retry"), ("get", "/api/jobs/{id}/log"), ("get", "/api/jobs/{id}/artifacts/{name}"),
           ("post", "/api/blobs"), ("get", "/api/blobs/{sha256}"), ("post", "/api/batches"), ("get", "/api/batches"), ("get", "/api/batches/{id}"),
           ("delete", "/api/batches/{id}"), ("get", "/api/batches/{id}/events"), ("post", "/api/batches/{id}/cancel"),
-          ("get", "/api/batches/{id}/summary"), ("get", "/api/batches/{id}/archive"), ("get", "/api/kinds"), ("get", "/api/backends"), ("get", "/api/costs"), ("get", "/api/health"),
+          ("get", "/api/batches/{id}/summary"), ("get", "/api/batches/{id}/archive"), ("get", "/api/kinds"), ("get", "/api/backends"), ("post", "/api/backends/{name}/drain"), ("post", "/api/backends/{name}/resume"), ("post", "/api/backends/{name}/warm"),
+          ("put", "/api/routes/{kind}/override"), ("delete", "/api/routes/{kind}/override"), ("post", "/api/rollback"), ("get", "/api/audit"), ("get", "/api/costs"), ("get", "/api/health"),
           ("get", "/api/ready"), ("get", "/metrics"), ("get", "/api/openapi.json")]
 
 

@@ -154,7 +154,7 @@ def test_where_a_job_would_go(make_daemon):
     c = daemon.client()
     wait_until(lambda: {b["name"]: b["state"] for b in c.get("/api/backends").json["backends"]} == {"a": "starting", "b": "ready", "c": "ready"}, "b and c are ready")
     one = c.get("/api/routes/echo").expect(200).json
-    assert one == {"kind": "echo", "configured": True, "fallback": True, "canary": None, "policy": "spread", "backends": ["a", "c", "b"], "attempts": 2, "max_wait_s": 90,
+    assert one == {"kind": "echo", "configured": True, "fallback": True, "canary": None, "policy": "spread", "override": None, "backends": ["a", "c", "b"], "attempts": 2, "max_wait_s": 90,
                    "timeout_s": 300, "queued": 0, "backend": "c",
                    "decision": {"policy": "spread", "considered": [
                        {"backend": "a", "taken": False, "reason": "not_ready", "detail": "starting"},

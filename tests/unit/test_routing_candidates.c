@@ -186,12 +186,59 @@ static void test_outlook(void **state) {
   buf_free(&why);
 }
 
+/* Over a route whatever its policy is, over a reload, and where there is no route. */
+static void test_used_by_hand(void **state) {
+  struct routing *r = *state;
+  static const char *const ab[] = {"a", "b", NULL}, *const cb[] = {"c", "b", NULL};
+  assert_string_equal(candidates(r, "mesh", NULL), "abc");
+  routing_use(r, "mesh", "b");
+  assert_string_equal(candidates(r, "mesh", NULL), "bac");
+  assert_string_equal(candidates(r, "mesh", "c"), "c"); /* who names one gets that */
+  assert_null(routing_configured_first(r, "mesh"));
+  routing_configure(
+      r, &(struct route_options){.kind = "mesh", .backends = ab, .policy = ROUTE_SPREAD}, 1);
+  assert_string_equal(candidates(r, "mesh", NULL), "ba");
+  assert_int_equal(routing_route(r, "mesh")->policy, ROUTE_ORDERED);
+  assert_string_equal(routing_route(r, "mesh")->backends[0], "b");
+  assert_string_equal(routing_configured_first(r, "mesh"), "a");
+  routing_use(r, "mesh", "c"); /* not one of the route's */
+  assert_string_equal(candidates(r, "mesh", NULL), "cab");
+  routing_configure(
+      r, &(struct route_options){.kind = "mesh", .backends = cb, .policy = ROUTE_SPREAD}, 1);
+  assert_string_equal(candidates(r, "mesh", NULL), "cb");
+  routing_use(r, "mesh", NULL);
+  assert_string_equal(candidates(r, "mesh", NULL), "cb");
+  assert_int_equal(routing_route(r, "mesh")->policy, ROUTE_SPREAD);
+  routing_use(r, "mesh", "a");
+  routing_configure(r, NULL, 0);
+  assert_string_equal(candidates(r, "mesh", NULL), "abc");
+  routing_use(r, "mesh", "gone"); /* it stays named, for it may come back */
+  assert_string_equal(candidates(r, "mesh", NULL), "gabc");
+}
+
+/* A kind is ready where a backend takes its jobs. */
+static void test_drained_is_not_ready(void **state) {
+  struct routing *r = *state;
+  struct buf why = {0};
+  tell(r);
+  for (size_t i = 0; i < 3; i++) {
+    assert_int_equal(routing_outlook(r, "mesh", NULL, NULL), OUTLOOK_READY);
+    facts_bar(routing_facts(r), made[i].name,
+              &(struct bar){.reason = ADMISSION_DRAINED, .why = "by ann"});
+  }
+  assert_int_equal(routing_outlook(r, "mesh", NULL, &why), OUTLOOK_STARTING);
+  assert_non_null(strstr(why.data, "backend 'b' is drained: by ann"));
+  buf_free(&why);
+  facts_unbar(routing_facts(r), "c", ADMISSION_DRAINED, NULL);
+  assert_int_equal(routing_outlook(r, "mesh", NULL, NULL), OUTLOOK_READY);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
       T(test_without_a_route), T(test_ordered_and_pinned), T(test_those_that_cannot_now),
       T(test_states),          T(test_may_return),         T(test_configure_replaces),
-      T(test_outlook),
+      T(test_outlook),         T(test_used_by_hand),       T(test_drained_is_not_ready),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

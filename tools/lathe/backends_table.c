@@ -14,9 +14,13 @@ static void put_message(struct table *t, const json_t *backend) {
   size_t i;
   json_t *warning;
   const char *cut_off = json_text(json_object_get(backend, "breaker"), "reason");
+  const json_t *drained = json_object_get(backend, "drained");
   buf_puts(&b, json_text(backend, "message"));
   if (*cut_off)
     buf_printf(&b, "%s%s", b.len ? "; " : "", cut_off);
+  if (json_is_object(drained))
+    buf_printf(&b, "%sdrained by %s%s%s", b.len ? "; " : "", json_text(drained, "who"),
+               *json_text(drained, "why") ? ": " : "", json_text(drained, "why"));
   json_array_foreach(json_object_get(backend, "warnings"), i, warning) {
     buf_printf(&b, "%s%s", b.len ? "; " : "", json_string_value(warning));
   }

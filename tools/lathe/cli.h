@@ -131,6 +131,7 @@ int verb_get(struct cli *c);
 int verb_batch(struct cli *c);
 int verb_kinds(struct cli *c);
 int verb_backends(struct cli *c);
+int verb_rollback(struct cli *c);
 int verb_bench(struct cli *c);
 int verb_why(struct cli *c);
 int verb_route(struct cli *c);

@@ -18,7 +18,7 @@ _lathe() {
       --token-file | --cacert | --cert | --key) _lathe_server+=("${COMP_WORDS[i]}" "${COMP_WORDS[++i]}") ;;
       --kind) kind=${COMP_WORDS[++i]} ;;
       --param | -p | --out | --file | -o | --output | --backend | -b | --priority | --timeout | -t | --idempotency-key | -k | \
-        --state | --client | --who | --what | --since | --limit | -n | --after | --set | --name | --input-name | --shape | --lang | --dir | \
+        --state | --client | --who | --what | --why | --since | --limit | -n | --after | --set | --name | --input-name | --shape | --lang | --dir | \
         --rounds | --max-rounds | --within | --warmup | --seed | --patience | --prefer-local | --html | --report | \
         --month | --from | --to | --by) ((i++)) ;;
       -*) ;;
@@ -67,6 +67,12 @@ _lathe() {
           bench)
             compopt -o default 2>/dev/null
             return
+            ;;
+          backends)
+            case $operand in
+              '') words="use drain resume warm" ;;
+              use | drain | resume | warm) words=$(_lathe_words backends) ;;
+            esac
             ;;
           help) words= ;;
           kinds | route) words=$(_lathe_words kinds) ;;

@@ -110,6 +110,16 @@ static const struct cli_option costs_options[] = {
     {"client", 0, "NAME", "only of this client"},
     {NULL, 0, NULL, NULL},
 };
+static const struct cli_option backends_options[] = {
+    {"kind", 0, "KIND", "use: of which kind of job"},
+    {"reset", 0, NULL, "use: as the server's file says again"},
+    {"why", 0, "TEXT", "use, drain, resume: for the audit log"},
+    {NULL, 0, NULL, NULL},
+};
+static const struct cli_option rollback_options[] = {
+    {"why", 0, "TEXT", "for the audit log"},
+    {NULL, 0, NULL, NULL},
+};
 static const struct cli_option audit_options[] = {
     {"who", 0, "NAME", "only of this client; also loopback, signal and start"},
     {"what", 0, "WORD", "only of this sort, as config or config.reload"},
@@ -158,11 +168,22 @@ static const struct cli_verb verbs[] = {
      batch_options, 1, -1, verb_batch, IDS_BATCH},
     {"kinds", "[KIND]", "What the server does; the parameters of a kind", NULL, NULL, 0, 1,
      verb_kinds, IDS_NONE},
-    {"backends", "[resume NAME]", "Where jobs run, and how that goes",
-     "resume: what paused or slowed the backend (a refused credential, a used-up quota) is mended, "
+    {"backends", "[use NAME --kind KIND | drain|resume|warm NAME]",
+     "Where jobs run, how that goes, and switching it",
+     "use: jobs of the kind go to this backend first, over the server's configuration, until that "
+     "is "
+     "undone or the file says so itself; --reset instead of NAME gives the file its say again. "
+     "drain: "
+     "it gets no new jobs, those that it has are done. resume: it gets jobs again, and what paused "
+     "or "
+     "slowed it (a refused credential, a used-up quota) is mended. warm: its workers start now, "
      "and "
-     "it takes jobs again.",
-     NULL, 0, 2, verb_backends, IDS_NONE},
+     "lathe waits until they are ready. All but the list need a token with the role admin; lathe "
+     "rollback undoes use, drain and resume.",
+     backends_options, 0, 2, verb_backends, IDS_NONE},
+    {"rollback", "", "Undo the last switch by hand",
+     "Of lathe backends use, drain or resume, whoever made it; again: the one before it.",
+     rollback_options, 0, 0, verb_rollback, IDS_NONE},
     {"bench", "[FILE...]", "Which backend is faster, and whether that is more than noise",
      "Runs each file with each set of parameters on each backend, one job at a time, in rounds of "
      "a random order, and recommends a backend. Without a FILE it takes two parts that ship with "

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the server can do: kinds, backends; versions; words for the shell.
+ * What the server can do: kinds; versions; words for the shell.
  */
-#include "backends_table.h"
 #include "base/json64.h"
 #include "base/mem.h"
 #include "base/nearest_word.h"
@@ -218,49 +217,6 @@ int verb_kinds(struct cli *c) {
     json_array_foreach(json_object_get(document, "problems"), i, problem) {
       say_note("lathe: the server says: %s\n", json_text(problem, "text"));
     }
-  }
-  json_decref(document);
-  return code;
-}
-
-/* ---- backends ---- */
-
-static int resume_backend(struct cli *c, const char *name) {
-  struct http_answer answer;
-  char *segment = curl_easy_escape(c->curl, name, 0);
-  char *path = mem_printf("/api/backends/%s/resume", segment ? segment : "");
-  int code = http_do(c, &(struct http_call){.method = "POST", .path = path, .type = "json"},
-                     &answer);
-  curl_free(segment);
-  free(path);
-  if (code == CLI_OK && !*json_text(answer.json, "state")) {
-    code = CLI_SERVER;
-    snprintf(answer.text, sizeof answer.text,
-             "%s answered without the backend; is it a lathe server?", c->server);
-  }
-  if (code != CLI_OK)
-    http_report(&answer, code);
-  else if (c->json)
-    say_json(answer.json);
-  else
-    say_note("backend %s is %s\n", name, json_text(answer.json, "state"));
-  http_answer_free(&answer);
-  return code;
-}
-
-int verb_backends(struct cli *c) {
-  json_t *document;
-  if (c->operand_count == 2 && strcmp(c->operands[0], "resume") == 0)
-    return resume_backend(c, c->operands[1]);
-  if (c->operand_count > 0)
-    return fail(CLI_USAGE, "lathe backends takes nothing, or resume and the name of a backend");
-  int code = http_fetch(c, NULL, "/api/backends", "backends[]", &document);
-  if (code == CLI_OK && c->json) {
-    say_json(document);
-  } else if (code == CLI_OK) {
-    struct table t;
-    backends_table(&t, document, true);
-    table_print(&t, 0);
   }
   json_decref(document);
   return code;
