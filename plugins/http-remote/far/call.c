@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { TRIES = 3 }; /* of a request that was cut */
+
 int32_t far_say(const struct far *f, struct lathe_net_answer *a, int32_t result, const char *format,
                 ...) {
   va_list args;
@@ -28,9 +30,16 @@ int32_t far_ready(struct far *f, struct lathe_net_answer *a) {
   return a->result = f->t.ready(f->t.ctx, a);
 }
 
-void far_failed(struct far *f, struct lathe_net_answer *a) {
-  if (f->t.failed && a->status == 0 && a->result / 1000 == LATHE_RETRY / 1000)
-    f->t.failed(f->t.ctx, a);
+bool far_failed(struct far *f, struct lathe_net_answer *a) {
+  return f->t.failed && a->status == 0 && a->result / 1000 == LATHE_RETRY / 1000 &&
+         f->t.failed(f->t.ctx, a);
+}
+
+/* May it be made a second time? */
+static bool is_repeatable(const struct lathe_net_request *r) {
+  if (r->method)
+    return r->keyed || strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0;
+  return r->keyed || (!r->body && !r->json && !r->file && !r->form);
 }
 
 int32_t far_call(struct far *f, struct lathe_net_request *r, struct lathe_net_answer *a) {
@@ -38,10 +47,12 @@ int32_t far_call(struct far *f, struct lathe_net_request *r, struct lathe_net_an
     r->most_ms = f->request_ms;
   if (!r->job)
     r->stop = &f->closing;
-  if (far_ready(f, a) != LATHE_OK)
-    return a->result;
-  lathe_net_call(f->t.net, r, a);
-  far_failed(f, a);
+  /* A moment without a way is to cost no job an attempt. */
+  for (int tries = 0; tries < TRIES && far_ready(f, a) == LATHE_OK; tries++) {
+    lathe_net_call(f->t.net, r, a);
+    if (!far_failed(f, a) || !is_repeatable(r))
+      break;
+  }
   return a->result;
 }
 

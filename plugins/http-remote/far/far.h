@@ -33,8 +33,8 @@ struct far_transport {
    * answer->why.  It may wait a moment (a tunnel that comes up), but no longer than a second. */
   int32_t (*ready)(void *ctx, struct lathe_net_answer *answer);
   /* [T] After each request that had no answer of HTTP (answer->status 0): it may know better why, and change result
-   * and why. */
-  void (*failed)(void *ctx, struct lathe_net_answer *answer);
+   * and why.  Not 0: the way was cut, so what the far daemon knows by its key, or only reads, may be asked again. */
+  int32_t (*failed)(void *ctx, struct lathe_net_answer *answer);
   void (*close)(void *ctx); /* in far_close(), after the last request */
 };
 

@@ -76,7 +76,7 @@ struct far {
 int32_t far_call(struct far *, struct lathe_net_request *, struct lathe_net_answer *);
 /* Around a sister of lathe_net_call(): LATHE_OK, or the answer says why not. */
 int32_t far_ready(struct far *, struct lathe_net_answer *);
-void far_failed(struct far *, struct lathe_net_answer *);
+bool far_failed(struct far *, struct lathe_net_answer *); /* true: the way was cut */
 /* GET; the answer as JSON, or NULL with the answer's result and why. */
 json_t *far_get(struct far *, struct lathe_job *, const struct lathe_request *, const char *path,
                 int64_t most, struct lathe_net_answer *);
