@@ -68,6 +68,7 @@ more."
   SECTION science
   DEPENDS "adduser"
   PROVIDES "lathe-plugin-abi-${lathe_abi_major}"
+  RECOMMENDS "openssh-client"
   SUGGESTS "lathe-plugin-gmsh, lathe-dev"
   CONTROL_EXTRA "${debian}/postinst|${debian}/prerm|${debian}/postrm|${debian_made}/lathe/conffiles|${debian_made}/lathe/triggers")
 lathe_package(dev lathe-dev "what is needed to write plugins for lathe"

@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: MIT
 """What another daemon as a backend costs: two daemons on this machine, and curl beside them.
 
-    tests/bench/far.py [--rounds 200] [--megabytes 1024]
+    tests/bench/far.py [--rounds 200] [--megabytes 1024] [--ssh]
 
 One job at a time of an 8 KB input, at the far daemon itself and through the near one, in turns; a large output and a
-large input that the far daemon does not have, beside curl with the same bytes to the same disk; one that it has.
+large input that the far daemon does not have, beside curl with the same bytes to the same disk; one that it has.  With --ssh
+the near one goes through a tunnel, by a real sshd.
 """
 import argparse
 import base64
@@ -24,6 +25,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "integration"))
 
 from daemon import PLUGINS, REPO  # noqa: E402
 from far import Pair  # noqa: E402
+from sshd import USER, Sshd  # noqa: E402
 
 PART = os.path.join(REPO, "tests", "fixtures", "cad", "block.step")
 
@@ -118,16 +120,28 @@ def known_input(pair, folder, megabytes=500):
     print(f"{megabytes} MB that the far daemon has: accepted there {statistics.median(times) * 1000:.1f} ms after here")
 
 
+def through_ssh(pair, folder):
+    """The near daemon's backend is a tunnel to the far one."""
+    server = Sshd(os.path.join(folder, "sshd")).start()
+    keys = {k: v for k, v in pair.near.config["backend far"].items() if k != "url"}
+    pair.near.config["backend far"] = {
+        **keys, "plugin": "ssh-tunnel", "host": server.host, "port": server.port, "user": USER, "key": server.key,
+        "known_hosts": server.known_hosts, "far": f"127.0.0.1:{pair.far.port}"}
+    return server
+
+
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("--rounds", type=int, default=200)
     args.add_argument("--megabytes", type=int, default=1024)
+    args.add_argument("--ssh", action="store_true")
     o = args.parse_args()
     config = {"server": {"max_upload": "4G"}, "limits": {"job_output": "8G"}}
     if os.path.exists(os.path.join(PLUGINS, "local-gmsh.so")):
         config["backend local"] = {"plugin": "local-gmsh", "workers": 1}
     with tempfile.TemporaryDirectory() as folder:
         pair = Pair(pathlib.Path(folder), config, workers=8)
+        server = through_ssh(pair, folder) if o.ssh else None
         pair.near.config["server"]["max_upload"] = "4G"
         pair.near.write_config({k: v for k, v in pair.near.config.items() if k != "server"} |
                                {"server": {"max_upload": "4G"}, "limits": {"job_output": "8G"}})
@@ -144,6 +158,8 @@ def main():
         finally:
             pair.near.kill()
             pair.far.kill()
+            if server:
+                server.stop()
 
 
 if __name__ == "__main__":

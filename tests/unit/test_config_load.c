@@ -416,7 +416,7 @@ static void rubbish(void **state) {
 static void shipped_files_load(void **state) {
   (void)state;
   static const char *const files[] = {"lathe.ini", "examples/network.ini", "examples/two-pools.ini",
-                                      "examples/container.ini"};
+                                      "examples/container.ini", "examples/ssh-tunnel.ini"};
   char *tokens = write_at("tokens", "alice:0123456789abcdef0123456789abcdef\n", 39);
   assert_int_equal(chmod(tokens, 0600), 0);
   for (size_t i = 0; i < COUNT(files); i++) {
