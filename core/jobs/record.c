@@ -95,6 +95,7 @@ struct job *job_new(struct jobs *j, const struct record_job *r, const struct kin
   job->peer = r->peer ? put(&at, r->peer) : NULL;
   job->trace = r->trace ? put(&at, r->trace) : NULL;
   job->via = r->via ? put(&at, r->via) : NULL;
+  job->anew = r->anew;
   memcpy(job->id, r->id, sizeof job->id);
   job->j = j;
   list_init(&job->link);
@@ -263,6 +264,7 @@ const struct record_job *job_view(struct job *job) {
       .peer = job->peer,
       .trace = job->trace,
       .via = job->via,
+      .anew = job->anew,
       .pin = job->lane->pin,
       .state = (enum job_state)job->state,
       .priority = job->sched.priority,

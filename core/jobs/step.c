@@ -90,6 +90,8 @@ static const char *write_spec(const struct job *job, struct buf *b) {
   buf_putc(b, ']');
   if (job->remote)
     put_via(job, b);
+  if (job->remote && job->anew)
+    buf_puts(b, ",\"no_cache\":true");
   if (job->trace) {
     buf_puts(b, ",\"traceparent\":");
     buf_put_json_str(b, job->trace);

@@ -331,6 +331,7 @@ struct job *submit_job(struct jobs *j, const struct jobs_request *request, const
       .peer = request->peer,
       .trace = request->trace,
       .via = request->via,
+      .anew = request->anew,
       .priority = request->priority,
       .timeout_ms = request->timeout_ms,
       .params_json = request->params_json ? request->params_json : "{}",

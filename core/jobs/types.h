@@ -165,6 +165,7 @@ struct job {
   struct waiter *waiters;
   char *identity; /* of the backend that has it, if its result may answer later jobs */
   const char *peer, *trace, *via; /* or NULL; in the same allocation */
+  bool anew;                      /* its client wants no earlier result, of nobody */
   const char *params_json;        /* in the same allocation, as are the inputs */
   struct record_input *inputs;
   int32_t input_count;

@@ -130,6 +130,7 @@ struct op *op_of_job(enum op_type type, const struct record_job *job,
   copy->peer = arena_dup(a, job->peer);
   copy->trace = arena_dup(a, job->trace);
   copy->via = arena_dup(a, job->via);
+  copy->anew = job->anew;
   copy->params_json = arena_dup(a, job->params_json);
   copy->progress_json = arena_dup(a, job->progress_json);
   copy->input_count = job->input_count;

@@ -176,6 +176,7 @@ struct record_job {
   const char *peer;  /* address of who submitted it, or NULL: not known */
   const char *trace; /* the request's traceparent, or NULL */
   const char *via;   /* the daemons that it passed, as in a Lathe-Via header; or NULL */
+  bool anew;         /* its client wants no earlier result */
 
   const struct record_input *inputs;
   size_t input_count;

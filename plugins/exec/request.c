@@ -59,7 +59,8 @@ static bool put_spec(const struct lathe_request *r, FILE *out, json_t **rest) {
     fprintf(out, ",\"params\":%.*s,\"inputs\":%s", (int)len, params, text);
     free(text);
   }
-  *rest = json_pack("{s:O*, s:O*}", "via", json_object_get(all, "via"), "traceparent",
+  *rest = json_pack("{s:O*, s:O*, s:O*}", "via", json_object_get(all, "via"), "no_cache",
+                    json_object_get(all, "no_cache"), "traceparent",
                     json_object_get(all, "traceparent"));
   json_decref(all);
   return good;

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from daemon import PATIENCE, Daemon, children_of, is_alive, wait_until
+from daemon import PATIENCE, TEST_PLUGINS, Daemon, children_of, is_alive, wait_until
 from far import Pair, Proxy, StandIn, near_config
 
 WORD = "0123456789abcdef-far"
@@ -84,6 +84,27 @@ def test_the_same_result_as_here(pair):
         attempt = there["attempts"][0]
         assert attempt["backend"] == "far" and far.job(attempt["ref"])["status"] == "completed"
         assert attempt["facts"]["time.run_s"] >= 0
+
+
+def test_a_client_that_wants_no_earlier_result_gets_none_from_there(make_pair):
+    pair = make_pair({"backend one": {"plugin": os.path.join(TEST_PLUGINS, "repeatable.so"), "workers": 1}, "route echo": {"backends": "one"}})
+    near, far = pair.near.client(), pair.far.client()
+
+    def cached_there(**headers):
+        answer = near.form("/api/jobs/echo", [("file", "part.step", b"a part")], {}, {"Prefer": "wait=30", **headers}).expect(200).json
+        assert answer["status"] == "completed" and not answer["cached"], answer
+        return far.job(answer["attempts"][0]["ref"])["cached"]
+    assert not cached_there() and cached_there()
+    assert not cached_there(**{"Cache-Control": "no-cache"}) and cached_there()
+    # It is kept with a job that waits while its daemon starts again.
+    pair.far.stop()
+    body = {"input": "data:,a%20part", "input_name": "part.step"}
+    ids = [near.post("/api/jobs/echo", body, headers).expect(202).json["job_id"] for headers in ({}, {"Cache-Control": "no-cache"})]
+    pair.near.kill()
+    pair.far_again()
+    pair.near.start(ready=False)
+    near, far = pair.near.client(), pair.far.client()
+    assert [far.job(near.wait(i)["attempts"][-1]["ref"])["cached"] for i in ids] == [True, False]
 
 
 def test_progress_and_log_come_while_it_runs(pair):

@@ -137,6 +137,7 @@ static int put_job(struct engine *e, const struct op *op, int64_t bytes, struct 
   bind_text(st, 25, start != NULL ? start->plugin_version : NULL);
   bind_text(st, 26, start != NULL ? start->decision_json : NULL);
   bind_text(st, 27, job->via);
+  sqlite3_bind_int(st, 28, job->anew);
   return conn_step(&e->conn, st, err);
 }
 

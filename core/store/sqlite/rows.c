@@ -49,6 +49,7 @@ enum col { /* the order of JOB_COLUMNS */
            COL_ATT_CANCEL,
            COL_VIA,
            COL_PAID,
+           COL_ANEW,
 };
 
 const char *row_text(sqlite3_stmt *st, int col, struct arena *a) {
@@ -168,6 +169,7 @@ static void columns_of(sqlite3_stmt *st, struct arena *a, struct record_job *job
       .peer = row_text(st, COL_PEER, a),
       .trace = row_text(st, COL_TRACE, a),
       .via = row_text(st, COL_VIA, a),
+      .anew = sqlite3_column_int(st, COL_ANEW) != 0,
   };
 }
 

@@ -158,10 +158,12 @@ static const char schema_13[] =
 static const char schema_14[] =
     "CREATE TABLE kept(name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;";
 
+static const char schema_15[] = "ALTER TABLE jobs ADD COLUMN anew INTEGER DEFAULT 0;";
+
 /* [n] brings version n to n + 1 */
-static const char *const migrations[] = {schema_1,  schema_2,  schema_3,  schema_4, schema_5,
-                                         schema_6,  schema_7,  schema_8,  schema_9, schema_10,
-                                         schema_11, schema_12, schema_13, schema_14};
+static const char *const migrations[] = {schema_1,  schema_2,  schema_3,  schema_4,  schema_5,
+                                         schema_6,  schema_7,  schema_8,  schema_9,  schema_10,
+                                         schema_11, schema_12, schema_13, schema_14, schema_15};
 #define LATEST ((int64_t)(sizeof migrations / sizeof *migrations))
 
 #define APPLICATION_ID 0x4c617468 /* "Lath": tells our files from other SQLite databases */

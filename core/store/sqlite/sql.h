@@ -15,7 +15,7 @@
   "num,id,state,kind,backend,client,created,ended,started,not_before,priority,timeout,cached,"     \
   "inputs,artifacts,tries,att_state,att_started,att_ended,att_ref,att_error,pin,params,progress,"  \
   "result,error,source,batch,cancel,peer,trace,att_facts,"                                         \
-  "att_fault,att_open,att_plugin,att_decision,att_note,att_cancel,via,paid"
+  "att_fault,att_open,att_plugin,att_decision,att_note,att_cancel,via,paid,anew"
 #define BATCH_COLUMNS "num,id,kind,client,name,sets,created,count"
 /* The plain values of a result, two levels deep: lists, and what lies deeper, are for its reader.
  */
@@ -62,9 +62,10 @@
   X(SQL_JOB_NEW,                                                                                   \
     "INSERT INTO jobs(num,id,state,kind,backend,client,created,bytes,started,not_before,priority," \
     "timeout,cached,inputs,tries,att_state,att_started,att_ref,pin,params,progress,batch,peer,"    \
-    "trace,att_plugin,att_decision,via)VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15," \
+    "trace,att_plugin,att_decision,via,anew)VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?"   \
+    "14,?15,"                                                                                      \
     "?16,"                                                                                         \
-    "?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27)")                                                \
+    "?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,?28)")                                            \
   X(SQL_JOB_START,                                                                                 \
     "UPDATE jobs SET state=1,backend=?2,started=iif(started=0,?3,started),not_before=0,tries=?4,"  \
     "att_state=1,att_started=?3,att_ended=0,att_ref=?5,att_error=NULL,att_facts=NULL,att_fault=0," \

@@ -100,7 +100,9 @@ struct lathe_job;                   /* the host's; pass it back, look not inside
 /* spec: {"params": {...}, "inputs": [{"name": ..., "role": ..., "bytes": ..., "sha256": ...}]}, every declared parameter
  * filled in, and "traceparent": ... where the client's request had one (W3C Trace Context).  In a remote step also
  * "via": [...], the ids of the daemons that the job has passed, this one last: a plugin that hands the job to another
- * lathed sends them as its header Lathe-Via ("id, id").  More members may come.  Inputs are at
+ * lathed sends them as its header Lathe-Via ("id, id"); and "no_cache": true where the client wants no
+ * earlier result, also none that the far side keeps (to another lathed: Cache-Control: no-cache).
+ * More members may come.  Inputs are at
  * workdir/in/<name>: read them, never write them (they are hard links to the daemon's own copies).
  * What is left in workdir when run() returns is removed, but for artifacts. */
 struct lathe_request {              /* read-only, valid until the call returns */

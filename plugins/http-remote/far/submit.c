@@ -97,10 +97,13 @@ static int32_t post(struct far *f, const struct lathe_request *request, const st
   const char *trace = far_text(s->rest, "traceparent");
   size_t len = 0;
   via_of(s->rest, via, sizeof via);
-  struct lathe_net_header headers[] = {{"Idempotency-Key", request->idem_key, NULL},
-                                       {"Lathe-Via", via, NULL},
-                                       {*trace ? "traceparent" : NULL, trace, NULL},
-                                       {NULL, NULL, NULL}};
+  struct lathe_net_header headers[5] = {{"Idempotency-Key", request->idem_key, NULL},
+                                        {"Lathe-Via", via, NULL}};
+  size_t count = 2;
+  if (*trace)
+    headers[count++] = (struct lathe_net_header){"traceparent", trace, NULL};
+  if (json_is_true(json_object_get(s->rest, "no_cache")))
+    headers[count++] = (struct lathe_net_header){"Cache-Control", "no-cache", NULL};
   snprintf(path, sizeof path, "/api/jobs/%s",
            lathe_net_escape(request->kind, kind, sizeof kind) ? kind : "");
   char *body = far_body(f, request, s, &len, a);
