@@ -8,6 +8,7 @@
 #include "jobs/breakers.h"
 #include "jobs/cost.h"
 #include "jobs/decision.h"
+#include "jobs/estimates.h"
 #include "jobs/meters.h"
 #include "jobs/record.h"
 #include "jobs/remote.h"
@@ -17,6 +18,13 @@
 static const char *version_of(const struct jobs *j, const char *name) {
   const struct backend *b = workers_find(j->workers, name);
   return b ? backend_plugin_version(b) : NULL;
+}
+
+static double expected_of(const struct sched_choice *choice) {
+  for (size_t i = 0; i < choice->considered_count; i++)
+    if (choice->considered[i].backend == choice->backend)
+      return choice->considered[i].estimate.run_s;
+  return 0;
 }
 
 struct attempt *attempt_begin(struct job *job, const struct sched_choice *choice, int64_t now_us) {
@@ -29,10 +37,12 @@ struct attempt *attempt_begin(struct job *job, const struct sched_choice *choice
   cost_begin(job, a);
   spending_begin(a);
   breakers_take(job, step_limits_of(job).wall_ms);
+  estimates_begin(job, expected_of(choice));
   return a;
 }
 
 void attempt_release(struct job *job) {
+  estimates_release(job);
   sched_release(job->j->sched, &job->sched);
   job->usage = NULL;
 }

@@ -96,6 +96,7 @@ struct backend_usage *usage_find(struct jobs *j, const char *name) {
   p->budget = find_budget(j, name);
   p->spending.spent = MONEY_UNKNOWN;
   list_init(&p->away);
+  list_init(&p->at_work);
   p->next = j->usages;
   j->usages = p;
   return p;

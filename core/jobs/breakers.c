@@ -168,8 +168,7 @@ void breakers_look(struct jobs *j) {
 
 /* ---- over a restart, and over a reload ---- */
 
-static void take_kept(void *ctx, const char *name, const char *value) {
-  struct jobs *j = ctx;
+void breakers_take_kept(struct jobs *j, const char *name, const char *value) {
   const char *text = value ? strchr(value, ' ') : NULL;
   if (strncmp(name, KEPT, sizeof KEPT - 1) != 0 || !text)
     return;
@@ -186,10 +185,6 @@ static void take_kept(void *ctx, const char *name, const char *value) {
     say(p);
 }
 
-int breakers_load(struct jobs *j, struct err *err) {
-  return store_kept(j->store, take_kept, j, err);
-}
-
 static void make_metrics(struct jobs *j, struct backend_usage *p) {
   char labels[100];
   snprintf(labels, sizeof labels, "backend=\"%.64s\"", p->name);
@@ -202,8 +197,7 @@ static void make_metrics(struct jobs *j, struct backend_usage *p) {
                                         "How often the breaker of a backend opened", labels);
 }
 
-void jobs_backend_is(struct jobs *j, const char *name, const char *identity) {
-  struct backend_usage *p = usage_find(j, name);
+bool breakers_is(struct jobs *j, struct backend_usage *p, const char *identity) {
   bool other = p->identity && strcmp(p->identity, identity) != 0;
   if (!p->breaker_state)
     make_metrics(j, p);
@@ -216,10 +210,10 @@ void jobs_backend_is(struct jobs *j, const char *name, const char *identity) {
     changed(j, p);
   }
   show(p);
+  return other;
 }
 
-void jobs_backend_gone(struct jobs *j, const char *name) {
-  struct backend_usage *p = usage_find(j, name);
+void breakers_gone(struct jobs *j, struct backend_usage *p) {
   breaker_reset(p->facts->breaker, clock_mono_us());
   keep(j, p);
 }

@@ -36,6 +36,8 @@ static void put_candidate(struct buf *b, const struct candidate *c, bool taken) 
     buf_puts(b, ",\"detail\":");
     buf_put_json_str(b, detail);
   }
+  if (c->estimate.run_s > 0)
+    buf_printf(b, ",\"run_s\":%.3f,\"wait_s\":%.3f", c->estimate.run_s, c->estimate.wait_s);
   int64_t until_us = until_of(c);
   if (until_us) {
     buf_puts(b, ",\"until\":");

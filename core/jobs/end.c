@@ -20,6 +20,7 @@
 #include "jobs/cost.h"
 #include "jobs/disk_check.h"
 #include "jobs/disk_retry.h"
+#include "jobs/estimates.h"
 #include "jobs/job_log.h"
 #include "jobs/judge.h"
 #include "jobs/life.h"
@@ -189,6 +190,8 @@ void end_result(struct job *job, const struct step_result *r) {
     return;
   }
   breakers_result(job, r);
+  if (r->class == STEP_OK)
+    estimates_learn(job);
   if (r->class == STEP_OK && !job->cancel)
     keep_result(job, r);
   else

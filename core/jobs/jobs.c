@@ -7,6 +7,7 @@
 #include "jobs/answer.h"
 #include "jobs/cost.h"
 #include "jobs/end.h"
+#include "jobs/estimates.h"
 #include "jobs/facts.h"
 #include "jobs/judge.h"
 #include "jobs/life.h"
@@ -114,6 +115,7 @@ void jobs_free(struct jobs *j) {
   j->workers = NULL;
   j->drained = NULL;
   turn_run(j); /* what was told before is written */
+  estimates_keep_all(j);
   j->closing = true;
   for (struct job *job; (job = map_next(&j->live, &pos));) {
     if (!nothing_due(job))

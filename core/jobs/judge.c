@@ -11,6 +11,7 @@
 #include "jobs/breakers.h"
 #include "jobs/decision.h"
 #include "jobs/disk_retry.h"
+#include "jobs/estimates.h"
 #include "jobs/record.h"
 #include "jobs/remote.h"
 #include "jobs/waiting.h"
@@ -306,6 +307,7 @@ void judge_seen(struct job *job, const struct step_result *r, int code,
   }
   if (job->permit.generation) /* else it is known: its outputs could not be taken */
     breakers_result(job, r);
+  estimates_failed(job, r->class);
   judge_result(job, r);
 }
 

@@ -18,6 +18,7 @@
 #include "jobs/breakers.h"
 #include "jobs/drain.h"
 #include "jobs/end.h"
+#include "jobs/estimates.h"
 #include "jobs/life.h"
 #include "jobs/run.h"
 #include "jobs/spending.h"
@@ -56,6 +57,7 @@ static void dispatch(struct jobs *j) {
     return;
   int64_t now_us = clock_wall_us(), now_mono = clock_mono_us();
   breakers_look(j);
+  estimates_tell(j);
   backends_tell(j);
   spending_tell(j);
   sched_begin_round(j->sched);

@@ -99,6 +99,7 @@ struct job *job_new(struct jobs *j, const struct record_job *r, const struct kin
   memcpy(job->id, r->id, sizeof job->id);
   job->j = j;
   list_init(&job->link);
+  list_init(&job->work_link);
   life_begin(job);
   job->num = r->num;
   job->sched.priority = (int8_t)r->priority;
@@ -107,6 +108,7 @@ struct job *job_new(struct jobs *j, const struct record_job *r, const struct kin
   job->sched.queued_us = clock_mono_of_us(r->created_us);
   job->started_us = r->started_us;
   job->not_before_us = r->not_before_us;
+  job->sched.size = (double)bytes;
   job->sched.memory = kind ? kind_memory(kind, bytes) : 0;
   job->sched.threads = kind ? threads_of(kind, r->params_json) : 0;
   copy_attempts(job, r);
@@ -173,6 +175,7 @@ void job_free(struct job *job) {
   life_end(job);
   job_count(job, -1);
   list_remove(&job->link);
+  list_remove(&job->work_link);
   map_remove(&j->live, job->id);
   if (job->batch)
     batch_quit(job);

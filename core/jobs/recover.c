@@ -14,9 +14,9 @@
  */
 #include "base/clock.h"
 #include "base/mem.h"
-#include "jobs/breakers.h"
 #include "jobs/cost.h"
 #include "jobs/end.h"
+#include "jobs/kept.h"
 #include "jobs/life.h"
 #include "jobs/meters.h"
 #include "jobs/record.h"
@@ -93,7 +93,7 @@ static void on_clean(void *arg, int code, const struct err *err) {
 
 int jobs_recover(struct jobs *j, struct err *err) {
   struct tally t = {.j = j};
-  int rc = breakers_load(j, err);
+  int rc = kept_load(j, err);
   if (rc == 0)
     rc = store_recover(j->store, take, &t, err);
   if (rc < 0)

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "jobs/backends.h"
 #include "jobs/decision.h"
+#include "jobs/estimates.h"
 #include "jobs/judge.h"
 #include "jobs/spending.h"
 #include "jobs/switches.h"
@@ -46,6 +47,7 @@ void jobs_put_route(struct jobs *j, const struct jobs_route_question *q, struct 
                           .memory = kind ? kind_memory(kind, q->bytes) : 0,
                           .threads = kind ? kind_threads(kind, NULL) : 0};
   struct sched_choice choice;
+  estimates_tell(j);
   backends_tell(j);
   spending_tell(j);
   sched_look(j->sched, &job, clock_mono_us(), &choice);
@@ -87,6 +89,7 @@ bool jobs_put_waiting(struct jobs *j, const char *id, struct buf *b) {
   struct sched_choice choice;
   if (!job || job->state != JOB_QUEUED)
     return false;
+  estimates_tell(j);
   backends_tell(j);
   spending_tell(j);
   sched_look(j->sched, &job->sched, clock_mono_us(), &choice);

@@ -24,6 +24,7 @@ struct backend_usage { /* a backend's name, for ever, and what this room keeps f
   const char *name;    /* the facts' */
   const struct backend_facts *facts;
   const struct jobs_backend_budget *budget; /* NULL: none */
+  struct list at_work;                      /* jobs with an attempt there */
   struct list away;                         /* jobs that it has, though it is not there now */
   bool said_away;
   struct meter *meters;
@@ -128,6 +129,7 @@ struct job {
   struct batch *batch;    /* or NULL */
   struct list batch_link;
   struct list link;        /* in j->dirty, j->unsaved, j->cleaning or usage->away */
+  struct list work_link;   /* in usage->at_work */
   struct list effect_link; /* in j->effects, while `effect` is not EFFECT_NONE */
   struct lane *lane;
   struct client *client;
@@ -154,6 +156,7 @@ struct job {
   struct backend_usage *usage; /* where what it needs is reserved, or NULL */
   struct workers_step *step;
   struct breaker_permit permit; /* of the attempt under way */
+  double expected_s;            /* of that; 0: nobody knew */
   uint32_t steps;               /* handed over so far: tells a step from an earlier one */
   uint8_t go;                   /* enum step_go of the last one */
   int64_t away_mono;            /* since when it is in PHASE_AWAY */

@@ -7,9 +7,9 @@
 
 /* ---- policies: each picks one that is admitted, from a list in the order of the route ---- */
 
-typedef const struct candidate *picker(const struct candidate *list, size_t count);
+typedef const struct candidate *picker(struct candidate *list, size_t count);
 
-static const struct candidate *pick_first(const struct candidate *list, size_t count) {
+static const struct candidate *pick_first(struct candidate *list, size_t count) {
   for (size_t i = 0; i < count; i++)
     if (list[i].admission == ADMISSION_YES)
       return &list[i];
@@ -21,7 +21,7 @@ static int64_t slots_of(const struct candidate *c) {
 }
 
 /* The least (running + queued) / slots; of equals, the first. */
-static const struct candidate *pick_least_busy(const struct candidate *list, size_t count) {
+static const struct candidate *pick_least_busy(struct candidate *list, size_t count) {
   const struct candidate *best = NULL;
   for (size_t i = 0; i < count; i++) {
     const struct candidate *c = &list[i];
@@ -32,12 +32,36 @@ static const struct candidate *pick_least_busy(const struct candidate *list, siz
   return best;
 }
 
+enum { FASTEST_OF = 64 }; /* candidates; those that come later in the route are not asked */
+
+/* One to see how it is, or the one that ends the job first.  Where that is busy none gets it yet. */
+static const struct candidate *pick_fastest(struct candidate *list, size_t count) {
+  struct estimate_candidate times[FASTEST_OF];
+  count = count < FASTEST_OF ? count : FASTEST_OF;
+  for (size_t i = 0; i < count; i++) {
+    bool now = list[i].admission == ADMISSION_YES;
+    times[i] = list[i].estimate;
+    times[i].able = now || list[i].admission == ADMISSION_FULL;
+    times[i].free = now;
+    times[i].idle = list[i].ahead == 0;
+    times[i].slots = (int)slots_of(&list[i]);
+    if (now && times[i].idle && times[i].explore)
+      return &list[i];
+  }
+  int first = estimate_first(times, count);
+  if (first < 0)
+    return NULL;
+  list[first].awaited = list[first].admission != ADMISSION_YES;
+  return list[first].awaited ? NULL : &list[first];
+}
+
 static const struct {
   const char *word;
   picker *pick;
 } policies[] = {
     [ROUTE_ORDERED] = {"ordered", pick_first},
     [ROUTE_SPREAD] = {"spread", pick_least_busy},
+    [ROUTE_FASTEST] = {"fastest", pick_fastest},
 };
 
 int route_policy_parse(const char *word) {

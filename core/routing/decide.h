@@ -8,26 +8,34 @@
 #ifndef ROUTING_DECIDE_H
 #define ROUTING_DECIDE_H
 
+#include "routing/estimate.h"
 #include "routing/facts.h"
 
 #include <stddef.h>
 
-enum route_policy { ROUTE_ORDERED, ROUTE_SPREAD }; /* as the words of the configuration */
-int route_policy_parse(const char *word);          /* -1: unknown */
+enum route_policy {
+  ROUTE_ORDERED,
+  ROUTE_SPREAD,
+  ROUTE_FASTEST
+};                                        /* as the words of the configuration */
+int route_policy_parse(const char *word); /* -1: unknown */
 const char *route_policy_word(enum route_policy policy);
 
 struct candidate { /* as one job finds it */
   const struct backend_facts *backend;
-  const struct bar *bar; /* what keeps all jobs of the kind from it; NULL: nothing */
-  bool excluded, elsewhere, unfit, full;
-  bool dear;          /* the job has no money left there */
-  bool preferred;     /* it is the canary of a job that was drawn: before any policy */
-  bool cut_off;       /* its breaker does not admit it */
-  int64_t reopens_us; /* where it does not: when it may, by the caller's clock; 0: not known */
-  int lacks;          /* memory or threads: flags of the caller's; 0: none */
+  const struct bar *bar;              /* what keeps all jobs of the kind from it; NULL: nothing */
+  struct estimate_candidate estimate; /* of FASTEST; its able, free and idle are not read */
+  int64_t reopens_us; /* where its breaker is: when it may admit jobs, by the caller's clock; 0: not
+                         known */
   int64_t ahead;      /* jobs that run there, or wait for it alone */
+  int lacks;          /* memory or threads: flags of the caller's; 0: none */
+  bool excluded, elsewhere, unfit, full;
+  bool dear;      /* the job has no money left there */
+  bool cut_off;   /* its breaker does not admit it */
+  bool preferred; /* it is the canary of a job that was drawn: before any policy */
 
-  enum admission admission; /* decide() says it */
+  bool awaited;             /* decide() says it: it is busy, and ends the job first all the same */
+  enum admission admission; /* likewise */
 };
 
 /* Sets the admission of each, and returns the one that gets the job; NULL: none can take it now.

@@ -67,12 +67,18 @@ void estimate_learn(struct estimate *e, double size, double seconds, int64_t now
   }
   add_to_line(e, x, y);
   e->samples++;
+  e->misses = 0;
   e->at_us = now_us;
 }
 
 void estimate_learn_more_than(struct estimate *e, double size, double seconds, int64_t now_us) {
   if (seconds > estimate_seconds(e, size, now_us))
     estimate_learn(e, size, seconds, now_us);
+}
+
+void estimate_miss(struct estimate *e) {
+  if (e->misses < ESTIMATE_MISSES)
+    e->misses++;
 }
 
 bool estimate_is_known(const struct estimate *e) {
@@ -170,9 +176,10 @@ static bool is_able(const struct estimate_candidate *c) {
   return c->able && c->slots > 0;
 }
 
-/* Of one that nobody knows yet, one job at a time: neither starved nor flooded. */
+/* Of one that nobody knows yet, one job at a time: neither starved nor flooded.  And none of one that
+ * fails them. */
 static bool is_held_back(const struct estimate_candidate *c) {
-  return !estimate_is_known(c->own) && !c->idle;
+  return (!estimate_is_known(c->own) && !c->idle) || c->own->misses >= ESTIMATE_MISSES;
 }
 
 /* The first one with a slot; where there is none, the first. */
@@ -207,7 +214,8 @@ int estimate_first(const struct estimate_candidate *list, size_t count) {
 /* ---- exploring ---- */
 
 static bool is_forgotten(const struct estimate *e, int64_t now_us) {
-  return !estimate_is_known(e) || now_us - e->at_us >= (int64_t)ESTIMATE_IDLE_S * 1000000;
+  return !estimate_is_known(e) || e->misses >= ESTIMATE_MISSES ||
+         now_us - e->at_us >= (int64_t)ESTIMATE_IDLE_S * 1000000;
 }
 
 /* Not larger than what usually comes. */
@@ -216,15 +224,19 @@ static bool is_small(const struct estimate_candidate *c, double size) {
   return e->samples == 0 || log_size(size) <= e->x;
 }
 
+bool estimate_may_explore(const struct estimate_explorer *explorer,
+                          const struct estimate_candidate *c, double size, int64_t now_us) {
+  return (explorer->explored + 1) * ESTIMATE_EXPLORE <= explorer->jobs &&
+         is_forgotten(c->own, now_us) && is_small(c, size);
+}
+
 int estimate_explore(const struct estimate_explorer *explorer,
                      const struct estimate_candidate *list, size_t count, double size,
                      int64_t now_us) {
-  if ((explorer->explored + 1) * ESTIMATE_EXPLORE > explorer->jobs)
-    return -1;
   for (size_t i = 0; i < count; i++) {
     const struct estimate_candidate *c = &list[i];
-    if (is_able(c) && c->explore && c->idle && c->free > 0 && is_forgotten(c->own, now_us) &&
-        is_small(c, size))
+    if (is_able(c) && c->explore && c->idle && c->free > 0 &&
+        estimate_may_explore(explorer, c, size, now_us))
       return (int)i;
   }
   return -1;

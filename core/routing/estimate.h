@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 enum {
+  ESTIMATE_MISSES = 3,    /* and it is not relied on */
   ESTIMATE_SAMPLES = 5,   /* before it is believed */
   ESTIMATE_WITHIN = 10,   /* percent: so close to the best, the order of the route decides */
   ESTIMATE_EXPLORE = 50,  /* one job of so many may go where nobody has looked for long */
@@ -35,12 +36,17 @@ struct estimate { /* of one kind on one backend; zeroed: nothing is known */
   double xx, xy;  /* sums of squares around them */
   double level, variance;
   int64_t samples;
-  int64_t at_us; /* of the last one */
+  int misses;      /* attempts since the last success that failed there; not kept */
+  int64_t at_us;   /* of the last one */
+  int64_t kept_us; /* at_us when it was written last; the caller's */
 };
 
 void estimate_learn(struct estimate *e, double size, double seconds, int64_t now_us);
 /* It was stopped after so long. */
 void estimate_learn_more_than(struct estimate *e, double size, double seconds, int64_t now_us);
+/* An attempt failed there.  That says nothing of times, but one that only fails is not taken for
+ * fast: after three of them it gets jobs where there is no other one, or to see how it is. */
+void estimate_miss(struct estimate *e);
 bool estimate_is_known(const struct estimate *e);
 /* Expected seconds; 0: not known. */
 double estimate_seconds(const struct estimate *e, double size, int64_t now_us);
@@ -83,6 +89,9 @@ int estimate_first(const struct estimate_candidate *list, size_t count);
 struct estimate_explorer { /* zeroed: of a route that has explored nothing */
   int64_t jobs, explored;
 };
+/* Has it been forgotten how that one is, is the job not large, and is it time to see? */
+bool estimate_may_explore(const struct estimate_explorer *explorer,
+                          const struct estimate_candidate *c, double size, int64_t now_us);
 /* An idle candidate of which nobody knows any more how it is, for a job that is not large, and not
  * more often than one time in fifty; -1: none.  Asking changes nothing. */
 int estimate_explore(const struct estimate_explorer *explorer,

@@ -113,6 +113,14 @@ bool facts_unbar(struct facts *f, const char *name, enum admission reason, const
   return b && bar_lift(&b->bars, reason, kind);
 }
 
+void facts_busy(struct facts *f, const char *name, double ahead_s, double late) {
+  struct backend_facts *b = facts_find(f, name);
+  if (!b)
+    return;
+  b->ahead_s = ahead_s;
+  b->late = late;
+}
+
 void facts_free(struct facts *f) {
   for (size_t i = 0; i < f->count; i++) {
     struct backend_facts *b = f->all[i];

@@ -33,11 +33,12 @@ struct backend_facts {
   int slots, running, room;      /* room: steps that may be handed over now */
   int64_t queued;                /* jobs that wait for it alone; kept by whoever queues them */
   struct bar *bars;              /* likewise kept apart from what is told: facts_bar() */
-  struct breaker *breaker;       /* likewise; whoever hears how jobs end keeps it */
-  int threads;                   /* that a job keeps busy which says nothing itself; 0: not known */
-  bool local;                    /* it takes memory and threads of this machine */
-  bool remote;                   /* it works by submit, find, poll, fetch and cancel */
-  size_t index;                  /* 0, 1, ..: of its name, for the life of the table */
+  double ahead_s, late;    /* likewise; what is left of its jobs, and the latest: facts_busy() */
+  struct breaker *breaker; /* likewise; whoever hears how jobs end keeps it */
+  int threads;             /* that a job keeps busy which says nothing itself; 0: not known */
+  bool local;              /* it takes memory and threads of this machine */
+  bool remote;             /* it works by submit, find, poll, fetch and cancel */
+  size_t index;            /* 0, 1, ..: of its name, for the life of the table */
 };
 
 struct facts {                /* zeroed: empty */
@@ -64,6 +65,8 @@ void facts_free(struct facts *f);
  * has the queue is to be woken then. */
 void facts_bar(struct facts *f, const char *name, const struct bar *bar);
 bool facts_unbar(struct facts *f, const char *name, enum admission reason, const char *kind);
+
+void facts_busy(struct facts *f, const char *name, double ahead_s, double late);
 
 /* Does it do the kind, as far as is known? */
 bool facts_does(const struct backend_facts *b, const char *kind);

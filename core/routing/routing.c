@@ -30,6 +30,8 @@ struct used { /* by hand */
 
 struct routing {
   struct facts facts;
+  struct models models;
+  bool timed;
   struct map routes;                  /* kind -> struct route */
   struct map used;                    /* kind -> struct used */
   const struct backend_facts **found; /* candidates of the last question */
@@ -66,12 +68,21 @@ void routing_free(struct routing *r) {
     free(u);
   map_free(&r->used);
   facts_free(&r->facts);
+  models_free(&r->models);
   free(r->found);
   free(r);
 }
 
 struct facts *routing_facts(struct routing *r) {
   return &r->facts;
+}
+
+struct models *routing_models(struct routing *r) {
+  return &r->models;
+}
+
+bool routing_is_timed(const struct routing *r) {
+  return r->timed;
 }
 
 /* What is configured, with what was set by hand over it. */
@@ -112,7 +123,9 @@ static struct route *route_copy(struct routing *r, const struct route_options *o
 
 void routing_configure(struct routing *r, const struct route_options *routes, size_t count) {
   clear_routes(r);
+  r->timed = false;
   for (size_t i = 0; i < count; i++) {
+    r->timed |= routes[i].policy == ROUTE_FASTEST;
     struct route *route = route_copy(r, &routes[i]);
     struct route *old = map_put(&r->routes, route->options.kind, route);
     if (old)

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "routing/decide.h"
 #include "routing/draw.h"
+#include "routing/models.h"
 
 #include <stdint.h>
 
@@ -45,6 +46,9 @@ const char *routing_configured_first(const struct routing *r, const char *kind);
 const char *routing_next_route(const struct routing *r, size_t *pos);
 /* To be told before questions are asked. */
 struct facts *routing_facts(struct routing *r);
+struct models *routing_models(struct routing *r);
+/* Does a route go by time, so that it has to be told how busy the backends are? */
+bool routing_is_timed(const struct routing *r);
 
 /* Those of the route, whatever their state, or without a route those that do the kind, in the order
  * of the configuration; `pin`: this backend alone, or NULL.  draw: of draw_number(), 0 for none; where

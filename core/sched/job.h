@@ -10,6 +10,7 @@
 
 #include "base/heap.h"
 #include "base/list.h"
+#include "routing/estimate.h"
 #include "routing/facts.h"
 
 #include <stdbool.h>
@@ -22,7 +23,8 @@ struct sched_client {
 
 struct sched_lane {       /* jobs that the same backends may take */
   const char *kind, *pin; /* the owner's; pin may be NULL */
-  struct list link;       /* of all lanes */
+  struct estimate_explorer explorer;
+  struct list link; /* of all lanes */
   struct heap flows;
   struct list stuck; /* heads that did not fit when there was room for others */
   int stuck_count;
@@ -61,6 +63,7 @@ struct sched_job {
   int64_t memory;
   int32_t threads; /* 0: it does not say, and the backend's word counts */
   int32_t draw;    /* routing_draw() */
+  double size;     /* what drives the time that it takes */
   int8_t priority;
   const struct sched_tried *tried; /* the owner's */
   int tried_count;

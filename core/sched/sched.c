@@ -13,6 +13,7 @@ enum {
   LOOKS = 8,      /* at a job without a backend, in the time that it may wait */
 };
 static const int64_t SELDOM_US = 60000000; /* a look at one that no backend is there for */
+static const int64_t AGAIN_US = 1000000;   /* at one that waits for a faster backend */
 static const int64_t OFTEN_US = 5000000;   /* and at one that was refused by those that are */
 
 struct sched {
@@ -25,6 +26,11 @@ struct sched {
   int64_t look_us;
   struct candidate *considered;
   struct breaker_candidate *breakers; /* of those */
+  struct {
+    uint64_t round;
+    double seconds; /* of the jobs that were given to it, or wait for it, in this round */
+  } * given;        /* by the backend's index */
+  size_t given_cap;
   size_t considered_cap;
 };
 
@@ -44,6 +50,7 @@ void sched_free(struct sched *s) {
   budget_free(&s->budgets);
   free(s->considered);
   free(s->breakers);
+  free(s->given);
   free(s);
 }
 
@@ -325,6 +332,46 @@ static void look_at_breakers(struct sched *s, const struct sched_job *job, const
     s->look_us = next;
 }
 
+static double *given_to(struct sched *s, const struct backend_facts *b) {
+  if (b->index >= s->given_cap) {
+    size_t cap = b->index + 8;
+    s->given = mem_grow(s->given, cap * sizeof *s->given);
+    for (size_t i = s->given_cap; i < cap; i++)
+      s->given[i].round = UINT64_MAX;
+    s->given_cap = cap;
+  }
+  if (s->given[b->index].round != s->round) {
+    s->given[b->index].round = s->round;
+    s->given[b->index].seconds = 0;
+  }
+  return &s->given[b->index].seconds;
+}
+
+/* For a policy that goes by time: how long it would take on each. */
+static void look_at_times(struct sched *s, const struct sched_job *job, size_t count,
+                          int64_t now_us) {
+  struct models *m = routing_models(s->routing);
+  const char *kind = job->lane->kind;
+  for (size_t i = 0; i < count; i++) /* they stay where they are from here on */
+    models_of(m, kind, s->considered[i].backend);
+  for (size_t i = 0; i < count; i++) {
+    struct candidate *c = &s->considered[i];
+    const struct backend_facts *b = c->backend;
+    struct estimate own = *models_of(m, kind, b), pool = *models_of(m, kind, NULL);
+    c->estimate = (struct estimate_candidate){.own = &own,
+                                              .pool = &pool,
+                                              .slots = b->slots,
+                                              .free = !c->full,
+                                              .ahead_s = b->ahead_s + *given_to(s, b),
+                                              .late = b->late};
+    estimate_all(&c->estimate, 1, job->size, now_us);
+    c->estimate.explore = b->local && estimate_may_explore(&job->lane->explorer, &c->estimate,
+                                                           job->size, now_us);
+    c->estimate.own = models_of(m, kind, b);
+    c->estimate.pool = NULL; /* run_s is known */
+  }
+}
+
 static struct view look_at_all(struct sched *s, const struct sched_job *job, int64_t now_us,
                                struct sched_choice *choice) {
   struct view v = view_of(s, job);
@@ -339,6 +386,8 @@ static struct view look_at_all(struct sched *s, const struct sched_job *job, int
     s->considered[i] = look_at(s, job, &v, i, others);
   look_at_breakers(s, job, &v, now_us);
   enum route_policy policy = v.c.route ? v.c.route->policy : ROUTE_ORDERED;
+  if (policy == ROUTE_FASTEST)
+    look_at_times(s, job, count, now_us);
   const struct candidate *taken = decide(policy, s->considered, count);
   *choice = (struct sched_choice){.backend = taken ? taken->backend : NULL,
                                   .policy = policy,
@@ -354,7 +403,22 @@ void sched_look(struct sched *s, const struct sched_job *job, int64_t now_us,
   look_at_all(s, job, now_us, choice);
 }
 
-enum answer { ANSWER_START, ANSWER_GIVE_UP, ANSWER_NO_SLOT, ANSWER_NO_BUDGET };
+enum answer { ANSWER_START, ANSWER_GIVE_UP, ANSWER_NO_SLOT, ANSWER_NO_BUDGET, ANSWER_AWAITS };
+
+/* It waits for one that is busy, though another one has a slot: those behind it know that it is
+ * before them there.  How late the jobs there are shows with time alone. */
+static bool waits_for_faster(struct sched *s, const struct sched_choice *choice, int64_t now_us) {
+  for (size_t i = 0; i < choice->considered_count; i++) {
+    const struct candidate *c = &choice->considered[i];
+    if (!c->awaited)
+      continue;
+    *given_to(s, c->backend) += c->estimate.run_s;
+    if (now_us + AGAIN_US < s->look_us)
+      s->look_us = now_us + AGAIN_US;
+    return true;
+  }
+  return false;
+}
 
 /* Sets choice->backend for ANSWER_START, and nothing else changes then. */
 static enum answer ask(struct sched *s, struct sched_job *job, int64_t now_us,
@@ -366,6 +430,8 @@ static enum answer ask(struct sched *s, struct sched_job *job, int64_t now_us,
     return ANSWER_GIVE_UP;
   if (choice->backend)
     return ANSWER_START;
+  if (waits_for_faster(s, choice, now_us))
+    return ANSWER_AWAITS;
   for (size_t i = 0; i < v.c.count; i++)
     if (s->considered[i].admission == ADMISSION_BUDGET)
       lacks |= s->considered[i].bar ? BUDGET_FITS : s->considered[i].lacks;
@@ -379,8 +445,21 @@ static enum answer ask(struct sched *s, struct sched_job *job, int64_t now_us,
 
 /* ---- rounds ---- */
 
+/* What the next ones of this round have to know, and when it is time to explore again. */
+static void give(struct sched *s, const struct sched_choice *choice) {
+  for (size_t i = 0; i < choice->considered_count; i++) {
+    const struct candidate *c = &choice->considered[i];
+    if (c->backend != choice->backend)
+      continue;
+    *given_to(s, c->backend) += c->estimate.run_s;
+    estimate_count(&choice->job->lane->explorer, c->estimate.explore);
+  }
+}
+
 static void start(struct sched *s, const struct sched_choice *choice) {
   struct sched_job *job = choice->job;
+  if (choice->policy == ROUTE_FASTEST)
+    give(s, choice);
   queue_remove(&s->queue, job);
   budget_reserve(&s->budgets, job, choice->backend);
   queue_served(&s->queue, job->client);
@@ -399,6 +478,8 @@ static bool settle(struct sched *s, const struct sched_choice *choice, enum answ
 static bool may_step_aside(const struct sched *s, const struct sched_job *job, enum answer answer) {
   if (job->lane->stuck_count >= STUCK_MAX)
     return false;
+  if (answer == ANSWER_AWAITS)
+    return true;
   if (answer == ANSWER_NO_BUDGET)
     return !s->budgets.hold || s->budgets.hold == job;
   /* Others may use what it avoids, or need not wait for what it is bound to. */

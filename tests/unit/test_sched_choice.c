@@ -399,6 +399,37 @@ static void test_no_fallback(void **state) {
   assert_true(sched_has_hope(w.sched, job(0)));
 }
 
+static void know(const char *name, double seconds) {
+  for (int i = 0; i < 20; i++)
+    estimate_learn(models_of(routing_models(w.routing), "mesh", fact(name)), 1, seconds, w.now);
+}
+
+/* A job waits for the faster one though the other is free; the next one knows that it is before it
+ * there, and goes to the other. */
+static void test_fastest(void **state) {
+  static const char *const ab[] = {"a", "b", NULL};
+  const struct route_options o = {.kind = "mesh", .backends = ab, .policy = ROUTE_FASTEST};
+  (void)state;
+  routing_configure(w.routing, &o, 1);
+  assert_true(routing_is_timed(w.routing));
+  know("a", 10);
+  know("b", 2);
+  push(0);
+  assert_string_equal(round_of(), "b");
+  w.made[1].running = 1, w.made[1].room = 0;
+  sched_started(w.sched, job(0));
+  facts_busy(routing_facts(w.routing), "b", 1, 1); /* it has a second left */
+  push(1);
+  assert_string_equal(round_of(), "-");
+  assert_string_equal(reason("b"), "full");
+  assert_true(w.choice.considered[1].awaited);
+  assert_int_equal(sched_look_us(w.sched), w.now + S);
+  for (int i = 2; i < 6; i++)
+    push(i);
+  assert_string_equal(round_of(), "a"); /* behind 1 + 4 * 2 seconds */
+  sched_release(w.sched, job(0));
+}
+
 static void test_delays(void **state) {
   (void)state;
   const int due[] = {30, 10, 20};
@@ -511,6 +542,7 @@ int main(void) {
       T(test_the_wait_of_a_route),
       T(test_bound_with_a_bar),
       T(test_no_fallback),
+      T(test_fastest),
       T(test_delays),
       T(test_the_hold),
       T(test_the_hold_ends_with_its_job),
