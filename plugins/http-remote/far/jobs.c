@@ -120,10 +120,13 @@ bool far_jobs_told(struct far *f, const char *id, enum far_news what) {
   int64_t now = lathe_net_now();
   pthread_mutex_lock(&f->lock);
   struct seen *s = make_seen(f, id);
+  bool end = what == FAR_NEWS_END || what == FAR_NEWS_DONE;
+  s->begun = what == FAR_NEWS_BEGIN || (s->begun && s->stream == f->stream);
   s->stream = f->stream;
-  s->ended |= what == FAR_NEWS_END;
+  s->ended = end;
+  s->completed = what == FAR_NEWS_DONE;
   s->news |= what == FAR_NEWS_OUTPUT;
-  bool wake = what == FAR_NEWS_END || (what == FAR_NEWS_OUTPUT && now - s->woken_ms >= WAKE_MS);
+  bool wake = end || (what == FAR_NEWS_OUTPUT && now - s->woken_ms >= WAKE_MS);
   if (wake)
     s->woken_ms = now;
   pthread_mutex_unlock(&f->lock);
@@ -136,6 +139,20 @@ bool far_jobs_ended(struct far *f, const char *id) {
   bool ended = s && s->ended;
   pthread_mutex_unlock(&f->lock);
   return ended;
+}
+
+bool far_jobs_done(struct far *f, const char *id) {
+  pthread_mutex_lock(&f->lock);
+  const struct seen *s = find_seen(f, id);
+  bool done = s && s->begun && s->completed && !s->news && f->stream && s->stream == f->stream;
+  pthread_mutex_unlock(&f->lock);
+  return done;
+}
+
+void far_jobs_more(struct far *f, const char *id) {
+  pthread_mutex_lock(&f->lock);
+  make_seen(f, id)->news = true;
+  pthread_mutex_unlock(&f->lock);
 }
 
 bool far_jobs_heard(struct far *f, const char *id) {

@@ -17,8 +17,8 @@ static enum far_news news_of(const char *name) {
   static const struct {
     const char *name;
     enum far_news news;
-  } all[] = {{"log", FAR_NEWS_OUTPUT}, {"progress", FAR_NEWS_OUTPUT}, {"completed", FAR_NEWS_END},
-             {"failed", FAR_NEWS_END}, {"cancelled", FAR_NEWS_END},   {"resync", FAR_NEWS_END}};
+  } all[] = {{"log", FAR_NEWS_OUTPUT}, {"progress", FAR_NEWS_OUTPUT}, {"completed", FAR_NEWS_DONE},
+             {"failed", FAR_NEWS_END}, {"cancelled", FAR_NEWS_END},   {"queued", FAR_NEWS_BEGIN}};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++)
     if (strcmp(all[i].name, name) == 0)
       return all[i].news;

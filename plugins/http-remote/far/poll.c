@@ -219,10 +219,12 @@ static int32_t conclude(struct look *l) {
   if (*l->last && LATHE_CAN(f->host, note))
     f->host->note(l->job, l->last, strlen(l->last));
   if (l->result == LATHE_PENDING) {
-    if (l->count >= EVENTS_MOST)
+    if (l->count >= EVENTS_MOST) {
+      far_jobs_more(f, l->id);
       f->host->retry_after(l->job, 1);
-    else if (far_jobs_heard(f, l->id))
+    } else if (far_jobs_heard(f, l->id)) {
       f->host->retry_after(l->job, HEARD_MS);
+    }
     return LATHE_PENDING;
   }
   if (*l->why)
@@ -241,6 +243,8 @@ int32_t far_poll(void *far, struct lathe_job *job, const struct lathe_request *r
     return LATHE_PERMANENT;
   }
   far_jobs_add(l.f, id);
+  if (far_jobs_done(l.f, id))
+    return LATHE_OK; /* fetch() asks for the job itself */
   ask_events(&l, request);
   return conclude(&l);
 }
@@ -294,13 +298,22 @@ static bool needs_look(struct far *f, const struct lathe_poll *p, const json_t *
   return false;
 }
 
+static bool all_done(struct far *f, struct lathe_poll *const *polls, size_t count) {
+  char id[FAR_ID + 1];
+  for (size_t i = 0; i < count; i++)
+    if (!far_id_of(polls[i]->ref, polls[i]->len, id) || !far_jobs_done(f, id))
+      return false;
+  return true;
+}
+
 int32_t far_poll_many(void *far, struct lathe_poll *const *polls, size_t count) {
   struct far *f = far;
   struct lathe_net_answer a = {.result = LATHE_OK};
   int64_t end = lathe_net_now() + MANY_MS;
-  json_t *answer = count > 1 ? ask_statuses(f, polls, count, &a) : NULL;
+  bool ask = count > 1 && !all_done(f, polls, count);
+  json_t *answer = ask ? ask_statuses(f, polls, count, &a) : NULL;
   int32_t result = LATHE_OK;
-  if (count > 1 && !answer)
+  if (ask && !answer)
     result = far_tell(f, polls[0]->job, &a);
   for (size_t i = 0; i < count && result == LATHE_OK; i++) {
     struct lathe_poll *p = polls[i];

@@ -33,8 +33,9 @@ enum {
 struct seen {
   char id[FAR_ID + 1];
   bool ended;
-  bool news;       /* a log line or progress that no poll has read */
-  uint64_t stream; /* the number of the connection that told */
+  bool begun, completed; /* the stream told of its beginning; of its end, which was good */
+  bool news;             /* a log line or progress that no poll has read */
+  uint64_t stream;       /* the number of the connection that told */
   int64_t woken_ms, read_ms;
 };
 
@@ -101,11 +102,15 @@ int64_t far_jobs_count(struct far *);
 void far_jobs_free(struct far *);
 /* What the far daemon says of it cannot be: true where that is so again and again. */
 bool far_jobs_lied(struct far *, const char *id);
-enum far_news { FAR_NEWS_LIFE, FAR_NEWS_OUTPUT, FAR_NEWS_END };
+enum far_news { FAR_NEWS_LIFE, FAR_NEWS_BEGIN, FAR_NEWS_OUTPUT, FAR_NEWS_END, FAR_NEWS_DONE };
 /* The stream told of a job: true where its poll is worth while now. */
 bool far_jobs_told(struct far *, const char *id, enum far_news);
 /* Has it ended, as the stream says? */
 bool far_jobs_ended(struct far *, const char *id);
+/* Has the stream told all of it, from its beginning to a good end, and no log?  Then nothing is left to ask. */
+bool far_jobs_done(struct far *, const char *id);
+/* There is more output than was read. */
+void far_jobs_more(struct far *, const char *id);
 /* Would the stream that is there now tell of its end? */
 bool far_jobs_heard(struct far *, const char *id);
 /* Is its log worth a look in a poll of many? */
