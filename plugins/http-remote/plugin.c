@@ -64,7 +64,6 @@ static const struct lathe_option table[] = {
 static const struct lathe_option *const options[] = {&table[0], &table[1], &table[2], &table[3],
                                                      &table[4], &table[5], &table[6], &table[7],
                                                      &table[8], &table[9], NULL};
-static const char *const kinds[] = {NULL}; /* create() declares them */
 static const struct lathe_plugin plugin = {
     LATHE_PLUGIN_INIT,
     .flags = FAR_FLAGS,
@@ -73,7 +72,6 @@ static const struct lathe_plugin plugin = {
     .version = "1.0",
     .summary = "Another lathed does the jobs",
     .license = "MIT",
-    .kinds = kinds,
     .options = options,
     .device = "net",
     .isolation = LATHE_SHARED,
