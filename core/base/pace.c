@@ -42,6 +42,13 @@ void pace_fine(struct pace *p, int64_t began_ms, int most) {
     *p = (struct pace){0};
 }
 
+void pace_close(struct pace *p, int64_t until_ms) {
+  if (until_ms > p->until_ms)
+    p->until_ms = until_ms;
+  if (p->room == 0)
+    p->room = 1;
+}
+
 bool pace_open(const struct pace *p, int64_t now_ms, int active) {
   return now_ms >= p->until_ms && (p->room == 0 || active < p->room);
 }

@@ -32,6 +32,8 @@ void pace_limited(struct pace *p, int64_t now_ms, int64_t began_ms, int64_t aske
                   uint64_t random);
 /* One was served.  `most`: room that counts as no limit. */
 void pace_fine(struct pace *p, int64_t began_ms, int most);
+/* Others were told to wait by whoever limits the rate of all of them: closed until then at least. */
+void pace_close(struct pace *p, int64_t until_ms);
 /* May one more ask, while `active` do? */
 bool pace_open(const struct pace *p, int64_t now_ms, int active);
 

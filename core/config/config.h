@@ -102,6 +102,7 @@ struct config_backend {
   int64_t cost_per_second, cost_per_job; /* MONEY_UNKNOWN: not set */
   int64_t budget_month, budget_job;      /* likewise */
   char *currency;                        /* resolved: "" for none */
+  char *limit_group;                     /* empty: none */
   int64_t health_interval_ms;            /* 0: health() is asked only while it is not well */
   struct config_option *options;         /* in the order of the file */
   size_t option_count;

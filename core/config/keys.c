@@ -214,6 +214,8 @@ const struct config_key config_keys[] = {
      .help = "How long a job of a plugin that stays in its process (PROCESS) may take to end when it is cancelled or out of its time; past that its process is killed, and what it had loaded is loaded again. A plugin that asks for less gets less."},
     {"backend", "health_interval", DURATION(0, DAY), B(health_interval_ms), .fallback = "0", .zero = "only while it is paused",
      .help = "How often a plugin that can is asked whether its service or device is well; the backend is paused while it is not. At least `1s`. While it is paused and no time is known when it goes on, it is asked every 5 s anyway."},
+    {"backend", "limit_group", TEXT, B(limit_group), .fallback = "",
+     .help = "A name that backends have in common whose services count against one limit of the rate (one account, one key). Where one of them is told to wait (429 with `Retry-After`), all of them begin nothing until then."},
     {"backend", "restart_backoff", DURATION(10, HOUR), B(restart_backoff_ms), .fallback = "500ms",
      .help = "Pause before a worker that could not start is started again; it doubles each time. One that a "
              "job ended is started again at once."},

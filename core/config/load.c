@@ -18,6 +18,7 @@ int config_load(const char *path, struct config **out, struct config_problems *p
     if (path)
       config_read_fragments(&l);
     config_read_environment(&l);
+    config_read_original(&l);
     config_check(&l);
   }
   config_problems_sort(problems);

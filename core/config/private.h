@@ -107,6 +107,8 @@ bool config_read_file(struct config_load *l); /* false: it cannot be read, and w
 /* conf.d/NAME.ini beside the file, in the order of their names; none is fine. */
 void config_read_fragments(struct config_load *l);
 void config_read_environment(struct config_load *l);
+/* COMPUTE_BACKEND and the others of the original services. */
+void config_read_original(struct config_load *l);
 void config_check(struct config_load *l);
 /* The folder of a file as it was named (the file itself may be a link into another), made absolute;
  * NULL: the working directory.  The caller frees. */

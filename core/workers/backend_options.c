@@ -18,6 +18,7 @@ void backend_copy_options(struct backend *b, const struct backend_options *o) {
   b->o.name = mem_dup(o->name);
   b->o.plugin_path = mem_dup(o->plugin_path);
   b->o.missing = mem_dup(o->missing);
+  b->o.limit_group = mem_dup(o->limit_group);
   b->o.options = options;
   if (b->o.slots < 1)
     b->o.slots = 1;
@@ -39,4 +40,5 @@ void backend_free_options(struct backend_options *o) {
   free((char *)(uintptr_t)o->name);
   free((char *)(uintptr_t)o->plugin_path);
   free((char *)(uintptr_t)o->missing);
+  free((char *)(uintptr_t)o->limit_group);
 }

@@ -8,7 +8,8 @@
  *                            continue; if the service refuses those too, it is stopped.
  *   the plugin's word        backend_state(), create(), health(): paused, slowed, well
  *   STEP_CODE_RATE           no step is begun before a time; then one, and when that is served
- *                            two, four ..., until all slots are in use again.
+ *                            two, four ..., until all slots are in use again.  The other backends
+ *                            of its limit group wait as long.
  *
  * A pause ends at the time that the plugin gave.  Without a time it ends when health() says that all
  * is well (health.c), when a person resumes the backend, or at a reload.  A backend that was stopped
@@ -21,6 +22,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 
 static const struct {
@@ -178,6 +180,28 @@ void pause_served(struct workers_step *s) {
   workers_touch(b->w);
 }
 
+static bool shares_limit(const struct backend *a, const struct backend *b) {
+  const char *group = a->o.limit_group;
+  return a != b && group && *group && b->o.limit_group && strcmp(group, b->o.limit_group) == 0;
+}
+
+/* One quota for all of a group: what one of them is told closes the others as long. */
+static void close_group(struct backend *b) {
+  list_for_each(it, &b->w->backends) {
+    struct backend *other = container_of(it, struct backend, ring);
+    if (!shares_limit(b, other) || other->removed)
+      continue;
+    pace_close(&other->pace, b->pace.until_ms);
+    if (!other->pause)
+      wake_at(other, other->pace.until_ms);
+    snprintf(
+        other->limited, sizeof other->limited,
+        "backend %.63s of its limit group '%.63s' was told to wait, and jobs wait for it: %.90s",
+        b->o.name, b->o.limit_group, b->limited);
+    backend_update(other);
+  }
+}
+
 static void slow_down(struct backend *b, int64_t began_ms, int64_t for_ms, const char *text) {
   bool news = b->pace.room == 0;
   pace_limited(&b->pace, now_of(b), began_ms, for_ms, dice());
@@ -188,6 +212,7 @@ static void slow_down(struct backend *b, int64_t began_ms, int64_t for_ms, const
            "its service limits the rate, and jobs wait for it: %.200s",
            why && why[0] ? why : "the plugin gave no reason");
   free(why);
+  close_group(b);
   log_write(news ? LOG_WARN : LOG_DEBUG, "backend.limited",
             "backend %s: its service limits the rate; nothing is begun for %lld ms", b->o.name,
             (long long)(b->pace.until_ms - now_of(b)));

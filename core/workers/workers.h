@@ -179,6 +179,7 @@ struct backend_options { /* copied */
   int slots;               /* steps at a time */
   int nice;
   enum backend_jail jail;
+  const char *limit_group;      /* of backends that share a limit of the rate; NULL or "": alone */
   int64_t park_memory, park_ms; /* of processes that wait for another job on their input */
   enum backend_park_share park_share;
   int job_processes; /* and threads of a jailed job; 0: no limit */

@@ -2,12 +2,15 @@
 """Routes: which backend gets a job, and what is said of those that did not."""
 import hashlib
 import json
+import os
 import subprocess
+import time
 
 import pytest
 
-from daemon import LATHE, LATHED, clean_env
-from test_remote import wait_until
+from remote import Remote
+
+from daemon import LATHE, LATHED, REPO, clean_env, wait_until
 
 TWO = {"backend a": {"plugin": "echo", "workers": 2}, "backend b": {"plugin": "echo", "workers": 2}}
 # Its program never says that it is ready.
@@ -332,3 +335,73 @@ def test_one_attempt_without_a_fallback_is_one_submission(make_daemon, how):
     assert job["error"]["type"] == "/problems/job-interrupted" and "fallback = no" in job["error"]["detail"], job
     job = other.client().wait(jobs[1][1], ("running",))
     assert [a["status"] for a in job["attempts"]] == ["interrupted", "running"], job
+
+
+# ---- one limit of the rate for several backends ----
+
+@pytest.fixture
+def remote(tmp_path):
+    r = Remote(tmp_path / "remote")
+    yield r
+    r.stop()
+
+
+def test_a_limit_group_waits_together(remote, make_daemon):
+    """Retry-After of one closes all of them: nobody asks their service before."""
+    one = remote.config()["backend far"]
+    daemon = make_daemon({"backend far": {**one, "limit_group": "account"}, "backend twin": {**one, "limit_group": "account"},
+                          "backend alone": one, "limits": {"backoff_base": "10ms", "backoff_max": "50ms"}}, base={})
+    c = daemon.client()
+    remote.set(hints=1, shut_ms=4000)
+    shut = time.time()
+    first = c.submit("echo", backend="far")
+    wait_until(lambda: c.backend("twin")["resumes_at"], "its twin waits as well")
+    twin, far = c.backend("twin"), c.backend("far")
+    assert twin["state"] == "ready" and twin["reason"] == "rate", twin
+    assert "backend far of its limit group 'account' was told to wait" in twin["message"], twin
+    assert abs(twin["resumes_at"] - far["resumes_at"]) < 0.1 and twin["resumes_at"] >= shut + 4, (twin, far)
+    assert c.backend("alone")["resumes_at"] is None
+    asked = remote.stats()["counts"]["SUBMIT"]
+    ids = [c.submit("echo", backend="twin") for _ in range(3)] + [c.echo()]
+    while time.time() < shut + 4:
+        assert [c.job(i)["status"] for i in ids[:3]] == ["queued"] * 3
+        counts = remote.stats()["counts"]["SUBMIT"]
+        assert counts <= asked + 1, counts  # that one by `alone`, which is in no group
+        time.sleep(0.1)
+    for job_id in [first, *ids]:
+        assert c.wait(job_id)["status"] == "completed"
+    wait_until(lambda: c.backend("twin")["message"] is None, "it is as before")
+
+
+# ---- as the original services were told which compute to use ----
+
+def test_compute_backend_of_the_original(make_daemon):
+    part = os.path.join(REPO, "tests", "fixtures", "cad", "block.step")
+    local = {"backend local": {"plugin": "local-gmsh", "workers": 1}}
+    far = make_daemon(local, base={})
+    env = {"COMPUTE_BACKEND": "auto", "SSH_TUNNEL_PORT": str(far.port)}
+    near = make_daemon(local, base={}, env=env)
+    c = near.client()
+    wait_until(lambda: c.backend("ssh_tunnel")["state"] == "ready", "the tunnel is ready")
+
+    def preview():
+        with open(part, "rb") as file:
+            # A job of its own each time: an earlier result would answer.
+            answer = c.form("/api/jobs/preview", files=[("file", "block.step", file.read())], headers={"Cache-Control": "no-cache"})
+        return c.wait(answer.expect(202).json["job_id"])
+
+    job = preview()
+    assert job["status"] == "completed" and job["backend"] == "ssh_tunnel", job
+    assert considered(job["attempts"][0]["decision"]) == {"ssh_tunnel": "taken", "local": None}
+    far.stop()
+    near.restart()
+    c = near.client()
+    wait_until(lambda: c.backend("local")["state"] == "ready", "this machine is ready")
+    job = preview()  # the tunnel is down: this machine does it, and the job says why
+    assert job["status"] == "completed" and job["backend"] == "local", job
+    assert considered(job["attempts"][-1]["decision"])["local"] == "taken"
+    shown = subprocess.run([LATHED, "--config", near.ini, "--print-config"], env=clean_env(env), text=True, capture_output=True, check=True).stdout
+    for line in ("[backend ssh_tunnel]", f"url = http://127.0.0.1:{far.port} ", "[route preview]", "backends = ssh_tunnel, local ", "; environment COMPUTE_BACKEND"):
+        assert line in shown, shown
+    said = subprocess.run([LATHED, "--config", near.ini, "--check-config"], env=clean_env({"COMPUTE_BACKEND": "tunnel"}), text=True, capture_output=True, check=False)
+    assert said.returncode != 0 and "COMPUTE_BACKEND" in said.stdout + said.stderr and "ssh_tunnel" in said.stdout + said.stderr

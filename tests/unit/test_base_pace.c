@@ -75,6 +75,22 @@ static void it_opens_by_and_by(void **state) {
   assert_int_equal(p.limits, 0);
 }
 
+/* Who was told so is another one: the later time holds, and then one may ask. */
+static void closed_by_another_one(void **state) {
+  struct pace p = {0};
+  (void)state;
+  pace_close(&p, 4000);
+  assert_false(pace_open(&p, 3999, 0));
+  assert_true(pace_open(&p, 4000, 0));
+  assert_false(pace_open(&p, 4000, 1));
+  pace_close(&p, 1000); /* an earlier time opens nothing */
+  assert_int_equal(p.until_ms, 4000);
+  pace_limited(&p, 4000, 4000, 1000, 0);
+  assert_int_equal(p.until_ms, 5000);
+  pace_fine(&p, 5000, 1);
+  assert_true(pace_open(&p, 5000, 100));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(what_is_asked_for_is_never_undercut),
@@ -82,6 +98,7 @@ int main(void) {
       cmocka_unit_test(without_a_time_it_doubles_and_has_an_end),
       cmocka_unit_test(nobody_closes_it_for_ever),
       cmocka_unit_test(it_opens_by_and_by),
+      cmocka_unit_test(closed_by_another_one),
   };
   return cmocka_run_group_tests_name("base_pace", tests, NULL, NULL);
 }
