@@ -76,13 +76,14 @@ static enum role role_of(const char *method, const char *path) {
   return ROLE_NONE;
 }
 
-/* OpenAPI has a place for the role that a token needs: the list behind the scheme's name.  Without a
- * token file nobody needs one. */
+/* `x-role` is the role that a token needs.  OpenAPI's own place for it, the list behind the scheme's
+ * name, would be a `security` of each operation, which makes generators of clients demand a token,
+ * and linters take roles for scopes. */
 static void add_role(json_t *operation, const char *method, const char *path) {
   enum role role = role_of(method, path);
   if (role == ROLE_NONE)
     return;
-  json_object_set_new(operation, "security", json_pack("[{}, {s:[s]}]", "bearer", role_word(role)));
+  json_object_set_new(operation, "x-role", json_string(role_word(role)));
   add_problem(json_object_get(operation, "responses"), "forbidden-role");
 }
 
