@@ -27,6 +27,10 @@ int daemon_backup(const struct config *config, const char *dir);
  * and files that no job names.  Prints what is wrong.  Returns the exit code. */
 int daemon_verify(const char *dir);
 
+/* What was switched by hand over the configuration, as comments; nothing where there is no data
+ * folder. */
+void daemon_print_switches(const struct config *c, FILE *out);
+
 /* What the plugins say of their backends' options: a line for each fault. */
 struct daemon_complaints {
   struct buf options; /* options that the admin has to mend */

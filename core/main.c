@@ -130,6 +130,7 @@ static int print(const struct args *a) {
   if (load(a, &c) < 0)
     return EXIT_USAGE;
   config_print(c, stdout);
+  daemon_print_switches(c, stdout);
   config_free(c);
   return 0;
 }

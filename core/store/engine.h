@@ -111,6 +111,7 @@ struct engine_ops {
   int (*copy)(const char *from, const char *to, struct err *err);
   int (*copy_forget)(const char *copy, const char *live, struct err *err);
   int (*files)(const char *path, store_file_seen *seen, void *ctx, struct err *err);
+  int (*settings_of)(const char *path, store_setting_seen *seen, void *ctx, struct err *err);
 };
 
 /* Nothing of the transaction can be trusted. */

@@ -7,6 +7,7 @@
 #define STORE_FILES_H
 
 #include "base/err.h"
+#include "store/store.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,5 +30,9 @@ int store_copy_forget(const char *copy, const char *live, struct err *err);
 /* Checks the database's pages and indexes, then tells every file that it names, each once.  No
  * daemon may run on it.  Changes nothing. */
 int store_files(const char *path, store_file_seen *seen, void *ctx, struct err *err);
+
+/* As store_settings, of a database that a daemon may be using.  Takes no lock, and makes no file
+ * beside it that was not there.  ERR_NOT_FOUND: there is no database. */
+int store_settings_of(const char *path, store_setting_seen *seen, void *ctx, struct err *err);
 
 #endif

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Switching by hand: which backend comes first for a kind, and which get no new jobs; kept, told, and undone."""
 import json
+import os
+import re
+import stat
 import subprocess
 
 import pytest
 
-from daemon import LATHE, PLUGINS, clean_env, wait_until
+from daemon import LATHE, LATHED, clean_env, wait_until
 
 WORD = "0123456789abcdef"
 THREE = {f"backend {n}": {"plugin": "echo", "workers": 2} for n in "abc"}
@@ -283,3 +286,109 @@ def test_the_command(three):
     assert "did you mean drain" in lathe("backends", "drian", "b", code=2)
     assert "no backend 'zz'" in lathe("backends", "use", "zz", "--kind", "echo", code=3)
     assert "route.use" in lathe("audit") and "rollback" in lathe("audit", "--what", "rollback")
+
+
+# ---- what --print-config shows ----
+
+def printed(daemon):
+    r = subprocess.run([LATHED, "--config", daemon.ini, "--print-config"], capture_output=True, text=True, env=clean_env(), timeout=60, check=False)
+    assert r.returncode == 0, r
+    return r.stdout
+
+
+def test_the_effective_configuration_shows_it(three, tmp_path):
+    c = three.client()
+    assert "by hand" not in printed(three)
+    use(c, "b", why="a is slow").expect(200)
+    c.post("/api/backends/c/drain").expect(200)
+    for _ in range(2):  # while the daemon runs, and afterwards
+        text = printed(three)
+        assert re.search(r"^; \[route echo\] b comes first ; by loopback, 20\d\d-\S+ \S+: a is slow$", text, re.M), text
+        assert re.search(r"^; \[backend c\] drained: it gets no new jobs ; by loopback, \S+ \S+$", text, re.M), text
+        again = tmp_path / "printed.ini"
+        again.write_text(text)
+        assert subprocess.run([LATHED, "--check-config", "--config", again], env=clean_env(), timeout=60, check=False).returncode == 0
+        three.stop()
+    before = sorted(os.listdir(three.data))
+    printed(three)
+    assert sorted(os.listdir(three.data)) == before, "reading leaves nothing behind"
+    three.start()
+    rollback(three.client()).expect(200)
+    assert "drained" not in printed(three)
+    fresh = tmp_path / "none.ini"
+    fresh.write_text(f"[server]\ndata_dir = {tmp_path}/none\n")
+    r = subprocess.run([LATHED, "--config", fresh, "--print-config"], capture_output=True, text=True, env=clean_env(), timeout=60, check=False)
+    assert r.returncode == 0 and "by hand" not in r.stdout and not (tmp_path / "none").exists()
+
+
+# ---- the file ----
+
+def lathe_write(daemon, *args, code=0):
+    r = subprocess.run([LATHE, "backends", "use", *args, "-s", daemon.url], capture_output=True, text=True, env=clean_env(), timeout=60, check=False)
+    assert r.returncode == code, r
+    return r.stderr
+
+
+def test_the_file_is_written_and_takes_over(three):
+    with open(three.ini, encoding="utf-8") as file:
+        text = file.read().replace("backends = a, b", "; in this order\nbackends = a, b ; the rest: see the wiki")
+    with open(three.ini, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(three.ini, 0o640)
+    said = lathe_write(three, "b", "--kind", "echo", "--write", three.ini)
+    assert "[route echo] backends = b, a" in said and "reload" in said
+    with open(three.ini, encoding="utf-8") as file:
+        assert file.read() == text.replace("backends = a, b ;", "backends = b, a ;")
+    assert stat.S_IMODE(os.stat(three.ini).st_mode) == 0o640
+    c = three.client()
+    assert where(c) == "b" and route(c)["override"]["backend"] == "b", "at once, without a reload"
+    three.reload()
+    wait_until(lambda: route(c)["override"] is None, "the file has it now")
+    assert where(c) == "b"
+    lathe_write(three, "c", "--kind", "echo", "--write", three.ini)
+    with open(three.ini, encoding="utf-8") as file:
+        assert "backends = c, b, a ;" in file.read()
+
+
+def test_a_section_of_conf_d_is_changed_there(three):
+    folder = os.path.join(os.path.dirname(three.ini), "conf.d")
+    os.mkdir(folder)
+    three.write_config(THREE)
+    with open(three.ini, encoding="utf-8") as file:
+        main = file.read()
+    one, other = os.path.join(folder, "10-x.ini"), os.path.join(folder, "20-routes.ini")
+    for path, text in ((one, "[cache]\nenabled = no\n"), (other, "# ours\r\n[route echo]\r\nbackends=a\r\n")):
+        with open(path, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+    lathe_write(three, "b", "--kind", "echo", "--write", three.ini)
+    with open(other, encoding="utf-8", newline="") as file:
+        assert file.read() == "# ours\r\n[route echo]\r\nbackends=b, a\r\n"
+    with open(three.ini, encoding="utf-8") as file:
+        assert file.read() == main
+    assert sorted(os.listdir(folder)) == ["10-x.ini", "20-routes.ini"]
+
+
+def test_a_route_that_was_not_there_is_added(make_daemon, tmp_path):
+    daemon = make_daemon(THREE, base={})
+    link = tmp_path / "link.ini"
+    link.symlink_to(daemon.ini)
+    with open(daemon.ini, encoding="utf-8") as file:
+        text = file.read()
+    lathe_write(daemon, "c", "--kind", "echo", "--write", str(link))
+    with open(daemon.ini, encoding="utf-8") as file:
+        assert file.read() == text + "\n[route echo]\nbackends = c, a, b\n"
+    assert link.is_symlink()
+    c = daemon.client()
+    daemon.reload()
+    wait_until(lambda: route(c)["override"] is None and route(c)["configured"], "the file has it now")
+    assert where(c) == "c"
+
+
+def test_what_is_refused_writes_nothing(three, tmp_path):
+    with open(three.ini, encoding="utf-8") as file:
+        text = file.read()
+    lathe_write(three, "zz", "--kind", "echo", "--write", three.ini, code=3)
+    lathe_write(three, "--reset", "--kind", "echo", "--write", three.ini, code=2)
+    lathe_write(three, "b", "--kind", "echo", "--write", str(tmp_path / "absent.ini"), code=2)
+    with open(three.ini, encoding="utf-8") as file:
+        assert file.read() == text

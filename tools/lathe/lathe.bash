@@ -18,7 +18,7 @@ _lathe() {
       --token-file | --cacert | --cert | --key) _lathe_server+=("${COMP_WORDS[i]}" "${COMP_WORDS[++i]}") ;;
       --kind) kind=${COMP_WORDS[++i]} ;;
       --param | -p | --out | --file | -o | --output | --backend | -b | --priority | --timeout | -t | --idempotency-key | -k | \
-        --state | --client | --who | --what | --why | --since | --limit | -n | --after | --set | --name | --input-name | --shape | --lang | --dir | \
+        --state | --client | --who | --what | --why | --write | --since | --limit | -n | --after | --set | --name | --input-name | --shape | --lang | --dir | \
         --rounds | --max-rounds | --within | --warmup | --seed | --patience | --prefer-local | --html | --report | \
         --month | --from | --to | --by) ((i++)) ;;
       -*) ;;
@@ -38,7 +38,7 @@ _lathe() {
       words=$(_lathe_words params "$operand")
       compopt -o nospace 2>/dev/null
       ;;
-    --out | -o | --output | --html | --report | --file | --token-file | --dir | --cacert | --cert | --key)
+    --out | -o | --output | --html | --report | --file | --token-file | --write | --dir | --cacert | --cert | --key)
       compopt -o default 2>/dev/null
       return
       ;;

@@ -5,6 +5,7 @@
 #include "save.h"
 
 #include "base/mem.h"
+#include "base/path.h"
 #include "cli.h"
 
 #include <errno.h>
@@ -43,5 +44,34 @@ int save_file(const char *path, const char *data, size_t len) {
   if (failed)
     return fail(CLI_USAGE, "cannot write %s: %s; choose another place with -o", path,
                 strerror(errnum));
+  return CLI_OK;
+}
+
+static int replace(const char *path, const char *temp, int fd, const char *data, size_t len) {
+  struct stat was;
+  if (stat(path, &was) != 0 || write_all(fd, data, len) != 0)
+    return -1;
+  struct stat is;
+  if (fstat(fd, &is) != 0 || ((is.st_uid != was.st_uid || is.st_gid != was.st_gid) &&
+                              fchown(fd, was.st_uid, was.st_gid) != 0))
+    return -1;
+  return fchmod(fd, was.st_mode & 07777) != 0 || fsync(fd) != 0 || rename(temp, path) != 0 ? -1 : 0;
+}
+
+int save_in_place(const char *path, const char *data, size_t len) {
+  char *real = realpath(path, NULL), *temp = mem_printf("%s.XXXXXX", real ? real : path);
+  int fd = real ? mkstemp(temp) : -1;
+  bool failed = fd < 0 || replace(real, temp, fd, data, len) != 0;
+  int errnum = errno;
+  if (fd >= 0)
+    close(fd);
+  if (fd >= 0 && failed)
+    unlink(temp);
+  if (!failed)
+    path_sync_parent(real, NULL);
+  free(temp);
+  free(real);
+  if (failed)
+    return fail(CLI_USAGE, "cannot write %s: %s", path, strerror(errnum));
   return CLI_OK;
 }

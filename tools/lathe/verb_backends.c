@@ -8,6 +8,7 @@
 #include "base/nearest_word.h"
 #include "http_client.h"
 #include "table.h"
+#include "write_route.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -132,11 +133,14 @@ static int act_warm(struct cli *c) {
 static int act_use(struct cli *c) {
   json_t *route;
   const char *kind = option_get(c, "kind"), *name = c->operand_count > 1 ? c->operands[1] : NULL;
+  const char *file = option_get(c, "write");
   bool reset = option_get(c, "reset") != NULL;
   if (!kind)
     return fail(CLI_USAGE, "say for which kind of job, as: lathe backends use NAME --kind mesh");
   if (!name == !reset)
     return fail(CLI_USAGE, "lathe backends use takes the name of a backend, or --reset");
+  if (file && reset)
+    return fail(CLI_USAGE, "--write puts a backend first; --reset does not go with it");
   int code = ask(c, reset ? "DELETE" : "PUT", http_path(c, "/api/routes/%s/override", kind),
                  reset ? NULL : body_of(c, name), "kind", &route);
   if (code == CLI_OK && c->json) {
@@ -147,6 +151,8 @@ static int act_use(struct cli *c) {
              json_is_object(json_object_get(route, "override")) ? ""
                                                                 : ", as the server's file says");
   }
+  if (code == CLI_OK && file)
+    code = write_route(file, kind, name, route);
   json_decref(route);
   return code;
 }

@@ -113,6 +113,7 @@ static const struct cli_option costs_options[] = {
 static const struct cli_option backends_options[] = {
     {"kind", 0, "KIND", "use: of which kind of job"},
     {"reset", 0, NULL, "use: as the server's file says again"},
+    {"write", 0, "FILE", "use: write it into this file of the server's configuration, too"},
     {"why", 0, "TEXT", "use, drain, resume: for the audit log"},
     {NULL, 0, NULL, NULL},
 };

@@ -36,10 +36,10 @@ static int put_setting(struct engine *e, const struct op *op, struct err *err) {
   return conn_step(&e->conn, st, err);
 }
 
-int changes_settings(struct engine *e, store_setting_seen *seen, void *ctx, struct err *err) {
-  sqlite3_stmt *st = conn_stmt(&e->conn, SQL_SETTINGS);
+int read_settings(struct conn *c, store_setting_seen *seen, void *ctx, struct err *err) {
+  sqlite3_stmt *st = conn_stmt(c, SQL_SETTINGS);
   int code;
-  while ((code = conn_step(&e->conn, st, err)) > 0)
+  while ((code = conn_step(c, st, err)) > 0)
     seen(ctx, &(struct record_setting){
                   .name = (const char *)sqlite3_column_text(st, 0),
                   .value_json = (const char *)sqlite3_column_text(st, 1),
@@ -48,6 +48,10 @@ int changes_settings(struct engine *e, store_setting_seen *seen, void *ctx, stru
                   .why = (const char *)sqlite3_column_text(st, 4),
               });
   return code;
+}
+
+int changes_settings(struct engine *e, store_setting_seen *seen, void *ctx, struct err *err) {
+  return read_settings(&e->conn, seen, ctx, err);
 }
 
 /* ---- lines; on the writer thread ---- */

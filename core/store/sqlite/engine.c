@@ -116,4 +116,5 @@ const struct engine_ops engine_sqlite = {
     .copy = files_copy,
     .copy_forget = files_copy_forget,
     .files = files_tell,
+    .settings_of = files_settings,
 };

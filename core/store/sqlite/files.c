@@ -184,3 +184,17 @@ int files_tell(const char *path, store_file_seen *seen, void *ctx, struct err *e
   lock_release(lock);
   return code;
 }
+
+/* ---- settings ---- */
+
+int files_settings(const char *path, store_setting_seen *seen, void *ctx, struct err *err) {
+  struct conn c = {0};
+  if (file_size(path, "") <= 0)
+    return err_set(err, ERR_NOT_FOUND, "there is no database %s", path);
+  bool in_use = file_size(path, "-shm") >= 0; /* it lies there as long as somebody has it open */
+  int code = open_to_read(&c, path, in_use, err);
+  if (code == 0)
+    code = read_settings(&c, seen, ctx, err);
+  conn_close(&c);
+  return code;
+}

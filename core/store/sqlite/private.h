@@ -136,6 +136,7 @@ int cache_leave(struct engine *e, int64_t num, const char *id, const char *sourc
 /* changes.c (writer; changes_settings as store_settings; read_audit reader) */
 int changes_purge(struct engine *e, struct op *op, struct err *err);
 int changes_settings(struct engine *e, store_setting_seen *seen, void *ctx, struct err *err);
+int read_settings(struct conn *c, store_setting_seen *seen, void *ctx, struct err *err);
 int read_audit(struct conn *c, struct read *r, struct err *err);
 
 /* batch.c (writer).  The row of a job of this batch is gone: with the last one the batch goes. */
@@ -175,5 +176,6 @@ void checkpoint_between(struct engine *e);
 int files_copy(const char *from, const char *to, struct err *err);
 int files_copy_forget(const char *copy, const char *live, struct err *err);
 int files_tell(const char *path, store_file_seen *seen, void *ctx, struct err *err);
+int files_settings(const char *path, store_setting_seen *seen, void *ctx, struct err *err);
 
 #endif
