@@ -11,7 +11,7 @@ import sys
 
 import pytest
 from browser import CHROMIUM, TELL, Site, visit
-from daemon import ECHO, LATHE, PATIENCE, REPO, clean_env, wait_until
+from daemon import ECHO, LATHE, PATIENCE, REPO, TEST_PLUGINS, clean_env, wait_until
 from hostile import SSE_HEAD, Hostile, raw, reply
 from terminal import Terminal
 
@@ -248,6 +248,24 @@ def test_an_old_result_never_answers(make_daemon, tmp_path):
     assert all(not client.job(j["job_id"])["cached"] for j in json.loads((tmp_path / "benchmark_results.json").read_text())["jobs"])
 
 
+def test_a_far_daemon_computes_each_time(make_daemon, tmp_path):
+    """Else its cache would be measured. Its backend is told apart from the local one, and the way there stands apart."""
+    far = make_daemon({"backend one": {"plugin": os.path.join(TEST_PLUGINS, "repeatable.so"), "workers": 1}}, base={})
+    near = make_daemon({"backend far": {"plugin": "http-remote", "url": far.url, "health_interval": "1s"}})
+    wait_until(lambda: near.client().backend("far")["state"] == "ready", "the far daemon is a backend")
+    part = tmp_path / "part.step"
+    part.write_bytes(b"a part" * 1000)
+    subprocess.run([LATHE, "bench", "--kind", "echo", part, "--rounds", "5", "--max-rounds", "5"], capture_output=True, check=True, cwd=tmp_path,
+                   env=clean_env({"LATHE_SERVER": near.url}), timeout=2 * PATIENCE)
+    d = json.loads((tmp_path / "benchmark_results.json").read_text())
+    check_schema(d)
+    assert {b["backend"]: b["local"] for b in d["backends"]} == {"echo": True, "far": False}
+    there = next(b for b in d["results"][0]["backends"] if b["backend"] == "far")
+    assert there["status"] == "ok" and there["transfer_s"] is not None and there["compute_s"] < there["median_time"]
+    jobs = far.client().all_jobs()
+    assert len(jobs) == 6 and not any(j["cached"] for j in jobs)
+
+
 def test_without_arguments(make_daemon, tmp_path):
     daemon = make_daemon({"backend one": {"plugin": "local-gmsh", "workers": 1}, "backend two": {"plugin": "local-gmsh", "workers": 1, "threads": 1}})
     if daemon.client().backend("one")["state"] != "ready":
@@ -300,6 +318,39 @@ def test_a_backend_that_is_not_ready(bench, tmp_path):
     check_schema(run.document())
     broken = run.document()["results"][0]["backends"][1]
     assert broken["available"] is False and broken["error"] and broken["times"] == []
+
+
+def test_apply(bench, tmp_path):
+    run = bench({"slow": {"seconds": 0.2}, "quick": {}})
+    client = run.daemon.client()
+
+    def backend_of_a_job():
+        return client.run("pace")["backend"]
+    assert backend_of_a_job() == "slow"
+    done = run("--rounds", 6, "--max-rounds", 6, "--prefer-local", "0", "--apply")
+    assert "Jobs of the kind pace go to quick first now" in done.stderr and backend_of_a_job() == "quick"
+    line = client.get("/api/audit").json["audit"][0]
+    assert "lathe bench: quick is the fastest" in json.dumps(line), line
+    subprocess.run([LATHE, "rollback"], check=True, capture_output=True, env=clean_env({"LATHE_SERVER": run.daemon.url}))
+    assert backend_of_a_job() == "slow"
+    # The stored result does as well.
+    stored_one = [LATHE, "--json", "bench", "--report", tmp_path / "benchmark_results.json", "--apply"]
+    done = subprocess.run(stored_one, check=True, capture_output=True, text=True, env=clean_env({"LATHE_SERVER": run.daemon.url}))
+    assert json.loads(done.stdout)["recommendation"]["backend"] == "quick" and backend_of_a_job() == "quick"
+    # A drained backend is told apart, and gets no jobs.
+    client.post("/api/backends/slow/drain", {"why": "a new fan"}).expect(200)
+    done = run("--rounds", 1)
+    assert "note: slow was left out: it is drained: a new fan" in done.stdout and "not available" in row_of(done.stdout, "slow")
+
+
+def test_apply_where_there_is_nothing_to_apply(tmp_path):
+    document = stored({"a": [None] * 4})
+    assert "nothing is switched, because no backend" in again(document, tmp_path, "--apply", code=1).stderr
+    document = stored({"a": SAMPLE}, interrupted=True)
+    assert "did not come to its end" in again(document, tmp_path, "--apply", code=1).stderr
+    assert json.loads(subprocess.run([LATHE, "--json", "bench", "--report", "stored.json", "--apply"], cwd=tmp_path, capture_output=True, check=False,
+                                     env=clean_env()).stdout)["detail"]
+    assert "cannot be reached" in again(stored({"a": SAMPLE}), tmp_path, "--apply", code=4).stderr
 
 
 def test_a_server_that_lies(tmp_path):

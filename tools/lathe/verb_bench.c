@@ -24,14 +24,46 @@ static char *page_path(const struct cli *c, const char *results) {
   return mem_printf("%.*s.html", ending ? (int)(dot - results) : (int)strlen(results), results);
 }
 
-/* Shows what there is, and writes the page of it.  CLI_OK or CLI_USAGE (said). */
-static int show(const struct cli *c, const struct bench *b, const char *results) {
+/* --apply: the kind's jobs go to the recommended backend first, as after lathe backends use. */
+static int apply(struct cli *c, const struct bench *b, const struct bench_advice *advice) {
+  if (b->interrupted)
+    return fail(CLI_JOB_FAILED,
+                "nothing is switched, because the benchmark did not come to its end");
+  if (advice->backend == SIZE_MAX)
+    return fail(CLI_JOB_FAILED, "nothing is switched, because %s", advice->reason);
+  const char *name = b->backends[advice->backend].name;
+  char *path = http_path(c, "/api/routes/%s/override", b->kind);
+  char *why = mem_printf("lathe bench: %.400s", advice->reason);
+  json_t *body = json_pack("{s:s, s:s}", "backend", name, "why", why);
+  char *text = json_dumps(body, JSON_COMPACT);
+  struct http_answer answer;
+  int code = http_do(
+      c, &(struct http_call){.method = "PUT", .path = path, .json = text, .type = "json"}, &answer);
+  if (code != CLI_OK)
+    http_report(&answer, code);
+  else if (!c->json)
+    say_note("Jobs of the kind %s go to %s first now; lathe rollback undoes that.\n", b->kind,
+             name);
+  http_answer_free(&answer);
+  json_decref(body);
+  free(text);
+  free(why);
+  free(path);
+  return code;
+}
+
+/* Shows what there is, writes the page of it, and switches where that was asked for.  CLI_OK, or
+ * what failed (said). */
+static int show(struct cli *c, const struct bench *b, const char *results) {
   struct bench_analysis a;
   struct bench_advice advice;
   char *page = page_path(c, results);
   bench_analyse(&a, b);
   bench_advise(&advice, &a);
   int code = bench_report(&a, &advice, page);
+  bool switches = option_get(c, "apply") != NULL;
+  if (c->json && code == CLI_OK && switches)
+    code = apply(c, b, &advice); /* first, because one document is said: this or its problem */
   if (c->json && code == CLI_OK) {
     json_t *document = bench_results(&a, &advice);
     say_json(document);
@@ -39,6 +71,8 @@ static int show(const struct cli *c, const struct bench *b, const char *results)
   } else if (!c->json) {
     bench_print(&a, &advice);
     say_note("%s\n", code == CLI_OK ? page : "");
+    if (code == CLI_OK && switches)
+      code = apply(c, b, &advice);
   }
   bench_advice_free(&advice);
   bench_analysis_free(&a);

@@ -90,6 +90,7 @@ static const struct cli_option bench_options[] = {
     {"patience", 0, "TIME",
      "a job that has not ended by then is cancelled and counts as failed (1h)"},
     {"prefer-local", 0, "TIME", "recommend a local backend that is no more than this slower (2s)"},
+    {"apply", 0, NULL, "send jobs of the kind to the recommended backend first from now on"},
     {"output", 'o', "FILE", "the results (benchmark_results.json)"},
     {"html", 0, "FILE", "the page with charts (beside the results, with their name)"},
     {"report", 0, "FILE", "judge and show a stored result again, and write its page; runs nothing"},

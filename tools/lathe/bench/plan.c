@@ -267,16 +267,26 @@ static int check_names(const struct cli *c, const struct bench *b, const json_t 
   return CLI_OK;
 }
 
+/* Does it take jobs? */
+static bool is_in_use(const json_t *backend) {
+  return !strcmp(json_text(backend, "state"), "ready") &&
+         !json_is_object(json_object_get(backend, "drained"));
+}
+
 static void add_backend(struct bench *b, const json_t *one) {
   const char *state = json_text(one, "state"), *message = json_text(one, "message");
-  bool ready = !strcmp(state, "ready");
+  if (!strcmp(state, "ready")) {
+    state = "drained";
+    message = json_text(json_object_get(one, "drained"), "why");
+  }
   b->backends[b->backend_count++] = (struct bench_backend){
       .name = mem_dup(json_text(one, "name")),
       .plugin = mem_dup(json_text(one, "plugin")),
       .version = mem_dup(json_text(one, "version")),
       .device = mem_dup(json_text(one, "device")),
       .local = !has_text(json_object_get(one, "rights"), "network"),
-      .error = ready ? NULL : mem_printf("it is %s%s%s", state, *message ? ": " : "", message)};
+      .error = is_in_use(one) ? NULL
+                              : mem_printf("it is %s%s%s", state, *message ? ": " : "", message)};
 }
 
 static int plan_backends(struct cli *c, struct bench_plan *p) {
@@ -296,7 +306,7 @@ static int plan_backends(struct cli *c, struct bench_plan *p) {
       continue;
     if (b->backend_count < BENCH_BACKENDS_MAX)
       add_backend(b, one);
-    ready += !strcmp(json_text(one, "state"), "ready");
+    ready += is_in_use(one);
   }
   if (code == CLI_OK && ready == 0)
     code = fail(CLI_SERVER,
