@@ -327,11 +327,33 @@ static void check_canary(struct config_load *l, const struct config_section *s,
     fail_unknown_backend(l, s, "canary", name);
 }
 
+enum { POLICY_CHEAPEST = 3 }; /* its place among the words of the key */
+
+/* Amounts in different currencies cannot be compared. */
+static void check_currencies(struct config_load *l, const struct config_section *s,
+                             const struct config_route *r) {
+  const struct config_backend *first = NULL;
+  for (size_t i = 0; i < r->backends.count; i++) {
+    const struct config_backend *b = find_backend(l->config, r->backends.items[i]);
+    if (!b)
+      continue;
+    first = first ? first : b;
+    if (strcmp(b->currency, first->currency) != 0)
+      check_fail(
+          l, s, "policy",
+          "cheapest cannot compare %s and %s, whose prices are in different currencies; give "
+          "them in one",
+          first->name, b->name);
+  }
+}
+
 static void check_route(struct config_load *l, const struct config_section *s,
                         struct config_route *r) {
   const struct config *c = l->config;
   check_parse(l, s, r);
   check_canary(l, s, r);
+  if (r->policy == POLICY_CHEAPEST)
+    check_currencies(l, s, r);
   for (size_t i = 0; i < r->backends.count; i++) {
     const char *name = r->backends.items[i];
     const struct config_backend *b = find_backend(c, name);

@@ -111,7 +111,7 @@ struct config_backend {
 struct config_route {
   char *kind;
   struct config_list backends;
-  int policy; /* 0 ordered, 1 spread, 2 fastest: as enum route_policy */
+  int policy; /* 0 ordered, 1 spread, 2 fastest, 3 cheapest: as enum route_policy */
   int fallback;
   int sticky;                      /* 0 client, 1 input, 2 none: as enum route_sticky */
   char *canary;                    /* "b 10%"; empty: none */

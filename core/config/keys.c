@@ -224,8 +224,8 @@ const struct config_key config_keys[] = {
 
     {"route", "backends", LIST, R(backends), .fallback = "", .required = "backends = local, remote",
      .help = "Names of backends, in the order of preference."},
-    {"route", "policy", WORD("ordered|spread|fastest"), R(policy), .fallback = "ordered", .older = "least_loaded=spread|round_robin=spread",
-     .help = "Which of those that can take a job gets it. `ordered`: the first of `backends`. `spread`: the least busy one, by jobs that run there or wait for it alone, over its `workers`; of equals, the first. `fastest`: the one that is expected to end the job first, as earlier jobs tell; one within a tenth of that goes before it in the order of `backends`. (`least_loaded` and `round_robin` of earlier versions are read as `spread`.)"},
+    {"route", "policy", WORD("ordered|spread|fastest|cheapest"), R(policy), .fallback = "ordered", .older = "least_loaded=spread|round_robin=spread",
+     .help = "Which of those that can take a job gets it. `ordered`: the first of `backends`. `spread`: the least busy one, by jobs that run there or wait for it alone, over its `workers`; of equals, the first. `fastest`: the one that is expected to end the job first, as earlier jobs tell; one within a tenth of that goes before it in the order of `backends`. `cheapest`: the one where the job is expected to cost least, by what such jobs cost there lately, else by its price and the time that they take; one whose jobs take longer than the job's `timeout_s` comes after the others, one whose cost nobody knows last (set `cost_per_job = 0` where it costs nothing). (`least_loaded` and `round_robin` of earlier versions are read as `spread`.)"},
     {"route", "fallback", BOOL, R(fallback), .fallback = "yes",
      .help = "`no`: the backend that a job goes to keeps it, and no other one is tried. With `policy = ordered` that is the first of `backends` (or the canary) whatever its state; otherwise the one that the policy picks. With one attempt a job is then handed over once and never again, also where the server or its disk fails meanwhile."},
     {"route", "canary", TEXT, R(canary), .fallback = "",

@@ -173,6 +173,7 @@ void cost_count(struct job *job, const struct outcome *out) {
       m->history = (struct cost_history){0};
     memcpy(m->currency, cost->currency, sizeof m->currency);
   }
+  m->reported = cost->source == COST_REPORTED;
   metric_add(m->total, cost->actual);
   if (out->attempt_state == JOB_COMPLETED)
     cost_learn(&m->history, cost->actual);
@@ -203,6 +204,7 @@ static void on_latest(void *arg, int code, const struct record_cost_sum *sums, s
     if (strcmp(m->currency, s->currency) != 0)
       m->history = (struct cost_history){0};
     snprintf(m->currency, sizeof m->currency, "%s", s->currency);
+    m->reported = s->reported > 0;
     cost_learn(&m->history, s->amount);
   }
 }

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/money.h"
 
 /* What the word alone does not say. */
 static const char *detail_of(const struct candidate *c) {
@@ -26,7 +27,7 @@ static int64_t until_of(const struct candidate *c) {
   return c->bar && c->bar->reason == c->admission ? c->bar->until_us : 0;
 }
 
-static void put_candidate(struct buf *b, const struct candidate *c, bool taken) {
+static void put_candidate(struct buf *b, const struct candidate *c, bool taken, bool by_cost) {
   const char *detail = detail_of(c);
   buf_puts(b, "{\"backend\":");
   buf_put_json_str(b, c->backend->name);
@@ -38,6 +39,11 @@ static void put_candidate(struct buf *b, const struct candidate *c, bool taken) 
   }
   if (c->estimate.run_s > 0)
     buf_printf(b, ",\"run_s\":%.3f,\"wait_s\":%.3f", c->estimate.run_s, c->estimate.wait_s);
+  if (by_cost) {
+    buf_puts(b, ",\"cost\":");
+    money_put(b, c->cost);
+    buf_puts(b, c->too_slow ? ",\"too_slow\":true" : "");
+  }
   int64_t until_us = until_of(c);
   if (until_us) {
     buf_puts(b, ",\"until\":");
@@ -66,7 +72,7 @@ void decision_put(struct buf *b, const struct sched_choice *choice) {
     const struct candidate *c = &choice->considered[i];
     if (i)
       buf_putc(b, ',');
-    put_candidate(b, c, c->backend == choice->backend);
+    put_candidate(b, c, c->backend == choice->backend, choice->policy == ROUTE_CHEAPEST);
   }
   buf_putc(b, ']');
   if (choice->route && choice->route->canary) {

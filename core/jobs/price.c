@@ -21,9 +21,9 @@ static struct cost_meter *find_meter(const struct backend_usage *usage, const ch
 }
 
 const struct cost_history *price_history(const struct backend_usage *usage, const char *kind) {
-  const struct cost_price *price = price_of(usage);
+  const char *own = usage->budget ? usage->budget->price.currency : "";
   const struct cost_meter *m = find_meter(usage, kind);
-  return m && price && strcmp(m->currency, price->currency) == 0 ? &m->history : NULL;
+  return m && strcmp(m->currency, own) == 0 ? &m->history : NULL;
 }
 
 struct cost_meter *price_meter(struct backend_usage *usage, const char *kind) {

@@ -13,7 +13,8 @@ struct cost_meter { /* of one kind on one backend */
   struct cost_history history;
   char currency[MONEY_CURRENCY_SIZE]; /* of the amounts in it */
   struct metric *total;
-  bool barred; /* its jobs are kept from the backend, and `why` says why */
+  bool reported; /* the last of them: by the plugin */
+  bool barred;   /* its jobs are kept from the backend, and `why` says why */
   char why[300];
 };
 

@@ -104,6 +104,7 @@ struct job *job_new(struct jobs *j, const struct record_job *r, const struct kin
   job->num = r->num;
   job->sched.priority = (int8_t)r->priority;
   job->timeout_ms = r->timeout_ms;
+  job->sched.time_us = r->timeout_ms * 1000;
   job->created_us = r->created_us;
   job->sched.queued_us = clock_mono_of_us(r->created_us);
   job->started_us = r->started_us;

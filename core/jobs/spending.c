@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "jobs/backends.h"
+#include "jobs/expect.h"
 #include "jobs/life.h"
 #include "jobs/price.h"
 #include "jobs/record.h"
@@ -189,6 +190,7 @@ static bool is_of_interest(const struct backend_usage *p) {
 
 void spending_tell(struct jobs *j) {
   int64_t until_us = INT64_MAX;
+  expect_tell(j);
   if (!j->has_budgets)
     return;
   for (size_t i = 0; i < j->o.budget_count; i++)

@@ -4,7 +4,7 @@
 
 #include "jobs/types.h"
 
-/* Bars the backends that have no money left for a kind, and lifts the bars of those that have again:
+/* Tells routing what is expected of costs (expect.h), bars the backends that have no money left for a kind, and lifts the bars of those that have again:
  * after backends_tell, before the scheduler is asked. */
 void spending_tell(struct jobs *j);
 /* Is there a budget for a month?  Then an attempt begins only once the store has said yes. */

@@ -48,3 +48,10 @@ int64_t cost_reserve(const struct cost_price *p, const struct cost_history *h, i
   int64_t high = h ? cost_high(h) : MONEY_UNKNOWN;
   return high != MONEY_UNKNOWN ? high : cost_of_time(p, limit_us);
 }
+
+int64_t cost_expected(const struct cost_price *p, int64_t mean, bool reported, int64_t time_us) {
+  bool timed = p->per_second > 0;
+  if ((mean != MONEY_UNKNOWN && (reported || (timed && time_us <= 0))) || !cost_has_price(p))
+    return mean;
+  return timed && time_us <= 0 ? MONEY_UNKNOWN : cost_of_time(p, time_us);
+}

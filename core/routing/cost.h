@@ -32,5 +32,8 @@ int64_t cost_mean(const struct cost_history *h);
 /* What is to be reserved for an attempt that may take so long at most: what such attempts cost at
  * the 95th percentile, else what its time limit would cost.  h may be NULL. */
 int64_t cost_reserve(const struct cost_price *p, const struct cost_history *h, int64_t limit_us);
+/* What an attempt is expected to cost that takes so long (0: nobody knows): where the plugin reports
+ * it, what such attempts cost on the mean; else its time by the price, or without a time the mean. */
+int64_t cost_expected(const struct cost_price *p, int64_t mean, bool reported, int64_t time_us);
 
 #endif

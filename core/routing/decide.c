@@ -2,6 +2,7 @@
 #include "routing/decide.h"
 
 #include "base/buf.h"
+#include "base/money.h"
 
 #include <string.h>
 
@@ -55,6 +56,22 @@ static const struct candidate *pick_fastest(struct candidate *list, size_t count
   return list[first].awaited ? NULL : &list[first];
 }
 
+/* In time goes before too slow, known before unknown, then the lower one. */
+static bool is_cheaper(const struct candidate *a, const struct candidate *b) {
+  bool a_known = a->cost != MONEY_UNKNOWN, b_known = b->cost != MONEY_UNKNOWN;
+  if (a->too_slow != b->too_slow)
+    return b->too_slow;
+  return a_known != b_known ? a_known : a_known && a->cost < b->cost;
+}
+
+static const struct candidate *pick_cheapest(struct candidate *list, size_t count) {
+  const struct candidate *best = NULL;
+  for (size_t i = 0; i < count; i++)
+    if (list[i].admission == ADMISSION_YES && (!best || is_cheaper(&list[i], best)))
+      best = &list[i];
+  return best;
+}
+
 static const struct {
   const char *word;
   picker *pick;
@@ -62,6 +79,7 @@ static const struct {
     [ROUTE_ORDERED] = {"ordered", pick_first},
     [ROUTE_SPREAD] = {"spread", pick_least_busy},
     [ROUTE_FASTEST] = {"fastest", pick_fastest},
+    [ROUTE_CHEAPEST] = {"cheapest", pick_cheapest},
 };
 
 int route_policy_parse(const char *word) {

@@ -16,7 +16,8 @@
 enum route_policy {
   ROUTE_ORDERED,
   ROUTE_SPREAD,
-  ROUTE_FASTEST
+  ROUTE_FASTEST,
+  ROUTE_CHEAPEST
 };                                        /* as the words of the configuration */
 int route_policy_parse(const char *word); /* -1: unknown */
 const char *route_policy_word(enum route_policy policy);
@@ -27,10 +28,12 @@ struct candidate { /* as one job finds it */
   struct estimate_candidate estimate; /* of FASTEST; its able, free and idle are not read */
   int64_t reopens_us; /* where its breaker is: when it may admit jobs, by the caller's clock; 0: not
                          known */
+  int64_t cost;       /* of CHEAPEST: expected; MONEY_UNKNOWN: nobody knows */
   int64_t ahead;      /* jobs that run there, or wait for it alone */
   int lacks;          /* memory or threads: flags of the caller's; 0: none */
   bool excluded, elsewhere, unfit, full;
   bool dear;      /* the job has no money left there */
+  bool too_slow;  /* of CHEAPEST: such jobs take longer there than this one may */
   bool cut_off;   /* its breaker does not admit it */
   bool preferred; /* it is the canary of a job that was drawn: before any policy */
 

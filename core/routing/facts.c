@@ -121,12 +121,42 @@ void facts_busy(struct facts *f, const char *name, double ahead_s, double late) 
   b->late = late;
 }
 
+const struct kind_cost *facts_cost_of(const struct backend_facts *b, const char *kind) {
+  for (const struct kind_cost *c = b->costs; c; c = c->next)
+    if (strcmp(c->kind, kind) == 0)
+      return c;
+  return NULL;
+}
+
+void facts_cost(struct facts *f, const char *name, const struct kind_cost *cost) {
+  struct backend_facts *b = facts_of(f, name);
+  struct kind_cost *c = (struct kind_cost *)facts_cost_of(b, cost->kind);
+  if (!c) {
+    c = mem_alloc(sizeof *c);
+    c->kind = mem_dup(cost->kind);
+    c->next = b->costs;
+    b->costs = c;
+  }
+  c->price = cost->price;
+  c->mean = cost->mean;
+  c->reported = cost->reported;
+}
+
+static void costs_free(struct kind_cost *c) {
+  for (struct kind_cost *next; c; c = next) {
+    next = c->next;
+    free(c->kind);
+    free(c);
+  }
+}
+
 void facts_free(struct facts *f) {
   for (size_t i = 0; i < f->count; i++) {
     struct backend_facts *b = f->all[i];
     kinds_free(b->kinds);
     kinds_free(b->gone_kinds);
     bars_free(&b->bars);
+    costs_free(b->costs);
     free(b->breaker);
     free((char *)b->message);
     free((char *)b->name);

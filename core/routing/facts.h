@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "routing/bar.h"
 #include "routing/breaker.h"
+#include "routing/cost.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,6 +22,14 @@ enum facts_state {
   FACTS_COMING, /* it may be ready later: starting, restarting, paused */
   FACTS_READY,
   FACTS_FAILED, /* not before somebody mends it */
+};
+
+struct kind_cost { /* of jobs of one kind on one backend */
+  struct kind_cost *next;
+  char *kind;
+  struct cost_price price;
+  int64_t mean;  /* of the last ones; MONEY_UNKNOWN: too few are known */
+  bool reported; /* by the plugin, and not by the price */
 };
 
 struct backend_facts {
@@ -33,6 +42,7 @@ struct backend_facts {
   int slots, running, room;      /* room: steps that may be handed over now */
   int64_t queued;                /* jobs that wait for it alone; kept by whoever queues them */
   struct bar *bars;              /* likewise kept apart from what is told: facts_bar() */
+  struct kind_cost *costs;       /* likewise: facts_cost() */
   double ahead_s, late;    /* likewise; what is left of its jobs, and the latest: facts_busy() */
   struct breaker *breaker; /* likewise; whoever hears how jobs end keeps it */
   int threads;             /* that a job keeps busy which says nothing itself; 0: not known */
@@ -67,6 +77,10 @@ void facts_bar(struct facts *f, const char *name, const struct bar *bar);
 bool facts_unbar(struct facts *f, const char *name, enum admission reason, const char *kind);
 
 void facts_busy(struct facts *f, const char *name, double ahead_s, double late);
+/* One for each kind: a second one takes the place of the first.  `next` is not read. */
+void facts_cost(struct facts *f, const char *name, const struct kind_cost *cost);
+const struct kind_cost *facts_cost_of(const struct backend_facts *b,
+                                      const char *kind); /* or NULL */
 
 /* Does it do the kind, as far as is known? */
 bool facts_does(const struct backend_facts *b, const char *kind);

@@ -60,6 +60,7 @@ struct sched_job {
   int64_t number;    /* in the order of acceptance */
   int64_t queued_us; /* since when it waits, for its rank; may be negative */
   int64_t due_us;    /* not before; 0: at once */
+  int64_t time_us;   /* that its client gives it; 0: no limit of its own */
   int64_t memory;
   int32_t threads; /* 0: it does not say, and the backend's word counts */
   int32_t draw;    /* routing_draw() */

@@ -2,6 +2,7 @@
 #include "sched/sched.h"
 
 #include "base/mem.h"
+#include "base/money.h"
 #include "sched/budget.h"
 #include "sched/queue.h"
 
@@ -372,6 +373,20 @@ static void look_at_times(struct sched *s, const struct sched_job *job, size_t c
   }
 }
 
+/* For a policy that goes by cost: what it would cost on each, by the time that it would take. */
+static void look_at_costs(struct sched *s, const struct sched_job *job, size_t count,
+                          int64_t now_us) {
+  look_at_times(s, job, count, now_us);
+  for (size_t i = 0; i < count; i++) {
+    struct candidate *c = &s->considered[i];
+    const struct kind_cost *cost = facts_cost_of(c->backend, job->lane->kind);
+    int64_t run_us = (int64_t)(c->estimate.run_s * 1e6);
+    c->cost = cost ? cost_expected(&cost->price, cost->mean, cost->reported, run_us)
+                   : MONEY_UNKNOWN;
+    c->too_slow = job->time_us > 0 && run_us > job->time_us;
+  }
+}
+
 static struct view look_at_all(struct sched *s, const struct sched_job *job, int64_t now_us,
                                struct sched_choice *choice) {
   struct view v = view_of(s, job);
@@ -388,6 +403,8 @@ static struct view look_at_all(struct sched *s, const struct sched_job *job, int
   enum route_policy policy = v.c.route ? v.c.route->policy : ROUTE_ORDERED;
   if (policy == ROUTE_FASTEST)
     look_at_times(s, job, count, now_us);
+  if (policy == ROUTE_CHEAPEST)
+    look_at_costs(s, job, count, now_us);
   const struct candidate *taken = decide(policy, s->considered, count);
   *choice = (struct sched_choice){.backend = taken ? taken->backend : NULL,
                                   .policy = policy,

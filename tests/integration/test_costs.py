@@ -362,3 +362,61 @@ def test_a_month_ends_by_the_clock_of_its_zone(clocked):  # noqa: F811
     assert budget(c)["month_ends_at"] == datetime.datetime.fromisoformat("2026-11-30T23:00Z").timestamp()
     for month in ("2026-10", "2026-11"):
         assert [r["cost"] for r in costs(c, f"?month={month}")["costs"]] == [1]
+
+
+# ---- the policy `cheapest` ----
+
+def three(unset=None, zero="0", cent="0.01", **more):
+    """A: three backends: unset, 0, 0.01."""
+    config = {f"backend {name}": {"plugin": "echo", "workers": 1, **({"cost_per_job": price} if price else {})}
+              for name, price in (("unset", unset), ("cent", cent), ("zero", zero))}
+    return {**config, "route echo": {"backends": "unset, cent, zero", "policy": "cheapest"}, **more}
+
+
+def test_the_cheapest_first_and_an_unknown_price_last(make_daemon):
+    c = make_daemon(three(), base={}).client()
+    ids = []
+    for want in ("zero", "cent", "unset"):
+        ids.append(c.echo(sleep_ms=60000))
+        job = wait_until(lambda: (lambda j: j if j["status"] == "running" else None)(c.job(ids[-1])), "it runs")
+        assert job["backend"] == want, job
+    considered = c.job(ids[0])["attempts"][0]["decision"]["considered"]
+    assert [(x["backend"], x["cost"], x["taken"]) for x in considered] == [("unset", None, False), ("cent", 0.01, False), ("zero", 0, True)]
+    for job_id in ids:
+        c.cancel(job_id)
+
+
+def test_what_is_learned_counts_more_than_the_order(make_daemon):
+    """Prices for time alone: nobody knows at first; then the time of one tells what the other would take."""
+    config = {"backend dear": {"plugin": "echo", "workers": 1, "cost_per_second": "1"},
+              "backend cheap": {"plugin": "echo", "workers": 1, "cost_per_second": "0.1"},
+              "route echo": {"backends": "dear, cheap", "policy": "cheapest"}}
+    c = make_daemon(config, base={}).client()
+    for _ in range(5):  # so many are something to go by
+        assert c.run(params={"sleep_ms": 50})["backend"] == "dear"
+    for _ in range(3):
+        job = c.run(params={"sleep_ms": 50})
+        assert job["backend"] == "cheap", job["attempts"][0]["decision"]
+    costs_of = {x["backend"]: x["cost"] for x in job["attempts"][0]["decision"]["considered"]}
+    assert 0 < costs_of["cheap"] < costs_of["dear"]
+    route = c.get("/api/routes/echo").expect(200).json
+    assert route["policy"] == "cheapest" and route["backend"] == "cheap"
+
+
+def test_one_that_takes_too_long_comes_after_the_others(make_daemon):
+    c = make_daemon(three(), base={}).client()
+    for _ in range(5):
+        assert c.run(params={"sleep_ms": 1500})["backend"] == "zero"
+        c.run(backend="cent")
+    job = c.run(timeout_s=1)
+    assert job["backend"] == "cent", job
+    zero = job["attempts"][0]["decision"]["considered"][2]
+    assert zero["cost"] == 0 and zero["too_slow"] is True and zero["run_s"] > 1, zero
+    assert c.run(timeout_s=20)["backend"] == "zero"
+
+
+def test_the_cheapest_has_no_money_left(make_daemon):
+    config = three(zero="0.5", cent="0.01", unset="0.1")
+    config["backend cent"]["budget_month"] = "0.02"
+    c = make_daemon(config, base={}).client()
+    assert [c.run()["backend"] for _ in range(4)] == ["cent", "cent", "unset", "unset"]

@@ -204,7 +204,7 @@ static void mistakes(void **state) {
       {"[backend a]\nplugin = echo\n[route m]\nbackends = a\npolicy = round_robin\n",
        "(warning) [route m] policy: round_robin is of an earlier version and is read as spread"},
       {"[backend a]\nplugin = echo\n[route m]\nbackends = a\npolicy = robin\n",
-       "[route m] policy: \"robin\" is not one of ordered|spread"},
+       "[route m] policy: \"robin\" is not one of ordered|spread|fastest|cheapest"},
       {"[guard quiet]\nx = 1\n", "lathe.ini:1: this version does not know [guard ...] yet"},
       {"[model m]\n", "this version does not know [model ...] yet"},
       {"[cost]\ncurrency = euro\n", "[cost] currency: \"euro\" is not a code of ISO 4217"},
@@ -213,6 +213,10 @@ static void mistakes(void **state) {
       {"[cost]\nkeep = 30d\n", "[cost] keep: it is shorter than 62d"},
       {"[backend a]\nplugin = echo\ncost_per_second = 1,5\n",
        "[backend a] cost_per_second: \"1,5\" is not an amount; write it as 0.0004 or 12"},
+      {"[backend a]\nplugin = echo\ncurrency = EUR\n[backend b]\nplugin = echo\ncurrency = USD\n"
+       "[route m]\nbackends = a, b\npolicy = cheapest\n",
+       "[route m] policy: cheapest cannot compare a and b, whose prices are in different "
+       "currencies"},
       {"[backend a]\nplugin = echo\nbudget_month = 10\n",
        "[backend a] budget_month: it has no effect without a price"},
       {"[backend a]\nplugin = echo\nbudget_job = 0\n", "[backend a] budget_job: it has no effect"},

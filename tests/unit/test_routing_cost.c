@@ -46,11 +46,24 @@ static void what_is_reserved_is_learned(void **state) {
   assert_int_equal(cost_reserve(&none, NULL, 900000000), MONEY_UNKNOWN);
 }
 
+static void what_is_expected(void **state) {
+  const struct cost_price timed = {MONEY_UNIT, 1, ""}, each = {MONEY_UNKNOWN, 7, ""};
+  (void)state;
+  assert_int_equal(cost_expected(&none, MONEY_UNKNOWN, false, 1000000), MONEY_UNKNOWN);
+  assert_int_equal(cost_expected(&none, 5, true, 0), 5); /* the plugin says it */
+  assert_int_equal(cost_expected(&timed, 5, true, 2000000), 5);
+  assert_int_equal(cost_expected(&timed, 5, false, 2000000), 2 * MONEY_UNIT + 1);
+  assert_int_equal(cost_expected(&timed, 5, false, 0), 5);
+  assert_int_equal(cost_expected(&timed, MONEY_UNKNOWN, false, 0), MONEY_UNKNOWN);
+  assert_int_equal(cost_expected(&each, MONEY_UNKNOWN, false, 0), 7);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(nothing_and_zero_differ),
       cmocka_unit_test(both_prices_add_up),
       cmocka_unit_test(what_is_reserved_is_learned),
+      cmocka_unit_test(what_is_expected),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

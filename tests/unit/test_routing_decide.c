@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/money.h"
 #include "routing/routing.h"
 
 #include <string.h>
@@ -41,7 +42,7 @@ static void test_words(void **state) {
     assert_non_null(admission_word((enum admission)a));
     assert_non_null(admission_text((enum admission)a));
   }
-  for (int policy = ROUTE_ORDERED; policy <= ROUTE_SPREAD; policy++)
+  for (int policy = ROUTE_ORDERED; policy <= ROUTE_CHEAPEST; policy++)
     assert_int_equal(route_policy_parse(route_policy_word((enum route_policy)policy)), policy);
   assert_int_equal(route_policy_parse("best"), -1);
 }
@@ -125,6 +126,35 @@ static void test_spread(void **state) {
   assert_string_equal(taken(ROUTE_ORDERED), "b");
 }
 
+static void test_cheapest(void **state) {
+  (void)state;
+  list[0].cost = list[1].cost = list[2].cost = MONEY_UNKNOWN;
+  assert_string_equal(taken(ROUTE_CHEAPEST), "a"); /* nobody knows, so the order decides */
+  list[1].cost = 1;
+  assert_string_equal(taken(ROUTE_CHEAPEST), "b");
+  list[2].cost = 0; /* a price */
+  assert_string_equal(taken(ROUTE_CHEAPEST), "c");
+  list[1].cost = 0;
+  assert_string_equal(taken(ROUTE_CHEAPEST), "b"); /* of equals, the first */
+  list[1].too_slow = list[2].too_slow = true;
+  assert_string_equal(taken(ROUTE_CHEAPEST), "a");
+  list[0].full = true;
+  assert_string_equal(taken(ROUTE_CHEAPEST), "b");
+}
+
+/* What a job's earlier attempts took is no place that becomes free either. */
+static void test_a_job_without_money(void **state) {
+  struct buf b = {0};
+  (void)state;
+  list[0].dear = list[0].full = true;
+  assert_string_equal(taken(ROUTE_ORDERED), "b");
+  assert_int_equal(list[0].admission, ADMISSION_BUDGET);
+  assert_false(candidate_is_busy(&list[0]));
+  candidate_blame(&list[0], &b);
+  assert_non_null(strstr(b.data, "budget_job"));
+  buf_free(&b);
+}
+
 static void test_bars(void **state) {
   struct facts f = {0};
   const struct bar breaker = {.reason = ADMISSION_BREAKER, .why = "refused", .until_us = 7},
@@ -193,8 +223,9 @@ static void test_breaker(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup(name, setup)
-      T(test_words), T(test_one_reason_each), T(test_a_budget_of_money), T(test_spread),
-      T(test_bars),  T(test_breaker),         T(test_the_canary),
+      T(test_words),  T(test_one_reason_each), T(test_a_budget_of_money),
+      T(test_spread), T(test_cheapest),        T(test_a_job_without_money),
+      T(test_bars),   T(test_breaker),         T(test_the_canary),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -184,6 +184,7 @@ int read_costs_latest(struct conn *c, struct read *r, struct err *err) {
         .currency = row_text(st, 2, &r->arena),
         .attempts = 1,
         .amount = sqlite3_column_int64(st, 3),
+        .reported = sqlite3_column_int(st, 4) == COST_REPORTED ? sqlite3_column_int64(st, 3) : 0,
     };
   sqlite3_reset(st);
   return code < 0 ? code : 0;

@@ -184,7 +184,7 @@
     "GROUP BY 1,2,3,4 ORDER BY 1,2,3,4 LIMIT ?7")                                                  \
   X(SQL_LEDGER_MONTH,                                                                              \
     "SELECT " SUM_OF("counted") " FROM ledger WHERE backend=?1 AND at>=?2 AND at<?3")              \
-  X(SQL_LEDGER_LATEST, "SELECT kind,backend,currency,actual FROM ledger "                          \
+  X(SQL_LEDGER_LATEST, "SELECT kind,backend,currency,actual,source FROM ledger "                   \
                        "WHERE state=2 AND actual IS NOT NULL ORDER BY at DESC LIMIT ?1")           \
   X(SQL_LEDGER_PURGE, "DELETE FROM ledger WHERE (job,attempt) IN (SELECT job,attempt FROM ledger " \
                       "WHERE at<?1 AND state<>1 ORDER BY at LIMIT ?2)")                            \
