@@ -111,6 +111,7 @@ void daemon_configure_routes(const struct config *c, struct routing *routing) {
                                        .timeout_ms = r->timeout_ms,
                                        .max_wait_ms = r->max_wait_ms,
                                        .sticky = (enum route_sticky)r->sticky,
+                                       .min_backends = r->min_backends,
                                        .no_fallback = !r->fallback};
     if (*r->canary && config_canary(r->canary, canaries[i], &routes[i].canary_share, NULL) == 0)
       routes[i].canary = canaries[i];

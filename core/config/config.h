@@ -117,6 +117,7 @@ struct config_route {
   char *canary;                    /* "b 10%"; empty: none */
   int attempts;                    /* 0: as in [limits] */
   int64_t timeout_ms, max_wait_ms; /* 0: not set here */
+  int min_backends;                /* that are tried again soon, though all breakers are open */
 };
 
 enum { CONFIG_SHARES = 10000 }; /* a share is a part of it */

@@ -232,6 +232,8 @@ const struct config_key config_keys[] = {
      .help = "A backend and a share, as `new 10%`: so many jobs go there first, before any policy; its results are delivered. Where it cannot take the job, or fails, the others do. Which jobs is drawn by a hash: the same always draw the same, and a larger share only adds some. A backend that is not among `backends` gets no other jobs."},
     {"route", "sticky", WORD("client|input|none"), R(sticky), .fallback = "client",
      .help = "What draws for the canary. `client`: all jobs of a token's client, or none. `input`: all jobs on the same first input. `none`: each job for itself, as do jobs without a client or an input."},
+    {"route", "min_backends", INT(0, 1000), R(min_backends), .fallback = "1", .zero = "none; where all are cut off, the jobs wait until the first one's time is over",
+     .help = "Where the breakers of more are open, so many of `backends` are tried again after 5 s all the same, with one job each, and do not stay out for their whole time."},
     {"route", "max_wait", DURATION(0, 365 * DAY), R(max_wait_ms), .fallback = "0", .zero = "as [limits] says",
      .help = "How long a job waits while none of `backends` can take it: each has failed, is starting or paused, or jobs are kept from it. Then it fails with `no-backend`, which names the reason of each. Waiting for a busy backend does not count."},
     {"route", "attempts", INT(0, 100), R(attempts), .fallback = "0", .zero = "as the kind or [limits] says",

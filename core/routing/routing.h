@@ -27,6 +27,7 @@ struct route_options { /* copied */
   int canary_share;   /* of DRAW_OF */
   enum route_sticky sticky;
   bool no_fallback;                /* the backend that a job goes to first keeps it */
+  int min_backends;                /* stay in though their breakers are open */
   int attempts;                    /* 0: not set here */
   int64_t timeout_ms, max_wait_ms; /* likewise */
 };

@@ -301,7 +301,7 @@ static bool wait_for_one(struct sched *s, const struct sched_choice *choice, con
 
 /* ---- one job's choice ---- */
 
-enum { STAY = 1 }; /* candidates of a route, though all their breakers are open */
+enum { STAY = 1 }; /* candidates without a route, though all their breakers are open */
 
 static bool is_any_open(const struct view *v) {
   for (size_t i = 0; i < v->c.count; i++)
@@ -322,7 +322,8 @@ static void look_at_breakers(struct sched *s, const struct sched_job *job, const
     s->breakers[i] =
         (struct breaker_candidate){.breaker = x->backend->breaker, .able = able, .full = x->full};
   }
-  int64_t next = breaker_admit_all(s->breakers, v->c.count, STAY, now_us);
+  int stay = v->c.route ? v->c.route->min_backends : STAY;
+  int64_t next = breaker_admit_all(s->breakers, v->c.count, stay, now_us);
   for (size_t i = 0; i < v->c.count; i++) {
     const struct breaker_candidate *b = &s->breakers[i];
     int64_t at = b->admitted ? 0 : breaker_reopens_us(b->breaker, b->last);

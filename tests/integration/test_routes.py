@@ -11,6 +11,7 @@ import pytest
 from remote import Remote
 
 from daemon import LATHE, LATHED, REPO, clean_env, wait_until
+from test_breaker import ONE, opened
 
 TWO = {"backend a": {"plugin": "echo", "workers": 2}, "backend b": {"plugin": "echo", "workers": 2}}
 # Its program never says that it is ready.
@@ -405,3 +406,15 @@ def test_compute_backend_of_the_original(make_daemon):
         assert line in shown, shown
     said = subprocess.run([LATHED, "--config", near.ini, "--check-config"], env=clean_env({"COMPUTE_BACKEND": "tunnel"}), text=True, capture_output=True, check=False)
     assert said.returncode != 0 and "COMPUTE_BACKEND" in said.stdout + said.stderr and "ssh_tunnel" in said.stdout + said.stderr
+
+
+# ---- the last one ----
+
+def test_how_many_stay_in_though_their_breakers_are_open(make_daemon):
+    daemon, c = opened(make_daemon, {**ONE, "route echo": {"backends": "a", "min_backends": "0"}}, seconds=250)
+    job = c.echo()
+    waits = c.get(f"/api/jobs/{job}/decision").json["decision"]["considered"][0]
+    assert waits["reason"] == "breaker" and waits["until"] > time.time() + 100, waits  # its whole time
+    daemon.write_config({**daemon.config, "route echo": {"backends": "a", "min_backends": "1"}})
+    daemon.reload()
+    assert c.wait(job)["status"] == "completed"  # the last one is tried again soon
