@@ -17,6 +17,7 @@
 enum {
   START_MS = 20000, /* for the tunnel to come up in create(); lathed waits 30 s (ready_timeout) */
   MOMENT_MS = 1000,
+  SOON_MS = 100, /* after that moment a step is made again; for so long others are not begun */
   LOOK_MS = 500, /* after a request that failed, for the tunnel to find out why */
 };
 
@@ -53,7 +54,7 @@ static int32_t ready(void *ctx, struct lathe_net_answer *a) {
   if (tunnel_await(((struct way *)ctx)->tunnel, MOMENT_MS, &now))
     return LATHE_OK;
   snprintf(a->why, sizeof a->why, "%s", now.text);
-  a->retry_after_ms = MOMENT_MS;
+  a->retry_after_ms = SOON_MS;
   return LATHE_RETRY_RATE;
 }
 
