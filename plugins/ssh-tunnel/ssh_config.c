@@ -28,7 +28,6 @@ static const char common[] = "Host *\n"
                              "  ForwardAgent no\n"
                              "  ForwardX11 no\n"
                              "  ControlMaster no\n"
-                             "  ControlPath none\n"
                              "  CanonicalizeHostname no\n"
                              "  EscapeChar none\n"
                              "  RequestTTY no\n"
@@ -64,14 +63,20 @@ static void write_all(FILE *f, const struct tunnel_options *o, const struct ssh_
         "  StreamLocalBindUnlink yes\n"
         "  StreamLocalBindMask 0177\n"
         "  PermitLocalCommand yes\n"
-        "  LocalCommand echo up\n",
+        "  ControlMaster yes\n",
         f);
+  /* sshd sends small packets at once only when its connection has had a session: without one each new channel
+   * may wait 40 ms for an acknowledgement.  It does not matter what becomes of the session. */
+  fprintf(f, "  LocalCommand echo up; %s -F %s -n lathe-session true >/dev/null 2>&1 &\n", o->ssh,
+          p->config);
   if (*o->jump && ssh_read_place(o->jump, 22, &jump, why, sizeof why)) {
     fprintf(f, "  ProxyCommand %s -F %s -E %s -W [%%h]:%%p lathe-jump\n", o->ssh, p->config,
             p->jump_log);
     write_host(f, "lathe-jump", jump.host, jump.port, *jump.user ? jump.user : o->user);
+    fputs("  ControlPath none\n", f);
   }
   fputs(common, f);
+  fprintf(f, "  ControlPath %s\n", p->control);
   fprintf(f, "  ServerAliveInterval %d\n", alive_s);
   write_value(f, "IdentityFile", o->key);
   write_value(f, "UserKnownHostsFile", o->known_hosts);

@@ -49,6 +49,7 @@ void ssh_folder_remove(struct ssh_folder *f);
 /* ---- ssh_config.c ---- */
 struct ssh_paths {
   char config[TUNNEL_PATH], jump_log[TUNNEL_PATH], socket[TUNNEL_PATH]; /* of one run */
+  char control[TUNNEL_PATH];
   char link[TUNNEL_PATH], new_link[TUNNEL_PATH]; /* to the socket of the one that is up */
 };
 /* Writes the file (0600) of one run.  False with errno. */

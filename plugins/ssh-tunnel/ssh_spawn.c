@@ -73,6 +73,14 @@ static void end_all(pid_t ssh) {
   }
 }
 
+/* What ssh left is reaped by the way. */
+static bool has_ended(pid_t ssh) {
+  bool ended = false;
+  for (pid_t pid; (pid = waitpid(-1, NULL, WNOHANG)) > 0;)
+    ended |= pid == ssh;
+  return ended;
+}
+
 static _Noreturn void keep(const struct start *s) {
   sigset_t signals, all;
   sigfillset(&all);
@@ -95,7 +103,7 @@ static _Noreturn void keep(const struct start *s) {
   sigemptyset(&signals);
   sigaddset(&signals, SIGCHLD);
   sigaddset(&signals, SIGTERM);
-  while (sigwaitinfo(&signals, NULL) != SIGTERM && waitpid(ssh, NULL, WNOHANG) == 0)
+  while (sigwaitinfo(&signals, NULL) != SIGTERM && !has_ended(ssh))
     ;
   end_all(ssh);
   _exit(0);

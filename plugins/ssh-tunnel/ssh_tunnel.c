@@ -141,10 +141,8 @@ static void name_files(struct tunnel *t) {
     char *out;
     const char *name;
   } files[] = {
-      {t->paths.config, "config"},
-      {t->paths.jump_log, "jump.log"},
-      {t->paths.link, "far"},
-      {t->paths.new_link, "far.new"},
+      {t->paths.config, "config"}, {t->paths.jump_log, "jump.log"}, {t->paths.control, "control"},
+      {t->paths.link, "far"},      {t->paths.new_link, "far.new"},
   };
   for (size_t i = 0; i < sizeof files / sizeof *files; i++)
     snprintf(files[i].out, TUNNEL_PATH, "%s/%s", t->folder.path, files[i].name);
@@ -154,6 +152,7 @@ static void prepare(struct tunnel *t) {
   snprintf(t->paths.socket, sizeof t->paths.socket, "%s/%ld-%llu", t->folder.path, (long)getpid(),
            (unsigned long long)++t->number);
   unlink(t->paths.jump_log);
+  unlink(t->paths.control);
   t->session_is_new = true;
 }
 

@@ -53,7 +53,7 @@ static void check_config(const struct tunnel_options *o) {
     ssh_options_free(whole);
   }
   MUST(ssh_config_write(o, &p, 1));
-  int lines = count_lines(p.config), jump = strchr(o->jump, '@') || *o->user ? 5 : 4;
+  int lines = count_lines(p.config), jump = strchr(o->jump, '@') || *o->user ? 6 : 5;
   MUST(lines == plain + (*o->user != '\0') + (*o->jump ? jump : 0));
   unlink(p.config);
 }

@@ -175,7 +175,7 @@ def test_up(make_sshd, drive, far):
     folder = os.path.dirname(up["path"])
     assert os.stat(folder).st_mode & 0o777 == 0o700
     assert {n: oct(os.stat(os.path.join(folder, n)).st_mode & 0o777) for n in os.listdir(folder)} == {
-        "config": "0o600", "lock": "0o600", os.path.basename(up["path"]): "0o600", "far": "0o600"}
+        "config": "0o600", "lock": "0o600", os.path.basename(up["path"]): "0o600", "far": "0o600", "control": "0o600"}
     assert fetch(os.path.join(folder, "far")).startswith(b"HTTP/1.0 200")
     assert os.path.basename(up["path"]).startswith(f"{d.process.pid}-")
 
@@ -293,6 +293,14 @@ def test_a_key_that_may_do_this_one_thing(make_sshd, drive, far):
         d = drive(server, far.address)
         assert d.until("up", "forward refused", "key refused")["state"] == state
         d.stop()
+
+
+@pytest.mark.parametrize("options", ["MaxSessions 0", "ForceCommand /bin/false"])
+def test_no_session_is_needed(make_sshd, drive, far, options):
+    d = drive(make_sshd(options), far.address)
+    assert fetch(d.until("up")["path"])
+    wait_until(lambda: len(d.processes()) == 1, "what asked for a session has ended")
+    assert fetch(d.seen[-1]["path"]) and d.lines.empty()
 
 
 # ---- keys ----
