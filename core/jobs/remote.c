@@ -112,8 +112,10 @@ void remote_note(struct job *job, const char *note, bool lazily) {
   struct attempt *last = job_last(job);
   free(last->note);
   last->note = mem_dup(note);
-  if (!lazily)
-    store_note(job->j->store, job->num, last->number, note);
+  if (lazily)
+    return;
+  output_flush(job); /* the log that a cursor has passed is on disk no later than the cursor */
+  store_note(job->j->store, job->num, last->number, note);
 }
 
 struct checkpoint { /* on its way to the disk; the job may end meanwhile */

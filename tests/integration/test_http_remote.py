@@ -625,3 +625,40 @@ def test_many_at_a_time(make_pair):
         assert near.wait(job_id, seconds=PATIENCE * 2)["status"] == "completed"
         assert near.log(job_id).count("\n") == 1
     once(pair, 150)
+
+
+@pytest.mark.parametrize("seed", [2, 4])
+def test_a_storm(cut_pair, seed):
+    """Daemons, worker and connections die at random: each job ends once, with its own result and its log."""
+    pair, dice, ids = cut_pair, random.Random(seed), []
+
+    def submit():
+        body = {"params": {"sleep_ms": dice.choice([0, 5, 50, 200]), "log_lines": 1}, "input": f"data:,{len(ids)}"}
+        answer = pair.near.client().post("/api/jobs/echo", body, {"Idempotency-Key": f"job-{len(ids)}"})
+        ids.append(answer.expect(202).json["job_id"])
+
+    def far_dies():
+        pair.far.kill()
+        pair.far_again()
+
+    def near_dies():
+        pair.near.kill()
+        pair.near.start()
+        wait_until(pair.is_ready, "the backend is ready again")
+
+    def worker_dies():
+        for worker in [c for c in children_of(pair.near.pid) if is_alive(c)]:
+            os.kill(worker, 9)
+        wait_until(pair.is_ready, "the backend is ready again")
+
+    for _ in range(9):
+        for _ in range(15):
+            submit()
+        time.sleep(dice.random() * 0.4)
+        dice.choice([far_dies, near_dies, worker_dies, pair.proxy.cut])()
+    near = pair.near.client()
+    for number, job_id in enumerate(ids):
+        job = near.wait(job_id, seconds=PATIENCE * 4)
+        assert job["status"] == "completed" and near.artifact(job_id, "input").text == str(number), job
+        assert near.log(job_id)
+    assert len(pair.far.client().all_jobs()) == len(ids)

@@ -124,6 +124,7 @@ static int32_t keep_note(struct lathe_job *job, const void *data, size_t len) {
   v->note = mem_dup_n(data, len);
   v->note_len = len;
   char *text = wire_ref_text(data, len);
+  logger_flush(&v->log); /* it may be a cursor of the log: that goes first */
   wire_put_note(link_begin(job->link), job->token, text);
   link_end(job->link, true);
   free(text);

@@ -48,7 +48,9 @@ static int32_t on_event(void *user, const struct lathe_net_event *e) {
   char id[FAR_ID + 1];
   size_t lead_len = sizeof lead - 1;
   begin_stream(f);
-  if (strcmp(e->name, "resync") == 0) {
+  if (strcmp(e->name, "resync") == 0) { /* events are missing: from here on it is another stream */
+    end_stream(f);
+    begin_stream(f);
     far_jobs_wake_all(f);
   } else if (e->data_len > lead_len + FAR_ID && memcmp(e->data, lead, lead_len) == 0 &&
              far_id_of(e->data + lead_len, FAR_ID, id) && far_jobs_told(f, id, news_of(e->name)) &&

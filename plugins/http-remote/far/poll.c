@@ -206,6 +206,7 @@ static void ask_events(struct look *l, const struct lathe_request *request) {
   }
   bool ended_here = l->result != LATHE_PENDING || l->count >= EVENTS_MOST;
   if (!ended_here && a.result != LATHE_PENDING) {
+    far_jobs_more(f, l->id); /* what was not read is not lost */
     forgotten(l, request, &a);
     if (a.retry_after_ms >= 0 && l->result == a.result)
       f->host->retry_after(l->job, a.retry_after_ms);
