@@ -605,6 +605,34 @@ def test_a_page_of_a_proxy_says_nothing_of_the_job(near_of, stand_in):
     assert "proxy" in client.log(job_id)
 
 
+PAGES = [(302, {"Content-Type": "text/html", "Location": "http://example.invalid/"}, b"<html>sign in</html>"),
+         (400, {"Content-Type": "text/html"}, b"<html>400</html>"), (404, {"Content-Type": "text/html"}, b"<html>404</html>"),
+         (405, {"Content-Type": "text/plain"}, b"no")]
+
+
+@pytest.mark.parametrize("step", ["submit", "find", "events", "result", "file"])
+@pytest.mark.parametrize("page", PAGES, ids=[p[0] for p in PAGES])
+def test_a_page_in_the_place_of_any_answer_costs_no_job(near_of, stand_in, step, page):
+    """Something on the way answers once in the far daemon's place."""
+    paths = {"submit": ("POST", "/api/jobs/echo"), "find": ("GET", "/api/jobs"),
+             "events": ("GET", f"/api/jobs/{stand_in.JOB}/events"), "result": ("GET", f"/api/jobs/{stand_in.JOB}"),
+             "file": artifact_of(stand_in)}
+    stand_in.answers[paths["file"]] = (200, {}, FILE)
+    if step == "find":  # it is asked after a submission whose fate is not known
+        stand_in.answers[paths["submit"]] = once_then(stand_in, paths["submit"], (502, {}, b"{}"))
+    stand_in.answers[paths[step]] = once_then(stand_in, paths[step], page)
+    client = near_of(stand_in.url).client()
+    job = client.wait(client.submit("echo"))
+    assert job["status"] == "completed" and client.artifact(job["job_id"], "f.bin").body == FILE, job
+    assert len(stand_in.of("POST", "/api/jobs/echo")) == (2 if step in ("submit", "find") else 1)
+
+
+def once_then(stand_in, path, first):
+    """`first`, and from then on what there was before."""
+    left, after = [first], stand_in.answers.get(path)
+    return lambda _: left.pop() if left else after or stand_in.usual(*path)
+
+
 def test_an_upload_that_is_stored_otherwise(near_of, stand_in):
     stand_in.answers[("POST", "/api/jobs/echo")] = stand_in.problem(422, "unknown-blob")
     stand_in.answers[("POST", "/api/blobs")] = (201, {}, {"blob": "x", "sha256": "0" * 64, "bytes": 1})

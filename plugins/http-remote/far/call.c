@@ -35,6 +35,21 @@ bool far_failed(struct far *f, struct lathe_net_answer *a) {
          f->t.failed(f->t.ctx, a);
 }
 
+static bool is_problem(const struct lathe_net_answer *a) {
+  char type[80];
+  return lathe_net_header(a, "Content-Type", type, sizeof type) &&
+         strncmp(type, "application/problem+json", 24) == 0;
+}
+
+/* A lathed refuses with a problem.  What refuses in another form is something on the way, as the page of a
+ * proxy: it says nothing of the job, and may be gone in a moment.  A proxy that takes no body of such a size
+ * (413) takes none later. */
+void far_doubt(struct lathe_net_answer *a) {
+  if ((a->result == LATHE_PERMANENT || a->result == LATHE_BAD_INPUT) && a->status >= 300 &&
+      a->status != 413 && !is_problem(a))
+    a->result = LATHE_RETRY_DOWN;
+}
+
 /* May it be made a second time? */
 static bool is_repeatable(const struct lathe_net_request *r) {
   if (r->method)
@@ -53,6 +68,7 @@ int32_t far_call(struct far *f, struct lathe_net_request *r, struct lathe_net_an
     if (!far_failed(f, a) || !is_repeatable(r))
       break;
   }
+  far_doubt(a);
   return a->result;
 }
 
@@ -70,9 +86,7 @@ int32_t far_tell(struct far *f, struct lathe_job *job, const struct lathe_net_an
 }
 
 bool far_is_problem(const struct lathe_net_answer *a, const char *word) {
-  char type[80];
-  return lathe_net_header(a, "Content-Type", type, sizeof type) &&
-         strncmp(type, "application/problem+json", 24) == 0 && strcmp(a->code, word) == 0;
+  return is_problem(a) && strcmp(a->code, word) == 0;
 }
 
 const char *far_text(const json_t *object, const char *name) {

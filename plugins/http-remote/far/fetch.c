@@ -124,6 +124,7 @@ static int32_t give_file(struct fetch *t, const char *path, const json_t *artifa
     return t->a.result;
   lathe_net_download(t->f->t.net, &r, &file, &t->a);
   far_failed(t->f, &t->a);
+  far_doubt(&t->a);
   if (t->a.result != LATHE_OK)
     return t->a.result;
   t->done += json_integer_value(bytes);

@@ -203,6 +203,7 @@ static void ask_events(struct look *l, const struct lathe_request *request) {
   if (far_ready(f, &a) == LATHE_OK) {
     lathe_net_events(f->t.net, &r, on_event, l, &a);
     far_failed(f, &a);
+    far_doubt(&a);
   }
   bool ended_here = l->result != LATHE_PENDING || l->count >= EVENTS_MOST;
   if (!ended_here && a.result != LATHE_PENDING) {

@@ -128,7 +128,7 @@ static int32_t post(struct far *f, const struct lathe_request *request, const st
 static int32_t judge(struct far *f, struct lathe_net_answer *a) {
   static const int statuses[] = {400, 404, 405, 409, 413, 415, 422};
   for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++)
-    if (a->status == statuses[i])
+    if (a->status == statuses[i] && a->result != LATHE_RETRY_DOWN)
       a->result = a->status == 409 ? LATHE_RETRY : LATHE_PERMANENT;
   if (a->status == 404 || a->status == 422) { /* its kinds may be others by now */
     pthread_mutex_lock(&f->lock);
