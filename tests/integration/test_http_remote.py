@@ -586,6 +586,28 @@ def test_a_stream_without_an_end(near_of, stand_in):
     assert client.wait(job_id)["status"] == "cancelled"
 
 
+@pytest.mark.parametrize("what", ["line", "JSON"])
+def test_what_never_ends_does_not_hold_a_job(near_of, stand_in, what):
+    """It is asked for a few times, and then the attempt fails with the reason: the job's time may be a day."""
+    def line(request):
+        request.send_response(200)
+        request.send_header("Content-Type", "text/event-stream")
+        request.end_headers()
+        try:
+            request.wfile.write(b"data: ")
+            while not stand_in.stopping.is_set():
+                request.wfile.write(b"x" * 65536)
+        except OSError:
+            request.close_connection = True
+
+    own = f"/api/jobs/{stand_in.JOB}"
+    paths = {"line": ("GET", own + "/events"), "JSON": ("GET", own)}
+    stand_in.answers[paths[what]] = line if what == "line" else (200, {}, b"[" + b"0," * 3000000 + b"0]")
+    client = near_of(stand_in.url).client()
+    job = client.wait(client.submit("echo"), seconds=90)
+    assert job["status"] == "failed" and ("without an end" if what == "line" else "JSON") in job["error"]["detail"], job
+
+
 def test_a_job_that_is_forgotten_there(near_of, stand_in):
     stand_in.answers[("GET", f"/api/jobs/{stand_in.JOB}/events")] = stand_in.problem(404, "unknown-job")
     job = near_of(stand_in.url).client().run("echo")

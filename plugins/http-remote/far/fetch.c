@@ -174,7 +174,8 @@ static int32_t check(struct fetch *t, const json_t *job) {
  * network's fault, which ends in connections that break. */
 static bool is_lie(const struct lathe_net_answer *a) {
   return strstr(a->why, "nothing of it is kept") || strstr(a->why, "promise") ||
-         strncmp(a->why, "the far daemon at", 17) == 0;
+         strstr(a->why, "longer than the") || strstr(a->why, "that is no JSON") ||
+         strstr(a->why, "JSON of more than") || strncmp(a->why, "the far daemon at", 17) == 0;
 }
 
 int32_t far_fetch(void *far, struct lathe_job *job, const struct lathe_request *request,

@@ -168,9 +168,11 @@ static int32_t forgotten(struct look *l, const struct lathe_request *request,
     if (a->status == 404)
       lie(l, "does not answer as a lathed (404 without its problem); does a proxy answer in its "
              "place?");
+    else if (strstr(a->why, "longer than the"))
+      lie(l, "sends an event without an end");
     else
       snprintf(l->why, sizeof l->why, "%s", a->why);
-    return l->result = a->status == 404 ? l->result : a->result;
+    return l->result = l->result != LATHE_PENDING ? l->result : a->result;
   }
   int32_t found = far_look_up(l->f, NULL, request, id, a);
   if (found != LATHE_OK && found != LATHE_NOT_FOUND) {
