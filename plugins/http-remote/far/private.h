@@ -78,7 +78,8 @@ int32_t far_call(struct far *, struct lathe_net_request *, struct lathe_net_answ
 /* Around a sister of lathe_net_call(): LATHE_OK, or the answer says why not. */
 int32_t far_ready(struct far *, struct lathe_net_answer *);
 bool far_failed(struct far *, struct lathe_net_answer *); /* true: the way was cut */
-void far_doubt(struct lathe_net_answer *); /* what refuses may be no lathed: then it is tried again */
+void far_doubt(
+    struct lathe_net_answer *); /* what refuses may be no lathed: then it is tried again */
 /* GET; the answer as JSON, or NULL with the answer's result and why. */
 json_t *far_get(struct far *, struct lathe_job *, const struct lathe_request *, const char *path,
                 int64_t most, struct lathe_net_answer *);
