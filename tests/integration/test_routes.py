@@ -27,6 +27,16 @@ def considered(decision):
     return {c["backend"]: "taken" if c["taken"] else c["reason"] for c in decision["considered"]}
 
 
+def all_slots_work(client, **slots):
+    """A backend is ready with its first worker; the others may still be starting."""
+    for name, count in slots.items():
+        def overlap():
+            jobs = [client.wait(i) for i in [client.submit("echo", backend=name, params={"sleep_ms": 200}) for _ in range(count)]]
+            return max(j["started_at"] for j in jobs) < min(j["ended_at"] for j in jobs)
+
+        wait_until(overlap, f"all workers of {name} are there")
+
+
 def run_together(c, count):
     """Jobs that run at the same time, one after the other submitted; each with where it runs."""
     ids = []
@@ -39,6 +49,7 @@ def run_together(c, count):
 @pytest.mark.parametrize("policy,where", [("ordered", "aabb"), ("spread", "abab")])
 def test_policies(make_daemon, policy, where):
     c = make_daemon({**TWO, **route("a, b", policy=policy)}, base={}).client()
+    all_slots_work(c, a=2, b=2)
     jobs = run_together(c, 4)
     assert "".join(j["backend"] for j in jobs) == where
     last = jobs[3]["attempts"][0]["decision"]
@@ -53,6 +64,7 @@ def test_spread_counts_slots_and_those_that_wait(make_daemon):
     config = {"backend a": {"plugin": "echo", "workers": 1}, "backend b": {"plugin": "echo", "workers": 4},
               "backend c": {"plugin": "echo", "workers": 4}}
     c = make_daemon({**config, **route("a, b, c", policy="spread")}, base={}).client()
+    all_slots_work(c, a=1, b=4, c=4)
     assert "".join(j["backend"] for j in run_together(c, 5)) == "abcbc"
     for name in "bb":
         c.wait(c.submit("echo", params={"sleep_ms": 600000}, backend=name), ("running",))
