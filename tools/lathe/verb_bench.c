@@ -29,7 +29,7 @@ static int apply(struct cli *c, const struct bench *b, const struct bench_advice
   if (b->interrupted)
     return fail(CLI_JOB_FAILED,
                 "nothing is switched, because the benchmark did not come to its end");
-  if (advice->backend == SIZE_MAX)
+  if (advice->backend >= b->backend_count) /* none */
     return fail(CLI_JOB_FAILED, "nothing is switched, because %s", advice->reason);
   const char *name = b->backends[advice->backend].name;
   char *path = http_path(c, "/api/routes/%s/override", b->kind);
