@@ -127,7 +127,8 @@ http_handler batches_post, batches_list, batches_get, batches_summary;
 http_handler batches_cancel, batches_delete, batches_events, batches_archive;
 http_handler kinds_list, kinds_get;
 http_handler backends_list;
-http_handler switch_use, switch_unuse, switch_drain, switch_resume, switch_warm, switch_rollback;
+http_handler switch_use, switch_unuse, switch_drain, switch_resume, switch_breaker, switch_warm,
+    switch_rollback;
 http_handler routing_list, routing_get, routing_of_job;
 http_handler costs_get;
 http_handler audit_list;

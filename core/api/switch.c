@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * What a person switches: PUT and DELETE /api/routes/{kind}/override, POST
- * /api/backends/{name}/drain, resume and warm, POST /api/rollback.
+ * /api/backends/{name}/drain, resume, breaker and warm, POST /api/rollback.
  *
  *   body checked -> jobs/switches.h: on disk, in effect -> 200 with how it is now
  */
 #include "api/fields.h"
 #include "api/internal.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/nearest_word.h"
 #include "jobs/switches.h"
@@ -248,6 +249,76 @@ void switch_drain(void *ctx, struct http_request *r) {
 /* Lifts a drain, and what paused, slowed or cut it off; one of which nothing holds is not changed. */
 void switch_resume(void *ctx, struct http_request *r) {
   drain(ctx, r, false);
+}
+
+/* ---- a breaker, by hand ---- */
+
+enum { FOR_MOST_S = 366 * 86400 };
+
+struct force {
+  struct wish wish;
+  enum breaker_hand hand;
+  int64_t for_s; /* 0: until a person says otherwise */
+};
+
+static int read_force(const json_t *body, struct force *f, struct refusal *no) {
+  static const char *const names[] = {"state", "for_s", "why"};
+  const char *key, *state = json_string_value(json_object_get(body, "state"));
+  json_t *v;
+  int rc = 0;
+  json_object_foreach((json_t *)body, key, v) {
+    if (strcmp(key, "why") == 0)
+      rc = take_text(&f->wish.why, key, v, no);
+    else if (strcmp(key, "for_s") == 0 && (!json_is_integer(v) || json_integer_value(v) < 1 ||
+                                           json_integer_value(v) > FOR_MOST_S))
+      rc = refuse(no, "bad-parameter", "for_s must be whole seconds, 1 to %d.", FOR_MOST_S);
+    else if (strcmp(key, "for_s") == 0)
+      f->for_s = json_integer_value(v);
+    else if (strcmp(key, "state") != 0)
+      rc = fields_unknown(no, "unknown-parameter", "The body has no key", key, names, 3);
+    if (rc < 0)
+      return rc;
+  }
+  f->hand = state && strcmp(state, "open") == 0     ? BREAKER_FORCED_OPEN
+            : state && strcmp(state, "closed") == 0 ? BREAKER_FORCED_CLOSED
+                                                    : BREAKER_BY_ITSELF;
+  if (f->hand == BREAKER_BY_ITSELF)
+    return refuse(
+        no, "bad-parameter",
+        "state must be \"open\" or \"closed\"; POST .../resume leaves it to itself again.");
+  return 0;
+}
+
+static void force(struct api *a, struct http_request *r, struct backend *x, const struct force *f) {
+  const char *name = backend_name(x);
+  const struct switches_who asks = who(r, &f->wish);
+  int64_t until_us = f->for_s ? clock_wall_us() + f->for_s * 1000000 : BREAKER_FOR_EVER;
+  char *from = mem_printf("\"%s\"", breaker_state_word(breaker_state_at(
+                                        jobs_breaker(a->at.jobs, name), clock_mono_us())));
+  api_log_asked(r, "backend.breaker", "backend", name);
+  jobs_breaker_force(a->at.jobs, name, f->hand, until_us);
+  switches_note(a->at.jobs, f->hand == BREAKER_FORCED_OPEN ? "breaker.open" : "breaker.close", name,
+                from, &asks, on_switched, answer_new(a, r, name, render_backend));
+  free(from);
+}
+
+void switch_breaker(void *ctx, struct http_request *r) {
+  struct api *a = ctx;
+  struct refusal no = {.slug = "bad-request"};
+  struct force f = {0};
+  json_t *body = NULL;
+  struct backend *x = path_backend(a, r);
+  if (!x)
+    return;
+  int rc = fields_small(r, BODY_MAX, &body, &no);
+  if (rc == 0)
+    rc = read_force(body, &f, &no);
+  json_decref(body);
+  if (rc == 0)
+    force(a, r, x, &f);
+  else
+    http_problem(r, 0, no.slug, 0, "%s", no.err.text);
+  wish_free(&f.wish);
 }
 
 void switch_warm(void *ctx, struct http_request *r) {

@@ -87,8 +87,12 @@ static void say(const struct backend_usage *p) {
   int64_t now = clock_mono_us();
   switch (breaker_state_at(b, now)) {
   case BREAKER_OPEN:
-    log_warn("breaker.open", "backend %s gets no jobs for %.1f s: %s", p->name,
-             (double)(breaker_reopens_us(b, false) - now) / 1e6, breaker_reason(b));
+    if (breaker_reopens_us(b, false) == BREAKER_FOR_EVER)
+      log_warn("breaker.open", "backend %s gets no jobs until it is resumed: %s", p->name,
+               breaker_reason(b));
+    else
+      log_warn("breaker.open", "backend %s gets no jobs for %.1f s: %s", p->name,
+               (double)(breaker_reopens_us(b, false) - now) / 1e6, breaker_reason(b));
     break;
   case BREAKER_HALF_OPEN:
     log_info("breaker.half_open", "backend %s gets one job, to see whether it is well", p->name);
@@ -237,7 +241,8 @@ void jobs_breaker_force(struct jobs *j, const char *name, enum breaker_hand hand
 
 bool jobs_breaker_reset(struct jobs *j, const char *name) {
   struct backend_usage *p = usage_find(j, name);
-  bool news = !breaker_is_closed(p->facts->breaker) || p->facts->breaker->step > 0;
+  const struct breaker *b = p->facts->breaker;
+  bool news = !breaker_is_closed(b) || b->hand != BREAKER_BY_ITSELF || b->step > 0;
   breaker_reset(p->facts->breaker, clock_mono_us());
   if (news)
     changed(j, p);

@@ -318,7 +318,7 @@ static void look_at_breakers(struct sched *s, const struct sched_job *job, const
   for (size_t i = 0; i < v->c.count; i++) {
     const struct candidate *x = &s->considered[i];
     bool able = x->backend->state == FACTS_READY && !x->excluded && !x->elsewhere && !x->unfit &&
-                !x->bar;
+                !x->bar && !x->dear;
     s->breakers[i] =
         (struct breaker_candidate){.breaker = x->backend->breaker, .able = able, .full = x->full};
   }

@@ -260,6 +260,36 @@ def test_another_backend_of_the_name(make_daemon):
     assert breaker(c)["state"] == "closed"
 
 
+def test_forced_by_hand(make_daemon):
+    """It says until when, outlives a restart, and is one line of the audit log."""
+    daemon = make_daemon(TWO, base={})
+    c = daemon.client()
+    run = [LATHE, "--server", daemon.url, "backends", "breaker", "a"]
+    said = subprocess.run([*run, "open", "--for", "10m", "--why", "they mend it"], env=clean_env(), check=True, capture_output=True, text=True)
+    assert "the breaker of backend a is open" in said.stdout + said.stderr
+    got = breaker(c)
+    assert got["state"] == "open" and got["forced"] and got["reason"] == "a person opened it"
+    assert 590 < got["forced_until"] - time.time() <= 600
+    assert considered(c.wait(c.echo())["attempts"][0]["decision"]) == {"a": "breaker", "b": "taken"}
+    line = c.get("/api/audit?what=breaker").json["audit"][0]
+    assert (line["what"], line["about"], line["from"], line["why"]) == ("breaker.open", "a", "closed", "they mend it")
+    daemon.restart()
+    c = daemon.client()
+    assert breaker(c)["forced"] and abs(breaker(c)["forced_until"] - got["forced_until"]) < 0.01
+    c.post("/api/backends/a/breaker", {"state": "closed"}).expect(200)
+    for _ in range(4):
+        c.wait(c.submit("echo", backend="a", params={"fail": "crash"}))
+    got = breaker(c)
+    assert got["state"] == "closed" and got["forced"] and got["forced_until"] is None
+    c.post("/api/backends/a/resume", {}).expect(200)
+    assert breaker(c)["state"] == "closed" and not breaker(c)["forced"]
+    for body, word in (({}, "state"), ({"state": "ajar"}, "state"), ({"state": "open", "for_s": 0}, "for_s"),
+                       ({"state": "open", "for_s": "1"}, "for_s"), ({"state": "open", "when": 1}, "when")):
+        r = c.post("/api/backends/a/breaker", body)
+        assert r.status in (400, 422) and word in r.json["detail"], r
+    assert c.post("/api/backends/none/breaker", {"state": "open"}).status == 404
+
+
 def test_a_person_resumes_it(make_daemon):
     daemon, c = opened(make_daemon, TWO)
     subprocess.run([LATHE, "--server", daemon.url, "backends", "resume", "a"], env=clean_env(), check=True, capture_output=True)

@@ -70,8 +70,8 @@ _lathe() {
             ;;
           backends)
             case $operand in
-              '') words="use drain resume warm" ;;
-              use | drain | resume | warm) words=$(_lathe_words backends) ;;
+              '') words="use drain resume breaker warm" ;;
+              use | drain | resume | breaker | warm) words=$(_lathe_words backends) ;;
             esac
             ;;
           help) words= ;;

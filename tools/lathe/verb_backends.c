@@ -82,6 +82,39 @@ static int act_resume(struct cli *c) {
   return change(c, "resume");
 }
 
+/* ---- breaker ---- */
+
+static char *force_of(struct cli *c, const char *state, int64_t for_ms) {
+  json_t *body = json_pack("{s:s}", "state", state);
+  const char *why = option_get(c, "why");
+  if (for_ms > 0)
+    json_object_set_new(body, "for_s", json_integer((for_ms + 999) / 1000));
+  if (why)
+    json_object_set_new(body, "why", json_string(why));
+  char *text = json_dumps(body, JSON_COMPACT);
+  json_decref(body);
+  return text;
+}
+
+static int act_breaker(struct cli *c) {
+  json_t *backend;
+  const char *name = c->operands[1], *state = c->operands[2];
+  int64_t for_ms = 0;
+  if (strcmp(state, "open") != 0 && strcmp(state, "closed") != 0)
+    return fail(CLI_USAGE, "lathe backends breaker NAME takes open or closed, not %s", state);
+  if (option_duration(c, "for", &for_ms) != CLI_OK)
+    return CLI_USAGE;
+  int code = ask(c, "POST", http_path(c, "/api/backends/%s/breaker", name),
+                 force_of(c, state, for_ms), "state", &backend);
+  if (code == CLI_OK && c->json)
+    say_json(backend);
+  else if (code == CLI_OK)
+    say_note("the breaker of backend %s is %s\n", name,
+             json_text(json_object_get(backend, "breaker"), "state"));
+  json_decref(backend);
+  return code;
+}
+
 /* ---- warm ---- */
 
 static bool is_on_its_way(const json_t *backend) {
@@ -166,6 +199,7 @@ static const struct {
 } acts[] = {{"use", act_use, 1, 2},
             {"drain", act_drain, 2, 2},
             {"resume", act_resume, 2, 2},
+            {"breaker", act_breaker, 3, 3},
             {"warm", act_warm, 2, 2}};
 
 enum { ACTS = sizeof acts / sizeof *acts };
@@ -182,10 +216,12 @@ static int run_act(struct cli *c) {
       continue;
     if (c->operand_count >= acts[i].least && c->operand_count <= acts[i].most)
       return acts[i].run(c);
-    return fail(CLI_USAGE, "lathe backends %s takes the name of one backend", word);
+    return fail(CLI_USAGE, "lathe backends %s takes the name of one backend%s", word,
+                acts[i].most > 2 ? ", and open or closed" : "");
   }
   const char *near = words_nearest(word, act_at, NULL, ACTS);
-  return fail(CLI_USAGE, "lathe backends takes nothing, or use, drain, resume or warm%s%s%s",
+  return fail(CLI_USAGE,
+              "lathe backends takes nothing, or use, drain, resume, breaker or warm%s%s%s",
               near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 

@@ -115,7 +115,8 @@ static const struct cli_option backends_options[] = {
     {"kind", 0, "KIND", "use: of which kind of job"},
     {"reset", 0, NULL, "use: as the server's file says again"},
     {"write", 0, "FILE", "use: write it into this file of the server's configuration, too"},
-    {"why", 0, "TEXT", "use, drain, resume: for the audit log"},
+    {"for", 0, "TIME", "breaker: for so long, as 10m; else until it is resumed"},
+    {"why", 0, "TEXT", "use, drain, resume, breaker: for the audit log"},
     {NULL, 0, NULL, NULL},
 };
 static const struct cli_option rollback_options[] = {
@@ -170,7 +171,7 @@ static const struct cli_verb verbs[] = {
      batch_options, 1, -1, verb_batch, IDS_BATCH},
     {"kinds", "[KIND]", "What the server does; the parameters of a kind", NULL, NULL, 0, 1,
      verb_kinds, IDS_NONE},
-    {"backends", "[use NAME --kind KIND | drain|resume|warm NAME]",
+    {"backends", "[use NAME --kind KIND | drain|resume|warm NAME | breaker NAME open|closed]",
      "Where jobs run, how that goes, and switching it",
      "use: jobs of the kind go to this backend first, over the server's configuration, until that "
      "is "
@@ -178,11 +179,13 @@ static const struct cli_verb verbs[] = {
      "drain: "
      "it gets no new jobs, those that it has are done. resume: it gets jobs again, and what paused "
      "or "
-     "slowed it (a refused credential, a used-up quota) is mended. warm: its workers start now, "
+     "slowed it (a refused credential, a used-up quota) is mended. breaker: open, it gets no jobs, "
+     "or closed, it gets them whatever becomes of them, until it is resumed or the time is over. "
+     "warm: its workers start now, "
      "and "
      "lathe waits until they are ready. All but the list need a token with the role admin; lathe "
      "rollback undoes use, drain and resume.",
-     backends_options, 0, 2, verb_backends, IDS_NONE},
+     backends_options, 0, 3, verb_backends, IDS_NONE},
     {"rollback", "", "Undo the last switch by hand",
      "Of lathe backends use, drain or resume, whoever made it; again: the one before it.",
      rollback_options, 0, 0, verb_rollback, IDS_NONE},
