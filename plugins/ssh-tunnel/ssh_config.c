@@ -66,9 +66,12 @@ static void write_all(FILE *f, const struct tunnel_options *o, const struct ssh_
         "  ControlMaster yes\n",
         f);
   /* sshd sends small packets at once only when its connection has had a session: without one each new channel
-   * may wait 40 ms for an acknowledgement.  It does not matter what becomes of the session. */
-  fprintf(f, "  LocalCommand echo up; %s -F %s -n lathe-session true >/dev/null 2>&1 &\n", o->ssh,
-          p->config);
+   * may wait 40 ms for an acknowledgement.  It does not matter what becomes of the session; one that hangs in
+   * what the user's shell does first is left. */
+  fprintf(f,
+          "  LocalCommand echo up; { %s -F %s -n lathe-session true & sleep 2; kill $!; } "
+          ">/dev/null 2>&1 &\n",
+          o->ssh, p->config);
   if (*o->jump && ssh_read_place(o->jump, 22, &jump, why, sizeof why)) {
     fprintf(f, "  ProxyCommand %s -F %s -E %s -W [%%h]:%%p lathe-jump\n", o->ssh, p->config,
             p->jump_log);

@@ -295,7 +295,7 @@ def test_a_key_that_may_do_this_one_thing(make_sshd, drive, far):
         d.stop()
 
 
-@pytest.mark.parametrize("options", ["MaxSessions 0", "ForceCommand /bin/false"])
+@pytest.mark.parametrize("options", ["MaxSessions 0", "ForceCommand /bin/false", "ForceCommand sleep 60"])
 def test_no_session_is_needed(make_sshd, drive, far, options):
     d = drive(make_sshd(options), far.address)
     assert fetch(d.until("up")["path"])
@@ -673,7 +673,7 @@ def test_what_a_killed_one_left_is_cleared_up(make_sshd, drive, far):
     assert not os.path.exists(left) and os.path.exists(stays)
     other.process.kill()
     other.process.wait()
-    wait_until(lambda: len(third.processes()) == 1, "the killed one's ssh ends", 2)
+    wait_until(lambda: len(third.processes()) == 1, "the killed one's ssh ends")
 
 
 def test_the_end_comes_in_every_state(make_sshd, drive, far):
