@@ -9,7 +9,7 @@ install(FILES conf/sysusers.conf DESTINATION lib/sysusers.d RENAME lathe.conf CO
 include(cmake/docs.cmake)
 file(GLOB decisions CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} docs/adr/*.md)
 foreach(page README.md docs/admin.md docs/api.md docs/bench.md docs/benchmarks.md docs/cli.md docs/configuration.md docs/meshing.md
-        docs/original.md docs/outputs.md docs/remote.md docs/security.md docs/ssh-tunnel.md docs/testing.md)
+        docs/original.md docs/outputs.md docs/remote.md docs/security.md docs/ssh-tunnel.md docs/switching.md docs/testing.md)
   lathe_doc(runtime ${page})
 endforeach()
 install(FILES docs/benchmark_results.schema.json DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
