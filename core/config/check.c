@@ -295,6 +295,11 @@ int config_canary(const char *text, char backend[64], int *share, struct err *er
   backend[n] = '\0';
   int rc = units_share(text + n + gap, &part, err);
   *share = (int)(part * CONFIG_SHARES + 0.5);
+  if (rc == 0 && part > 0 && *share == 0)
+    return err_set(
+        err, ERR_INVAL,
+        "\"%.80s\" is a share that no job is drawn for; the least is %g%%, and 0%% is none", text,
+        100.0 / CONFIG_SHARES);
   return rc;
 }
 

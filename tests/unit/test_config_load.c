@@ -192,6 +192,10 @@ static void mistakes(void **state) {
        "\"10\" is not a share; write it as 5%"},
       {"[backend a]\nplugin = echo\n[route m]\nbackends = a\ncanary = a 101%\n",
        "\"101%\" is not a share"},
+      {"[backend a]\nplugin = echo\n[route m]\nbackends = a\ncanary = a 0.00001%\n",
+       "[route m] canary: \"a 0.00001%\" is a share that no job is drawn for; the least is 0.01%, "
+       "and "
+       "0% is none"},
       {"[backend loca]\nplugin = echo\n[route m]\nbackends = loca\ncanary = local 10%\n",
        "[route m] canary: there is no [backend local]; did you mean loca?"},
       {"[backend a]\nplugin = echo\n[route m]\nbackends = a\nsticky = user\n",
