@@ -18,7 +18,7 @@ _lathe() {
       --token-file | --cacert | --cert | --key) _lathe_server+=("${COMP_WORDS[i]}" "${COMP_WORDS[++i]}") ;;
       --kind) kind=${COMP_WORDS[++i]} ;;
       --param | -p | --out | --file | -o | --output | --backend | -b | --priority | --timeout | -t | --idempotency-key | -k | \
-        --state | --client | --who | --what | --why | --write | --since | --limit | -n | --after | --set | --name | --input-name | --shape | --lang | --dir | \
+        --state | --client | --who | --what | --why | --write | --since | --limit | -n | --after | --for | --set | --name | --input-name | --shape | --lang | --dir | \
         --rounds | --max-rounds | --within | --warmup | --seed | --patience | --prefer-local | --html | --report | \
         --month | --from | --to | --by) ((i++)) ;;
       -*) ;;
