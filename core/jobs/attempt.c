@@ -20,13 +20,6 @@ static const char *version_of(const struct jobs *j, const char *name) {
   return b ? backend_plugin_version(b) : NULL;
 }
 
-static double expected_of(const struct sched_choice *choice) {
-  for (size_t i = 0; i < choice->considered_count; i++)
-    if (choice->considered[i].backend == choice->backend)
-      return choice->considered[i].estimate.run_s;
-  return 0;
-}
-
 struct attempt *attempt_begin(struct job *job, const struct sched_choice *choice, int64_t now_us) {
   struct jobs *j = job->j;
   job->usage = usage_find(j, choice->backend->name);
@@ -37,7 +30,7 @@ struct attempt *attempt_begin(struct job *job, const struct sched_choice *choice
   cost_begin(job, a);
   spending_begin(a);
   breakers_take(job, step_limits_of(job).wall_ms);
-  estimates_begin(job, expected_of(choice));
+  estimates_begin(job, choice->taken->estimate.run_s);
   return a;
 }
 

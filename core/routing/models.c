@@ -8,7 +8,7 @@
 struct model { /* of a kind */
   char *kind;
   struct estimate pool;
-  struct estimate *own; /* by the backend's index */
+  struct estimate **own; /* by the backend's index; NULL: nothing is known */
   size_t cap;
 };
 
@@ -30,10 +30,12 @@ struct estimate *models_of(struct models *m, const char *kind, const struct back
     size_t cap = b->index + 8;
     model->own = mem_grow(model->own, cap * sizeof *model->own);
     for (size_t i = model->cap; i < cap; i++)
-      model->own[i] = (struct estimate){0};
+      model->own[i] = NULL;
     model->cap = cap;
   }
-  return &model->own[b->index];
+  if (!model->own[b->index])
+    model->own[b->index] = mem_alloc(sizeof **model->own);
+  return model->own[b->index];
 }
 
 const char *models_next(const struct models *m, size_t *pos) {
@@ -44,13 +46,15 @@ const char *models_next(const struct models *m, size_t *pos) {
 void models_forget(struct models *m, const struct backend_facts *b) {
   size_t pos = 0;
   for (struct model *model; (model = map_next(&m->kinds, &pos));)
-    if (b->index < model->cap)
-      model->own[b->index] = (struct estimate){0};
+    if (b->index < model->cap && model->own[b->index])
+      *model->own[b->index] = (struct estimate){0};
 }
 
 void models_free(struct models *m) {
   size_t pos = 0;
   for (struct model *model; (model = map_next(&m->kinds, &pos));) {
+    for (size_t i = 0; i < model->cap; i++)
+      free(model->own[i]);
     free(model->own);
     free(model->kind);
     free(model);

@@ -13,7 +13,7 @@ struct models { /* zeroed: empty */
   struct map kinds;
 };
 
-/* Of a kind on a backend, made if new; b NULL: wherever it ran.  Valid until the next call. */
+/* Of a kind on a backend, made if new; b NULL: wherever it ran.  Valid until models_free. */
 struct estimate *models_of(struct models *m, const char *kind, const struct backend_facts *b);
 /* The next kind that there are estimates of; *pos is 0 before the first, NULL: no more. */
 const char *models_next(const struct models *m, size_t *pos);

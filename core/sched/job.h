@@ -68,8 +68,8 @@ struct sched_job {
   int8_t priority;
   const struct sched_tried *tried; /* the owner's */
   int tried_count;
-  const struct backend_facts
-      *first; /* where it was first, for routes without a fallback; NULL: nowhere */
+  /* Where it was first, for routes without a fallback; NULL: nowhere. */
+  const struct backend_facts *first;
   const struct backend_facts *bound; /* only there, and only if that is remote; NULL: anywhere */
 
   /* the scheduler's */

@@ -8,7 +8,7 @@
  * (owner) ^                    and threads; or hopeless
  *                        +---- does not fit: stuck, or its lane is blocked for this round
  *
- * The way of a choice: the head of the best lane -> candidates of its route -> routing/decide.h.
+ * The way of a choice: the head of the best lane -> its backends (choice.h) -> routing/decide.h.
  */
 #ifndef SCHED_SCHED_H
 #define SCHED_SCHED_H
@@ -20,15 +20,16 @@ struct sched;
 
 struct sched_options { /* 0: no limit, no ageing */
   int64_t ageing_us;   /* a waiting job gains one step of priority per so long */
-  int64_t
-      max_wait_us; /* a job waits so long where no backend can take it; a route may say otherwise */
-  int64_t memory;  /* of the machine, for all local backends together */
+  /* A job waits so long where no backend can take it; a route may say otherwise. */
+  int64_t max_wait_us;
+  int64_t memory; /* of the machine, for all local backends together */
   int64_t threads;
 };
 
 struct sched_choice {
   struct sched_job *job;               /* NULL of sched_look */
   const struct backend_facts *backend; /* NULL: no backend will do it, or none came in time */
+  const struct candidate *taken;       /* that backend's, in `considered`; or NULL */
   enum route_policy policy;
   const struct route_options *route; /* NULL: none was asked */
   int draw;
