@@ -46,9 +46,10 @@ static const struct candidate *pick_fastest(struct candidate *list, size_t count
     times[i].free = now;
     times[i].idle = list[i].ahead == 0;
     times[i].slots = (int)slots_of(&list[i]);
-    if (now && times[i].idle && times[i].explore)
-      return &list[i];
   }
+  int explored = estimate_explore(times, count);
+  if (explored >= 0)
+    return &list[explored];
   int first = estimate_first(times, count);
   if (first < 0)
     return NULL;

@@ -230,15 +230,10 @@ bool estimate_may_explore(const struct estimate_explorer *explorer,
          is_forgotten(c->own, now_us) && is_small(c, size);
 }
 
-int estimate_explore(const struct estimate_explorer *explorer,
-                     const struct estimate_candidate *list, size_t count, double size,
-                     int64_t now_us) {
-  for (size_t i = 0; i < count; i++) {
-    const struct estimate_candidate *c = &list[i];
-    if (is_able(c) && c->explore && c->idle && c->free > 0 &&
-        estimate_may_explore(explorer, c, size, now_us))
+int estimate_explore(const struct estimate_candidate *list, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (is_able(&list[i]) && list[i].explore && list[i].idle && list[i].free > 0)
       return (int)i;
-  }
   return -1;
 }
 

@@ -74,7 +74,7 @@ struct estimate_candidate {
   double late;    /* the greatest of its running jobs; 0: as 1 */
   bool able;      /* it may get the job, now or as soon as it has a slot */
   bool idle;      /* nothing runs there */
-  bool explore;   /* it may get a job only to see how it is: it costs nothing */
+  bool explore;   /* estimate_may_explore, of one that costs nothing */
   /* answered; 0: not known */
   double run_s, wait_s;
 };
@@ -89,14 +89,12 @@ int estimate_first(const struct estimate_candidate *list, size_t count);
 struct estimate_explorer { /* zeroed: of a route that has explored nothing */
   int64_t jobs, explored;
 };
-/* Has it been forgotten how that one is, is the job not large, and is it time to see? */
+/* Has it been forgotten how that one is, is the job not large, and is it time to see?  That is not
+ * more often than one time in fifty.  Asking changes nothing. */
 bool estimate_may_explore(const struct estimate_explorer *explorer,
                           const struct estimate_candidate *c, double size, int64_t now_us);
-/* An idle candidate of which nobody knows any more how it is, for a job that is not large, and not
- * more often than one time in fifty; -1: none.  Asking changes nothing. */
-int estimate_explore(const struct estimate_explorer *explorer,
-                     const struct estimate_candidate *list, size_t count, double size,
-                     int64_t now_us);
+/* The first one that is idle and may get the job to see how it is; -1: none. */
+int estimate_explore(const struct estimate_candidate *list, size_t count);
 /* A job was begun; it was to explore, or not. */
 void estimate_count(struct estimate_explorer *explorer, bool explored);
 

@@ -176,8 +176,7 @@ static inline void sim_look(const struct sim *s, double at, struct estimate_cand
                                      .slots = sim_backends[b].slots,
                                      .free = sim_backends[b].slots - s->running_count[b],
                                      .idle = s->running_count[b] == 0,
-                                     .able = true,
-                                     .explore = s->policy == SIM_FASTEST};
+                                     .able = true};
     for (int k = 0; k < s->running_count[b]; k++) {
       const struct sim_job *job = &s->jobs[s->running[b][k]];
       double elapsed = at - job->started, late = estimate_late(job->expected, elapsed);
@@ -205,7 +204,10 @@ static inline int sim_choose(struct sim *s, struct estimate_candidate *list, str
     return best;
   }
   estimate_all(list, SIM_BACKENDS, job->size, sim_us(at));
-  int found = estimate_explore(&s->explorer, list, SIM_BACKENDS, job->size, sim_us(at));
+  for (int b = 0; b < SIM_BACKENDS; b++)
+    list[b].explore = s->policy == SIM_FASTEST &&
+                      estimate_may_explore(&s->explorer, &list[b], job->size, sim_us(at));
+  int found = estimate_explore(list, SIM_BACKENDS);
   *explored = found >= 0;
   return found >= 0 ? found : estimate_first(list, SIM_BACKENDS);
 }

@@ -242,6 +242,13 @@ static void test_new_backend(void **state) {
   assert_int_equal(first(2), 0); /* not flooded */
 }
 
+/* paid: the one that costs money; -1: none. */
+static int explored_one(const struct estimate_explorer *x, double size, int paid) {
+  for (int i = 0; i < 2; i++)
+    list[i].explore = i != paid && estimate_may_explore(x, &list[i], size, now);
+  return estimate_explore(list, 2);
+}
+
 static void test_explores(void **state) {
   (void)state;
   struct estimate_explorer x = {0};
@@ -250,7 +257,7 @@ static void test_explores(void **state) {
   models[0].at_us = now;
   int explored = 0;
   for (int i = 0; i < 1000; i++) {
-    int at = estimate_explore(&x, list, 2, 100, now);
+    int at = explored_one(&x, 100, -1);
     assert_true(at == -1 || at == 1);
     explored += at == 1;
     estimate_count(&x, at >= 0);
@@ -258,12 +265,11 @@ static void test_explores(void **state) {
   assert_true(explored > 0 && explored <= 1000 / ESTIMATE_EXPLORE);
   for (int i = 0; i < 100; i++)
     estimate_count(&x, false);
-  assert_int_equal(estimate_explore(&x, list, 2, 100, now), 1);
-  assert_int_equal(estimate_explore(&x, list, 2, 1e9, now), -1); /* not with a large job */
-  list[1].explore = false;                                       /* it costs money */
-  assert_int_equal(estimate_explore(&x, list, 2, 100, now), -1);
-  list[1].explore = true, list[1].idle = false;
-  assert_int_equal(estimate_explore(&x, list, 2, 100, now), -1);
+  assert_int_equal(explored_one(&x, 100, -1), 1);
+  assert_int_equal(explored_one(&x, 1e9, -1), -1); /* not with a large job */
+  assert_int_equal(explored_one(&x, 100, 1), -1);
+  list[1].idle = false;
+  assert_int_equal(explored_one(&x, 100, -1), -1);
 }
 
 static void test_late(void **state) {
