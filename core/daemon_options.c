@@ -101,23 +101,21 @@ struct backend_options daemon_backend_options(const struct config_backend *b,
 
 void daemon_configure_routes(const struct config *c, struct routing *routing) {
   struct route_options *routes = mem_array(c->route_count + 1, sizeof *routes);
-  char(*canaries)[64] = mem_array(c->route_count + 1, sizeof *canaries);
   for (size_t i = 0; i < c->route_count; i++) {
     const struct config_route *r = &c->routes[i];
     routes[i] = (struct route_options){.kind = r->kind,
                                        .backends = r->backends.items,
                                        .policy = (enum route_policy)r->policy,
+                                       .canary = *r->canary ? r->canary_backend : NULL,
+                                       .canary_share = r->canary_share,
                                        .attempts = r->attempts,
                                        .timeout_ms = r->timeout_ms,
                                        .max_wait_ms = r->max_wait_ms,
                                        .sticky = (enum route_sticky)r->sticky,
                                        .min_backends = r->min_backends,
                                        .no_fallback = !r->fallback};
-    if (*r->canary && config_canary(r->canary, canaries[i], &routes[i].canary_share, NULL) == 0)
-      routes[i].canary = canaries[i];
   }
   routing_configure(routing, routes, c->route_count);
-  free(canaries);
   free(routes);
 }
 

@@ -11,6 +11,8 @@
 #include "base/zone.h"
 #include "config/private.h"
 #include "config/tokens.h"
+#include "routing/decide.h"
+#include "routing/draw.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -285,21 +287,22 @@ static const char *backend_name_at(const void *ctx, size_t i) {
   return ((const struct config *)ctx)->backends[i].name;
 }
 
-int config_canary(const char *text, char backend[64], int *share, struct err *err) {
+/* Takes "b 10%" apart. */
+static int split_canary(const char *text, struct config_route *r, struct err *err) {
   size_t n = strcspn(text, " \t"), gap = strspn(text + n, " \t");
   double part = 0;
-  if (n == 0 || n > 63 || gap == 0 || !text[n + gap])
+  if (n == 0 || n >= sizeof r->canary_backend || gap == 0 || !text[n + gap])
     return err_set(err, ERR_INVAL, "\"%.80s\" is not a backend and a share; write it as NAME 10%%",
                    text);
-  memcpy(backend, text, n);
-  backend[n] = '\0';
+  memcpy(r->canary_backend, text, n);
+  r->canary_backend[n] = '\0';
   int rc = units_share(text + n + gap, &part, err);
-  *share = (int)(part * CONFIG_SHARES + 0.5);
-  if (rc == 0 && part > 0 && *share == 0)
+  r->canary_share = (int)(part * DRAW_OF + 0.5);
+  if (rc == 0 && part > 0 && r->canary_share == 0)
     return err_set(
         err, ERR_INVAL,
         "\"%.80s\" is a share that no job is drawn for; the least is %g%%, and 0%% is none", text,
-        100.0 / CONFIG_SHARES);
+        100.0 / DRAW_OF);
   return rc;
 }
 
@@ -320,19 +323,15 @@ static void fail_unknown_backend(struct config_load *l, const struct config_sect
 }
 
 static void check_canary(struct config_load *l, const struct config_section *s,
-                         const struct config_route *r) {
+                         struct config_route *r) {
   struct err err;
-  char name[64];
-  int share;
   if (!*r->canary)
     return;
-  if (config_canary(r->canary, name, &share, &err) != 0)
+  if (split_canary(r->canary, r, &err) != 0)
     check_fail(l, s, "canary", "%s", err.text);
-  else if (!find_backend(l->config, name))
-    fail_unknown_backend(l, s, "canary", name);
+  else if (!find_backend(l->config, r->canary_backend))
+    fail_unknown_backend(l, s, "canary", r->canary_backend);
 }
-
-enum { POLICY_CHEAPEST = 3 }; /* its place among the words of the key */
 
 /* Amounts in different currencies cannot be compared. */
 static void check_currencies(struct config_load *l, const struct config_section *s,
@@ -357,7 +356,7 @@ static void check_route(struct config_load *l, const struct config_section *s,
   const struct config *c = l->config;
   check_parse(l, s, r);
   check_canary(l, s, r);
-  if (r->policy == POLICY_CHEAPEST)
+  if (r->policy == ROUTE_CHEAPEST)
     check_currencies(l, s, r);
   for (size_t i = 0; i < r->backends.count; i++) {
     const char *name = r->backends.items[i];

@@ -111,18 +111,16 @@ struct config_backend {
 struct config_route {
   char *kind;
   struct config_list backends;
-  int policy; /* 0 ordered, 1 spread, 2 fastest, 3 cheapest: as enum route_policy */
+  int policy; /* enum route_policy */
   int fallback;
-  int sticky;                      /* 0 client, 1 input, 2 none: as enum route_sticky */
+  int sticky;                      /* enum route_sticky */
   char *canary;                    /* "b 10%"; empty: none */
+  char canary_backend[64];         /* of that; "": none */
+  int canary_share;                /* of DRAW_OF */
   int attempts;                    /* 0: as in [limits] */
   int64_t timeout_ms, max_wait_ms; /* 0: not set here */
   int min_backends;                /* that are tried again soon, though all breakers are open */
 };
-
-enum { CONFIG_SHARES = 10000 }; /* a share is a part of it */
-/* Takes "b 10%" apart. */
-int config_canary(const char *text, char backend[64], int *share, struct err *err);
 
 struct config_section; /* the texts and where each came from */
 

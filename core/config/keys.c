@@ -3,6 +3,8 @@
  * Every section and every key.
  */
 #include "config/private.h"
+#include "routing/decide.h"
+#include "routing/draw.h"
 
 #include <string.h>
 
@@ -44,17 +46,19 @@ const struct config_section_spec config_section_specs[] = {
 const size_t config_section_spec_count = sizeof(config_section_specs) /
                                          sizeof(config_section_specs[0]);
 
-#define PLACE(name)    .offset = offsetof(struct config, name)
-#define B(name)        .offset = offsetof(struct config_backend, name)
-#define R(name)        .offset = offsetof(struct config_route, name)
-#define INT(a, b)      .type = CONFIG_INT, .min = (a), .max = (b)
-#define SIZE(a, b)     .type = CONFIG_SIZE, .min = (a), .max = (b)
-#define DURATION(a, b) .type = CONFIG_DURATION, .min = (a), .max = (b)
-#define WORD(list)     .type = CONFIG_WORD, .words = list
-#define BOOL           .type = CONFIG_BOOL
-#define TEXT           .type = CONFIG_TEXT
-#define LIST           .type = CONFIG_LIST
-#define MONEY          .type = CONFIG_MONEY
+#define PLACE(name)     .offset = offsetof(struct config, name)
+#define B(name)         .offset = offsetof(struct config_backend, name)
+#define R(name)         .offset = offsetof(struct config_route, name)
+#define INT(a, b)       .type = CONFIG_INT, .min = (a), .max = (b)
+#define SIZE(a, b)      .type = CONFIG_SIZE, .min = (a), .max = (b)
+#define DURATION(a, b)  .type = CONFIG_DURATION, .min = (a), .max = (b)
+#define WORD(list)      .type = CONFIG_WORD, .words = list
+#define BAR(name, word) "|" word
+#define WORDS(TABLE)    WORD(&("" TABLE(BAR))[1]) /* of a table X(NAME, "word") */
+#define BOOL            .type = CONFIG_BOOL
+#define TEXT            .type = CONFIG_TEXT
+#define LIST            .type = CONFIG_LIST
+#define MONEY           .type = CONFIG_MONEY
 
 /* clang-format off */
 const struct config_key config_keys[] = {
@@ -224,13 +228,13 @@ const struct config_key config_keys[] = {
 
     {"route", "backends", LIST, R(backends), .fallback = "", .required = "backends = local, remote",
      .help = "Names of backends, in the order of preference."},
-    {"route", "policy", WORD("ordered|spread|fastest|cheapest"), R(policy), .fallback = "ordered", .older = "least_loaded=spread|round_robin=spread",
+    {"route", "policy", WORDS(ROUTE_POLICY_TABLE), R(policy), .fallback = "ordered", .older = "least_loaded=spread|round_robin=spread",
      .help = "Which of those that can take a job gets it. `ordered`: the first of `backends`. `spread`: the least busy one, by jobs that run there or wait for it alone, over its `workers`; of equals, the first. `fastest`: the one that is expected to end the job first, as earlier jobs tell; one within a tenth of that goes before it in the order of `backends`. `cheapest`: the one where the job is expected to cost least, by what such jobs cost there lately, else by its price and the time that they take; one whose jobs take longer than the job's `timeout_s` comes after the others, one whose cost nobody knows last (set `cost_per_job = 0` where it costs nothing). (`least_loaded` and `round_robin` of earlier versions are read as `spread`.)"},
     {"route", "fallback", BOOL, R(fallback), .fallback = "yes",
      .help = "`no`: the backend that a job goes to keeps it, and no other one is tried. With `policy = ordered` that is the first of `backends` (or the canary) whatever its state; otherwise the one that the policy picks. With one attempt a job is then handed over once and never again, also where the server or its disk fails meanwhile."},
     {"route", "canary", TEXT, R(canary), .fallback = "",
      .help = "A backend and a share, as `new 10%`: so many jobs go there first, before any policy; its results are delivered. Where it cannot take the job, or fails, the others do. Which jobs is drawn by a hash: the same always draw the same, and a larger share only adds some. A backend that is not among `backends` gets no other jobs."},
-    {"route", "sticky", WORD("client|input|none"), R(sticky), .fallback = "client",
+    {"route", "sticky", WORDS(ROUTE_STICKY_TABLE), R(sticky), .fallback = "client",
      .help = "What draws for the canary. `client`: all jobs of a token's client, or none. `input`: all jobs on the same first input. `none`: each job for itself, as do jobs without a client or an input."},
     {"route", "min_backends", INT(0, 1000), R(min_backends), .fallback = "1", .zero = "none; where all are cut off, the jobs wait until the first one's time is over",
      .help = "Where the breakers of more are open, so many of `backends` are tried again after 5 s all the same, with one job each, and do not stay out for their whole time."},

@@ -73,25 +73,28 @@ static const struct candidate *pick_cheapest(struct candidate *list, size_t coun
   return best;
 }
 
-static const struct {
-  const char *word;
-  picker *pick;
-} policies[] = {
-    [ROUTE_ORDERED] = {"ordered", pick_first},
-    [ROUTE_SPREAD] = {"spread", pick_least_busy},
-    [ROUTE_FASTEST] = {"fastest", pick_fastest},
-    [ROUTE_CHEAPEST] = {"cheapest", pick_cheapest},
+static picker *const policies[] = {
+    [ROUTE_ORDERED] = pick_first,
+    [ROUTE_SPREAD] = pick_least_busy,
+    [ROUTE_FASTEST] = pick_fastest,
+    [ROUTE_CHEAPEST] = pick_cheapest,
+};
+
+static const char *const policy_words[] = {
+#define X(name, word) [name] = (word),
+    ROUTE_POLICY_TABLE(X)
+#undef X
 };
 
 int route_policy_parse(const char *word) {
-  for (int i = 0; i < (int)(sizeof policies / sizeof *policies); i++)
-    if (strcmp(word, policies[i].word) == 0)
+  for (int i = 0; i < (int)(sizeof policy_words / sizeof *policy_words); i++)
+    if (strcmp(word, policy_words[i]) == 0)
       return i;
   return -1;
 }
 
 const char *route_policy_word(enum route_policy policy) {
-  return policies[policy].word;
+  return policy_words[policy];
 }
 
 /* ---- admission ---- */
@@ -132,7 +135,7 @@ const struct candidate *decide(enum route_policy policy, struct candidate *list,
   for (size_t i = 0; i < count; i++)
     if (list[i].preferred && list[i].admission == ADMISSION_YES)
       return &list[i];
-  return policies[policy].pick(list, count);
+  return policies[policy](list, count);
 }
 
 bool candidate_is_busy(const struct candidate *c) {

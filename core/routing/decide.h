@@ -13,12 +13,17 @@
 
 #include <stddef.h>
 
+#define ROUTE_POLICY_TABLE(X)                                                                      \
+  X(ROUTE_ORDERED, "ordered")                                                                      \
+  X(ROUTE_SPREAD, "spread")                                                                        \
+  X(ROUTE_FASTEST, "fastest")                                                                      \
+  X(ROUTE_CHEAPEST, "cheapest")
+
 enum route_policy {
-  ROUTE_ORDERED,
-  ROUTE_SPREAD,
-  ROUTE_FASTEST,
-  ROUTE_CHEAPEST
-};                                        /* as the words of the configuration */
+#define X(name, word) name,
+  ROUTE_POLICY_TABLE(X)
+#undef X
+};
 int route_policy_parse(const char *word); /* -1: unknown */
 const char *route_policy_word(enum route_policy policy);
 

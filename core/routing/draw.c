@@ -9,9 +9,11 @@
 #include <string.h>
 
 const char *route_sticky_word(enum route_sticky sticky) {
-  static const char *const words[] = {[ROUTE_STICKY_CLIENT] = "client",
-                                      [ROUTE_STICKY_INPUT] = "input",
-                                      [ROUTE_STICKY_NONE] = "none"};
+  static const char *const words[] = {
+#define X(name, word) [name] = (word),
+      ROUTE_STICKY_TABLE(X)
+#undef X
+  };
   return words[sticky];
 }
 

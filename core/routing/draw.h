@@ -9,7 +9,16 @@
 
 enum { DRAW_OF = 10000 }; /* shares and draws are parts of it */
 
-enum route_sticky { ROUTE_STICKY_CLIENT, ROUTE_STICKY_INPUT, ROUTE_STICKY_NONE };
+#define ROUTE_STICKY_TABLE(X)                                                                      \
+  X(ROUTE_STICKY_CLIENT, "client")                                                                 \
+  X(ROUTE_STICKY_INPUT, "input")                                                                   \
+  X(ROUTE_STICKY_NONE, "none")
+
+enum route_sticky {
+#define X(name, word) name,
+  ROUTE_STICKY_TABLE(X)
+#undef X
+};
 const char *route_sticky_word(enum route_sticky sticky);
 
 struct draw_keys {    /* NULL or "": there is none */

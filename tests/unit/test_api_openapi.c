@@ -235,6 +235,46 @@ static void references_are_whole(void **state) {
   references_lead_somewhere(document);
 }
 
+/* ---- words that the server has tables of ---- */
+
+static const json_t *schema_member(const char *schema, const char *member) {
+  const json_t *schemas = json_object_get(json_object_get(document, "components"), "schemas");
+  return json_object_get(json_object_get(json_object_get(schemas, schema), "properties"), member);
+}
+
+static void assert_words(const json_t *list, const char *const *words, size_t count) {
+  assert_int_equal(json_array_size(list), count);
+  for (size_t i = 0; i < count; i++) {
+    bool found = false;
+    for (size_t k = 0; k < count; k++)
+      found |= strcmp(json_string_value(json_array_get(list, k)), words[i]) == 0;
+    if (!found)
+      fail_msg("the document does not know the word %s", words[i]);
+  }
+}
+
+static void words_are_those_of_the_tables(void **state) {
+  (void)state;
+#define X(name, word) word,
+  static const char *const policies[] = {ROUTE_POLICY_TABLE(X)};
+  static const char *const sticky[] = {ROUTE_STICKY_TABLE(X)};
+#undef X
+  const char *reasons[ADMISSION_COUNT - 1], *states[3];
+  for (int i = 0; i < ADMISSION_COUNT - 1; i++)
+    reasons[i] = admission_word((enum admission)(i + 1));
+  for (int i = 0; i < 3; i++)
+    states[i] = breaker_state_word((enum breaker_state)i);
+  const json_t *candidate = json_object_get(
+      json_object_get(schema_member("Decision", "considered"), "items"), "properties");
+  const json_t *reason = json_object_get(json_object_get(candidate, "reason"), "anyOf");
+  assert_words(json_object_get(schema_member("Route", "policy"), "enum"), policies,
+               sizeof policies / sizeof *policies);
+  assert_words(json_object_get(schema_member("Canary", "sticky"), "enum"), sticky,
+               sizeof sticky / sizeof *sticky);
+  assert_words(json_object_get(json_array_get(reason, 0), "enum"), reasons, ADMISSION_COUNT - 1);
+  assert_words(json_object_get(schema_member("Breaker", "state"), "enum"), states, 3);
+}
+
 static void kinds_bring_their_parameters(void **state) {
   (void)state;
   for (const struct kind *k = kinds_next(kinds, NULL); k; k = kinds_next(kinds, k)) {
@@ -262,6 +302,8 @@ int main(void) {
       cmocka_unit_test(every_problem_of_requests_is_a_response),
       cmocka_unit_test(references_are_whole),
       cmocka_unit_test(no_object_is_bare),
+      cmocka_unit_test(words_are_those_of_the_tables),
+      cmocka_unit_test(words_are_those_of_the_tables),
       cmocka_unit_test(kinds_bring_their_parameters),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
