@@ -126,3 +126,8 @@ def test_a_sure_change_below_the_tolerance_is_none():
     pairs = [(100, 99)] * 12
     assert spread.verdict(*spread.of_pairs(pairs, "ratio"), "more", 1, 0.03) == "same"
     assert spread.verdict(*spread.of_pairs(pairs, "difference"), "more", 0, 0.5) == "slower"
+
+
+def test_each_job_ends_once_while_far_daemons_are_spoilt():
+    done = bench("chaos.py", "--jobs", 150)
+    assert done.returncode == 0 and "ended exactly once: 150; otherwise: 0" in done.stdout, done.stdout + done.stderr
